@@ -1,0 +1,125 @@
+"""Mini-batches that carry the index of every sample.
+
+Responsibilities belong to samples, not to positions in a loader. Each batch therefore names its samples, and says
+which of them it mirrored, so that weights and scales can be looked up and mirrored with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepgum.data.mirror import Mirror
+from deepgum.data.regression import RegressionData
+
+__all__ = ["Batch", "ordered_batches", "shuffled_batches"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples of a data set.
+
+    Attributes
+    ----------
+    index : Tensor (b,) of int64
+        Positions of the samples in the data set.
+    inputs : Tensor (b, ...) of float32
+        Images of bytes come scaled to [0, 1]; mirrored ones are already mirrored.
+    targets : Tensor (b, d) of float32
+        Labels; NaN where one is missing. Those of mirrored samples are already mirrored.
+    mirrored : Tensor (b,) of bool
+        Which samples were mirrored.
+    mirror : Mirror or None
+        How coordinates change places in a mirrored sample; None where nothing is mirrored.
+    """
+
+    index: Tensor
+    inputs: Tensor
+    targets: Tensor
+    mirrored: Tensor
+    mirror: Mirror | None
+
+    def per_coordinate(self, values: Tensor) -> Tensor:
+        """Put values that belong to coordinates in the order that the coordinates have in this batch.
+
+        Parameters
+        ----------
+        values : Tensor (b, d) or (d,)
+            For example the weights of this batch's samples, or a scale per coordinate.
+
+        Returns
+        -------
+        Tensor (b, d) or as given
+            The same, permuted in the rows that were mirrored: the weight of a left eye follows that eye.
+        """
+        if self.mirror is None:
+            return values
+        return torch.where(self.mirrored[:, None], self.mirror.weights(values), values)
+
+
+def ordered_batches(data: RegressionData, batch_size: int, device: torch.device | str = "cpu") -> Iterator[Batch]:
+    """Yield the whole data set in its own order, nothing mirrored."""
+    for start in range(0, len(data), batch_size):
+        index = torch.arange(start, min(start + batch_size, len(data)))
+        yield _batch(data, index, torch.zeros(len(index), dtype=torch.bool), None, device)
+
+
+def shuffled_batches(
+    data: RegressionData,
+    batch_size: int,
+    generator: torch.Generator,
+    *,
+    mirror: bool = True,
+    device: torch.device | str = "cpu",
+) -> Iterator[Batch]:
+    """Yield the data set once in a random order, each sample mirrored with probability 1/2.
+
+    Parameters
+    ----------
+    data : RegressionData
+        Of n samples.
+    batch_size : int
+        Samples a batch. A last batch of a single sample is left out (batch normalisation cannot use it), unless it is
+        the only one.
+    generator : torch.Generator
+        Source of the order and of the mirroring; both are drawn before the first batch.
+    mirror : bool
+        Whether to mirror; without effect on data that cannot be mirrored (`data.mirror` is None).
+    device : torch.device or str
+        Where the batches are put.
+    """
+    n = len(data)
+    order = torch.randperm(n, generator=generator)
+    rule = data.mirror if mirror else None
+    mirrored = torch.rand(n, generator=generator) < 0.5 if rule else torch.zeros(n, dtype=torch.bool)
+    for start in range(0, n, batch_size):
+        index = order[start : start + batch_size]
+        if len(index) == 1 and start > 0:
+            return
+        yield _batch(data, index, mirrored[start : start + batch_size], rule, device)
+
+
+def _batch(
+    data: RegressionData, index: Tensor, mirrored: Tensor, mirror: Mirror | None, device: torch.device | str
+) -> Batch:
+    inputs = _take(data.inputs, index)
+    targets = data.targets[index]
+    if mirror is not None:
+        inputs = torch.where(mirrored.view(-1, *[1] * (inputs.ndim - 1)), inputs.flip(-1), inputs)
+        targets = torch.where(mirrored[:, None], mirror.targets(targets), targets)
+    # Bytes are sent to the device and only widened there: a quarter of the traffic.
+    inputs = inputs.to(device, non_blocking=True)
+    inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs.float()
+    if inputs.ndim == 4:
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    return Batch(index, inputs, targets.to(device), mirrored.to(device), mirror)
+
+
+def _take(inputs: Tensor | np.ndarray, index: Tensor) -> Tensor:
+    if isinstance(inputs, Tensor):
+        return inputs[index]
+    return torch.from_numpy(np.asarray(inputs[index.numpy()]))

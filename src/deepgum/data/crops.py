@@ -1,0 +1,88 @@
+"""Square crops around boxes, and the coordinates of points in them.
+
+Coordinates are continuous: ``(0, 0)`` is the upper left corner of an image's first pixel, and ``(0.5, 0.5)`` its
+centre. Cropping is then a shift and a scale, and resizing changes nothing in fractions of the crop.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["Square", "cut_square", "read_crop"]
+
+
+class Square(NamedTuple):
+    """A square of an image, in its pixels; edges may lie between pixels and beyond the image.
+
+    Examples
+    --------
+    >>> square = Square.around(left=10, right=50, top=20, bottom=40, scale=1.5)
+    >>> square
+    Square(left=0.0, top=0.0, side=60.0)
+    >>> square.fractions([[30.0, 15.0]])
+    array([[0.5 , 0.25]])
+    """
+
+    left: float
+    top: float
+    side: float
+
+    @classmethod
+    def around(cls, left: float, right: float, top: float, bottom: float, scale: float) -> Square:
+        """Return the square at the box's centre, `scale` times as wide as the box's longer side."""
+        side = scale * max(right - left, bottom - top)
+        return cls((left + right - side) / 2, (top + bottom - side) / 2, side)
+
+    def fractions(self, points: object) -> NDArray[np.float64]:
+        """Return points (..., 2), given in pixels of the image, as fractions of the square's side."""
+        return (np.asarray(points, dtype=np.float64) - (self.left, self.top)) / self.side
+
+
+def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
+    """Return the square as an image of `size` x `size` pixels, filtered against aliasing.
+
+    Where the square reaches beyond the image, the image's outermost pixels are repeated. A plain fill would put a
+    straight, high-contrast edge there, which a network learns as if it were a part of the face.
+
+    Raises
+    ------
+    ValueError
+        If the square's centre is not in the image, or its side is above three times the image's longer one: such a box
+        belongs to another image, and to repeat pixels for it could take any amount of memory.
+    """
+    left, top, side = square
+    right, bottom = left + side, top + side
+    inside = 0 <= left + side / 2 <= image.width and 0 <= top + side / 2 <= image.height
+    if not inside or side > 3 * max(image.size):
+        raise ValueError(f"the box does not fit an image of {image.width} x {image.height} pixels")
+    before = max(0, math.ceil(-left)), max(0, math.ceil(-top))
+    after = max(0, math.ceil(right - image.width)), max(0, math.ceil(bottom - image.height))
+    if any(before + after):
+        pixels = np.asarray(image)
+        margins = ((before[1], after[1]), (before[0], after[0]), (0, 0))[: pixels.ndim]
+        image = Image.fromarray(np.pad(pixels, margins, mode="edge"))
+    box = (left + before[0], top + before[1], right + before[0], bottom + before[1])
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+
+
+def read_crop(path: Path, square: Square, size: int, *, colour: bool) -> NDArray[np.uint8]:
+    """Return a crop of an image file, shape (3, size, size) in colour, else (1, size, size).
+
+    An orientation noted in the file is not applied: labels are given for the pixels as they are stored.
+
+    Raises
+    ------
+    OSError, SyntaxError, ValueError
+        As Pillow raises them for files that it cannot decode, or as `cut_square` does.
+    """
+    mode = "RGB" if colour else "L"
+    with Image.open(path) as image:
+        image.draft(mode, None)  # a JPEG then decodes its luma alone
+        pixels = np.asarray(cut_square(image.convert(mode), square, size))
+    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))

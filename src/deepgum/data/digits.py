@@ -1,0 +1,117 @@
+"""A small landmark set that needs no download: scikit-learn's scanned digits as cards on a desk.
+
+Each digit (8 x 8, the UCI set of handwritten digits) is dark ink on a light card. A random affine map places the card
+on a darker, unevenly lit, slightly noisy canvas; its four corners are the landmarks. The card's edges make the corners
+visible, and it is never turned by more than 25 degrees, so that an image determines which corner is which.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from deepgum.checks import check_count
+from deepgum.data.regression import RegressionData
+
+__all__ = ["CORNERS", "load_digits_landmarks"]
+
+CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
+
+_TURN, _SHEAR, _STRETCH = math.radians(25), 0.15, 0.1
+_SIDE = (0.45, 0.65)  # of the canvas
+_NOISE = 0.03  # standard deviation, white being 1
+# Corner positions of a square from -1 to 1, in the order of CORNERS.
+_SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
+
+
+def load_digits_landmarks(
+    n_train: int, n_test: int, seed: int = 0, image_size: int = 32
+) -> tuple[RegressionData, RegressionData]:
+    """Return a training and a test set of gray images (n, 1, image_size, image_size) and their eight targets.
+
+    The source digits are divided between the two sets in proportion to their sizes, so no scan is in both. Where more
+    images are asked for than there are digits, a digit appears again under another map.
+
+    Targets are x then y of each of `CORNERS`, in fractions of the canvas's width, and the normaliser is that width, 1.
+    There is no mirror: a mirrored digit is not a digit, and no test image looks like one.
+
+    Parameters
+    ----------
+    n_train, n_test : int
+        Number of images.
+    seed : int
+        The same seed gives the same two sets.
+    image_size : int
+        The side of the canvas in pixels.
+
+    Examples
+    --------
+    >>> train, test = load_digits_landmarks(n_train=20, n_test=5, seed=0)
+    >>> train.inputs.shape, train.targets.shape, test.target_names[:2]
+    ((20, 1, 32, 32), torch.Size([20, 8]), ('top_left_x', 'top_left_y'))
+    """
+    check_count("n_train", n_train)
+    check_count("n_test", n_test)
+    check_count("seed", seed, least=0)
+    check_count("image_size", image_size, least=16)
+    # Imported late: nothing else here needs scikit-learn.
+    from sklearn.datasets import load_digits
+
+    digits = torch.from_numpy(np.asarray(load_digits().images, dtype=np.float32) / 16)  # (1797, 8, 8), 1 is ink
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(digits), generator=generator)
+    n_sources = min(max(1, round(len(digits) * n_train / (n_train + n_test))), len(digits) - 1)
+    train = _make(digits, order[:n_sources], n_train, image_size, generator)
+    test = _make(digits, order[n_sources:], n_test, image_size, generator)
+    return train, test
+
+
+def _make(digits: Tensor, sources: Tensor, count: int, size: int, generator: torch.Generator) -> RegressionData:
+    rows = sources.repeat(math.ceil(count / len(sources)))[:count]
+    linear, centre = _random_maps(count, generator)
+    corners = torch.einsum("nij,kj->nki", linear, torch.tensor(_SQUARE)) + centre[:, None]  # (n, 4, 2) in [-1, 1]
+    cards = _photograph(digits[rows], linear, centre, size, generator)
+    return RegressionData(
+        inputs=(255 * cards.clamp(0, 1)).round().to(torch.uint8).numpy(),
+        targets=((corners + 1) / 2).flatten(1),
+        ids=tuple(f"digit-{row:04d}-{number:05d}" for number, row in enumerate(rows.tolist())),
+        target_names=tuple(f"{corner}_{axis}" for corner in CORNERS for axis in "xy"),
+        normaliser=torch.ones(count),
+    )
+
+
+def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return affine maps (n, 2, 2) and (n, 2) from the square [-1, 1]^2 of a card to the square of the canvas."""
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(count, generator=generator)
+
+    angle, shear, stretch = uniform(-_TURN, _TURN), uniform(-_SHEAR, _SHEAR), uniform(-_STRETCH, _STRETCH)
+    side = uniform(*_SIDE)
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
+    form = torch.stack([1 + stretch, shear, torch.zeros(count), 1 - stretch], dim=1).view(-1, 2, 2)
+    linear = side[:, None, None] * turn @ form
+    # A card's reach along each axis limits its shift, so that all corners are on the canvas; the largest reach is 0.99.
+    room = 1 - linear.abs().sum(dim=2)
+    return linear, room * torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
+
+
+def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Return canvases (n, 1, size, size) in [0, 1], give or take the noise."""
+    count = len(digits)
+    inverse = torch.linalg.inv(linear)
+    theta = torch.cat([inverse, -inverse @ centre[:, :, None]], dim=2)
+    # align_corners=False puts the outer edges of the pixels at -1 and 1: the continuous coordinates of the targets.
+    grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
+    ink = F.grid_sample(digits[:, None], grid, padding_mode="zeros", align_corners=False)
+    card = F.grid_sample(torch.ones(count, 1, size, size), grid, padding_mode="zeros", align_corners=False)
+    slope = torch.rand(count, 2, 1, 1, generator=generator) - 0.5
+    axis = torch.linspace(-0.5, 0.5, size)
+    desk = 0.35 + 0.3 * (slope[:, :1] * axis + slope[:, 1:] * axis[:, None])
+    desk = desk + 0.2 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+    noise = _NOISE * torch.randn(count, 1, size, size, generator=generator)
+    return desk * (1 - card) + 0.85 * (card - ink * 0.8) + noise

@@ -1,0 +1,177 @@
+r"""The LFW + NET facial landmark set of Sun, Wang and Tang, in the form in which they published it.
+
+Y. Sun, X. Wang and X. Tang, "Deep Convolutional Network Cascade for Facial Point Detection", CVPR 2013; the set of the
+paper's section 4.4. A line of a list reads
+
+    lfw_5590\NAME.jpg left right top bottom x1 y1 x2 y2 x3 y3 x4 y4 x5 y5
+
+Note the order of the box and the backslash. The points are left eye, right eye, nose tip, left and right corner of the
+mouth, where left is the side of the smaller x in the image. Numbers are pixels of the original image, and are read as
+continuous coordinates (0 at the left edge of the first pixel; see `deepgum.data.crops`).
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgum.checks import check_count, check_positive
+from deepgum.data.crop_cache import CropPlan, Progress, load_crops
+from deepgum.data.crops import Square
+from deepgum.data.mirror import Mirror
+from deepgum.data.regression import RegressionData
+from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError, MissingImagesError, listing
+
+__all__ = ["LANDMARKS", "MIRROR", "TEST_LIST", "TRAIN_LIST", "Face", "load_lfw_net", "read_list"]
+
+TRAIN_LIST, TEST_LIST = "trainImageList.txt", "testImageList.txt"
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+MIRROR = Mirror.landmarks(swap_pairs=[(0, 1), (3, 4)], n_landmarks=5)
+
+_SOURCE = (
+    "The set is the training set on the page of Y. Sun, X. Wang and X. Tang's 'Deep Convolutional Network Cascade for "
+    "Facial Point Detection' (CVPR 2013): unpack it so that the two lists stand beside 'lfw_5590' and 'net_7876'."
+)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One line of a list: image file, box (left, right, top, bottom) and five points (5, 2), in pixels."""
+
+    name: str
+    box: tuple[float, float, float, float]
+    points: NDArray[np.float64]
+
+
+def load_lfw_net(
+    folder: str | os.PathLike[str],
+    image_size: int = 48,
+    colour: bool = False,
+    box_scale: float = 1.1,
+    skip_missing: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> tuple[RegressionData, RegressionData]:
+    """Return the training and the test set of the official lists, every face cropped and resized.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``trainImageList.txt``, ``testImageList.txt`` and the image folders that they name.
+    image_size : int
+        The side of the crops in pixels.
+    colour : bool
+        RGB crops (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    box_scale : float
+        The crop's side as a multiple of the box's longer side.
+    skip_missing : bool
+        Go on without the images that are not there; a warning says how many.
+    cache_dir : path, optional
+        Where decoded crops are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded, and not at all when they are in the cache.
+
+    Returns
+    -------
+    train, test : RegressionData
+        Ten targets, x then y of each of `LANDMARKS`, in fractions of the crop's side. The normaliser is the width of
+        the face's box in the same unit, as Sun et al. measure errors.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the folder or a list is not there, or an option has no sensible value.
+    InvalidDataError
+        If a line of a list is malformed.
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError
+        If images cannot be decoded; all of them are named.
+    """
+    root = Path(folder)
+    check_count("image_size", image_size, least=8)
+    check_positive("box_scale", box_scale)
+    if not root.is_dir() or not all((root / name).is_file() for name in (TRAIN_LIST, TEST_LIST)):
+        expected = f"a folder that holds '{TRAIN_LIST}' and '{TEST_LIST}'"
+        raise InvalidParameterError("folder", expected, str(folder), _SOURCE)
+    lists = _present(root, {name: read_list(root / name) for name in (TRAIN_LIST, TEST_LIST)}, skip_missing)
+    faces = [face for present in lists.values() for face in present]
+    squares = tuple(Square.around(*face.box, scale=box_scale) for face in faces)
+    plan = CropPlan(root, tuple(face.name for face in faces), squares, image_size, colour)
+    crops = load_crops(plan, cache_dir, on_progress)
+    n_train = len(lists[TRAIN_LIST])
+    return (
+        _assemble(crops[:n_train], faces[:n_train], squares[:n_train]),
+        _assemble(crops[n_train:], faces[n_train:], squares[n_train:]),
+    )
+
+
+def read_list(path: Path) -> list[Face]:
+    """Return the faces of a list, in its order.
+
+    Raises
+    ------
+    InvalidDataError
+        If the list is empty or a line malformed; the message names the file and the line.
+    """
+    lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    faces = [_parse(line, path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not faces:
+        raise InvalidDataError(f"The list '{path}' should have at least one line. Found none. {_SOURCE}")
+    return faces
+
+
+def _parse(line: str, path: Path, number: int) -> Face:
+    name, *fields = line.strip().rsplit(maxsplit=14)
+    try:
+        values = np.array(fields, dtype=np.float64)
+    except ValueError:
+        values = np.empty(0)
+    valid = len(values) == 14 and bool(np.isfinite(values).all())
+    if not valid or values[0] >= values[1] or values[2] >= values[3]:
+        raise InvalidDataError(
+            f"'{path}', line {number}: a line should be 'folder\\name.jpg left right top bottom x1 y1 ... x5 y5', with "
+            f"left < right and top < bottom. Found {line.strip()!r}."
+        )
+    left, right, top, bottom = values[:4].tolist()
+    return Face(name.replace("\\", "/"), (left, right, top, bottom), values[4:].reshape(5, 2))
+
+
+def _present(root: Path, lists: dict[str, list[Face]], skip_missing: bool) -> dict[str, list[Face]]:
+    """Return the faces whose images are there; refuse to leave any out unless told to."""
+    present = {name: [face for face in faces if (root / face.name).is_file()] for name, faces in lists.items()}
+    reports = []
+    for name, faces in lists.items():
+        kept = {face.name for face in present[name]}
+        missing = [face.name for face in faces if face.name not in kept]
+        if missing:
+            reports.append(f"{len(missing)} of the {len(faces)} images of '{name}': {listing(missing)}")
+    if not reports:
+        return present
+    report = "; ".join(reports)
+    if not all(present.values()):
+        raise MissingImagesError(f"'{root}' holds no image of a list. Missing: {report}. {_SOURCE}")
+    if not skip_missing:
+        hint = "Set skip_missing=True (--skip-missing) to go on without them."
+        raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {_SOURCE}")
+    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=3)
+    return present
+
+
+def _assemble(crops: NDArray[np.uint8], faces: list[Face], squares: tuple[Square, ...]) -> RegressionData:
+    points = np.stack([square.fractions(face.points) for square, face in zip(squares, faces, strict=True)])
+    widths = [(face.box[1] - face.box[0]) / square.side for square, face in zip(squares, faces, strict=True)]
+    return RegressionData(
+        inputs=crops,
+        targets=torch.from_numpy(points.reshape(len(faces), -1)).to(torch.float32),
+        ids=tuple(face.name for face in faces),
+        target_names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS for axis in "xy"),
+        normaliser=torch.tensor(widths, dtype=torch.float32),
+        mirror=MIRROR,
+    )

@@ -1,0 +1,170 @@
+"""Samples and their targets, keyed by index: the one form in which data reaches training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgum.data.mirror import Mirror
+from deepgum.errors import InvalidDataError, listing
+
+__all__ = ["RegressionData"]
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionData:
+    """Inputs, targets and what is needed to augment and to score them, row by row.
+
+    `RegressionData.from_arrays` fills in everything that can be left out.
+
+    Parameters
+    ----------
+    inputs : array or tensor, shape (n, c, h, w) uint8 or (n, p) float
+        Images (a memory map is left on disk) or feature vectors.
+    targets : tensor, shape (n, d), float32
+        NaN marks a missing label. Landmarks are laid out x1 y1 x2 y2 ..., in fractions of the image's width.
+    ids : tuple of str, length n
+        Names that stay with the samples through every subset.
+    target_names : tuple of str, length d
+    normaliser : tensor, shape (n,), positive
+        What errors are divided by (the face's width), in the unit of the targets.
+    mirror : Mirror, optional
+        How targets change when an image is flipped; None where flipping makes no sense.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are no samples, shapes disagree, or targets, float inputs or the normaliser hold values that cannot be
+        used. The message names the first samples concerned.
+
+    Examples
+    --------
+    >>> data = RegressionData.from_arrays([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [[1.0], [2.0], [float("nan")]])
+    >>> len(data), data.ids, data.target_names
+    (3, ('0', '1', '2'), ('y0',))
+    >>> data.subset([2, 0]).ids
+    ('2', '0')
+    >>> RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [float("inf")]], ids=["a", "b"])
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.InvalidDataError: `targets` should be finite, or NaN where missing. Found 1 infinite: b (y0).
+    """
+
+    inputs: NDArray[Any] | Tensor
+    targets: Tensor
+    ids: tuple[str, ...]
+    target_names: tuple[str, ...]
+    normaliser: Tensor
+    mirror: Mirror | None = None
+
+    def __post_init__(self) -> None:
+        _check_shapes(self)
+        _check_values(self)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        inputs: Any,
+        targets: Any,
+        *,
+        ids: Sequence[object] | None = None,
+        target_names: Sequence[str] | None = None,
+        normaliser: Any = None,
+        mirror: Mirror | None = None,
+    ) -> RegressionData:
+        """Return the data of anything array-like; by default ids count from 0, names from y0, the normaliser is 1.
+
+        Lists become arrays, targets of shape (n,) become one column. Inputs that are arrays or tensors are kept as
+        they are, without a copy.
+        """
+        if not isinstance(inputs, (np.ndarray, Tensor)):
+            inputs = np.asarray(inputs, dtype=np.float32)
+        targets = torch.as_tensor(targets).to(torch.float32)
+        if targets.ndim == 1:
+            targets = targets[:, None]
+        if targets.ndim != 2:
+            raise InvalidDataError(f"`targets` should have shape (n, d). Found shape {tuple(targets.shape)}.")
+        n, d = targets.shape
+        return cls(
+            inputs=inputs,
+            targets=targets,
+            ids=tuple(map(str, range(n) if ids is None else ids)),
+            target_names=tuple(f"y{i}" for i in range(d)) if target_names is None else tuple(target_names),
+            normaliser=torch.ones(n) if normaliser is None else torch.as_tensor(normaliser).to(torch.float32),
+            mirror=mirror,
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, indices: Sequence[int] | NDArray[np.int64] | Tensor) -> RegressionData:
+        """Return the samples at these positions, in this order, as a copy in memory."""
+        rows = torch.as_tensor(indices, dtype=torch.int64)
+        outside = rows[(rows < 0) | (rows >= len(self))]
+        if rows.ndim != 1 or len(rows) == 0 or len(outside):
+            found = f"positions {listing(outside.tolist())}" if len(outside) else f"shape {tuple(rows.shape)}"
+            raise InvalidDataError(
+                f"`indices` should be a list of at least one position from 0 to {len(self) - 1}. Found {found}."
+            )
+        return replace(
+            self,
+            inputs=self.inputs[rows] if isinstance(self.inputs, Tensor) else np.asarray(self.inputs[rows.numpy()]),
+            targets=self.targets[rows],
+            ids=tuple(self.ids[row] for row in rows.tolist()),
+            normaliser=self.normaliser[rows],
+        )
+
+    def with_targets(self, targets: Tensor) -> RegressionData:
+        """Return the same samples under other targets (n, d)."""
+        return replace(self, targets=targets)
+
+
+def _check_shapes(data: RegressionData) -> None:
+    shape, kind = tuple(data.inputs.shape), str(data.inputs.dtype).removeprefix("torch.")
+    images, features = len(shape) == 4 and kind == "uint8", len(shape) == 2 and kind.startswith("float")
+    if not (images or features):
+        raise InvalidDataError(
+            f"`inputs` should be uint8 images (n, c, h, w) or float features (n, p). Found {kind} of shape {shape}."
+        )
+    if 0 in shape:
+        raise InvalidDataError(f"`inputs` should hold at least one sample. Found shape {shape}.")
+    n, found = shape[0], tuple(data.targets.shape)
+    if len(found) != 2 or found[0] != n or found[1] == 0 or data.targets.dtype != torch.float32:
+        raise InvalidDataError(
+            f"`targets` should be float32 of shape ({n}, d). Found {data.targets.dtype} of shape {found}."
+        )
+    for name, values, expected in (
+        ("ids", data.ids, n),
+        ("target_names", data.target_names, found[1]),
+        ("normaliser", data.normaliser, n),
+    ):
+        if len(values) != expected:
+            raise InvalidDataError(f"`{name}` should have length {expected}. Found {len(values)}.")
+    if data.mirror is not None and len(data.mirror.permutation) != found[1]:
+        raise InvalidDataError(f"`mirror` should be of {found[1]} targets. Found {len(data.mirror.permutation)}.")
+
+
+def _check_values(data: RegressionData) -> None:
+    infinite = data.targets.isinf().nonzero().tolist()
+    if infinite:
+        places = listing([f"{data.ids[row]} ({data.target_names[column]})" for row, column in infinite])
+        raise InvalidDataError(
+            f"`targets` should be finite, or NaN where missing. Found {len(infinite)} infinite: {places}."
+        )
+    if data.inputs.ndim == 2:
+        finite = torch.as_tensor(data.inputs).isfinite().all(dim=1)
+        _refuse(data, ~finite, "`inputs` should be finite")
+    _refuse(data, ~(data.normaliser.isfinite() & (data.normaliser > 0)), "`normaliser` should be finite and positive")
+
+
+def _refuse(data: RegressionData, wrong: Tensor, rule: str) -> None:
+    rows = wrong.nonzero().flatten().tolist()
+    if rows:
+        names = listing([data.ids[row] for row in rows])
+        raise InvalidDataError(f"{rule}. Found {len(rows)} samples that are not: {names}.")

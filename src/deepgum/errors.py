@@ -1,0 +1,116 @@
+"""Typed errors and warnings, and the one template that their messages follow.
+
+Every message names the parameter, says what was expected and what was found, and where there is one, the remedy. They
+are raised before any work is done, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "DeepGUMError",
+    "DeepGUMWarning",
+    "IdentifiabilityWarning",
+    "InvalidDataError",
+    "InvalidParameterError",
+    "MissingImagesError",
+    "NonFiniteLossError",
+    "NotFittedError",
+    "OutputFolderError",
+    "UnknownNameError",
+    "UnreadableImagesError",
+    "listing",
+]
+
+
+class DeepGUMError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class InvalidParameterError(DeepGUMError, ValueError):
+    """A parameter does not have a value that can be worked with.
+
+    Parameters
+    ----------
+    parameter : str
+        The parameter's name as the caller wrote it.
+    expected : str
+        What it should be, to stand after "should be".
+    found : object
+        What it was; a string is shown quoted, anything else by its `repr`.
+    hint : str, optional
+        What to do next, a whole sentence.
+
+    Examples
+    --------
+    >>> str(InvalidParameterError("patience", "a whole number of at least 1", 0))
+    'Parameter `patience` should be a whole number of at least 1. Found `patience = 0`.'
+    """
+
+    def __init__(self, parameter: str, expected: str, found: object, hint: str = "") -> None:
+        self.parameter = parameter
+        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {found!r}`."
+        super().__init__(f"{message} {hint}".rstrip())
+
+
+class UnknownNameError(InvalidParameterError):
+    """A name is not among the known ones; the message shows the nearest.
+
+    Examples
+    --------
+    >>> print(UnknownNameError("noise", "l-ugoo", ["ngo", "l-ugo", "g-ugo"]))
+    Parameter `noise` should be one of 'ngo', 'l-ugo', 'g-ugo'. Found `noise = 'l-ugoo'`. Did you mean 'l-ugo'?
+    """
+
+    def __init__(self, parameter: str, found: object, choices: Iterable[str]) -> None:
+        known = list(choices)
+        nearest = difflib.get_close_matches(str(found).lower(), known, n=1)
+        hint = f"Did you mean {nearest[0]!r}?" if nearest else ""
+        super().__init__(parameter, "one of " + ", ".join(map(repr, known)), found, hint)
+
+
+class InvalidDataError(DeepGUMError, ValueError):
+    """Data (arrays, lists, tables) of a wrong shape, or with values that cannot be used."""
+
+
+class MissingImagesError(InvalidDataError, FileNotFoundError):
+    """Images that a data set's list names are not in its folder."""
+
+
+class UnreadableImagesError(InvalidDataError):
+    """Image files that are there and cannot be decoded; all of them are named."""
+
+
+class OutputFolderError(DeepGUMError, ValueError):
+    """An output folder already holds the results of another configuration."""
+
+
+class NonFiniteLossError(DeepGUMError, ArithmeticError):
+    """Training met a loss that is not finite and stopped before the weights were spoiled."""
+
+
+class NotFittedError(DeepGUMError, ValueError, AttributeError):
+    """A result was asked of an object that has not been fitted."""
+
+
+class DeepGUMWarning(UserWarning):
+    """Base of every warning that this library gives."""
+
+
+class IdentifiabilityWarning(DeepGUMWarning):
+    """The mixture could not tell inliers from outliers in some group, or stopped before it was done."""
+
+
+def listing(names: Sequence[object], most: int = 5) -> str:
+    """Return the first names and how many more there are, for a message.
+
+    Examples
+    --------
+    >>> listing(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(str(name) for name in names[:most])
+    rest = len(names) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,223 @@
+"""How far predictions are from the labels: MAE, RMSE, the normalised error and the failure rate.
+
+Every metric is a `Score`: one number for each landmark (or coordinate) and one over all of them. A missing label (NaN
+in the targets) takes no part; a landmark is missing when either of its coordinates is. What has no label at all scores
+NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from deepgum.checks import check_choice, check_positive
+from deepgum.errors import InvalidDataError
+from deepgum.evaluation.arrays import Array, as_array, check_same_shape
+
+__all__ = [
+    "Score",
+    "Unit",
+    "coordinate_errors",
+    "failure_rate",
+    "image_errors",
+    "landmark_errors",
+    "mae",
+    "nme",
+    "rmse",
+]
+
+#: What one error is: the distance of a landmark, or the absolute difference of a coordinate.
+Unit = Literal["landmark", "coordinate"]
+
+Values = torch.Tensor | ArrayLike
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric over a set.
+
+    Attributes
+    ----------
+    overall : float
+        Over all observed landmarks (or coordinates) of all samples; the mean of `each` when no label is missing, but
+        for RMSE, which is the root of the overall mean square. NaN when there is no label.
+    each : tuple of float
+        The same for every landmark (or coordinate) alone.
+    """
+
+    overall: float
+    each: tuple[float, ...]
+
+
+def coordinate_errors(predictions: Values, targets: Values) -> Array:
+    """Return the absolute errors, shape (n, d); NaN where the label is missing.
+
+    Raises
+    ------
+    InvalidDataError
+        The two are not matrices of one shape, a prediction is not finite, or a label is infinite.
+
+    Examples
+    --------
+    >>> coordinate_errors([[1.0, 2.0]], [[3.0, float("nan")]])
+    array([[ 2., nan]])
+    """
+    predicted, labels = as_array(predictions), as_array(targets)
+    if labels.ndim != 2:
+        raise InvalidDataError(f"`targets` should have shape (n, d). Found shape {labels.shape}.")
+    check_same_shape("predictions", predicted.shape, "targets", labels.shape)
+    # A network that diverged must not score well by having its NaN left out.
+    if not np.isfinite(predicted).all():
+        raise InvalidDataError(
+            f"`predictions` should be finite. Found {int((~np.isfinite(predicted)).sum())} that are not."
+        )
+    if np.isinf(labels).any():
+        raise InvalidDataError(f"`targets` should be finite, or NaN. Found {int(np.isinf(labels).sum())} infinite.")
+    return np.abs(predicted - labels)
+
+
+def landmark_errors(predictions: Values, targets: Values) -> Array:
+    """Return the Euclidean distance of each landmark, shape (n, d / 2), from coordinates laid out x1 y1 x2 y2 ...
+
+    Raises
+    ------
+    InvalidDataError
+        As `coordinate_errors`, or the number of coordinates is odd.
+
+    Examples
+    --------
+    >>> landmark_errors([[0.0, 0.0, 1.0, 1.0]], [[3.0, 4.0, 1.0, 1.0]])
+    array([[5., 0.]])
+    """
+    errors = coordinate_errors(predictions, targets)
+    if errors.shape[1] % 2:
+        raise InvalidDataError(
+            f"`targets` should have two coordinates a landmark. Found {errors.shape[1]}; "
+            'for targets that are no landmarks, ask for `unit="coordinate"`.'
+        )
+    return np.hypot(errors[:, 0::2], errors[:, 1::2])
+
+
+def image_errors(predictions: Values, targets: Values, unit: Unit = "landmark") -> Array:
+    """Return each sample's mean error, shape (n,), NaN for one without a label: what the Wilcoxon test compares.
+
+    Examples
+    --------
+    >>> image_errors([[0.0, 0.0, 1.0, 1.0]], [[3.0, 4.0, 1.0, 1.0]])
+    array([2.5])
+    """
+    return _mean(_errors(predictions, targets, unit), axis=1)
+
+
+def mae(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score:
+    """Return the mean absolute error, in the unit of the targets.
+
+    Parameters
+    ----------
+    predictions, targets : array or Tensor of shape (n, d)
+        NaN in the targets marks a missing label.
+    unit : {"landmark", "coordinate"}, default "landmark"
+        Average the Euclidean distances of landmarks, or the absolute differences of single coordinates.
+
+    Raises
+    ------
+    InvalidDataError
+        As `landmark_errors`.
+    UnknownNameError
+        There is no such unit.
+
+    Examples
+    --------
+    >>> mae([[0.0, 0.0, 1.0, 1.0]], [[3.0, 4.0, 1.0, 1.0]])
+    Score(overall=2.5, each=(5.0, 0.0))
+    """
+    return _score(_errors(predictions, targets, unit))
+
+
+def rmse(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score:
+    """Return the root of the mean squared error; parameters and errors as in `mae`.
+
+    Examples
+    --------
+    >>> rmse([[1.0], [7.0]], [[0.0], [0.0]], unit="coordinate")
+    Score(overall=5.0, each=(5.0,))
+    """
+    square = _score(_errors(predictions, targets, unit) ** 2)
+    return Score(float(np.sqrt(square.overall)), tuple(float(np.sqrt(value)) for value in square.each))
+
+
+def nme(predictions: Values, targets: Values, normaliser: Values) -> Score:
+    """Return the normalised mean error: the landmarks' mean distance as a fraction of, say, the face's width.
+
+    Parameters
+    ----------
+    predictions, targets : array or Tensor of shape (n, d)
+        NaN in the targets marks a missing label.
+    normaliser : float, or array or Tensor of shape (n,)
+        What each sample's distances are divided by, in the unit of the targets.
+
+    Raises
+    ------
+    InvalidDataError
+        As `landmark_errors`, or the normaliser is not one positive number, or one a sample.
+
+    Examples
+    --------
+    >>> nme([[0.0, 0.0, 1.0, 1.0]], [[3.0, 4.0, 1.0, 1.0]], normaliser=[100.0]).overall
+    0.025
+    """
+    return _score(_normalised(predictions, targets, normaliser))
+
+
+def failure_rate(predictions: Values, targets: Values, normaliser: Values, threshold: float = 0.05) -> Score:
+    """Return the fraction of landmarks whose normalised distance is above (not at) the threshold.
+
+    The threshold's default, 5 % of the face's width, is that of section 4.4 and of Sun et al. (CVPR 2013). The other
+    parameters and errors are those of `nme`.
+
+    Raises
+    ------
+    InvalidParameterError
+        The threshold is not a finite number of at least 0.
+
+    Examples
+    --------
+    >>> failure_rate([[0.0, 0.0, 1.0, 1.0]], [[3.0, 4.0, 1.0, 1.0]], normaliser=[10.0])
+    Score(overall=0.5, each=(1.0, 0.0))
+    """
+    check_positive("threshold", threshold, zero=True)
+    errors = _normalised(predictions, targets, normaliser)
+    return _score(np.where(np.isnan(errors), np.nan, errors > threshold))
+
+
+def _errors(predictions: Values, targets: Values, unit: Unit) -> Array:
+    check_choice("unit", unit, ("landmark", "coordinate"))
+    return (landmark_errors if unit == "landmark" else coordinate_errors)(predictions, targets)
+
+
+def _normalised(predictions: Values, targets: Values, normaliser: Values) -> Array:
+    errors, width = landmark_errors(predictions, targets), as_array(normaliser)
+    if width.shape not in ((), errors.shape[:1]):
+        raise InvalidDataError(
+            f"`normaliser` should be one number, or one a sample, shape ({len(errors)},). Found shape {width.shape}."
+        )
+    usable = np.isfinite(width) & (width > 0)
+    if not usable.all():
+        raise InvalidDataError(f"`normaliser` should be finite and above 0. Found {int((~usable).sum())} that are not.")
+    return np.asarray(errors / np.broadcast_to(width, errors.shape[:1])[:, None])
+
+
+def _score(errors: Array) -> Score:
+    return Score(float(_mean(errors)), tuple(_mean(errors, axis=0).tolist()))
+
+
+def _mean(errors: Array, axis: int | None = None) -> Array:
+    """Return the mean of what is not NaN; NaN, without numpy's warning, where there is nothing."""
+    observed = ~np.isnan(errors)
+    count = observed.sum(axis=axis)
+    total = np.where(observed, errors, 0).sum(axis=axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

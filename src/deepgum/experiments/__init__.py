@@ -1,0 +1,1 @@
+"""Experiments: a run from its settings to its records. Nothing here draws."""

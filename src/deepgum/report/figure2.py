@@ -1,0 +1,164 @@
+"""Figure 2 of the paper: the gradient of each loss against a one-dimensional residual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from deepgum.checks import check_choice, check_fraction, check_positive
+from deepgum.errors import InvalidParameterError
+from deepgum.losses import L1, L2, TUKEY_C, Biweight, Cauchy, Huber, Loss
+
+__all__ = ["SETTINGS", "draw_figure2", "gum_gradient", "plot_gradients"]
+
+#: Pairs of pi (the prior of an inlier) and gamma (the density of the uniform), drawn unless others are asked for.
+SETTINGS: tuple[tuple[float, float], ...] = ((0.95, 0.001), (0.9, 0.01), (0.5, 0.01), (0.5, 0.1))
+
+#: What a known loss is drawn with: itself, its label, its colour and its dashes. The colours are Okabe and Ito's, made
+#: to be told apart by colour-blind readers; the dashes are for print in gray.
+_LOSSES: dict[str, tuple[Loss, str, str, str]] = {
+    "l2": (L2(), "$L_2$", "#CC79A7", "-"),
+    "l1": (L1(), "$L_1$", "#999999", "-."),
+    "huber": (Huber(), "Huber", "#56B4E9", "--"),
+    # 2.3849 standard deviations: as efficient on Gaussian noise as the biweight with its c.
+    "cauchy": (Cauchy(scale=2.3849), "Cauchy", "#999999", ":"),
+    "biweight": (Biweight(), "Biweight", "#000000", "-"),
+}
+_GUM_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#0072B2")
+_GUM_DASHES = ("-", "--", "-.", ":")
+
+
+def draw_figure2(
+    path: str | PathLike[str] | None = None,
+    *,
+    settings: Sequence[tuple[float, float]] = SETTINGS,
+    losses: Sequence[str] = ("l2", "huber", "biweight"),
+    largest: float = 8.0,
+) -> Figure:
+    """Draw Figure 2 on a figure of its own, and write it.
+
+    Parameters
+    ----------
+    path : path, optional
+        Where to write it (PNG, SVG, PDF, by the ending); an existing file is replaced. None: it is not written.
+    settings, losses, largest
+        As in `plot_gradients`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UnknownNameError, InvalidParameterError
+        As `plot_gradients`; or the path does not end like a kind of figure.
+
+    Examples
+    --------
+    >>> figure = draw_figure2(settings=[(0.9, 0.01)], losses=["l2", "biweight"])
+    >>> len(figure.axes[0].lines)
+    3
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    if path is not None:
+        kinds = sorted(figure.canvas.get_supported_filetypes())
+        if Path(path).suffix.lower().lstrip(".") not in kinds:
+            raise InvalidParameterError("path", f"a file name ending in one of {', '.join(kinds)}", str(path))
+    plot_gradients(figure.add_subplot(), settings=settings, losses=losses, largest=largest)
+    if path is not None:
+        figure.savefig(path, dpi=200)
+    return figure
+
+
+def plot_gradients(
+    axes: Axes,
+    *,
+    settings: Sequence[tuple[float, float]] = SETTINGS,
+    losses: Sequence[str] = ("l2", "huber", "biweight"),
+    largest: float = 8.0,
+) -> None:
+    """Plot the gradient of each loss, and of DeepGUM for several pi and gamma, against the residual.
+
+    The residual's unit is the standard deviation of the inliers, for all. The gradients are odd, so only positive
+    residuals are shown, and L2's straight line is cut a little above Huber's plateau.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to plot.
+    settings : sequence of pairs (pi, gamma)
+        The curves of DeepGUM, see `gum_gradient`.
+    losses : sequence of names
+        Which of "l2", "l1", "huber", "cauchy" and "biweight" to plot beside it.
+    largest : float, default 8
+        The largest residual.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such loss.
+    InvalidParameterError
+        A pi is not in (0, 1), or a gamma or the largest residual is not above 0.
+    """
+    for name in losses:
+        check_choice("losses", name, _LOSSES)
+    check_positive("largest", largest)
+    delta = np.linspace(0, largest, 801)
+    gum = {(prior, density): gum_gradient(delta, prior, density) for prior, density in settings}
+
+    for name in losses:
+        loss, label, colour, dashes = _LOSSES[name]
+        axes.plot(delta, loss.psi(torch.from_numpy(delta)).numpy(), color=colour, linestyle=dashes, label=label)
+    for number, ((prior, density), gradient) in enumerate(gum.items()):
+        axes.plot(
+            delta,
+            gradient,
+            color=_GUM_COLOURS[number % len(_GUM_COLOURS)],
+            linestyle=_GUM_DASHES[number // len(_GUM_COLOURS) % len(_GUM_DASHES)],
+            label=rf"DeepGUM, $\pi={prior:g}$, $\gamma={density:g}$",
+        )
+    axes.set(xlim=(0, largest), ylim=(0, 2.2 * TUKEY_C))
+    axes.set(xlabel=r"residual $\delta$ (standard deviations of the inliers)", ylabel="gradient of the loss")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small")
+
+
+def gum_gradient(residuals: ArrayLike, inlier_prior: float, uniform_density: float) -> NDArray[np.float64]:
+    """Return the gradient of eq. 7 by a one-dimensional residual, `2 * r(delta) * delta`.
+
+    The responsibility r of eq. 2 is a constant of the loss, so it is not differentiated. The Gaussian has variance 1.
+
+    Parameters
+    ----------
+    residuals : array of any shape
+        delta, in standard deviations of the inliers.
+    inlier_prior : float in (0, 1)
+        pi.
+    uniform_density : float above 0
+        gamma, the density of the uniform.
+
+    Raises
+    ------
+    InvalidParameterError
+        The prior or the density is out of its range.
+
+    Examples
+    --------
+    >>> gum_gradient([0.0, 1.0, 10.0], inlier_prior=0.9, uniform_density=0.01).round(4)
+    array([0.    , 1.9909, 0.    ])
+    """
+    check_fraction("inlier_prior", inlier_prior, open_below=True, open_above=True)
+    check_positive("uniform_density", uniform_density)
+    delta = np.asarray(residuals, dtype=np.float64)
+    log_gaussian = -0.5 * (delta**2 + np.log(2 * np.pi))
+    log_odds = np.log(inlier_prior) + log_gaussian - np.log1p(-inlier_prior) - np.log(uniform_density)
+    # exp(-log(1 + exp(-x))): the logistic function, without overflow at either end.
+    responsibility = np.exp(-np.logaddexp(0, -log_odds))
+    return np.asarray(2 * responsibility * delta)

@@ -1,0 +1,66 @@
+"""Predictions and residuals of a whole data set, in index order, in evaluation mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.batches import ordered_batches
+from deepgum.data.regression import RegressionData
+
+__all__ = ["compute_residuals", "evaluating", "predict"]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model in evaluation mode without gradients, and back to the mode it had."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+
+
+def predict(
+    model: nn.Module,
+    data: RegressionData,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+) -> Tensor:
+    """Return the predictions (n, d) of a model for a data set, on the CPU, row i for sample i.
+
+    Parameters
+    ----------
+    model : nn.Module
+        phi: maps a batch of inputs to (b, d).
+    data : RegressionData
+        Of n samples.
+    batch_size : int
+        Samples in one forward pass; without influence on the result beyond rounding.
+    device : torch.device or str
+        Where the model is.
+    precision : {"float32", "bf16"}
+        Of the forward pass; the result is float32 in either.
+    """
+    with evaluating(model), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
+        outputs = [model(batch.inputs).float().cpu() for batch in ordered_batches(data, batch_size, device)]
+    return torch.cat(outputs)
+
+
+def compute_residuals(
+    model: nn.Module,
+    data: RegressionData,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+    precision: str = "float32",
+) -> Tensor:
+    """Return delta = y - phi(x; w), (n, d), in the targets' units; NaN where the label is missing."""
+    return data.targets - predict(model, data, batch_size=batch_size, device=device, precision=precision)

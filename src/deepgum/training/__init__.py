@@ -1,0 +1,24 @@
+"""Training: SGD, the losses to compare with, and Algorithm 1."""
+
+from deepgum.training.algorithm import fit_deepgum
+from deepgum.training.baselines import fit_loss
+from deepgum.training.history import EpochRecord, Event, History, RoundRecord
+from deepgum.training.methods import METHODS, Method, train_method
+from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions
+from deepgum.training.result import TrainingResult
+
+__all__ = [
+    "METHODS",
+    "PRESETS",
+    "DeepGUMOptions",
+    "EpochRecord",
+    "Event",
+    "History",
+    "Method",
+    "RoundRecord",
+    "SGDOptions",
+    "TrainingResult",
+    "fit_deepgum",
+    "fit_loss",
+    "train_method",
+]

@@ -1,0 +1,131 @@
+"""The losses that DeepGUM is compared with: one run of the same SGD each, and the oracle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError
+from deepgum.losses import get_loss
+from deepgum.mixture import partition
+from deepgum.residuals import compute_residuals
+from deepgum.scale import mad_scale
+from deepgum.training.history import Event, History
+from deepgum.training.objective import Objective, mean_loss, median_absolute_error
+from deepgum.training.options import Groups, SGDOptions
+from deepgum.training.result import TrainingResult, check_training_data
+from deepgum.training.sgd import run_sgd
+
+__all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
+
+WARMUP_EPOCHS = 3
+"""Epochs of L2 before a loss of scaled residuals (section 4 of the paper)."""
+
+
+def fit_loss(
+    model: nn.Module,
+    train: RegressionData,
+    validation: RegressionData,
+    *,
+    loss: str,
+    groups: Groups = "sample",
+    sgd: SGDOptions | None = None,
+    seed: int = 0,
+    on_event: Callable[[Event], None] | None = None,
+) -> TrainingResult:
+    """Train a network with one loss, in one run of SGD.
+
+    Losses of scaled residuals (Huber, Biweight) get 3 epochs of L2 first, and the MAD of the training residuals, per
+    coordinate, recomputed after each epoch. They are stopped by the median absolute error, for their own value is in
+    units that shrink while training goes on; the others by their own value on the validation set.
+
+    Parameters
+    ----------
+    model : nn.Module
+        phi(x; w); trained in place.
+    train, validation : RegressionData
+        Labels of either may be wrong or missing (NaN).
+    loss : str
+        A name that `deepgum.losses.get_loss` knows.
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int
+        What the loss's own rule flags as a whole.
+    sgd, seed, on_event
+        As for `fit_deepgum`.
+
+    Returns
+    -------
+    TrainingResult
+        Without mixture; `flags` by the loss's own rule, None for L2 and L1, which have none.
+
+    Raises
+    ------
+    InvalidDataError
+        If the data cannot be trained on; before any training.
+    NonFiniteLossError
+        As soon as a loss is not finite.
+    """
+    sgd = sgd or SGDOptions()
+    robust, first = get_loss(loss), get_loss("l2")
+    check_training_data(train, validation)
+    groups_of_coordinates = partition(groups, train.targets.shape[1])
+    began = time.perf_counter()
+    history = History(listener=on_event)
+
+    def training_residuals() -> Tensor:
+        return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
+
+    def objective(epoch: int) -> Objective:
+        if not robust.needs_scale:
+            return Objective(robust)
+        if epoch <= WARMUP_EPOCHS:
+            return Objective(first)
+        return Objective(robust, scale=mad_scale(training_residuals()))
+
+    run_sgd(
+        model,
+        train,
+        validation,
+        objective,
+        median_absolute_error if robust.needs_scale else mean_loss(robust),
+        sgd,
+        torch.Generator().manual_seed(seed),
+        history,
+        least_epochs=WARMUP_EPOCHS if robust.needs_scale else 0,
+    )
+    residuals = training_residuals()
+    scale = mad_scale(residuals) if robust.needs_scale else None
+    return TrainingResult(
+        model=model.eval(),
+        residuals=residuals,
+        responsibilities=None,
+        flags=robust.outliers(residuals, scale=scale, partition=groups_of_coordinates),
+        mixture=None,
+        history=history,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def without_labels(data: RegressionData, wrong: Tensor) -> RegressionData:
+    """Return the data with wrong landmarks marked as missing: what the oracle is given.
+
+    Parameters
+    ----------
+    data : RegressionData
+        With 2 l coordinates, x and y of each landmark.
+    wrong : Tensor (n, l) of bool
+        The landmarks to leave out.
+
+    Raises
+    ------
+    InvalidDataError
+        If the shapes do not fit.
+    """
+    expected = (len(data), data.targets.shape[1] // 2)
+    if tuple(wrong.shape) != expected:
+        raise InvalidDataError(f"`wrong` should have the shape {expected}. Found {tuple(wrong.shape)}.")
+    mask = wrong.repeat_interleave(2, dim=1)
+    return data.with_targets(data.targets.masked_fill(mask, float("nan")))

@@ -1,0 +1,131 @@
+"""The methods of a comparison, by name: all share the network, the SGD and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from torch import Tensor
+
+from deepgum.checks import check_choice
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidParameterError
+from deepgum.models import build_model
+from deepgum.residuals import compute_residuals
+from deepgum.training.algorithm import fit_deepgum
+from deepgum.training.baselines import fit_loss, without_labels
+from deepgum.training.history import Event
+from deepgum.training.options import PRESETS, DeepGUMOptions, Groups, SGDOptions
+from deepgum.training.result import TrainingResult
+
+__all__ = ["METHODS", "Method", "train_method"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to train on doubtful labels.
+
+    Attributes
+    ----------
+    label : str
+        Its name in tables and figures.
+    description : str
+        One line for `--help`.
+    loss : str or None
+        A single run with this loss,
+    options : DeepGUMOptions or None
+        or Algorithm 1 with these choices.
+    oracle : bool
+        Whether it is told which labels are wrong, and trains on the others.
+    """
+
+    label: str
+    description: str
+    loss: str | None = None
+    options: DeepGUMOptions | None = None
+    oracle: bool = False
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "l2": Method("L2", "the squared error, one run", loss="l2"),
+        "l1": Method("L1", "the absolute error, one run", loss="l1"),
+        "cauchy": Method("Cauchy", "the log of the squared error, one run", loss="cauchy"),
+        "huber": Method("Huber", "Huber's loss of residuals scaled by their MAD, after 3 epochs of L2", loss="huber"),
+        "biweight": Method("Biweight", "Tukey's biweight, scaled as Huber's, after 3 epochs of L2", loss="biweight"),
+        "deepgum": Method("DeepGUM", "Algorithm 1 with this library's defaults", options=PRESETS["default"]),
+        "deepgum-paper": Method("DeepGUM (paper)", "Algorithm 1 to the letter", options=PRESETS["paper"]),
+        "oracle": Method("oracle, L2", "L2 on the labels that corruption left alone", loss="l2", oracle=True),
+        "oracle-l1": Method("oracle, L1", "L1 on the labels that corruption left alone", loss="l1", oracle=True),
+    }
+)
+"""Every method that `deepgum compare` knows."""
+
+
+def train_method(
+    name: str,
+    train: RegressionData,
+    validation: RegressionData,
+    *,
+    true_outlier: Tensor | None = None,
+    validation_outlier: Tensor | None = None,
+    groups: Groups = "sample",
+    sgd: SGDOptions | None = None,
+    model: str = "facenet",
+    seed: int = 0,
+    on_event: Callable[[Event], None] | None = None,
+) -> TrainingResult:
+    """Train a fresh network by a method's name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `METHODS`.
+    train, validation : RegressionData
+        With the labels as they are, right or wrong.
+    true_outlier, validation_outlier : Tensor (n, l) of bool, optional
+        The landmarks that are wrong; only the oracles look at them.
+    groups, sgd, on_event
+        As for `fit_deepgum`.
+    model : str
+        As for `deepgum.models.build_model`.
+    seed : int
+        Of the initial weights and of the order of the samples: the same for every method.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no method of that name.
+    InvalidParameterError
+        If an oracle is not told which labels are wrong.
+    """
+    method = METHODS[check_choice("methods", name, METHODS)]
+    sgd = sgd or SGDOptions()
+    # Made from the labels as they are given, so that every method starts from the same weights and the same middle.
+    network = build_model(model, train, seed)
+    if method.options is not None:
+        options = replace(method.options, groups=groups)
+        return fit_deepgum(network, train, validation, options=options, sgd=sgd, seed=seed, on_event=on_event)
+    assert method.loss is not None
+    if not method.oracle:
+        return fit_loss(
+            network, train, validation, loss=method.loss, groups=groups, sgd=sgd, seed=seed, on_event=on_event
+        )
+    if true_outlier is None or validation_outlier is None:
+        raise InvalidParameterError(
+            "true_outlier", f"given, with `validation_outlier`: {name!r} trains on the right labels", None
+        )
+    result = fit_loss(
+        network,
+        without_labels(train, true_outlier),
+        without_labels(validation, validation_outlier),
+        loss=method.loss,
+        groups=groups,
+        sgd=sgd,
+        seed=seed,
+        on_event=on_event,
+    )
+    # Its residuals on all labels, the wrong ones included, rank them; flags of labels that it was told would be empty.
+    residuals = compute_residuals(network, train, device=sgd.device, precision=sgd.precision)
+    return replace(result, residuals=residuals, flags=None)

@@ -1,0 +1,79 @@
+"""What SGD minimises (eq. 7 and its relatives), and the validation scores that stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from deepgum.data.batches import Batch
+from deepgum.errors import NonFiniteLossError
+from deepgum.losses import Loss
+from deepgum.mixture import GaussianUniformMixture
+
+__all__ = ["Criterion", "Objective", "mean_loss", "median_absolute_error", "negative_log_likelihood"]
+
+Criterion = Callable[[Tensor], float]
+"""From the residuals (n, d) of the validation set to a score; lower is better."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss, with what it needs to know of each sample.
+
+    Parameters
+    ----------
+    loss : Loss
+        rho of the residuals.
+    weights : Tensor (n, d), optional
+        Weight of each coordinate of each training sample, by sample index: responsibilities, expanded from groups to
+        coordinates; 0 leaves a label out.
+    scale : Tensor (d,), optional
+        For losses that work on scaled residuals.
+    """
+
+    loss: Loss
+    weights: Tensor | None = None
+    scale: Tensor | None = None
+
+    @property
+    def name(self) -> str:
+        """What is minimised, in words."""
+        return self.loss.name if self.weights is None else f"weighted {self.loss.name}"
+
+    def __call__(self, batch: Batch, predictions: Tensor) -> Tensor:
+        """Return the mean loss of a batch; weights and scale are mirrored where the sample is."""
+        weights = self.weights
+        if weights is not None:
+            weights = batch.per_coordinate(weights[batch.index].to(predictions))
+        scale = self.scale
+        if scale is not None:
+            scale = batch.per_coordinate(scale.to(predictions))
+        value = self.loss(batch.targets - predictions, weights=weights, scale=scale)
+        if not value.isfinite():
+            spoiled = batch.index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
+            raise NonFiniteLossError(
+                f"The {self.name} loss became {value.item()} on the samples {batch.index.tolist()[:8]}..."
+                f" ({len(spoiled)} of them with predictions that are not finite). The weights are those of the step"
+                " before. Try a smaller `learning_rate`, and look at these samples' inputs."
+            )
+        return value
+
+
+def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
+    """Score by a loss in fixed units with fixed weights (n, d) of the validation samples."""
+    return lambda residuals: loss(residuals, weights=weights).item()
+
+
+def median_absolute_error(residuals: Tensor) -> float:
+    """Score by the median |delta| over all observed coordinates.
+
+    For losses of scaled residuals, whose own value is in units that shrink while training goes on.
+    """
+    return residuals.abs().nanmedian().item()
+
+
+def negative_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
+    """Score by minus the mean log-likelihood a sample under a given mixture (eq. 1): a proper score."""
+    return lambda residuals: -mixture.log_likelihood(residuals).sum(dim=1).mean().item()

@@ -1,0 +1,175 @@
+"""What a training is: every choice that the paper leaves open, named, checked at the door, with its default.
+
+`docs/deviations.md` sets these choices beside the paper and beside the code of its authors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from deepgum.checks import check_choice, check_count, check_fraction, check_positive
+from deepgum.errors import InvalidParameterError
+from deepgum.losses import LOSSES
+
+__all__ = ["PRESETS", "DeepGUMOptions", "Groups", "SGDOptions"]
+
+Groups = Literal["sample", "landmark", "coordinate"] | Sequence[Sequence[int]]
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "one-cycle")
+PRECISIONS = ("float32", "bf16")
+RULES = ("log-likelihood", "weighted", "unweighted")
+RESTARTS = ("continue", "fresh")
+RETURNS = ("best", "last")
+
+
+@dataclass(frozen=True)
+class SGDOptions:
+    """How stochastic gradient descent runs: the same for every method of a comparison.
+
+    Parameters
+    ----------
+    optimizer : {"adam", "adamw", "sgd"}
+        `sgd` is SGD with Nesterov momentum 0.9.
+    learning_rate : float
+        The highest that the schedule reaches.
+    schedule : {"constant", "cosine", "one-cycle"}
+        Over `epochs_max` epochs; a DeepGUM round begins it anew.
+    weight_decay : float
+        As the optimiser understands it.
+    batch_size : int
+        Samples a step (the paper: 128).
+    epochs_max : int
+        The most epochs of one run of SGD; of one round in DeepGUM.
+    patience : int
+        Epochs without a better validation score before a run of SGD stops (the paper's K: 5).
+    mirror : bool
+        Mirror each training image with probability 1/2, where the data says how.
+    device : str
+        Where the network is trained: `"cpu"`, `"cuda"`, `"mps"`.
+    precision : {"float32", "bf16"}
+        Of the forward and backward passes; losses, weights and the mixture are float32 or float64 in either.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value cannot be worked with; the message names it.
+
+    Examples
+    --------
+    >>> SGDOptions(patience=3).patience
+    3
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    batch_size: int = 64
+    epochs_max: int = 100
+    patience: int = 5
+    mirror: bool = True
+    device: str = "cpu"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_positive("learning_rate", self.learning_rate)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_positive("weight_decay", self.weight_decay, zero=True)
+        check_count("batch_size", self.batch_size, least=2)
+        check_count("epochs_max", self.epochs_max)
+        check_count("patience", self.patience)
+        check_choice("precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class DeepGUMOptions:
+    """The choices of Algorithm 1. The defaults measured best on faces; `preset("paper")` follows the paper.
+
+    Parameters
+    ----------
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int
+        What is an inlier or an outlier as a whole: one mixture each (section 3.1).
+    first_loss : str
+        Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
+    weighted_loss : str
+        Loss that the responsibilities weight (the paper: `"l2"`, which is eq. 7).
+    warmup_epochs : int or None
+        Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
+    restart : {"continue", "fresh"}
+        Whether a round of SGD goes on from the current weights or begins again from the initial ones.
+    epoch_rule : {"weighted", "unweighted", "log-likelihood"}
+        What stops a round of SGD early, measured on the validation set: the weighted loss with the responsibilities
+        that the validation set had when the round began (the paper), the unweighted loss, or the log-likelihood of
+        eq. 1 under the mixture in force. All three are fixed while a round lasts.
+    round_rule : {"log-likelihood", "weighted", "unweighted"}
+        What ends the alternation when it no longer improves. Only the first two compare like with like between
+        rounds if the weights change: see `docs/deviations.md`.
+    returned_round : {"best", "last"}
+        Whose weights are returned: the round's with the best score, or the last one's.
+    rounds_max : int
+        The most rounds after the first fit.
+    covariance_type, uniform, inlier_prior, em_tol, em_max_iter
+        Passed to `deepgum.mixture.GaussianUniformMixture`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value cannot be worked with; the message names it.
+
+    Examples
+    --------
+    >>> DeepGUMOptions.preset("paper", groups="landmark").first_loss
+    'l2'
+    """
+
+    groups: Groups = "sample"
+    first_loss: str = "cauchy"
+    weighted_loss: str = "l1"
+    warmup_epochs: int | None = None
+    restart: str = "continue"
+    epoch_rule: str = "weighted"
+    round_rule: str = "log-likelihood"
+    returned_round: str = "best"
+    rounds_max: int = 10
+    covariance_type: str = "full"
+    uniform: str | float = "moments"
+    inlier_prior: str | float = "estimate"
+    em_tol: float = 1e-6
+    em_max_iter: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("first_loss", "weighted_loss"):
+            check_choice(name, getattr(self, name), LOSSES)
+        if self.warmup_epochs is not None:
+            check_count("warmup_epochs", self.warmup_epochs)
+        check_choice("restart", self.restart, RESTARTS)
+        check_choice("epoch_rule", self.epoch_rule, RULES)
+        check_choice("round_rule", self.round_rule, RULES)
+        check_choice("returned_round", self.returned_round, RETURNS)
+        check_count("rounds_max", self.rounds_max)
+        if isinstance(self.inlier_prior, float | int):
+            check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
+        elif self.inlier_prior != "estimate":
+            raise InvalidParameterError("inlier_prior", "'estimate' or a number in (0, 1)", self.inlier_prior)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> DeepGUMOptions:
+        """Return the options of a preset of `PRESETS`, with some changed.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no preset of that name.
+        """
+        return replace(PRESETS[check_choice("preset", name, PRESETS)], **changes)
+
+
+PRESETS = {
+    "default": DeepGUMOptions(),
+    "paper": DeepGUMOptions(first_loss="l2", weighted_loss="l2", epoch_rule="weighted", round_rule="weighted"),
+}
+"""Named sets of options: what measured best on faces, and the paper to the letter."""

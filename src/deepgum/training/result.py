@@ -1,0 +1,70 @@
+"""What a training gives back, and what it asks of its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.training.history import History
+
+__all__ = ["TrainingResult", "check_training_data"]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained network, and what the training learned of the labels.
+
+    Attributes
+    ----------
+    model : nn.Module
+        The network, in evaluation mode.
+    residuals : Tensor (n, d)
+        y - phi(x; w) of the training samples, in the targets' units.
+    responsibilities : Tensor (n, g) of float64, or None
+        Probability that a label is right; None for a method without a mixture.
+    flags : Tensor (n, g) of bool, or None
+        What the method itself calls an outlier; None where it has no rule.
+    mixture : GaussianUniformMixture or None
+        Gives responsibilities for other samples, too.
+    history : History
+        Epochs and rounds.
+    seconds : float
+        Wall time of the training.
+    """
+
+    model: nn.Module
+    residuals: Tensor
+    responsibilities: Tensor | None
+    flags: Tensor | None
+    mixture: GaussianUniformMixture | None
+    history: History
+    seconds: float
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of SGD in all, over all rounds: what the training cost."""
+        return len(self.history.epochs)
+
+
+def check_training_data(train: RegressionData, validation: RegressionData) -> None:
+    """Refuse data that no method could be trained on, before any work.
+
+    Raises
+    ------
+    InvalidDataError
+        If training and validation samples differ in shape, or a side has no label at all.
+    """
+    for what in ("inputs", "targets"):
+        found = [tuple(getattr(side, what).shape[1:]) for side in (train, validation)]
+        if found[0] != found[1]:
+            raise InvalidDataError(
+                f"`validation.{what}` should have samples of shape {found[0]} as `train` has. Found {found[1]}."
+            )
+    for name, side in (("train", train), ("validation", validation)):
+        if len(side) == 0 or not torch.isfinite(side.targets).any():
+            raise InvalidDataError(f"`{name}` should have at least one label. Found {len(side)} samples without any.")

@@ -1,0 +1,128 @@
+"""One run of SGD to an early stop: the inner loop of Algorithm 1, and all that a baseline does."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from deepgum.data.batches import shuffled_batches
+from deepgum.data.regression import RegressionData
+from deepgum.residuals import compute_residuals
+from deepgum.training.history import EpochRecord, History
+from deepgum.training.objective import Criterion, Objective
+from deepgum.training.optimisation import build_optimizer, build_schedule
+from deepgum.training.options import SGDOptions
+
+__all__ = ["SGDRun", "run_sgd"]
+
+
+@dataclass(frozen=True)
+class SGDRun:
+    """What one run of SGD came to.
+
+    Attributes
+    ----------
+    best_score : float
+        The validation score of the weights that the model was left with.
+    best_epoch : int
+        The epoch that gave them; 0 where no epoch was better than the start.
+    epochs : int
+        Epochs trained.
+    """
+
+    best_score: float
+    best_epoch: int
+    epochs: int
+
+
+def run_sgd(
+    model: nn.Module,
+    train: RegressionData,
+    validation: RegressionData,
+    objective: Callable[[int], Objective],
+    criterion: Criterion,
+    options: SGDOptions,
+    generator: torch.Generator,
+    history: History,
+    *,
+    round: int = 0,
+    epochs_max: int | None = None,
+    least_epochs: int = 0,
+    start_counts: bool = False,
+) -> SGDRun:
+    """Train until the validation score has not improved for `options.patience` epochs; keep the best weights.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Trained in place; left with the weights of the best epoch.
+    train, validation : RegressionData
+        The score is taken on the second.
+    objective : callable
+        From the epoch (from 1) to what that epoch minimises.
+    criterion : Criterion
+        From validation residuals to a score, lower is better. It must not change from epoch to epoch.
+    options : SGDOptions
+        Optimiser, schedule, patience.
+    generator : torch.Generator
+        Order of the samples, and mirroring.
+    history : History
+        Gets a record an epoch.
+    round : int
+        For the records.
+    epochs_max : int, optional
+        Instead of `options.epochs_max`.
+    least_epochs : int
+        Epochs before which patience does not count: a warm-up.
+    start_counts : bool
+        Whether the weights at the start are a candidate, too.
+
+    Raises
+    ------
+    NonFiniteLossError
+        As soon as a loss is not finite, before the step that would spoil the weights.
+    """
+    device = torch.device(options.device)
+
+    def score() -> float:
+        residuals = compute_residuals(model, validation, device=device, precision=options.precision)
+        return criterion(residuals)
+
+    model.to(device)
+    optimizer = build_optimizer(model, options)
+    steps = -(-len(train) // options.batch_size)
+    schedule = build_schedule(optimizer, options, steps)
+    best_score, best_epoch = (score(), 0) if start_counts else (float("inf"), 0)
+    best_weights = copy.deepcopy(model.state_dict())
+
+    epoch = 0
+    for epoch in range(1, (epochs_max or options.epochs_max) + 1):
+        began = time.perf_counter()
+        minimised = objective(epoch)
+        model.train()
+        total = 0.0
+        for batch in shuffled_batches(train, options.batch_size, generator, mirror=options.mirror, device=device):
+            with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+                predictions = model(batch.inputs)
+            loss = minimised(batch, predictions)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(batch.index)
+        current = score()
+        improved = current < best_score
+        if improved:
+            best_score, best_epoch = current, epoch
+            best_weights = copy.deepcopy(model.state_dict())
+        seconds = time.perf_counter() - began
+        history.add(EpochRecord(minimised.name, round, epoch, total / len(train), current, seconds, improved))
+        if epoch - max(best_epoch, least_epochs) >= options.patience:
+            break
+    model.load_state_dict(best_weights)
+    return SGDRun(best_score, best_epoch, epoch)
