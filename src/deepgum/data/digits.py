@@ -2,7 +2,7 @@
 
 Each digit (8 x 8, the UCI set of handwritten digits) is dark ink on a light card. A random affine map places the card
 on a darker, unevenly lit, slightly noisy canvas; its four corners are the landmarks. The card's edges make the corners
-visible, and it is never turned by more than 25 degrees, so that an image determines which corner is which.
+visible, and it is never turned by more than 20 degrees, so that an image determines which corner is which.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["CORNERS", "load_digits_landmarks"]
 
 CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 
-_TURN, _SHEAR, _STRETCH = math.radians(25), 0.15, 0.1
-_SIDE = (0.45, 0.65)  # of the canvas
+_TURN, _SHEAR, _STRETCH = math.radians(20), 0.1, 0.05
+_SIDE = (0.5, 0.7)  # of the canvas
 _NOISE = 0.03  # standard deviation, white being 1
 # Corner positions of a square from -1 to 1, in the order of CORNERS.
 _SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
@@ -95,7 +95,7 @@ def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
     form = torch.stack([1 + stretch, shear, torch.zeros(count), 1 - stretch], dim=1).view(-1, 2, 2)
     linear = side[:, None, None] * turn @ form
-    # A card's reach along each axis limits its shift, so that all corners are on the canvas; the largest reach is 0.99.
+    # A card's reach along each axis limits its shift, so that all corners are in view; the largest reach is 0.984.
     room = 1 - linear.abs().sum(dim=2)
     return linear, room * torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
 

@@ -105,13 +105,16 @@ class RegressionData:
 
     def subset(self, indices: Sequence[int] | NDArray[np.int64] | Tensor) -> RegressionData:
         """Return the samples at these positions, in this order, as a copy in memory."""
-        rows = torch.as_tensor(indices, dtype=torch.int64)
-        outside = rows[(rows < 0) | (rows >= len(self))]
-        if rows.ndim != 1 or len(rows) == 0 or len(outside):
-            found = f"positions {listing(outside.tolist())}" if len(outside) else f"shape {tuple(rows.shape)}"
+        rows = torch.as_tensor(indices)
+        if rows.ndim != 1 or len(rows) == 0 or rows.is_floating_point() or rows.dtype == torch.bool:
             raise InvalidDataError(
-                f"`indices` should be a list of at least one position from 0 to {len(self) - 1}. Found {found}."
+                "`indices` should be a list of at least one position, as integers. "
+                f"Found {rows.dtype} of shape {tuple(rows.shape)}."
             )
+        rows = rows.to(torch.int64)
+        outside = rows[(rows < 0) | (rows >= len(self))]
+        if len(outside):
+            raise InvalidDataError(f"`indices` should be from 0 to {len(self) - 1}. Found {listing(outside.tolist())}.")
         return replace(
             self,
             inputs=self.inputs[rows] if isinstance(self.inputs, Tensor) else np.asarray(self.inputs[rows.numpy()]),

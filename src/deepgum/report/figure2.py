@@ -22,7 +22,7 @@ __all__ = ["SETTINGS", "draw_figure2", "gum_gradient", "plot_gradients"]
 SETTINGS: tuple[tuple[float, float], ...] = ((0.95, 0.001), (0.9, 0.01), (0.5, 0.01), (0.5, 0.1))
 
 #: What a known loss is drawn with: itself, its label, its colour and its dashes. The colours are Okabe and Ito's, made
-#: to be told apart by colour-blind readers; the dashes are for print in gray.
+#: to be told apart by colour-blind readers.
 _LOSSES: dict[str, tuple[Loss, str, str, str]] = {
     "l2": (L2(), "$L_2$", "#CC79A7", "-"),
     "l1": (L1(), "$L_1$", "#999999", "-."),
@@ -31,6 +31,7 @@ _LOSSES: dict[str, tuple[Loss, str, str, str]] = {
     "cauchy": (Cauchy(scale=2.3849), "Cauchy", "#999999", ":"),
     "biweight": (Biweight(), "Biweight", "#000000", "-"),
 }
+# The dashes change when the colours begin again.
 _GUM_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#0072B2")
 _GUM_DASHES = ("-", "--", "-.", ":")
 

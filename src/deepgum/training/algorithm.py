@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError
 from deepgum.losses import Loss, get_loss
-from deepgum.mixture import GaussianUniformMixture
+from deepgum.mixture import GaussianUniformMixture, partition
 from deepgum.residuals import compute_residuals
 from deepgum.training.history import Event, History, RoundRecord
 from deepgum.training.objective import Criterion, Objective, mean_loss, negative_log_likelihood
@@ -77,6 +78,7 @@ def fit_deepgum(
     """
     options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
     check_training_data(train, validation)
+    _check_groups(options, train)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
@@ -163,19 +165,15 @@ class _Round:
         residuals, validation_residuals = (
             compute_residuals(model, data, device=sgd.device, precision=sgd.precision) for data in (train, validation)
         )
-        mixture = GaussianUniformMixture(
-            groups=options.groups,
-            covariance_type=options.covariance_type,
-            uniform=options.uniform,
-            inlier_prior=options.inlier_prior,
-            tol=options.em_tol,
-            max_iter=options.em_max_iter,
-        ).fit(residuals)
+        mixture = _unfitted(options).fit(residuals)
         return cls(copy.deepcopy(model.state_dict()), residuals, validation_residuals, mixture)
 
     def mixture_weights(self, residuals: Tensor) -> Tensor:
         """Responsibilities of residuals (n, d), given to every coordinate of a group: (n, d)."""
-        return self.mixture.responsibilities(residuals)[:, self.mixture.partition_.group_of]
+        group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
+        for group, coordinates in enumerate(self.mixture.partition_):
+            group_of[list(coordinates)] = group
+        return self.mixture.responsibilities(residuals)[:, group_of]
 
     def score(self, rule: str, loss: Loss, weights: Tensor) -> float:
         """What the round is worth: the rule's score under this round's own mixture; lower is better."""
@@ -193,6 +191,27 @@ class _Round:
             em_iterations=self.mixture.n_iter_,
             round_score=score,
             seconds=time.perf_counter() - since,
+        )
+
+
+def _unfitted(options: DeepGUMOptions) -> GaussianUniformMixture:
+    return GaussianUniformMixture(
+        groups=options.groups,
+        covariance_type=options.covariance_type,
+        uniform=options.uniform,
+        inlier_prior=options.inlier_prior,
+        tol=options.em_tol,
+        max_iter=options.em_max_iter,
+    )
+
+
+def _check_groups(options: DeepGUMOptions, train: RegressionData) -> None:
+    """Refuse, before the first epoch, what the mixture would refuse after it."""
+    largest = max(map(len, partition(_unfitted(options).groups, train.targets.shape[1])))
+    if len(train) <= largest:
+        raise InvalidDataError(
+            f"`train` should have at least {largest + 1} samples: a group of {largest} coordinates has a covariance. "
+            f"Found {len(train)}. Smaller `groups` need fewer."
         )
 
 

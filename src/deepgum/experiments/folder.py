@@ -1,0 +1,75 @@
+"""The output folder of an experiment: of one configuration, and never written over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deepgum.errors import InvalidDataError, OutputFolderError, listing
+from deepgum.experiments.posteriors import write_atomically
+from deepgum.experiments.records import ResultsFile
+
+__all__ = ["OutputFolder"]
+
+_HINT = "Give another output folder. Nothing was written."
+
+
+class OutputFolder:
+    """Where an experiment writes `config.json`, `results.jsonl` and `posteriors/`.
+
+    Parameters
+    ----------
+    path : Path
+        Need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.results = ResultsFile(path / "results.jsonl")
+        self.posteriors = path / "posteriors"
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Refuse a folder that holds anything but results of this configuration.
+
+        Raises
+        ------
+        OutputFolderError
+            With the settings that differ, or with what is in the way.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputFolderError(f"'{self.path}' should be a folder. Found a file. {_HINT}")
+        if not self.config.exists():
+            present = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+            if present:
+                found = f"It holds no config.json, but {listing(present)}."
+                raise OutputFolderError(f"'{self.path}' should be new, empty, or of this experiment. {found} {_HINT}")
+            return
+        before = self._read()
+        wanted = json.loads(json.dumps(config))
+        differing = [
+            f"{name} = {before.get(name)!r} there and {wanted.get(name)!r} here"
+            for name in sorted(before.keys() | wanted.keys())
+            if before.get(name) != wanted.get(name)
+        ]
+        if differing:
+            found = f"It holds results of another: {'; '.join(differing)}."
+            raise OutputFolderError(f"'{self.path}' should be of this configuration. {found} {_HINT}")
+
+    def claim(self, config: Mapping[str, Any]) -> None:
+        """Check the folder, and write the configuration if it is new."""
+        self.check(config)
+        if not self.config.exists():
+            with write_atomically(self.config) as temporary:
+                temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InvalidDataError(f"'{self.config}' cannot be read: {error}. {_HINT}") from error
+        if not isinstance(content, dict):
+            raise InvalidDataError(f"'{self.config}' should hold a JSON object. {_HINT}")
+        return content

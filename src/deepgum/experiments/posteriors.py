@@ -1,0 +1,120 @@
+"""The posteriors of a training set as a table: one row a sample and group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from deepgum.errors import InvalidDataError
+
+__all__ = ["Posteriors", "write_atomically"]
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriors:
+    """What a run says about each sample and group of its training set.
+
+    Parameters
+    ----------
+    sample_ids : tuple of str, length n
+    group_names : tuple of str, length g
+    residual_norms : array (n, g)
+        Length of the residual over the group, in the targets' units; NaN where no label of the group is given.
+    responsibilities : array (n, g), optional
+        Probabilities of being an inlier; None for methods without a mixture.
+    true_outliers : array (n, g) of bool, optional
+        Which groups the corruption touched; None when nobody knows.
+
+    Raises
+    ------
+    InvalidDataError
+        If the shapes do not fit, or a name comes twice.
+    """
+
+    sample_ids: tuple[str, ...]
+    group_names: tuple[str, ...]
+    residual_norms: NDArray[np.float64]
+    responsibilities: NDArray[np.float64] | None = None
+    true_outliers: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.sample_ids), len(self.group_names))
+        for name in ("residual_norms", "responsibilities", "true_outliers"):
+            values = getattr(self, name)
+            if values is not None and values.shape != shape:
+                raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
+        for name in ("sample_ids", "group_names"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise InvalidDataError(f"`{name}` should name each one once.")
+
+    def write(self, path: Path, **about: str) -> None:
+        """Write one row a sample and group as Parquet, whole or not at all; `about` goes into the file's metadata."""
+        n, g = len(self.sample_ids), len(self.group_names)
+        columns = {
+            "sample_id": pa.array(np.repeat(np.array(self.sample_ids, dtype=object), g), pa.string()),
+            "group": pa.array(list(self.group_names) * n, pa.string()),
+            "responsibility": _column(self.responsibilities, n * g, pa.float64()),
+            "residual_norm": _column(self.residual_norms, n * g, pa.float64()),
+            "true_outlier": _column(self.true_outliers, n * g, pa.bool_()),
+        }
+        with write_atomically(path) as temporary:
+            pq.write_table(pa.table(columns).replace_schema_metadata(about), temporary, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path) -> Posteriors:
+        """Read a file that `write` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is no such file, or it is not one of `write`'s.
+        """
+        try:
+            table = pq.read_table(path)
+            columns = {name: table.column(name).to_pylist() for name in table.column_names}
+            samples, groups = (tuple(dict.fromkeys(columns[name])) for name in ("sample_id", "group"))
+            shape = len(samples), len(groups)
+
+            def matrix(name: str, dtype: Any) -> NDArray[Any]:
+                return np.array(columns[name], dtype=dtype).reshape(shape)
+
+            def unless_null(name: str, dtype: Any) -> NDArray[Any] | None:
+                return None if table.column(name).null_count == len(table) else matrix(name, dtype)
+
+            return cls(
+                samples,
+                groups,
+                matrix("residual_norm", np.float64),
+                unless_null("responsibility", np.float64),
+                unless_null("true_outlier", np.bool_),
+            )
+        except (OSError, KeyError, ValueError) as error:
+            raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
+
+
+def _column(values: NDArray[Any] | None, length: int, kind: Any) -> Any:
+    # from_pandas makes NaN a null: a missing label has no residual.
+    return pa.nulls(length, kind) if values is None else pa.array(values.reshape(-1), kind, from_pandas=True)
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move what was written there to `path` if all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""From a trained network to the numbers of a record and the table of posteriors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgum.data.regression import RegressionData
+from deepgum.evaluation import detection_scores, failure_rate, mae, nme, rmse
+from deepgum.experiments.cells import Cell
+from deepgum.experiments.posteriors import Posteriors
+from deepgum.mixture import partition
+from deepgum.residuals import predict
+from deepgum.training import SGDOptions, TrainingResult
+
+__all__ = ["Scores", "group_names", "score_run"]
+
+Groups = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a record; see `deepgum.experiments.records.RunRecord`."""
+
+    failure_rate: float
+    nme: float
+    mae: float
+    rmse: float
+    precision: float | None
+    recall: float | None
+    average_precision: float | None
+    recall_moved: float | None
+    flagged: float | None
+
+
+def score_run(result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions) -> tuple[Scores, Posteriors]:
+    """Score a method's network on the test set and its flags on the training set.
+
+    What ranks the groups for the average precision is the posterior, or for a method without one the length of the
+    residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
+    """
+    resolved = partition(groups, cell.train.targets.shape[1])
+    posteriors = Posteriors(
+        sample_ids=cell.train.ids,
+        group_names=group_names(resolved, cell.train),
+        residual_norms=residual_norms(result.residuals, resolved),
+        responsibilities=None if result.responsibilities is None else result.responsibilities.cpu().numpy(),
+        true_outliers=by_group(cell.corruption.outlier, resolved).astype(bool),
+    )
+    predictions = predict(result.model, cell.test, device=sgd.device, precision=sgd.precision)
+    labels, width = cell.test.targets, cell.test.normaliser
+    found = _detection(result, cell, resolved, posteriors)
+    scores = Scores(
+        failure_rate=failure_rate(predictions, labels, width).overall,
+        nme=nme(predictions, labels, width).overall,
+        mae=mae(predictions, labels).overall,
+        rmse=rmse(predictions, labels).overall,
+        flagged=_flagged(result, posteriors),
+        **found,
+    )
+    return scores, posteriors
+
+
+def _detection(
+    result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors
+) -> dict[str, float | None]:
+    names = ("precision", "recall", "average_precision", "recall_moved")
+    truth = posteriors.true_outliers
+    assert truth is not None
+    if not truth.any():
+        return dict.fromkeys(names)
+    norms, r = posteriors.residual_norms, posteriors.responsibilities
+    # -r ranks as 1 - r does, and keeps apart what 1 - r rounds to 1. A group without labels takes no part.
+    ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
+    displacement = by_group(cell.corruption.displacement, groups)
+    scores = detection_scores(ranking, result.flags, truth, displacement)
+    return {name: getattr(scores, name) for name in names}
+
+
+def _flagged(result: TrainingResult, posteriors: Posteriors) -> float | None:
+    observed = ~np.isnan(posteriors.residual_norms)
+    return None if result.flags is None else float(result.flags.cpu().numpy()[observed].mean())
+
+
+def residual_norms(residuals: Tensor, groups: Groups) -> NDArray[np.float64]:
+    """Return the length of each group's residual over its observed coordinates, (n, g); NaN where there are none."""
+    values = residuals.double().cpu().numpy()
+    norms = []
+    for group in groups:
+        part = values[:, list(group)]
+        norms.append(np.where(np.isnan(part).all(axis=1), np.nan, np.sqrt(np.nansum(part**2, axis=1))))
+    return np.stack(norms, axis=1)
+
+
+def by_group(per_landmark: Tensor, groups: Groups) -> NDArray[np.float64]:
+    """Return the largest value (n, g) among the landmarks (n, l) that a group of coordinates touches."""
+    values = per_landmark.double().cpu().numpy()
+    return np.stack([values[:, sorted({index // 2 for index in group})].max(axis=1) for group in groups], axis=1)
+
+
+def group_names(groups: Groups, data: RegressionData) -> tuple[str, ...]:
+    """Name groups after their coordinates: "sample" for all of them, "nose" for nose_x and nose_y.
+
+    Examples
+    --------
+    >>> import torch
+    >>> data = RegressionData.from_arrays(torch.zeros(1, 1), torch.zeros(1, 3), target_names=["eye_x", "eye_y", "age"])
+    >>> group_names(((0, 1), (2,)), data), group_names(((0, 1, 2),), data), group_names(((0, 2), (1,)), data)
+    (('eye', 'age'), ('sample',), ('eye_x+age', 'eye_y'))
+    """
+    return tuple(_group_name([data.target_names[index] for index in group], len(groups)) for group in groups)
+
+
+def _group_name(names: list[str], n_groups: int) -> str:
+    stems = {name.rpartition("_")[0] for name in names}
+    if len(names) == 1:
+        return names[0]
+    if n_groups == 1:
+        return "sample"
+    return stems.pop() if len(stems) == 1 and "" not in stems else "+".join(names)

@@ -1,0 +1,68 @@
+"""The door of the mixture: what comes in is checked and turned into float64 tensors, what goes out is turned back."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from deepgum.errors import InvalidDataError, listing
+
+__all__ = ["Array", "ArrayT", "as_residuals", "as_weights", "like"]
+
+Array: TypeAlias = Tensor | npt.NDArray[Any]
+ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
+
+# Squares, and sums of them, must stay inside float64; nothing measured comes near.
+LARGEST = 1e100
+
+
+def as_residuals(residuals: Array) -> Tensor:
+    """Return the residuals as a detached (n, d) tensor of their own type and device, or say what is wrong with them."""
+    if not isinstance(residuals, Tensor | np.ndarray):
+        raise InvalidDataError(
+            f"Residuals should be a torch tensor or a NumPy array. Found {type(residuals).__name__}."
+        )
+    if isinstance(residuals, np.ndarray) and residuals.dtype.kind not in "fiub":
+        raise InvalidDataError(f"Residuals should be real numbers. Found dtype {residuals.dtype}.")
+    tensor = torch.as_tensor(residuals).detach()
+    if tensor.is_complex():
+        raise InvalidDataError(f"Residuals should be real numbers. Found dtype {tensor.dtype}.")
+    if tensor.device.type == "mps":  # that device has no float64
+        tensor = tensor.cpu()
+    if tensor.ndim != 2 or tensor.shape[1] == 0:
+        hint = " Use `residuals.reshape(-1, 1)` for a single coordinate." if tensor.ndim == 1 else ""
+        raise InvalidDataError(f"Residuals should have shape (n, d), d >= 1. Found {tuple(tensor.shape)}.{hint}")
+    # NaN compares false: a missing label passes.
+    rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()
+    if rows:
+        raise InvalidDataError(
+            f"Residuals should be finite, or NaN where a label is missing, and below {LARGEST:g} in size. "
+            f"Found {len(rows)} rows that are not: {listing(rows)}."
+        )
+    return tensor
+
+
+def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
+    """Return the weights as a float64 (n,) tensor beside the residuals, or say what is wrong with them."""
+    if sample_weight is None:
+        return None
+    weights = torch.as_tensor(sample_weight).detach().to(device=residuals.device, dtype=torch.float64)
+    if weights.shape != residuals.shape[:1]:
+        raise InvalidDataError(
+            f"`sample_weight` should have shape ({len(residuals)},), one a row. Found {tuple(weights.shape)}."
+        )
+    rows = (~(weights >= 0) | weights.isinf()).nonzero().flatten().tolist()
+    if rows:
+        raise InvalidDataError(f"`sample_weight` should be finite and at least 0. Rows that are not: {listing(rows)}.")
+    if not bool((weights > 0).any()):
+        raise InvalidDataError("`sample_weight` is 0 everywhere: no sample is left to fit.")
+    return weights
+
+
+def like(template: ArrayT, result: Tensor) -> ArrayT:
+    """Return `result` as what `template` is: a NumPy array or a tensor."""
+    return result.cpu().numpy() if isinstance(template, np.ndarray) else result

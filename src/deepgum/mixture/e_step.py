@@ -1,0 +1,105 @@
+"""The E step, eq. 2, in log space: sufficient statistics for the M step, responsibilities for the user."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deepgum.mixture.blocks import Block, Incomplete
+from deepgum.mixture.gaussian import Conditional
+from deepgum.mixture.parameters import Parameters
+from deepgum.mixture.statistics import Statistics
+
+__all__ = ["posterior", "summarise"]
+
+
+def summarise(block: Block, parameters: Parameters) -> Statistics:
+    """E step (eq. 2) over a block, accumulated in float64."""
+    complete = _complete(block, parameters)
+    return complete if block.incomplete is None else complete + _partial(block.incomplete, parameters)
+
+
+def posterior(block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
+    """Responsibilities and log densities of eq. 1, each (g, n); the prior and 0 where a group is wholly missing."""
+    n = block.values.shape[-1]
+    responsibility = parameters.inlier_prior[:, None].repeat(1, n)
+    log_likelihood = torch.zeros_like(responsibility)
+    for chunk in block.chunks():
+        inlier, outlier = parameters.log_joint(block.values[:, :, chunk])
+        seen = block.observed_rows[:, chunk]
+        responsibility[:, chunk] = torch.where(seen, torch.sigmoid(inlier - outlier), responsibility[:, chunk])
+        log_likelihood[:, chunk] = torch.where(seen, torch.logaddexp(inlier, outlier), 0.0)
+    if block.incomplete is not None:
+        pairs = block.incomplete
+        conditional = parameters.inliers.conditional(pairs)
+        for chunk in pairs.chunks():
+            inlier, outlier = parameters.log_joint_incomplete(pairs, conditional, chunk)
+            where = pairs.group[chunk], pairs.row[chunk]
+            responsibility[where] = torch.sigmoid(inlier - outlier)
+            log_likelihood[where] = torch.logaddexp(inlier, outlier)
+    return responsibility, log_likelihood
+
+
+def _complete(block: Block, parameters: Parameters) -> Statistics:
+    g, k, _ = block.values.shape
+    mass, likelihood = block.values.new_zeros(g), block.values.new_zeros(g)
+    first, scatter = block.values.new_zeros(g, k), block.values.new_zeros(g, k, k)
+    for chunk in block.chunks():
+        values = block.values[:, :, chunk]
+        inlier, outlier = parameters.log_joint(values)
+        log_density = torch.logaddexp(inlier, outlier)
+        responsibility = inlier.sub_(outlier).sigmoid_()
+        if block.weight is not None:
+            responsibility.mul_(block.weight[:, chunk])
+            log_density.mul_(block.weight[:, chunk])
+        weighted = values * responsibility[:, None]
+        mass += responsibility.sum(-1)
+        likelihood += log_density.sum(-1)
+        first += weighted.sum(-1)
+        scatter += weighted @ values.mT
+    weight, total_first, total_second = block.totals
+    second = scatter.diagonal(dim1=-2, dim2=-1)
+    # What the inliers do not take is the outliers': cheaper than a second pass, and a difference never below 0.
+    return Statistics(
+        weight=weight,
+        inlier_weight=mass,
+        scatter=scatter,
+        outlier_weight=(weight - mass).clamp_min(0.0)[:, None].expand(g, k),
+        outlier_first=total_first - first,
+        outlier_second=(total_second - second).clamp_min(0.0),
+        log_likelihood=likelihood,
+    )
+
+
+def _partial(pairs: Incomplete, parameters: Parameters) -> Statistics:
+    conditional = parameters.inliers.conditional(pairs)
+    g, k = parameters.covariance.shape[:2]
+    zeros = pairs.values.new_zeros
+    total = Statistics(zeros(g), zeros(g), zeros(g, k, k), zeros(g, k), zeros(g, k), zeros(g, k), zeros(g))
+    for chunk in pairs.chunks():
+        total = total + _partial_chunk(pairs, parameters, conditional, chunk)
+    return total
+
+
+def _partial_chunk(pairs: Incomplete, parameters: Parameters, conditional: Conditional, chunk: slice) -> Statistics:
+    inlier, outlier = parameters.log_joint_incomplete(pairs, conditional, chunk)
+    responsibility = torch.sigmoid(inlier - outlier)
+    weight, pattern, group = pairs.weight[chunk], pairs.pattern[chunk], pairs.group[chunk]
+    seen, values = pairs.observed[pattern], pairs.values[chunk]
+    expected = values + (conditional.gain[pattern] @ values[:, :, None])[:, :, 0]
+    inside, outside = weight * responsibility, (weight * torch.sigmoid(outlier - inlier))[:, None] * seen
+    outer = inside[:, None, None] * (expected[:, :, None] * expected[:, None, :] + conditional.covariance[pattern])
+
+    def by_group(terms: Tensor) -> Tensor:
+        shape = (len(parameters.inlier_prior), *terms.shape[1:])
+        return terms.new_zeros(shape).index_add_(0, group, terms)
+
+    return Statistics(
+        weight=by_group(weight),
+        inlier_weight=by_group(inside),
+        scatter=by_group(outer),
+        outlier_weight=by_group(outside),
+        outlier_first=by_group(outside * values),
+        outlier_second=by_group(outside * values.square()),
+        log_likelihood=by_group(weight * torch.logaddexp(inlier, outlier)),
+    )

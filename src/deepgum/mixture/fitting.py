@@ -1,0 +1,95 @@
+"""The fit of all groups: one batched EM for each size of group, put back in the partition's order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from deepgum.errors import InvalidDataError, listing
+from deepgum.mixture.blocks import columns, make_block
+from deepgum.mixture.em import EM
+from deepgum.mixture.parameters import Parameters, merge, to_device
+from deepgum.mixture.partition import Partition, SizeClass, size_classes
+from deepgum.mixture.spread import spread
+from deepgum.mixture.status import MixtureStatus
+from deepgum.mixture.verdict import judge
+
+__all__ = ["MixtureFit", "check_count_of_samples", "complaint", "fit_groups"]
+
+
+@dataclass(frozen=True)
+class MixtureFit:
+    """What a fit yields.
+
+    Attributes
+    ----------
+    parameters : tuple of Parameters
+        One for each size of group, smallest first.
+    status : tuple of MixtureStatus
+        One for each group.
+    n_iter : int
+        M steps, the most over the sizes.
+    converged : bool
+        Whether no group was stopped by the cap.
+    """
+
+    parameters: tuple[Parameters, ...]
+    status: tuple[MixtureStatus, ...]
+    n_iter: int
+    converged: bool
+
+
+def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
+    """Raise `InvalidDataError` when there are fewer samples than the largest group's covariance needs."""
+    size = max(map(len, groups))
+    needed = em.least_samples(size)
+    if n < needed:
+        raise InvalidDataError(
+            f"A {em.covariance_type} covariance of {size} coordinates needs at least {needed} samples of positive "
+            f"weight. Found {n}. Use smaller `groups` or more samples."
+        )
+
+
+def fit_groups(
+    em: EM, residuals: Tensor, weights: Tensor | None, groups: Partition, warm: MixtureFit | None
+) -> MixtureFit:
+    """Fit every group of (n, d) residuals; weights (n,) are above 0; `warm` is a fit of the same partition."""
+    status: dict[int, MixtureStatus] = {}
+    fits: list[tuple[Parameters, int]] = []
+    for position, size_class in enumerate(size_classes(groups)):
+        values = columns(residuals, size_class)
+        scales = spread(values, weights)
+        block = make_block(values, weights)
+        start = em.start(scales)
+        first = start if warm is None else _warm_start(warm, position, size_class, start)
+        fit = em.run(block, scales, first)
+        verdict = judge(em, block, scales, start, fit)
+        status.update(zip(size_class.groups, verdict.status, strict=True))
+        fits.append((verdict.parameters, fit.n_iter))
+    in_order = tuple(status[group] for group in range(len(groups)))
+    return MixtureFit(
+        parameters=tuple(parameters for parameters, _ in fits),
+        status=in_order,
+        n_iter=max(n_iter for _, n_iter in fits),
+        converged=MixtureStatus.ITERATION_LIMIT not in in_order,
+    )
+
+
+def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:
+    """Start from the last fit where it was a mixture; a degenerate one is no place to start from."""
+    usable = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
+    device = start.inlier_prior.device
+    where = torch.tensor([warm.status[group] in usable for group in size_class.groups], device=device)
+    return merge(where, to_device(warm.parameters[position], device), start)
+
+
+def complaint(status: tuple[MixtureStatus, ...]) -> str:
+    """Return one message naming the groups that are no usable mixture, with the remedy; empty where all are."""
+    parts = []
+    for fault in MixtureStatus:
+        groups = [index for index, each in enumerate(status) if each is fault]
+        if groups and not fault.is_usable:
+            parts.append(f"{'Groups' if len(groups) > 1 else 'Group'} {listing(groups)}: {fault.value}. {fault.remedy}")
+    return " ".join(parts)

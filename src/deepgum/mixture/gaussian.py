@@ -1,0 +1,122 @@
+"""The inliers' component: a Gaussian of mean 0, its exact marginals where labels are missing, its structures.
+
+The covariance is kept as a full matrix whatever its structure, so that one set of formulas serves all three.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from deepgum.mixture.blocks import Incomplete
+
+__all__ = ["FLOOR", "STRUCTURES", "Conditional", "Gaussian", "parameter_count", "regularised"]
+
+LOG_2PI = math.log(2 * math.pi)
+# Least relative eigenvalue of a covariance: the Cholesky factorisation stays accurate well below it.
+FLOOR = 1e-10
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """The Gaussian's marginals over what is observed, and what is missing given that; one for each of P patterns.
+
+    Attributes
+    ----------
+    precision : Tensor
+        (P, k, k) inverse covariance of the observed coordinates, 0 elsewhere.
+    log_peak : Tensor
+        (P,) log density at 0.
+    gain : Tensor
+        (P, k, k) takes the observed residuals to the expected missing ones.
+    covariance : Tensor
+        (P, k, k) covariance of the missing coordinates given the observed ones, 0 elsewhere.
+    """
+
+    precision: Tensor
+    log_peak: Tensor
+    gain: Tensor
+    covariance: Tensor
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Zero-mean Gaussians of g groups; `covariance` is (g, k, k)."""
+
+    covariance: Tensor
+
+    @cached_property
+    def _whitening(self) -> tuple[Tensor, Tensor]:
+        factor = torch.linalg.cholesky(self.covariance)
+        k = factor.shape[-1]
+        identity = torch.eye(k, dtype=factor.dtype, device=factor.device).expand_as(factor)
+        inverse = torch.linalg.solve_triangular(factor, identity, upper=False)
+        log_peak = -0.5 * k * LOG_2PI - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return inverse, log_peak[:, None]
+
+    def log_density(self, values: Tensor) -> Tensor:
+        """Log density (g, c) of complete residuals (g, k, c)."""
+        inverse, log_peak = self._whitening
+        squared_distance = (inverse @ values).square_().sum(dim=1)
+        return torch.add(log_peak, squared_distance, alpha=-0.5)
+
+    def conditional(self, incomplete: Incomplete) -> Conditional:
+        """Condition on each pattern of observed coordinates."""
+        seen = incomplete.observed
+        covariance = self.covariance[incomplete.pattern_group]
+        both = seen[:, :, None] * seen[:, None, :]
+        # The missing coordinates get an independent unit variance: it adds nothing to the determinant, and the inverse
+        # of what is observed is untouched.
+        padded = covariance * both + torch.diag_embed(1 - seen)
+        factor = torch.linalg.cholesky(padded)
+        precision = torch.cholesky_inverse(factor) * both
+        log_determinant = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        regression = covariance @ precision
+        hidden = (1 - seen)[:, :, None]
+        return Conditional(
+            precision=precision,
+            log_peak=-0.5 * (seen.sum(-1) * LOG_2PI + log_determinant),
+            gain=hidden * regression,
+            covariance=hidden * (covariance - regression @ covariance) * hidden.mT,
+        )
+
+
+def _full(scatter: Tensor) -> Tensor:
+    return 0.5 * (scatter + scatter.mT)
+
+
+def _diag(scatter: Tensor) -> Tensor:
+    return torch.diag_embed(scatter.diagonal(dim1=-2, dim2=-1))
+
+
+def _spherical(scatter: Tensor) -> Tensor:
+    variance = scatter.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
+    return torch.diag_embed(variance.expand(scatter.shape[:-1]))
+
+
+STRUCTURES: dict[str, Callable[[Tensor], Tensor]] = {"full": _full, "diag": _diag, "spherical": _spherical}
+
+
+def parameter_count(covariance_type: str, k: int) -> int:
+    """Count the free parameters of a k x k covariance of this structure."""
+    return {"full": k * (k + 1) // 2, "diag": k, "spherical": 1}[covariance_type]
+
+
+def regularised(covariance: Tensor, scale: Tensor, reg_covar: float) -> Tensor:
+    """Add `reg_covar` squared scales to each variance, and lift what is still too flat to be factorised.
+
+    `scale` (g, k) makes both relative: residuals in other units give the same covariance in those units.
+    """
+    unit = scale.square()
+    covariance = covariance + torch.diag_embed(reg_covar * unit)
+    variance = covariance.diagonal(dim1=-2, dim2=-1).maximum(FLOOR * unit)
+    deviation = variance.sqrt()
+    correlation = covariance / deviation[:, :, None] / deviation[:, None, :]
+    least = torch.linalg.eigvalsh(correlation)[:, :1]
+    lift = (variance - covariance.diagonal(dim1=-2, dim2=-1)) + (FLOOR - least).clamp_min(0.0) * variance
+    return covariance + torch.diag_embed(lift)

@@ -1,0 +1,285 @@
+"""The estimator: `GaussianUniformMixture`, in scikit-learn's names and habits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepgum.checks import check_choice, check_count, check_fraction, check_positive
+from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError
+from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
+from deepgum.mixture.blocks import columns, make_block
+from deepgum.mixture.e_step import posterior, summarise
+from deepgum.mixture.em import EM
+from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, complaint, fit_groups
+from deepgum.mixture.gaussian import STRUCTURES
+from deepgum.mixture.parameters import to_device
+from deepgum.mixture.partition import Groups, Partition, partition, size_classes
+from deepgum.mixture.state import FORMAT, check_state, pack, split, unpack
+from deepgum.mixture.statistics import PartialStatistics
+from deepgum.mixture.status import MixtureStatus
+from deepgum.mixture.uniform import uniform_rule
+
+__all__ = ["GaussianUniformMixture"]
+
+SETTINGS = (
+    "groups", "covariance_type", "uniform", "inlier_prior", "tol", "max_iter", "reg_covar", "init", "warm_start",
+)  # fmt: skip
+RESULTS = ("partition", "priors", "covariances", "log_uniform", "status", "n_iter", "converged", "array")
+
+
+class GaussianUniformMixture:
+    """Mixture of a zero-mean Gaussian (inliers) and a uniform density (outliers), one for each group of coordinates.
+
+    Equation 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, fitted by EM to regression residuals.
+    All groups of one size are fitted in one batched computation, in float64 whatever the residuals' type.
+
+    Parameters
+    ----------
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int, default "sample"
+        Coordinates that are right or wrong together; see `partition`.
+    covariance_type : {"full", "diag", "spherical"}, default "full"
+        Structure of Sigma within a group.
+    uniform : {"moments", "range"} or float, default "moments"
+        gamma from the outliers' moments (eq. 5 and 6), from the box that holds all the residuals, or fixed: a number is
+        the log density **per coordinate**, such as -log(224) for labels inside 224 pixels.
+    inlier_prior : "estimate" or float in (0, 1), default "estimate"
+        pi by eq. 4, or fixed. With a fixed prior the user vouches that there are both inliers and outliers, and no
+        group's status is `NO_OUTLIERS` or `NO_INLIERS`.
+    tol : float, default 1e-6
+        EM stops when no parameter of any group moves by more: the prior, each covariance over the standard deviations,
+        the log density per coordinate.
+    max_iter : int, default 200
+        Cap on the iterations.
+    reg_covar : float, default 1e-6
+        Added to each variance, as a **fraction** of the squared robust scale of its coordinate (the start's): residuals
+        in other units give the same fit in those units. 0 is allowed; a singular covariance is still lifted, to 1e-10.
+    init : {"mad"}, default "mad"
+        Robust start: independent coordinates of a median-absolute-deviation scale about 0, taken at the lower quartile
+        so that it holds with up to three quarters of outliers.
+    warm_start : bool, default False
+        Start from the previous fit's parameters in the groups whose fit has converged or hit the cap.
+
+    Attributes
+    ----------
+    partition_ : tuple of tuples of int
+        The groups, g of them.
+    inlier_prior_ : (g,) array
+        pi.
+    covariances_ : tuple of g (k, k) arrays
+        Sigma of each group.
+    log_uniform_density_ : (g,) array
+        log gamma.
+    n_iter_ : int
+        M steps taken (the most over the sizes of group).
+    converged_ : bool
+        Whether every group came to rest within `max_iter`.
+    status_ : tuple of MixtureStatus
+        What became of each group.
+    n_features_in_ : int
+        d.
+
+    Notes
+    -----
+    Differences from the letter of the paper: the scatter of eq. 3 is divided by the sum of the responsibilities; the
+    uniform's variances are not let below the Gaussian's; and a group that is no mixture (see `MixtureStatus`) is given
+    parameters that keep its responsibilities usable. From the authors' code: the prior is re-estimated (theirs stays
+    0.95), and the uniform follows eq. 5 (theirs is a constant).
+
+    `NaN` marks a missing label. What is observed of a group is used exactly: its marginal density in the E step, the
+    expected scatter in the M step. A wholly missing group has the prior as responsibility, log-likelihood 0 and no
+    influence on the estimates.
+
+    Examples
+    --------
+    >>> import torch
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> residuals = torch.randn(1000, 2, generator=generator)
+    >>> residuals[:300] = 40 * torch.rand(300, 2, generator=generator) - 20
+    >>> mixture = GaussianUniformMixture(groups="sample").fit(residuals)
+    >>> mixture.status_[0].name, round(float(mixture.inlier_prior_[0]), 1)
+    ('CONVERGED', 0.7)
+    >>> mixture.responsibilities(torch.tensor([[0.0, 0.5], [9.0, -9.0]])).round(decimals=3)
+    tensor([[0.9980],
+            [0.0000]], dtype=torch.float64)
+    """
+
+    partition_: Partition
+    n_features_in_: int
+    n_iter_: int
+    converged_: bool
+    status_: tuple[MixtureStatus, ...]
+    inlier_prior_: Array
+    covariances_: tuple[Array, ...]
+    log_uniform_density_: Array
+
+    def __init__(
+        self,
+        *,
+        groups: Groups = "sample",
+        covariance_type: str = "full",
+        uniform: str | float = "moments",
+        inlier_prior: str | float = "estimate",
+        tol: float = 1e-6,
+        max_iter: int = 200,
+        reg_covar: float = 1e-6,
+        init: str = "mad",
+        warm_start: bool = False,
+    ) -> None:
+        self.groups = groups
+        self.covariance_type = check_choice("covariance_type", covariance_type, STRUCTURES)
+        self.uniform = uniform
+        self.inlier_prior = inlier_prior
+        self.tol = check_positive("tol", tol, zero=True)
+        self.max_iter = check_count("max_iter", max_iter)
+        self.reg_covar = check_positive("reg_covar", reg_covar, zero=True)
+        self.init = check_choice("init", init, ("mad",))
+        self.warm_start = bool(warm_start)
+        if isinstance(groups, str):
+            check_choice("groups", groups, ("sample", "landmark", "coordinate"))
+        if isinstance(inlier_prior, str):
+            check_choice("inlier_prior", inlier_prior, ("estimate",))
+            prior = None
+        else:
+            prior = check_fraction("inlier_prior", inlier_prior, open_below=True, open_above=True)
+        self._em = EM(self.covariance_type, uniform_rule(uniform), prior, self.reg_covar, self.tol, self.max_iter)
+        self._fit: MixtureFit | None = None
+
+    def fit(self, residuals: Array, sample_weight: Array | None = None) -> Self:
+        """Fit eq. 1 to residuals.
+
+        Parameters
+        ----------
+        residuals : (n, d) tensor or array
+            Target minus prediction; NaN where a label is missing. Any real type, any device.
+        sample_weight : (n,) tensor or array, optional
+            Weights of at least 0. Only their ratios matter; a weight of 0 leaves the sample out.
+
+        Returns
+        -------
+        GaussianUniformMixture
+            The estimator itself.
+
+        Raises
+        ------
+        InvalidDataError
+            Residuals that are not (n, d) or not finite, weights that do not fit them, or fewer samples than the largest
+            group's covariance needs (k + 1; 2 for "diag" and "spherical").
+
+        Warns
+        -----
+        IdentifiabilityWarning
+            Once, naming every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, with the remedy. (That there
+            are no outliers is good news and not warned about.)
+        """
+        tensor = as_residuals(residuals)
+        weights = as_weights(sample_weight, tensor)
+        if weights is not None:
+            tensor, weights = tensor[weights > 0], weights[weights > 0]
+        groups = partition(self.groups, tensor.shape[1])
+        check_count_of_samples(self._em, len(tensor), groups)
+        warm = self._fit if self.warm_start and self._fit is not None and self.partition_ == groups else None
+        fit = fit_groups(self._em, tensor, weights, groups, warm)
+        self._publish(groups, fit, as_numpy=isinstance(residuals, np.ndarray))
+        message = complaint(fit.status)
+        if message:
+            warnings.warn(message, IdentifiabilityWarning, stacklevel=2)
+        return self
+
+    def responsibilities(self, residuals: ArrayT) -> ArrayT:
+        """Probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is wholly missing."""
+        return like(residuals, self._posterior(residuals)[0])
+
+    def log_likelihood(self, residuals: ArrayT) -> ArrayT:
+        """Log density of eq. 1 of what is observed: (n, g) float64; 0 where a group is wholly missing."""
+        return like(residuals, self._posterior(residuals)[1])
+
+    def partial_statistics(self, residuals: Array, sample_weight: Array | None = None) -> PartialStatistics:
+        """E step's sufficient statistics of these samples under the fitted parameters; parts of a data set add up."""
+        tensor = self._checked(residuals)
+        weights = as_weights(sample_weight, tensor)
+        return PartialStatistics(
+            tuple(
+                summarise(make_block(columns(tensor, size_class), weights), to_device(parameters, tensor.device))
+                for size_class, parameters in zip(size_classes(self.partition_), self._fitted().parameters, strict=True)
+            )
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return settings and fit as tensors, numbers, strings and lists: for JSON and safetensors, never a pickle."""
+        state: dict[str, Any] = {"format": FORMAT} | {name: getattr(self, name) for name in SETTINGS}
+        if not isinstance(self.groups, str):
+            state["groups"] = [[int(index) for index in group] for group in self.groups]
+        if self._fit is None:
+            return state
+        fitted = {
+            "partition": [list(group) for group in self.partition_],
+            "status": [status.name for status in self.status_],
+            "n_iter": self.n_iter_,
+            "converged": self.converged_,
+            "array": "numpy" if isinstance(self.inlier_prior_, np.ndarray) else "torch",
+        }
+        return state | fitted | pack(self._fit.parameters, self.partition_)
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
+        """Return the estimator that gave this `state_dict`, to the last bit.
+
+        Raises
+        ------
+        InvalidDataError
+            A dictionary of another format, or with keys too few or too many.
+        """
+        check_state(state, SETTINGS, RESULTS)
+        mixture = cls(**{name: state[name] for name in SETTINGS})
+        if "partition" not in state:
+            return mixture
+        groups = tuple(tuple(group) for group in state["partition"])
+        status = tuple(MixtureStatus[name] for name in state["status"])
+        fit = MixtureFit(unpack(state, groups), status, state["n_iter"], state["converged"])
+        mixture._publish(groups, fit, as_numpy=state["array"] == "numpy")
+        return mixture
+
+    def _publish(self, groups: Partition, fit: MixtureFit, *, as_numpy: bool) -> None:
+        def show(tensor: Tensor) -> Array:
+            return tensor.cpu().numpy() if as_numpy else tensor
+
+        self._fit, self.partition_, self.n_features_in_ = fit, groups, sum(map(len, groups))
+        self.status_, self.n_iter_, self.converged_ = fit.status, fit.n_iter, fit.converged
+        packed = pack(fit.parameters, groups)
+        sizes = [len(group) for group in groups]
+        squares = split(packed["covariances"], [size * size for size in sizes])
+        self.inlier_prior_ = show(packed["priors"])
+        self.covariances_ = tuple(show(s.reshape(size, size)) for s, size in zip(squares, sizes, strict=True))
+        self.log_uniform_density_ = show(torch.stack([each.sum() for each in split(packed["log_uniform"], sizes)]))
+
+    def _fitted(self) -> MixtureFit:
+        if self._fit is None:
+            raise NotFittedError("This GaussianUniformMixture is not fitted yet. Call `fit(residuals)` first.")
+        return self._fit
+
+    def _checked(self, residuals: Array) -> Tensor:
+        self._fitted()
+        tensor = as_residuals(residuals)
+        if tensor.shape[1] != self.n_features_in_:
+            raise InvalidDataError(
+                f"Residuals should have {self.n_features_in_} coordinates, as in `fit`. Found {tensor.shape[1]}."
+            )
+        return tensor
+
+    def _posterior(self, residuals: Array) -> tuple[Tensor, Tensor]:
+        tensor = self._checked(residuals)
+        shape = len(tensor), len(self.partition_)
+        responsibility = torch.empty(shape, dtype=torch.float64, device=tensor.device)
+        log_likelihood = torch.empty_like(responsibility)
+        for size_class, parameters in zip(size_classes(self.partition_), self._fitted().parameters, strict=True):
+            block = make_block(columns(tensor, size_class))
+            both = posterior(block, to_device(parameters, tensor.device))
+            groups = list(size_class.groups)
+            responsibility[:, groups], log_likelihood[:, groups] = both[0].T, both[1].T
+        return responsibility, log_likelihood

@@ -1,0 +1,89 @@
+"""The mixture's parameters: immutable, one object for all groups of one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from deepgum.mixture.blocks import Incomplete
+from deepgum.mixture.gaussian import Conditional, Gaussian
+from deepgum.mixture.uniform import Uniform
+
+__all__ = ["Parameters", "change", "merge", "to_device"]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Equation 1's parameters for g groups of k coordinates.
+
+    Attributes
+    ----------
+    inlier_prior : Tensor
+        (g,) the paper's pi; 0 and 1 are allowed and mean a pure uniform and a pure Gaussian.
+    covariance : Tensor
+        (g, k, k) the paper's Sigma.
+    outliers : Uniform
+        The paper's gamma.
+    """
+
+    inlier_prior: Tensor
+    covariance: Tensor
+    outliers: Uniform
+
+    @cached_property
+    def inliers(self) -> Gaussian:
+        """The inliers' component."""
+        return Gaussian(self.covariance)
+
+    @cached_property
+    def _log_priors(self) -> tuple[Tensor, Tensor]:
+        return self.inlier_prior.log(), torch.log1p(-self.inlier_prior)
+
+    def log_joint(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Log of pi N and of (1 - pi) gamma, (g, c) and (g, c) or (g, 1), for complete residuals (g, k, c)."""
+        log_inlier, log_outlier = self._log_priors
+        inlier = self.inliers.log_density(values).add_(log_inlier[:, None])
+        return inlier, self.outliers.log_density(values) + log_outlier[:, None]
+
+    def log_joint_incomplete(self, pairs: Incomplete, conditional: Conditional, chunk: slice) -> tuple[Tensor, Tensor]:
+        """Log of pi N and of (1 - pi) gamma, each (m,), over what is observed."""
+        log_inlier, log_outlier = self._log_priors
+        pattern, group, values = pairs.pattern[chunk], pairs.group[chunk], pairs.values[chunk]
+        whitened = (conditional.precision[pattern] @ values[:, :, None])[:, :, 0]
+        inlier = log_inlier[group] + conditional.log_peak[pattern] - 0.5 * (values * whitened).sum(-1)
+        return inlier, log_outlier[group] + self.outliers.log_marginal(pairs, chunk)
+
+
+def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
+    """Take `new` in the groups where the mask (g,) holds and `old` elsewhere."""
+    density = new.outliers.log_density_per_coordinate, old.outliers.log_density_per_coordinate
+    return Parameters(
+        torch.where(where, new.inlier_prior, old.inlier_prior),
+        torch.where(where[:, None, None], new.covariance, old.covariance),
+        Uniform(torch.where(where[:, None], *density)),
+    )
+
+
+def change(new: Parameters, old: Parameters) -> Tensor:
+    """Largest move of a parameter, per group (g,), free of units.
+
+    The prior's difference; the covariance's, entry by entry, over the product of the two standard deviations; the log
+    density's.
+    """
+    deviation = old.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+    moved = (new.covariance - old.covariance).abs() / deviation[:, :, None] / deviation[:, None, :]
+    largest = torch.maximum((new.inlier_prior - old.inlier_prior).abs(), moved.amax(dim=(1, 2)))
+    density = new.outliers.log_density_per_coordinate - old.outliers.log_density_per_coordinate
+    return torch.maximum(largest, density.abs().amax(dim=1))
+
+
+def to_device(parameters: Parameters, device: torch.device) -> Parameters:
+    """Return the same parameters on a device."""
+    return Parameters(
+        parameters.inlier_prior.to(device),
+        parameters.covariance.to(device),
+        Uniform(parameters.outliers.log_density_per_coordinate.to(device)),
+    )

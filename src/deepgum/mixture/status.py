@@ -1,0 +1,58 @@
+"""What became of the fit of one group, in words that a user understands."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["MixtureStatus"]
+
+
+class MixtureStatus(Enum):
+    """Outcome of the fit of one group; the value is a message, `remedy` says what to do.
+
+    The responsibilities are finite and usable whatever the status:
+
+    - `CONVERGED`, `ITERATION_LIMIT`: those of eq. 2.
+    - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well, so it is fitted to all of them and the prior is
+      half a sample short of 1. Responsibilities are close to 1 wherever the data lie and still fall to 0 far away.
+    - `NO_INLIERS`: a uniform alone explains the residuals as well. The Gaussian stays where it started and the prior is
+      half a sample: responsibilities are close to 0, and keep the order of the Mahalanobis distances.
+    - `COLLAPSED_COVARIANCE`: the covariance is held up by its floor; the residuals it holds have responsibility near 1.
+    - `TOO_FEW_SAMPLES`: the parameters are those of the start.
+
+    Examples
+    --------
+    >>> print(MixtureStatus.NO_OUTLIERS.value)
+    no outliers: a single Gaussian explains the residuals as well
+    >>> MixtureStatus.NO_OUTLIERS.is_usable
+    True
+    """
+
+    CONVERGED = "converged"
+    ITERATION_LIMIT = "iteration limit: the parameters were still moving"
+    NO_OUTLIERS = "no outliers: a single Gaussian explains the residuals as well"
+    NO_INLIERS = "no inliers: a uniform density alone explains the residuals as well"
+    COLLAPSED_COVARIANCE = "collapsed covariance: the inliers lie (almost) in a point or a subspace"
+    TOO_FEW_SAMPLES = "too few samples: fewer observed residuals than the covariance has dimensions"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the mixture tells what it should, so that no warning is due: converged, or free of outliers."""
+        return self in (MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, a whole sentence; empty where nothing is to be done."""
+        return _REMEDIES.get(self, "")
+
+
+_REMEDIES = {
+    MixtureStatus.ITERATION_LIMIT: "Raise `max_iter` or `tol`.",
+    MixtureStatus.NO_INLIERS: (
+        "Fit the network better first, or give what is known: `inlier_prior` or a fixed `uniform` density."
+    ),
+    MixtureStatus.COLLAPSED_COVARIANCE: (
+        "Look for copied or memorised labels; use `covariance_type='diag'`, smaller groups or a larger `reg_covar`."
+    ),
+    MixtureStatus.TOO_FEW_SAMPLES: "Give more labels, or put these coordinates in smaller groups.",
+}

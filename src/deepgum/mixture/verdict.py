@@ -1,0 +1,153 @@
+"""Is there a mixture at all? Each group's fit against a Gaussian alone and against a uniform alone.
+
+The density of eq. 1 cannot decide: its uniform has no support, so with the moments of eq. 5 it is no proper density,
+and on clean Gaussian residuals it prefers to call a part of them outliers (most of them, in ten dimensions). So the two
+questions are asked of proper densities, by the Bayesian information criterion:
+
+- outliers? A Gaussian alone, against the fitted Gaussian mixed with a wider one that has the outliers' second moments.
+  Residuals without heavier tails than a Gaussian's have no outliers.
+- inliers? A box that holds all the residuals, against the fitted Gaussian mixed with that box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from deepgum.mixture.blocks import Block
+from deepgum.mixture.e_step import summarise
+from deepgum.mixture.em import EM, LEAST_SAMPLES, Fit
+from deepgum.mixture.gaussian import FLOOR, STRUCTURES, parameter_count
+from deepgum.mixture.parameters import Parameters, merge
+from deepgum.mixture.spread import Spread
+from deepgum.mixture.statistics import Statistics
+from deepgum.mixture.status import MixtureStatus
+from deepgum.mixture.uniform import Uniform, box
+
+__all__ = ["Verdict", "judge"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The parameters to keep, and each group's status."""
+
+    parameters: Parameters
+    status: tuple[MixtureStatus, ...]
+
+
+def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> Verdict:
+    """Name each group's status, and where there is no mixture put usable parameters in the fit's place."""
+    parameters = fit.parameters
+    too_few = _too_few(em, spread)
+    collapsed = _collapsed(em, spread, fit.statistics) & ~too_few
+    no_outliers, no_inliers = torch.zeros_like(too_few), torch.zeros_like(too_few)
+    if em.inlier_prior is None:
+        alone = replace(em, inlier_prior=1.0).run(block, spread, replace(parameters, inlier_prior=_ones(parameters)))
+        no_outliers = _without_outliers(em, block, spread, fit, alone) & ~too_few
+        no_inliers = _without_inliers(em, block, spread, fit) & ~too_few & ~no_outliers
+        parameters = merge(no_outliers, _all_inliers(em, spread, alone.parameters), parameters)
+        parameters = merge(no_inliers, _all_outliers(em, spread, start), parameters)
+        collapsed = torch.where(no_outliers, _collapsed(em, spread, alone.statistics), collapsed)
+    parameters = merge(too_few, start, parameters)
+    # The first that holds is the one that is named.
+    flags = (
+        (MixtureStatus.TOO_FEW_SAMPLES, too_few),
+        (MixtureStatus.COLLAPSED_COVARIANCE, collapsed & ~no_inliers),
+        (MixtureStatus.NO_OUTLIERS, no_outliers),
+        (MixtureStatus.NO_INLIERS, no_inliers),
+        (MixtureStatus.CONVERGED, fit.converged),
+    )
+    columns = [(status, holds.tolist()) for status, holds in flags]
+    named = (
+        next((status for status, holds in columns if holds[i]), MixtureStatus.ITERATION_LIMIT)
+        for i in range(len(too_few))
+    )
+    return Verdict(parameters, tuple(named))
+
+
+def _ones(parameters: Parameters) -> Tensor:
+    return torch.ones_like(parameters.inlier_prior)
+
+
+def _too_few(em: EM, spread: Spread) -> Tensor:
+    return spread.observed.amin(dim=1) < em.least_samples(spread.scale.shape[1])
+
+
+def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
+    """Whether the covariance has a direction in which the regularisation is more than the inliers' own scatter."""
+    weight = statistics.inlier_weight
+    scatter = STRUCTURES[em.covariance_type](statistics.scatter) / torch.where(weight > 0, weight, 1.0)[:, None, None]
+    relative = scatter / spread.scale[:, :, None] / spread.scale[:, None, :]
+    least: Tensor = torch.linalg.eigvalsh(relative)[:, 0]
+    return least < max(em.reg_covar, FLOOR)
+
+
+def _gain(one: Tensor, other: Tensor, spread: Spread, weight: Tensor) -> Tensor:
+    """Log-likelihood ratio (g,) as of so many samples of weight 1 as there effectively are."""
+    return (one - other) * spread.effective / torch.where(weight > 0, weight, 1.0)
+
+
+def _price(parameters: int, spread: Spread) -> Tensor:
+    """Log-likelihood that the Bayesian information criterion asks for this many more parameters."""
+    return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
+
+
+def _without_outliers(em: EM, block: Block, spread: Spread, fit: Fit, alone: Fit) -> Tensor:
+    statistics, parameters = fit.statistics, fit.parameters
+    weight = statistics.outlier_weight
+    second = statistics.outlier_second / torch.where(weight > 0, weight, 1.0)
+    variance = second.maximum(parameters.covariance.diagonal(dim1=-2, dim2=-1))
+    wider = Parameters(1 - parameters.inlier_prior, torch.diag_embed(variance), parameters.outliers)
+    gain = _gain(_two_gaussians(block, parameters, wider), alone.statistics.log_likelihood, spread, statistics.weight)
+    # The outliers' prior and second moments; and the inliers' covariance once more, for it was chosen along with the
+    # samples it fits, which in many dimensions makes up structure in clean residuals.
+    k = variance.shape[1]
+    return gain < _price(1 + k + parameter_count(em.covariance_type, k), spread)
+
+
+def _two_gaussians(block: Block, inner: Parameters, outer: Parameters) -> Tensor:
+    """Log-likelihood (g,) of the two parameters' Gaussians, each with its own prior."""
+    total = torch.zeros_like(inner.inlier_prior)
+    for chunk in block.chunks():
+        values = block.values[:, :, chunk]
+        log_density = torch.logaddexp(inner.log_joint(values)[0], outer.log_joint(values)[0])
+        total += (log_density if block.weight is None else log_density * block.weight[:, chunk]).sum(-1)
+    if block.incomplete is not None:
+        pairs = block.incomplete
+        conditionals = inner.inliers.conditional(pairs), outer.inliers.conditional(pairs)
+        for chunk in pairs.chunks():
+            one, other = (
+                each.log_joint_incomplete(pairs, conditional, chunk)[0]
+                for each, conditional in zip((inner, outer), conditionals, strict=True)
+            )
+            total.index_add_(0, pairs.group[chunk], pairs.weight[chunk] * torch.logaddexp(one, other))
+    return total
+
+
+def _without_inliers(em: EM, block: Block, spread: Spread, fit: Fit) -> Tensor:
+    whole = box(spread)
+    mixed = summarise(block, replace(fit.parameters, outliers=whole))
+    nothing = replace(fit.parameters, inlier_prior=0 * fit.parameters.inlier_prior, outliers=whole)
+    weight = fit.statistics.weight
+    gain = _gain(mixed.log_likelihood, summarise(block, nothing).log_likelihood, spread, weight)
+    k = spread.scale.shape[1]
+    count = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight)
+    return (gain < _price(1 + parameter_count(em.covariance_type, k), spread)) | (count < 1)
+
+
+def _half_a_sample(spread: Spread) -> Tensor:
+    return LEAST_SAMPLES / spread.effective.clamp_min(1.0)
+
+
+def _density(em: EM, spread: Spread) -> Uniform:
+    return em.uniform.start(spread) if em.uniform.is_fixed else box(spread)
+
+
+def _all_inliers(em: EM, spread: Spread, alone: Parameters) -> Parameters:
+    return Parameters(1 - _half_a_sample(spread), alone.covariance, _density(em, spread))
+
+
+def _all_outliers(em: EM, spread: Spread, start: Parameters) -> Parameters:
+    return Parameters(_half_a_sample(spread), start.covariance, _density(em, spread))

@@ -1,0 +1,273 @@
+"""Algorithm 1 on a problem with a known answer: a plane, some of whose labels are wrong."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.training import METHODS, DeepGUMOptions, History, SGDOptions, fit_deepgum, fit_loss, train_method
+from deepgum.training.baselines import without_labels
+from deepgum.training.history import EpochRecord, RoundRecord
+
+SLOPES = torch.tensor([[1.0, -2.0, 0.5, 3.0], [0.0, 1.0, -1.0, 2.0]])
+SGD = SGDOptions(learning_rate=0.03, batch_size=32, epochs_max=25, patience=4)
+
+
+def plane(n=600, rate=0.3, seed=0):
+    """Two landmarks that depend linearly on two features; a share of the landmarks is somewhere else."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 2, generator=generator)
+    clean = x @ SLOPES + 0.05 * torch.randn(n, 4, generator=generator)
+    wrong = torch.rand(n, 2, generator=generator) < rate
+    shift = 20 * torch.rand(n, 4, generator=generator) - 8  # not about zero, so that it biases a mean
+    targets = torch.where(wrong.repeat_interleave(2, dim=1), clean + shift, clean)
+    return RegressionData.from_arrays(x, targets), wrong, clean
+
+
+def linear(seed=0):
+    torch.manual_seed(seed)
+    return nn.Linear(2, 4)
+
+
+def off(model):
+    """The largest error of the estimated plane."""
+    return max((model.weight.T - SLOPES).abs().max().item(), model.bias.abs().max().item())
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    train, wrong, _ = plane()
+    validation, *_ = plane(200, seed=1)
+    result = fit_deepgum(linear(), train, validation, options=DeepGUMOptions(groups="landmark"), sgd=SGD)
+    return result, wrong
+
+
+def test_it_finds_the_plane_that_l2_misses(fitted):
+    train, *_ = plane()
+    validation, *_ = plane(200, seed=1)
+    l2 = fit_loss(linear(), train, validation, loss="l2", sgd=SGD)
+    assert off(l2.model) > 0.3
+    assert off(fitted[0].model) < 0.1
+
+
+def test_it_finds_the_wrong_landmarks(fitted):
+    result, wrong = fitted
+    assert result.responsibilities.shape == wrong.shape
+    assert torch.equal(result.flags, result.responsibilities < 0.5)
+    assert (result.flags & wrong).sum() / wrong.sum() > 0.97
+    assert (result.flags & wrong).sum() / result.flags.sum() > 0.97
+    torch.testing.assert_close(result.mixture.inlier_prior_, 1 - wrong.double().mean(dim=0), atol=0.05, rtol=0)
+
+
+def test_residuals_and_responsibilities_belong_to_the_returned_weights(fitted):
+    result, _ = fitted
+    train, *_ = plane()
+    torch.testing.assert_close(result.residuals, train.targets - result.model(train.inputs).detach())
+    torch.testing.assert_close(result.responsibilities, result.mixture.responsibilities(result.residuals))
+
+
+def test_the_history_tells_all(fitted, tmp_path):
+    history = fitted[0].history
+    rounds = [record.round for record in history.rounds]
+    assert rounds == list(range(len(rounds)))
+    assert len(rounds) >= 2
+    assert {record.round for record in history.epochs} == set(rounds)
+    assert {record.phase for record in history.epochs} == {"cauchy", "weighted l1"}
+    assert fitted[0].epochs == len(history.epochs)
+    path = tmp_path / "history.jsonl"
+    history.write_jsonl(path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["kind"] for line in lines].count("round") == len(rounds)
+    assert all(len(line["covariances"]) == 2 for line in lines if line["kind"] == "round")
+
+
+def test_the_alternation_stops_at_the_first_round_that_does_not_help(fitted):
+    scores = [record.round_score for record in fitted[0].history.rounds]
+    assert all(later < earlier for earlier, later in zip(scores[:-2], scores[1:-1], strict=True))
+    assert len(scores) == DeepGUMOptions().rounds_max + 1 or scores[-1] >= scores[-2]
+
+
+def test_same_seed_same_result_another_seed_another():
+    train, *_ = plane(200)
+    validation, *_ = plane(100, seed=1)
+    options, sgd = DeepGUMOptions(rounds_max=2), SGDOptions(learning_rate=0.03, epochs_max=4)
+    first, second, other = (
+        fit_deepgum(linear(), train, validation, options=options, sgd=sgd, seed=seed) for seed in (3, 3, 4)
+    )
+    assert torch.equal(first.model.weight, second.model.weight)
+    assert torch.equal(first.responsibilities, second.responsibilities)
+    assert [r.round_score for r in first.history.rounds] == [r.round_score for r in second.history.rounds]
+    assert not torch.equal(first.model.weight, other.model.weight)
+
+
+@pytest.mark.parametrize("round_rule", ["log-likelihood", "weighted", "unweighted"])
+@pytest.mark.parametrize("epoch_rule", ["log-likelihood", "weighted", "unweighted"])
+@pytest.mark.parametrize("restart", ["continue", "fresh"])
+def test_every_rule_gives_a_network_and_posteriors(round_rule, epoch_rule, restart):
+    train, wrong, _ = plane(300)
+    validation, *_ = plane(100, seed=1)
+    options = DeepGUMOptions(
+        groups="landmark", round_rule=round_rule, epoch_rule=epoch_rule, restart=restart, rounds_max=2
+    )
+    result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
+    assert off(result.model) < 0.3
+    assert (result.flags & wrong).sum() / wrong.sum() > 0.9
+
+
+def test_a_fresh_round_begins_from_the_initial_weights():
+    train, *_ = plane(300)
+    validation, *_ = plane(100, seed=1)
+    sgd = SGDOptions(learning_rate=1e-6, epochs_max=1)
+    starts = {}
+    for restart in ("continue", "fresh"):
+        model = linear()
+        # A first fit that moves the weights far, then rounds that cannot move them.
+        seen = []
+        model.register_forward_hook(lambda module, *_: seen.append(module.weight.detach().clone()))
+        fit_deepgum(
+            model,
+            train,
+            validation,
+            options=DeepGUMOptions(restart=restart, rounds_max=1, returned_round="last"),
+            sgd=sgd,
+        )
+        starts[restart] = seen
+    initial = linear().weight
+    # With so small a rate, one epoch moves a weight by 10 steps of 1e-6 at most.
+    moved = (starts["continue"][-1] - initial).abs().max()
+    assert moved > (starts["fresh"][-1] - initial).abs().max()
+
+
+def test_best_and_last_round_differ_only_when_the_last_is_worse():
+    train, *_ = plane(300)
+    validation, *_ = plane(100, seed=1)
+    results = {
+        returned: fit_deepgum(
+            linear(), train, validation, options=DeepGUMOptions(returned_round=returned, rounds_max=6), sgd=SGD
+        )
+        for returned in ("best", "last")
+    }
+    scores = [record.round_score for record in results["best"].history.rounds]
+    assert scores == [record.round_score for record in results["last"].history.rounds]
+    same = torch.equal(results["best"].model.weight, results["last"].model.weight)
+    assert same == (scores[-1] == min(scores))
+
+
+def test_the_paper_to_the_letter():
+    paper = DeepGUMOptions.preset("paper")
+    assert (paper.first_loss, paper.weighted_loss) == ("l2", "l2")
+    assert (paper.epoch_rule, paper.round_rule, paper.restart) == ("weighted", "weighted", "continue")
+    assert (paper.covariance_type, paper.uniform, paper.inlier_prior) == ("full", "moments", "estimate")
+    assert paper.warmup_epochs is None
+
+
+def test_a_warm_up_has_the_length_that_was_asked_for():
+    train, *_ = plane(200)
+    validation, *_ = plane(100, seed=1)
+    options = DeepGUMOptions(warmup_epochs=3, rounds_max=1)
+    result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
+    assert [record.epoch for record in result.history.epochs if record.round == 0] == [1, 2, 3]
+
+
+def test_missing_labels_are_left_out():
+    train, wrong, clean = plane(400)
+    holes = torch.rand(400, 4, generator=torch.Generator().manual_seed(5)) < 0.2
+    validation, *_ = plane(100, seed=1)
+    sparse = train.with_targets(train.targets.masked_fill(holes, float("nan")))
+    result = fit_deepgum(linear(), sparse, validation, options=DeepGUMOptions(groups="landmark"), sgd=SGD)
+    assert off(result.model) < 0.2
+    assert result.responsibilities.isfinite().all()
+
+
+def test_listeners_hear_every_record_in_order():
+    train, *_ = plane(200)
+    validation, *_ = plane(100, seed=1)
+    heard = []
+    result = fit_deepgum(
+        linear(), train, validation, options=DeepGUMOptions(rounds_max=1), sgd=SGD, on_event=heard.append
+    )
+    assert [event for event in heard if isinstance(event, EpochRecord)] == result.history.epochs
+    assert [event for event in heard if isinstance(event, RoundRecord)] == result.history.rounds
+
+
+@pytest.mark.parametrize("loss", ["huber", "biweight"])
+def test_scaled_losses_get_three_epochs_of_l2_first(loss):
+    train, *_ = plane(300)
+    validation, *_ = plane(100, seed=1)
+    result = fit_loss(linear(), train, validation, loss=loss, groups="landmark", sgd=SGD)
+    phases = [record.phase for record in result.history.epochs]
+    assert phases[:3] == ["l2"] * 3
+    assert set(phases[3:]) == {loss}
+    assert result.flags.shape == (300, 2)
+
+
+def test_the_oracle_does_not_look_at_wrong_labels():
+    train, wrong, clean = plane(300)
+    other = train.with_targets(torch.where(wrong.repeat_interleave(2, dim=1), train.targets * 100 + 7, train.targets))
+    first, second = (
+        fit_loss(linear(), without_labels(data, wrong), without_labels(data, wrong), loss="l2", sgd=SGD)
+        for data in (train, other)
+    )
+    assert torch.equal(first.model.weight, second.model.weight)
+    assert off(first.model) < 0.1
+
+
+def test_every_method_by_name_from_the_same_initial_weights(monkeypatch):
+    starts = []
+
+    def build(name, data, seed):
+        model = linear(seed)
+        starts.append(model.weight.detach().clone())
+        return model
+
+    monkeypatch.setattr("deepgum.training.methods.build_model", build)
+    train, wrong, _ = plane(200)
+    validation, validation_wrong, _ = plane(100, seed=1)
+    sgd = SGDOptions(learning_rate=0.03, epochs_max=4, patience=1)
+    for name, method in METHODS.items():
+        result = train_method(
+            name,
+            train,
+            validation,
+            true_outlier=wrong,
+            validation_outlier=validation_wrong,
+            groups="landmark",
+            sgd=sgd,
+        )
+        assert result.residuals.shape == (200, 4)
+        assert result.residuals.isfinite().all(), "the oracle's residuals cover the wrong labels, too"
+        assert (result.mixture is not None) == (method.options is not None)
+    assert all(torch.equal(start, starts[0]) for start in starts)
+
+
+def test_failures_come_before_any_training():
+    train, *_ = plane(50)
+    validation, *_ = plane(20)
+    heard = []
+    with pytest.raises(UnknownNameError, match="Did you mean 'deepgum'"):
+        train_method("deepgumm", train, validation)
+    with pytest.raises(InvalidParameterError, match="true_outlier"):
+        train_method("oracle", train, validation, model="torch.nn:Identity")
+    narrow = RegressionData.from_arrays(validation.inputs, validation.targets[:, :2])
+    with pytest.raises(InvalidDataError, match=r"\(4,\).*\(2,\)"):
+        fit_deepgum(linear(), train, narrow, on_event=heard.append)
+    empty = validation.with_targets(torch.full_like(validation.targets, float("nan")))
+    with pytest.raises(InvalidDataError, match="`validation` should have at least one label"):
+        fit_deepgum(linear(), train, empty, on_event=heard.append)
+    with pytest.raises(InvalidParameterError, match="groups"):
+        fit_deepgum(linear(), train, validation, options=DeepGUMOptions(groups=[[0, 1]]), on_event=heard.append)
+    with pytest.raises(UnknownNameError, match="Did you mean 'spherical'"):
+        fit_deepgum(
+            linear(), train, validation, options=DeepGUMOptions(covariance_type="sperical"), on_event=heard.append
+        )
+    with pytest.raises(InvalidDataError, match="at least 5 samples"):
+        fit_deepgum(linear(), train.subset(range(4)), validation, on_event=heard.append)
+    assert heard == []
+
+
+def test_an_empty_history_writes_an_empty_file(tmp_path):
+    History().write_jsonl(tmp_path / "empty.jsonl")
+    assert (tmp_path / "empty.jsonl").read_text() == ""

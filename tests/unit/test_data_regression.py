@@ -1,0 +1,107 @@
+"""What a data set accepts, and that rows stay together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deepgum.data.mirror import Mirror
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError
+
+INF, NAN = float("inf"), float("nan")
+
+
+def make(n: int = 6, **changes: Any) -> RegressionData:
+    arguments: dict[str, Any] = {
+        "inputs": np.arange(n * 4, dtype=np.uint8).reshape(n, 1, 2, 2),
+        "targets": torch.arange(2.0 * n).view(n, 2),
+        "ids": [f"s{i}" for i in range(n)],
+        "target_names": ["x", "y"],
+        "normaliser": torch.arange(1.0, n + 1),
+    }
+    return RegressionData.from_arrays(**(arguments | changes))
+
+
+@pytest.mark.parametrize("indices", [[4, 0, 2], np.array([4, 0, 2]), torch.tensor([4, 0, 2])])
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_a_subset_keeps_the_parts_of_a_row_together(indices: Any, as_tensor: bool) -> None:
+    data = make()
+    if as_tensor:
+        data = make(inputs=torch.from_numpy(np.asarray(data.inputs)))
+    part = data.subset(indices)
+    assert part.ids == ("s4", "s0", "s2")
+    assert np.asarray(part.inputs)[:, 0, 0, 0].tolist() == [16, 0, 8]
+    assert part.targets[:, 0].tolist() == [8, 0, 4]
+    assert part.normaliser.tolist() == [5, 1, 3]
+    assert part.target_names == data.target_names
+
+
+def test_a_subset_is_a_copy() -> None:
+    data = make()
+    data.subset([0]).inputs[0] = 99
+    assert np.asarray(data.inputs)[0].max() < 99
+
+
+@pytest.mark.parametrize("indices", [[], [6], [-1], [[0]], [0.0], [True] * 6])
+def test_positions_that_are_none_are_refused(indices: list[Any]) -> None:
+    with pytest.raises(InvalidDataError, match="indices"):
+        make().subset(indices)
+
+
+def test_other_targets_leave_the_rest_and_the_original_alone() -> None:
+    data = make()
+    other = data.with_targets(-data.targets)
+    assert other.inputs is data.inputs
+    assert other.targets[1, 0] == -2
+    assert data.targets[1, 0] == 2
+    with pytest.raises(InvalidDataError, match=r"shape \(6, d\)"):
+        data.with_targets(torch.zeros(5, 2))
+
+
+def test_missing_labels_are_accepted() -> None:
+    assert make(targets=torch.full((6, 2), NAN)).targets.isnan().all()
+
+
+@pytest.mark.parametrize("value", [INF, -INF, 1e300])
+def test_infinite_labels_are_named_by_sample_and_column(value: float) -> None:
+    targets = torch.zeros(6, 2, dtype=torch.float64)
+    targets[3, 1] = targets[5, 0] = value
+    with pytest.raises(InvalidDataError, match=r"2 infinite: s3 \(y\), s5 \(x\)"):
+        make(targets=targets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"targets": torch.zeros(5, 2), "ids": None, "normaliser": None}, r"shape \(6, d\)"),
+        ({"targets": torch.zeros(6, 2, 1)}, r"\(n, d\)"),
+        ({"targets": torch.zeros(6, 0), "target_names": None}, "targets"),
+        ({"ids": ["a"]}, r"`ids` should have length 6\. Found 1"),
+        ({"target_names": ["x"]}, "`target_names` should have length 2"),
+        ({"normaliser": [1.0]}, "`normaliser` should have length 6"),
+        ({"normaliser": [1, 1, 0, 1, NAN, 1]}, r"positive\. Found 2 samples that are not: s2, s4"),
+        ({"inputs": np.zeros((6, 1, 2, 2))}, "float64"),
+        ({"inputs": np.zeros((6, 2, 2), np.uint8)}, r"\(6, 2, 2\)"),
+        ({"inputs": np.array([[0.0]] * 5 + [[NAN]])}, r"`inputs` should be finite\. Found 1 samples that are not: s5"),
+        ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should be of 2 targets"),
+    ],
+)
+def test_parts_that_disagree_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        make(**changes)
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(InvalidDataError, match="at least one sample"):
+        RegressionData.from_arrays(np.zeros((0, 3)), np.zeros((0, 1)))
+
+
+def test_lists_and_flat_targets_become_arrays_with_default_names() -> None:
+    data = RegressionData.from_arrays([[1.0], [2.0]], [3.0, 4.0])
+    assert data.targets.shape == (2, 1)
+    assert data.targets.dtype == torch.float32
+    assert (data.ids, data.target_names, data.normaliser.tolist()) == (("0", "1"), ("y0",), [1, 1])

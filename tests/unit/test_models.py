@@ -1,0 +1,99 @@
+"""Networks by name and by dotted factory, and the regressor's units."""
+
+import sys
+import types
+
+import pytest
+import torch
+from torch import nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.models import FaceNet, Regressor, build_model
+
+
+def images(channels=1, size=16, d=4, n=6):
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randint(0, 256, (n, channels, size, size), generator=generator, dtype=torch.uint8)
+    return RegressionData.from_arrays(inputs, torch.rand(n, d, generator=generator))
+
+
+@pytest.fixture
+def backbones():
+    """A module of factories, as a user's own file would be."""
+    module = types.ModuleType("some_backbones")
+
+    class Takes(nn.Module):
+        def __init__(self, num_classes):
+            super().__init__()
+            self.head = nn.Linear(3, num_classes)
+
+        def forward(self, x):
+            assert x.shape[1] == 3
+            return self.head(x.mean(dim=(2, 3)))
+
+    module.takes_num_classes = Takes
+    module.fixed = lambda: Takes(1000)
+    module.headless = lambda: nn.Sequential(nn.Flatten())
+    sys.modules[module.__name__] = module
+    yield module.__name__
+    del sys.modules[module.__name__]
+
+
+@pytest.mark.parametrize("size", [16, 31, 48, 65])
+def test_facenet_takes_any_size(size):
+    assert FaceNet(3, 7, size)(torch.zeros(2, 3, size, size)).shape == (2, 7)
+
+
+def test_initial_weights_depend_on_the_seed_alone():
+    data = images()
+    torch.manual_seed(99)
+    first = build_model("facenet", data, seed=1)
+    drawn = torch.rand(1)
+    second, other = build_model("facenet", data, seed=1), build_model("facenet", data, seed=2)
+    torch.manual_seed(99)
+    assert torch.equal(drawn, torch.rand(1)), "the global generator was touched"
+    pairs = list(zip(first.parameters(), second.parameters(), other.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert not all(torch.equal(a, c) for a, _, c in pairs)
+
+
+@pytest.mark.parametrize("factory", ["takes_num_classes", "fixed"])
+def test_a_dotted_factory_gets_the_right_outputs_and_three_channels(backbones, factory):
+    data = images(channels=1, d=6)
+    assert build_model(f"{backbones}:{factory}", data, seed=0)(torch.zeros(2, 1, 16, 16)).shape == (2, 6)
+
+
+def test_names_that_lead_nowhere_say_so(backbones):
+    data = images()
+    with pytest.raises(UnknownNameError, match="Did you mean 'facenet'"):
+        build_model("face-net", data, seed=0)
+    with pytest.raises(InvalidParameterError, match="no_such_package"):
+        build_model("no_such_package:model", data, seed=0)
+    with pytest.raises(InvalidParameterError, match="end in a linear layer"):
+        build_model(f"{backbones}:headless", data, seed=0)
+
+
+def test_an_untrained_network_predicts_in_the_units_of_the_labels():
+    targets = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(1))
+    backbone = nn.Linear(2, 3)
+    plain = Regressor.for_targets(backbone, targets)(x)
+    factor, offset = torch.tensor([1e3, 1e-3, 1.0]), torch.tensor([5.0, -2.0, 0.0])
+    scaled = Regressor.for_targets(backbone, targets * factor + offset)(x)
+    torch.testing.assert_close(scaled, plain * factor + offset, rtol=1e-4, atol=1e-4)
+
+
+def test_wrong_labels_hardly_move_centre_and_scale():
+    targets = torch.randn(1001, 1, generator=torch.Generator().manual_seed(0))
+    targets[:200] = 1e6
+    model = Regressor.for_targets(nn.Linear(1, 1), targets)
+    assert abs(model.centre.item()) < 0.5
+    assert 0.8 < model.scale.item() < 2
+
+
+def test_degenerate_labels():
+    model = Regressor.for_targets(nn.Linear(1, 2), torch.tensor([[1.0, 2.0], [1.0, 4.0], [1.0, 9.0]]))
+    assert (model.scale > 0).all()
+    with pytest.raises(InvalidDataError, match=r"\[1\]"):
+        Regressor.for_targets(nn.Linear(1, 2), torch.tensor([[1.0, float("nan")], [1.0, float("nan")]]))

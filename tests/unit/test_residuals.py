@@ -1,0 +1,38 @@
+"""Predictions of a whole data set keep its order and leave the model as it was."""
+
+import torch
+from torch import nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.residuals import compute_residuals, predict
+
+
+def data(n=37):
+    x = torch.randn(n, 3, generator=torch.Generator().manual_seed(0))
+    y = torch.randn(n, 2, generator=torch.Generator().manual_seed(1))
+    y[5, 1] = float("nan")
+    return RegressionData.from_arrays(x, y)
+
+
+def test_rows_are_samples_whatever_the_batch_size():
+    samples, model = data(), nn.Linear(3, 2)
+    expected = model(samples.inputs).detach()
+    for batch_size in (1, 7, 64):
+        torch.testing.assert_close(predict(model, samples, batch_size=batch_size), expected)
+
+
+def test_a_residual_is_target_minus_prediction_and_missing_stays_missing():
+    samples, model = data(), nn.Linear(3, 2)
+    residuals = compute_residuals(model, samples)
+    torch.testing.assert_close(residuals + predict(model, samples), samples.targets, equal_nan=True)
+    assert residuals.isnan().nonzero().tolist() == [[5, 1]]
+
+
+def test_dropout_is_off_and_comes_back():
+    samples, model = data(), nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2))
+    model.train()
+    assert torch.equal(predict(model, samples), predict(model, samples))
+    assert model.training
+    model.eval()
+    predict(model, samples)
+    assert not model.training

@@ -1,0 +1,172 @@
+"""One run of SGD: what it minimises, when it stops, which weights it keeps, what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepgum.data.batches import ordered_batches, shuffled_batches
+from deepgum.data.mirror import Mirror
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidParameterError, NonFiniteLossError, UnknownNameError
+from deepgum.losses import get_loss
+from deepgum.training.history import History
+from deepgum.training.objective import Objective, mean_loss, median_absolute_error
+from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.sgd import run_sgd
+
+
+def line(n=64, seed=0):
+    x = torch.linspace(-1, 1, n)[:, None]
+    noise = 0.01 * torch.randn(n, 1, generator=torch.Generator().manual_seed(seed))
+    return RegressionData.from_arrays(x, 2 * x + 1 + noise)
+
+
+def train(scores, *, patience=2, epochs_max=20, **keywords):
+    """Run SGD on a line, with validation scores from a list instead of from the data."""
+    torch.manual_seed(0)
+    model, history, weights = nn.Linear(1, 1), History(), []
+
+    def criterion(_):
+        weights.append(model.weight.item())
+        return scores[len(weights) - 1]
+
+    options = SGDOptions(patience=patience, epochs_max=epochs_max, learning_rate=0.01)
+    run = run_sgd(
+        model,
+        line(),
+        line(),
+        lambda _: Objective(get_loss("l2")),
+        criterion,
+        options,
+        torch.Generator().manual_seed(0),
+        history,
+        **keywords,
+    )
+    return run, model.weight.item(), weights, history
+
+
+def test_the_weighted_squared_error_is_equation_7():
+    generator = torch.Generator().manual_seed(0)
+    data = RegressionData.from_arrays(torch.randn(9, 3, generator=generator), torch.randn(9, 4, generator=generator))
+    weights = torch.rand(9, 4, generator=generator, dtype=torch.float64)
+    model = nn.Linear(3, 4)
+    (batch,) = ordered_batches(data, 9)
+    value = Objective(get_loss("l2"), weights)(batch, model(batch.inputs)).item()
+    delta = data.targets.double().numpy() - model(data.inputs).detach().double().numpy()
+    assert value == pytest.approx(np.sum(weights.numpy() * delta**2) / delta.size, rel=1e-5)
+
+
+def test_shuffling_and_mirroring_cannot_misalign_weights_or_scale():
+    # The sum over an epoch's batches is the sum over the data, in whatever order and however mirrored, when the
+    # prediction is what mirroring leaves in place: the middle of the image.
+    generator = torch.Generator().manual_seed(0)
+    images = torch.zeros(20, 1, 4, 4, dtype=torch.uint8)
+    data = RegressionData.from_arrays(
+        images, torch.rand(20, 4, generator=generator), mirror=Mirror.landmarks([(0, 1)], 2)
+    )
+    weights, scale = torch.rand(20, 4, generator=generator), torch.tensor([0.3, 0.1, 0.7, 0.9])
+    objective = Objective(get_loss("huber"), weights, scale)
+    middle = torch.full((1, 4), 0.5)
+    middle[:, 1::2] = 0.0
+
+    def total(batches):
+        return sum(objective(b, middle.expand(len(b.index), 4)).item() * len(b.index) for b in batches)
+
+    plain = total(ordered_batches(data, 20))
+    mirrored = total(shuffled_batches(data, 5, torch.Generator().manual_seed(3), mirror=True))
+    assert mirrored == pytest.approx(plain, rel=1e-5)
+
+
+def test_it_stops_after_patience_and_keeps_the_best_weights():
+    run, kept, weights, history = train([5.0, 3.0, 4.0, 3.0, 1.0, 0.0])
+    # Epoch 2 is best; an equal score (epoch 4) is no improvement.
+    assert (run.best_epoch, run.best_score, run.epochs) == (2, 3.0, 4)
+    assert kept == weights[1] != weights[3]
+    assert [record.best for record in history.epochs] == [True, True, False, False]
+
+
+def test_the_start_can_be_the_best():
+    run, kept, weights, _ = train([1.0, 3.0, 2.0], start_counts=True)
+    assert (run.best_epoch, run.epochs) == (0, 2)
+    assert kept == weights[0]
+
+
+def test_patience_waits_for_the_warm_up():
+    run, *_ = train([1.0, 2, 3, 4, 5, 6, 7, 8], least_epochs=4)
+    assert run.epochs == 6
+
+
+def test_the_cap_holds():
+    run, *_ = train([float(-k) for k in range(10)], epochs_max=3)
+    assert (run.epochs, run.best_epoch) == (3, 3)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_every_optimiser_and_schedule_learns_a_line(optimizer, schedule):
+    torch.manual_seed(0)
+    model, data = nn.Linear(1, 1), line()
+    options = SGDOptions(optimizer=optimizer, schedule=schedule, learning_rate=0.05, batch_size=8, epochs_max=30)
+    loss = get_loss("l2")
+    run_sgd(
+        model, data, data, lambda _: Objective(loss), mean_loss(loss), options, torch.Generator().manual_seed(0), History()
+    )
+    assert model.weight.item() == pytest.approx(2, abs=0.1)
+    assert model.bias.item() == pytest.approx(1, abs=0.1)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled():
+    class Breaks(nn.Linear):
+        def forward(self, x):
+            # Fails for one sample, from the second epoch on.
+            self.calls = getattr(self, "calls", 0) + self.training
+            output = super().forward(x)
+            return torch.where((x == 1.0) & (self.calls > 1), math.inf, output)
+
+    model = Breaks(1, 1)
+    with pytest.raises(NonFiniteLossError, match="learning_rate"):
+        run_sgd(
+            model,
+            line(),
+            line(),
+            lambda _: Objective(get_loss("l2")),
+            mean_loss(get_loss("l2")),
+            SGDOptions(),
+            torch.Generator(),
+            History(),
+        )
+    assert model.weight.isfinite().all()
+
+
+def test_the_median_absolute_error_ignores_what_is_missing():
+    assert median_absolute_error(torch.tensor([[1.0, -2.0], [float("nan"), 9.0]])) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"patience": 0}, "patience"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"epochs_max": 2.5}, "epochs_max"),
+    ],
+)
+def test_numbers_are_checked_at_the_door(options, name):
+    with pytest.raises(InvalidParameterError, match=f"`{name}`"):
+        SGDOptions(**options)
+
+
+def test_names_are_checked_at_the_door():
+    with pytest.raises(UnknownNameError, match="Did you mean 'one-cycle'"):
+        SGDOptions(schedule="onecycle")
+    with pytest.raises(UnknownNameError, match="Did you mean 'cauchy'"):
+        DeepGUMOptions(first_loss="cauchi")
+    with pytest.raises(UnknownNameError, match="Did you mean 'log-likelihood'"):
+        DeepGUMOptions(round_rule="loglikelihood")
+    with pytest.raises(UnknownNameError, match="Did you mean 'paper'"):
+        DeepGUMOptions.preset("papers")
+    with pytest.raises(InvalidParameterError, match="`inlier_prior`"):
+        DeepGUMOptions(inlier_prior=1.0)
