@@ -112,7 +112,14 @@ def test_every_optimiser_and_schedule_learns_a_line(optimizer, schedule):
     options = SGDOptions(optimizer=optimizer, schedule=schedule, learning_rate=0.05, batch_size=8, epochs_max=30)
     loss = get_loss("l2")
     run_sgd(
-        model, data, data, lambda _: Objective(loss), mean_loss(loss), options, torch.Generator().manual_seed(0), History()
+        model,
+        data,
+        data,
+        lambda _: Objective(loss),
+        mean_loss(loss),
+        options,
+        torch.Generator().manual_seed(0),
+        History(),
     )
     assert model.weight.item() == pytest.approx(2, abs=0.1)
     assert model.bias.item() == pytest.approx(1, abs=0.1)

@@ -42,10 +42,7 @@ class OutputFolder:
         if self.path.exists() and not self.path.is_dir():
             raise OutputFolderError(f"'{self.path}' should be a folder. Found a file. {_HINT}")
         if not self.config.exists():
-            present = sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
-            if present:
-                found = f"It holds no config.json, but {listing(present)}."
-                raise OutputFolderError(f"'{self.path}' should be new, empty, or of this experiment. {found} {_HINT}")
+            self._check_empty("new, empty, or of this experiment")
             return
         before = self._read()
         wanted = json.loads(json.dumps(config))
@@ -64,6 +61,16 @@ class OutputFolder:
         if not self.config.exists():
             with write_atomically(self.config) as temporary:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def claim_new(self, config: Mapping[str, Any]) -> None:
+        """Write the configuration of an experiment that is not gone on with into a folder that must be empty."""
+        self._check_empty("new or empty")
+        self.claim(config)
+
+    def _check_empty(self, expected: str) -> None:
+        present = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+        if present:
+            raise OutputFolderError(f"'{self.path}' should be {expected}. It holds {listing(present)}. {_HINT}")
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -215,7 +215,9 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
     for path in paths:
         file = path / "results.jsonl" if path.is_dir() else path
         if not file.is_file():
-            raise InvalidDataError(f"There are no results at '{file}'. Give a results.jsonl or a folder that holds one.")
+            raise InvalidDataError(
+                f"There are no results at '{file}'. Give a results.jsonl or a folder that holds one."
+            )
         records = ResultsFile(file).read()
         if not records:
             raise InvalidDataError(f"'{file}' holds no finished run yet.")

@@ -64,9 +64,7 @@ def score_run(result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions) 
     return scores, posteriors
 
 
-def _detection(
-    result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors
-) -> dict[str, float | None]:
+def _detection(result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors) -> dict[str, float | None]:
     names = ("precision", "recall", "average_precision", "recall_moved")
     truth = posteriors.true_outliers
     assert truth is not None

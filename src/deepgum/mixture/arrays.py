@@ -58,8 +58,6 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
     rows = (~(weights >= 0) | weights.isinf()).nonzero().flatten().tolist()
     if rows:
         raise InvalidDataError(f"`sample_weight` should be finite and at least 0. Rows that are not: {listing(rows)}.")
-    if not bool((weights > 0).any()):
-        raise InvalidDataError("`sample_weight` is 0 everywhere: no sample is left to fit.")
     return weights
 
 

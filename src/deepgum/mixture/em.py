@@ -62,7 +62,7 @@ class EM:
     def start(self, spread: Spread) -> Parameters:
         """Robust start: independent coordinates with the robust scale, a prior of one half, a wide uniform."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
-        covariance = STRUCTURES[self.covariance_type](torch.diag_embed(spread.scale.square()))
+        covariance = torch.diag_embed(self._unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))
 
     def m_step(self, statistics: Statistics, spread: Spread, previous: Parameters) -> Parameters:
@@ -73,7 +73,7 @@ class EM:
         inlier_weight = statistics.inlier_weight
         some = inlier_weight > 1e-12 * statistics.weight
         scatter = statistics.scatter / torch.where(some, inlier_weight, 1.0)[:, None, None]
-        covariance = regularised(STRUCTURES[self.covariance_type](scatter), spread.scale, self.reg_covar)
+        covariance = regularised(STRUCTURES[self.covariance_type](scatter), self._unit(spread), self.reg_covar)
         covariance = torch.where(some[:, None, None], covariance, previous.covariance)
         uniform = self.uniform.update(statistics, covariance, previous.outliers)
         return Parameters(self._prior(statistics, spread), covariance, uniform)
@@ -89,6 +89,11 @@ class EM:
             statistics = summarise(block, parameters)
             converged = change(parameters, previous) < self.tol
         return Fit(parameters, statistics, n_iter, converged)
+
+    def _unit(self, spread: Spread) -> Tensor:
+        """Squared scales (g, k); one for all coordinates of a group where the covariance has one variance."""
+        squared = torch.diag_embed(spread.scale.square())
+        return STRUCTURES[self.covariance_type](squared).diagonal(dim1=-2, dim2=-1)
 
     def _prior(self, statistics: Statistics, spread: Spread) -> Tensor:
         if self.inlier_prior is not None:

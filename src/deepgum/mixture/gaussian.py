@@ -107,12 +107,12 @@ def parameter_count(covariance_type: str, k: int) -> int:
     return {"full": k * (k + 1) // 2, "diag": k, "spherical": 1}[covariance_type]
 
 
-def regularised(covariance: Tensor, scale: Tensor, reg_covar: float) -> Tensor:
-    """Add `reg_covar` squared scales to each variance, and lift what is still too flat to be factorised.
+def regularised(covariance: Tensor, unit: Tensor, reg_covar: float) -> Tensor:
+    """Add `reg_covar` units to each variance, and lift what is still too flat to be factorised.
 
-    `scale` (g, k) makes both relative: residuals in other units give the same covariance in those units.
+    `unit` (g, k) holds squared robust scales, which makes both relative: residuals in other units give the same
+    covariance in those units.
     """
-    unit = scale.square()
     covariance = covariance + torch.diag_embed(reg_covar * unit)
     variance = covariance.diagonal(dim1=-2, dim2=-1).maximum(FLOOR * unit)
     deviation = variance.sqrt()

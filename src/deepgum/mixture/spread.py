@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -27,7 +28,8 @@ class Spread:
     variance : Tensor
         (g, k) plain variance of all the residuals.
     width : Tensor
-        (g, k) largest less smallest residual, at least `scale`.
+        (g, k) largest less smallest residual; where that is below `scale` (all residuals alike, and away from 0) the
+        width 2 sqrt(3) of a uniform density with that standard deviation.
     observed : Tensor
         (g, k) how many residuals are observed.
     effective : Tensor
@@ -63,7 +65,7 @@ def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
     return Spread(
         scale=scale,
         variance=(second - mean.square()).clamp_min(0.0),
-        width=width.maximum(scale),
+        width=torch.where(width > scale, width, 2 * math.sqrt(3) * scale),
         observed=seen.sum(-1),
         effective=group_weight.sum(-1).square()
         / group_weight.square().sum(-1).clamp_min(torch.finfo(values.dtype).tiny),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ def pack(parameters: tuple[Parameters, ...], partition: Partition) -> dict[str, 
 
 def split(flat: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
     """Cut a (sum of sizes,) tensor into one piece a group."""
-    return cast("tuple[Tensor, ...]", torch.split(flat, list(sizes)))  # type: ignore[no-untyped-call]
+    return torch.split(flat, list(sizes))
 
 
 def unpack(state: Mapping[str, Any], partition: Partition) -> tuple[Parameters, ...]:

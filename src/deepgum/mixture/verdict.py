@@ -4,9 +4,10 @@ The density of eq. 1 cannot decide: its uniform has no support, so with the mome
 and on clean Gaussian residuals it prefers to call a part of them outliers (most of them, in ten dimensions). So the two
 questions are asked of proper densities, by the Bayesian information criterion:
 
-- outliers? A Gaussian alone, against the fitted Gaussian mixed with a wider one that has the outliers' second moments.
-  Residuals without heavier tails than a Gaussian's have no outliers.
-- inliers? A box that holds all the residuals, against the fitted Gaussian mixed with that box.
+- outliers? The fitted Gaussian mixed with a wider one that has the outliers' moments, against a Gaussian alone.
+- inliers? The fitted Gaussian mixed with the box that holds all the residuals, against that box alone.
+
+Where the mixture does not win both, the better of the two that stand alone is kept.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
     no_outliers, no_inliers = torch.zeros_like(too_few), torch.zeros_like(too_few)
     if em.inlier_prior is None:
         alone = replace(em, inlier_prior=1.0).run(block, spread, replace(parameters, inlier_prior=_ones(parameters)))
-        no_outliers = _without_outliers(em, block, spread, fit, alone) & ~too_few
-        no_inliers = _without_inliers(em, block, spread, fit) & ~too_few & ~no_outliers
+        box_alone = _box_alone(block, spread, fit)
+        mixture = _has_outliers(em, block, spread, fit, alone) & _has_inliers(em, block, spread, fit, box_alone)
+        flat = _flatter_than_gaussian(spread, alone, box_alone)
+        no_outliers, no_inliers = ~mixture & ~flat & ~too_few, ~mixture & flat & ~too_few
         parameters = merge(no_outliers, _all_inliers(em, spread, alone.parameters), parameters)
         parameters = merge(no_inliers, _all_outliers(em, spread, start), parameters)
         collapsed = torch.where(no_outliers, _collapsed(em, spread, alone.statistics), collapsed)
@@ -94,47 +97,58 @@ def _price(parameters: int, spread: Spread) -> Tensor:
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
-def _without_outliers(em: EM, block: Block, spread: Spread, fit: Fit, alone: Fit) -> Tensor:
+def _has_outliers(em: EM, block: Block, spread: Spread, fit: Fit, alone: Fit) -> Tensor:
     statistics, parameters = fit.statistics, fit.parameters
-    weight = statistics.outlier_weight
-    second = statistics.outlier_second / torch.where(weight > 0, weight, 1.0)
-    variance = second.maximum(parameters.covariance.diagonal(dim1=-2, dim2=-1))
-    wider = Parameters(1 - parameters.inlier_prior, torch.diag_embed(variance), parameters.outliers)
-    gain = _gain(_two_gaussians(block, parameters, wider), alone.statistics.log_likelihood, spread, statistics.weight)
-    # The outliers' prior and second moments; and the inliers' covariance once more, for it was chosen along with the
-    # samples it fits, which in many dimensions makes up structure in clean residuals.
-    k = variance.shape[1]
-    return gain < _price(1 + k + parameter_count(em.covariance_type, k), spread)
+    weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
+    mean = statistics.outlier_first / weight
+    variance = statistics.outlier_second / weight - mean.square()
+    wider = torch.diag_embed(variance.maximum(parameters.covariance.diagonal(dim1=-2, dim2=-1)))
+    outer = Parameters(1 - parameters.inlier_prior, wider, parameters.outliers)
+    mixed = _two_gaussians(block, parameters, outer, mean)
+    # The outliers' prior and moments; and the inliers' covariance once more, for it was chosen along with the samples
+    # it fits, which in many dimensions makes up structure in clean residuals.
+    k = mean.shape[1]
+    price = _price(1 + 2 * k + parameter_count(em.covariance_type, k), spread)
+    return _gain(mixed, alone.statistics.log_likelihood, spread, statistics.weight) >= price
 
 
-def _two_gaussians(block: Block, inner: Parameters, outer: Parameters) -> Tensor:
-    """Log-likelihood (g,) of the two parameters' Gaussians, each with its own prior."""
+def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Tensor) -> Tensor:
+    """Log-likelihood (g,) of the two parameters' Gaussians, each with its own prior; the outer's mean is (g, k)."""
     total = torch.zeros_like(inner.inlier_prior)
     for chunk in block.chunks():
         values = block.values[:, :, chunk]
-        log_density = torch.logaddexp(inner.log_joint(values)[0], outer.log_joint(values)[0])
+        log_density = torch.logaddexp(inner.log_joint(values)[0], outer.log_joint(values - mean[:, :, None])[0])
         total += (log_density if block.weight is None else log_density * block.weight[:, chunk]).sum(-1)
     if block.incomplete is not None:
         pairs = block.incomplete
+        shifted = replace(pairs, values=pairs.values - mean[pairs.group] * pairs.observed[pairs.pattern])
         conditionals = inner.inliers.conditional(pairs), outer.inliers.conditional(pairs)
         for chunk in pairs.chunks():
-            one, other = (
-                each.log_joint_incomplete(pairs, conditional, chunk)[0]
-                for each, conditional in zip((inner, outer), conditionals, strict=True)
-            )
+            one = inner.log_joint_incomplete(pairs, conditionals[0], chunk)[0]
+            other = outer.log_joint_incomplete(shifted, conditionals[1], chunk)[0]
             total.index_add_(0, pairs.group[chunk], pairs.weight[chunk] * torch.logaddexp(one, other))
     return total
 
 
-def _without_inliers(em: EM, block: Block, spread: Spread, fit: Fit) -> Tensor:
-    whole = box(spread)
-    mixed = summarise(block, replace(fit.parameters, outliers=whole))
-    nothing = replace(fit.parameters, inlier_prior=0 * fit.parameters.inlier_prior, outliers=whole)
+def _has_inliers(em: EM, block: Block, spread: Spread, fit: Fit, box_alone: Tensor) -> Tensor:
     weight = fit.statistics.weight
-    gain = _gain(mixed.log_likelihood, summarise(block, nothing).log_likelihood, spread, weight)
-    k = spread.scale.shape[1]
-    count = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight)
-    return (gain < _price(1 + parameter_count(em.covariance_type, k), spread)) | (count < 1)
+    mixed = summarise(block, replace(fit.parameters, outliers=box(spread))).log_likelihood
+    price = _price(1 + parameter_count(em.covariance_type, spread.scale.shape[1]), spread)
+    at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
+    return (_gain(mixed, box_alone, spread, weight) >= price) & at_least_one
+
+
+def _box_alone(block: Block, spread: Spread, fit: Fit) -> Tensor:
+    nothing = torch.zeros_like(fit.parameters.inlier_prior)
+    return summarise(block, replace(fit.parameters, inlier_prior=nothing, outliers=box(spread))).log_likelihood
+
+
+def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:
+    """Whether it is the box alone, its two ends a coordinate paid for, that describes the residuals best."""
+    ends = 2 * spread.scale.shape[1]
+    gain = _gain(box_alone, alone.statistics.log_likelihood, spread, alone.statistics.weight)
+    # Each end also costs one nat: a box fitted to the extremes of n samples is too narrow by about 1/n at each of them.
+    return gain > _price(ends, spread) + ends
 
 
 def _half_a_sample(spread: Spread) -> Tensor:

@@ -47,7 +47,11 @@ class FaceNet(nn.Sequential):
             side = (side + 1) // 2
         features = channels[-1] * side * side
         super().__init__(
-            *layers, nn.Flatten(), nn.Linear(features, 8 * width), nn.ReLU(inplace=True), nn.Linear(8 * width, n_outputs)
+            *layers,
+            nn.Flatten(),
+            nn.Linear(features, 8 * width),
+            nn.ReLU(inplace=True),
+            nn.Linear(8 * width, n_outputs),
         )
 
     def forward(self, input: Tensor) -> Tensor:

@@ -16,12 +16,15 @@ from deepgum.losses import Loss, get_loss
 from deepgum.mixture import GaussianUniformMixture, partition
 from deepgum.residuals import compute_residuals
 from deepgum.training.history import Event, History, RoundRecord
-from deepgum.training.objective import Criterion, Objective, mean_loss, negative_log_likelihood
+from deepgum.training.objective import Criterion, Objective, held_out_log_likelihood, mean_loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult, check_training_data
 from deepgum.training.sgd import run_sgd
 
 __all__ = ["fit_deepgum"]
+
+SCORE_TOL = 1e-3
+"""EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
 
 
 def fit_deepgum(
@@ -78,7 +81,7 @@ def fit_deepgum(
     """
     options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
     check_training_data(train, validation)
-    _check_groups(options, train)
+    _check_groups(options, train, validation)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
@@ -91,7 +94,7 @@ def fit_deepgum(
         train,
         validation,
         lambda _: Objective(first_loss),
-        mean_loss(first_loss),
+        _criterion(options.epoch_rule, options, first_loss),
         sgd,
         generator,
         history,
@@ -101,7 +104,8 @@ def fit_deepgum(
     since = time.perf_counter()
     current = best = _Round.of(model, train, validation, options, sgd)
     weights = current.mixture_weights(current.validation_residuals)
-    best_score = score = current.score(options.round_rule, weighted_loss, weights)
+    round_criterion = _criterion(options.round_rule, options, weighted_loss, weights)
+    best_score = score = round_criterion(current.validation_residuals)
     history.add(current.record(0, score, since))
 
     for round in range(1, options.rounds_max + 1):
@@ -115,7 +119,7 @@ def fit_deepgum(
             train,
             validation,
             lambda _, objective=objective: objective,  # type: ignore[misc]
-            _criterion(options.epoch_rule, weighted_loss, current.mixture, weights),
+            _criterion(options.epoch_rule, options, weighted_loss, weights),
             sgd,
             generator,
             history,
@@ -124,7 +128,8 @@ def fit_deepgum(
         )
         since = time.perf_counter()
         current = _Round.of(model, train, validation, options, sgd)
-        score = current.score(options.round_rule, weighted_loss, weights)
+        round_criterion = _criterion(options.round_rule, options, weighted_loss, weights)
+        score = round_criterion(current.validation_residuals)
         history.add(current.record(round, score, since))
         if not score < best_score:
             break
@@ -175,10 +180,6 @@ class _Round:
             group_of[list(coordinates)] = group
         return self.mixture.responsibilities(residuals)[:, group_of]
 
-    def score(self, rule: str, loss: Loss, weights: Tensor) -> float:
-        """What the round is worth: the rule's score under this round's own mixture; lower is better."""
-        return _criterion(rule, loss, self.mixture, weights)(self.validation_residuals)
-
     def record(self, round: int, score: float, since: float) -> RoundRecord:
         flagged = (self.mixture.responsibilities(self.residuals) < 0.5).sum(dim=0)
         return RoundRecord(
@@ -194,31 +195,33 @@ class _Round:
         )
 
 
-def _unfitted(options: DeepGUMOptions) -> GaussianUniformMixture:
+def _unfitted(options: DeepGUMOptions, tol: float | None = None) -> GaussianUniformMixture:
     return GaussianUniformMixture(
         groups=options.groups,
         covariance_type=options.covariance_type,
         uniform=options.uniform,
         inlier_prior=options.inlier_prior,
-        tol=options.em_tol,
+        tol=options.em_tol if tol is None else tol,
         max_iter=options.em_max_iter,
     )
 
 
-def _check_groups(options: DeepGUMOptions, train: RegressionData) -> None:
+def _check_groups(options: DeepGUMOptions, train: RegressionData, validation: RegressionData) -> None:
     """Refuse, before the first epoch, what the mixture would refuse after it."""
     largest = max(map(len, partition(_unfitted(options).groups, train.targets.shape[1])))
-    if len(train) <= largest:
-        raise InvalidDataError(
-            f"`train` should have at least {largest + 1} samples: a group of {largest} coordinates has a covariance. "
-            f"Found {len(train)}. Smaller `groups` need fewer."
-        )
+    for name, data in (("train", train), ("validation", validation)):
+        if len(data) <= largest:
+            raise InvalidDataError(
+                f"`{name}` should have at least {largest + 1} samples: a group of {largest} coordinates has a "
+                f"covariance. Found {len(data)}. Smaller `groups` need fewer."
+            )
 
 
-def _criterion(rule: str, loss: Loss, mixture: GaussianUniformMixture, weights: Tensor) -> Criterion:
+def _criterion(rule: str, options: DeepGUMOptions, loss: Loss, weights: Tensor | None = None) -> Criterion:
+    """What a rule measures; `weights` (m, d) of the validation samples, None while there are none."""
     rules: dict[str, Criterion] = {
         "weighted": mean_loss(loss, weights),
         "unweighted": mean_loss(loss),
-        "log-likelihood": negative_log_likelihood(mixture),
+        "log-likelihood": held_out_log_likelihood(_unfitted(options, tol=SCORE_TOL)),
     }
     return rules[rule]

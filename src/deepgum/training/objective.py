@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from deepgum.data.batches import Batch
-from deepgum.errors import NonFiniteLossError
+from deepgum.errors import IdentifiabilityWarning, NonFiniteLossError
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 
-__all__ = ["Criterion", "Objective", "mean_loss", "median_absolute_error", "negative_log_likelihood"]
+__all__ = ["Criterion", "Objective", "held_out_log_likelihood", "mean_loss", "median_absolute_error"]
 
 Criterion = Callable[[Tensor], float]
 """From the residuals (n, d) of the validation set to a score; lower is better."""
@@ -74,6 +75,24 @@ def median_absolute_error(residuals: Tensor) -> float:
     return residuals.abs().nanmedian().item()
 
 
-def negative_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
-    """Score by minus the mean log-likelihood a sample under a given mixture (eq. 1): a proper score."""
-    return lambda residuals: -mixture.log_likelihood(residuals).sum(dim=1).mean().item()
+def held_out_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
+    """Score by minus the mean log-likelihood a sample (eq. 1), under the mixture that fits the residuals best.
+
+    The mixture's few parameters are fitted to the very residuals that are scored: what is held out is the network. A
+    mixture of the training residuals would not do. A network fits its training labels more closely than others, so the
+    Gaussian of a later round is too narrow for the validation set, and the round would be punished for it.
+
+    Parameters
+    ----------
+    mixture : GaussianUniformMixture
+        The kind of mixture; fitted anew for each score.
+    """
+
+    def score(residuals: Tensor) -> float:
+        with warnings.catch_warnings():
+            # A validation set without outliers, or with nothing else, still has a likelihood.
+            warnings.simplefilter("ignore", IdentifiabilityWarning)
+            mixture.fit(residuals)
+        return -mixture.log_likelihood(residuals).sum(dim=1).mean().item()
+
+    return score

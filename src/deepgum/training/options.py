@@ -101,13 +101,13 @@ class DeepGUMOptions:
         Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
     restart : {"continue", "fresh"}
         Whether a round of SGD goes on from the current weights or begins again from the initial ones.
-    epoch_rule : {"weighted", "unweighted", "log-likelihood"}
-        What stops a round of SGD early, measured on the validation set: the weighted loss with the responsibilities
-        that the validation set had when the round began (the paper), the unweighted loss, or the log-likelihood of
-        eq. 1 under the mixture in force. All three are fixed while a round lasts.
+    epoch_rule : {"log-likelihood", "weighted", "unweighted"}
+        What stops a run of SGD early, measured on the validation set: the log-likelihood of eq. 1 at its best mixture;
+        the weighted loss, with the responsibilities that the validation set had when the round began (the paper); or
+        the unweighted loss. Each is the same measure from epoch to epoch.
     round_rule : {"log-likelihood", "weighted", "unweighted"}
-        What ends the alternation when it no longer improves. Only the first two compare like with like between
-        rounds if the weights change: see `docs/deviations.md`.
+        What ends the alternation when it no longer improves. The weighted loss (the paper) has other weights in every
+        round, and falls when they do; the other two compare like with like.
     returned_round : {"best", "last"}
         Whose weights are returned: the round's with the best score, or the last one's.
     rounds_max : int
@@ -131,7 +131,7 @@ class DeepGUMOptions:
     weighted_loss: str = "l1"
     warmup_epochs: int | None = None
     restart: str = "continue"
-    epoch_rule: str = "weighted"
+    epoch_rule: str = "log-likelihood"
     round_rule: str = "log-likelihood"
     returned_round: str = "best"
     rounds_max: int = 10

@@ -1,0 +1,115 @@
+"""How the defaults of `DeepGUMOptions` were chosen: candidates on faces that are neither trained on nor tested on.
+
+The official training list of LFW + NET is cut in three by a seed: faces to train on, faces to stop by (both with wrong
+labels), and faces to choose by, whose labels are left as they are. The official test faces are never touched. One JSON
+object a run goes to standard output, and is appended to `--out`; what is there already is not run again.
+
+    python benchmarks/choose_default.py --data DIR --out docs/results/choose-default.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepgum.data.corruption import NOISES, corrupt_landmarks
+from deepgum.data.lfw_net import load_lfw_net
+from deepgum.data.regression import RegressionData
+from deepgum.evaluation import failure_rate
+from deepgum.models import build_model
+from deepgum.residuals import predict
+from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_deepgum, fit_loss
+from deepgum.training.baselines import without_labels
+
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "paper": {"preset": "paper"},
+    "cauchy, weighted l1, fresh": {"restart": "fresh"},
+    "cauchy, weighted l1, continue": {"restart": "continue"},
+    "l1, weighted l1, fresh": {"first_loss": "l1", "restart": "fresh"},
+    "cauchy, weighted l2, fresh": {"weighted_loss": "l2", "restart": "fresh"},
+    "cauchy, weighted l1, fresh, stopped by the weighted loss": {"restart": "fresh", "epoch_rule": "weighted"},
+    "cauchy, weighted l1, fresh, all by the weighted loss": {
+        "restart": "fresh",
+        "epoch_rule": "weighted",
+        "round_rule": "weighted",
+    },
+}
+BASELINES = ("cauchy", "oracle", "oracle-l1")
+CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4), ("g-ugo", 0.5))
+
+
+def train(
+    name: str, faces: RegressionData, stop: RegressionData, noise: str, rate: float, seed: int, sgd: SGDOptions
+) -> TrainingResult:
+    """Train one candidate under one corruption."""
+    generator = torch.Generator().manual_seed(2000 + seed)
+    wrong = [corrupt_landmarks(data.targets, noise, rate, generator) for data in (faces, stop)]
+    dirty = [data.with_targets(w.targets) for data, w in zip((faces, stop), wrong, strict=True)]
+    groups = NOISES[noise].unit
+    network = build_model("facenet", dirty[0], seed)
+    if name in CANDIDATES:
+        changes = dict(CANDIDATES[name])
+        preset = changes.pop("preset", "default")
+        options = DeepGUMOptions.preset(preset, groups=groups, **changes)
+        return fit_deepgum(network, dirty[0], dirty[1], options=options, sgd=sgd, seed=seed)
+    if name.startswith("oracle"):
+        dirty = [without_labels(data, w.outlier) for data, w in zip(dirty, wrong, strict=True)]
+    loss = {"oracle": "l2", "oracle-l1": "l1"}.get(name, name)
+    return fit_loss(network, dirty[0], dirty[1], loss=loss, groups=groups, sgd=sgd, seed=seed)
+
+
+def main() -> None:
+    """Run what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="folder of LFW + NET")
+    parser.add_argument("--out", type=Path, required=True, help="file of JSON lines")
+    parser.add_argument("--names", nargs="*", default=[*BASELINES, *CANDIDATES], help="candidates and baselines")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--train-size", type=int, default=3000)
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="bf16")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    sgd = SGDOptions(precision=arguments.precision)
+    assert set(arguments.names) <= {*BASELINES, *CANDIDATES}, f"known: {[*BASELINES, *CANDIDATES]}"
+
+    done = set()
+    if arguments.out.exists():
+        rows = map(json.loads, arguments.out.read_text(encoding="utf-8").splitlines())
+        done = {(row["name"], row["noise"], row["rate"], row["seed"]) for row in rows}
+    faces, _ = load_lfw_net(arguments.data, image_size=48, skip_missing=True)
+    for seed in arguments.seeds:
+        order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(1000 + seed))
+        n, m = arguments.train_size, arguments.train_size // 9
+        parts = [faces.subset(order[a:b]) for a, b in ((0, n), (n, n + m), (n + m, n + m + 2500))]
+        for noise, rate in CONDITIONS:
+            for name in arguments.names:
+                if (name, noise, rate, seed) in done:
+                    continue
+                began = time.perf_counter()
+                result = train(name, parts[0], parts[1], noise, rate, seed, sgd)
+                predictions = predict(result.model, parts[2], precision=sgd.precision)
+                failures = failure_rate(predictions, parts[2].targets, parts[2].normaliser).overall
+                row = {
+                    "name": name,
+                    "noise": noise,
+                    "rate": rate,
+                    "seed": seed,
+                    "failure_rate": round(failures, 5),
+                    "epochs": result.epochs,
+                    "rounds": len(result.history.rounds),
+                    "seconds": round(time.perf_counter() - began, 1),
+                }
+                line = json.dumps(row)
+                print(line, flush=True)
+                with arguments.out.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Time one EM iteration against scikit-learn's `GaussianMixture(2)` on the same pairs of coordinates.
+
+The time of an iteration is the difference between a long and a short fit over the difference in iterations, so that
+neither library's start, checks or last pass counts. Both run in this one process, in turn, and the least time of the
+repeats is taken. The figure to look at is the ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from deepgum.errors import IdentifiabilityWarning
+from deepgum.mixture import GaussianUniformMixture
+
+
+def residuals(n: int, landmarks: int, outliers: float, seed: int) -> np.ndarray:
+    """Gaussian residuals (n, 2 landmarks) of which a fraction of the landmarks is uniform over a wide square."""
+    generator = np.random.default_rng(seed)
+    wrong = generator.random((n, landmarks, 1)) < outliers
+    inliers = generator.normal(size=(n, landmarks, 2))
+    return np.where(wrong, generator.uniform(-20, 20, size=inliers.shape), inliers).reshape(n, 2 * landmarks)
+
+
+def seconds(task: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+def per_iteration(fit: Callable[[int], object], short: int, long: int) -> float:
+    return (seconds(lambda: fit(long)) - seconds(lambda: fit(short))) / (long - short)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--samples", type=int, default=1_000_000, help="number of samples")
+    parser.add_argument("--landmarks", type=int, default=5, help="number of groups of two coordinates")
+    parser.add_argument("--outliers", type=float, default=0.3, help="fraction of outlying landmarks")
+    parser.add_argument(
+        "--iterations", type=int, nargs=2, default=(1, 4), metavar=("SHORT", "LONG"), help="of the fits"
+    )
+    parser.add_argument("--repeats", type=int, default=2, help="times each is measured; the least counts")
+    parser.add_argument("--seed", type=int, default=0, help="of the residuals")
+    arguments = parser.parse_args()
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.simplefilter("ignore", IdentifiabilityWarning)
+    data = residuals(arguments.samples, arguments.landmarks, arguments.outliers, arguments.seed)
+    pairs = [np.ascontiguousarray(data[:, i : i + 2]) for i in range(0, data.shape[1], 2)]
+    tensor = torch.from_numpy(data)
+
+    def ours(iterations: int) -> object:
+        return GaussianUniformMixture(groups="landmark", tol=0, max_iter=iterations).fit(tensor)
+
+    def theirs(iterations: int) -> object:
+        settings = {"max_iter": iterations, "tol": 0.0, "init_params": "random", "random_state": arguments.seed}
+        return [GaussianMixture(2, **settings).fit(pair) for pair in pairs]
+
+    times = [
+        (per_iteration(ours, *arguments.iterations), per_iteration(theirs, *arguments.iterations))
+        for _ in range(arguments.repeats)
+    ]
+    own, reference = (min(column) for column in zip(*times, strict=True))
+    print(f"{arguments.samples} samples, {arguments.landmarks} groups of 2, {torch.get_num_threads()} threads")
+    print(f"deepgum       {1e3 * own:9.1f} ms an iteration")
+    print(f"scikit-learn  {1e3 * reference:9.1f} ms an iteration (GaussianMixture(2) on each pair)")
+    print(f"ratio         {reference / own:9.1f}")
+
+
+if __name__ == "__main__":
+    main()

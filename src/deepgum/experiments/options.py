@@ -1,0 +1,140 @@
+"""What a comparison is: the grid and the settings that all its runs share, checked at the door."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deepgum.checks import check_choice, check_count, check_fraction
+from deepgum.data.corruption import NOISES
+from deepgum.errors import InvalidParameterError
+from deepgum.experiments.cells import DATASETS, Request, Subset
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.records import RunKey
+from deepgum.training import METHODS, SGDOptions
+
+__all__ = ["CompareOptions"]
+
+GROUPS = ("sample", "landmark", "coordinate")
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What to compare, and on what.
+
+    Parameters
+    ----------
+    dataset : str
+        A key of `deepgum.experiments.cells.DATASETS`.
+    data : Path, optional
+        The data set's folder, for one that is not shipped by a dependency.
+    noises, rates, methods, seeds : tuples
+        The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`; rates in [0, 1].
+    train_size, validation_size : int, optional
+        Samples; by default all there are, one in ten for validation. Validation samples come on top of `train_size`,
+        by default a ninth of it.
+    image_size : int, optional
+        Side of the images in pixels; by default the data set's own.
+    groups : {"sample", "landmark", "coordinate"}, optional
+        By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
+    model : str
+        As for `deepgum.models.build_model`.
+    sgd : SGDOptions
+        The same for every method.
+    skip_missing : bool
+        Go on without images that are not there.
+    cache_dir : Path, optional
+        Of the decoded crops.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value cannot be worked with; the message names it, and for a name the nearest known one.
+    """
+
+    dataset: str = "lfw-net"
+    data: Path | None = None
+    noises: tuple[str, ...] = ("l-ugo",)
+    rates: tuple[float, ...] = (0.4,)
+    methods: tuple[str, ...] = ("l2", "cauchy", "deepgum", "oracle")
+    seeds: tuple[int, ...] = (0,)
+    train_size: int | None = None
+    validation_size: int | None = None
+    image_size: int | None = None
+    groups: str | None = None
+    model: str = "facenet"
+    sgd: SGDOptions = field(default_factory=SGDOptions)
+    skip_missing: bool = False
+    cache_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("dataset", self.dataset, DATASETS)
+        if DATASETS[self.dataset].needs_folder and self.data is None:
+            raise InvalidParameterError("data", f"the folder of the data set {self.dataset!r}", None)
+        axes: tuple[tuple[str, tuple[Any, ...], Callable[[str, Any], object]], ...] = (
+            ("noise", self.noises, lambda name, value: check_choice(name, value, NOISES)),
+            ("rate", self.rates, check_fraction),
+            ("methods", self.methods, lambda name, value: check_choice(name, value, METHODS)),
+            ("seed", self.seeds, lambda name, value: check_count(name, value, least=0)),
+        )
+        for name, values, check in axes:
+            for value in values:
+                check(name, value)
+            if not values or len(set(values)) < len(values):
+                raise InvalidParameterError(name, "one or more values, each once", values)
+        for name, least in (("train_size", 2), ("validation_size", 1), ("image_size", 16)):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), least=least)
+        if self.groups is not None:
+            check_choice("groups", self.groups, GROUPS)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """The settings that every run shares and that its result depends on: what `config.json` holds."""
+        sgd = asdict(self.sgd)
+        # The same experiment may go on elsewhere; each record says where its run was.
+        del sgd["device"]
+        return {
+            "dataset": self.dataset,
+            "train_size": self.train_size,
+            "validation_size": self.validation_size,
+            "image_size": self.image_size or DATASETS[self.dataset].image_size,
+            "groups": self.groups,
+            "model": self.model,
+            "skip_missing": self.skip_missing,
+            **sgd,
+        }
+
+    def runs(self) -> list[RunKey]:
+        """Every run of the grid: a seed after the other, so that what is done first is a whole figure."""
+        grid = itertools.product(self.seeds, self.noises, self.rates, self.methods)
+        return [
+            RunKey(method, noise, rate, seed, self.groups or NOISES[noise].unit, _choices(method), self.shared)
+            for seed, noise, rate, method in grid
+        ]
+
+    def load(self, seed: int, observer: Observer) -> Subset:
+        """Load the clean samples of a seed."""
+        request = Request(
+            folder=self.data,
+            train_size=self.train_size,
+            validation_size=self.validation_size,
+            image_size=self.shared["image_size"],
+            skip_missing=self.skip_missing,
+            cache_dir=self.cache_dir,
+            on_progress=observer.reading,
+        )
+        return DATASETS[self.dataset].load(request, seed)
+
+
+def _choices(method: str) -> dict[str, Any]:
+    """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
+    named = METHODS[method]
+    return {
+        "loss": named.loss,
+        "options": None if named.options is None else asdict(named.options),
+        "oracle": named.oracle,
+    }

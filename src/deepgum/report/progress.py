@@ -1,0 +1,117 @@
+"""What is going on: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.records import RunKey, RunRecord
+from deepgum.report.style import method_style, noise_label
+
+if TYPE_CHECKING:
+    from deepgum.training.history import Event
+
+__all__ = ["Reporter"]
+
+_PLAIN_EVERY = 10.0
+"""Seconds between two plain lines of one run: enough to see that it lives, few enough to read afterwards."""
+
+
+class Reporter(Observer):
+    r"""Shows an experiment while it runs. Use it as a context manager.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        A terminal gets bars, anything else plain lines.
+
+    Examples
+    --------
+    >>> import io
+    >>> with Reporter(Console(file=io.StringIO())) as reporter:
+    ...     reporter.started(total=3, finished=1)
+    >>> reporter.console.file.getvalue()
+    '3 runs, 1 of them done before.\n'
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._runs = self._progress.add_task("runs", total=None, visible=False)
+        self._current = self._progress.add_task("", total=None, visible=False)
+        self._total = 0
+        self._name = ""
+        self._said = 0.0
+
+    def __enter__(self) -> Reporter:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, line: str, style: str = "") -> None:
+        """Print a line that stays, above the bars if there are any."""
+        self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    def reading(self, done: int, total: int) -> None:
+        """Show how many images are decoded."""
+        self._progress.update(self._current, description="reading images", completed=done, total=total, visible=True)
+        if self.console.is_terminal:
+            return
+        if done == total or self._due():
+            self.say(f"Reading images: {done} of {total}.")
+
+    def started(self, total: int, finished: int) -> None:
+        """Show how much there is to do."""
+        self._total = total
+        self._progress.update(self._runs, total=total, completed=finished, visible=True)
+        done = f", {finished} of them done before" if finished else ""
+        self.say(f"{total} run{'s' if total != 1 else ''}{done}.")
+
+    def run_started(self, run: RunKey, number: int) -> None:
+        """Show which run it is."""
+        self._name = f"{method_style(run.method).plain}, {noise_label(run.noise)} {100 * run.rate:g} %, seed {run.seed}"
+        self._said = time.monotonic()
+        self._progress.reset(self._current, description=self._name, total=None, visible=True)
+
+    def trained(self, event: Event) -> None:
+        """Show the epoch and its validation score."""
+        # By its form and not by its class: a report loads nothing of training.
+        score, epoch = getattr(event, "validation_score", None), getattr(event, "epoch", None)
+        if score is None or epoch is None:
+            return
+        where = f"epoch {epoch}" if event.round == 0 else f"round {event.round}, epoch {epoch}"
+        line = f"{self._name}: {where}, validation {score:.4g}"
+        self._progress.update(self._current, description=line, advance=1)
+        if not self.console.is_terminal and self._due():
+            self.say(line)
+
+    def run_finished(self, run: RunKey, record: RunRecord) -> None:
+        """Leave a line with the outcome."""
+        self._progress.update(self._runs, advance=1)
+        failures = "-" if record.failure_rate is None else f"{100 * record.failure_rate:.1f} %"
+        self.say(f"{self._name}: failure rate {failures}, {record.epochs} epochs, {record.seconds:.0f} s")
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        due = now - self._said >= _PLAIN_EVERY
+        if due:
+            self._said = now
+        return due

@@ -1,0 +1,83 @@
+"""How methods and kinds of noise are named and drawn: the same in every table and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "MethodStyle", "is_oracle", "method_style", "noise_label", "save"]
+
+FORMATS = ("png", "svg")
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one method is drawn: told apart by marker and dashes as well as by colour."""
+
+    label: str
+    colour: str
+    marker: str
+    dashes: str | tuple[float, tuple[float, ...]]
+
+    @property
+    def plain(self) -> str:
+        """The label without mathematical markup, for a terminal."""
+        return self.label.replace("$", "").replace("_", "")
+
+
+# Colours by Okabe and Ito, made to be told apart by colour-blind readers.
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+    "#888888",
+)
+_STYLES = {
+    "l2": MethodStyle("$L_2$", _PURPLE, "o", "-"),
+    "l1": MethodStyle("$L_1$", _PURPLE, "o", "--"),
+    "cauchy": MethodStyle("Cauchy", _ORANGE, "D", "-"),
+    "huber": MethodStyle("Huber", _SKY, "^", "-"),
+    "biweight": MethodStyle("Biweight", _GREEN, "v", "-"),
+    "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
+    "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
+    "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2))),
+    "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5))),
+}
+_NOISES = {"ngo": "NGO", "l-ugo": "l-UGO", "g-ugo": "g-UGO"}
+
+
+def method_style(name: str) -> MethodStyle:
+    """Return a method's style; one that is not known is drawn black under its own name."""
+    return _STYLES.get(name, MethodStyle(name, _BLACK, "x", ":"))
+
+
+def noise_label(name: str) -> str:
+    """Return the paper's way to write a kind of noise."""
+    return _NOISES.get(name, name)
+
+
+def is_oracle(name: str) -> bool:
+    """Whether a method was told what is wrong, and so is a bound and no competitor."""
+    return name.startswith("oracle")
+
+
+def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FORMATS) -> list[Path]:
+    """Write a figure in several formats beside one another, and return the files."""
+    base = Path(stem)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    paths = [base.with_name(f"{base.name}.{kind}") for kind in formats]
+    for path in paths:
+        # Without a date, the same records give the same bytes.
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(path, dpi=150, metadata=metadata)
+    return paths

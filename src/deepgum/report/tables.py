@@ -1,0 +1,116 @@
+"""Records as tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from deepgum.experiments.records import RunRecord
+from deepgum.report.style import is_oracle, method_style, noise_label
+from deepgum.report.summary import Spread, distinct, spread
+
+__all__ = ["detection_table", "failure_table", "tables"]
+
+
+def tables(records: Sequence[RunRecord]) -> list[Group]:
+    """Return two tables with titles for each kind of noise: failure rates, and how well wrong labels were found."""
+    made = []
+    for noise in distinct(records, lambda record: record.noise):
+        of_noise = [record for record in records if record.noise == noise]
+        seeds = len(distinct(of_noise, lambda record: record.seed))
+        about = f"{noise_label(noise)}, {seeds} seed{'s' if seeds > 1 else ''}"
+        titled = {
+            "failure rate in %, clean test labels": failure_table(of_noise),
+            "wrong training labels found, precision / recall (average precision) in %": detection_table(of_noise),
+        }
+        # A title of its own, since a table's wraps at the table's width.
+        made += [
+            Group(Text(f"{about}: {title}", style="bold"), table) for title, table in titled.items() if table.row_count
+        ]
+    return made
+
+
+def failure_table(records: Sequence[RunRecord]) -> Table:
+    """Return failure rates in percent for the records of one noise: a row a method, a column a rate.
+
+    Each is the mean over seeds, with their standard deviation. The lowest of each column is bold, oracles left aside.
+    """
+    rates = _rates(records)
+    table = _table()
+    for rate in rates:
+        table.add_column(f"{100 * rate:g} % wrong", justify="right")
+    table.add_column("epochs", justify="right")
+    table.add_column("seconds", justify="right")
+    methods = distinct(records, lambda record: record.method)
+    cells = {(m, rate): spread(r.failure_rate for r in _of(records, m, rate)) for m in methods for rate in rates}
+    best = {rate: _lowest(cells, methods, rate) for rate in rates}
+    for method in methods:
+        texts = [_percent(cells[method, rate], bold=best[rate] == method) for rate in rates]
+        of_method = [record for record in records if record.method == method]
+        cost = [spread(float(r.epochs) for r in of_method), spread(r.seconds for r in of_method)]
+        table.add_row(_name(method), *texts, *(_number(value) for value in cost))
+    return table
+
+
+def detection_table(records: Sequence[RunRecord]) -> Table:
+    """Return precision / recall of the flags in percent for the records of one noise: a row a method, a column a rate.
+
+    The average precision, which needs a ranking and no flags, stands in brackets. Only methods and rates with anything
+    to find have a row or a column.
+    """
+    some = [r for r in records if r.average_precision is not None or r.recall is not None]
+    table = _table()
+    rates = _rates(some)
+    for rate in rates:
+        table.add_column(f"{100 * rate:g} % wrong", justify="right")
+    for method in distinct(some, lambda record: record.method):
+        if not is_oracle(method):
+            table.add_row(_name(method), *(_detection(_of(some, method, rate)) for rate in rates))
+    return table
+
+
+def _table() -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method")
+    return table
+
+
+def _rates(records: Sequence[RunRecord]) -> list[float]:
+    return sorted(distinct(records, lambda record: record.rate))
+
+
+def _of(records: Sequence[RunRecord], method: str, rate: float) -> list[RunRecord]:
+    return [record for record in records if record.method == method and record.rate == rate]
+
+
+def _lowest(cells: dict[tuple[str, float], Spread | None], methods: Sequence[str], rate: float) -> str | None:
+    means = {m: cell.mean for m in methods if (cell := cells[m, rate]) is not None and not is_oracle(m)}
+    return min(means, key=means.__getitem__) if means else None
+
+
+def _name(method: str) -> Text:
+    return Text(method_style(method).plain, style="dim" if is_oracle(method) else "")
+
+
+def _percent(value: Spread | None, *, bold: bool) -> Text:
+    if value is None:
+        return Text("-", style="dim")
+    deviation = "" if math.isnan(value.deviation) else f" ± {100 * value.deviation:.1f}"
+    return Text(f"{100 * value.mean:.1f}{deviation}", style="bold" if bold else "")
+
+
+def _number(value: Spread | None) -> str:
+    return "-" if value is None else f"{value.mean:.0f}"
+
+
+def _detection(records: Sequence[RunRecord]) -> Text:
+    names = ("precision", "recall", "average_precision")
+    values = [spread(getattr(record, name) for record in records) for name in names]
+    precision, recall, average = ("-" if v is None else f"{100 * v.mean:.1f}" for v in values)
+    flags = f"{precision} / {recall} " if (precision, recall) != ("-", "-") else ""
+    return Text(f"{flags}({average})")

@@ -1,0 +1,167 @@
+"""The mixture against scikit-learn, scipy, a naive float64 loop and brute-force integration."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.special import logsumexp
+from sklearn.covariance import EmpiricalCovariance
+
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.mixture.blocks import columns, make_block
+from deepgum.mixture.e_step import summarise
+from deepgum.mixture.em import EM
+from deepgum.mixture.parameters import Parameters
+from deepgum.mixture.partition import SizeClass
+from deepgum.mixture.spread import spread
+from deepgum.mixture.uniform import Uniform, uniform_rule
+
+COVARIANCE = np.array([[1.0, 0.5, -0.3], [0.5, 2.0, 0.4], [-0.3, 0.4, 0.7]])
+LOG_UNIFORM = np.array([-2.0, -1.5, -1.0])
+PRIOR = 0.7
+
+
+def contaminated(n: int, d: int, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    inliers = generator.multivariate_normal(np.zeros(3), COVARIANCE, size=n)[:, :d]
+    wrong = generator.random((n, 1)) < 0.35
+    return np.where(wrong, generator.uniform(-9, 15, size=(n, d)), inliers)
+
+
+def parameters() -> Parameters:
+    return Parameters(
+        torch.tensor([PRIOR], dtype=torch.float64),
+        torch.tensor(COVARIANCE)[None],
+        Uniform(torch.tensor(LOG_UNIFORM)[None]),
+    )
+
+
+def block_of(residuals: np.ndarray):
+    values = columns(torch.from_numpy(residuals), SizeClass((0,), (tuple(range(residuals.shape[1])),)))
+    scales = spread(values)
+    return make_block(values), scales
+
+
+def naive_em(residuals: np.ndarray, steps: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Equations 2 to 6 sample by sample, from an arbitrary start."""
+    n, d = residuals.shape
+    prior, covariance, width = 0.5, np.diag(np.median(np.abs(residuals), axis=0) ** 2), np.ptp(residuals, axis=0)
+    for _ in range(steps):
+        inlier = prior * stats.multivariate_normal.pdf(residuals, np.zeros(d), covariance)
+        r = inlier / (inlier + (1 - prior) / np.prod(width))
+        covariance = sum(r[i] * np.outer(residuals[i], residuals[i]) for i in range(n)) / r.sum()
+        prior = r.sum() / n
+        first = sum((1 - r[i]) / (1 - prior) * residuals[i] for i in range(n)) / n
+        second = sum((1 - r[i]) / (1 - prior) * residuals[i] ** 2 for i in range(n)) / n
+        width = 2 * np.sqrt(3 * (second - first**2))
+    return prior, covariance, width, r
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_fixed_point_is_that_of_a_naive_loop(d):
+    residuals = contaminated(200, d, seed=d)
+    prior, covariance, width, r = naive_em(residuals, steps=150)
+    mixture = GaussianUniformMixture(reg_covar=0.0, tol=1e-13, max_iter=2000).fit(residuals)
+    assert mixture.inlier_prior_[0] == pytest.approx(prior, rel=1e-7)
+    np.testing.assert_allclose(mixture.covariances_[0], covariance, rtol=1e-6, atol=1e-8)
+    assert mixture.log_uniform_density_[0] == pytest.approx(-np.log(width).sum(), rel=1e-8)
+    np.testing.assert_allclose(mixture.responsibilities(residuals)[:, 0], r, atol=1e-7)
+
+
+def test_one_m_step_covariance_is_scikit_learns_on_weighted_residuals():
+    residuals = contaminated(500, 3, seed=0)
+    block, scales = block_of(residuals)
+    before = parameters()
+    mixture_like = before.log_joint(torch.from_numpy(residuals).T[None])
+    r = torch.sigmoid(mixture_like[0] - mixture_like[1])[0].numpy()
+    em = EM("full", uniform_rule("moments"), None, reg_covar=0.0, tol=0.0, max_iter=1)
+    after = em.m_step(summarise(block, before), scales, before)
+    expected = EmpiricalCovariance(assume_centered=True).fit(np.sqrt(r)[:, None] * residuals).covariance_
+    np.testing.assert_allclose(after.covariance[0].numpy(), expected * len(r) / r.sum(), rtol=1e-12, atol=1e-14)
+    assert after.inlier_prior.item() == pytest.approx(r.mean(), rel=1e-12)
+    outliers = np.sqrt(np.cov(residuals.T, aweights=1 - r, ddof=0).diagonal())
+    width = 2 * np.sqrt(3) * outliers
+    np.testing.assert_allclose(after.outliers.log_density_per_coordinate[0].numpy(), -np.log(width), rtol=1e-9)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+def test_structures_are_scikit_learns_own(covariance_type):
+    residuals = contaminated(400, 3, seed=1)
+    block, scales = block_of(residuals)
+    # A prior of 1: every residual is an inlier, so the M step is the maximum-likelihood Gaussian of mean 0.
+    em = EM(covariance_type, uniform_rule("range"), 1.0, reg_covar=0.0, tol=0.0, max_iter=1)
+    start = em.start(scales)
+    covariance = em.m_step(summarise(block, start), scales, start).covariance[0].numpy()
+    scatter = residuals.T @ residuals / len(residuals)
+    expected = {"full": scatter, "diag": np.diag(scatter.diagonal()), "spherical": np.eye(3) * np.trace(scatter) / 3}
+    np.testing.assert_allclose(covariance, expected[covariance_type], rtol=1e-12, atol=1e-12)
+
+
+def test_log_likelihood_and_responsibilities_are_scipys():
+    residuals = contaminated(300, 3, seed=2)
+    mixture = GaussianUniformMixture().fit(residuals)
+    prior, density = mixture.inlier_prior_[0], mixture.log_uniform_density_[0]
+    inlier = np.log(prior) + stats.multivariate_normal.logpdf(residuals, np.zeros(3), mixture.covariances_[0])
+    outlier = np.full_like(inlier, np.log1p(-prior) + density)
+    total = logsumexp([inlier, outlier], axis=0)
+    np.testing.assert_allclose(mixture.log_likelihood(residuals)[:, 0], total, rtol=1e-10)
+    np.testing.assert_allclose(mixture.responsibilities(residuals)[:, 0], np.exp(inlier - total), atol=1e-12)
+
+
+@pytest.mark.parametrize("observed", [(0,), (1,), (0, 2), (1, 2), (2, 0, 1)])
+def test_missing_labels_have_scipys_marginals(observed):
+    seen = sorted(observed)
+    residuals = np.full((20, 3), np.nan)
+    residuals[:, seen] = contaminated(20, 3, seed=3)[:, seen]
+    block, _ = block_of(residuals)
+    statistics = summarise(block, parameters())
+    marginal = stats.multivariate_normal(np.zeros(len(seen)), COVARIANCE[np.ix_(seen, seen)])
+    inlier = np.log(PRIOR) + marginal.logpdf(residuals[:, seen])
+    outlier = np.full_like(inlier, np.log(1 - PRIOR) + LOG_UNIFORM[seen].sum())
+    total = logsumexp([inlier, outlier], axis=0)
+    assert statistics.log_likelihood.item() == pytest.approx(total.sum(), rel=1e-12)
+    assert statistics.inlier_weight.item() == pytest.approx(np.exp(inlier - total).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("missing", [(0,), (2,), (0, 1), (1, 2)])
+def test_missing_labels_are_integrated_out_exactly(missing):
+    """Marginal density and expected outer product, by brute-force integration of the joint density."""
+    residual = np.array([0.8, -1.1, 0.4])
+    residual[list(missing)] = np.nan
+    joint = stats.multivariate_normal(np.zeros(3), COVARIANCE)
+
+    # The trapezium rule is exact to rounding for a function that dies out inside its ends.
+    axis, step = np.linspace(-12, 12, 301, retstep=True)
+    points = np.tile(residual, (len(axis) ** len(missing), 1))
+    points[:, list(missing)] = np.stack(np.meshgrid(*[axis] * len(missing)), axis=-1).reshape(len(points), -1)
+    mass = joint.pdf(points) * step ** len(missing)
+    marginal = mass.sum()
+    outer = points.T @ (mass[:, None] * points) / marginal
+    density = math.exp(sum(LOG_UNIFORM[i] for i in range(3) if i not in missing))
+    total = PRIOR * marginal + (1 - PRIOR) * density
+    r = PRIOR * marginal / total
+
+    block, _ = block_of(np.vstack([residual, [1.0, 1.0, 1.0]]))
+    alone, _ = block_of(np.ones((1, 3)))
+    with_it, without = summarise(block, parameters()), summarise(alone, parameters())
+    assert (with_it.log_likelihood - without.log_likelihood).item() == pytest.approx(math.log(total), rel=1e-9)
+    assert (with_it.inlier_weight - without.inlier_weight).item() == pytest.approx(r, rel=1e-9)
+    np.testing.assert_allclose((with_it.scatter - without.scatter)[0].numpy(), r * outer, rtol=1e-8, atol=1e-10)
+    observed = ~np.isnan(residual)
+    outside = (with_it.outlier_first - without.outlier_first)[0].numpy()
+    np.testing.assert_allclose(outside, (1 - r) * np.where(observed, residual, 0.0), rtol=1e-9, atol=1e-12)
+
+
+def test_labels_missing_at_random_cost_precision_and_no_bias():
+    residuals = contaminated(20_000, 3, seed=5)
+    complete = GaussianUniformMixture().fit(residuals)
+    holes = residuals.copy()
+    holes[np.random.default_rng(6).random(holes.shape) < 0.3] = np.nan
+    partial = GaussianUniformMixture().fit(holes)
+    assert partial.inlier_prior_[0] == pytest.approx(complete.inlier_prior_[0], abs=0.02)
+    np.testing.assert_allclose(partial.covariances_[0], complete.covariances_[0], atol=0.1)
+    assert partial.log_uniform_density_[0] == pytest.approx(complete.log_uniform_density_[0], abs=0.1)

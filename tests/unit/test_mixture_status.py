@@ -1,0 +1,188 @@
+"""Where there is no mixture to find: a status that says so, and finite responsibilities that can be used."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import pytest
+import torch
+
+from deepgum.errors import IdentifiabilityWarning
+from deepgum.mixture import GaussianUniformMixture, MixtureStatus
+
+S = MixtureStatus
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def uniform(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def fit_quietly(residuals: torch.Tensor, **settings: object) -> GaussianUniformMixture:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IdentifiabilityWarning)
+        return GaussianUniformMixture(**settings).fit(residuals)
+
+
+def assert_usable(mixture: GaussianUniformMixture, residuals: torch.Tensor) -> None:
+    assert torch.isfinite(mixture.log_likelihood(residuals)).all()
+    r = mixture.responsibilities(residuals)
+    assert ((r >= 0) & (r <= 1)).all()
+    for covariance in mixture.covariances_:
+        assert (torch.linalg.eigvalsh(covariance) > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("n", "d"), [(100, 1), (3000, 2), (50, 10), (300, 10), (2000, 20)])
+def test_clean_gaussian_residuals_have_no_outliers(n, d, seed):
+    residuals = normal(n, d, seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # clean labels are no reason to warn
+        mixture = GaussianUniformMixture().fit(residuals)
+    assert mixture.status_ == (S.NO_OUTLIERS,)
+    assert mixture.converged_
+    r = mixture.responsibilities(residuals)
+    assert (r > 0.9).double().mean() > 0.9
+    # The covariance is that of all the residuals.
+    torch.testing.assert_close(mixture.covariances_[0], residuals.T @ residuals / n, rtol=1e-4, atol=1e-4)
+    # And still nothing far away passes for an inlier.
+    assert mixture.responsibilities(torch.full((1, d), 20.0)).item() < 1e-6
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_uniform_residuals_have_no_inliers(d):
+    residuals = uniform(1000, d) - 0.5
+    with pytest.warns(IdentifiabilityWarning, match="Group 0: no inliers.*inlier_prior"):
+        mixture = GaussianUniformMixture().fit(residuals)
+    assert mixture.status_ == (S.NO_INLIERS,)
+    r = mixture.responsibilities(residuals)[:, 0]
+    assert (r < 0.5).all()
+    assert (r > 0).all()
+    assert_usable(mixture, residuals)
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+@pytest.mark.parametrize("outliers", [0.02, 0.3, 0.6, 0.7])
+@pytest.mark.parametrize("width", [20.0, 1e4])
+def test_a_tight_core_is_found_under_many_and_wide_outliers(d, outliers, width):
+    residuals = normal(3000, d)
+    wrong = uniform(3000, seed=1) < outliers
+    residuals[wrong] = width * (2 * uniform(int(wrong.sum()), d, seed=2) - 1)
+    mixture = GaussianUniformMixture().fit(residuals)
+    assert mixture.status_ == (S.CONVERGED,)
+    assert mixture.inlier_prior_.item() == pytest.approx(1 - wrong.double().mean().item(), abs=0.04)
+    flags = mixture.responsibilities(residuals)[:, 0] < 0.5
+    assert (flags == wrong).double().mean() > 0.9
+    torch.testing.assert_close(mixture.covariances_[0], torch.eye(d).double(), rtol=0, atol=0.25)
+
+
+def test_one_gross_outlier_is_found_and_does_not_make_a_tight_uniform():
+    residuals = normal(500, 2)
+    residuals[17] = torch.tensor([60.0, -80.0])
+    r = GaussianUniformMixture().fit(residuals).responsibilities(residuals)[:, 0]
+    assert r[17] < 1e-6
+    assert (r > 0.5).double().mean() > 0.97
+
+
+def test_many_copies_of_one_outlier_do_not_make_the_uniform_collapse():
+    residuals = normal(1000, 2)
+    residuals[:300] = torch.tensor([7.0, 7.0])
+    mixture = fit_quietly(residuals)
+    r = mixture.responsibilities(residuals)[:, 0]
+    assert (r[:300] < 0.5).all()
+    assert (r[300:] > 0.5).double().mean() > 0.9
+    widths = 2 * (3 * mixture.covariances_[0].diagonal()).sqrt()
+    assert mixture.log_uniform_density_.item() <= -widths.log().sum().item() + 1e-9
+
+
+@pytest.mark.parametrize("reg_covar", [0.0, 1e-6])
+@pytest.mark.parametrize("d", [1, 2, 5])
+@pytest.mark.parametrize("value", [0.0, 1.0, -1e30, 1e-42, 1e-310])
+def test_identical_residuals(d, value, reg_covar):
+    residuals = torch.full((40, d), value, dtype=torch.float64)
+    mixture = fit_quietly(residuals, reg_covar=reg_covar)
+    if d > 1 or value == 0 or abs(value) < 1e-100:
+        assert mixture.status_ == (S.COLLAPSED_COVARIANCE,)
+    assert_usable(mixture, residuals)
+    assert (mixture.responsibilities(residuals) > 0.5).all()
+
+
+def test_copied_labels_collapse_and_say_so():
+    residuals = normal(300, 2)
+    residuals[:120] = 0.0
+    with pytest.warns(IdentifiabilityWarning, match="Group 0: collapsed covariance.*reg_covar"):
+        mixture = GaussianUniformMixture().fit(residuals)
+    assert_usable(mixture, residuals)
+
+
+def test_a_covariance_without_thickness_collapses():
+    line = normal(300, 1)
+    residuals = torch.cat([line, 2 * line], dim=1)
+    mixture = fit_quietly(residuals)
+    assert mixture.status_ == (S.COLLAPSED_COVARIANCE,)
+    assert_usable(mixture, residuals)
+    assert fit_quietly(residuals, covariance_type="diag").status_ != (S.COLLAPSED_COVARIANCE,)
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e90, 1e-42, 1e-90])
+def test_extreme_units(scale):
+    residuals = normal(500, 2)
+    residuals[:150] = 40 * uniform(150, 2) - 20
+    plain, scaled = fit_quietly(residuals), fit_quietly(residuals * scale)
+    assert scaled.status_ == plain.status_ == (S.CONVERGED,)
+    torch.testing.assert_close(
+        scaled.responsibilities(residuals * scale), plain.responsibilities(residuals), rtol=1e-6, atol=1e-9
+    )
+
+
+def test_huge_outliers_among_ordinary_residuals():
+    residuals = normal(500, 2)
+    residuals[:150] *= 1e30
+    mixture = GaussianUniformMixture().fit(residuals)
+    r = mixture.responsibilities(residuals)[:, 0]
+    assert (r[:150] < 1e-6).all()
+    assert (r[150:] > 0.999).all()
+    assert mixture.covariances_[0].diagonal().max() < 2
+
+
+def test_denormal_residuals():
+    residuals = normal(100, 2) * 1e-310
+    mixture = fit_quietly(residuals)
+    assert mixture.status_ == (S.COLLAPSED_COVARIANCE,)
+    assert_usable(mixture, residuals)
+
+
+def test_a_group_without_labels_has_its_own_status_and_leaves_the_others_alone():
+    residuals = normal(400, 6)
+    residuals[:120] = 40 * uniform(120, 6) - 20
+    whole = GaussianUniformMixture(groups="landmark").fit(residuals)
+    residuals[:, 2] = math.nan
+    residuals[2:, 3] = math.nan
+    with pytest.warns(IdentifiabilityWarning, match="Group 1: too few samples"):
+        mixture = GaussianUniformMixture(groups="landmark").fit(residuals)
+    assert mixture.status_ == (S.CONVERGED, S.TOO_FEW_SAMPLES, S.CONVERGED)
+    assert_usable(mixture, residuals)
+    torch.testing.assert_close(mixture.inlier_prior_[[0, 2]], whole.inlier_prior_[[0, 2]], rtol=1e-4, atol=0)
+
+
+def test_all_labels_missing():
+    residuals = torch.full((30, 2), math.nan, dtype=torch.float64)
+    mixture = fit_quietly(residuals)
+    assert mixture.status_ == (S.TOO_FEW_SAMPLES,)
+    assert_usable(mixture, torch.cat([residuals, normal(5, 2)]))
+
+
+def test_with_a_fixed_prior_the_user_vouches_for_both_kinds():
+    mixture = GaussianUniformMixture(inlier_prior=0.95, uniform=-math.log(20)).fit(normal(500, 2))
+    assert mixture.status_ == (S.CONVERGED,)
+    assert mixture.inlier_prior_.item() == 0.95
+
+
+@pytest.mark.parametrize("status", list(S))
+def test_every_status_speaks_and_every_fault_has_a_remedy(status):
+    assert " " in status.value or status is S.CONVERGED
+    assert bool(status.remedy) != status.is_usable
