@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable
-from typing import cast
 
 from deepgum.errors import InvalidParameterError, UnknownNameError
 
@@ -15,9 +14,9 @@ __all__ = ["check_choice", "check_count", "check_fraction", "check_positive"]
 def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
     """Return `value` if it is one of the names, else raise `UnknownNameError` with the nearest."""
     known = tuple(choices)
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise UnknownNameError(parameter, value, known)
-    return cast(str, value)
+    return value
 
 
 def check_count(parameter: str, value: object, least: int = 1) -> int:
@@ -29,17 +28,23 @@ def check_count(parameter: str, value: object, least: int = 1) -> int:
 
 def check_positive(parameter: str, value: object, *, zero: bool = False) -> float:
     """Return `value` as a float if it is finite and above zero (or at least zero)."""
-    valid = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not valid or float(cast(float, value)) < 0 or (value == 0 and not zero):
+    number = _as_number(value)
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise InvalidParameterError(parameter, f"a finite number {'of at least' if zero else 'above'} 0", value)
-    return float(cast(float, value))
+    return number
 
 
 def check_fraction(parameter: str, value: object, *, open_below: bool = False, open_above: bool = False) -> float:
     """Return `value` as a float if it lies between 0 and 1, each end included unless it is said to be open."""
-    valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    number = float(cast(float, value)) if valid else math.nan
+    number = _as_number(value)
     if not 0 <= number <= 1 or (open_below and number == 0) or (open_above and number == 1):
         interval = f"{'(' if open_below else '['}0, 1{')' if open_above else ']'}"
         raise InvalidParameterError(parameter, f"a number in {interval}", value)
     return number
+
+
+def _as_number(value: object) -> float:
+    """Return a real number as a float and anything else, truth values too, as NaN."""
+    if isinstance(value, bool):
+        return math.nan
+    return float(value) if isinstance(value, numbers.Real) else math.nan

@@ -164,6 +164,35 @@ def test_the_paper_to_the_letter():
     assert paper.warmup_epochs is None
 
 
+@pytest.mark.parametrize("factor", [2.0**-3, 2.0**14])
+def test_labels_in_other_units_give_the_same_network(factor):
+    class InUnits(nn.Module):
+        """Predicts in the labels' units, as `Regressor` does."""
+
+        def __init__(self, unit):
+            super().__init__()
+            self.linear, self.unit = linear(), unit
+
+        def forward(self, x):
+            return self.unit * self.linear(x)
+
+    train, *_ = plane(200)
+    validation, *_ = plane(100, seed=1)
+    sgd = SGDOptions(learning_rate=0.03, epochs_max=5)
+    responsibilities = [
+        fit_deepgum(
+            InUnits(unit),
+            train.with_targets(unit * train.targets),
+            validation.with_targets(unit * validation.targets),
+            options=DeepGUMOptions(groups="landmark", rounds_max=2),
+            sgd=sgd,
+        ).responsibilities
+        for unit in (1.0, factor)
+    ]
+    # Adam's epsilon is the one thing that has a unit.
+    torch.testing.assert_close(*responsibilities, atol=5e-3, rtol=0)
+
+
 def test_a_warm_up_has_the_length_that_was_asked_for():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)

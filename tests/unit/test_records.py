@@ -13,8 +13,8 @@ from deepgum.experiments.records import ResultsFile, RunKey, RunRecord, read_rec
 RECORD = RunRecord("l2", "ngo", 0.2, 0, 0.12, 0.03, 0.02, None, None, 0.4, 9, 1.5, 3000, 48, dataset="digits")
 KEY = RunKey("l2", "ngo", 0.2, 0, "landmark", {"loss": "l2", "oracle": False}, {"epochs_max": 9, "model": "facenet"})
 # What the issue that asked for this file names.
-FIELDS = """method noise rate seed failure_rate nme mae precision recall average_precision epochs seconds train_size
-image_size""".split()
+FIELDS = ["method", "noise", "rate", "seed", "failure_rate", "nme", "mae", "precision", "recall"]
+FIELDS += ["average_precision", "epochs", "seconds", "train_size", "image_size"]
 
 
 def test_a_line_has_the_promised_fields_and_null_where_a_score_means_nothing():
@@ -66,7 +66,7 @@ def test_a_whole_last_line_without_its_newline_is_kept(tmp_path):
 def test_a_broken_line_in_the_middle_is_an_error_that_says_where(tmp_path):
     path = tmp_path / "results.jsonl"
     path.write_text(f"{RECORD.to_json()}\nnot json\n{RECORD.to_json()}\n")
-    with pytest.raises(InvalidDataError, match="Line 2 of .*results.jsonl"):
+    with pytest.raises(InvalidDataError, match=r"Line 2 of .*results\.jsonl"):
         ResultsFile(path).read()
 
 

@@ -12,7 +12,7 @@ from deepgum.errors import NonFiniteLossError
 from deepgum.experiments.cells import Cell, make_cell
 from deepgum.experiments.folder import OutputFolder
 from deepgum.experiments.observer import Observer
-from deepgum.experiments.options import CompareOptions
+from deepgum.experiments.options import CompareOptions, check_device
 from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.experiments.scoring import score_run
 from deepgum.training import TrainingResult, train_method
@@ -50,6 +50,7 @@ def compare(
     NonFiniteLossError
         If runs diverged; after all others are done, with what failed.
     """
+    check_device(options.sgd.device)
     observer = observer or Observer()
     folder = OutputFolder(out)
     folder.check(options.shared)

@@ -25,7 +25,7 @@ DEMO = CompareOptions(
     noises=("l-ugo",),
     rates=(0.4,),
     methods=("l2", "cauchy", "deepgum", "oracle"),
-    train_size=1500,
+    train_size=1200,
     sgd=SGDOptions(epochs_max=40),
 )
 """Two landmarks in five are wrong."""

@@ -57,5 +57,5 @@ class FaceNet(nn.Sequential):
     def forward(self, input: Tensor) -> Tensor:
         """Map images (b, c, h, w) with values in [0, 1] to (b, n_outputs)."""
         # Centred, so that the zeros that pad a convolution mean grey and not black.
-        output: Tensor = super().forward(input - 0.5)
+        output: Tensor = super().forward(input - 0.5)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return output

@@ -138,5 +138,5 @@ def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]
     for from_, to, (low, high) in zip(start, end, (sorted(axes.get_xlim()), sorted(axes.get_ylim())), strict=True):
         if not low <= to <= high:
             reach = min(reach, ((high if to > high else low) - from_) / (to - from_))
-    edge = tuple(a + reach * (b - a) for a, b in zip(start, end, strict=True))
+    edge = (start[0] + reach * (end[0] - start[0]), start[1] + reach * (end[1] - start[1]))
     axes.annotate("", edge, start, arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, **_LINK})

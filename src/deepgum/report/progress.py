@@ -55,7 +55,7 @@ class Reporter(Observer):
         self._current = self._progress.add_task("", total=None, visible=False)
         self._total = 0
         self._name = ""
-        self._said = 0.0
+        self._said = time.monotonic()
 
     def __enter__(self) -> Reporter:
         self._progress.start()

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
-from deepgum.losses import Loss, get_loss
+from deepgum.losses import Cauchy, Loss, get_loss
 from deepgum.mixture import GaussianUniformMixture, partition
 from deepgum.residuals import compute_residuals
+from deepgum.scale import mad_scale
 from deepgum.training.history import Event, History, RoundRecord
 from deepgum.training.objective import Criterion, Objective, held_out_log_likelihood, mean_loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
@@ -22,6 +23,9 @@ from deepgum.training.result import TrainingResult, check_training_data
 from deepgum.training.sgd import run_sgd
 
 __all__ = ["fit_deepgum"]
+
+CAUCHY_SHARE = 0.25
+"""Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
 
 SCORE_TOL = 1e-3
 """EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
@@ -86,7 +90,7 @@ def fit_deepgum(
     generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
     initial_weights = copy.deepcopy(model.state_dict())
-    first_loss, weighted_loss = get_loss(options.first_loss), get_loss(options.weighted_loss)
+    first_loss, weighted_loss = (_loss(name, options, train) for name in (options.first_loss, options.weighted_loss))
 
     # The initialisation of Algorithm 1: every r is 1.
     run_sgd(
@@ -193,6 +197,13 @@ class _Round:
             round_score=score,
             seconds=time.perf_counter() - since,
         )
+
+
+def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss:
+    if name != "cauchy":
+        return get_loss(name)
+    spread = mad_scale(train.targets).median().item()
+    return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)
 
 
 def _unfitted(options: DeepGUMOptions, tol: float | None = None) -> GaussianUniformMixture:

@@ -17,7 +17,7 @@ def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimi
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
         return torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=decay)
-    optimizers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    optimizers: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return optimizers[options.optimizer](parameters, rate, weight_decay=decay)
 
 

@@ -23,6 +23,8 @@ PRECISIONS = ("float32", "bf16")
 RULES = ("log-likelihood", "weighted", "unweighted")
 RESTARTS = ("continue", "fresh")
 RETURNS = ("best", "last")
+# Losses of scaled residuals need a scale every epoch, and would do the mixture's work a second time.
+UNSCALED = tuple(name for name, kind in LOSSES.items() if not kind.needs_scale)
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,13 @@ class DeepGUMOptions:
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What is an inlier or an outlier as a whole: one mixture each (section 3.1).
-    first_loss : str
+    first_loss : {"cauchy", "l1", "l2"}
         Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
-    weighted_loss : str
+    weighted_loss : {"l1", "l2", "cauchy"}
         Loss that the responsibilities weight (the paper: `"l2"`, which is eq. 7).
+    cauchy_scale : float or None
+        Scale of the Cauchy loss in the targets' units; None takes a quarter of the training labels' own spread (the
+        median over coordinates of their MAD scale), so that labels in other units give the same network.
     warmup_epochs : int or None
         Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
     restart : {"continue", "fresh"}
@@ -129,6 +134,7 @@ class DeepGUMOptions:
     groups: Groups = "sample"
     first_loss: str = "cauchy"
     weighted_loss: str = "l1"
+    cauchy_scale: float | None = None
     warmup_epochs: int | None = None
     restart: str = "continue"
     epoch_rule: str = "log-likelihood"
@@ -143,7 +149,9 @@ class DeepGUMOptions:
 
     def __post_init__(self) -> None:
         for name in ("first_loss", "weighted_loss"):
-            check_choice(name, getattr(self, name), LOSSES)
+            check_choice(name, getattr(self, name), UNSCALED)
+        if self.cauchy_scale is not None:
+            check_positive("cauchy_scale", self.cauchy_scale)
         if self.warmup_epochs is not None:
             check_count("warmup_epochs", self.warmup_epochs)
         check_choice("restart", self.restart, RESTARTS)

@@ -1,0 +1,30 @@
+import json
+from dataclasses import replace
+
+from deepgum.experiments.demo import DEMO, run_demo
+from deepgum.report.demo import draw_demo
+from deepgum.training import SGDOptions
+
+# The demonstration's own path, too short to learn anything.
+SHORT = replace(DEMO, train_size=40, image_size=16, sgd=SGDOptions(epochs_max=1, patience=1))
+
+
+def test_the_demo_writes_records_posteriors_and_pictures(tmp_path):
+    result = run_demo(tmp_path, options=SHORT)
+    pictures = draw_demo(result, tmp_path)
+    assert [record.method for record in result.records] == ["l2", "cauchy", "deepgum", "oracle"]
+    assert [path.name for path in pictures] == ["comparison.png", "gallery.png", "posteriors.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 4
+    assert json.loads((tmp_path / "config.json").read_text())["dataset"] == "digits"
+    assert len(list((tmp_path / "posteriors").iterdir())) == 4
+
+
+def test_what_it_shows_belongs_together(tmp_path):
+    result = run_demo(tmp_path, options=SHORT)
+    n = len(result.images)
+    assert n == 40
+    assert result.given.shape == result.predicted.shape == result.clean.shape == (n, 8)
+    moved = (result.given != result.clean).reshape(n, 4, 2).any(axis=2)
+    assert (moved == result.posteriors.true_outliers).all()
+    assert moved.sum() == round(0.4 * 4 * n)
