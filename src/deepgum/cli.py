@@ -77,8 +77,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", type=_FOLDER, help="Folder for results and pictures.  [default: the first free runs/demo...]")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-def demo(out: Path | None, threads: int | None) -> None:
+# One by default: images this small gain little from more, and lose much where other work shares the cores.
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the CPU.")
+def demo(out: Path | None, threads: int) -> None:
     """See wrong landmarks found, on data that is already installed.
 
     The four corners of scikit-learn's scanned digits, placed on a canvas by random maps, are the
@@ -89,7 +90,7 @@ def demo(out: Path | None, threads: int | None) -> None:
     \b
     Examples:
       deepgum demo
-      deepgum demo --out /tmp/demo --threads 1
+      deepgum demo --out /tmp/demo --threads 4
     """
     with _session(threads) as (console, reporter):
         from deepgum.experiments.demo import free_folder, run_demo

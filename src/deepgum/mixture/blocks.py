@@ -17,8 +17,10 @@ from deepgum.mixture.partition import SizeClass
 
 __all__ = ["Block", "Incomplete", "columns", "make_block"]
 
-# float64 values in a chunk: half a megabyte stays in a core's second-level cache; an accelerator wants wide launches.
-CHUNK = {"cpu": 2**16}
+# float64 values in a chunk. A quarter of a megabyte stays in a core's second-level cache, and is just small enough for
+# torch to leave it to one thread: waiting for a second one, on a machine that is busy, costs more than it saves. An
+# accelerator wants wide launches.
+CHUNK = {"cpu": 2**15}
 CHUNK_ELSEWHERE = 2**24
 
 
@@ -63,7 +65,7 @@ class Block:
     Attributes
     ----------
     values : Tensor
-        (g, k, n) float64; 0 in rows that are not complete.
+        (g, k, n) float64; 0 where missing.
     weight : Tensor or None
         (g, n) or (1, n): sample weight, 0 in rows that are not complete; None when it is 1 everywhere.
     incomplete : Incomplete or None
@@ -104,7 +106,6 @@ def make_block(values: Tensor, sample_weight: Tensor | None = None) -> Block:
         complete = ~missing.any(dim=1)
         values.masked_fill_(missing, 0.0)
         incomplete = _incomplete(values, ~missing, observed_rows & ~complete, sample_weight)
-        values.mul_(complete[:, None])
         weight = complete.to(values.dtype) if weight is None else complete * weight
     return Block(values, weight, incomplete, observed_rows, _totals(values, weight))
 

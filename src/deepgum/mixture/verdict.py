@@ -47,7 +47,7 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
     if em.inlier_prior is None:
         alone = replace(em, inlier_prior=1.0).run(block, spread, replace(parameters, inlier_prior=_ones(parameters)))
         box_alone = _box_alone(block, spread, fit)
-        mixture = _has_outliers(em, block, spread, fit, alone) & _has_inliers(em, block, spread, fit, box_alone)
+        mixture = _has_outliers(block, spread, fit, alone) & _has_inliers(em, block, spread, fit, box_alone)
         flat = _flatter_than_gaussian(spread, alone, box_alone)
         no_outliers, no_inliers = ~mixture & ~flat & ~too_few, ~mixture & flat & ~too_few
         parameters = merge(no_outliers, _all_inliers(em, spread, alone.parameters), parameters)
@@ -97,7 +97,7 @@ def _price(parameters: int, spread: Spread) -> Tensor:
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
-def _has_outliers(em: EM, block: Block, spread: Spread, fit: Fit, alone: Fit) -> Tensor:
+def _has_outliers(block: Block, spread: Spread, fit: Fit, alone: Fit) -> Tensor:
     statistics, parameters = fit.statistics, fit.parameters
     weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
     mean = statistics.outlier_first / weight
@@ -105,10 +105,7 @@ def _has_outliers(em: EM, block: Block, spread: Spread, fit: Fit, alone: Fit) ->
     wider = torch.diag_embed(variance.maximum(parameters.covariance.diagonal(dim1=-2, dim2=-1)))
     outer = Parameters(1 - parameters.inlier_prior, wider, parameters.outliers)
     mixed = _two_gaussians(block, parameters, outer, mean)
-    # The outliers' prior and moments; and the inliers' covariance once more, for it was chosen along with the samples
-    # it fits, which in many dimensions makes up structure in clean residuals.
-    k = mean.shape[1]
-    price = _price(1 + 2 * k + parameter_count(em.covariance_type, k), spread)
+    price = _price(1 + 2 * mean.shape[1], spread)  # the outliers' prior and moments
     return _gain(mixed, alone.statistics.log_likelihood, spread, statistics.weight) >= price
 
 

@@ -104,8 +104,9 @@ class DeepGUMOptions:
         median over coordinates of their MAD scale), so that labels in other units give the same network.
     warmup_epochs : int or None
         Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
-    restart : {"continue", "fresh"}
-        Whether a round of SGD goes on from the current weights or begins again from the initial ones.
+    restart : {"fresh", "continue"}
+        Whether a round of SGD begins again from the initial weights, free of what they learned from labels that are
+        now known to be wrong, or goes on from the current ones (the paper).
     epoch_rule : {"log-likelihood", "weighted", "unweighted"}
         What stops a run of SGD early, measured on the validation set: the log-likelihood of eq. 1 at its best mixture;
         the weighted loss, with the responsibilities that the validation set had when the round began (the paper); or
@@ -136,7 +137,7 @@ class DeepGUMOptions:
     weighted_loss: str = "l1"
     cauchy_scale: float | None = None
     warmup_epochs: int | None = None
-    restart: str = "continue"
+    restart: str = "fresh"
     epoch_rule: str = "log-likelihood"
     round_rule: str = "log-likelihood"
     returned_round: str = "best"
@@ -178,6 +179,8 @@ class DeepGUMOptions:
 
 PRESETS = {
     "default": DeepGUMOptions(),
-    "paper": DeepGUMOptions(first_loss="l2", weighted_loss="l2", epoch_rule="weighted", round_rule="weighted"),
+    "paper": DeepGUMOptions(
+        first_loss="l2", weighted_loss="l2", restart="continue", epoch_rule="weighted", round_rule="weighted"
+    ),
 }
 """Named sets of options: what measured best on faces, and the paper to the letter."""

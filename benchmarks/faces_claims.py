@@ -1,0 +1,85 @@
+"""Hold a results file of `deepgum compare` on LFW + NET against what the README says of it.
+
+Prints one line a claim: whether it is met, the figure (a mean over seeds), and the bound.
+
+    python benchmarks/faces_claims.py docs/results/faces/results.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import mean
+
+from deepgum.experiments.records import RunRecord, read_records
+
+CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4), ("g-ugo", 0.5))
+ONE_RUN = ("l2", "l1", "cauchy", "huber", "biweight")
+
+
+class Results:
+    """Means over the seeds that every method of a comparison was run with."""
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self.records = list(records)
+
+    def value(self, field: str, method: str, noise: str, rate: float) -> float:
+        """Return the mean of a field over seeds; NaN where nothing was run."""
+        values = [
+            value
+            for r in self.records
+            if (r.method, r.noise, r.rate) == (method, noise, rate) and (value := getattr(r, field)) is not None
+        ]
+        return mean(values) if values else float("nan")
+
+    def seeds(self, noise: str, rate: float) -> list[int]:
+        """Return the seeds that a condition was run with."""
+        return sorted({r.seed for r in self.records if (r.noise, r.rate) == (noise, rate)})
+
+
+def claims(results: Results) -> Iterator[tuple[str, float, float, bool]]:
+    """Yield each claim: what, the figure, the bound, whether the figure is to be at most the bound (else at least)."""
+
+    def failure(method: str, condition: tuple[str, float]) -> float:
+        return results.value("failure_rate", method, *condition)
+
+    for condition in CONDITIONS:
+        name = f"{condition[0]} {condition[1]:.0%}"
+        best = min(failure(method, condition) for method in ONE_RUN)
+        yield f"{name}: DeepGUM over the best one-run loss", failure("deepgum", condition) / best, 1.0, True
+    for method, oracle, bound in (("deepgum", "oracle", 1.0), ("deepgum", "oracle-l1", 1.1)):
+        ratio = mean(failure(method, c) / failure(oracle, c) for c in CONDITIONS)
+        yield f"{method} over {oracle}, average of the three", ratio, bound, True
+    for condition in CONDITIONS:
+        name = f"{condition[0]} {condition[1]:.0%}"
+        ratio = failure("deepgum-paper", condition) / failure("oracle", condition)
+        yield f"{name}: deepgum-paper over oracle", ratio, 1.1, True
+    for condition in (CONDITIONS[0], CONDITIONS[2]):
+        name = f"{condition[0]} {condition[1]:.0%}"
+        yield f"{name}: deepgum-paper over L2", failure("deepgum-paper", condition) / failure("l2", condition), 0.5, True
+    for method in ("deepgum", "deepgum-paper"):
+        yield f"g-ugo 50%: precision of {method}", results.value("precision", method, *CONDITIONS[2]), 0.95, False
+        yield f"g-ugo 50%: recall of {method}", results.value("recall", method, *CONDITIONS[2]), 0.97, False
+        moved = results.value("recall_moved", method, *CONDITIONS[0])
+        yield f"l-ugo 40%: recall of {method}, moved by more than 5 %", moved, 0.95, False
+    clean = ("l-ugo", 0.0)
+    better = min(failure("l2", clean), failure("l1", clean))
+    yield "clean labels: DeepGUM over the better of L2 and L1", failure("deepgum", clean) / better, 1.03, True
+
+
+def main() -> None:
+    """Print the claims."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", nargs="+", type=Path, help="results.jsonl files, or folders that hold one")
+    arguments = parser.parse_args()
+    results = Results(read_records(arguments.results))
+    for what, figure, bound, at_most in claims(results):
+        met = figure <= bound if at_most else figure >= bound
+        relation = "at most" if at_most else "at least"
+        print(f"{'met' if met else 'NOT MET':8} {figure:6.3f}  {relation:8} {bound:5.2f}  {what}")
+    print("seeds:", ", ".join(f"{noise} {rate:.0%}: {results.seeds(noise, rate)}" for noise, rate in CONDITIONS))
+
+
+if __name__ == "__main__":
+    main()
