@@ -57,7 +57,12 @@ def claims(results: Results) -> Iterator[tuple[str, float, float, bool]]:
         yield f"{name}: deepgum-paper over oracle", ratio, 1.1, True
     for condition in (CONDITIONS[0], CONDITIONS[2]):
         name = f"{condition[0]} {condition[1]:.0%}"
-        yield f"{name}: deepgum-paper over L2", failure("deepgum-paper", condition) / failure("l2", condition), 0.5, True
+        yield (
+            f"{name}: deepgum-paper over L2",
+            failure("deepgum-paper", condition) / failure("l2", condition),
+            0.5,
+            True,
+        )
     for method in ("deepgum", "deepgum-paper"):
         yield f"g-ugo 50%: precision of {method}", results.value("precision", method, *CONDITIONS[2]), 0.95, False
         yield f"g-ugo 50%: recall of {method}", results.value("recall", method, *CONDITIONS[2]), 0.97, False

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-T = TypeVar("T")
 _INTERRUPTED = 130
 
 
@@ -36,26 +35,19 @@ class _Group(click.Group):
             ctx.exit(2)
 
 
-class _Listed(click.ParamType[tuple[Any, ...]]):
-    """Values with commas between them; what is in the list is checked by the library."""
+def _listed(kind: Callable[[str], Any], what: str) -> Callable[[click.Context, click.Parameter, str], tuple[Any, ...]]:
+    """Read values with commas between them; what is in the list is checked by the library."""
 
-    def __init__(self, kind: Callable[[str], Any], name: str) -> None:
-        self.kind = kind
-        self.name = name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in str(value).split(",")]
+    def read(ctx: click.Context, param: click.Parameter, value: str) -> tuple[Any, ...]:
         try:
-            return tuple(self.kind(part) for part in parts)
+            return tuple(kind(part.strip()) for part in value.split(","))
         except ValueError:
-            raise InvalidParameterError(
-                param.name if param and param.name else "value", f"{self.name} with commas between them", value
-            ) from None
+            raise InvalidParameterError(str(param.name), f"{what} with commas between them", value) from None
+
+    return read
 
 
-_NAMES, _NUMBERS, _WHOLE = _Listed(str, "names"), _Listed(float, "numbers"), _Listed(int, "whole numbers")
+_NAMES, _NUMBERS, _WHOLE = _listed(str, "names"), _listed(float, "numbers"), _listed(int, "whole numbers")
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -112,11 +104,37 @@ def demo(out: Path | None, threads: int) -> None:
 @click.option(
     "--data", type=_FOLDER, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists."
 )
-@click.option("--noise", type=_NAMES, default="l-ugo", show_default=True, help="Of ngo, l-ugo, g-ugo; see below.")
-@click.option("--rate", type=_NUMBERS, default="0.4", show_default=True, help="Shares of wrong labels, 0 to 1.")
-@click.option("--methods", type=_NAMES, default="l2,cauchy,deepgum,oracle", show_default=True, help="See below.")
 @click.option(
-    "--seed", type=_WHOLE, default="0", show_default=True, help="Each draws its own subset, noise and weights."
+    "--noise",
+    metavar="NAMES",
+    callback=_NAMES,
+    default="l-ugo",
+    show_default=True,
+    help="Of ngo, l-ugo, g-ugo; see below.",
+)
+@click.option(
+    "--rate",
+    metavar="RATES",
+    callback=_NUMBERS,
+    default="0.4",
+    show_default=True,
+    help="Shares of wrong labels, 0 to 1.",
+)
+@click.option(
+    "--methods",
+    metavar="NAMES",
+    callback=_NAMES,
+    default="l2,cauchy,deepgum,oracle",
+    show_default=True,
+    help="See below.",
+)
+@click.option(
+    "--seed",
+    metavar="SEEDS",
+    callback=_WHOLE,
+    default="0",
+    show_default=True,
+    help="Each draws its own subset, noise and weights.",
 )
 @click.option("--train-size", type=int, metavar="N", help="Training samples.  [default: 9 in 10 of all]")
 @click.option("--validation-size", type=int, metavar="N", help="On top of those.  [default: a ninth of them]")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from deepgum.training.options import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 TINY = ["compare", "--dataset", "digits", "--image-size", 16, "--train-size", 24, "--validation-size", 12]
 TINY += ["--epochs-max", 1, "--patience", 1, "--threads", 1]
+FACES = Path(os.environ.get("DEEPGUM_DATA") or "nowhere") / "lfw_net"
 # What the issue that asked for the command names, and what came on top.
 OPTIONS = {"dataset", "data", "noise", "rate", "methods", "seed", "train-size", "image-size", "epochs-max", "device"}
 OPTIONS |= {"out", "skip-missing", "groups", "optimizer", "learning-rate", "schedule", "batch-size", "patience"}
@@ -148,6 +150,21 @@ def test_the_same_seed_gives_the_same_results(tmp_path):
     a, b = (json.loads((tmp_path / name / "results.jsonl").read_text()) for name in "ab")
     del a["seconds"], b["seconds"]
     assert a == b
+
+
+@pytest.mark.skipif(not FACES.is_dir(), reason="DEEPGUM_DATA names no folder that holds lfw_net")
+def test_compare_on_the_real_faces(tmp_path):
+    command = [*TINY, "--dataset", "lfw-net", "--data", FACES, "--noise", "g-ugo", "--methods", "deepgum"]
+    command += ["--cache-dir", tmp_path / "cache", "--out", tmp_path / "out"]
+    refused = deepgum_command(*command)
+    assert refused.exit_code == 2
+    assert "2452 of the 3466 images of 'testImageList.txt'" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    done = deepgum_command(*command, "--skip-missing")
+    assert done.exit_code == 0
+    assert "2452 of the 3466 images" in done.output
+    (line,) = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    assert json.loads(line)["groups"] == "sample"
 
 
 def test_plot_says_what_is_missing(tmp_path):

@@ -1,6 +1,8 @@
 import json
 from dataclasses import replace
 
+import numpy as np
+
 from deepgum.experiments.demo import DEMO, run_demo
 from deepgum.report.demo import draw_demo
 from deepgum.training import SGDOptions
@@ -25,6 +27,8 @@ def test_what_it_shows_belongs_together(tmp_path):
     n = len(result.images)
     assert n == 40
     assert result.given.shape == result.predicted.shape == result.clean.shape == (n, 8)
+    lengths = np.linalg.norm((result.given - result.predicted).reshape(n, 4, 2), axis=2)
+    np.testing.assert_allclose(lengths, result.posteriors.residual_norms, atol=1e-6)
     moved = (result.given != result.clean).reshape(n, 4, 2).any(axis=2)
     assert (moved == result.posteriors.true_outliers).all()
     assert moved.sum() == round(0.4 * 4 * n)

@@ -141,6 +141,32 @@ def test_a_fresh_round_begins_from_the_initial_weights():
     assert moved > (starts["fresh"][-1] - initial).abs().max()
 
 
+def test_a_round_whose_start_counts_never_ends_worse_than_it_began():
+    train, *_ = plane(200)
+    validation, *_ = plane(100, seed=1)
+    # Steps so long that an epoch is as likely to spoil the network as to better it.
+    sgd = SGDOptions(learning_rate=1.0, epochs_max=2, patience=2)
+    rises = {}
+    for start_counts in (True, False):
+        options = DeepGUMOptions(
+            restart="continue",
+            start_counts=start_counts,
+            epoch_rule="unweighted",
+            round_rule="unweighted",
+            rounds_max=1,
+        )
+        scores = [
+            [
+                r.round_score
+                for r in fit_deepgum(linear(s), train, validation, options=options, sgd=sgd, seed=s).history.rounds
+            ]
+            for s in range(8)
+        ]
+        rises[start_counts] = sum(last > first for first, last in scores)
+    assert rises[True] == 0
+    assert rises[False] > 0
+
+
 def test_best_and_last_round_differ_only_when_the_last_is_worse():
     train, *_ = plane(300)
     validation, *_ = plane(100, seed=1)

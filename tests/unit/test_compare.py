@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from deepgum.data.digits import load_digits_landmarks
 from deepgum.errors import (
     InvalidDataError,
     InvalidParameterError,
@@ -12,7 +13,7 @@ from deepgum.errors import (
     OutputFolderError,
     UnknownNameError,
 )
-from deepgum.experiments.cells import DATASETS, Request, make_cell, sizes
+from deepgum.experiments.cells import DATASETS, Request, Subset, make_cell, sizes, split
 from deepgum.experiments.compare import compare
 from deepgum.experiments.demo import free_folder, run_demo
 from deepgum.experiments.folder import OutputFolder
@@ -179,6 +180,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         compare(OPTIONS, tmp_path / "thesis.tex", train=StubTrainer())
 
 
+def test_the_folder_is_refused_before_any_data_is_read(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputFolderError):
+        compare(replace(OPTIONS, dataset="lfw-net", data=tmp_path / "nowhere"), tmp_path, train=StubTrainer())
+
+
 def test_a_broken_configuration_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InvalidDataError, match="cannot be read"):
@@ -237,12 +244,22 @@ def test_one_in_ten_validates_unless_it_is_said(train_size, validation_size, exp
     assert sizes(Request(None, train_size, validation_size, 32), 1000) == expected
 
 
-def test_more_samples_than_there_are_is_an_error_with_the_most():
-    subset = DATASETS["digits"].load(Request(None, 20, 10, 16), 0)
-    from deepgum.experiments.cells import split
-
-    with pytest.raises(InvalidParameterError, match=r"at most 10 beside 10 samples.*has 20 training samples"):
-        split(subset.train, subset.test, Request(None, 30, 10, 16), 0)
+@pytest.mark.parametrize(
+    ("train_size", "validation_size", "message"),
+    [
+        (
+            30,
+            5,
+            "`train_size` should be from 1 to 15, with 5 for validation. Found `train_size = 30`. .*has 20 samples",
+        ),
+        (19, None, "from 1 to 18, with a ninth of it for validation"),
+        (None, 20, "from 1 to 0, with 20 for validation"),
+    ],
+)
+def test_more_samples_than_there_are_is_an_error_with_the_most(train_size, validation_size, message):
+    pool, test = load_digits_landmarks(20, 5, image_size=16)
+    with pytest.raises(InvalidParameterError, match=message):
+        split(pool, test, Request(None, train_size, validation_size, 16), 0)
 
 
 def test_training_validation_and_test_samples_do_not_overlap():
@@ -260,7 +277,12 @@ def test_test_labels_stay_clean_and_the_truth_is_kept():
     assert torch.equal(cell.clean_targets, subset.train.targets)
     moved = (cell.train.targets != cell.clean_targets).unflatten(1, (-1, 2)).any(dim=2)
     assert torch.equal(moved, cell.corruption.outlier)
-    assert not torch.equal(cell.corruption.targets[:10], cell.validation_corruption.targets)
+
+
+def test_validation_labels_are_not_moved_as_training_labels_are():
+    data = DATASETS["digits"].load(Request(None, 20, 10, 16), 0).train
+    cell = make_cell(Subset(data, data, data), "ngo", 0.5, seed=0)
+    assert not torch.equal(cell.corruption.outlier, cell.validation_corruption.outlier)
 
 
 def test_a_group_is_as_long_as_its_observed_coordinates():
@@ -286,6 +308,16 @@ def test_posteriors_that_round_to_nought_still_rank():
     scores, _ = score_run(result, cell, "sample", SGDOptions())
     assert scores.average_precision == 1.0
     assert scores.precision == 0.5
+
+
+def test_without_wrong_labels_there_is_nothing_to_find():
+    cell = make_cell(DATASETS["digits"].load(Request(None, 20, 10, 16), 0), "ngo", 0.0, seed=0)
+    trained = StubTrainer()("l2", cell.train, cell.validation, groups="landmark", seed=0)
+    flags = torch.zeros(20, 4, dtype=torch.bool)
+    flags[0] = True
+    scores, _ = score_run(replace(trained, flags=flags), cell, "landmark", SGDOptions())
+    assert (scores.precision, scores.recall, scores.average_precision, scores.recall_moved) == (None,) * 4
+    assert scores.flagged == 0.05
 
 
 def test_an_observer_hears_of_every_run(tmp_path):

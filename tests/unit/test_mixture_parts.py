@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from deepgum.mixture.em import EM
 from deepgum.mixture.parameters import Parameters, change
 from deepgum.mixture.spread import spread
 from deepgum.mixture.statistics import Statistics
@@ -65,6 +66,20 @@ def test_the_robust_scale_is_the_standard_deviation_of_a_gaussian_under_two_thir
     assert spread(values).scale.item() == pytest.approx(3.0, rel=0.02)
     values[..., :66_000] *= 1e6
     assert spread(values).scale.item() < 6 * 3.0
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 9, 100])
+def test_equal_weights_give_the_plain_scale(n):
+    values = torch.randn(1, 2, n, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    assert torch.equal(spread(values).scale, spread(values, filled(1.0, n)).scale)
+
+
+def test_an_estimated_prior_never_reaches_0_or_1():
+    em = EM("full", OutlierMoments(), None, reg_covar=0.0, tol=0.0, max_iter=1)
+    scales = spread(torch.randn(1, 1, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    start = em.start(scales)
+    assert em.m_step(statistics(0.0, at=5.0), scales, start).inlier_prior.item() == pytest.approx(1 - 0.05)
+    assert em.m_step(statistics(10.0, at=5.0), scales, start).inlier_prior.item() == pytest.approx(0.05)
 
 
 def test_the_robust_scale_counts_weights_and_leaves_missing_labels_out():

@@ -88,12 +88,14 @@ def split(pool: RegressionData, test: RegressionData, request: Request, seed: in
         If the pool is smaller than what is asked for.
     """
     train_size, validation_size = sizes(request, len(pool))
-    if train_size + validation_size > len(pool):
+    if train_size < 1 or train_size + validation_size > len(pool):
+        given = request.validation_size
+        most, beside = (len(pool) * 9 // 10, "a ninth of it") if given is None else (len(pool) - given, str(given))
         raise InvalidParameterError(
             "train_size",
-            f"at most {len(pool) - validation_size} beside {validation_size} samples for validation",
+            f"from 1 to {max(most, 0)}, with {beside} for validation",
             train_size,
-            f"The data set has {len(pool)} training samples.",
+            f"The data set has {len(pool)} samples that are not for testing.",
         )
     order = torch.randperm(len(pool), generator=_generator(seed, _SUBSET))
     train, validation = order[:train_size], order[train_size : train_size + validation_size]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -58,7 +59,8 @@ def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
     total = weight.sum(-1).clamp_min(torch.finfo(values.dtype).tiny)
     second = (weight * filled.square()).sum(-1) / total
     mean = (weight * filled).sum(-1) / total
-    scale = _robust_scale(values.abs(), weight, second.sqrt())
+    plain = sample_weight is None and bool(seen.all())
+    scale = _robust_scale(values.abs(), None if plain else weight, second.sqrt())
     infinity = torch.inf
     width = values.masked_fill(~seen, -infinity).amax(-1) - values.masked_fill(~seen, infinity).amin(-1)
     group_weight = weight.amax(dim=1)
@@ -72,15 +74,34 @@ def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
     )
 
 
-def _robust_scale(magnitude: Tensor, weight: Tensor, root_mean_square: Tensor) -> Tensor:
-    ordered, order = magnitude.nan_to_num(nan=torch.inf).sort(dim=-1)
-    cumulative = weight.gather(-1, order).cumsum(-1)
+def _robust_scale(magnitude: Tensor, weight: Tensor | None, root_mean_square: Tensor) -> Tensor:
+    quantiles = _plain_quantiles(magnitude) if weight is None else _weighted_quantiles(magnitude, weight)
     scale = torch.zeros_like(root_mean_square)
-    for quantile in QUANTILES:
-        reached = torch.searchsorted(cumulative, quantile * cumulative[..., -1:]).clamp_max(magnitude.shape[-1] - 1)
-        value = ordered.gather(-1, reached)[..., 0] / NormalDist().inv_cdf((1 + quantile) / 2)
-        scale = torch.where(scale > SMALLEST, scale, value.nan_to_num(posinf=0.0))
+    for probability in QUANTILES:
+        candidate = quantiles(probability) / NormalDist().inv_cdf((1 + probability) / 2)
+        scale = torch.where(scale > SMALLEST, scale, candidate.nan_to_num(posinf=0.0))
+        if bool((scale > SMALLEST).all()):
+            return scale
     scale = torch.where(scale > SMALLEST, scale, root_mean_square)
     positive = torch.where(scale > SMALLEST, scale, torch.inf).amin(dim=-1, keepdim=True)
     borrowed = torch.where(positive.isinf(), 1.0, positive)
     return torch.where(scale > SMALLEST, scale, borrowed)
+
+
+def _plain_quantiles(magnitude: Tensor) -> Callable[[float], Tensor]:
+    """Quantiles (g, k) of complete values of equal weight, by selection: no need to sort."""
+    n = magnitude.shape[-1]
+    return lambda probability: magnitude.kthvalue(max(1, math.ceil(probability * n)), dim=-1).values
+
+
+def _weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Callable[[float], Tensor]:
+    """Quantiles (g, k) of weighted values, of which the missing ones (NaN) have the weight 0."""
+    ordered, order = magnitude.nan_to_num(nan=torch.inf).sort(dim=-1)
+    cumulative = weight.gather(-1, order).cumsum(-1)
+    last = magnitude.shape[-1] - 1
+
+    def quantile(probability: float) -> Tensor:
+        reached = torch.searchsorted(cumulative, probability * cumulative[..., -1:]).clamp_max(last)
+        return ordered.gather(-1, reached)[..., 0]
+
+    return quantile

@@ -45,7 +45,7 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
     collapsed = _collapsed(em, spread, fit.statistics) & ~too_few
     no_outliers, no_inliers = torch.zeros_like(too_few), torch.zeros_like(too_few)
     if em.inlier_prior is None:
-        alone = replace(em, inlier_prior=1.0).run(block, spread, replace(parameters, inlier_prior=_ones(parameters)))
+        alone = _gaussian_alone(em, block, spread, fit)
         box_alone = _box_alone(block, spread, fit)
         mixture = _has_outliers(block, spread, fit, alone) & _has_inliers(em, block, spread, fit, box_alone)
         flat = _flatter_than_gaussian(spread, alone, box_alone)
@@ -70,8 +70,11 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
     return Verdict(parameters, tuple(named))
 
 
-def _ones(parameters: Parameters) -> Tensor:
-    return torch.ones_like(parameters.inlier_prior)
+def _gaussian_alone(em: EM, block: Block, spread: Spread, fit: Fit) -> Fit:
+    """Fit with a prior of 1: a single M step where no label is missing, and good enough where one is."""
+    alone = replace(em, inlier_prior=1.0, tol=max(em.tol, 1e-6))
+    certain = torch.ones_like(fit.parameters.inlier_prior)
+    return alone.run(block, spread, replace(fit.parameters, inlier_prior=certain))
 
 
 def _too_few(em: EM, spread: Spread) -> Tensor:

@@ -58,13 +58,15 @@ class Reporter(Observer):
         self._said = time.monotonic()
 
     def __enter__(self) -> Reporter:
-        self._progress.start()
+        if self.console.is_terminal:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self.console.is_terminal:
+            self._progress.stop()
 
     def say(self, line: str, style: str = "") -> None:
         """Print a line that stays, above the bars if there are any."""

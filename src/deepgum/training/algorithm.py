@@ -128,7 +128,7 @@ def fit_deepgum(
             generator,
             history,
             round=round,
-            start_counts=options.restart == "continue",
+            start_counts=options.start_counts and options.restart == "continue",
         )
         since = time.perf_counter()
         current = _Round.of(model, train, validation, options, sgd)

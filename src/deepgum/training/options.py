@@ -107,6 +107,9 @@ class DeepGUMOptions:
     restart : {"fresh", "continue"}
         Whether a round of SGD begins again from the initial weights, free of what they learned from labels that are
         now known to be wrong, or goes on from the current ones (the paper).
+    start_counts : bool
+        In a round that goes on: whether the weights that it starts from are a candidate for its best ones. If they are,
+        a round that does not improve on them within the patience is the last.
     epoch_rule : {"log-likelihood", "weighted", "unweighted"}
         What stops a run of SGD early, measured on the validation set: the log-likelihood of eq. 1 at its best mixture;
         the weighted loss, with the responsibilities that the validation set had when the round began (the paper); or
@@ -138,6 +141,7 @@ class DeepGUMOptions:
     cauchy_scale: float | None = None
     warmup_epochs: int | None = None
     restart: str = "fresh"
+    start_counts: bool = False
     epoch_rule: str = "log-likelihood"
     round_rule: str = "log-likelihood"
     returned_round: str = "best"
