@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 
 from deepgum.checks import check_count
@@ -37,7 +39,7 @@ class FaceNet(nn.Sequential):
         channels = [in_channels, width, 2 * width, 4 * width, 4 * width]
         layers: list[nn.Module] = []
         side = image_size
-        for depth, (before, after) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+        for depth, (before, after) in enumerate(itertools.pairwise(channels)):
             kernel = 5 if depth == 0 else 3
             layers += [
                 nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2, bias=False),
