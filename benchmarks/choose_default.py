@@ -27,19 +27,15 @@ from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_dee
 from deepgum.training.baselines import without_labels
 
 CANDIDATES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "default, rounds go on": {"restart": "continue"},
+    "default, first loss L1": {"first_loss": "l1"},
+    "default, weighted L2": {"weighted_loss": "l2"},
+    "default, uniform by range": {"uniform": "range"},
     "paper": {"preset": "paper"},
-    "cauchy, weighted l1, fresh": {"restart": "fresh"},
-    "cauchy, weighted l1, continue": {"restart": "continue"},
-    "l1, weighted l1, fresh": {"first_loss": "l1", "restart": "fresh"},
-    "cauchy, weighted l2, fresh": {"weighted_loss": "l2", "restart": "fresh"},
-    "cauchy, weighted l1, fresh, stopped by the weighted loss": {"restart": "fresh", "epoch_rule": "weighted"},
-    "cauchy, weighted l1, fresh, all by the weighted loss": {
-        "restart": "fresh",
-        "epoch_rule": "weighted",
-        "round_rule": "weighted",
-    },
+    "paper, a round's start counts": {"preset": "paper", "start_counts": True},
 }
-BASELINES = ("cauchy", "oracle", "oracle-l1")
+BASELINES = ("oracle", "oracle-l1")
 CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4), ("g-ugo", 0.5))
 
 
