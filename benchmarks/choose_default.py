@@ -64,7 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder of LFW + NET")
     parser.add_argument("--out", type=Path, required=True, help="file of JSON lines")
-    parser.add_argument("--names", nargs="*", default=[*BASELINES, *CANDIDATES], help="candidates and baselines")
+    names = [*BASELINES, *CANDIDATES]
+    parser.add_argument("--names", nargs="*", default=names, choices=names, metavar="NAME", help=f"of {names}")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--train-size", type=int, default=3000)
     parser.add_argument("--precision", choices=["float32", "bf16"], default="bf16")
@@ -72,7 +73,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sgd = SGDOptions(precision=arguments.precision)
-    assert set(arguments.names) <= {*BASELINES, *CANDIDATES}, f"known: {[*BASELINES, *CANDIDATES]}"
 
     done = set()
     if arguments.out.exists():
