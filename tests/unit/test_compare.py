@@ -27,7 +27,13 @@ from deepgum.training import SGDOptions, TrainingResult
 from deepgum.training.history import EpochRecord, History
 
 OPTIONS = CompareOptions(
-    dataset="digits", noises=("l-ugo", "g-ugo"), rates=(0.5,), methods=("l2", "deepgum"), train_size=24, image_size=16
+    dataset="digits",
+    noises=("l-ugo", "g-ugo"),
+    rates=(0.5,),
+    methods=("l2", "deepgum"),
+    train_size=24,
+    validation_size=10,
+    image_size=16,
 )
 
 
@@ -206,6 +212,14 @@ def test_data_that_cannot_be_used_leaves_no_folder(tmp_path):
     options = replace(OPTIONS, dataset="lfw-net", data=tmp_path / "nowhere")
     with pytest.raises(InvalidParameterError):
         compare(options, tmp_path / "out", train=StubTrainer())
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_samples_for_one_method_are_refused_before_any_other_is_trained(tmp_path):
+    train = StubTrainer()
+    with pytest.raises(InvalidDataError, match=r"`validation` should have at least 9 samples.*Found 8"):
+        compare(replace(OPTIONS, validation_size=8), tmp_path / "out", train=train)
+    assert train.calls == []
     assert not (tmp_path / "out").exists()
 
 

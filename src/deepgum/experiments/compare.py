@@ -15,7 +15,7 @@ from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions, check_device
 from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.experiments.scoring import score_run
-from deepgum.training import TrainingResult, train_method
+from deepgum.training import TrainingResult, check_method, train_method
 
 __all__ = ["Trainer", "compare", "train_and_score"]
 
@@ -59,6 +59,8 @@ def compare(
     missing = [run for run in runs if (run.digest, run.method, run.noise) not in records]
     # The first seed's data are read before the folder is made, so that a mistake leaves nothing behind.
     subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}
+    for subset, run in itertools.product(subsets.values(), missing):
+        check_method(run.method, subset.train, subset.validation, run.groups)
     folder.claim(options.shared)
     observer.started(len(runs), len(runs) - len(missing))
     diverged = []

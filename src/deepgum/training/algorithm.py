@@ -22,7 +22,7 @@ from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult, check_training_data
 from deepgum.training.sgd import run_sgd
 
-__all__ = ["fit_deepgum"]
+__all__ = ["check_deepgum", "fit_deepgum"]
 
 CAUCHY_SHARE = 0.25
 """Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
@@ -84,8 +84,7 @@ def fit_deepgum(
     (True, True)
     """
     options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
-    check_training_data(train, validation)
-    _check_groups(options, train, validation)
+    check_deepgum(train, validation, options)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
@@ -153,6 +152,26 @@ def fit_deepgum(
     )
 
 
+def check_deepgum(train: RegressionData, validation: RegressionData, options: DeepGUMOptions) -> None:
+    """Refuse, before the first epoch, what the training or the mixture would refuse after it.
+
+    Raises
+    ------
+    InvalidDataError
+        If the two sets do not fit together, have no label, or are too small for the covariance of a group.
+    InvalidParameterError
+        If the groups are no partition of the coordinates.
+    """
+    check_training_data(train, validation)
+    largest = max(map(len, partition(_unfitted(options).groups, train.targets.shape[1])))
+    for name, data in (("train", train), ("validation", validation)):
+        if len(data) <= largest:
+            raise InvalidDataError(
+                f"`{name}` should have at least {largest + 1} samples: a group of {largest} coordinates has a "
+                f"covariance. Found {len(data)}. Smaller `groups` need fewer."
+            )
+
+
 @dataclass(frozen=True)
 class _Round:
     """The network after a run of SGD, and the mixture of its training residuals."""
@@ -215,17 +234,6 @@ def _unfitted(options: DeepGUMOptions, tol: float | None = None) -> GaussianUnif
         tol=options.em_tol if tol is None else tol,
         max_iter=options.em_max_iter,
     )
-
-
-def _check_groups(options: DeepGUMOptions, train: RegressionData, validation: RegressionData) -> None:
-    """Refuse, before the first epoch, what the mixture would refuse after it."""
-    largest = max(map(len, partition(_unfitted(options).groups, train.targets.shape[1])))
-    for name, data in (("train", train), ("validation", validation)):
-        if len(data) <= largest:
-            raise InvalidDataError(
-                f"`{name}` should have at least {largest + 1} samples: a group of {largest} coordinates has a "
-                f"covariance. Found {len(data)}. Smaller `groups` need fewer."
-            )
 
 
 def _criterion(rule: str, options: DeepGUMOptions, loss: Loss, weights: Tensor | None = None) -> Criterion:

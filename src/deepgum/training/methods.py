@@ -13,13 +13,13 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
 from deepgum.models import build_model
 from deepgum.residuals import compute_residuals
-from deepgum.training.algorithm import fit_deepgum
+from deepgum.training.algorithm import check_deepgum, fit_deepgum
 from deepgum.training.baselines import fit_loss, without_labels
 from deepgum.training.history import Event
 from deepgum.training.options import PRESETS, DeepGUMOptions, Groups, SGDOptions
-from deepgum.training.result import TrainingResult
+from deepgum.training.result import TrainingResult, check_training_data
 
-__all__ = ["METHODS", "Method", "train_method"]
+__all__ = ["METHODS", "Method", "check_method", "train_method"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,23 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     }
 )
 """Every method that `deepgum compare` knows."""
+
+
+def check_method(name: str, train: RegressionData, validation: RegressionData, groups: Groups = "sample") -> None:
+    """Raise what `train_method` would raise of these data, without training.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no method of that name.
+    InvalidDataError, InvalidParameterError
+        If the data or the groups cannot be used.
+    """
+    method = METHODS[check_choice("methods", name, METHODS)]
+    if method.options is None:
+        check_training_data(train, validation)
+    else:
+        check_deepgum(train, validation, replace(method.options, groups=groups))
 
 
 def train_method(
