@@ -1,6 +1,7 @@
 """Hold a results file of `deepgum compare` on LFW + NET against what the README says of it.
 
-Prints one line a claim: whether it is met, the figure (a mean over seeds), and the bound.
+Prints the failure rates as a table in Markdown (the mean over seeds, and the lowest and highest of them), then one line
+a claim: whether it is met, the figure (a mean over seeds), and the bound.
 
     python benchmarks/faces_claims.py docs/results/faces/results.jsonl
 """
@@ -33,9 +34,31 @@ class Results:
         ]
         return mean(values) if values else float("nan")
 
+    def cell(self, method: str, noise: str, rate: float) -> str:
+        """Return the mean failure rate in percent with the range over seeds, or a dash."""
+        rates = [100 * r.failure_rate for r in self.records if (r.method, r.noise, r.rate) == (method, noise, rate)]
+        if not rates:
+            return "-"
+        return f"{mean(rates):.1f}" + (f" ({min(rates):.1f} to {max(rates):.1f})" if len(rates) > 1 else "")
+
     def seeds(self, noise: str, rate: float) -> list[int]:
         """Return the seeds that a condition was run with."""
         return sorted({r.seed for r in self.records if (r.noise, r.rate) == (noise, rate)})
+
+
+def table(results: Results) -> Iterator[str]:
+    """Yield the lines of a table of failure rates in percent, a row a method."""
+    conditions = (("l-ugo", 0.0), *CONDITIONS)
+    yield (
+        "| failure rate in % | clean | "
+        + " | ".join(f"{noise} {rate:.0%}" for noise, rate in CONDITIONS)
+        + " | epochs |"
+    )
+    yield "|---|" + "---:|" * (len(conditions) + 1)
+    for method in dict.fromkeys([*ONE_RUN, "deepgum-paper", "deepgum", "oracle", "oracle-l1"]):
+        cells = [results.cell(method, *condition) for condition in conditions]
+        epochs = mean(r.epochs for r in results.records if r.method == method and (r.noise, r.rate) in CONDITIONS)
+        yield f"| {method} | " + " | ".join(cells) + f" | {epochs:.0f} |"
 
 
 def claims(results: Results) -> Iterator[tuple[str, float, float, bool]]:
@@ -74,11 +97,14 @@ def claims(results: Results) -> Iterator[tuple[str, float, float, bool]]:
 
 
 def main() -> None:
-    """Print the claims."""
+    """Print the table and the claims."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="+", type=Path, help="results.jsonl files, or folders that hold one")
     arguments = parser.parse_args()
     results = Results(read_records(arguments.results))
+    for line in table(results):
+        print(line)
+    print()
     for what, figure, bound, at_most in claims(results):
         met = figure <= bound if at_most else figure >= bound
         relation = "at most" if at_most else "at least"
