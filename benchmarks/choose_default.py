@@ -74,6 +74,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     sgd = SGDOptions(precision=arguments.precision)
 
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     done = set()
     if arguments.out.exists():
         rows = map(json.loads, arguments.out.read_text(encoding="utf-8").splitlines())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deepgum import __version__
-from deepgum.errors import DeepGUMError, InvalidParameterError
+from deepgum.errors import ComparisonError, DeepGUMError, InvalidParameterError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_GOES_ON = "What was finished is kept; the same command goes on from there."
+_STARTS_ANEW = "A demo starts anew each time, in another folder: with --out, name one that is new or empty."
 
 
 class _Group(click.Group):
@@ -84,7 +86,7 @@ def demo(out: Path | None, threads: int) -> None:
       deepgum demo
       deepgum demo --out /tmp/demo --threads 4
     """
-    with _session(threads) as (console, reporter):
+    with _session(threads, _STARTS_ANEW) as (console, reporter):
         from deepgum.experiments.demo import free_folder, run_demo
         from deepgum.report.demo import draw_demo
         from deepgum.report.tables import tables
@@ -187,7 +189,8 @@ def compare(
       deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/faces \\
           --noise ngo,l-ugo,g-ugo --rate 0,0.2,0.4 --methods l2,biweight,deepgum --seed 0,1
     """
-    with _session(threads) as (console, reporter):
+    failure = None
+    with _session(threads, _GOES_ON) as (console, reporter):
         from deepgum.experiments.compare import compare as run_comparison
         from deepgum.experiments.options import CompareOptions
         from deepgum.report.tables import tables
@@ -205,11 +208,17 @@ def compare(
         )
         sgd = SGDOptions(**{name: settings.pop(name) for name in of_sgd})
         options = CompareOptions(noises=noise, rates=rate, seeds=seed, sgd=sgd, **settings)
-        records = run_comparison(options, out, reporter)
-    for table in tables(records):
-        console.print(table)
-    _list_files(console, [out / "results.jsonl", out / "posteriors"])
-    console.print(f"Draw them: deepgum plot {out}", highlight=False, soft_wrap=True)
+        try:
+            records = run_comparison(options, out, reporter)
+        except ComparisonError as error:
+            failure, records = error, list(error.records)
+    if records:
+        for table in tables(records):
+            console.print(table)
+        _list_files(console, [out / "results.jsonl", out / "posteriors"])
+        console.print(f"Draw them: deepgum plot {out}", highlight=False, soft_wrap=True)
+    if failure is not None:
+        raise failure
 
 
 @main.command()
@@ -230,15 +239,18 @@ def plot(results: tuple[Path, ...], out: Path | None) -> None:
     """
     from deepgum.experiments.records import read_records
     from deepgum.report.figure5 import draw_figure5
-    from deepgum.report.style import save
+    from deepgum.report.style import FORMATS, save
 
     figure = draw_figure5(read_records(results))
     beside = results[0] if results[0].is_dir() else results[0].parent
-    _list_files(_console(), save(figure, out or beside / "figure5"))
+    stem = out or beside / "figure5"
+    if stem.suffix.lower() in {f".{kind}" for kind in FORMATS}:
+        stem = stem.with_suffix("")
+    _list_files(_console(), save(figure, stem))
 
 
 @contextmanager
-def _session(threads: int | None) -> Iterator[tuple[Console, Reporter]]:
+def _session(threads: int | None, when_stopped: str) -> Iterator[tuple[Console, Reporter]]:
     """Everything around a training: threads, progress, warnings in plain words, and what Ctrl-C means."""
     import torch
 
@@ -253,9 +265,7 @@ def _session(threads: int | None) -> Iterator[tuple[Console, Reporter]]:
                 warnings.showwarning = lambda message, *_, **__: reporter.say(f"Warning: {message}", style="yellow")
                 yield console, reporter
         except KeyboardInterrupt:
-            click.secho(
-                "Stopped. What was finished is kept; the same command goes on from there.", fg="yellow", err=True
-            )
+            click.secho(f"Stopped. {when_stopped}", fg="yellow", err=True)
             sys.exit(_INTERRUPTED)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 __all__ = [
+    "ComparisonError",
     "DeepGUMError",
     "DeepGUMWarning",
     "IdentifiabilityWarning",
@@ -89,6 +91,22 @@ class OutputFolderError(DeepGUMError, ValueError):
 
 class NonFiniteLossError(DeepGUMError, ArithmeticError):
     """Training met a loss that is not finite and stopped before the weights were spoiled."""
+
+
+class ComparisonError(DeepGUMError):
+    """Some runs of a comparison failed; the others are done.
+
+    Parameters
+    ----------
+    message : str
+        With every run that failed, and why.
+    records : sequence of RunRecord
+        Of the runs that are done, in the grid's order.
+    """
+
+    def __init__(self, message: str, records: Sequence[Any]) -> None:
+        super().__init__(message)
+        self.records = records
 
 
 class NotFittedError(DeepGUMError, ValueError, AttributeError):

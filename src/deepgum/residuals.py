@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from deepgum.data.batches import ordered_batches
+from deepgum.data.batches import Batch, ordered_batches
 from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, NonFiniteLossError, listing
 
 __all__ = ["compute_residuals", "evaluating", "predict"]
 
@@ -31,7 +32,7 @@ def predict(
     data: RegressionData,
     *,
     batch_size: int = 256,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     precision: str = "float32",
 ) -> Tensor:
     """Return the predictions (n, d) of a model for a data set, on the CPU, row i for sample i.
@@ -44,14 +45,39 @@ def predict(
         Of n samples.
     batch_size : int
         Samples in one forward pass; without influence on the result beyond rounding.
-    device : torch.device or str
-        Where the model is.
+    device : torch.device or str, optional
+        Where the model is; by default where its first parameter is.
     precision : {"float32", "bf16"}
         Of the forward pass; the result is float32 in either.
+
+    Raises
+    ------
+    InvalidDataError
+        If the network does not give d values a sample.
+    NonFiniteLossError
+        If it gives values that are not finite. They would be taken for missing labels.
     """
+    if device is None:
+        device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
-        outputs = [model(batch.inputs).float().cpu() for batch in ordered_batches(data, batch_size, device)]
+        outputs = [_checked(model(batch.inputs), batch) for batch in ordered_batches(data, batch_size, device)]
     return torch.cat(outputs)
+
+
+def _checked(outputs: Tensor, batch: Batch) -> Tensor:
+    if outputs.shape != batch.targets.shape:
+        expected, found = tuple(batch.targets.shape), tuple(outputs.shape)
+        raise InvalidDataError(
+            f"The network should give values of shape {expected}: a row a sample, a column a coordinate. Found {found}."
+        )
+    outputs = outputs.float().cpu()
+    spoiled = batch.index[~outputs.isfinite().all(dim=1)].tolist()
+    if spoiled:
+        raise NonFiniteLossError(
+            f"The network's predictions are not finite on {len(spoiled)} samples, at the positions {listing(spoiled)}. "
+            "Try a smaller `learning_rate`, and look at these samples' inputs."
+        )
+    return outputs
 
 
 def compute_residuals(
@@ -59,7 +85,7 @@ def compute_residuals(
     data: RegressionData,
     *,
     batch_size: int = 256,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     precision: str = "float32",
 ) -> Tensor:
     """Return delta = y - phi(x; w), (n, d), in the targets' units; NaN where the label is missing."""

@@ -99,7 +99,9 @@ def test_version():
         (["--dataset", "lfw"], "Parameter `dataset` should be one of"),
         (["--dataset", "lfw-net"], "Parameter `data` should be the folder"),
         (["--groups", "landmarks"], "Did you mean 'landmark'?"),
+        (["--dataset", "lfw-net", "--data", "nowhere"], "Parameter `data` should be a folder that holds"),
         (["--model", "facenett"], "Did you mean 'facenet'?"),
+        (["--model", "torch.nnn:Linear"], "Parameter `model` should be a factory that can be imported."),
         (["--device", "cudda"], "Parameter `device` should be the name of a device that torch knows."),
         (["--device", "cuda:99"], "Parameter `device` should be a device that is there."),
         (["--epochs-max", "0"], "Parameter `epochs_max` should be a whole number of at least 1."),
@@ -110,7 +112,7 @@ def test_a_mistake_is_one_message_with_exit_code_2(tmp_path, arguments, message)
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.output
-    assert not (tmp_path / "out" / "results.jsonl").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_compare_writes_what_it_promises_and_resumes(tmp_path):
@@ -142,6 +144,34 @@ def test_compare_writes_what_it_promises_and_resumes(tmp_path):
     assert drawn.exit_code == 0
     assert (tmp_path / "figure5.png").is_file()
     assert (tmp_path / "figure5.svg").is_file()
+
+    for number, name in enumerate(("a.png", "b.SVG", "c.v2")):
+        deepgum_command("plot", tmp_path, "--out", tmp_path / "drawn" / name)
+        assert len(list((tmp_path / "drawn").iterdir())) == 2 * (number + 1)
+    names = {path.name for path in (tmp_path / "drawn").iterdir()}
+    assert names == {"a.png", "a.svg", "b.png", "b.svg", "c.v2.png", "c.v2.svg"}
+
+
+def test_what_did_finish_is_shown_before_the_error(tmp_path):
+    command = [*TINY, "--rate", "1", "--methods", "oracle,l2", "--out", tmp_path]
+    for _ in range(2):
+        result = deepgum_command(*command)
+        assert result.exit_code == 2
+        assert "l-UGO, 1 seed: failure rate in %" in result.output
+        assert "1 of the 2 runs failed. oracle_l-ugo_1_seed0_" in result.stderr
+        (line,) = (tmp_path / "results.jsonl").read_text().splitlines()
+        assert json.loads(line)["method"] == "l2"
+
+
+def test_ctrl_c_in_the_demo_does_not_promise_to_go_on(tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deepgum.experiments.demo.run_demo", stopped)
+    result = deepgum_command("demo", "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "Stopped. A demo starts anew each time" in result.stderr
+    assert "goes on" not in result.stderr
 
 
 def test_the_same_seed_gives_the_same_results(tmp_path):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.losses import Cauchy
 from deepgum.training import METHODS, DeepGUMOptions, History, SGDOptions, fit_deepgum, fit_loss, train_method
 from deepgum.training.baselines import without_labels
 from deepgum.training.history import EpochRecord, RoundRecord
@@ -241,6 +243,18 @@ def test_listeners_hear_every_record_in_order():
     assert [event for event in heard if isinstance(event, RoundRecord)] == result.history.rounds
 
 
+def test_a_loss_can_be_given_with_its_parameters():
+    train, *_ = plane(200)
+    validation, *_ = plane(100, seed=1)
+    sgd = SGDOptions(learning_rate=0.03, epochs_max=3)
+    named, given, other = (
+        fit_loss(linear(), train, validation, loss=loss, sgd=sgd).model.weight
+        for loss in ("cauchy", Cauchy(), Cauchy(scale=2.0))
+    )
+    assert torch.equal(named, given)
+    assert not torch.equal(named, other)
+
+
 @pytest.mark.parametrize("loss", ["huber", "biweight"])
 def test_scaled_losses_get_three_epochs_of_l2_first(loss):
     train, *_ = plane(300)
@@ -311,6 +325,11 @@ def test_failures_come_before_any_training():
         fit_deepgum(
             linear(), train, validation, options=DeepGUMOptions(covariance_type="sperical"), on_event=heard.append
         )
+    with pytest.raises(InvalidParameterError, match="`device` should be"):
+        fit_loss(linear(), train, validation, loss="l2", sgd=SGDOptions(device="cudda"), on_event=heard.append)
+    for fit in (fit_deepgum, partial(fit_loss, loss="l2")):
+        with pytest.raises(InvalidDataError, match=r"\(1, 4\).*Found \(1, 1\)"):
+            fit(nn.Linear(2, 1), train, validation, on_event=heard.append)
     with pytest.raises(InvalidDataError, match="at least 5 samples"):
         fit_deepgum(linear(), train.subset(range(4)), validation, on_event=heard.append)
     assert heard == []

@@ -7,6 +7,7 @@ import torch
 
 from deepgum.data.digits import load_digits_landmarks
 from deepgum.errors import (
+    ComparisonError,
     InvalidDataError,
     InvalidParameterError,
     NonFiniteLossError,
@@ -49,17 +50,17 @@ class Constant(torch.nn.Module):
 class StubTrainer:
     """Predicts the middle of every label, and knows the truth when its method has a mixture."""
 
-    def __init__(self, stop_before=None, diverge=()):
+    def __init__(self, stop_before=None, fail=None):
         self.calls = []
         self.stop_before = stop_before
-        self.diverge = diverge
+        self.fail = fail or {}
 
     def __call__(self, name, train, validation, **settings):
         if len(self.calls) == self.stop_before:
             raise KeyboardInterrupt
         self.calls.append((name, settings["groups"], settings["seed"], train.targets))
-        if name in self.diverge:
-            raise NonFiniteLossError("the loss is nan")
+        if name in self.fail:
+            raise self.fail[name]
         model = Constant(train.targets.nanmedian(dim=0).values)
         history = History()
         history.add(EpochRecord("l2", 0, 1, 1.0, 1.0, 0.1, best=True))
@@ -157,11 +158,22 @@ def test_runs_that_do_the_same_are_trained_once(tmp_path):
     assert records[0].average_precision is None
 
 
-def test_runs_that_diverge_do_not_stop_the_others(tmp_path):
-    trainer = StubTrainer(diverge=("l2",))
-    with pytest.raises(NonFiniteLossError, match=r"2 of the 4 runs diverged. l2_l-ugo_0.5_seed0_\w+: the loss is nan"):
-        compare(OPTIONS, tmp_path, train=trainer)
+@pytest.mark.parametrize("kind", [NonFiniteLossError, InvalidDataError])
+def test_runs_that_fail_do_not_stop_the_others(tmp_path, kind):
+    failed = []
+
+    class Listener(Observer):
+        def run_failed(self, run, error):
+            failed.append((run.method, run.noise, type(error)))
+
+    trainer = StubTrainer(fail={"l2": kind("no good")})
+    with pytest.raises(
+        ComparisonError, match=r"2 of the 4 runs failed. l2_l-ugo_0.5_seed0_\w+: no good l2_g"
+    ) as caught:
+        compare(OPTIONS, tmp_path, Listener(), train=trainer)
     assert len(trainer.calls) == 4
+    assert failed == [("l2", "l-ugo", kind), ("l2", "g-ugo", kind)]
+    assert caught.value.records == ResultsFile(tmp_path / "results.jsonl").read()
     assert [record.method for record in ResultsFile(tmp_path / "results.jsonl").read()] == ["deepgum", "deepgum"]
 
 
@@ -208,10 +220,20 @@ def test_another_device_or_data_folder_is_the_same_configuration(tmp_path):
     json.dumps(OPTIONS.shared)
 
 
-def test_data_that_cannot_be_used_leaves_no_folder(tmp_path):
-    options = replace(OPTIONS, dataset="lfw-net", data=tmp_path / "nowhere")
-    with pytest.raises(InvalidParameterError):
+@pytest.mark.parametrize("data", ["nowhere", "."])
+def test_data_that_cannot_be_used_leaves_no_folder(tmp_path, data):
+    options = replace(OPTIONS, dataset="lfw-net", data=tmp_path / data)
+    with pytest.raises(InvalidParameterError, match="Parameter `data` should be a folder that holds"):
         compare(options, tmp_path / "out", train=StubTrainer())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("model", ["facenett", "no_such_package:model", "torch.nn:Flatten"])
+def test_a_network_that_cannot_be_built_leaves_no_folder(tmp_path, model):
+    trainer = StubTrainer()
+    with pytest.raises(InvalidParameterError, match="Parameter `model`"):
+        compare(replace(OPTIONS, model=model), tmp_path / "out", train=trainer)
+    assert trainer.calls == []
     assert not (tmp_path / "out").exists()
 
 

@@ -79,6 +79,13 @@ def test_runs_that_cannot_be_compared_are_refused():
         draw_figure5([RECORD, replace(RECORD, train_size=100, seed=1)])
 
 
+def test_groups_may_differ_between_panels_but_not_within_one():
+    landmark = replace(RECORD, noise="l-ugo", rate=0.0, groups="landmark")
+    draw_figure5([landmark, replace(landmark, noise="g-ugo", groups="sample")])
+    with pytest.raises(InvalidDataError, match=r"share `groups`. Found \['landmark', 'sample'\] under l-UGO"):
+        draw_figure5([landmark, replace(landmark, rate=0.4, groups="sample")])
+
+
 def test_a_figure_is_written_as_png_and_svg_and_the_same_twice(tmp_path):
     first = save(draw_figure5(grid()), tmp_path / "new" / "figure5")
     assert [path.name for path in first] == ["figure5.png", "figure5.svg"]

@@ -116,3 +116,11 @@ def test_nothing_is_told_before_the_fit(method):
 def test_groups_that_do_not_fit_the_residuals():
     with pytest.raises(InvalidParameterError, match="in no group: 3"):
         GaussianUniformMixture(groups=[[0, 1], [2]]).fit(RESIDUALS)
+
+
+def test_reversed_views_of_arrays_are_read_as_their_copies():
+    array, weights = RESIDUALS.numpy(), np.linspace(0.5, 2, 50)
+    views = GaussianUniformMixture(inlier_prior=0.9).fit(array[::-1, ::-1], sample_weight=weights[::-1])
+    copies = GaussianUniformMixture(inlier_prior=0.9).fit(array[::-1, ::-1].copy(), sample_weight=weights[::-1].copy())
+    np.testing.assert_array_equal(views.covariances_[0], copies.covariances_[0])
+    np.testing.assert_array_equal(views.responsibilities(array[::-1]), copies.responsibilities(array[::-1].copy()))

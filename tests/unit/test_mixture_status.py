@@ -44,7 +44,6 @@ def test_clean_gaussian_residuals_have_no_outliers(n, d, seed):
         warnings.simplefilter("error")  # clean labels are no reason to warn
         mixture = GaussianUniformMixture().fit(residuals)
     assert mixture.status_ == (S.NO_OUTLIERS,)
-    assert mixture.converged_
     r = mixture.responsibilities(residuals)
     assert (r > 0.9).double().mean() > 0.9
     # The covariance is that of all the residuals.
@@ -198,3 +197,20 @@ def test_with_a_fixed_prior_the_user_vouches_for_both_kinds():
 def test_every_status_speaks_and_every_fault_has_a_remedy(status):
     assert " " in status.value or status is S.CONVERGED
     assert bool(status.remedy) != status.is_usable
+
+
+def test_a_group_stopped_by_the_cap_has_not_converged_whatever_its_status():
+    copied = normal(300, 2)
+    copied[:120] = 0.0
+    for residuals, status in ((normal(300, 2), S.NO_OUTLIERS), (copied, S.COLLAPSED_COVARIANCE)):
+        stopped = fit_quietly(residuals, max_iter=5)
+        assert stopped.status_ == (status,)
+        assert not stopped.converged_
+        assert fit_quietly(residuals, max_iter=5000).converged_
+
+
+def test_one_moving_group_among_resting_ones_is_enough_not_to_converge():
+    residuals = torch.cat([torch.full((300, 1), math.nan, dtype=torch.float64), normal(300, 2)], dim=1)
+    groups = [[0], [1, 2]]
+    assert not fit_quietly(residuals, groups=groups, max_iter=2).converged_
+    assert fit_quietly(residuals, groups=groups, max_iter=5000).converged_

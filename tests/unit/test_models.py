@@ -34,6 +34,11 @@ def backbones():
 
     module.takes_num_classes = Takes
     module.fixed = lambda: Takes(1000)
+    module.number = 3
+    module.makes_a_number = lambda: 3
+    module.makes_a_number_of_classes = lambda num_classes: num_classes
+    module.wants_more = lambda depth: Takes(depth)
+    module.fails = lambda: Takes(int("seven"))
     module.headless = lambda: nn.Sequential(nn.Flatten())
     sys.modules[module.__name__] = module
     yield module.__name__
@@ -72,6 +77,25 @@ def test_names_that_lead_nowhere_say_so(backbones):
         build_model("no_such_package:model", data, seed=0)
     with pytest.raises(InvalidParameterError, match="end in a linear layer"):
         build_model(f"{backbones}:headless", data, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (":model", "imported.*Empty module name"),
+        (".model:x", "imported"),
+        ("some_backbones:", "imported"),
+        ("some_backbones:typo", "imported.*typo"),
+        ("some_backbones:number", "called.*not a callable"),
+        ("some_backbones:wants_more", "called.*TypeError.*depth"),
+        ("some_backbones:fails", "called.*ValueError.*seven"),
+        ("some_backbones:makes_a_number", "torch modules.*type int"),
+        ("some_backbones:makes_a_number_of_classes", "torch modules.*type int"),
+    ],
+)
+def test_what_goes_wrong_in_a_factory_is_an_error_about_the_model(backbones, factory, message):
+    with pytest.raises(InvalidParameterError, match=f"Parameter `model` should be a factory.*{message}"):
+        build_model(factory, images(), seed=0)
 
 
 def test_an_untrained_network_predicts_in_the_units_of_the_labels():

@@ -1,9 +1,11 @@
 """Predictions of a whole data set keep its order and leave the model as it was."""
 
+import pytest
 import torch
 from torch import nn
 
 from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, NonFiniteLossError
 from deepgum.residuals import compute_residuals, predict
 
 
@@ -26,6 +28,24 @@ def test_a_residual_is_target_minus_prediction_and_missing_stays_missing():
     residuals = compute_residuals(model, samples)
     torch.testing.assert_close(residuals + predict(model, samples), samples.targets, equal_nan=True)
     assert residuals.isnan().nonzero().tolist() == [[5, 1]]
+
+
+@pytest.mark.parametrize("network", [nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 2), nn.Flatten(0))])
+def test_a_network_of_another_shape_is_refused_instead_of_broadcast(network):
+    with pytest.raises(InvalidDataError, match=r"\(37, 2\)"):
+        predict(network, data())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_predictions_that_are_not_finite_do_not_pass_for_missing_labels(value):
+    model, samples = nn.Linear(3, 2), data()
+
+    def spoil(_, inputs, output):
+        return output.masked_fill(inputs[0][:, :1] == samples.inputs[9, 0], value)
+
+    model.register_forward_hook(spoil)
+    with pytest.raises(NonFiniteLossError, match="positions 9"):
+        compute_residuals(model, samples)
 
 
 def test_dropout_is_off_and_comes_back():

@@ -14,6 +14,7 @@ from deepgum.errors import InvalidParameterError, NonFiniteLossError, UnknownNam
 from deepgum.losses import get_loss
 from deepgum.training.history import History
 from deepgum.training.objective import Objective, mean_loss, median_absolute_error
+from deepgum.training.optimisation import build_optimizer, build_schedule
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.sgd import run_sgd
 
@@ -125,13 +126,15 @@ def test_every_optimiser_and_schedule_learns_a_line(optimizer, schedule):
     assert model.bias.item() == pytest.approx(1, abs=0.1)
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled():
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled(value):
+    # NaN is the mark of a missing label, so a prediction of NaN must not pass for one.
     class Breaks(nn.Linear):
         def forward(self, x):
             # Fails for one sample, from the second epoch on.
             self.calls = getattr(self, "calls", 0) + self.training
             output = super().forward(x)
-            return torch.where((x == 1.0) & (self.calls > 1), math.inf, output)
+            return torch.where((x == 1.0) & (self.calls > 1), value, output)
 
     model = Breaks(1, 1)
     with pytest.raises(NonFiniteLossError, match="learning_rate"):
@@ -146,6 +149,58 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled():
             History(),
         )
     assert model.weight.isfinite().all()
+
+
+def test_dropout_has_its_seed_from_the_run_and_leaves_the_global_generator_alone():
+    def weight(draws):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        torch.rand(draws)
+        before = torch.get_rng_state()
+        loss, data = get_loss("l2"), line()
+        run_sgd(
+            model,
+            data,
+            data,
+            lambda _: Objective(loss),
+            mean_loss(loss),
+            SGDOptions(epochs_max=2),
+            torch.Generator().manual_seed(0),
+            History(),
+        )
+        assert torch.equal(before, torch.get_rng_state())
+        return model[0].weight
+
+    assert torch.equal(weight(draws=0), weight(draws=5))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
+def test_a_schedule_lasts_as_long_as_the_run_that_it_drives(schedule):
+    options = SGDOptions(schedule=schedule, epochs_max=1, learning_rate=0.1, batch_size=8)
+    optimizer = build_optimizer(nn.Linear(1, 1), options)
+    steps = build_schedule(optimizer, options, 20)
+    rates = []
+    for _ in range(20):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        steps.step()
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert rates[-1] < 0.02
+    # A warm-up longer than a round once stepped the schedule past its end.
+    loss, data, history = get_loss("l2"), line(), History()
+    run_sgd(
+        nn.Linear(1, 1),
+        data,
+        data,
+        lambda _: Objective(loss),
+        mean_loss(loss),
+        options,
+        torch.Generator().manual_seed(0),
+        history,
+        epochs_max=3,
+        least_epochs=3,
+    )
+    assert len(history.epochs) == 3
 
 
 def test_the_median_absolute_error_ignores_what_is_missing():

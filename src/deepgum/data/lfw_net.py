@@ -30,7 +30,7 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError, MissingImagesError, listing
 
-__all__ = ["LANDMARKS", "MIRROR", "TEST_LIST", "TRAIN_LIST", "Face", "load_lfw_net", "read_list"]
+__all__ = ["LANDMARKS", "MIRROR", "TEST_LIST", "TRAIN_LIST", "Face", "check_folder", "load_lfw_net", "read_list"]
 
 TRAIN_LIST, TEST_LIST = "trainImageList.txt", "testImageList.txt"
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -99,9 +99,7 @@ def load_lfw_net(
     root = Path(folder)
     check_count("image_size", image_size, least=8)
     check_positive("box_scale", box_scale)
-    if not root.is_dir() or not all((root / name).is_file() for name in (TRAIN_LIST, TEST_LIST)):
-        expected = f"a folder that holds '{TRAIN_LIST}' and '{TEST_LIST}'"
-        raise InvalidParameterError("folder", expected, str(folder), _SOURCE)
+    check_folder("folder", root)
     lists = _present(root, {name: read_list(root / name) for name in (TRAIN_LIST, TEST_LIST)}, skip_missing)
     faces = [face for present in lists.values() for face in present]
     squares = tuple(Square.around(*face.box, scale=box_scale) for face in faces)
@@ -112,6 +110,19 @@ def load_lfw_net(
         _assemble(crops[:n_train], faces[:n_train], squares[:n_train]),
         _assemble(crops[n_train:], faces[n_train:], squares[n_train:]),
     )
+
+
+def check_folder(name: str, folder: Path) -> None:
+    """Refuse a folder without the two lists.
+
+    Raises
+    ------
+    InvalidParameterError
+        About the parameter `name`, with where to get the set.
+    """
+    if not all((folder / file).is_file() for file in (TRAIN_LIST, TEST_LIST)):
+        expected = f"a folder that holds '{TRAIN_LIST}' and '{TEST_LIST}'"
+        raise InvalidParameterError(name, expected, str(folder), _SOURCE)
 
 
 def read_list(path: Path) -> list[Face]:

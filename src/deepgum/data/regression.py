@@ -81,11 +81,15 @@ class RegressionData:
         """Return the data of anything array-like; by default ids count from 0, names from y0, the normaliser is 1.
 
         Lists become arrays, targets of shape (n,) become one column. Inputs that are arrays or tensors are kept as
-        they are, without a copy.
+        they are, without a copy; what is on an accelerator comes to the CPU, from where batches are sent.
         """
-        if not isinstance(inputs, (np.ndarray, Tensor)):
+        if isinstance(inputs, Tensor):
+            inputs = inputs.cpu()
+        elif not isinstance(inputs, np.ndarray):
             inputs = np.asarray(inputs, dtype=np.float32)
-        targets = torch.as_tensor(targets).to(torch.float32)
+        if isinstance(targets, np.ndarray):
+            targets = np.ascontiguousarray(targets)  # torch knows no negative strides
+        targets = torch.as_tensor(targets).to("cpu", torch.float32)
         if targets.ndim == 1:
             targets = targets[:, None]
         if targets.ndim != 2:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepgum.data.corruption import Corruption, corrupt_landmarks
 from deepgum.data.digits import load_digits_landmarks
-from deepgum.data.lfw_net import load_lfw_net
+from deepgum.data.lfw_net import check_folder, load_lfw_net
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
 
@@ -164,6 +164,8 @@ def _generator(seed: int, stream: int) -> torch.Generator:
 
 def _load_lfw_net(request: Request, seed: int) -> Subset:
     assert request.folder is not None
+    # Under the name that the user of an experiment knows it by.
+    check_folder("data", request.folder)
     pool, test = load_lfw_net(
         request.folder,
         image_size=request.image_size,

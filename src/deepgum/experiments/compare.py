@@ -6,16 +6,21 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from deepgum import __version__
-from deepgum.errors import NonFiniteLossError
+from deepgum.errors import ComparisonError, DeepGUMError
 from deepgum.experiments.cells import Cell, make_cell
 from deepgum.experiments.folder import OutputFolder
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions, check_device
 from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.experiments.scoring import score_run
+from deepgum.models import build_model
 from deepgum.training import TrainingResult, check_method, train_method
+
+if TYPE_CHECKING:
+    from deepgum.training.options import Groups
 
 __all__ = ["Trainer", "compare", "train_and_score"]
 
@@ -46,9 +51,10 @@ def compare(
     OutputFolderError
         If `out` holds anything else; before any training, and nothing is written.
     InvalidDataError, InvalidParameterError
-        If the data cannot be used; before any training.
-    NonFiniteLossError
-        If runs diverged; after all others are done, with what failed.
+        If the data cannot be used or the network cannot be built; before any training, and nothing is written.
+    ComparisonError
+        If runs failed (diverged, or left a method without labels); after all others are done, with what failed and with
+        the records of the others.
     """
     check_device(options.sgd.device)
     observer = observer or Observer()
@@ -57,13 +63,17 @@ def compare(
     runs = options.runs()
     records = {_name(record): record for record in folder.results.read()}
     missing = [run for run in runs if (run.digest, run.method, run.noise) not in records]
-    # The first seed's data are read before the folder is made, so that a mistake leaves nothing behind.
+    # The first seed's data are read and a network is built before the folder is made, so that a mistake leaves nothing
+    # behind.
     subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}
     for subset, run in itertools.product(subsets.values(), missing):
-        check_method(run.method, subset.train, subset.validation, run.groups)
+        # Options have checked the name.
+        check_method(run.method, subset.train, subset.validation, cast("Groups", run.groups))
+    for seed, subset in subsets.items():
+        build_model(options.model, subset.train, seed)
     folder.claim(options.shared)
     observer.started(len(runs), len(runs) - len(missing))
-    diverged = []
+    failed = []
     for (seed, noise, rate), cell_runs in itertools.groupby(missing, key=lambda run: (run.seed, run.noise, run.rate)):
         if seed not in subsets:
             subsets = {seed: options.load(seed, observer)}
@@ -72,15 +82,18 @@ def compare(
             observer.run_started(run, runs.index(run) + 1)
             try:
                 record = _twin(run, records.values()) or train_and_score(run, cell, options, folder, observer, train)[1]
-            except NonFiniteLossError as error:
-                diverged.append(f"{run.stem}: {error}")
+            except DeepGUMError as error:
+                failed.append(f"{run.stem}: {error}")
+                observer.run_failed(run, error)
                 continue
             folder.results.append(record)
             records[_name(record)] = record
             observer.run_finished(run, record)
-    if diverged:
-        raise NonFiniteLossError(f"{len(diverged)} of the {len(runs)} runs diverged. {' '.join(diverged)}")
-    return [records[run.digest, run.method, run.noise] for run in runs]
+    names = [(run.digest, run.method, run.noise) for run in runs]
+    finished = [records[name] for name in names if name in records]
+    if failed:
+        raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", finished)
+    return finished
 
 
 def train_and_score(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from deepgum.errors import DeepGUMError
     from deepgum.experiments.records import RunKey, RunRecord
     from deepgum.training.history import Event
 
@@ -28,3 +29,6 @@ class Observer:
 
     def run_finished(self, run: RunKey, record: RunRecord) -> None:
         """A run is over, and its record on the disk."""
+
+    def run_failed(self, run: RunKey, error: DeepGUMError) -> None:
+        """A run ended with an error, and left no record; the others go on."""

@@ -28,7 +28,7 @@ def as_residuals(residuals: Array) -> Tensor:
         )
     if isinstance(residuals, np.ndarray) and residuals.dtype.kind not in "fiub":
         raise InvalidDataError(f"Residuals should be real numbers. Found dtype {residuals.dtype}.")
-    tensor = torch.as_tensor(residuals).detach()
+    tensor = _as_tensor(residuals).detach()
     if tensor.is_complex():
         raise InvalidDataError(f"Residuals should be real numbers. Found dtype {tensor.dtype}.")
     if tensor.device.type == "mps":  # that device has no float64
@@ -50,7 +50,7 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
     """Return the weights as a float64 (n,) tensor beside the residuals, or say what is wrong with them."""
     if sample_weight is None:
         return None
-    weights = torch.as_tensor(sample_weight).detach().to(device=residuals.device, dtype=torch.float64)
+    weights = _as_tensor(sample_weight).detach().to(device=residuals.device, dtype=torch.float64)
     if weights.shape != residuals.shape[:1]:
         raise InvalidDataError(
             f"`sample_weight` should have shape ({len(residuals)},), one a row. Found {tuple(weights.shape)}."
@@ -64,3 +64,8 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
 def like(template: ArrayT, result: Tensor) -> ArrayT:
     """Return `result` as what `template` is: a NumPy array or a tensor."""
     return result.cpu().numpy() if isinstance(template, np.ndarray) else result
+
+
+def _as_tensor(values: Array) -> Tensor:
+    # Torch has no negative strides, which a reversed view of an array has.
+    return torch.as_tensor(np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values)

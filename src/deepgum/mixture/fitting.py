@@ -32,7 +32,7 @@ class MixtureFit:
     n_iter : int
         M steps, the most over the sizes.
     converged : bool
-        Whether no group was stopped by the cap.
+        Whether EM came to rest in every group, whatever the verdict then made of it.
     """
 
     parameters: tuple[Parameters, ...]
@@ -57,7 +57,7 @@ def fit_groups(
 ) -> MixtureFit:
     """Fit every group of (n, d) residuals; weights (n,) are above 0; `warm` is a fit of the same partition."""
     status: dict[int, MixtureStatus] = {}
-    fits: list[tuple[Parameters, int]] = []
+    fits: list[tuple[Parameters, int, bool]] = []
     for position, size_class in enumerate(size_classes(groups)):
         values = columns(residuals, size_class)
         scales = spread(values, weights)
@@ -67,13 +67,13 @@ def fit_groups(
         fit = em.run(block, scales, first)
         verdict = judge(em, block, scales, start, fit)
         status.update(zip(size_class.groups, verdict.status, strict=True))
-        fits.append((verdict.parameters, fit.n_iter))
-    in_order = tuple(status[group] for group in range(len(groups)))
+        fits.append((verdict.parameters, fit.n_iter, bool(fit.converged.all())))
+    parameters, n_iter, converged = zip(*fits, strict=True)
     return MixtureFit(
-        parameters=tuple(parameters for parameters, _ in fits),
-        status=in_order,
-        n_iter=max(n_iter for _, n_iter in fits),
-        converged=MixtureStatus.ITERATION_LIMIT not in in_order,
+        parameters=parameters,
+        status=tuple(status[group] for group in range(len(groups))),
+        n_iter=max(n_iter),
+        converged=all(converged),
     )
 
 

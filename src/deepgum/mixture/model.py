@@ -10,30 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepgum.checks import check_choice, check_count, check_fraction, check_positive
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError
 from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
 from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.e_step import posterior, summarise
-from deepgum.mixture.em import EM
 from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, complaint, fit_groups
-from deepgum.mixture.gaussian import STRUCTURES
 from deepgum.mixture.parameters import to_device
-from deepgum.mixture.partition import Groups, Partition, partition, size_classes
-from deepgum.mixture.state import FORMAT, check_state, pack, split, unpack
+from deepgum.mixture.partition import Partition, partition, size_classes
+from deepgum.mixture.settings import SETTINGS, MixtureSettings
+from deepgum.mixture.state import FORMAT, check_state, pack, plain, split, unpack
 from deepgum.mixture.statistics import PartialStatistics
 from deepgum.mixture.status import MixtureStatus
-from deepgum.mixture.uniform import uniform_rule
 
 __all__ = ["GaussianUniformMixture"]
 
-SETTINGS = (
-    "groups", "covariance_type", "uniform", "inlier_prior", "tol", "max_iter", "reg_covar", "init", "warm_start",
-)  # fmt: skip
 RESULTS = ("partition", "priors", "covariances", "log_uniform", "status", "n_iter", "converged", "array")
 
 
-class GaussianUniformMixture:
+class GaussianUniformMixture(MixtureSettings):
     """Mixture of a zero-mean Gaussian (inliers) and a uniform density (outliers), one for each group of coordinates.
 
     Equation 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, fitted by EM to regression residuals.
@@ -63,7 +57,8 @@ class GaussianUniformMixture:
         Robust start: independent coordinates of a median-absolute-deviation scale about 0, taken at the lower quartile
         so that it holds with up to three quarters of outliers.
     warm_start : bool, default False
-        Start from the previous fit's parameters in the groups whose fit has converged or hit the cap.
+        Start from the previous fit's parameters in the groups whose fit has converged or hit the cap, if `groups` and
+        `uniform` are still the same.
 
     Attributes
     ----------
@@ -78,7 +73,9 @@ class GaussianUniformMixture:
     n_iter_ : int
         M steps taken (the most over the sizes of group).
     converged_ : bool
-        Whether every group came to rest within `max_iter`.
+        Whether EM came to rest within `max_iter` in every group, whatever its status: also where the parameters that it
+        came to were then replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or have collapsed.
+        On clean residuals EM may well not rest, and that is no fault: `status_` tells what is.
     status_ : tuple of MixtureStatus
         What became of each group.
     n_features_in_ : int
@@ -86,6 +83,8 @@ class GaussianUniformMixture:
 
     Notes
     -----
+    Settings are attributes, checked here and again in `fit`, which goes by what they are then.
+
     Differences from the letter of the paper: the scatter of eq. 3 is divided by the sum of the responsibilities; the
     uniform's variances are not let below the Gaussian's; and a group that is no mixture (see `MixtureStatus`) is given
     parameters that keep its responsibilities usable. From the authors' code: the prior is re-estimated (theirs stays
@@ -117,38 +116,8 @@ class GaussianUniformMixture:
     inlier_prior_: Array
     covariances_: tuple[Array, ...]
     log_uniform_density_: Array
-
-    def __init__(
-        self,
-        *,
-        groups: Groups = "sample",
-        covariance_type: str = "full",
-        uniform: str | float = "moments",
-        inlier_prior: str | float = "estimate",
-        tol: float = 1e-6,
-        max_iter: int = 200,
-        reg_covar: float = 1e-6,
-        init: str = "mad",
-        warm_start: bool = False,
-    ) -> None:
-        self.groups = groups
-        self.covariance_type = check_choice("covariance_type", covariance_type, STRUCTURES)
-        self.uniform = uniform
-        self.inlier_prior = inlier_prior
-        self.tol = check_positive("tol", tol, zero=True)
-        self.max_iter = check_count("max_iter", max_iter)
-        self.reg_covar = check_positive("reg_covar", reg_covar, zero=True)
-        self.init = check_choice("init", init, ("mad",))
-        self.warm_start = bool(warm_start)
-        if isinstance(groups, str):
-            check_choice("groups", groups, ("sample", "landmark", "coordinate"))
-        if isinstance(inlier_prior, str):
-            check_choice("inlier_prior", inlier_prior, ("estimate",))
-            prior = None
-        else:
-            prior = check_fraction("inlier_prior", inlier_prior, open_below=True, open_above=True)
-        self._em = EM(self.covariance_type, uniform_rule(uniform), prior, self.reg_covar, self.tol, self.max_iter)
-        self._fit: MixtureFit | None = None
+    _fit: MixtureFit | None = None
+    _fitted_uniform: str | float | None = None
 
     def fit(self, residuals: Array, sample_weight: Array | None = None) -> Self:
         """Fit eq. 1 to residuals.
@@ -167,6 +136,8 @@ class GaussianUniformMixture:
 
         Raises
         ------
+        InvalidParameterError
+            A setting that was changed to something that the constructor would refuse.
         InvalidDataError
             Residuals that are not (n, d) or not finite, weights that do not fit them, or fewer samples than the largest
             group's covariance needs (k + 1; 2 for "diag" and "spherical").
@@ -177,14 +148,14 @@ class GaussianUniformMixture:
             Once, naming every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, with the remedy. (That there
             are no outliers is good news and not warned about.)
         """
+        em = self._em()
         tensor = as_residuals(residuals)
         weights = as_weights(sample_weight, tensor)
         if weights is not None:
             tensor, weights = tensor[weights > 0], weights[weights > 0]
         groups = partition(self.groups, tensor.shape[1])
-        check_count_of_samples(self._em, len(tensor), groups)
-        warm = self._fit if self.warm_start and self._fit is not None and self.partition_ == groups else None
-        fit = fit_groups(self._em, tensor, weights, groups, warm)
+        check_count_of_samples(em, len(tensor), groups)
+        fit = fit_groups(em, tensor, weights, groups, self._warm(groups))
         self._publish(groups, fit, as_numpy=isinstance(residuals, np.ndarray))
         message = complaint(fit.status)
         if message:
@@ -212,9 +183,7 @@ class GaussianUniformMixture:
 
     def state_dict(self) -> dict[str, Any]:
         """Return settings and fit as tensors, numbers, strings and lists: for JSON and safetensors, never a pickle."""
-        state: dict[str, Any] = {"format": FORMAT} | {name: getattr(self, name) for name in SETTINGS}
-        if not isinstance(self.groups, str):
-            state["groups"] = [[int(index) for index in group] for group in self.groups]
+        state: dict[str, Any] = {"format": FORMAT} | plain(self.get_params())
         if self._fit is None:
             return state
         fitted = {
@@ -245,10 +214,17 @@ class GaussianUniformMixture:
         mixture._publish(groups, fit, as_numpy=state["array"] == "numpy")
         return mixture
 
+    def _warm(self, groups: Partition) -> MixtureFit | None:
+        # A density that EM does not update would outlive the setting it came from.
+        if self.warm_start and self._fit is not None and self._fitted_uniform == self.uniform:
+            return self._fit if self.partition_ == groups else None
+        return None
+
     def _publish(self, groups: Partition, fit: MixtureFit, *, as_numpy: bool) -> None:
         def show(tensor: Tensor) -> Array:
             return tensor.cpu().numpy() if as_numpy else tensor
 
+        self._fitted_uniform = self.uniform
         self._fit, self.partition_, self.n_features_in_ = fit, groups, sum(map(len, groups))
         self.status_, self.n_iter_, self.converged_ = fit.status, fit.n_iter, fit.converged
         packed = pack(fit.parameters, groups)

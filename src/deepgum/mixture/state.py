@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from deepgum.mixture.parameters import Parameters
 from deepgum.mixture.partition import Partition, SizeClass, size_classes
 from deepgum.mixture.uniform import Uniform
 
-__all__ = ["FORMAT", "check_state", "pack", "split", "unpack"]
+__all__ = ["FORMAT", "check_state", "pack", "plain", "split", "unpack"]
 
 FORMAT = "deepgum.GaussianUniformMixture/1"
 
@@ -29,6 +30,21 @@ def check_state(state: Mapping[str, Any], required: tuple[str, ...], fitted: tup
         raise InvalidDataError(
             f"A mixture's state lacks {listing(missing) or 'nothing'} and has unknown {listing(unknown) or 'nothing'}."
         )
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as strings, Python numbers, truth values and lists, whatever kind of number was given."""
+
+    def number(value: Any) -> int | float:
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+    state: dict[str, Any] = {
+        name: value if isinstance(value, str) else number(value) for name, value in settings.items() if name != "groups"
+    }
+    groups = settings["groups"]
+    state["groups"] = groups if isinstance(groups, str) else [[int(index) for index in group] for group in groups]
+    state["warm_start"] = bool(settings["warm_start"])
+    return state
 
 
 def pack(parameters: tuple[Parameters, ...], partition: Partition) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ def build_model(name: str, data: RegressionData, seed: int) -> Regressor:
     UnknownNameError
         If the name is neither known nor a dotted factory.
     InvalidParameterError
-        If the factory cannot be imported, or does not make a module with a linear layer.
+        If the factory cannot be imported or called, or does not make a module with a linear layer.
 
     Examples
     --------
@@ -73,16 +73,30 @@ def build_model(name: str, data: RegressionData, seed: int) -> Regressor:
 
 def _from_factory(path: str, data: RegressionData) -> nn.Module:
     module_name, _, attribute = path.partition(":")
+    n_outputs = data.targets.shape[1]
+    # Other people's code may raise anything; whatever it is, it is the factory that has to change.
     try:
         factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InvalidParameterError("model", "a factory that can be imported", path, f"{error}.") from error
-    parameters = inspect.signature(factory).parameters
-    n_outputs = data.targets.shape[1]
-    takes_classes = "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    backbone = factory(num_classes=n_outputs) if takes_classes else _with_new_head(factory(), n_outputs, path)
+    except Exception as error:
+        raise InvalidParameterError("model", "a factory that can be imported", path, _reason(error)) from error
+    try:
+        parameters = inspect.signature(factory).parameters
+        takes_classes = "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        backbone = factory(num_classes=n_outputs) if takes_classes else factory()
+    except Exception as error:
+        expected = "a factory that can be called with `num_classes` or without arguments"
+        raise InvalidParameterError("model", expected, path, _reason(error)) from error
+    if not isinstance(backbone, nn.Module):
+        hint = f"It makes an object of type {type(backbone).__name__}."
+        raise InvalidParameterError("model", "a factory of torch modules", path, hint)
+    if not takes_classes:
+        backbone = _with_new_head(backbone, n_outputs, path)
     grey = data.inputs.ndim == 4 and data.inputs.shape[1] == 1
     return nn.Sequential(_RepeatGrey(), backbone) if grey else backbone
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).rstrip('.')}."
 
 
 def _with_new_head(backbone: nn.Module, n_outputs: int, path: str) -> nn.Module:

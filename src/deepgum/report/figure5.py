@@ -31,7 +31,7 @@ def draw_figure5(records: Sequence[RunRecord]) -> Figure:
     Raises
     ------
     InvalidDataError
-        If there are no records, or they are of several data sets, sizes or groups in one panel.
+        If there are no records, or they are of several data sets or sizes, or of several groups in one panel.
     """
     if not records:
         raise InvalidDataError("`records` should hold at least one run. Found none.")
@@ -97,6 +97,12 @@ def _check_comparable(records: Sequence[RunRecord]) -> None:
         found = distinct(records, lambda record, name=name: getattr(record, name))  # type: ignore[misc]
         if len(found) > 1:
             raise InvalidDataError(f"`records` of one figure should share `{name}`. Found {found}.")
+    for noise in distinct(records, lambda record: record.noise):
+        groups = distinct([record for record in records if record.noise == noise], lambda record: record.groups)
+        if len(groups) > 1:
+            raise InvalidDataError(
+                f"`records` of one kind of noise should share `groups`. Found {groups} under {noise_label(noise)}."
+            )
 
 
 def _rank(noise: str) -> int:

@@ -14,6 +14,7 @@ from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.report.style import method_style, noise_label
 
 if TYPE_CHECKING:
+    from deepgum.errors import DeepGUMError
     from deepgum.training.history import Event
 
 __all__ = ["Reporter"]
@@ -110,6 +111,11 @@ class Reporter(Observer):
         self._progress.update(self._runs, advance=1)
         failures = "-" if record.failure_rate is None else f"{100 * record.failure_rate:.1f} %"
         self.say(f"{self._name}: failure rate {failures}, {record.epochs} epochs, {record.seconds:.0f} s")
+
+    def run_failed(self, run: RunKey, error: DeepGUMError) -> None:
+        """Leave a line with the reason."""
+        self._progress.update(self._runs, advance=1)
+        self.say(f"{self._name}: failed. {error}", style="red")
 
     def _due(self) -> bool:
         now = time.monotonic()

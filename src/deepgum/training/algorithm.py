@@ -19,7 +19,7 @@ from deepgum.scale import mad_scale
 from deepgum.training.history import Event, History, RoundRecord
 from deepgum.training.objective import Criterion, Objective, held_out_log_likelihood, mean_loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
-from deepgum.training.result import TrainingResult, check_training_data
+from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.sgd import run_sgd
 
 __all__ = ["check_deepgum", "fit_deepgum"]
@@ -85,6 +85,7 @@ def fit_deepgum(
     """
     options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
     check_deepgum(train, validation, options)
+    check_network(model, train, sgd)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
@@ -164,11 +165,12 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
     """
     check_training_data(train, validation)
     largest = max(map(len, partition(_unfitted(options).groups, train.targets.shape[1])))
+    needed = largest + 1 if options.covariance_type == "full" else 2
     for name, data in (("train", train), ("validation", validation)):
-        if len(data) <= largest:
+        if len(data) < needed:
             raise InvalidDataError(
-                f"`{name}` should have at least {largest + 1} samples: a group of {largest} coordinates has a "
-                f"covariance. Found {len(data)}. Smaller `groups` need fewer."
+                f"`{name}` should have at least {needed} samples, for the {options.covariance_type} covariance of a "
+                f"group of {largest} coordinates. Found {len(data)}. Smaller `groups` need fewer."
             )
 
 

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
-from deepgum.losses import get_loss
+from deepgum.losses import Loss, get_loss
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
 from deepgum.training.history import Event, History
 from deepgum.training.objective import Objective, mean_loss, median_absolute_error
 from deepgum.training.options import Groups, SGDOptions
-from deepgum.training.result import TrainingResult, check_training_data
+from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.sgd import run_sgd
 
 __all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
@@ -31,7 +31,7 @@ def fit_loss(
     train: RegressionData,
     validation: RegressionData,
     *,
-    loss: str,
+    loss: str | Loss,
     groups: Groups = "sample",
     sgd: SGDOptions | None = None,
     seed: int = 0,
@@ -49,8 +49,9 @@ def fit_loss(
         phi(x; w); trained in place.
     train, validation : RegressionData
         Labels of either may be wrong or missing (NaN).
-    loss : str
-        A name that `deepgum.losses.get_loss` knows.
+    loss : str or Loss
+        A name that `deepgum.losses.get_loss` knows, or a loss with parameters of your own, for example
+        `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What the loss's own rule flags as a whole.
     sgd, seed, on_event
@@ -69,8 +70,9 @@ def fit_loss(
         As soon as a loss is not finite.
     """
     sgd = sgd or SGDOptions()
-    robust, first = get_loss(loss), get_loss("l2")
+    robust, first = loss if isinstance(loss, Loss) else get_loss(loss), get_loss("l2")
     check_training_data(train, validation)
+    check_network(model, train, sgd)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
     began = time.perf_counter()
     history = History(listener=on_event)

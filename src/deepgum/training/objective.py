@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from deepgum.data.batches import Batch
-from deepgum.errors import IdentifiabilityWarning, NonFiniteLossError
+from deepgum.errors import IdentifiabilityWarning, NonFiniteLossError, listing
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 
@@ -52,12 +52,13 @@ class Objective:
         if scale is not None:
             scale = batch.per_coordinate(scale.to(predictions))
         value = self.loss(batch.targets - predictions, weights=weights, scale=scale)
-        if not value.isfinite():
+        # A prediction of NaN would pass for a missing label, so the loss alone does not show it.
+        if not (value.isfinite() and predictions.isfinite().all()):
             spoiled = batch.index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
             raise NonFiniteLossError(
-                f"The {self.name} loss became {value.item()} on the samples {batch.index.tolist()[:8]}..."
-                f" ({len(spoiled)} of them with predictions that are not finite). The weights are those of the step"
-                " before. Try a smaller `learning_rate`, and look at these samples' inputs."
+                f"The {self.name} loss became {value.item()} in a batch of {len(batch.index)}, with predictions that "
+                f"are not finite on {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The weights are "
+                "those of the step before. Try a smaller `learning_rate`, and look at these samples' inputs."
             )
         return value
 

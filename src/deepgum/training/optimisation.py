@@ -21,9 +21,8 @@ def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimi
     return optimizers[options.optimizer](parameters, rate, weight_decay=decay)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, options: SGDOptions, steps_per_epoch: int) -> LRScheduler:
-    """Return the schedule that the options name, to be stepped after every batch."""
-    total = options.epochs_max * steps_per_epoch
+def build_schedule(optimizer: torch.optim.Optimizer, options: SGDOptions, total: int) -> LRScheduler:
+    """Return the schedule that the options name over `total` steps, to be stepped after every batch."""
     if options.schedule == "cosine":
         return CosineAnnealingLR(optimizer, total)
     if options.schedule == "one-cycle":

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch
+
 from deepgum.checks import check_choice, check_count, check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import LOSSES
 
-__all__ = ["PRESETS", "DeepGUMOptions", "Groups", "SGDOptions"]
+__all__ = ["PRESETS", "DeepGUMOptions", "Groups", "SGDOptions", "check_device"]
 
 Groups = Literal["sample", "landmark", "coordinate"] | Sequence[Sequence[int]]
 
@@ -85,6 +87,26 @@ class SGDOptions:
         check_count("epochs_max", self.epochs_max)
         check_count("patience", self.patience)
         check_choice("precision", self.precision, PRECISIONS)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that torch does not know, or that this machine does not have.
+
+    Raises
+    ------
+    InvalidParameterError
+        With torch's own words.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidParameterError("device", "the name of a device that torch knows", name, reason) from error
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidParameterError("device", "a device that is there", name, reason) from error
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
 from deepgum.mixture import GaussianUniformMixture
+from deepgum.residuals import predict
 from deepgum.training.history import History
+from deepgum.training.options import SGDOptions, check_device
 
-__all__ = ["TrainingResult", "check_training_data"]
+__all__ = ["TrainingResult", "check_network", "check_training_data"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,23 @@ class TrainingResult:
     def epochs(self) -> int:
         """Epochs of SGD in all, over all rounds: what the training cost."""
         return len(self.history.epochs)
+
+
+def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> None:
+    """Put the network on its device and try it on one sample, before any work.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the device is not there.
+    InvalidDataError
+        If the network does not give as many values a sample as there are coordinates.
+    NonFiniteLossError
+        If they are not finite.
+    """
+    check_device(sgd.device)
+    model.to(sgd.device)
+    predict(model, train.subset([0]), device=sgd.device, precision=sgd.precision)
 
 
 def check_training_data(train: RegressionData, validation: RegressionData) -> None:

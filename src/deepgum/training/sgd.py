@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -95,34 +96,43 @@ def run_sgd(
 
     model.to(device)
     optimizer = build_optimizer(model, options)
-    steps = -(-len(train) // options.batch_size)
-    schedule = build_schedule(optimizer, options, steps)
+    most = epochs_max or options.epochs_max
+    schedule = build_schedule(optimizer, options, most * -(-len(train) // options.batch_size))
     best_score, best_epoch = (score(), 0) if start_counts else (float("inf"), 0)
     best_weights = copy.deepcopy(model.state_dict())
 
     epoch = 0
-    for epoch in range(1, (epochs_max or options.epochs_max) + 1):
-        began = time.perf_counter()
-        minimised = objective(epoch)
-        model.train()
-        total = 0.0
-        for batch in shuffled_batches(train, options.batch_size, generator, mirror=options.mirror, device=device):
-            with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-                predictions = model(batch.inputs)
-            loss = minimised(batch, predictions)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(batch.index)
-        current = score()
-        improved = current < best_score
-        if improved:
-            best_score, best_epoch = current, epoch
-            best_weights = copy.deepcopy(model.state_dict())
-        seconds = time.perf_counter() - began
-        history.add(EpochRecord(minimised.name, round, epoch, total / len(train), current, seconds, improved))
-        if epoch - max(best_epoch, least_epochs) >= options.patience:
-            break
+    with _seeded(generator.initial_seed() + round, device):
+        for epoch in range(1, most + 1):
+            began = time.perf_counter()
+            minimised = objective(epoch)
+            model.train()
+            total = 0.0
+            for batch in shuffled_batches(train, options.batch_size, generator, mirror=options.mirror, device=device):
+                with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+                    predictions = model(batch.inputs)
+                loss = minimised(batch, predictions)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+                total += loss.item() * len(batch.index)
+            current = score()
+            improved = current < best_score
+            if improved:
+                best_score, best_epoch = current, epoch
+                best_weights = copy.deepcopy(model.state_dict())
+            seconds = time.perf_counter() - began
+            history.add(EpochRecord(minimised.name, round, epoch, total / len(train), current, seconds, improved))
+            if epoch - max(best_epoch, least_epochs) >= options.patience:
+                break
     model.load_state_dict(best_weights)
     return SGDRun(best_score, best_epoch, epoch)
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Give what draws from the global generators (dropout) a seed of its own, and put them back as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
