@@ -13,11 +13,11 @@ from deepgum.errors import ComparisonError, DeepGUMError
 from deepgum.experiments.cells import Cell, make_cell
 from deepgum.experiments.folder import OutputFolder
 from deepgum.experiments.observer import Observer
-from deepgum.experiments.options import CompareOptions, check_device
+from deepgum.experiments.options import CompareOptions
 from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.experiments.scoring import score_run
 from deepgum.models import build_model
-from deepgum.training import TrainingResult, check_method, train_method
+from deepgum.training import TrainingResult, check_device, check_method, train_method
 
 if TYPE_CHECKING:
     from deepgum.training.options import Groups

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
 from deepgum.errors import InvalidParameterError
@@ -18,7 +16,7 @@ from deepgum.experiments.observer import Observer
 from deepgum.experiments.records import RunKey
 from deepgum.training import METHODS, SGDOptions
 
-__all__ = ["CompareOptions", "check_device"]
+__all__ = ["CompareOptions"]
 
 GROUPS = ("sample", "landmark", "coordinate")
 
@@ -140,23 +138,3 @@ def _choices(method: str) -> dict[str, Any]:
         "options": None if named.options is None else asdict(named.options),
         "oracle": named.oracle,
     }
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that torch does not know, or that this machine does not have.
-
-    Raises
-    ------
-    InvalidParameterError
-        With torch's own words.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidParameterError("device", "the name of a device that torch knows", name, reason) from error
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidParameterError("device", "a device that is there", name, reason) from error

@@ -4,7 +4,7 @@ from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss
 from deepgum.training.history import EpochRecord, Event, History, RoundRecord
 from deepgum.training.methods import METHODS, Method, check_method, train_method
-from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions
+from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions, check_device
 from deepgum.training.result import TrainingResult
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RoundRecord",
     "SGDOptions",
     "TrainingResult",
+    "check_device",
     "check_method",
     "fit_deepgum",
     "fit_loss",
