@@ -37,10 +37,15 @@ class _Group(click.Group):
             ctx.exit(2)
 
 
-def _listed(kind: Callable[[str], Any], what: str) -> Callable[[click.Context, click.Parameter, str], tuple[Any, ...]]:
+_Read = Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]
+
+
+def _listed(kind: Callable[[str], Any], what: str) -> _Read:
     """Read values with commas between them; what is in the list is checked by the library."""
 
-    def read(ctx: click.Context, param: click.Parameter, value: str) -> tuple[Any, ...]:
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
         try:
             return tuple(kind(part.strip()) for part in value.split(","))
         except ValueError:
@@ -226,7 +231,8 @@ def compare(
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Where to, without ending.  [default: figure5 beside the first]"
 )
-def plot(results: tuple[Path, ...], out: Path | None) -> None:
+@click.option("--methods", callback=_NAMES, help="Which to draw, in this order.  [default: all]")
+def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] | None) -> None:
     """Draw Figure 5 from results files, or from folders that hold one.
 
     Failure rate on top, precision and recall of the flags below, a column for each kind of noise, the mean
@@ -235,13 +241,14 @@ def plot(results: tuple[Path, ...], out: Path | None) -> None:
     \b
     Examples:
       deepgum plot runs/faces
+      deepgum plot runs/faces --methods l2,huber,biweight,deepgum
       deepgum plot runs/a/results.jsonl runs/b/results.jsonl --out figures/both
     """
-    from deepgum.experiments.records import read_records
+    from deepgum.experiments.records import read_records, select
     from deepgum.report.figure5 import draw_figure5
     from deepgum.report.style import FORMATS, save
 
-    figure = draw_figure5(read_records(results))
+    figure = draw_figure5(select(read_records(results), methods))
     beside = results[0] if results[0].is_dir() else results[0].parent
     stem = out or beside / "figure5"
     if stem.suffix.lower() in {f".{kind}" for kind in FORMATS}:

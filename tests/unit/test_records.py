@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, UnknownNameError
 from deepgum.experiments.posteriors import Posteriors, write_atomically
-from deepgum.experiments.records import ResultsFile, RunKey, RunRecord, read_records
+from deepgum.experiments.records import ResultsFile, RunKey, RunRecord, read_records, select
 
 RECORD = RunRecord("l2", "ngo", 0.2, 0, 0.12, 0.03, 0.02, None, None, 0.4, 9, 1.5, 3000, 48, dataset="digits")
 KEY = RunKey("l2", "ngo", 0.2, 0, "landmark", {"loss": "l2", "oracle": False}, {"epochs_max": 9, "model": "facenet"})
@@ -188,3 +188,12 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
         fail()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_select_keeps_what_is_named_in_that_order_and_refuses_what_is_not_there():
+    records = [replace(RECORD, method=name, rate=rate) for rate in (0.2, 0.4) for name in ("l2", "l1", "deepgum")]
+    assert select(records, None) == records
+    chosen = select(records, ["deepgum", "l2"])
+    assert [record.method for record in chosen] == ["deepgum", "deepgum", "l2", "l2"]
+    with pytest.raises(UnknownNameError, match="Did you mean 'deepgum'"):
+        select(records, ["l2", "deep-gum"])

@@ -17,7 +17,7 @@ from deepgum.experiments.options import CompareOptions
 from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.experiments.scoring import score_run
 from deepgum.models import build_model
-from deepgum.training import TrainingResult, check_device, check_method, train_method
+from deepgum.training import TrainingResult, check_device, check_method, check_network, train_method
 
 if TYPE_CHECKING:
     from deepgum.training.options import Groups
@@ -70,7 +70,7 @@ def compare(
         # Options have checked the name.
         check_method(run.method, subset.train, subset.validation, cast("Groups", run.groups))
     for seed, subset in subsets.items():
-        build_model(options.model, subset.train, seed)
+        check_network(build_model(options.model, subset.train, seed), subset.train, options.sgd)
     folder.claim(options.shared)
     observer.started(len(runs), len(runs) - len(missing))
     failed = []

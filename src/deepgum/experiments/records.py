@@ -14,9 +14,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError, listing
+from deepgum.errors import InvalidDataError, UnknownNameError, listing
 
-__all__ = ["ResultsFile", "RunKey", "RunRecord", "read_records"]
+__all__ = ["ResultsFile", "RunKey", "RunRecord", "read_records", "select"]
 
 
 @dataclass(frozen=True)
@@ -225,3 +225,27 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
             cell = (record.dataset, record.train_size, record.image_size, record.groups)
             latest[(*cell, record.method, record.noise, record.rate, record.seed)] = record
     return list(latest.values())
+
+
+def select(records: Iterable[RunRecord], methods: Iterable[str] | None) -> list[RunRecord]:
+    """Keep the records of some methods, in the order in which these are named; None keeps all.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no record of a method.
+
+    Examples
+    --------
+    >>> record = RunRecord("l2", "ngo", 0.2, 0, 0.12, 0.03, 0.02, None, None, None, 9, 1.5, 3000, 48)
+    >>> select([record], ["l2"]) == [record]
+    True
+    """
+    records = list(records)
+    if methods is None:
+        return records
+    of = {name: [record for record in records if record.method == name] for name in methods}
+    for name, found in of.items():
+        if not found:
+            raise UnknownNameError("methods", name, dict.fromkeys(record.method for record in records))
+    return [record for found in of.values() for record in found]

@@ -5,7 +5,7 @@ from deepgum.training.baselines import fit_loss
 from deepgum.training.history import EpochRecord, Event, History, RoundRecord
 from deepgum.training.methods import METHODS, Method, check_method, train_method
 from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions, check_device
-from deepgum.training.result import TrainingResult
+from deepgum.training.result import TrainingResult, check_network
 
 __all__ = [
     "METHODS",
@@ -20,6 +20,7 @@ __all__ = [
     "TrainingResult",
     "check_device",
     "check_method",
+    "check_network",
     "fit_deepgum",
     "fit_loss",
     "train_method",

@@ -61,13 +61,17 @@ def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> N
     InvalidParameterError
         If the device is not there.
     InvalidDataError
-        If the network does not give as many values a sample as there are coordinates.
+        If the network cannot take the inputs, or does not give as many values a sample as there are coordinates.
     NonFiniteLossError
         If they are not finite.
     """
     check_device(sgd.device)
     model.to(sgd.device)
-    predict(model, train.subset([0]), device=sgd.device, precision=sgd.precision)
+    try:
+        predict(model, train.subset([0]), device=sgd.device, precision=sgd.precision)
+    except (RuntimeError, TypeError) as error:
+        shape = (1, *train.inputs.shape[1:])
+        raise InvalidDataError(f"The network cannot take inputs of shape {shape}: {error}") from error
 
 
 def check_training_data(train: RegressionData, validation: RegressionData) -> None:
