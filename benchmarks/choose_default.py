@@ -27,11 +27,11 @@ from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_dee
 from deepgum.training.baselines import without_labels
 
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "default, rounds go on": {"restart": "continue"},
-    "default, first loss L1": {"first_loss": "l1"},
-    "default, weighted L2": {"weighted_loss": "l2"},
-    "default, uniform by range": {"uniform": "range"},
+    "continue": {"restart": "continue"},
+    "fresh": {"restart": "fresh"},
+    "fresh, first loss L1": {"restart": "fresh", "first_loss": "l1"},
+    "fresh, weighted L2": {"restart": "fresh", "weighted_loss": "l2"},
+    "fresh, uniform by range": {"restart": "fresh", "uniform": "range"},
     "paper": {"preset": "paper"},
     "paper, a round's start counts": {"preset": "paper", "start_counts": True},
 }

@@ -126,9 +126,9 @@ class DeepGUMOptions:
         median over coordinates of their MAD scale), so that labels in other units give the same network.
     warmup_epochs : int or None
         Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
-    restart : {"fresh", "continue"}
-        Whether a round of SGD begins again from the initial weights, free of what they learned from labels that are
-        now known to be wrong, or goes on from the current ones (the paper).
+    restart : {"continue", "fresh"}
+        Whether a round of SGD goes on from the current weights (the paper), or begins again from the initial ones, free
+        of what they learned from labels that are now known to be wrong.
     start_counts : bool
         In a round that goes on: whether the weights that it starts from are a candidate for its best ones. If they are,
         a round that does not improve on them within the patience is the last.
@@ -162,7 +162,7 @@ class DeepGUMOptions:
     weighted_loss: str = "l1"
     cauchy_scale: float | None = None
     warmup_epochs: int | None = None
-    restart: str = "fresh"
+    restart: str = "continue"
     start_counts: bool = False
     epoch_rule: str = "log-likelihood"
     round_rule: str = "log-likelihood"
