@@ -89,7 +89,7 @@ def demo(out: Path | None, threads: int) -> None:
     \b
     Examples:
       deepgum demo
-      deepgum demo --out /tmp/demo --threads 4
+      deepgum demo --out my-demo --threads 4
     """
     with _session(threads, _STARTS_ANEW) as (console, reporter):
         from deepgum.experiments.demo import free_folder, run_demo
