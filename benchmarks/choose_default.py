@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from deepgum.data.corruption import NOISES, corrupt_landmarks
+from deepgum.data.corruption import NOISES, corrupt
 from deepgum.data.lfw_net import load_lfw_net
 from deepgum.data.regression import RegressionData
 from deepgum.evaluation import failure_rate
@@ -44,7 +44,7 @@ def train(
 ) -> TrainingResult:
     """Train one candidate under one corruption."""
     generator = torch.Generator().manual_seed(2000 + seed)
-    wrong = [corrupt_landmarks(data.targets, noise, rate, generator) for data in (faces, stop)]
+    wrong = [corrupt(data.targets, noise, rate, generator) for data in (faces, stop)]
     dirty = [data.with_targets(w.targets) for data, w in zip((faces, stop), wrong, strict=True)]
     groups = NOISES[noise].unit
     network = build_model("facenet", dirty[0], seed)

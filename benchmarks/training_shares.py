@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 
 from deepgum.data.batches import shuffled_batches
-from deepgum.data.corruption import corrupt_landmarks
+from deepgum.data.corruption import corrupt
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.mixture import GaussianUniformMixture
@@ -39,7 +39,7 @@ def spots(n: int, size: int, seed: int) -> RegressionData:
     pixels = (clean * size).long().view(n, 5, 2)
     for mark in range(5):
         images[torch.arange(n), 0, pixels[:, mark, 1], pixels[:, mark, 0]] = 255 - 25 * mark
-    targets = corrupt_landmarks(clean, "l-ugo", 0.4, generator).targets
+    targets = corrupt(clean, "l-ugo", 0.4, generator).targets
     return RegressionData.from_arrays(images.numpy(), targets, mirror=Mirror.landmarks([(0, 1), (3, 4)], 5))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from deepgum.data import Corruption as Corruption
     from deepgum.data import Mirror as Mirror
     from deepgum.data import RegressionData as RegressionData
-    from deepgum.data import corrupt_landmarks as corrupt_landmarks
+    from deepgum.data import corrupt as corrupt
     from deepgum.data import load_digits_landmarks as load_digits_landmarks
     from deepgum.data import load_lfw_net as load_lfw_net
     from deepgum.data import split_validation as split_validation
@@ -51,7 +51,7 @@ _HOMES = {
         "Corruption",
         "Mirror",
         "RegressionData",
-        "corrupt_landmarks",
+        "corrupt",
         "load_digits_landmarks",
         "load_lfw_net",
         "split_validation",

@@ -14,6 +14,7 @@ __all__ = [
     "ComparisonError",
     "DeepGUMError",
     "DeepGUMWarning",
+    "DiskFullError",
     "IdentifiabilityWarning",
     "InvalidDataError",
     "InvalidParameterError",
@@ -52,9 +53,19 @@ class InvalidParameterError(DeepGUMError, ValueError):
     """
 
     def __init__(self, parameter: str, expected: str, found: object, hint: str = "") -> None:
-        self.parameter = parameter
+        self.parameter, self.expected, self.found, self.hint = parameter, expected, found, hint
         message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {found!r}`."
         super().__init__(f"{message} {hint}".rstrip())
+
+    def within(self, section: str) -> InvalidParameterError:
+        """Return the same error of a parameter that stands in a section of a file.
+
+        Examples
+        --------
+        >>> InvalidParameterError("patience", "a whole number", 0.5).within("training").parameter
+        'training.patience'
+        """
+        return InvalidParameterError(f"{section}.{self.parameter}", self.expected, self.found, self.hint)
 
 
 class UnknownNameError(InvalidParameterError):
@@ -83,6 +94,10 @@ class MissingImagesError(InvalidDataError, FileNotFoundError):
 
 class UnreadableImagesError(InvalidDataError):
     """Image files that are there and cannot be decoded; all of them are named."""
+
+
+class DiskFullError(DeepGUMError, OSError):
+    """A disk cannot hold what is to be written to it; nothing half-written is left."""
 
 
 class OutputFolderError(DeepGUMError, ValueError):

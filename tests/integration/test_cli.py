@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import deepgum
 from deepgum.cli import main
 from deepgum.data.corruption import NOISES
-from deepgum.experiments.cells import DATASETS
+from deepgum.experiments.datasets import DATASETS
 from deepgum.training import METHODS
 from deepgum.training.options import OPTIMIZERS, PRECISIONS, SCHEDULES
 

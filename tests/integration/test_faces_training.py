@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from deepgum.data.corruption import corrupt_landmarks
+from deepgum.data.corruption import corrupt
 from deepgum.data.lfw_net import load_lfw_net
 from deepgum.evaluation import detection_scores, failure_rate
 from deepgum.residuals import predict
@@ -28,7 +28,7 @@ def test_wrong_landmarks_of_real_faces_are_found_and_learned_without(tmp_path):
     order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(0))
     train, validation = faces.subset(order[:1200]), faces.subset(order[1200:1400])
     generator = torch.Generator().manual_seed(1)
-    wrong, validation_wrong = (corrupt_landmarks(side.targets, "l-ugo", 0.4, generator) for side in (train, validation))
+    wrong, validation_wrong = (corrupt(side.targets, "l-ugo", 0.4, generator) for side in (train, validation))
     sgd = SGDOptions(epochs_max=8, patience=3, learning_rate=2e-3)
 
     results = {

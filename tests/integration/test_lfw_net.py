@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepgum.data import RegressionData, corrupt_landmarks, load_lfw_net
+from deepgum.data import RegressionData, corrupt, load_lfw_net
 from deepgum.errors import DeepGUMWarning, MissingImagesError
 
 FOLDER = Path(os.environ.get("DEEPGUM_DATA") or "nowhere") / "lfw_net"
@@ -88,7 +88,7 @@ def test_eyes_are_darker_than_what_lies_around_them(sets: tuple[RegressionData, 
 def test_corruption_reaches_training_labels_and_leaves_test_labels(sets: tuple[RegressionData, RegressionData]) -> None:
     train, test = sets
     before = test.targets.clone()
-    dirty = corrupt_landmarks(train.targets, "l-ugo", 0.4, torch.Generator().manual_seed(0))
+    dirty = corrupt(train.targets, "l-ugo", 0.4, torch.Generator().manual_seed(0))
     corrupted = train.with_targets(dirty.targets)
     assert dirty.outlier.sum() == round(0.4 * 5 * 9998)
     assert (corrupted.targets != train.targets).view(-1, 5, 2).any(dim=-1).sum() >= dirty.outlier.sum() - 1

@@ -76,7 +76,7 @@ def test_permuting_coordinates_with_their_groups_changes_nothing(seed, missing, 
     seed=seeds,
     exponent=st.floats(-6, 6),
     uniform=st.sampled_from(["moments", "range"]),
-    covariance_type=st.sampled_from(["full", "diag", "spherical"]),
+    covariance_type=st.sampled_from(["full", "diag", "spherical", "tied-spherical"]),
     missing=st.sampled_from([0.0, 0.1]),
 )
 def test_residuals_in_other_units(seed, exponent, uniform, covariance_type, missing):
@@ -185,6 +185,38 @@ def test_with_the_uniform_held_fixed_the_likelihood_never_falls(seed, covariance
     for before, after in pairwise(path):
         assert after >= before - 1e-9 * abs(before)
     assert path[-1] > path[0]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=seeds, missing=st.sampled_from([0.0, 0.3]), prior=st.sampled_from([None, 0.8]), k=st.sampled_from([1, 2, 3])
+)
+def test_with_a_shared_covariance_it_is_the_likelihood_of_all_groups_that_never_falls(seed, missing, prior, k):
+    residuals = contaminated(seed, n=100, missing=missing) * torch.tensor([1, 1, 3, 3, 0.3, 0.3], dtype=torch.float64)
+    groups = tuple(tuple(range(first, first + k)) for first in range(0, 6, k))
+    values = columns(residuals, SizeClass(tuple(range(len(groups))), groups))
+    scales, block = spread(values), make_block(values)
+    em = EM("tied-spherical", uniform_rule(-3.7), prior, reg_covar=0.0, tol=0.0, max_iter=1)
+    parameters, path = em.start(scales), []
+    for _ in range(30):
+        statistics = summarise(block, parameters)
+        path.append(statistics.log_likelihood.sum().item())
+        parameters = em.m_step(statistics, scales, parameters)
+        assert (parameters.covariance == parameters.covariance[0, 0, 0] * torch.eye(k, dtype=torch.float64)).all()
+    for before, after in pairwise(path):
+        assert after >= before - 1e-9 * abs(before)
+    assert path[-1] > path[0]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds, missing=st.sampled_from([0.0, 0.2]))
+def test_a_shared_covariance_does_not_depend_on_the_order_of_the_groups(seed, missing):
+    residuals = contaminated(seed, missing=missing)
+    settings = {"covariance_type": "tied-spherical", "inlier_prior": 0.7, "tol": 1e-9}
+    one = GaussianUniformMixture(groups=[[0, 1], [2, 3], [4, 5]], **settings).fit(residuals)
+    other = GaussianUniformMixture(groups=[[5, 4], [0, 1], [3, 2]], **settings).fit(residuals)
+    close(other.covariances_[0], one.covariances_[0])
+    close(other.responsibilities(residuals), one.responsibilities(residuals)[:, [2, 0, 1]], atol=1e-7)
 
 
 @settings(max_examples=10, deadline=None)

@@ -101,6 +101,46 @@ def test_structures_are_scikit_learns_own(covariance_type):
     np.testing.assert_allclose(covariance, expected[covariance_type], rtol=1e-12, atol=1e-12)
 
 
+def test_a_tied_covariance_is_that_of_all_groups_samples_in_one_list():
+    # With the prior and the density fixed nothing else tells the groups apart.
+    residuals = np.hstack([contaminated(400, 2, seed=seed) for seed in (3, 4, 5)])
+    settings = {"inlier_prior": 0.8, "uniform": -math.log(24), "tol": 1e-13, "max_iter": 1000, "reg_covar": 0.0}
+    tied = GaussianUniformMixture(groups="landmark", covariance_type="tied-spherical", **settings).fit(residuals)
+    listed = GaussianUniformMixture(covariance_type="spherical", **settings).fit(residuals.reshape(-1, 2))
+    for covariance in tied.covariances_:
+        np.testing.assert_allclose(covariance, listed.covariances_[0], rtol=1e-10)
+    np.testing.assert_allclose(
+        tied.responsibilities(residuals), listed.responsibilities(residuals.reshape(-1, 2)).reshape(-1, 3), atol=1e-10
+    )
+
+
+def test_one_tied_m_step_is_a_naive_float64_loop():
+    residuals = np.hstack([contaminated(150, 2, seed=1), 0.3 * contaminated(150, 2, seed=2)])
+    residuals[::4, 0] = np.nan
+    residuals[::5, 2:] = np.nan
+    groups = SizeClass((0, 1), ((0, 1), (2, 3)))
+    values = columns(torch.from_numpy(residuals), groups)
+    em = EM("tied-spherical", uniform_rule(-1.0), None, reg_covar=0.0, tol=0.0, max_iter=1)
+    scales = spread(values)
+    block = make_block(values)
+    start = em.start(scales)
+    before = start.covariance[0, 0, 0].item()
+    assert (start.covariance == before * torch.eye(2, dtype=torch.float64)).all()
+    top = bottom = 0.0
+    for row in residuals:
+        for group in groups.columns:
+            delta = row[list(group)]
+            delta = delta[~np.isnan(delta)]
+            if len(delta):
+                inlier = 0.5 * np.prod(stats.norm.pdf(delta, 0, math.sqrt(before)))
+                r = inlier / (inlier + 0.5 * math.exp(-len(delta)))
+                # What is missing is expected to be as wide as the Gaussian was.
+                top += r * (np.sum(delta**2) + (2 - len(delta)) * before)
+                bottom += r * 2
+    after = em.m_step(summarise(block, start), scales, start).covariance
+    np.testing.assert_allclose(after.numpy(), top / bottom * np.stack([np.eye(2)] * 2), rtol=1e-10, atol=1e-14)
+
+
 def test_log_likelihood_and_responsibilities_are_scipys():
     residuals = contaminated(300, 3, seed=2)
     mixture = GaussianUniformMixture().fit(residuals)

@@ -75,3 +75,40 @@ def test_the_generator_decides_all(faces):
         for s in (4, 4)
     )
     assert first == second
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(23, 4, 3, 3), (23, 5), (23, 2, 5)])
+def test_mirrored_samples_take_the_inputs_that_are_given_for_them(dtype, shape):
+    generator = torch.Generator().manual_seed(0)
+    inputs, mirrored = torch.randn(2, *shape, generator=generator).to(dtype)
+    mirror = Mirror.landmarks([], 1)
+    data = RegressionData.from_arrays(inputs, torch.rand(23, 2), mirror=mirror, mirrored_inputs=mirrored)
+    seen = set()
+    for batch in shuffled_batches(data, 7, torch.Generator().manual_seed(2)):
+        assert batch.inputs.dtype == torch.float32
+        for row, sample in enumerate(batch.index.tolist()):
+            flipped = bool(batch.mirrored[row])
+            seen.add(flipped)
+            assert torch.equal(batch.inputs[row], (mirrored if flipped else inputs)[sample].float())
+            assert batch.targets[row, 0] == (1 - data.targets[sample, 0] if flipped else data.targets[sample, 0])
+    assert seen == {True, False}
+    never = [*ordered_batches(data, 7), *shuffled_batches(data, 7, torch.Generator(), mirror=False)]
+    assert all(torch.equal(batch.inputs, inputs[batch.index].float()) for batch in never)
+
+
+def test_the_order_of_the_inputs_in_memory_changes_nothing(faces):
+    both = torch.stack([faces.inputs.float() / 255, faces.inputs.flip(-1).float() / 255], dim=1)
+    # Channels last, two rows a sample: as a trunk's outputs are kept on disk.
+    kept = both.movedim(2, -1).contiguous().movedim(-1, 2)
+    features = RegressionData.from_arrays(kept[:, 0], faces.targets, mirror=faces.mirror, mirrored_inputs=kept[:, 1])
+    arrays = RegressionData.from_arrays(
+        both[:, 0].numpy(), faces.targets, mirror=faces.mirror, mirrored_inputs=both[:, 1].numpy()
+    )
+    flipping = RegressionData.from_arrays(both[:, 0], faces.targets, mirror=faces.mirror)
+    expected = list(shuffled_batches(faces, 5, torch.Generator().manual_seed(4)))
+    for data in (features, arrays, flipping, features.subset(range(23)), arrays.subset(range(23))):
+        batches = list(shuffled_batches(data, 5, torch.Generator().manual_seed(4)))
+        for batch, other in zip(batches, expected, strict=True):
+            torch.testing.assert_close(batch.inputs, other.inputs)
+            assert torch.equal(batch.targets, other.targets)

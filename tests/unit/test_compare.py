@@ -14,14 +14,16 @@ from deepgum.errors import (
     OutputFolderError,
     UnknownNameError,
 )
-from deepgum.experiments.cells import DATASETS, Request, Subset, make_cell, sizes, split
+from deepgum.experiments.cells import make_cell
 from deepgum.experiments.compare import compare
+from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.demo import free_folder, run_demo
 from deepgum.experiments.folder import OutputFolder
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions
 from deepgum.experiments.posteriors import Posteriors
 from deepgum.experiments.records import ResultsFile
+from deepgum.experiments.request import Request, Subset, sizes, split
 from deepgum.experiments.scoring import by_group, residual_norms, score_run
 from deepgum.mixture import partition
 from deepgum.training import SGDOptions, TrainingResult

@@ -130,7 +130,7 @@ def test_missing_images_are_counted_and_named_for_each_list(folder: Path) -> Non
 def test_a_complete_set_gives_no_warning(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load(folder, skip_missing=True)
+        load(folder, skip_missing=True, skip_unreadable=True)
 
 
 def test_a_list_without_any_image_is_refused_even_when_skipping(folder: Path) -> None:
@@ -147,6 +147,32 @@ def test_all_unreadable_images_of_both_lists_are_named(folder: Path) -> None:
     with pytest.raises(UnreadableImagesError, match="3 of 12") as caught:
         load(folder, skip_missing=True)
     assert all(name.replace("\\", "/") in str(caught.value) for name in spoilt)
+
+
+def test_unreadable_images_are_left_out_of_their_list_when_told_to(folder: Path) -> None:
+    whole_train, whole_test = load(folder)
+    spoilt = [TRAIN[0], TRAIN[8], TEST[2]]
+    for name in spoilt:
+        (folder / name.replace("\\", "/")).write_bytes(b"spoilt")
+    for _ in range(2):
+        with pytest.warns(
+            DeepGUMWarning, match="3 of 12 images .* left out: lfw_5590/Given_Family_0000.jpg: "
+        ) as caught:
+            train, test = load(folder, skip_unreadable=True)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        for data, whole, rows in ((train, whole_train, range(1, 8)), (test, whole_test, range(2))):
+            assert data.ids == tuple(whole.ids[row] for row in rows)
+            assert torch.equal(data.targets, whole.targets[list(rows)])
+            np.testing.assert_array_equal(data.inputs, whole.inputs[list(rows)])
+
+
+@pytest.mark.parametrize(("names", "title"), [(TRAIN, TRAIN_LIST), (TEST, TEST_LIST)])
+def test_a_list_of_which_no_image_can_be_read_is_refused(folder: Path, names: list[str], title: str) -> None:
+    for name in names:
+        (folder / name.replace("\\", "/")).write_bytes(b"spoilt")
+    with pytest.warns(DeepGUMWarning), pytest.raises(UnreadableImagesError, match=title):
+        load(folder, skip_unreadable=True)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_infinite_labels_are_named_by_sample_and_column(value: float) -> None:
         ({"normaliser": [1, 1, 0, 1, NAN, 1]}, r"positive\. Found 2 samples that are not: s2, s4"),
         ({"inputs": np.zeros((6, 1, 2, 2))}, "float64"),
         ({"inputs": np.zeros((6, 2, 2), np.uint8)}, r"\(6, 2, 2\)"),
+        ({"inputs": np.zeros(6)}, r"\(6,\)"),
         ({"inputs": np.array([[0.0]] * 5 + [[NAN]])}, r"`inputs` should be finite\. Found 1 samples that are not: s5"),
         ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should be of 2 targets"),
     ],
@@ -105,3 +106,44 @@ def test_lists_and_flat_targets_become_arrays_with_default_names() -> None:
     assert data.targets.shape == (2, 1)
     assert data.targets.dtype == torch.float32
     assert (data.ids, data.target_names, data.normaliser.tolist()) == (("0", "1"), ("y0",), [1, 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(6, 3, 2, 2), (6, 4, 5), (6, 4)])
+def test_features_keep_their_format_and_their_mirror_images(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    inputs, mirrored = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    data = make(inputs=inputs, mirrored_inputs=mirrored, mirror=Mirror.landmarks([], 1))
+    part = data.subset([4, 0, 2])
+    assert torch.equal(torch.as_tensor(part.inputs), inputs[[4, 0, 2]])
+    assert torch.equal(torch.as_tensor(part.mirrored_inputs), mirrored[[4, 0, 2]])
+    assert torch.as_tensor(part.inputs).dtype == dtype
+    assert data.with_targets(data.targets).mirrored_inputs is mirrored
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"mirrored_inputs": torch.zeros(6, 1, 2, 3, dtype=torch.uint8)},
+            r"uint8 of shape \(6, 1, 2, 2\).*\(6, 1, 2, 3\)",
+        ),
+        ({"mirrored_inputs": torch.zeros(6, 1, 2, 2)}, r"`mirrored_inputs` should be uint8 .* Found float32"),
+        (
+            {"inputs": torch.zeros(6, 4), "mirror": Mirror.landmarks([], 1)},
+            r"with `mirrored_inputs`\. Found .*\(6, 4\)",
+        ),
+        ({"inputs": torch.zeros(6, 2, 4), "mirror": Mirror.landmarks([], 1)}, r"with `mirrored_inputs`\. Found"),
+    ],
+)
+def test_mirror_images_that_cannot_be_had_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        make(**changes)
+
+
+@pytest.mark.parametrize("name", ["inputs", "mirrored_inputs"])
+@pytest.mark.parametrize("shape", [(6, 2, 3, 3), (6, 4)])
+def test_features_that_are_not_finite_are_named(name: str, shape: tuple[int, ...]) -> None:
+    arrays = {"inputs": torch.zeros(shape), "mirrored_inputs": torch.zeros(shape)}
+    arrays[name].view(6, -1)[4, 1] = INF
+    with pytest.raises(InvalidDataError, match=f"`{name}` should be finite. Found 1 samples that are not: s4"):
+        make(**arrays)

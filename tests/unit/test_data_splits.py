@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgum.data.splits import split_validation
+from deepgum.data.splits import fold_split, folds, split_groups, split_sizes, split_validation
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 
@@ -74,3 +76,218 @@ def test_an_empty_side_is_refused(arguments: tuple[Any, ...], side: str) -> None
 def test_arguments_without_sense_are_refused(arguments: tuple[Any, ...], name: str) -> None:
     with pytest.raises(InvalidParameterError, match=f"`{name}`"):
         split_validation(*arguments)
+
+
+def as_lists(*parts: torch.Tensor) -> list[list[int]]:
+    assert all(part.dtype == torch.int64 for part in parts)
+    return [part.tolist() for part in parts]
+
+
+def check_partition(parts: list[list[int]], n: int) -> None:
+    assert sorted(row for part in parts for row in part) == list(range(n))
+    assert all(part == sorted(part) for part in parts)
+
+
+def check_groups(parts: list[list[int]], groups: list[str]) -> None:
+    names = [{groups[row] for row in part} for part in parts]
+    assert sum(map(len, names)) == len(set(groups))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(n=st.integers(1, 200), validation=st.integers(0, 80), test=st.integers(0, 80), seed=st.integers(0, 2**31))
+def test_sizes_are_met_exactly_without_groups(n: int, validation: int, test: int, seed: int) -> None:
+    if validation + test >= n:
+        with pytest.raises(InvalidDataError, match="The training part"):
+            split_sizes(n, validation, test, seed)
+        return
+    parts = as_lists(*split_sizes(n, validation, test, seed))
+    check_partition(parts, n)
+    assert [len(part) for part in parts] == [n - validation - test, validation, test]
+    assert parts == as_lists(*split_sizes(n, validation, test, seed))
+
+
+def test_parts_of_given_sizes_are_drawn_from_everywhere_and_by_seed() -> None:
+    for part in split_sizes(30_000, 5000, 5000, 0):
+        assert abs(part.double().mean().item() / 15_000 - 1) < 0.05
+    assert as_lists(*split_sizes(100, 20, 20, 0)) != as_lists(*split_sizes(100, 20, 20, 1))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(groups=st.lists(st.sampled_from("abcdefghijklmnopqrst"), min_size=80, max_size=150), seed=st.integers(0, 1000))
+def test_sizes_are_met_as_nearly_as_whole_groups_come(groups: list[str], seed: int) -> None:
+    largest = max(groups.count(group) for group in groups)
+    if largest > 20:
+        return
+    parts = as_lists(*split_sizes(len(groups), 20, 20, seed, groups))
+    check_partition(parts, len(groups))
+    check_groups(parts, groups)
+    # The nearest total is off by half a group at most.
+    assert abs(len(parts[1]) - 20) <= largest / 2
+    assert abs(len(parts[2]) - 20) <= largest / 2
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    groups=st.lists(st.integers(0, 40).map(str), min_size=1, max_size=150),
+    validation=st.integers(0, 8),
+    test=st.integers(0, 12),
+    seed=st.integers(0, 1000),
+)
+def test_groups_are_counted_and_not_samples(groups: list[str], validation: int, test: int, seed: int) -> None:
+    count = len(set(groups))
+    if validation + test >= count:
+        with pytest.raises(InvalidDataError, match="The training part"):
+            split_groups(groups, validation, test, seed)
+        return
+    parts = as_lists(*split_groups(groups, validation, test, seed))
+    check_partition(parts, len(groups))
+    sizes = [len({groups[row] for row in part}) for part in parts]
+    assert sizes == [count - validation - test, validation, test]
+    assert parts == as_lists(*split_groups(groups, validation, test, seed))
+
+
+def test_the_celebrities_of_the_paper_are_divided_1800_80_120() -> None:
+    identity = np.random.default_rng(0).integers(0, 2000, 30_000)
+    identity[:2000] = np.arange(2000)
+    train, val, test = split_groups(identity.tolist(), 80, 120, seed=3)
+    assert [len(np.unique(identity[part])) for part in (train, val, test)] == [1800, 80, 120]
+    assert as_lists(val) != as_lists(split_groups(identity.tolist(), 80, 120, seed=4)[1])
+
+
+def test_a_part_that_whole_groups_cannot_fill_is_refused() -> None:
+    with pytest.raises(InvalidDataError, match="The validation part"):
+        split_sizes(10, 1, 0, 0, ["one"] * 10)
+    with pytest.raises(InvalidDataError, match="The test part"):
+        split_sizes(100, 50, 1, 0, ["a"] * 50 + ["b"] * 50)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(n=st.integers(2, 300), k=st.integers(2, 12))
+def test_folds_of_a_sequence_are_blocks_of_nearly_one_size(n: int, k: int) -> None:
+    if n < k:
+        with pytest.raises(InvalidDataError, match="at least one sample"):
+            folds(n, k)
+        return
+    parts = as_lists(*folds(n, k))
+    assert len(parts) == k
+    assert [row for part in parts for row in part] == list(range(n))
+    assert {len(part) for part in parts} <= {n // k, n // k + 1}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    groups=st.lists(st.integers(0, 25).map(str), min_size=1, max_size=200),
+    k=st.integers(2, 8),
+    seed=st.integers(0, 1000),
+)
+def test_folds_of_groups_are_whole_and_as_even_as_the_largest_group_allows(
+    groups: list[str], k: int, seed: int
+) -> None:
+    n = len(groups)
+    if len(set(groups)) < k:
+        with pytest.raises(InvalidDataError, match="at least one group"):
+            folds(n, k, groups=groups, seed=seed)
+        return
+    parts = as_lists(*folds(n, k, groups=groups, seed=seed))
+    assert len(parts) == k
+    check_partition(parts, n)
+    check_groups(parts, groups)
+    sizes = sorted(map(len, parts))
+    largest = max(groups.count(group) for group in groups)
+    assert sizes[0] > 0
+    assert sizes[-1] - sizes[0] <= largest
+    # Graham's bound for any greedy filling.
+    assert sizes[-1] <= n / k + (1 - 1 / k) * largest
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_groups_are_dealt_out_by_size_each_to_the_fold_with_the_fewest_samples(seed: int) -> None:
+    # 7 | 6, then 5 and 4 the other way round, then 3 to either.
+    groups = [f"group of {size}" for size in (3, 6, 4, 7, 5) for _ in range(size)]
+    parts = as_lists(*folds(25, 2, groups=groups, seed=seed))
+    names = [{groups[row] for row in part} - {"group of 3"} for part in parts]
+    assert names == [{"group of 7", "group of 4"}, {"group of 6", "group of 5"}]
+    assert sorted(map(len, parts)) == [11, 14]
+
+
+def test_the_seed_orders_groups_of_one_size_only() -> None:
+    videos = [f"video {i // 10}" for i in range(350)]
+    first, other = (as_lists(*folds(350, 7, groups=videos, seed=seed)) for seed in (0, 1))
+    assert first != other
+    assert {len(part) for part in first + other} == {50}
+    assert first == as_lists(*folds(350, 7, groups=videos, seed=0))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(n=st.integers(10, 200), k=st.integers(2, 7), fraction=st.floats(0.05, 0.9), data=st.data())
+def test_the_validation_block_follows_the_test_block_around_the_end(
+    n: int, k: int, fraction: float, data: st.DataObject
+) -> None:
+    test = folds(n, k)[data.draw(st.integers(0, k - 1))]
+    rest = n - len(test)
+    size = round(fraction * rest)
+    if not 0 < size < rest:
+        return
+    train, val = fold_split(test, n, validation_fraction=fraction)
+    check_partition(as_lists(train, val, test.sort().values), n)
+    after = [(int(test[-1]) + 1 + step) % n for step in range(size)]
+    assert sorted(after) == val.tolist()
+    # Around the end, each of the three parts is one block, so near copies face each other at three places only.
+    side = np.zeros(n, dtype=int)
+    side[val], side[test] = 1, 2
+    assert (side != np.roll(side, 1)).sum() == 3
+
+
+def test_whole_videos_validate_a_fold() -> None:
+    videos = [f"video {i // 10}" for i in range(350)]
+    for test in folds(350, 7, groups=videos, seed=2):
+        train, val = fold_split(test, 350, groups=videos, validation_fraction=0.2, seed=5)
+        parts = as_lists(train, val, test)
+        check_partition(parts, 350)
+        check_groups(parts, videos)
+        assert len(val) == 60
+    other = fold_split(test, 350, groups=videos, validation_fraction=0.2, seed=6)[1]
+    assert val.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize(
+    ("test", "options", "message"),
+    [
+        ([0, 2], {}, "contiguous block"),
+        ([3, 3], {}, "each once"),
+        ([9, 10], {}, "from 0 to 9"),
+        ([-1, 0], {}, "from 0 to 9"),
+        ([], {}, "at least one position"),
+        ([0.0, 1.0], {}, "integers"),
+        ([[0, 1]], {}, "integers"),
+        ([0, 1], {"groups": list("aaabbbcccc")}, "whole groups. Found 1 divided: a"),
+        ([0, 1, 2], {"groups": list("aaabbbbbbb")}, "The validation part"),
+        (list(range(9)), {}, "The validation part"),
+        ([0], {"validation_fraction": 0.99}, "The training part"),
+    ],
+)
+def test_folds_that_would_leak_or_leave_nothing_are_refused(
+    test: list[Any], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        fold_split(test, 10, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: split_sizes(0, 1, 1), "n"),
+        (lambda: split_sizes(10, -1, 1), "validation"),
+        (lambda: split_sizes(10, 1, 0.5), "test"),
+        (lambda: split_sizes(10, 1, 1, -1), "seed"),
+        (lambda: split_sizes(10, 1, 1, 0, ["a"]), "groups"),
+        (lambda: split_groups("abc", 1.0, 1), "validation"),
+        (lambda: folds(10, 1), "k"),
+        (lambda: folds(10, 2, groups=["a"]), "groups"),
+        (lambda: fold_split([0], 10, validation_fraction=1.0), "validation_fraction"),
+        (lambda: fold_split([0], 10, groups=["a"]), "groups"),
+    ],
+)
+def test_arguments_of_the_other_splits_without_sense_are_refused(call: Any, name: str) -> None:
+    with pytest.raises(InvalidParameterError, match=f"`{name}`"):
+        call()

@@ -98,6 +98,45 @@ def test_what_goes_wrong_in_a_factory_is_an_error_about_the_model(backbones, fac
         build_model(factory, images(), seed=0)
 
 
+def test_a_callable_makes_a_backbone_from_the_data_and_the_number_of_outputs():
+    data, asked = images(channels=3, d=6), []
+
+    def backbone(given, n_outputs):
+        asked.append((given, n_outputs))
+        return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, n_outputs))
+
+    first, second = build_model(backbone, data, seed=5), build_model(backbone, data, seed=5)
+    assert asked == [(data, 6)] * 2
+    assert first(torch.zeros(2, 3, 16, 16)).shape == (2, 6)
+    assert torch.equal(first.backbone[1].weight, second.backbone[1].weight)
+    ages = RegressionData.from_arrays(data.inputs, torch.linspace(20, 30, 6))
+    assert build_model(backbone, ages, seed=0, head="expectation").train()(torch.zeros(2, 3, 16, 16)).shape == (2, 11)
+
+
+@pytest.mark.parametrize("factory", ["takes_num_classes", "fixed"])
+def test_a_dotted_factory_gets_an_output_a_class(backbones, factory):
+    ages = images(channels=3, d=1).with_targets(torch.linspace(20, 30, 6)[:, None])
+    model = build_model(f"{backbones}:{factory}", ages, seed=0, head="expectation")
+    assert model(torch.zeros(2, 3, 16, 16)).shape == (2, 11)
+
+
+def test_mlp_standardises_the_features_that_it_is_built_from_and_takes_no_images():
+    features = 100 + 50 * torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    data = RegressionData.from_arrays(features.double().numpy(), torch.rand(200, 2))
+    model = build_model("mlp", data, seed=0)
+    assert model(features).shape == (200, 2)
+    torch.testing.assert_close(model.backbone.mean, features.mean(dim=0))
+    with pytest.raises(InvalidParameterError, match=r"'mlp'.*feature vectors.*\(6, 1, 16, 16\)"):
+        build_model("mlp", images(), seed=0)
+    with pytest.raises(InvalidParameterError, match="square images"):
+        build_model("facenet", data, seed=0)
+
+
+def test_a_head_that_is_not_known():
+    with pytest.raises(UnknownNameError, match="Did you mean 'expectation'"):
+        build_model("facenet", images(), seed=0, head="expectations")
+
+
 def test_an_untrained_network_predicts_in_the_units_of_the_labels():
     targets = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
     x = torch.randn(5, 2, generator=torch.Generator().manual_seed(1))

@@ -12,11 +12,14 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError, NonFiniteLossError, UnknownNameError
 from deepgum.losses import get_loss
+from deepgum.training.baselines import fit_loss
+from deepgum.training.criterion import mean_loss, median_absolute_error, trimmed_loss
 from deepgum.training.history import History
-from deepgum.training.objective import Objective, mean_loss, median_absolute_error
+from deepgum.training.objective import Objective
 from deepgum.training.optimisation import build_optimizer, build_schedule
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.sgd import run_sgd
+from deepgum.training.weights import Weights
 
 
 def line(n=64, seed=0):
@@ -201,6 +204,107 @@ def test_a_schedule_lasts_as_long_as_the_run_that_it_drives(schedule):
         least_epochs=3,
     )
     assert len(history.epochs) == 3
+
+
+class HalfFrozen(nn.Module):
+    """A frozen trunk with all that a training mode would change, and a trained head."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Dropout(0.5)).requires_grad_(False)
+        self.head = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+        self.modes = set()
+
+    def forward(self, x):
+        if self.training:
+            self.modes.add((self.trunk.training, self.trunk[2].training, self.head[1].training))
+        return self.head(self.trunk(x))
+
+
+def test_what_is_frozen_is_not_given_to_the_optimiser_and_stays_as_it_was():
+    torch.manual_seed(0)
+    model, data, loss = HalfFrozen(), line(), get_loss("l2")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    # Weight decay would shrink whatever the optimiser holds, gradient or not.
+    options = SGDOptions(epochs_max=2, weight_decay=0.1, optimizer="sgd", learning_rate=0.01)
+    given = {id(p) for group in build_optimizer(model, options).param_groups for p in group["params"]}
+    assert given == {id(p) for p in model.head.parameters()}
+    run_sgd(
+        model, data, data, lambda _: Objective(loss), mean_loss(loss), options, torch.Generator(), History(),
+        start_counts=False,
+    )  # fmt: skip
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]) == name.startswith("trunk"), name
+    assert model.modes == {(False, False, True)}
+
+
+def test_the_best_weights_come_back_with_their_running_statistics():
+    def build():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+    states, model, data = [], build(), line()
+
+    def criterion(_):
+        states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return [3.0, 1.0, 2.0, 4.0][len(states) - 1]
+
+    run_sgd(
+        model, data, data, lambda _: Objective(get_loss("l2")), criterion, SGDOptions(epochs_max=4, learning_rate=0.1),
+        torch.Generator().manual_seed(0), History(),
+    )  # fmt: skip
+    assert not torch.equal(states[3]["1.running_mean"], states[1]["1.running_mean"])
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, states[1][name]), name
+
+
+def test_a_copy_of_the_weights_can_be_renewed_and_holds_nothing_that_is_frozen():
+    model = HalfFrozen()
+    kept = Weights(model)
+    assert sum(tensor.numel() for tensor in kept.copies.values()) < sum(t.numel() for t in model.state_dict().values())
+    with torch.no_grad():
+        model.head[0].weight.fill_(3.0)
+    memory = kept.copies["head.0.weight"].data_ptr()
+    kept.take(model)
+    with torch.no_grad():
+        model.head[0].weight.fill_(5.0)
+        model.head[1].running_mean.fill_(9.0)
+    kept.restore(model)
+    assert (model.head[0].weight == 3).all()
+    assert (model.head[1].running_mean == 0).all()
+    assert kept.copies["head.0.weight"].data_ptr() == memory
+
+
+def test_nothing_to_train_is_refused_before_any_work():
+    with pytest.raises(InvalidParameterError, match="parameters to train"):
+        fit_loss(nn.Linear(1, 1).requires_grad_(False), line(), line(), loss="l2")
+
+
+def test_a_trimmed_score_leaves_out_the_largest_of_each_group_along_the_samples():
+    generator = torch.Generator().manual_seed(0)
+    residuals = torch.randn(40, 4, generator=generator)
+    residuals[3:7, 2:] *= 1e3  # a tenth of the second group
+    residuals[11, 0] = residuals[12, 1] = residuals[20, 2] = residuals[20, 3] = float("nan")
+    score = trimmed_loss(get_loss("l2"), torch.tensor([0.0, 0.1]), ((0, 1), (2, 3)))
+    values = residuals.double().numpy()
+    rest = np.concatenate([values[:, :2].ravel(), np.delete(values[:, 2:], range(3, 7), axis=0).ravel()])
+    assert score(residuals) == pytest.approx(np.nanmean(rest**2), rel=1e-5)
+    # A sample in which everything is large is left out in its one group only.
+    residuals[30, :2] *= 1e3
+    assert score(residuals) > 1e3
+
+
+def test_a_trimmed_score_without_a_share_is_the_mean_and_with_all_of_it_nothing():
+    residuals = torch.randn(9, 2, generator=torch.Generator().manual_seed(0))
+    loss, groups = get_loss("l1"), ((0,), (1,))
+    assert trimmed_loss(loss, torch.zeros(2), groups)(residuals) == pytest.approx(mean_loss(loss)(residuals))
+    assert trimmed_loss(loss, torch.ones(2), groups)(residuals) == 0
+
+
+def test_a_group_that_is_seen_in_part_is_ranked_by_what_is_seen():
+    residuals = torch.tensor([[3.5, float("nan")], [2.0, 2.0], [1.0, 1.0], [0.0, 0.0]])
+    # By sums, the second sample would be the largest.
+    assert trimmed_loss(get_loss("l1"), torch.tensor([0.25]), ((0, 1),))(residuals) == 1.0
 
 
 def test_the_median_absolute_error_ignores_what_is_missing():

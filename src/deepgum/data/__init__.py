@@ -1,6 +1,6 @@
 """Data sets in their published formats, corruption, splits, and the cache of decoded crops."""
 
-from deepgum.data.corruption import Corruption, corrupt_landmarks
+from deepgum.data.corruption import Corruption, corrupt
 from deepgum.data.digits import load_digits_landmarks
 from deepgum.data.lfw_net import load_lfw_net
 from deepgum.data.mirror import Mirror
@@ -11,7 +11,7 @@ __all__ = [
     "Corruption",
     "Mirror",
     "RegressionData",
-    "corrupt_landmarks",
+    "corrupt",
     "load_digits_landmarks",
     "load_lfw_net",
     "split_validation",

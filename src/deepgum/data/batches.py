@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from deepgum.data.mirror import Mirror
-from deepgum.data.regression import RegressionData
+from deepgum.data.regression import RegressionData, take_rows
 
 __all__ = ["Batch", "ordered_batches", "shuffled_batches"]
 
@@ -28,7 +28,7 @@ class Batch:
     index : Tensor (b,) of int64
         Positions of the samples in the data set.
     inputs : Tensor (b, ...) of float32
-        Images of bytes come scaled to [0, 1]; mirrored ones are already mirrored.
+        Images of bytes come scaled to [0, 1]; those of mirrored samples are already mirrored.
     targets : Tensor (b, d) of float32
         Labels; NaN where one is missing. Those of mirrored samples are already mirrored.
     mirrored : Tensor (b,) of bool
@@ -106,12 +106,17 @@ def shuffled_batches(
 def _batch(
     data: RegressionData, index: Tensor, mirrored: Tensor, mirror: Mirror | None, device: torch.device | str
 ) -> Batch:
-    inputs = _take(data.inputs, index)
     targets = data.targets[index]
-    if mirror is not None:
-        inputs = torch.where(mirrored.view(-1, *[1] * (inputs.ndim - 1)), inputs.flip(-1), inputs)
+    if mirror is None:
+        inputs = torch.as_tensor(take_rows(data.inputs, index))
+    else:
         targets = torch.where(mirrored[:, None], mirror.targets(targets), targets)
-    # Bytes are sent to the device and only widened there: a quarter of the traffic.
+        if data.mirrored_inputs is not None:
+            inputs = _take_either(data.inputs, data.mirrored_inputs, index, mirrored)
+        else:
+            inputs = torch.as_tensor(take_rows(data.inputs, index))
+            inputs = torch.where(mirrored.view(-1, 1, 1, 1), mirror.images(inputs), inputs)
+    # Bytes and half floats are sent to the device and only widened there: less traffic.
     inputs = inputs.to(device, non_blocking=True)
     inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs.float()
     if inputs.ndim == 4:
@@ -119,7 +124,11 @@ def _batch(
     return Batch(index, inputs, targets.to(device), mirrored.to(device), mirror)
 
 
-def _take(inputs: Tensor | np.ndarray, index: Tensor) -> Tensor:
-    if isinstance(inputs, Tensor):
-        return inputs[index]
-    return torch.from_numpy(np.asarray(inputs[index.numpy()]))
+def _take_either(inputs: Tensor | np.ndarray, others: Tensor | np.ndarray, index: Tensor, other: Tensor) -> Tensor:
+    """Return rows of `inputs`, or of `others` where `other` says so; each row is read once, from one of them."""
+    first, second = torch.as_tensor(inputs), torch.as_tensor(others)
+    rows = [(second if swapped else first)[row] for row, swapped in zip(index.tolist(), other.tolist(), strict=True)]
+    if first.ndim == 4:
+        # Put side by side as (h, w, c): what is kept channels last is copied in one go, and stays so.
+        return torch.stack([row.movedim(0, -1) for row in rows]).movedim(-1, 1)
+    return torch.stack(rows)

@@ -1,10 +1,12 @@
-"""Outliers made on purpose: NGO, l-UGO and g-UGO of the paper's section 4.4.
+"""Outliers made on purpose: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels exchanged for uniform ones.
 
-Some landmarks are shifted a distance d in a uniformly drawn direction. Distances are stated in pixels of a face image
-224 pixels wide, the paper's input, and scale with the width of the targets. A shifted landmark may leave the image: the
-paper's wrong clicks and exchanged files do not stop at its border, and clipping would pile outliers up along it.
+NGO, l-UGO and g-UGO shift landmarks a distance d in a uniformly drawn direction. Distances are stated in pixels of a
+face image 224 pixels wide, the paper's input, and scale with the width of the targets. A shifted landmark may leave the
+image: the paper's wrong clicks and exchanged files do not stop at its border, and clipping would pile outliers up along
+it. The paper writes N(25, 2) without saying what the 2 is. It is read as a standard deviation, in pixels like the mean.
 
-The paper writes N(25, 2) without saying what the 2 is. It is read as a standard deviation, in pixels like the mean.
+`uniform` is for labels of any kind (ages, angles): those of some samples are drawn anew, each coordinate between the
+smallest and the largest label that it has. It stays within the labels' range, so no rule on that range finds it.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -19,7 +22,7 @@ from torch import Tensor
 from deepgum.checks import check_choice, check_fraction, check_positive
 from deepgum.errors import InvalidDataError
 
-__all__ = ["NOISES", "Corruption", "Noise", "corrupt_landmarks"]
+__all__ = ["NOISES", "Corruption", "Noise", "corrupt"]
 
 FACE_WIDTH = 224.0
 
@@ -28,13 +31,15 @@ FACE_WIDTH = 224.0
 class Corruption:
     """Corrupted targets, and the truth about them.
 
+    What is corrupted as one, a unit, is d / u neighbouring coordinates: coordinate i belongs to unit i // (d / u).
+
     Attributes
     ----------
     targets : tensor, shape (n, d)
-    outlier : bool tensor, shape (n, d / 2)
-        True where a landmark was moved.
-    displacement : tensor, shape (n, d / 2)
-        How far, in the unit of the targets; 0 elsewhere.
+    outlier : bool tensor, shape (n, u)
+        True where a unit's labels were replaced: u = d / 2 landmarks, or the whole sample with u = 1.
+    displacement : tensor, shape (n, u)
+        How far they were moved (Euclidean, over the observed coordinates), in the unit of the targets; 0 elsewhere.
     """
 
     targets: Tensor
@@ -50,65 +55,131 @@ class Noise:
     ----------
     unit : str
         What is drawn to be corrupted, ``"landmark"`` or ``"sample"``: also the groups that fit it.
-    select : callable
-        ``select(observed (n, l) bool, rate, generator) -> (n, l) bool``, the landmarks to move.
-    distances : callable
-        ``distances(count, generator) -> (count,)``, in pixels of a face 224 pixels wide.
+    apply : callable
+        ``apply(targets (n, d), rate, generator, width) -> Corruption``, on targets that are floats and not empty.
+    of_landmarks : bool
+        Whether the targets must be points.
     """
 
     unit: str
-    select: Callable[[Tensor, float, torch.Generator], Tensor]
-    distances: Callable[[int, torch.Generator], Tensor]
+    apply: Callable[[Tensor, float, torch.Generator, float], Corruption]
+    of_landmarks: bool = True
 
 
-def corrupt_landmarks(
-    targets: Tensor, kind: str, rate: float, generator: torch.Generator, width: float = 1.0
-) -> Corruption:
-    """Return a copy of the targets in which exactly round(rate * count) landmarks or images are wrong.
+def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator, width: float = 1.0) -> Corruption:
+    """Return a copy of the targets in which exactly round(rate * count) landmarks or samples are wrong.
 
     Meant for training and validation labels; test labels stay as they are.
 
     Parameters
     ----------
     targets : tensor, shape (n, d)
-        Landmarks x1 y1 x2 y2 ... A landmark with a missing coordinate (NaN) is never selected, nor counted.
+        For all kinds but ``"uniform"`` landmarks x1 y1 x2 y2 ... A missing label (NaN) stays missing. A landmark with a
+        missing coordinate is never selected, nor counted; the same goes for a sample without any label.
     kind : str
-        ``"ngo"``: landmarks, wherever they are, by abs(d) with d from N(25, 2); ``"l-ugo"``: the same, with d uniform
-        from 0 to 224; ``"g-ugo"``: all landmarks of some images, each with its own d, uniform from 0 to 224.
+        - ``"ngo"``: landmarks, wherever they are, by abs(d) with d from N(25, 2);
+        - ``"l-ugo"``: the same, with d uniform from 0 to 224;
+        - ``"g-ugo"``: all landmarks of some samples, each with its own d, uniform from 0 to 224;
+        - ``"uniform"``: all labels of some samples are drawn anew, each coordinate by itself, uniformly between the
+          smallest and the largest label of that coordinate in `targets`. Where all labels of a coordinate are whole
+          numbers (ages), whole numbers are drawn, both ends included. A drawn label may be the right one by chance; it
+          counts as an outlier, with displacement 0.
     rate : float
-        Fraction of the observed landmarks, or for g-UGO of the images that have any.
+        Fraction of the observed landmarks, or for g-UGO and uniform of the samples that have any label.
     generator : torch.Generator
         On the CPU, whatever the device of the targets: the same seed gives the same outliers everywhere.
     width : float
-        The image's width in the unit of the targets.
+        The image's width in the unit of the targets; without effect on ``"uniform"``.
+
+    Returns
+    -------
+    Corruption
+        With u = d / 2 units, or u = 1 for ``"uniform"``.
+
+    Raises
+    ------
+    UnknownNameError, InvalidParameterError
+        If there is no such kind, or rate or width have no sensible value.
+    InvalidDataError
+        If the targets are not floats (n, d), or not landmarks where landmarks are moved.
 
     Examples
     --------
     >>> import torch
     >>> clean = torch.full((50, 10), 0.5)
-    >>> dirty = corrupt_landmarks(clean, "g-ugo", rate=0.2, generator=torch.Generator().manual_seed(0))
+    >>> dirty = corrupt(clean, "g-ugo", rate=0.2, generator=torch.Generator().manual_seed(0))
     >>> dirty.outlier.sum().item(), dirty.outlier.all(dim=1).sum().item()
     (50, 10)
+
+    Ages, three in ten of them drawn anew:
+
+    >>> ages = torch.tensor([[21.0], [34.0], [45.0], [58.0], [60.0], [62.0], [63.0], [70.0], [71.0], [90.0]])
+    >>> dirty = corrupt(ages, "uniform", rate=0.3, generator=torch.Generator().manual_seed(0))
+    >>> dirty.outlier.shape, dirty.outlier.sum().item(), (dirty.targets % 1).sum().item()
+    (torch.Size([10, 1]), 3, 0.0)
     """
     noise = NOISES[check_choice("kind", kind, NOISES)]
     check_fraction("rate", rate)
     check_positive("width", width)
-    if targets.ndim != 2 or targets.shape[1] == 0 or targets.shape[1] % 2 or not targets.is_floating_point():
+    if targets.ndim != 2 or targets.shape[1] == 0 or not targets.is_floating_point():
         raise InvalidDataError(
-            "`targets` should be floats of shape (n, 2 * landmarks). "
-            f"Found {targets.dtype} of shape {tuple(targets.shape)}."
+            f"`targets` should be floats of shape (n, d). Found {targets.dtype} of shape {tuple(targets.shape)}."
         )
-    points = targets.reshape(len(targets), -1, 2)
-    outlier = noise.select(points.isfinite().all(dim=-1).cpu(), rate, generator)
-    count = int(outlier.sum())
-    angle = 2 * math.pi * torch.rand(count, dtype=torch.float64, generator=generator)
-    distance = noise.distances(count, generator) * (width / FACE_WIDTH)
-    shift = distance[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
-    outlier = outlier.to(targets.device)
-    moved, displacement = points.clone(), targets.new_zeros(points.shape[:2])
-    moved[outlier] += shift.to(moved)
-    displacement[outlier] = distance.to(displacement)
-    return Corruption(moved.flatten(1), outlier, displacement)
+    return noise.apply(targets, rate, generator, width)
+
+
+@dataclass(frozen=True)
+class _Shift:
+    """Landmarks moved some distance in any direction.
+
+    Attributes
+    ----------
+    select : callable
+        ``select(observed (n, l) bool, rate, generator) -> (n, l) bool``, the landmarks to move.
+    distances : callable
+        ``distances(count, generator) -> (count,)``, in pixels of a face 224 pixels wide.
+    """
+
+    select: Callable[[Tensor, float, torch.Generator], Tensor]
+    distances: Callable[[int, torch.Generator], Tensor]
+
+    def __call__(self, targets: Tensor, rate: float, generator: torch.Generator, width: float) -> Corruption:
+        if targets.shape[1] % 2:
+            raise InvalidDataError(
+                "`targets` should be landmarks, of shape (n, 2 * landmarks). "
+                f"Found shape {tuple(targets.shape)}; the noise for labels of any kind is 'uniform'."
+            )
+        points = targets.reshape(len(targets), targets.shape[1] // 2, 2)
+        outlier = self.select(points.isfinite().all(dim=-1).cpu(), rate, generator)
+        count = int(outlier.sum())
+        angle = 2 * math.pi * torch.rand(count, dtype=torch.float64, generator=generator)
+        distance = self.distances(count, generator) * (width / FACE_WIDTH)
+        shift = distance[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
+        outlier = outlier.to(targets.device)
+        moved, displacement = points.clone(), targets.new_zeros(points.shape[:2])
+        moved[outlier] += shift.to(moved)
+        displacement[outlier] = distance.to(displacement)
+        return Corruption(moved.flatten(1), outlier, displacement)
+
+
+def _redraw(targets: Tensor, rate: float, generator: torch.Generator, width: float) -> Corruption:
+    """Draw all labels of some samples anew, within the range of each coordinate."""
+    labels = targets.double().cpu()
+    observed = labels.isfinite()
+    outlier = _draw(observed.any(dim=1), rate, generator)
+    replaced = labels.clone()
+    if outlier.any():
+        low = labels.where(observed, math.inf).amin(dim=0)
+        high = labels.where(observed, -math.inf).amax(dim=0)
+        whole = ((labels == labels.round()) | ~observed).all(dim=0)
+        share = torch.rand(int(outlier.sum()), labels.shape[1], dtype=torch.float64, generator=generator)
+        drawn = low + torch.where(whole, (share * (high - low + 1)).floor(), share * (high - low))
+        replaced[outlier] = drawn.where(observed[outlier], labels[outlier])
+    # In the type of the targets first: the displacement is that of the labels as they are stored.
+    replaced = replaced.to(targets.dtype)
+    displacement = (replaced.double() - labels).where(observed, 0.0).norm(dim=1, keepdim=True)
+    device = targets.device
+    return Corruption(replaced.to(device), outlier[:, None].to(device), displacement.to(device, targets.dtype))
 
 
 def _select_landmarks(observed: Tensor, rate: float, generator: torch.Generator) -> Tensor:
@@ -136,8 +207,12 @@ def _uniform_distances(count: int, generator: torch.Generator) -> Tensor:
     return FACE_WIDTH * torch.rand(count, dtype=torch.float64, generator=generator)
 
 
-NOISES = {
-    "ngo": Noise("landmark", _select_landmarks, _normal_distances),
-    "l-ugo": Noise("landmark", _select_landmarks, _uniform_distances),
-    "g-ugo": Noise("sample", _select_samples, _uniform_distances),
-}
+NOISES = MappingProxyType(
+    {
+        "ngo": Noise("landmark", _Shift(_select_landmarks, _normal_distances)),
+        "l-ugo": Noise("landmark", _Shift(_select_landmarks, _uniform_distances)),
+        "g-ugo": Noise("sample", _Shift(_select_samples, _uniform_distances)),
+        "uniform": Noise("sample", _redraw, of_landmarks=False),
+    }
+)
+"""The kinds of outliers, by name."""

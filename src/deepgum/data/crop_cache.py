@@ -1,21 +1,22 @@
 """Decoded crops, kept on disk as one memory-mapped array, so that no epoch decodes an image file again.
 
 The array's name is a hash of everything that made it. A changed list, file, box or size makes another name, and a stale
-array is never read.
+array is never read. Images that cannot be decoded can be left out; the note beside the array then says which, so that
+the next load knows them without trying again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import tempfile
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import PIL
@@ -24,14 +25,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgum.data.crops import Square, read_crop
+from deepgum.data.disk import replacing
 from deepgum.errors import InvalidParameterError, UnreadableImagesError
 
-__all__ = ["CropPlan", "Progress", "default_cache_dir", "load_crops"]
+__all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_crops", "load_readable_crops"]
 
 Progress = Callable[[int, int], None]
 
 # Part of the key: to be raised whenever `deepgum.data.crops` makes other pixels of the same request.
 _VERSION = 1
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class CropPlan:
         Where the images are. It is not part of the key, so that a data set can be moved.
     names : tuple of str, length n
         Image files relative to the folder.
-    squares : tuple of Square, length n
+    squares : tuple of Square or None, length n
+        None stands for the whole image.
     image_size : int
         The side of every crop in pixels.
     colour : bool
@@ -53,7 +57,7 @@ class CropPlan:
 
     folder: Path
     names: tuple[str, ...]
-    squares: tuple[Square, ...]
+    squares: tuple[Square | None, ...]
     image_size: int
     colour: bool
 
@@ -67,13 +71,31 @@ class CropPlan:
         digest = hashlib.sha256(repr((_VERSION, PIL.__version__, self.shape)).encode())
         for name, square in zip(self.names, self.squares, strict=True):
             file = os.stat(self.folder / name)
-            digest.update(repr((name, file.st_size, file.st_mtime_ns, *map(float, square))).encode())
+            place = ("whole",) if square is None else tuple(map(float, square))
+            digest.update(repr((name, file.st_size, file.st_mtime_ns, *place)).encode())
         return digest.hexdigest()[:32]
 
 
 def default_cache_dir() -> Path:
     """Return the folder of the environment variable DEEPGUM_CACHE, or else the user's cache folder."""
     return Path(os.environ.get("DEEPGUM_CACHE") or platformdirs.user_cache_dir("deepgum"))
+
+
+class ReadableCrops(NamedTuple):
+    """The crops of the images that can be decoded.
+
+    Parameters
+    ----------
+    crops : array, shape (m, c, h, w), uint8
+    rows : list of int, length m
+        Their positions in the plan, ascending.
+    unreadable : dict of int to str
+        For each position that is left out, the image's name and what is wrong with it.
+    """
+
+    crops: NDArray[np.uint8]
+    rows: list[int]
+    unreadable: dict[int, str]
 
 
 def load_crops(
@@ -95,81 +117,124 @@ def load_crops(
         If images cannot be decoded. All of them are named, and nothing is left in the cache.
     InvalidParameterError
         If the cache folder cannot be written to.
+    DiskFullError
+        If the cache's disk cannot hold the crops: before the first image is decoded, or where it fills up meanwhile.
     """
+    return _load(plan, cache_dir, on_progress, leave_out=False).crops
+
+
+def load_readable_crops(
+    plan: CropPlan, cache_dir: str | os.PathLike[str] | None = None, on_progress: Progress | None = None
+) -> ReadableCrops:
+    """Return the crops of the images that can be decoded, and which those are.
+
+    As `load_crops`, which reads the same cache. An image is left out when its content cannot be decoded or its box does
+    not fit it. What the system refuses (no permission, a disk's error, too many open files) says nothing about the
+    image, and might be gone the next time; it is an error.
+
+    Raises
+    ------
+    UnreadableImagesError
+        If the system refuses to read a file, or if no image at all can be decoded.
+    InvalidParameterError, DiskFullError
+        As `load_crops` does.
+    """
+    return _load(plan, cache_dir, on_progress, leave_out=True)
+
+
+def _load(
+    plan: CropPlan, cache_dir: str | os.PathLike[str] | None, on_progress: Progress | None, *, leave_out: bool
+) -> ReadableCrops:
     cache = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     key = plan.key()
     array, note = cache / f"crops-{key}.npy", cache / f"crops-{key}.json"
-    crops = _open_valid(array, note, key, plan.shape)
-    if crops is None:
+    found = _open_valid(array, note, key, plan.shape)
+    if found is None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with _replacing(array) as file:
-                _write_crops(file, plan, on_progress)
+            with replacing(array, math.prod(plan.shape), f"{len(plan.names)} crops") as file:
+                unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
             # The note comes last: an array without it was not finished.
-            with _replacing(note) as file:
-                file.write(json.dumps(_note(key, plan.shape), indent=1).encode())
+            text = json.dumps(_note(key, plan.shape, unreadable), indent=1).encode()
+            with replacing(note, len(text), "the note of the crops") as file:
+                file.write(text)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             hint = f"({error}) Name another one, or set DEEPGUM_CACHE."
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error
-        crops = np.load(array, mmap_mode="c", allow_pickle=False)
-    return crops
+        found = np.load(array, mmap_mode="c", allow_pickle=False), unreadable
+    crops, unreadable = found
+    if unreadable and not leave_out:
+        raise _refusal(plan, unreadable)
+    return ReadableCrops(crops, [row for row in range(len(plan.names)) if row not in unreadable], unreadable)
 
 
-def _note(key: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"made_by": "deepgum", "version": _VERSION, "key": key, "shape": list(shape), "dtype": "uint8"}
+def _note(key: str, shape: tuple[int, ...], unreadable: dict[int, str]) -> dict[str, Any]:
+    kept = [shape[0] - len(unreadable), *shape[1:]]
+    note = {"made_by": "deepgum", "version": _VERSION, "key": key, "shape": kept, "dtype": "uint8"}
+    return note | {"unreadable": [[row, why] for row, why in unreadable.items()]} if unreadable else note
 
 
-def _open_valid(array: Path, note: Path, key: str, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """Return the cached crops, or None when they are absent, cut short, or not ours."""
+def _open_valid(
+    array: Path, note: Path, key: str, shape: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], dict[int, str]] | None:
+    """Return the cached crops and what they leave out, or None when they are absent, cut short, or not ours."""
     try:
-        if json.loads(note.read_text(encoding="utf-8")) != _note(key, shape):
+        content = json.loads(note.read_text(encoding="utf-8"))
+        unreadable = {int(row): str(why) for row, why in content.get("unreadable", ())}
+        if content != _note(key, shape, unreadable) or not unreadable.keys() < set(range(shape[0])):
             return None
         # Copy on write: the file cannot be changed through it, and torch can still wrap it without a warning.
         crops: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, AttributeError, TypeError):
         return None
-    return crops if crops.shape == shape and crops.dtype == np.uint8 and crops.flags.c_contiguous else None
+    kept = (shape[0] - len(unreadable), *shape[1:])
+    return (crops, unreadable) if crops.shape == kept and crops.dtype == np.uint8 and crops.flags.c_contiguous else None
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file that takes the place of `path` when, and only when, all has been written."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None) -> None:
+def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, *, leave_out: bool) -> dict[int, str]:
+    """Write the crops one behind the other, and return what is left out."""
     # Plain writes, not a writable map: a full disk is then an error and not a bus error that ends the process.
-    header = {"descr": "|u1", "fortran_order": False, "shape": plan.shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    unreadable: list[str] = []
+    _write_header(file, plan.shape)
+    unreadable: dict[int, str] = {}
+    refused: dict[int, str] = {}  # by the system: no reason to believe that the image is spoilt
     with ThreadPoolExecutor(max_workers=2) as pool:  # Pillow lets go of the interpreter lock while it decodes
-        decoded = pool.map(lambda index: _decode(plan, index), range(len(plan.names)))
-        for index, crop in enumerate(decoded):
-            if isinstance(crop, str):
-                unreadable.append(crop)
+        for index, crop in enumerate(_decode_all(plan, pool)):
+            if isinstance(crop, Exception):
+                of_system = isinstance(crop, OSError) and crop.errno is not None
+                (refused if of_system else unreadable)[index] = f"{plan.names[index]}: {crop}"
             else:
                 file.write(crop.tobytes())
             if on_progress is not None:
                 on_progress(index + 1, len(plan.names))
-    if unreadable:
-        raise UnreadableImagesError(
-            f"{len(unreadable)} of {len(plan.names)} images in '{plan.folder}' cannot be read:\n  "
-            + "\n  ".join(unreadable)
-        )
+    if refused or (unreadable and (not leave_out or len(unreadable) == len(plan.names))):
+        raise _refusal(plan, {**unreadable, **refused})
+    file.seek(0)
+    _write_header(file, (plan.shape[0] - len(unreadable), *plan.shape[1:]))
+    return unreadable
 
 
-def _decode(plan: CropPlan, index: int) -> NDArray[np.uint8] | str:
-    """Return a crop, or the image's name and what is wrong with it."""
-    name = plan.names[index]
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    # NumPy leaves room for a first axis of any length, so a header of fewer crops is as long as that of all of them.
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _refusal(plan: CropPlan, unreadable: dict[int, str]) -> UnreadableImagesError:
+    return UnreadableImagesError(
+        f"{len(unreadable)} of {len(plan.names)} images in '{plan.folder}' cannot be read:\n  "
+        + "\n  ".join(unreadable[row] for row in sorted(unreadable))
+    )
+
+
+def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[NDArray[np.uint8] | Exception]:
+    # A block at a time: when the disk is slower than the decoder, crops pile up to one block and not to all of them.
+    for start in range(0, len(plan.names), _BLOCK):
+        block = range(start, min(start + _BLOCK, len(plan.names)))
+        yield from pool.map(lambda index: _decode(plan, index), block)
+
+
+def _decode(plan: CropPlan, index: int) -> NDArray[np.uint8] | Exception:
+    """Return a crop, or what is wrong with the image."""
     try:
-        return read_crop(plan.folder / name, plan.squares[index], plan.image_size, colour=plan.colour)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"{name}: {error}"
+        return read_crop(plan.folder / plan.names[index], plan.squares[index], plan.image_size, colour=plan.colour)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        return error

@@ -71,10 +71,11 @@ def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
-def read_crop(path: Path, square: Square, size: int, *, colour: bool) -> NDArray[np.uint8]:
+def read_crop(path: Path, square: Square | None, size: int, *, colour: bool) -> NDArray[np.uint8]:
     """Return a crop of an image file, shape (3, size, size) in colour, else (1, size, size).
 
-    An orientation noted in the file is not applied: labels are given for the pixels as they are stored.
+    None stands for the whole image: the smallest square around it, so that one that is not square keeps its form. An
+    orientation noted in the file is not applied: labels are given for the pixels as they are stored.
 
     Raises
     ------
@@ -84,5 +85,7 @@ def read_crop(path: Path, square: Square, size: int, *, colour: bool) -> NDArray
     mode = "RGB" if colour else "L"
     with Image.open(path) as image:
         image.draft(mode, None)  # a JPEG then decodes its luma alone
+        if square is None:
+            square = Square.around(0, image.width, 0, image.height, scale=1)
         pixels = np.asarray(cut_square(image.convert(mode), square, size))
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))

@@ -15,7 +15,6 @@ under 0.3 % of the crop's width, against the 5 % that count as a failure.
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +23,12 @@ import torch
 from numpy.typing import NDArray
 
 from deepgum.checks import check_count, check_positive
-from deepgum.data.crop_cache import CropPlan, Progress, load_crops
+from deepgum.data.crop_cache import CropPlan, Progress
 from deepgum.data.crops import Square
+from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
-from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError, MissingImagesError, listing
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImagesError
 
 __all__ = ["LANDMARKS", "MIRROR", "TEST_LIST", "TRAIN_LIST", "Face", "check_folder", "load_lfw_net", "read_list"]
 
@@ -59,6 +59,7 @@ def load_lfw_net(
     skip_missing: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
+    skip_unreadable: bool = False,
 ) -> tuple[RegressionData, RegressionData]:
     """Return the training and the test set of the official lists, every face cropped and resized.
 
@@ -78,6 +79,8 @@ def load_lfw_net(
         Where decoded crops are kept; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded, and not at all when they are in the cache.
+    skip_unreadable : bool
+        Go on without the images that cannot be decoded; a warning says how many.
 
     Returns
     -------
@@ -94,18 +97,26 @@ def load_lfw_net(
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError
-        If images cannot be decoded; all of them are named.
+        If images cannot be decoded and `skip_unreadable` is not set, or if a list has none that can; all are named.
+    DiskFullError
+        If the cache's disk cannot hold the crops.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)
     check_positive("box_scale", box_scale)
     check_folder("folder", root)
-    lists = _present(root, {name: read_list(root / name) for name in (TRAIN_LIST, TEST_LIST)}, skip_missing)
-    faces = [face for present in lists.values() for face in present]
+    lists = {name: read_list(root / name) for name in (TRAIN_LIST, TEST_LIST)}
+    names = {name: [face.name for face in faces] for name, faces in lists.items()}
+    present = present_rows(root, names, skip_missing, _SOURCE)
+    faces = [lists[name][row] for name, rows in present.items() for row in rows]
     squares = tuple(Square.around(*face.box, scale=box_scale) for face in faces)
     plan = CropPlan(root, tuple(face.name for face in faces), squares, image_size, colour)
-    crops = load_crops(plan, cache_dir, on_progress)
-    n_train = len(lists[TRAIN_LIST])
+    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress)
+    n_train = sum(row < len(present[TRAIN_LIST]) for row in rows)
+    if not 0 < n_train < len(rows):
+        empty = TEST_LIST if n_train else TRAIN_LIST
+        raise UnreadableImagesError(f"'{root}' should hold images of '{empty}' that can be decoded. Found none.")
+    faces, squares = [faces[row] for row in rows], tuple(squares[row] for row in rows)
     return (
         _assemble(crops[:n_train], faces[:n_train], squares[:n_train]),
         _assemble(crops[n_train:], faces[n_train:], squares[n_train:]),
@@ -154,27 +165,6 @@ def _parse(line: str, path: Path, number: int) -> Face:
         )
     left, right, top, bottom = values[:4].tolist()
     return Face(name.replace("\\", "/"), (left, right, top, bottom), values[4:].reshape(5, 2))
-
-
-def _present(root: Path, lists: dict[str, list[Face]], skip_missing: bool) -> dict[str, list[Face]]:
-    """Return the faces whose images are there; refuse to leave any out unless told to."""
-    present = {name: [face for face in faces if (root / face.name).is_file()] for name, faces in lists.items()}
-    reports = []
-    for name, faces in lists.items():
-        kept = {face.name for face in present[name]}
-        missing = [face.name for face in faces if face.name not in kept]
-        if missing:
-            reports.append(f"{len(missing)} of the {len(faces)} images of '{name}': {listing(missing)}")
-    if not reports:
-        return present
-    report = "; ".join(reports)
-    if not all(present.values()):
-        raise MissingImagesError(f"'{root}' holds no image of a list. Missing: {report}. {_SOURCE}")
-    if not skip_missing:
-        hint = "Set skip_missing=True (--skip-missing) to go on without them."
-        raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {_SOURCE}")
-    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=3)
-    return present
 
 
 def _assemble(crops: NDArray[np.uint8], faces: list[Face], squares: tuple[Square, ...]) -> RegressionData:

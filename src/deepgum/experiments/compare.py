@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, cast
 from deepgum import __version__
 from deepgum.errors import ComparisonError, DeepGUMError
 from deepgum.experiments.cells import Cell, make_cell
+from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.folder import OutputFolder
+from deepgum.experiments.network import Network, prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions
 from deepgum.experiments.records import RunKey, RunRecord
+from deepgum.experiments.request import Subset
 from deepgum.experiments.scoring import score_run
 from deepgum.models import build_model
 from deepgum.training import TrainingResult, check_device, check_method, check_network, train_method
 
 if TYPE_CHECKING:
+    from deepgum.models.factory import Backbone
     from deepgum.training.options import Groups
 
 __all__ = ["Trainer", "compare", "train_and_score"]
@@ -69,19 +73,23 @@ def compare(
     for subset, run in itertools.product(subsets.values(), missing):
         # Options have checked the name.
         check_method(run.method, subset.train, subset.validation, cast("Groups", run.groups))
-    for seed, subset in subsets.items():
-        check_network(build_model(options.model, subset.train, seed), subset.train, options.sgd)
+    networks = {seed: _prepare(options, subset, seed, observer) for seed, subset in subsets.items()}
+    for seed, network in networks.items():
+        train_data = network.subset.train
+        check_network(build_model(network.build, train_data, seed), train_data, options.sgd)
     folder.claim(options.shared)
     observer.started(len(runs), len(runs) - len(missing))
     failed = []
     for (seed, noise, rate), cell_runs in itertools.groupby(missing, key=lambda run: (run.seed, run.noise, run.rate)):
-        if seed not in subsets:
-            subsets = {seed: options.load(seed, observer)}
-        cell = make_cell(subsets[seed], noise, rate, seed)
+        if seed not in networks:
+            networks = {seed: _prepare(options, options.load(seed, observer), seed, observer)}
+        cell = make_cell(networks[seed].subset, noise, rate, seed)
         for run in cell_runs:
             observer.run_started(run, runs.index(run) + 1)
             try:
-                record = _twin(run, records.values()) or train_and_score(run, cell, options, folder, observer, train)[1]
+                build = networks[seed].build
+                trained = _twin(run, records.values())
+                record = trained or train_and_score(run, cell, build, options, folder, observer, train)[1]
             except DeepGUMError as error:
                 failed.append(f"{run.stem}: {error}")
                 observer.run_failed(run, error)
@@ -97,9 +105,16 @@ def compare(
 
 
 def train_and_score(
-    run: RunKey, cell: Cell, options: CompareOptions, folder: OutputFolder, observer: Observer, train: Trainer
+    run: RunKey,
+    cell: Cell,
+    build: Backbone,
+    options: CompareOptions,
+    folder: OutputFolder,
+    observer: Observer,
+    train: Trainer,
 ) -> tuple[TrainingResult, RunRecord]:
     """Train one method on a cell, write its posteriors, and return its result and its record."""
+    dataset = DATASETS[options.dataset]
     result = train(
         run.method,
         cell.train,
@@ -108,11 +123,13 @@ def train_and_score(
         validation_outlier=cell.validation_corruption.outlier,
         groups=run.groups,
         sgd=options.sgd,
-        model=options.model,
+        model=build,
         seed=run.seed,
         on_event=observer.trained,
     )
-    scores, posteriors = score_run(result, cell, run.groups, options.sgd)
+    scores, posteriors = score_run(
+        result, cell, run.groups, options.sgd, landmarks=dataset.landmarks, factor=dataset.factor
+    )
     path = folder.posteriors / f"{run.stem}.parquet"
     posteriors.write(path, method=run.method, noise=run.noise, rate=f"{run.rate:g}", seed=str(run.seed), key=run.digest)
     record = RunRecord(
@@ -133,6 +150,17 @@ def train_and_score(
         posteriors=path.relative_to(folder.path).as_posix(),
     )
     return result, record
+
+
+def _prepare(options: CompareOptions, subset: Subset, seed: int, observer: Observer) -> Network:
+    return prepare(
+        options.network,
+        subset,
+        seed=seed,
+        cache_dir=options.cache_dir,
+        device=options.sgd.device,
+        on_progress=observer.reading,
+    )
 
 
 def _name(record: RunRecord) -> tuple[str, str, str]:

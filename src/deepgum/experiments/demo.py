@@ -12,6 +12,7 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.cells import make_cell
 from deepgum.experiments.compare import train_and_score
 from deepgum.experiments.folder import OutputFolder
+from deepgum.experiments.network import prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions
 from deepgum.experiments.posteriors import Posteriors
@@ -77,12 +78,13 @@ def run_demo(out: Path, observer: Observer | None = None, options: CompareOption
     folder = OutputFolder(out)
     folder.claim_new(options.shared)
     runs = options.runs()
-    cell = make_cell(options.load(runs[0].seed, observer), runs[0].noise, runs[0].rate, runs[0].seed)
+    network = prepare(options.network, options.load(runs[0].seed, observer), seed=runs[0].seed)
+    cell = make_cell(network.subset, runs[0].noise, runs[0].rate, runs[0].seed)
     observer.started(len(runs), 0)
     records, results = [], {}
     for number, run in enumerate(runs, start=1):
         observer.run_started(run, number)
-        results[run.method], record = train_and_score(run, cell, options, folder, observer, train_method)
+        results[run.method], record = train_and_score(run, cell, network.build, options, folder, observer, train_method)
         folder.results.append(record)
         records.append(record)
         observer.run_finished(run, record)

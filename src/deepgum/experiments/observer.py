@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from deepgum.errors import DeepGUMError
-    from deepgum.experiments.records import RunKey, RunRecord
     from deepgum.training.history import Event
 
-__all__ = ["Observer"]
+__all__ = ["Observer", "Outcome", "Run"]
+
+
+class Run(Protocol):
+    """What tells one run from another; `about` is what is not in the other four, such as a fold."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def noise(self) -> str: ...  # noqa: D102
+    @property
+    def rate(self) -> float: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def about(self) -> str: ...  # noqa: D102
+
+
+class Outcome(Protocol):
+    """What a run came to; `failure_rate` is None where there are no landmarks, and `mae` then says it, in `unit`."""
+
+    @property
+    def failure_rate(self) -> float | None: ...  # noqa: D102
+    @property
+    def mae(self) -> float | None: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+    @property
+    def epochs(self) -> int: ...  # noqa: D102
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
 
 
 class Observer:
@@ -21,14 +50,14 @@ class Observer:
     def started(self, total: int, finished: int) -> None:
         """All settings are in order; `finished` of the `total` runs were done before."""
 
-    def run_started(self, run: RunKey, number: int) -> None:
+    def run_started(self, run: Run, number: int) -> None:
         """A run begins, the `number`-th of all."""
 
     def trained(self, event: Event) -> None:
         """An epoch or a round of the current run is over."""
 
-    def run_finished(self, run: RunKey, record: RunRecord) -> None:
+    def run_finished(self, run: Run, outcome: Outcome) -> None:
         """A run is over, and its record on the disk."""
 
-    def run_failed(self, run: RunKey, error: DeepGUMError) -> None:
+    def run_failed(self, run: Run, error: DeepGUMError) -> None:
         """A run ended with an error, and left no record; the others go on."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.cells import DATASETS, Request, Subset
+from deepgum.experiments.config import ModelConfig
+from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.records import RunKey
+from deepgum.experiments.request import Request, Subset
 from deepgum.training import METHODS, SGDOptions
 
 __all__ = ["CompareOptions"]
@@ -40,8 +42,8 @@ class CompareOptions:
         Side of the images in pixels; by default the data set's own.
     groups : {"sample", "landmark", "coordinate"}, optional
         By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
-    model : str
-        As for `deepgum.models.build_model`.
+    model : ModelConfig or str
+        The network; a name alone stands for one without pretrained weights, trained as a whole.
     sgd : SGDOptions
         The same for every method.
     skip_missing : bool
@@ -65,12 +67,14 @@ class CompareOptions:
     validation_size: int | None = None
     image_size: int | None = None
     groups: str | None = None
-    model: str = "facenet"
+    model: ModelConfig | str = "facenet"
     sgd: SGDOptions = field(default_factory=SGDOptions)
     skip_missing: bool = False
     cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.model, str):
+            object.__setattr__(self, "model", ModelConfig(self.model))
         check_choice("dataset", self.dataset, DATASETS)
         if DATASETS[self.dataset].needs_folder and self.data is None:
             raise InvalidParameterError("data", f"the folder of the data set {self.dataset!r}", None)
@@ -103,10 +107,16 @@ class CompareOptions:
             "validation_size": self.validation_size,
             "image_size": self.image_size or DATASETS[self.dataset].image_size,
             "groups": self.groups,
-            "model": self.model,
+            "model": _described(self.network),
             "skip_missing": self.skip_missing,
             **sgd,
         }
+
+    @property
+    def network(self) -> ModelConfig:
+        """The network, under its one type."""
+        assert isinstance(self.model, ModelConfig)
+        return self.model
 
     def runs(self) -> list[RunKey]:
         """Every run of the grid: a seed after the other, so that what is done first is a whole figure."""
@@ -126,8 +136,18 @@ class CompareOptions:
             skip_missing=self.skip_missing,
             cache_dir=self.cache_dir,
             on_progress=observer.reading,
+            options=DATASETS[self.dataset].options,
         )
         return DATASETS[self.dataset].load(request, seed)
+
+
+def _described(model: ModelConfig) -> str | dict[str, Any]:
+    """What identifies a network: its name, and how it differs from one that is trained as a whole from nothing."""
+    plain = ModelConfig(model.name)
+    if replace(model, cache=plain.cache) == plain:
+        return model.name
+    values = {name: value for name, value in asdict(model).items() if value != getattr(plain, name) and name != "cache"}
+    return {**values, "name": model.name, "weights": None if model.weights is None else model.weights.name}
 
 
 def _choices(method: str) -> dict[str, Any]:

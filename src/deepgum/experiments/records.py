@@ -69,6 +69,11 @@ class RunKey:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
+    def about(self) -> str:
+        """What a title says besides; nothing, as runs of one comparison differ in what is named above."""
+        return ""
+
+    @property
     def stem(self) -> str:
         """A readable file name without its ending."""
         return f"{self.method}_{self.noise}_{self.rate:g}_seed{self.seed}_{self.digest}"
@@ -115,6 +120,11 @@ class RunRecord:
     version: str = ""
     key: str = ""
     posteriors: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """Of `mae`."""
+        return "in the targets' unit"
 
     def to_json(self) -> str:
         """Return the record as one line of JSON, with `null` for numbers that are not finite."""

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.evaluation import detection_scores, failure_rate, mae, nme, rmse
+from deepgum.evaluation.metrics import Unit
 from deepgum.experiments.cells import Cell
 from deepgum.experiments.posteriors import Posteriors
+from deepgum.experiments.predictions import Predictions
 from deepgum.mixture import partition
 from deepgum.residuals import predict
 from deepgum.training import SGDOptions, TrainingResult
 
-__all__ = ["Scores", "group_names", "score_run"]
+__all__ = ["Scores", "group_names", "predict_labelled", "score_run"]
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -25,8 +27,8 @@ Groups = tuple[tuple[int, ...], ...]
 class Scores:
     """The scores of a record; see `deepgum.experiments.records.RunRecord`."""
 
-    failure_rate: float
-    nme: float
+    failure_rate: float | None
+    nme: float | None
     mae: float
     rmse: float
     precision: float | None
@@ -36,8 +38,13 @@ class Scores:
     flagged: float | None
 
 
-def score_run(result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions) -> tuple[Scores, Posteriors]:
+def score_run(
+    result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, *, landmarks: bool = True, factor: float = 1.0
+) -> tuple[Scores, Posteriors]:
     """Score a method's network on the test set and its flags on the training set.
+
+    Without `landmarks` errors are those of single coordinates, and there is no failure rate. MAE and RMSE are `factor`
+    times those in the targets' unit.
 
     What ranks the groups for the average precision is the posterior, or for a method without one the length of the
     residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
@@ -52,16 +59,24 @@ def score_run(result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions) 
     )
     predictions = predict(result.model, cell.test, device=sgd.device, precision=sgd.precision)
     labels, width = cell.test.targets, cell.test.normaliser
+    unit: Unit = "landmark" if landmarks else "coordinate"
     found = _detection(result, cell, resolved, posteriors)
     scores = Scores(
-        failure_rate=failure_rate(predictions, labels, width).overall,
-        nme=nme(predictions, labels, width).overall,
-        mae=mae(predictions, labels).overall,
-        rmse=rmse(predictions, labels).overall,
+        failure_rate=failure_rate(predictions, labels, width).overall if landmarks else None,
+        nme=nme(predictions, labels, width).overall if landmarks else None,
+        mae=factor * mae(predictions, labels, unit).overall,
+        rmse=factor * rmse(predictions, labels, unit).overall,
         flagged=_flagged(result, posteriors),
         **found,
     )
     return scores, posteriors
+
+
+def predict_labelled(model: nn.Module, data: RegressionData, sgd: SGDOptions, factor: float = 1.0) -> Predictions:
+    """Let a network predict for labelled data; `factor` takes the targets' unit to the one that is reported."""
+    values = predict(model, data, device=sgd.device, precision=sgd.precision)
+    predicted, labels = (factor * part.double().numpy() for part in (values, data.targets))
+    return Predictions(data.ids, data.target_names, predicted, labels)
 
 
 def _detection(result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors) -> dict[str, float | None]:
@@ -93,10 +108,14 @@ def residual_norms(residuals: Tensor, groups: Groups) -> NDArray[np.float64]:
     return np.stack(norms, axis=1)
 
 
-def by_group(per_landmark: Tensor, groups: Groups) -> NDArray[np.float64]:
-    """Return the largest value (n, g) among the landmarks (n, l) that a group of coordinates touches."""
-    values = per_landmark.double().cpu().numpy()
-    return np.stack([values[:, sorted({index // 2 for index in group})].max(axis=1) for group in groups], axis=1)
+def by_group(per_unit: Tensor, groups: Groups) -> NDArray[np.float64]:
+    """Return the largest value (n, g) among the units (n, u) that a group touches.
+
+    A unit is what a corruption moves as a whole: the d coordinates fall into u units of d / u coordinates each.
+    """
+    values = per_unit.double().cpu().numpy()
+    each = sum(map(len, groups)) // values.shape[1]
+    return np.stack([values[:, sorted({index // each for index in group})].max(axis=1) for group in groups], axis=1)
 
 
 def group_names(groups: Groups, data: RegressionData) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from deepgum.mixture.blocks import Block
 from deepgum.mixture.e_step import summarise
-from deepgum.mixture.gaussian import STRUCTURES, regularised
+from deepgum.mixture.gaussian import STRUCTURES, TIED, Structure, regularised
 from deepgum.mixture.parameters import Parameters, change
 from deepgum.mixture.spread import Spread
 from deepgum.mixture.statistics import Statistics
@@ -55,14 +55,20 @@ class EM:
     tol: float
     max_iter: int
 
-    def least_samples(self, k: int) -> int:
-        """Return how many samples a covariance of k coordinates needs."""
-        return k + 1 if self.covariance_type == "full" else 2
+    @property
+    def structure(self) -> Structure:
+        """What the covariances may be."""
+        return STRUCTURES[self.covariance_type]
+
+    @property
+    def untied(self) -> EM:
+        """The same with a covariance of its own for each group."""
+        return replace(self, covariance_type=self.covariance_type.removeprefix(TIED))
 
     def start(self, spread: Spread) -> Parameters:
         """Robust start: independent coordinates with the robust scale, a prior of one half, a wide uniform."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
-        covariance = torch.diag_embed(self._unit(spread))
+        covariance = torch.diag_embed(self.unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))
 
     def m_step(self, statistics: Statistics, spread: Spread, previous: Parameters) -> Parameters:
@@ -70,13 +76,17 @@ class EM:
 
         The scatter of eq. 3 is divided by the sum of the responsibilities: as printed it would grow with N.
         """
-        inlier_weight = statistics.inlier_weight
-        some = inlier_weight > 1e-12 * statistics.weight
-        scatter = statistics.scatter / torch.where(some, inlier_weight, 1.0)[:, None, None]
-        covariance = regularised(STRUCTURES[self.covariance_type](scatter), self._unit(spread), self.reg_covar)
-        covariance = torch.where(some[:, None, None], covariance, previous.covariance)
+        covariance = self.covariance(statistics.scatter, statistics.inlier_weight, statistics.weight, spread, previous)
         uniform = self.uniform.update(statistics, covariance, previous.outliers)
         return Parameters(self._prior(statistics, spread), covariance, uniform)
+
+    def covariance(
+        self, scatter: Tensor, inlier_weight: Tensor, weight: Tensor, spread: Spread, previous: Parameters
+    ) -> Tensor:
+        """Equation 3 from its sums, regularised; where there is no inlier weight to speak of it stays as it was."""
+        some = self.structure.pooled(inlier_weight) > 1e-12 * self.structure.pooled(weight)
+        covariance = regularised(self.structure.mean(scatter, inlier_weight), self.unit(spread), self.reg_covar)
+        return torch.where(some[:, None, None], covariance, previous.covariance)
 
     def run(self, block: Block, spread: Spread, start: Parameters) -> Fit:
         """Alternate E and M steps from `start` until every group rests or `max_iter` M steps are taken."""
@@ -90,10 +100,14 @@ class EM:
             converged = change(parameters, previous) < self.tol
         return Fit(parameters, statistics, n_iter, converged)
 
-    def _unit(self, spread: Spread) -> Tensor:
-        """Squared scales (g, k); one for all coordinates of a group where the covariance has one variance."""
+    def unit(self, spread: Spread) -> Tensor:
+        """Squared scales (g, k); one for all coordinates of a group, or of all groups, that share a variance."""
         squared = torch.diag_embed(spread.scale.square())
-        return STRUCTURES[self.covariance_type](squared).diagonal(dim1=-2, dim2=-1)
+        # A group without labels has no scale of its own to give to a shared one.
+        weight = spread.effective if bool(spread.effective.any()) else torch.ones_like(spread.effective)
+        if self.structure.is_tied:
+            squared = self.structure.mean(squared * weight[:, None, None], weight)
+        return self.structure.shape(squared).diagonal(dim1=-2, dim2=-1)
 
     def _prior(self, statistics: Statistics, spread: Spread) -> Tensor:
         if self.inlier_prior is not None:

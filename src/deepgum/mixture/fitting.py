@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deepgum.errors import InvalidDataError, listing
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.em import EM
 from deepgum.mixture.parameters import Parameters, merge, to_device
@@ -16,7 +16,7 @@ from deepgum.mixture.spread import spread
 from deepgum.mixture.status import MixtureStatus
 from deepgum.mixture.verdict import judge
 
-__all__ = ["MixtureFit", "check_count_of_samples", "complaint", "fit_groups"]
+__all__ = ["MixtureFit", "check_count_of_samples", "check_sizes", "complaint", "fit_groups"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,20 @@ class MixtureFit:
     converged: bool
 
 
+def check_sizes(em: EM, groups: Partition) -> None:
+    """Raise `InvalidParameterError` when groups are to share a covariance and are not of one size."""
+    sizes = sorted(set(map(len, groups)))
+    if em.structure.is_tied and len(sizes) > 1:
+        hint = f"Groups of {sizes} coordinates cannot share a covariance. Use `covariance_type='spherical'`."
+        raise InvalidParameterError(
+            "covariance_type", "one that groups of these sizes can have", em.covariance_type, hint
+        )
+
+
 def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
     """Raise `InvalidDataError` when there are fewer samples than the largest group's covariance needs."""
     size = max(map(len, groups))
-    needed = em.least_samples(size)
+    needed = em.structure.least_samples(size)
     if n < needed:
         raise InvalidDataError(
             f"A {em.covariance_type} covariance of {size} coordinates needs at least {needed} samples of positive "
@@ -85,11 +95,15 @@ def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: P
     return merge(where, to_device(warm.parameters[position], device), start)
 
 
-def complaint(status: tuple[MixtureStatus, ...]) -> str:
-    """Return one message naming the groups that are no usable mixture, with the remedy; empty where all are."""
+def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -> str:
+    """Return one message naming the groups that are no usable mixture, with the remedy; empty where all are.
+
+    With `fixed_steps` EM was not asked to come to rest, and that it did not is no fault.
+    """
     parts = []
     for fault in MixtureStatus:
         groups = [index for index, each in enumerate(status) if each is fault]
-        if groups and not fault.is_usable:
+        asked_for = fixed_steps and fault is MixtureStatus.ITERATION_LIMIT
+        if groups and not fault.is_usable and not asked_for:
             parts.append(f"{'Groups' if len(groups) > 1 else 'Group'} {listing(groups)}: {fault.value}. {fault.remedy}")
     return " ".join(parts)

@@ -1,6 +1,6 @@
 """The inliers' component: a Gaussian of mean 0, its exact marginals where labels are missing, its structures.
 
-The covariance is kept as a full matrix whatever its structure, so that one set of formulas serves all three.
+The covariance is kept as a full matrix whatever its structure, so that one set of formulas serves all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from deepgum.mixture.blocks import Incomplete
 
-__all__ = ["FLOOR", "STRUCTURES", "Conditional", "Gaussian", "parameter_count", "regularised"]
+__all__ = ["FLOOR", "STRUCTURES", "TIED", "Conditional", "Gaussian", "Structure", "regularised"]
 
 LOG_2PI = math.log(2 * math.pi)
 # Least relative eigenvalue of a covariance: the Cholesky factorisation stays accurate well below it.
@@ -99,12 +99,55 @@ def _spherical(scatter: Tensor) -> Tensor:
     return torch.diag_embed(variance.expand(scatter.shape[:-1]))
 
 
-STRUCTURES: dict[str, Callable[[Tensor], Tensor]] = {"full": _full, "diag": _diag, "spherical": _spherical}
+@dataclass(frozen=True)
+class Structure:
+    """What a covariance may be, and how it is come by from sums over samples.
+
+    Attributes
+    ----------
+    shape : callable
+        From symmetric matrices (g, k, k) to the maximum-likelihood covariances of this structure.
+    parameters : callable
+        From k to the number of free parameters of one covariance.
+    is_full : bool
+        Whether coordinates may be correlated: k + 1 samples are needed, and otherwise 2.
+    is_tied : bool
+        Whether all groups share one covariance. It is then that of all their samples together: sums are taken over the
+        groups before the structure is imposed. The groups must be of one size.
+    """
+
+    shape: Callable[[Tensor], Tensor]
+    parameters: Callable[[int], int]
+    is_full: bool = False
+    is_tied: bool = False
+
+    def least_samples(self, k: int) -> int:
+        """Return how many samples a covariance of k coordinates needs."""
+        return k + 1 if self.is_full else 2
+
+    def mean(self, scatter: Tensor, weight: Tensor) -> Tensor:
+        """Return the covariances (g, k, k) of sums of outer products (g, k, k) over samples of this weight (g,), > 0.
+
+        A group's weight may be 0 where another's is not and the covariance is shared.
+        """
+        if self.is_tied:
+            scatter, weight = self.pooled(scatter), self.pooled(weight)
+        return self.shape(scatter / torch.where(weight > 0, weight, 1.0)[:, None, None])
+
+    def pooled(self, sums: Tensor) -> Tensor:
+        """Return sums over samples (g, ...); over the groups too, and all alike, where the covariance is shared."""
+        return sums.sum(dim=0, keepdim=True).expand_as(sums) if self.is_tied else sums
 
 
-def parameter_count(covariance_type: str, k: int) -> int:
-    """Count the free parameters of a k x k covariance of this structure."""
-    return {"full": k * (k + 1) // 2, "diag": k, "spherical": 1}[covariance_type]
+TIED = "tied-"
+"""What the name of a structure begins with whose covariance is shared; the rest is its name where it is not."""
+
+STRUCTURES: dict[str, Structure] = {
+    "full": Structure(_full, lambda k: k * (k + 1) // 2, is_full=True),
+    "diag": Structure(_diag, lambda k: k),
+    "spherical": Structure(_spherical, lambda k: 1),
+    f"{TIED}spherical": Structure(_spherical, lambda k: 1, is_tied=True),
+}
 
 
 def regularised(covariance: Tensor, unit: Tensor, reg_covar: float) -> Tensor:

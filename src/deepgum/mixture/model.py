@@ -14,7 +14,7 @@ from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedEr
 from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
 from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.e_step import posterior, summarise
-from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, complaint, fit_groups
+from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, check_sizes, complaint, fit_groups
 from deepgum.mixture.parameters import to_device
 from deepgum.mixture.partition import Partition, partition, size_classes
 from deepgum.mixture.settings import SETTINGS, MixtureSettings
@@ -37,8 +37,9 @@ class GaussianUniformMixture(MixtureSettings):
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int, default "sample"
         Coordinates that are right or wrong together; see `partition`.
-    covariance_type : {"full", "diag", "spherical"}, default "full"
-        Structure of Sigma within a group.
+    covariance_type : {"full", "diag", "spherical", "tied-spherical"}, default "full"
+        Structure of Sigma within a group. "tied-spherical" is one variance for all coordinates of all groups, which
+        must be of one size (the authors' code, for landmarks).
     uniform : {"moments", "range"} or float, default "moments"
         gamma from the outliers' moments (eq. 5 and 6), from the box that holds all the residuals, or fixed: a number is
         the log density **per coordinate**, such as -log(224) for labels inside 224 pixels.
@@ -47,7 +48,8 @@ class GaussianUniformMixture(MixtureSettings):
         group's status is `NO_OUTLIERS` or `NO_INLIERS`.
     tol : float, default 1e-6
         EM stops when no parameter of any group moves by more: the prior, each covariance over the standard deviations,
-        the log density per coordinate.
+        the log density per coordinate. 0 takes `max_iter` steps, neither more nor less; the status is then
+        `ITERATION_LIMIT`, and not warned about.
     max_iter : int, default 200
         Cap on the iterations.
     reg_covar : float, default 1e-6
@@ -137,30 +139,51 @@ class GaussianUniformMixture(MixtureSettings):
         Raises
         ------
         InvalidParameterError
-            A setting that was changed to something that the constructor would refuse.
+            A setting that was changed to something that the constructor would refuse, or groups of several sizes that
+            are to share a covariance.
         InvalidDataError
             Residuals that are not (n, d) or not finite, weights that do not fit them, or fewer samples than the largest
-            group's covariance needs (k + 1; 2 for "diag" and "spherical").
+            group's covariance needs (k + 1; 2 where it is not full).
 
         Warns
         -----
         IdentifiabilityWarning
             Once, naming every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, with the remedy. (That there
-            are no outliers is good news and not warned about.)
+            are no outliers is good news and not warned about. Nor is the cap where `tol` is 0.)
         """
         em = self._em()
         tensor = as_residuals(residuals)
         weights = as_weights(sample_weight, tensor)
         if weights is not None:
             tensor, weights = tensor[weights > 0], weights[weights > 0]
-        groups = partition(self.groups, tensor.shape[1])
+        groups = self.resolve(tensor.shape[1])
         check_count_of_samples(em, len(tensor), groups)
         fit = fit_groups(em, tensor, weights, groups, self._warm(groups))
         self._publish(groups, fit, as_numpy=isinstance(residuals, np.ndarray))
-        message = complaint(fit.status)
+        message = complaint(fit.status, fixed_steps=em.tol == 0)
         if message:
             warnings.warn(message, IdentifiabilityWarning, stacklevel=2)
         return self
+
+    def resolve(self, d: int) -> Partition:
+        """Return the groups over d coordinates, as `fit` would have them.
+
+        Raises
+        ------
+        InvalidParameterError
+            A setting that the constructor would refuse, groups that are no partition of d coordinates, or of several
+            sizes where they are to share a covariance.
+        InvalidDataError
+            Landmarks of an odd number of coordinates.
+
+        Examples
+        --------
+        >>> GaussianUniformMixture(groups="landmark").resolve(4)
+        ((0, 1), (2, 3))
+        """
+        groups = partition(self.groups, d)
+        check_sizes(self._em(), groups)
+        return groups
 
     def responsibilities(self, residuals: ArrayT) -> ArrayT:
         """Probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is wholly missing."""

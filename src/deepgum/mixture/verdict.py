@@ -20,7 +20,7 @@ from torch import Tensor
 from deepgum.mixture.blocks import Block
 from deepgum.mixture.e_step import summarise
 from deepgum.mixture.em import EM, LEAST_SAMPLES, Fit
-from deepgum.mixture.gaussian import FLOOR, STRUCTURES, parameter_count
+from deepgum.mixture.gaussian import FLOOR
 from deepgum.mixture.parameters import Parameters, merge
 from deepgum.mixture.spread import Spread
 from deepgum.mixture.statistics import Statistics
@@ -42,7 +42,7 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
     """Name each group's status, and where there is no mixture put usable parameters in the fit's place."""
     parameters = fit.parameters
     too_few = _too_few(em, spread)
-    collapsed = _collapsed(em, spread, fit.statistics) & ~too_few
+    collapsed = _collapsed(em.untied, spread, fit.statistics) & ~too_few
     no_outliers, no_inliers = torch.zeros_like(too_few), torch.zeros_like(too_few)
     if em.inlier_prior is None:
         alone = _gaussian_alone(em, block, spread, fit)
@@ -52,7 +52,11 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
         no_outliers, no_inliers = ~mixture & ~flat & ~too_few, ~mixture & flat & ~too_few
         parameters = merge(no_outliers, _all_inliers(em, spread, alone.parameters), parameters)
         parameters = merge(no_inliers, _all_outliers(em, spread, start), parameters)
-        collapsed = torch.where(no_outliers, _collapsed(em, spread, alone.statistics), collapsed)
+        if em.structure.is_tied:
+            parameters = _tied(em, spread, fit, alone, no_outliers, no_inliers | too_few, parameters)
+        collapsed = torch.where(no_outliers, _collapsed(em.untied, spread, alone.statistics), collapsed)
+    if em.structure.is_tied:
+        start = replace(start, covariance=parameters.covariance)
     parameters = merge(too_few, start, parameters)
     # The first that holds is the one that is named.
     flags = (
@@ -72,20 +76,35 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
 
 def _gaussian_alone(em: EM, block: Block, spread: Spread, fit: Fit) -> Fit:
     """Fit with a prior of 1: a single M step where no label is missing, and good enough where one is."""
-    alone = replace(em, inlier_prior=1.0, tol=max(em.tol, 1e-6))
+    # Each group's own: a covariance that is shared would be that of the other groups' outliers, too.
+    alone = replace(em.untied, inlier_prior=1.0, tol=max(em.tol, 1e-6))
     certain = torch.ones_like(fit.parameters.inlier_prior)
     return alone.run(block, spread, replace(fit.parameters, inlier_prior=certain))
 
 
+def _tied(
+    em: EM, spread: Spread, fit: Fit, alone: Fit, certain: Tensor, without: Tensor, parameters: Parameters
+) -> Parameters:
+    """Give all groups one covariance again: of all samples of the groups that are certain, none of those without.
+
+    The other groups have part in it as they had in the fit.
+    """
+    whole, part, nothing = alone.statistics, fit.statistics, torch.zeros_like(fit.statistics.inlier_weight)
+    weight = torch.where(without, nothing, torch.where(certain, whole.inlier_weight, part.inlier_weight))
+    scatter = torch.where(certain[:, None, None], whole.scatter, part.scatter)
+    scatter = torch.where(without[:, None, None], 0.0, scatter)
+    return replace(parameters, covariance=em.covariance(scatter, weight, part.weight, spread, fit.parameters))
+
+
 def _too_few(em: EM, spread: Spread) -> Tensor:
-    return spread.observed.amin(dim=1) < em.least_samples(spread.scale.shape[1])
+    return spread.observed.amin(dim=1) < em.structure.least_samples(spread.scale.shape[1])
 
 
 def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
     """Whether the covariance has a direction in which the regularisation is more than the inliers' own scatter."""
     weight = statistics.inlier_weight
-    scatter = STRUCTURES[em.covariance_type](statistics.scatter) / torch.where(weight > 0, weight, 1.0)[:, None, None]
-    relative = scatter / spread.scale[:, :, None] / spread.scale[:, None, :]
+    scale = em.unit(spread).sqrt()
+    relative = em.structure.mean(statistics.scatter, weight) / scale[:, :, None] / scale[:, None, :]
     least: Tensor = torch.linalg.eigvalsh(relative)[:, 0]
     return least < max(em.reg_covar, FLOOR)
 
@@ -133,7 +152,7 @@ def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Ten
 def _has_inliers(em: EM, block: Block, spread: Spread, fit: Fit, box_alone: Tensor) -> Tensor:
     weight = fit.statistics.weight
     mixed = summarise(block, replace(fit.parameters, outliers=box(spread))).log_likelihood
-    price = _price(1 + parameter_count(em.covariance_type, spread.scale.shape[1]), spread)
+    price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
     return (_gain(mixed, box_alone, spread, weight) >= price) & at_least_one
 

@@ -1,48 +1,74 @@
-"""Make a network from a name, or from the dotted path of anybody's factory."""
+"""Make a network from a name, from the dotted path of anybody's factory, or from a callable."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from deepgum.checks import check_choice
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError, UnknownNameError
+from deepgum.models.expectation import DeepExpectation
 from deepgum.models.facenet import FaceNet
+from deepgum.models.mlp import MLP
 from deepgum.models.regressor import Regressor
 
-__all__ = ["MODELS", "build_model"]
+__all__ = ["HEADS", "MODELS", "Backbone", "build_backbone", "build_model"]
+
+Backbone: TypeAlias = Callable[[RegressionData, int], nn.Module]
+"""Makes a network (b, ...) -> (b, n_outputs) for a data set: called with the data and `n_outputs`."""
+
+HEADS: Mapping[str, type[Regressor] | type[DeepExpectation]] = MappingProxyType(
+    {"regression": Regressor, "expectation": DeepExpectation}
+)
+"""What turns a backbone's outputs into predictions in the targets' unit."""
 
 
-def _facenet(data: RegressionData) -> nn.Module:
+def _facenet(data: RegressionData, n_outputs: int) -> nn.Module:
     shape = data.inputs.shape
     if len(shape) != 4 or shape[2] != shape[3]:
         raise InvalidParameterError(
             "model", "a network for this data's inputs", "facenet", f"It takes square images; the inputs are {shape}."
         )
-    return FaceNet(shape[1], data.targets.shape[1], shape[2])
+    return FaceNet(shape[1], n_outputs, shape[2])
 
 
-MODELS: dict[str, Callable[[RegressionData], nn.Module]] = {"facenet": _facenet}
-"""Networks that are known by name: from a data set to a backbone with as many outputs as it has coordinates."""
+def _mlp(data: RegressionData, n_outputs: int) -> nn.Module:
+    shape = tuple(data.inputs.shape)
+    if len(shape) != 2:
+        hint = f"It takes feature vectors; the inputs are {shape}."
+        raise InvalidParameterError("model", "a network for this data's inputs", "mlp", hint)
+    return MLP.for_features(torch.as_tensor(data.inputs), n_outputs)
 
 
-def build_model(name: str, data: RegressionData, seed: int) -> Regressor:
+MODELS: dict[str, Backbone] = {"facenet": _facenet, "mlp": _mlp}
+"""Backbones that are known by name."""
+
+
+def build_model(
+    model: str | Backbone, data: RegressionData, seed: int, head: str = "regression"
+) -> Regressor | DeepExpectation:
     """Build an untrained network for a data set.
 
     Parameters
     ----------
-    name : str
-        A key of `MODELS`, or a factory as `"package.module:callable"`, for example `"torchvision.models:resnet18"`.
-        A factory that takes `num_classes` gets the number of coordinates; any other is called without arguments, and
+    model : str or callable
+        A key of `MODELS`; a factory as `"package.module:callable"`, for example `"torchvision.models:resnet18"`; or a
+        callable that makes a backbone from the data and the number of its outputs.
+        A dotted factory that takes `num_classes` gets the number of outputs; any other is called without arguments, and
         its last linear layer is replaced. Grey images are repeated over the three channels that it expects.
     data : RegressionData
         Gives the shapes of inputs and targets, and the targets' centre and scale.
     seed : int
         Of the initial weights. The global generator is left as it was.
+    head : {"regression", "expectation"}
+        An output a coordinate (`Regressor`), or a softmax over whole numbers (`DeepExpectation`).
 
     Raises
     ------
@@ -50,6 +76,8 @@ def build_model(name: str, data: RegressionData, seed: int) -> Regressor:
         If the name is neither known nor a dotted factory.
     InvalidParameterError
         If the factory cannot be imported or called, or does not make a module with a linear layer.
+    InvalidDataError
+        If the targets do not suit the head.
 
     Examples
     --------
@@ -57,23 +85,39 @@ def build_model(name: str, data: RegressionData, seed: int) -> Regressor:
     >>> build_model("facenet", data, seed=0)(torch.zeros(3, 1, 16, 16)).shape
     torch.Size([3, 2])
     """
+    kind = HEADS[check_choice("head", head, HEADS)]
+    n_outputs = kind.n_outputs(data.targets)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if name in MODELS:
-            backbone = MODELS[name](data)
-        elif ":" in name:
-            backbone = _from_factory(name, data)
-        else:
-            raise UnknownNameError("model", name, [*MODELS, "package.module:factory"])
+        backbone = build_backbone(model, data, n_outputs)
+    network = kind.for_targets(backbone, data.targets)
     # Channels-last convolutions are about twice as fast on CPUs, and no slower on GPUs.
-    model = Regressor.for_targets(backbone, data.targets)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's own signatures
-    return model
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's own signatures
+    return network
 
 
-def _from_factory(path: str, data: RegressionData) -> nn.Module:
+def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) -> nn.Module:
+    """Build what maps the data's inputs to `n_outputs` values; parameters and errors as of `build_model`.
+
+    Initial weights come from the global generator.
+
+    Examples
+    --------
+    >>> data = RegressionData.from_arrays(torch.rand(4, 3), torch.rand(4, 1))
+    >>> build_backbone("mlp", data, n_outputs=7)(torch.zeros(2, 3)).shape
+    torch.Size([2, 7])
+    """
+    if not isinstance(model, str):
+        return model(data, n_outputs)
+    if model in MODELS:
+        return MODELS[model](data, n_outputs)
+    if ":" in model:
+        return _from_factory(model, data, n_outputs)
+    raise UnknownNameError("model", model, [*MODELS, "package.module:factory"])
+
+
+def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
     module_name, _, attribute = path.partition(":")
-    n_outputs = data.targets.shape[1]
     # Other people's code may raise anything; whatever it is, it is the factory that has to change.
     try:
         factory = getattr(importlib.import_module(module_name), attribute)

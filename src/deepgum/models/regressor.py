@@ -60,6 +60,11 @@ class Regressor(nn.Module):
         typical = scale[scale > 0].median() if (scale > 0).any() else torch.ones(())
         return cls(backbone, centre, torch.where(scale > 0, scale, typical))
 
+    @staticmethod
+    def n_outputs(targets: Tensor) -> int:
+        """Return d, how many outputs a backbone for targets (n, d) needs."""
+        return targets.shape[1]
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (b, ...) to predictions (b, d) in the targets' units, always in float32."""
         output: Tensor = self.backbone(inputs)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from deepgum.experiments.observer import Observer
-from deepgum.experiments.records import RunKey, RunRecord
+from deepgum.experiments.observer import Observer, Outcome, Run
 from deepgum.report.style import method_style, noise_label
 
 if TYPE_CHECKING:
@@ -88,9 +87,11 @@ class Reporter(Observer):
         done = f", {finished} of them done before" if finished else ""
         self.say(f"{total} run{'s' if total != 1 else ''}{done}.")
 
-    def run_started(self, run: RunKey, number: int) -> None:
+    def run_started(self, run: Run, number: int) -> None:
         """Show which run it is."""
-        self._name = f"{method_style(run.method).plain}, {noise_label(run.noise)} {100 * run.rate:g} %, seed {run.seed}"
+        what = f"{noise_label(run.noise)} {100 * run.rate:g} %" if run.rate else "labels as they are"
+        parts = (method_style(run.method).plain, what, run.about, f"seed {run.seed}")
+        self._name = ", ".join(part for part in parts if part)
         self._said = time.monotonic()
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
@@ -106,13 +107,16 @@ class Reporter(Observer):
         if not self.console.is_terminal and self._due():
             self.say(line)
 
-    def run_finished(self, run: RunKey, record: RunRecord) -> None:
+    def run_finished(self, run: Run, outcome: Outcome) -> None:
         """Leave a line with the outcome."""
         self._progress.update(self._runs, advance=1)
-        failures = "-" if record.failure_rate is None else f"{100 * record.failure_rate:.1f} %"
-        self.say(f"{self._name}: failure rate {failures}, {record.epochs} epochs, {record.seconds:.0f} s")
+        if outcome.failure_rate is not None:
+            result = f"failure rate {100 * outcome.failure_rate:.1f} %"
+        else:
+            result = "MAE -" if outcome.mae is None else f"MAE {outcome.mae:.3g} {outcome.unit}"
+        self.say(f"{self._name}: {result}, {outcome.epochs} epochs, {outcome.seconds:.0f} s")
 
-    def run_failed(self, run: RunKey, error: DeepGUMError) -> None:
+    def run_failed(self, run: Run, error: DeepGUMError) -> None:
         """Leave a line with the reason."""
         self._progress.update(self._runs, advance=1)
         self.say(f"{self._name}: failed. {error}", style="red")

@@ -32,7 +32,7 @@ class MethodStyle:
 
 
 # Colours by Okabe and Ito, made to be told apart by colour-blind readers.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY = (
+_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _YELLOW = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -41,6 +41,7 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY = (
     "#D55E00",
     "#CC79A7",
     "#888888",
+    "#F0E442",
 )
 _STYLES = {
     "l2": MethodStyle("$L_2$", _PURPLE, "o", "-"),
@@ -50,6 +51,9 @@ _STYLES = {
     "biweight": MethodStyle("Biweight", _GREEN, "v", "-"),
     "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
     "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
+    "deepgum-authors": MethodStyle("DeepGUM (authors' code)", _BLUE, "X", "--"),
+    "dex": MethodStyle("Dex", _YELLOW, "h", "-."),
+    "dexgum": MethodStyle("DexGUM", _YELLOW, "p", "-"),
     "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2))),
     "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5))),
 }

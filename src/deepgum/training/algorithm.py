@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import copy
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.losses import Cauchy, Loss, get_loss
-from deepgum.mixture import GaussianUniformMixture, partition
-from deepgum.residuals import compute_residuals
+from deepgum.models import DeepExpectation
 from deepgum.scale import mad_scale
-from deepgum.training.history import Event, History, RoundRecord
-from deepgum.training.objective import Criterion, Objective, held_out_log_likelihood, mean_loss
+from deepgum.training.history import Event, History
+from deepgum.training.objective import CROSS_ENTROPY, check_loss, minimised
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
+from deepgum.training.rounds import Round, criterion_for, em_rows, unfitted_mixture
 from deepgum.training.sgd import run_sgd
+from deepgum.training.weights import Weights
 
 __all__ = ["check_deepgum", "fit_deepgum"]
 
 CAUCHY_SHARE = 0.25
 """Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
-
-SCORE_TOL = 1e-3
-"""EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
 
 
 def fit_deepgum(
@@ -46,7 +43,8 @@ def fit_deepgum(
     Parameters
     ----------
     model : nn.Module
-        phi(x; w), for example from `deepgum.models.build_model`; trained in place.
+        phi(x; w), for example from `deepgum.models.build_model`; trained in place. A `DeepExpectation` where the losses
+        are the cross-entropy (DexGUM); the residual is then the label less the expected value.
     train, validation : RegressionData
         Labels of either may be wrong or missing (NaN).
     options : DeepGUMOptions, optional
@@ -67,6 +65,8 @@ def fit_deepgum(
     ------
     InvalidDataError
         If the data cannot be trained on; before any training.
+    InvalidParameterError
+        If an option does not suit the data or the network; before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
 
@@ -85,11 +85,12 @@ def fit_deepgum(
     """
     options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
     check_deepgum(train, validation, options)
+    check_loss(model, options.first_loss)
     check_network(model, train, sgd)
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
-    initial_weights = copy.deepcopy(model.state_dict())
+    initial_weights = Weights(model)
     first_loss, weighted_loss = (_loss(name, options, train) for name in (options.first_loss, options.weighted_loss))
 
     # The initialisation of Algorithm 1: every r is 1.
@@ -97,8 +98,8 @@ def fit_deepgum(
         model,
         train,
         validation,
-        lambda _: Objective(first_loss),
-        _criterion(options.epoch_rule, options, first_loss),
+        lambda _: minimised(first_loss, model),
+        criterion_for(options.epoch_rule, options, first_loss),
         sgd,
         generator,
         history,
@@ -106,41 +107,39 @@ def fit_deepgum(
         least_epochs=options.warmup_epochs or 0,
     )
     since = time.perf_counter()
-    current = best = _Round.of(model, train, validation, options, sgd)
-    weights = current.mixture_weights(current.validation_residuals)
-    round_criterion = _criterion(options.round_rule, options, weighted_loss, weights)
-    best_score = score = round_criterion(current.validation_residuals)
+    current = best = Round.of(model, train, validation, options, sgd)
+    score = criterion_for(options.round_rule, options, weighted_loss, current)(current.validation_residuals)
+    best_score = score
     history.add(current.record(0, score, since))
 
     for round in range(1, options.rounds_max + 1):
         # Fixed while the round lasts, so that its epochs compare like with like.
-        weights = current.mixture_weights(current.validation_residuals)
-        objective = Objective(weighted_loss, current.mixture_weights(current.residuals))
+        objective = minimised(weighted_loss, model, current.weights_of(current.residuals, options))
         if options.restart == "fresh":
-            model.load_state_dict(initial_weights)
+            initial_weights.restore(model)
         run_sgd(
             model,
             train,
             validation,
             lambda _, objective=objective: objective,  # type: ignore[misc]
-            _criterion(options.epoch_rule, options, weighted_loss, weights),
+            criterion_for(options.epoch_rule, options, weighted_loss, current),
             sgd,
             generator,
             history,
             round=round,
             start_counts=options.start_counts and options.restart == "continue",
         )
-        since = time.perf_counter()
-        current = _Round.of(model, train, validation, options, sgd)
-        round_criterion = _criterion(options.round_rule, options, weighted_loss, weights)
-        score = round_criterion(current.validation_residuals)
+        since, previous = time.perf_counter(), current
+        current = Round.of(model, train, validation, options, sgd)
+        # By the mixture that the round was trained with; the one of its own residuals is the next round's.
+        score = criterion_for(options.round_rule, options, weighted_loss, previous)(current.validation_residuals)
         history.add(current.record(round, score, since))
         if not score < best_score:
             break
         best, best_score = current, score
 
     returned = best if options.returned_round == "best" else current
-    model.load_state_dict(returned.weights)
+    returned.weights.restore(model)
     responsibilities = returned.mixture.responsibilities(returned.residuals)
     return TrainingResult(
         model=model.eval(),
@@ -159,90 +158,47 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
     Raises
     ------
     InvalidDataError
-        If the two sets do not fit together, have no label, or are too small for the covariance of a group.
+        If the two sets do not fit together, have no label, are too small for the covariance of a group, or have targets
+        that the cross-entropy cannot be of.
     InvalidParameterError
-        If the groups are no partition of the coordinates.
+        If the groups are no partition of the coordinates, or of sizes that cannot share a covariance; or if the
+        outliers' density is fixed in other units than the labels'.
     """
     check_training_data(train, validation)
-    largest = max(map(len, partition(_unfitted(options).groups, train.targets.shape[1])))
+    if options.first_loss == CROSS_ENTROPY:
+        DeepExpectation.span(train.targets)
+    largest = max(map(len, unfitted_mixture(options).resolve(train.targets.shape[1])))
     needed = largest + 1 if options.covariance_type == "full" else 2
-    for name, data in (("train", train), ("validation", validation)):
-        if len(data) < needed:
+    for name, n in (("train", em_rows(train.targets, options)), ("validation", len(validation))):
+        if n < needed:
             raise InvalidDataError(
-                f"`{name}` should have at least {needed} samples, for the {options.covariance_type} covariance of a "
-                f"group of {largest} coordinates. Found {len(data)}. Smaller `groups` need fewer."
+                f"`{name}` should have at least {needed} samples for EM, for the {options.covariance_type} covariance "
+                f"of a group of {largest} coordinates. Found {n}. Smaller `groups` need fewer."
             )
+    _check_units(train, options)
 
 
-@dataclass(frozen=True)
-class _Round:
-    """The network after a run of SGD, and the mixture of its training residuals."""
-
-    weights: dict[str, Tensor]
-    residuals: Tensor  # (n, d)
-    validation_residuals: Tensor  # (m, d)
-    mixture: GaussianUniformMixture
-
-    @classmethod
-    def of(
-        cls,
-        model: nn.Module,
-        train: RegressionData,
-        validation: RegressionData,
-        options: DeepGUMOptions,
-        sgd: SGDOptions,
-    ) -> _Round:
-        residuals, validation_residuals = (
-            compute_residuals(model, data, device=sgd.device, precision=sgd.precision) for data in (train, validation)
-        )
-        mixture = _unfitted(options).fit(residuals)
-        return cls(copy.deepcopy(model.state_dict()), residuals, validation_residuals, mixture)
-
-    def mixture_weights(self, residuals: Tensor) -> Tensor:
-        """Responsibilities of residuals (n, d), given to every coordinate of a group: (n, d)."""
-        group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
-        for group, coordinates in enumerate(self.mixture.partition_):
-            group_of[list(coordinates)] = group
-        return self.mixture.responsibilities(residuals)[:, group_of]
-
-    def record(self, round: int, score: float, since: float) -> RoundRecord:
-        flagged = (self.mixture.responsibilities(self.residuals) < 0.5).sum(dim=0)
-        return RoundRecord(
-            round=round,
-            inlier_prior=tuple(self.mixture.inlier_prior_.tolist()),
-            log_uniform_density=tuple(self.mixture.log_uniform_density_.tolist()),
-            covariances=tuple(tuple(map(tuple, matrix.tolist())) for matrix in self.mixture.covariances_),
-            flagged=tuple(flagged.tolist()),
-            status=tuple(status.name.lower() for status in self.mixture.status_),
-            em_iterations=self.mixture.n_iter_,
-            round_score=score,
-            seconds=time.perf_counter() - since,
+def _check_units(train: RegressionData, options: DeepGUMOptions) -> None:
+    """Refuse a fixed density of outliers in a box that is narrower than the labels themselves."""
+    if isinstance(options.uniform, str):
+        return
+    deviations = (train.targets - train.targets.nanmedian(dim=0).values).abs()
+    width, middle = math.exp(-options.uniform), 2 * deviations.nanmedian(dim=0).values.nan_to_num().max().item()
+    if width < middle:
+        raise InvalidParameterError(
+            "uniform",
+            f"a log density per coordinate of at most {-math.log(middle):.3g}, in the labels' unit",
+            options.uniform,
+            f"It would put the wrong labels into a box of width {width:.3g}, where not even the middle half of the "
+            f"labels, {middle:.3g} wide, has room. In a range of width w (pixels, years, degrees) the log density is "
+            "-log(w).",
         )
 
 
-def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss:
+def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss | str:
+    if name == CROSS_ENTROPY:
+        return name
     if name != "cauchy":
         return get_loss(name)
     spread = mad_scale(train.targets).median().item()
     return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)
-
-
-def _unfitted(options: DeepGUMOptions, tol: float | None = None) -> GaussianUniformMixture:
-    return GaussianUniformMixture(
-        groups=options.groups,
-        covariance_type=options.covariance_type,
-        uniform=options.uniform,
-        inlier_prior=options.inlier_prior,
-        tol=options.em_tol if tol is None else tol,
-        max_iter=options.em_max_iter,
-    )
-
-
-def _criterion(rule: str, options: DeepGUMOptions, loss: Loss, weights: Tensor | None = None) -> Criterion:
-    """What a rule measures; `weights` (m, d) of the validation samples, None while there are none."""
-    rules: dict[str, Criterion] = {
-        "weighted": mean_loss(loss, weights),
-        "unweighted": mean_loss(loss),
-        "log-likelihood": held_out_log_likelihood(_unfitted(options, tol=SCORE_TOL)),
-    }
-    return rules[rule]

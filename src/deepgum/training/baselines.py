@@ -14,8 +14,9 @@ from deepgum.losses import Loss, get_loss
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
+from deepgum.training.criterion import Criterion, mean_loss, median_absolute_error
 from deepgum.training.history import Event, History
-from deepgum.training.objective import Objective, mean_loss, median_absolute_error
+from deepgum.training.objective import CROSS_ENTROPY, Minimised, Objective, check_loss, minimised, residual_loss
 from deepgum.training.options import Groups, SGDOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.sgd import run_sgd
@@ -41,17 +42,18 @@ def fit_loss(
 
     Losses of scaled residuals (Huber, Biweight) get 3 epochs of L2 first, and the MAD of the training residuals, per
     coordinate, recomputed after each epoch. They are stopped by the median absolute error, for their own value is in
-    units that shrink while training goes on; the others by their own value on the validation set.
+    units that shrink while training goes on; the others by their own value on the validation set. The cross-entropy
+    (Dex) is stopped by the mean absolute error of the expected value, of which the paper says nothing.
 
     Parameters
     ----------
     model : nn.Module
-        phi(x; w); trained in place.
+        phi(x; w); trained in place. A `DeepExpectation` for the cross-entropy.
     train, validation : RegressionData
         Labels of either may be wrong or missing (NaN).
     loss : str or Loss
-        A name that `deepgum.losses.get_loss` knows, or a loss with parameters of your own, for example
-        `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for landmarks.
+        A name that `deepgum.losses.get_loss` knows, `"cross-entropy"`, or a loss with parameters of your own, for
+        example `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What the loss's own rule flags as a whole.
     sgd, seed, on_event
@@ -60,18 +62,22 @@ def fit_loss(
     Returns
     -------
     TrainingResult
-        Without mixture; `flags` by the loss's own rule, None for L2 and L1, which have none.
+        Without mixture; `flags` by the loss's own rule, None for L2, L1 and the cross-entropy, which have none.
 
     Raises
     ------
+    InvalidParameterError
+        If the network's outputs are not what the loss is of.
     InvalidDataError
         If the data cannot be trained on; before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
     """
     sgd = sgd or SGDOptions()
-    robust, first = loss if isinstance(loss, Loss) else get_loss(loss), get_loss("l2")
+    chosen = loss if isinstance(loss, Loss) or loss == CROSS_ENTROPY else get_loss(loss)
+    robust = chosen if isinstance(chosen, Loss) and chosen.needs_scale else None
     check_training_data(train, validation)
+    check_loss(model, loss)
     check_network(model, train, sgd)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
     began = time.perf_counter()
@@ -80,31 +86,35 @@ def fit_loss(
     def training_residuals() -> Tensor:
         return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
 
-    def objective(epoch: int) -> Objective:
-        if not robust.needs_scale:
-            return Objective(robust)
+    def objective(epoch: int) -> Minimised:
+        if robust is None:
+            return minimised(chosen, model)
         if epoch <= WARMUP_EPOCHS:
-            return Objective(first)
+            return Objective(get_loss("l2"))
         return Objective(robust, scale=mad_scale(training_residuals()))
 
+    criterion: Criterion = mean_loss(residual_loss(chosen)) if robust is None else median_absolute_error
     run_sgd(
         model,
         train,
         validation,
         objective,
-        median_absolute_error if robust.needs_scale else mean_loss(robust),
+        criterion,
         sgd,
         torch.Generator().manual_seed(seed),
         history,
-        least_epochs=WARMUP_EPOCHS if robust.needs_scale else 0,
+        least_epochs=0 if robust is None else WARMUP_EPOCHS,
     )
     residuals = training_residuals()
-    scale = mad_scale(residuals) if robust.needs_scale else None
+    scale = None if robust is None else mad_scale(residuals)
+    flags = None
+    if isinstance(chosen, Loss):
+        flags = chosen.outliers(residuals, scale=scale, partition=groups_of_coordinates)
     return TrainingResult(
         model=model.eval(),
         residuals=residuals,
         responsibilities=None,
-        flags=robust.outliers(residuals, scale=scale, partition=groups_of_coordinates),
+        flags=flags,
         mixture=None,
         history=history,
         seconds=time.perf_counter() - began,

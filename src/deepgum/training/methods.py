@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor
 
 from deepgum.checks import check_choice
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
-from deepgum.models import build_model
+from deepgum.models import Backbone, DeepExpectation, build_model
 from deepgum.residuals import compute_residuals
 from deepgum.training.algorithm import check_deepgum, fit_deepgum
 from deepgum.training.baselines import fit_loss, without_labels
 from deepgum.training.history import Event
+from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import PRESETS, DeepGUMOptions, Groups, SGDOptions
 from deepgum.training.result import TrainingResult, check_training_data
 
@@ -33,11 +35,13 @@ class Method:
     description : str
         One line for `--help`.
     loss : str or None
-        A single run with this loss,
+        A single run with this loss of `fit_loss`,
     options : DeepGUMOptions or None
         or Algorithm 1 with these choices.
     oracle : bool
         Whether it is told which labels are wrong, and trains on the others.
+    head : {"regression", "expectation"}
+        What the network predicts with, as for `deepgum.models.build_model`.
     """
 
     label: str
@@ -45,6 +49,22 @@ class Method:
     loss: str | None = None
     options: DeepGUMOptions | None = None
     oracle: bool = False
+    head: str = "regression"
+
+    def with_changes(self, groups: Groups, changes: Mapping[str, Any] | None = None) -> DeepGUMOptions:
+        """Return the options with their groups, and with the fields that `changes` names.
+
+        Raises
+        ------
+        InvalidParameterError
+            If it is one run with one loss, which has no options; if there is no such field; or for its value.
+        """
+        changes = dict(changes or {})
+        if self.options is None:
+            raise InvalidParameterError("options", f"empty: {self.label} is one run with one loss", changes)
+        for name in changes:
+            check_choice("options", name, [field.name for field in fields(DeepGUMOptions) if field.name != "groups"])
+        return replace(self.options, groups=groups, **changes)
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -56,6 +76,18 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "biweight": Method("Biweight", "Tukey's biweight, scaled as Huber's, after 3 epochs of L2", loss="biweight"),
         "deepgum": Method("DeepGUM", "Algorithm 1 with this library's defaults", options=PRESETS["default"]),
         "deepgum-paper": Method("DeepGUM (paper)", "Algorithm 1 to the letter", options=PRESETS["paper"]),
+        "deepgum-authors": Method(
+            "DeepGUM (authors' code)", "Algorithm 1 as its authors' code has it", options=PRESETS["authors-code"]
+        ),
+        "dex": Method(
+            "Dex", "a softmax over whole numbers, cross-entropy, one run", loss=CROSS_ENTROPY, head="expectation"
+        ),
+        "dexgum": Method(
+            "DexGUM",
+            "Algorithm 1 on Dex: the weighted cross-entropy",
+            options=DeepGUMOptions(first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY),
+            head="expectation",
+        ),
         "oracle": Method("oracle, L2", "L2 on the labels that corruption left alone", loss="l2", oracle=True),
         "oracle-l1": Method("oracle, L1", "L1 on the labels that corruption left alone", loss="l1", oracle=True),
     }
@@ -63,7 +95,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 """Every method that `deepgum compare` knows."""
 
 
-def check_method(name: str, train: RegressionData, validation: RegressionData, groups: Groups = "sample") -> None:
+def check_method(
+    name: str,
+    train: RegressionData,
+    validation: RegressionData,
+    groups: Groups = "sample",
+    options: Mapping[str, Any] | None = None,
+) -> None:
     """Raise what `train_method` would raise of these data, without training.
 
     Raises
@@ -74,10 +112,12 @@ def check_method(name: str, train: RegressionData, validation: RegressionData, g
         If the data or the groups cannot be used.
     """
     method = METHODS[check_choice("methods", name, METHODS)]
-    if method.options is None:
-        check_training_data(train, validation)
-    else:
-        check_deepgum(train, validation, replace(method.options, groups=groups))
+    if method.options is not None or options:
+        check_deepgum(train, validation, method.with_changes(groups, options))
+        return
+    check_training_data(train, validation)
+    if method.head == "expectation":
+        DeepExpectation.span(train.targets)
 
 
 def train_method(
@@ -88,8 +128,9 @@ def train_method(
     true_outlier: Tensor | None = None,
     validation_outlier: Tensor | None = None,
     groups: Groups = "sample",
+    options: Mapping[str, Any] | None = None,
     sgd: SGDOptions | None = None,
-    model: str = "facenet",
+    model: str | Backbone = "facenet",
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainingResult:
@@ -105,7 +146,9 @@ def train_method(
         The landmarks that are wrong; only the oracles look at them.
     groups, sgd, on_event
         As for `fit_deepgum`.
-    model : str
+    options : mapping, optional
+        Fields of the method's `DeepGUMOptions` to change; only for methods that have them.
+    model : str or callable
         As for `deepgum.models.build_model`.
     seed : int
         Of the initial weights and of the order of the samples: the same for every method.
@@ -115,15 +158,15 @@ def train_method(
     UnknownNameError
         If there is no method of that name.
     InvalidParameterError
-        If an oracle is not told which labels are wrong.
+        If an oracle is not told which labels are wrong, or an option cannot be what it is changed to.
     """
     method = METHODS[check_choice("methods", name, METHODS)]
     sgd = sgd or SGDOptions()
+    chosen = method.with_changes(groups, options) if method.options is not None or options else None
     # Made from the labels as they are given, so that every method starts from the same weights and the same middle.
-    network = build_model(model, train, seed)
-    if method.options is not None:
-        options = replace(method.options, groups=groups)
-        return fit_deepgum(network, train, validation, options=options, sgd=sgd, seed=seed, on_event=on_event)
+    network = build_model(model, train, seed, method.head)
+    if chosen is not None:
+        return fit_deepgum(network, train, validation, options=chosen, sgd=sgd, seed=seed, on_event=on_event)
     assert method.loss is not None
     if not method.oracle:
         return fit_loss(

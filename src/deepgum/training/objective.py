@@ -1,27 +1,44 @@
-"""What SGD minimises (eq. 7 and its relatives), and the validation scores that stop it."""
+"""What SGD minimises: eq. 7 and its relatives, and the cross-entropy of Dex."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from deepgum.data.batches import Batch
-from deepgum.errors import IdentifiabilityWarning, NonFiniteLossError, listing
-from deepgum.losses import Loss
-from deepgum.mixture import GaussianUniformMixture
+from deepgum.errors import InvalidParameterError, NonFiniteLossError, listing
+from deepgum.losses import L1, Loss
+from deepgum.models import DeepExpectation
 
-__all__ = ["Criterion", "Objective", "held_out_log_likelihood", "mean_loss", "median_absolute_error"]
+__all__ = ["CROSS_ENTROPY", "CrossEntropy", "Minimised", "Objective", "check_loss", "minimised", "residual_loss"]
 
-Criterion = Callable[[Tensor], float]
-"""From the residuals (n, d) of the validation set to a score; lower is better."""
+CROSS_ENTROPY = "cross-entropy"
+"""The name of the one loss that is not one of residuals."""
+
+
+class Minimised(Protocol):
+    """What an epoch of SGD minimises: from a batch and the network's outputs in training mode to a scalar."""
+
+    @property
+    def name(self) -> str:
+        """What is minimised, in words."""
+
+    def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
+        """Return the mean loss of the batch, finite and in the graph.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If the loss or an output is not finite.
+        """
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss, with what it needs to know of each sample.
+    """A loss of residuals, with what it needs to know of each sample.
 
     Parameters
     ----------
@@ -41,59 +58,107 @@ class Objective:
     @property
     def name(self) -> str:
         """What is minimised, in words."""
-        return self.loss.name if self.weights is None else f"weighted {self.loss.name}"
+        return _name(self.loss.name, self.weights)
 
-    def __call__(self, batch: Batch, predictions: Tensor) -> Tensor:
-        """Return the mean loss of a batch; weights and scale are mirrored where the sample is."""
-        weights = self.weights
-        if weights is not None:
-            weights = batch.per_coordinate(weights[batch.index].to(predictions))
+    def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
+        """Return the mean loss of predictions (b, d); weights and scale are mirrored where the sample is."""
         scale = self.scale
         if scale is not None:
-            scale = batch.per_coordinate(scale.to(predictions))
-        value = self.loss(batch.targets - predictions, weights=weights, scale=scale)
-        # A prediction of NaN would pass for a missing label, so the loss alone does not show it.
-        if not (value.isfinite() and predictions.isfinite().all()):
-            spoiled = batch.index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
-            raise NonFiniteLossError(
-                f"The {self.name} loss became {value.item()} in a batch of {len(batch.index)}, with predictions that "
-                f"are not finite on {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The weights are "
-                "those of the step before. Try a smaller `learning_rate`, and look at these samples' inputs."
-            )
-        return value
+            scale = batch.per_coordinate(scale.to(outputs))
+        weights = _weights_of(batch, self.weights, outputs)
+        return _finite(self.loss(batch.targets - outputs, weights=weights, scale=scale), batch, outputs, self.name)
 
 
-def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
-    """Score by a loss in fixed units with fixed weights (n, d) of the validation samples."""
-    return lambda residuals: loss(residuals, weights=weights).item()
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Minus the log of the softmax at the rounded label: what `DeepExpectation` is trained by (section 4.2).
 
-
-def median_absolute_error(residuals: Tensor) -> float:
-    """Score by the median |delta| over all observed coordinates.
-
-    For losses of scaled residuals, whose own value is in units that shrink while training goes on.
-    """
-    return residuals.abs().nanmedian().item()
-
-
-def held_out_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
-    """Score by minus the mean log-likelihood a sample (eq. 1), under the mixture that fits the residuals best.
-
-    The mixture's few parameters are fitted to the very residuals that are scored: what is held out is the network. A
-    mixture of the training residuals would not do. A network fits its training labels more closely than others, so the
-    Gaussian of a later round is too narrow for the validation set, and the round would be punished for it.
+    It is normalised as the losses of residuals are: the weighted sum over the samples that have a label, divided by
+    their number. A label beyond the whole numbers that the network knows counts as the nearest of them.
 
     Parameters
     ----------
-    mixture : GaussianUniformMixture
-        The kind of mixture; fitted anew for each score.
+    model : DeepExpectation
+        Knows which class a label is.
+    weights : Tensor (n, 1), optional
+        Weight of each training sample, by sample index.
+
+    Examples
+    --------
+    >>> from deepgum.data.batches import ordered_batches
+    >>> from deepgum.data.regression import RegressionData
+    >>> data = RegressionData.from_arrays(torch.zeros(3, 1), [[20.0], [float("nan")], [23.4]])
+    >>> (batch,) = ordered_batches(data, 3)
+    >>> CrossEntropy(DeepExpectation(nn.Identity(), 20, 23))(batch, torch.zeros(3, 4))  # log 4
+    tensor(1.3863)
     """
 
-    def score(residuals: Tensor) -> float:
-        with warnings.catch_warnings():
-            # A validation set without outliers, or with nothing else, still has a likelihood.
-            warnings.simplefilter("ignore", IdentifiabilityWarning)
-            mixture.fit(residuals)
-        return -mixture.log_likelihood(residuals).sum(dim=1).mean().item()
+    model: DeepExpectation
+    weights: Tensor | None = None
 
-    return score
+    @property
+    def name(self) -> str:
+        """What is minimised, in words."""
+        return _name(CROSS_ENTROPY, self.weights)
+
+    def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
+        """Return the mean cross-entropy of logits (b, k)."""
+        observed = ~batch.targets[:, 0].isnan()
+        terms = nn.functional.cross_entropy(outputs, self.model.classes(batch.targets), reduction="none")
+        terms = torch.where(observed, terms, 0.0)
+        weights = _weights_of(batch, self.weights, outputs)
+        if weights is not None:
+            terms = terms * weights[:, 0]
+        return _finite(terms.sum() / observed.sum().clamp(min=1), batch, outputs, self.name)
+
+
+def check_loss(model: nn.Module, loss: str | Loss) -> None:
+    """Refuse a network whose outputs are not what the loss is of.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the loss is the cross-entropy and the network no `DeepExpectation`, or the other way round.
+    """
+    if (loss == CROSS_ENTROPY) != isinstance(model, DeepExpectation):
+        expected = "a loss of residuals" if loss == CROSS_ENTROPY else f"{CROSS_ENTROPY!r}"
+        name = loss if isinstance(loss, str) else loss.name
+        hint = "The cross-entropy goes with a `DeepExpectation`, every other loss with another network."
+        raise InvalidParameterError("loss", f"{expected} for a network of type {type(model).__name__}", name, hint)
+
+
+def minimised(loss: Loss | str, model: nn.Module, weights: Tensor | None = None) -> Minimised:
+    """Return the objective of a loss of residuals, or of the cross-entropy by its name, for a checked network."""
+    if isinstance(loss, Loss):
+        return Objective(loss, weights)
+    assert isinstance(model, DeepExpectation)
+    return CrossEntropy(model, weights)
+
+
+def residual_loss(loss: Loss | str) -> Loss:
+    """Return the loss by which validation residuals are judged: for the cross-entropy the absolute error.
+
+    Residuals are what every score is taken of, and the cross-entropy is none of them; the error in years is what it is
+    trained for.
+    """
+    return loss if isinstance(loss, Loss) else L1()
+
+
+def _name(loss: str, weights: Tensor | None) -> str:
+    return loss if weights is None else f"weighted {loss}"
+
+
+def _weights_of(batch: Batch, weights: Tensor | None, outputs: Tensor) -> Tensor | None:
+    return None if weights is None else batch.per_coordinate(weights[batch.index].to(outputs))
+
+
+def _finite(value: Tensor, batch: Batch, outputs: Tensor, name: str) -> Tensor:
+    # An output of NaN would pass for a missing label, so the loss alone does not show it.
+    if value.isfinite() and outputs.isfinite().all():
+        return value
+    spoiled = batch.index[(~outputs.isfinite()).any(dim=1).cpu()].tolist()
+    raise NonFiniteLossError(
+        f"The {name} loss became {value.item()} in a batch of {len(batch.index)}, with predictions that are not finite "
+        f"on {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The weights are those of the step "
+        "before. Try a smaller `learning_rate`, and look at these samples' inputs."
+    )

@@ -14,6 +14,7 @@ import torch
 from deepgum.checks import check_choice, check_count, check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import LOSSES
+from deepgum.training.objective import CROSS_ENTROPY
 
 __all__ = ["PRESETS", "DeepGUMOptions", "Groups", "SGDOptions", "check_device"]
 
@@ -22,11 +23,11 @@ Groups = Literal["sample", "landmark", "coordinate"] | Sequence[Sequence[int]]
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")
-RULES = ("log-likelihood", "weighted", "unweighted")
+RULES = ("log-likelihood", "weighted", "unweighted", "trimmed")
 RESTARTS = ("continue", "fresh")
 RETURNS = ("best", "last")
 # Losses of scaled residuals need a scale every epoch, and would do the mixture's work a second time.
-UNSCALED = tuple(name for name, kind in LOSSES.items() if not kind.needs_scale)
+UNSCALED = (*(name for name, kind in LOSSES.items() if not kind.needs_scale), CROSS_ENTROPY)
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,21 @@ def check_device(name: str) -> None:
 
 @dataclass(frozen=True)
 class DeepGUMOptions:
-    """The choices of Algorithm 1. The defaults measured best on faces; `preset("paper")` follows the paper.
+    """The choices of Algorithm 1. The defaults measured best on faces; `preset("paper")` follows the paper, and
+    `preset("authors-code")` the code that its authors released.
 
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What is an inlier or an outlier as a whole: one mixture each (section 3.1).
-    first_loss : {"cauchy", "l1", "l2"}
+    first_loss : {"cauchy", "l1", "l2", "cross-entropy"}
         Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
-    weighted_loss : {"l1", "l2", "cauchy"}
-        Loss that the responsibilities weight (the paper: `"l2"`, which is eq. 7).
+    weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}
+        Loss that the responsibilities weight (the paper: `"l2"`, which is eq. 7). The cross-entropy is for a
+        `DeepExpectation` (DexGUM); it is both losses or neither.
+    responsibility_power : float
+        The weight of a label is its responsibility to this power (the paper: 1; the authors' code multiplies prediction
+        and target by r under a squared loss, which is 2).
     cauchy_scale : float or None
         Scale of the Cauchy loss in the targets' units; None takes a quarter of the training labels' own spread (the
         median over coordinates of their MAD scale), so that labels in other units give the same network.
@@ -132,19 +138,27 @@ class DeepGUMOptions:
     start_counts : bool
         In a round that goes on: whether the weights that it starts from are a candidate for its best ones. If they are,
         a round that does not improve on them within the patience is the last.
-    epoch_rule : {"log-likelihood", "weighted", "unweighted"}
+    epoch_rule : {"log-likelihood", "weighted", "unweighted", "trimmed"}
         What stops a run of SGD early, measured on the validation set: the log-likelihood of eq. 1 at its best mixture;
-        the weighted loss, with the responsibilities that the validation set had when the round began (the paper); or
-        the unweighted loss. Each is the same measure from epoch to epoch.
-    round_rule : {"log-likelihood", "weighted", "unweighted"}
+        the weighted loss, with the responsibilities that the validation set had when the round began (the paper); the
+        unweighted loss; or the unweighted loss without the largest residuals of each group, as large a share of them as
+        is flagged in the training set. Each is the same measure from epoch to epoch. Where the losses are the
+        cross-entropy, the last three take the absolute error of the expected value, in the targets' unit.
+    round_rule : {"log-likelihood", "weighted", "unweighted", "trimmed"}
         What ends the alternation when it no longer improves. The weighted loss (the paper) has other weights in every
-        round, and falls when they do; the other two compare like with like.
+        round, and falls when they do, and the trimmed one falls when more is flagged; the other two compare like with
+        like.
     returned_round : {"best", "last"}
         Whose weights are returned: the round's with the best score, or the last one's.
     rounds_max : int
         The most rounds after the first fit.
     covariance_type, uniform, inlier_prior, em_tol, em_max_iter
-        Passed to `deepgum.mixture.GaussianUniformMixture`.
+        Passed to `deepgum.mixture.GaussianUniformMixture`. A `uniform` that is a number is the log density of one
+        coordinate **in the targets' unit**: 0 for landmarks in fractions of the image's side, -log(224) in pixels of an
+        image of 224, -log(w) in any range of width w. An `em_tol` of 0 takes exactly `em_max_iter` steps.
+    em_rows : float
+        Share of the training samples that EM is run on, the first ones by index; all get responsibilities (the authors'
+        code: 0.8).
 
     Raises
     ------
@@ -160,6 +174,7 @@ class DeepGUMOptions:
     groups: Groups = "sample"
     first_loss: str = "cauchy"
     weighted_loss: str = "l1"
+    responsibility_power: float = 1.0
     cauchy_scale: float | None = None
     warmup_epochs: int | None = None
     restart: str = "continue"
@@ -173,10 +188,15 @@ class DeepGUMOptions:
     inlier_prior: str | float = "estimate"
     em_tol: float = 1e-6
     em_max_iter: int = 200
+    em_rows: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("first_loss", "weighted_loss"):
             check_choice(name, getattr(self, name), UNSCALED)
+        if CROSS_ENTROPY in (self.first_loss, self.weighted_loss) and self.first_loss != self.weighted_loss:
+            hint = "A network has logits for both or for neither."
+            raise InvalidParameterError("weighted_loss", f"{self.first_loss!r} as well", self.weighted_loss, hint)
+        check_positive("responsibility_power", self.responsibility_power)
         if self.cauchy_scale is not None:
             check_positive("cauchy_scale", self.cauchy_scale)
         if self.warmup_epochs is not None:
@@ -186,6 +206,7 @@ class DeepGUMOptions:
         check_choice("round_rule", self.round_rule, RULES)
         check_choice("returned_round", self.returned_round, RETURNS)
         check_count("rounds_max", self.rounds_max)
+        check_fraction("em_rows", self.em_rows, open_below=True)
         if isinstance(self.inlier_prior, float | int):
             check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
         elif self.inlier_prior != "estimate":
@@ -208,5 +229,25 @@ PRESETS = {
     "paper": DeepGUMOptions(
         first_loss="l2", weighted_loss="l2", restart="continue", epoch_rule="weighted", round_rule="weighted"
     ),
+    "authors-code": DeepGUMOptions(
+        first_loss="l2",
+        weighted_loss="l2",
+        responsibility_power=2.0,
+        restart="fresh",
+        # The first of its three rules; the other two are "trimmed" and "weighted".
+        epoch_rule="unweighted",
+        round_rule="unweighted",
+        # Its landmark mode. For one group of coordinates this is a spherical covariance; its other mode is "diag".
+        covariance_type="tied-spherical",
+        # -log 224 in pixels of an image of 224 is this in fractions of its side.
+        uniform=0.0,
+        inlier_prior=0.95,
+        em_tol=0.0,
+        em_max_iter=6,
+        em_rows=0.8,
+    ),
 }
-"""Named sets of options: what measured best on faces, and the paper to the letter."""
+"""Named sets of options: what measured best on faces, the paper to the letter, and the code that its authors released.
+
+The last is for landmarks in fractions of the image's side; for labels in other units, change its `uniform`.
+"""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.residuals import predict
 from deepgum.training.history import History
@@ -59,13 +59,15 @@ def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> N
     Raises
     ------
     InvalidParameterError
-        If the device is not there.
+        If the device is not there, or no parameter of the network is trained.
     InvalidDataError
         If the network cannot take the inputs, or does not give as many values a sample as there are coordinates.
     NonFiniteLossError
         If they are not finite.
     """
     check_device(sgd.device)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InvalidParameterError("model", "a network with parameters to train", type(model).__name__)
     model.to(sgd.device)
     try:
         predict(model, train.subset([0]), device=sgd.device, precision=sgd.precision)

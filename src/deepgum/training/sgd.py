@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,10 +13,12 @@ from torch import nn
 from deepgum.data.batches import shuffled_batches
 from deepgum.data.regression import RegressionData
 from deepgum.residuals import compute_residuals
+from deepgum.training.criterion import Criterion
 from deepgum.training.history import EpochRecord, History
-from deepgum.training.objective import Criterion, Objective
+from deepgum.training.objective import Minimised
 from deepgum.training.optimisation import build_optimizer, build_schedule
 from deepgum.training.options import SGDOptions
+from deepgum.training.weights import Weights, training_mode
 
 __all__ = ["SGDRun", "run_sgd"]
 
@@ -45,7 +46,7 @@ def run_sgd(
     model: nn.Module,
     train: RegressionData,
     validation: RegressionData,
-    objective: Callable[[int], Objective],
+    objective: Callable[[int], Minimised],
     criterion: Criterion,
     options: SGDOptions,
     generator: torch.Generator,
@@ -61,7 +62,8 @@ def run_sgd(
     Parameters
     ----------
     model : nn.Module
-        Trained in place; left with the weights of the best epoch.
+        Trained in place; left with the weights of the best epoch. What is frozen (`requires_grad` False) is left as it
+        is, and a module that is frozen throughout stays in evaluation mode.
     train, validation : RegressionData
         The score is taken on the second.
     objective : callable
@@ -99,19 +101,19 @@ def run_sgd(
     most = epochs_max or options.epochs_max
     schedule = build_schedule(optimizer, options, most * -(-len(train) // options.batch_size))
     best_score, best_epoch = (score(), 0) if start_counts else (float("inf"), 0)
-    best_weights = copy.deepcopy(model.state_dict())
+    best_weights = Weights(model)
 
     epoch = 0
     with _seeded(generator.initial_seed() + round, device):
         for epoch in range(1, most + 1):
             began = time.perf_counter()
             minimised = objective(epoch)
-            model.train()
+            training_mode(model)
             total = 0.0
             for batch in shuffled_batches(train, options.batch_size, generator, mirror=options.mirror, device=device):
                 with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-                    predictions = model(batch.inputs)
-                loss = minimised(batch, predictions)
+                    outputs = model(batch.inputs)
+                loss = minimised(batch, outputs)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -121,12 +123,12 @@ def run_sgd(
             improved = current < best_score
             if improved:
                 best_score, best_epoch = current, epoch
-                best_weights = copy.deepcopy(model.state_dict())
+                best_weights.take(model)
             seconds = time.perf_counter() - began
             history.add(EpochRecord(minimised.name, round, epoch, total / len(train), current, seconds, improved))
             if epoch - max(best_epoch, least_epochs) >= options.patience:
                 break
-    model.load_state_dict(best_weights)
+    best_weights.restore(model)
     return SGDRun(best_score, best_epoch, epoch)
 
 

@@ -1,0 +1,35 @@
+"""The command `deepgum`: options in, calls out. What takes long to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import click
+
+from deepgum import __version__
+from deepgum.cli.common import Commands
+from deepgum.cli.compare import compare
+from deepgum.cli.demo import demo
+from deepgum.cli.plot import plot
+from deepgum.cli.reproduce import reproduce
+from deepgum.cli.run import evaluate, fit, predict
+
+__all__ = ["main"]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="deepgum")
+def main() -> None:
+    """Train regression networks on labels some of which are wrong, and find those.
+
+    A mixture of a Gaussian (labels that are right) and a uniform density (labels that are wrong) is
+    fitted to the network's residuals; each label's probability of being right weights it in the loss.
+
+    \b
+    Begin here:
+      deepgum demo                     two minutes, no data needed
+      deepgum compare --dataset digits --out runs/first
+      deepgum plot runs/first          Figure 5 of the paper from those results
+    """
+
+
+for _command in (demo, fit, predict, evaluate, compare, plot, reproduce):
+    main.add_command(_command)

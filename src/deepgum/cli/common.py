@@ -1,0 +1,91 @@
+"""What every command shares: errors as one message, lists with commas, progress, and what Ctrl-C means."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deepgum.errors import DeepGUMError, InvalidParameterError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deepgum.report.progress import Reporter
+
+__all__ = ["FOLDER", "GOES_ON", "NAMES", "NUMBERS", "PATH", "WHOLE", "Commands", "console", "list_files", "session"]
+
+_INTERRUPTED = 130
+GOES_ON = "What was finished is kept; the same command goes on from there."
+
+
+class Commands(click.Group):
+    """Shows an error that the library raises on purpose as one message and no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except DeepGUMError as error:
+            click.secho(f"Error: {error}", fg="red", err=True)
+            ctx.exit(2)
+
+
+_Read = Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]
+
+
+def _listed(kind: Callable[[str], Any], what: str) -> _Read:
+    """Read values with commas between them; what is in the list is checked by the library."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
+        try:
+            return tuple(kind(part.strip()) for part in value.split(","))
+        except ValueError:
+            raise InvalidParameterError(str(param.name), f"{what} with commas between them", value) from None
+
+    return read
+
+
+NAMES, NUMBERS, WHOLE = _listed(str, "names"), _listed(float, "numbers"), _listed(int, "whole numbers")
+FOLDER = click.Path(file_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
+
+
+@contextmanager
+def session(threads: int | None, when_stopped: str) -> Iterator[tuple[Console, Reporter]]:
+    """Everything around a training: threads, progress, warnings in plain words, and what Ctrl-C means."""
+    import torch
+
+    from deepgum.report.progress import Reporter
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    terminal = console()
+    with warnings.catch_warnings():
+        try:
+            with Reporter(terminal) as reporter:
+                warnings.showwarning = lambda message, *_, **__: reporter.say(f"Warning: {message}", style="yellow")
+                yield terminal, reporter
+        except KeyboardInterrupt:
+            click.secho(f"Stopped. {when_stopped}", fg="yellow", err=True)
+            sys.exit(_INTERRUPTED)
+
+
+def console() -> Console:
+    """Return the console of standard output."""
+    from rich.console import Console
+
+    return Console()
+
+
+def list_files(terminal: Console, paths: Sequence[Path]) -> None:
+    """Say which files were written."""
+    for path in paths:
+        terminal.print(f"Written: {path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,39 @@
+"""The command `deepgum plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deepgum.cli.common import NAMES, PATH, console, list_files
+
+__all__ = ["plot"]
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=PATH)
+@click.option("--out", type=PATH, help="Where to, without ending.  [default: figure5 beside the first]")
+@click.option("--methods", callback=NAMES, help="Which to draw, in this order.  [default: all]")
+def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] | None) -> None:
+    """Draw Figure 5 from results files, or from folders that hold one.
+
+    Failure rate on top, precision and recall of the flags below, a column for each kind of noise, the mean
+    over seeds with a band from the lowest to the highest. Writes a PNG and an SVG.
+
+    \b
+    Examples:
+      deepgum plot runs/faces
+      deepgum plot runs/faces --methods l2,huber,biweight,deepgum
+      deepgum plot runs/a/results.jsonl runs/b/results.jsonl --out figures/both
+    """
+    from deepgum.experiments.records import read_records, select
+    from deepgum.report.figure5 import draw_figure5
+    from deepgum.report.style import FORMATS, save
+
+    figure = draw_figure5(select(read_records(results), methods))
+    beside = results[0] if results[0].is_dir() else results[0].parent
+    stem = out or beside / "figure5"
+    if stem.suffix.lower() in {f".{kind}" for kind in FORMATS}:
+        stem = stem.with_suffix("")
+    list_files(console(), save(figure, stem))

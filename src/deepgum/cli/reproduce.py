@@ -1,0 +1,171 @@
+"""The command `deepgum reproduce`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deepgum.cli.common import FOLDER, GOES_ON, NAMES, NUMBERS, PATH, WHOLE, list_files, session
+from deepgum.errors import ComparisonError, InvalidParameterError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deepgum.experiments.options import CompareOptions
+    from deepgum.report.progress import Reporter
+
+__all__ = ["reproduce"]
+
+_RATES = (0.0, 0.2, 0.4, 0.6)
+
+
+@click.command(short_help="Make a table or a figure of the paper.")
+@click.argument("artefact")
+@click.option("--data", type=FOLDER, metavar="DIR", help="The data set's folder, or a folder of such folders.")
+@click.option("--dataset", metavar="NAME", help="Which, where DIR holds several that would do.")
+@click.option("--scale", default="cpu", show_default=True, help="paper (a GPU) or cpu (two cores).")
+@click.option("--weights", type=PATH, metavar="FILE", help="VGG-16's pretrained weights; imagenet fetches them.")
+@click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels; see below.")
+@click.option("--noise", "noises", metavar="NAMES", callback=NAMES, default="l-ugo,g-ugo,ngo", help="Of Figure 5.")
+@click.option("--methods", metavar="NAMES", callback=NAMES, help="Which.  [default: the paper's]")
+@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="Each trains all.  [default: 0]")
+@click.option("--clothes", default="upper", show_default=True, help="Of FLD: upper, lower or full.")
+@click.option("--holm", is_flag=True, help="Correct the stars for the number of tests.")
+@click.option("--precision", help="float32 or bf16.  [default: the scale's]")
+@click.option("--device", help="cpu, cuda, cuda:1, mps.  [default: cpu]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
+@click.option("--skip-missing", is_flag=True, help="Go on without images that are not there.")
+@click.option("--cache-dir", type=FOLDER, metavar="DIR", help="For decoded images and frozen trunks.")
+@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="New, or of this command to go on with.")
+def reproduce(
+    artefact: str,
+    data: Path | None,
+    dataset: str | None,
+    scale: str,
+    weights: Path | None,
+    rates: tuple[float, ...] | None,
+    noises: tuple[str, ...],
+    methods: tuple[str, ...] | None,
+    seeds: tuple[int, ...],
+    clothes: str,
+    holm: bool,
+    precision: str | None,
+    device: str | None,
+    threads: int | None,
+    skip_missing: bool,
+    cache_dir: Path | None,
+    out: Path,
+) -> None:
+    """Make ARTEFACT: train what it needs and is not trained yet, and write it in the paper's layout.
+
+    \b
+    Artefacts, and the data sets that they can be made from (the first is the paper's):
+      table1    fashion landmarks, MAE in pixels                 fld
+      table2    head pose, MAE and RMSE over 7 folds             mcgill, head-pose
+      figure2   the losses' gradients                            needs none
+      figure3   predicted fashion landmarks on images            fld
+      figure4   age: MAE, and the images flagged as outliers     cacd, utkface
+      figure5   facial landmarks, three noises, growing rates    lfw-net
+
+    Runs are kept in DIR/runs and never trained twice, not for two tables either. Tables are written as
+    Markdown and LaTeX with the paper's published values in columns of their own, figures as PNG and SVG.
+    The scale "cpu" shrinks images, network and training; every number that it changes stands below the table.
+
+    --rate is the share of labels that are made wrong: in Figure 5 by each noise (by default 0, 0.2, 0.4
+    and 0.6), elsewhere by uniform labels in their place (by default 0: labels as they are).
+
+    \b
+    Examples:
+      deepgum reproduce figure2 --out paper
+      deepgum reproduce figure5 --data ~/lfw_net --skip-missing --out paper
+      deepgum reproduce figure4 --data ~/utkface --weights vgg16.safetensors --rate 0,0.3 --out paper
+      deepgum reproduce table2 --data ~/head_pose --scale cpu --out paper
+    """
+    with session(threads, GOES_ON) as (terminal, reporter):
+        from deepgum.checks import check_choice
+        from deepgum.experiments.reproduce import ARTEFACTS, figure5_options, find_data, make_plan, run_all
+        from deepgum.experiments.scales import SCALES
+        from deepgum.report.reproduction import render
+
+        check_choice("artefact", artefact, ARTEFACTS)
+        chosen = SCALES[check_choice("scale", scale, SCALES)]
+        changes = {name: value for name, value in (("precision", precision), ("device", device)) if value}
+        chosen = chosen.with_training(**changes)
+        if artefact == "figure2":
+            _figure2(terminal, out)
+            return
+        if data is None:
+            raise InvalidParameterError("data", f"a folder with {' or '.join(ARTEFACTS[artefact].datasets)}", None)
+        name, folder = find_data(artefact, data, dataset)
+        if artefact == "figure5":
+            options = figure5_options(
+                folder,
+                chosen,
+                noises=noises,
+                rates=rates or _RATES,
+                methods=methods or ARTEFACTS[artefact].methods,
+                seeds=seeds,
+                weights=weights,
+                skip_missing=skip_missing,
+                cache_dir=cache_dir,
+            )
+            _figure5(terminal, reporter, options, chosen.differences("faces"), scale, out)
+            return
+        plans = [
+            make_plan(
+                artefact,
+                name,
+                folder,
+                chosen,
+                rate=rate,
+                seeds=seeds,
+                methods=methods,
+                weights=weights,
+                clothes=clothes,
+                skip_missing=skip_missing,
+                cache_dir=cache_dir,
+            )
+            for rate in rates or (0.0,)
+        ]
+        folders = run_all(plans, out, reporter)
+        rendered = [render(plan, folders, out, scale, "holm" if holm else "none") for plan in plans]
+    for result in rendered:
+        if result.table is not None:
+            terminal.print(result.table.to_rich())
+        list_files(terminal, result.files)
+
+
+def _figure2(terminal: Console, out: Path) -> None:
+    from deepgum.report.figure2 import draw_figure2
+    from deepgum.report.style import save
+
+    list_files(terminal, save(draw_figure2(), out / "figure2"))
+
+
+def _figure5(
+    terminal: Console,
+    reporter: Reporter,
+    options: CompareOptions,
+    differences: Mapping[str, tuple[object, object]],
+    scale: str,
+    out: Path,
+) -> None:
+    """Train what is missing of the grid, and write the figure and a table a noise; also when some runs failed."""
+    from deepgum.experiments.compare import compare
+    from deepgum.report.reproduction import render_figure5
+
+    failure = None
+    try:
+        records = compare(options, out / "figure5-runs", reporter)
+    except ComparisonError as error:
+        failure, records = error, list(error.records)
+    if records:
+        for result in render_figure5(records, differences, out, scale):
+            if result.table is not None:
+                terminal.print(result.table.to_rich())
+            list_files(terminal, result.files)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,112 @@
+"""The commands of one run: `deepgum fit`, `predict` and `evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deepgum.cli.common import FOLDER, PATH, list_files, session
+from deepgum.errors import InvalidParameterError
+
+__all__ = ["evaluate", "fit", "predict"]
+
+_BEGINS_AGAIN = "This run was not finished; the same command begins it again, with what was decoded and cached."
+
+
+@click.command(short_help="Train one network as a TOML file says.")
+@click.argument("config", type=PATH)
+@click.option("--out", type=FOLDER, required=True, metavar="RUN", help="The run's folder: new, or of the same run.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
+def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
+    """Train one network on labels some of which may be wrong, as the TOML file CONFIG says.
+
+    Writes the run's folder: config.toml with every default spelled out, history.jsonl, metrics.json,
+    posteriors.parquet (how probably right each label is), predictions.parquet (of the test samples),
+    weights.safetensors and pictures. A run that is finished is not trained again.
+
+    \b
+    The shortest file, for a table of your own with image paths and one column of labels:
+      [data]
+      name = "table"
+      folder = "labels.csv"
+      options = { image = "file", targets = ["age"] }
+
+    \b
+    Its sections, each with defaults (docs/configuration.md):
+      [data]        name, folder, image_size, sizes, fold, skip_missing, options
+      [model]       name (facenet, vgg16, mlp, package.module:factory), weights, frozen
+      [method]      name (deepgum, l2, huber, dex, ...), groups, options
+      [corruption]  noise and rate, to try a method on labels made wrong on purpose
+      [training]    optimizer, learning_rate, batch_size, patience, ...
+      seed = 0      before the first section
+
+    \b
+    Examples:
+      deepgum fit examples/digits.toml --out runs/digits
+      deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
+    """
+    with session(threads, _BEGINS_AGAIN) as (terminal, reporter):
+        from deepgum.experiments.config import read_config
+        from deepgum.experiments.run import run
+        from deepgum.report.run import draw_run, metrics_table
+
+        configured = read_config(config, changes)
+        reporter.started(1, 0)
+        folder = run(configured, out, reporter)
+        pictures = draw_run(folder)
+    terminal.print(metrics_table(folder.metrics()))
+    list_files(terminal, [folder.metrics_file, folder.posteriors, folder.predictions, *pictures])
+    terminal.print(f"Use it: deepgum predict {out} IMAGES --out predictions.csv", highlight=False, soft_wrap=True)
+
+
+@click.command(short_help="Let a run's network predict.")
+@click.argument("run", type=FOLDER)
+@click.argument("inputs", nargs=-1, required=True, type=PATH)
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="Ends in .csv or .parquet.")
+@click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
+def predict(run: Path, inputs: tuple[Path, ...], out: Path, skip_unreadable: bool, threads: int | None) -> None:
+    """Predict with the network of the finished RUN for INPUTS.
+
+    INPUTS are image files, folders of images, or one table (CSV or Parquet) with the columns that the run's
+    own table had, or one .npz file with an array "features". Images are cut to their central square.
+    Landmarks come in pixels of the image file, other targets in the unit of the labels.
+
+    \b
+    Examples:
+      deepgum predict runs/ages photos/ --out ages.csv
+      deepgum predict runs/ages labels.csv --out ages.parquet
+    """
+    with session(threads, "Nothing was written.") as (terminal, reporter):
+        from deepgum.experiments.apply import predict_inputs
+
+        if out.suffix not in {".csv", ".parquet"}:
+            raise InvalidParameterError("out", "a file that ends in .csv or .parquet", str(out))
+        predictions = predict_inputs(run, inputs, skip_unreadable=skip_unreadable, observer=reporter)
+        predictions.write(out)
+    list_files(terminal, [out])
+
+
+@click.command(short_help="Score a run's network on labelled data.")
+@click.argument("run", type=FOLDER)
+@click.option("--data", type=PATH, metavar="DIR", help="Folder or table to test on.  [default: the run's own]")
+@click.option("--part", default="test", show_default=True, help="train, validation or test.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
+def evaluate(run: Path, data: Path | None, part: str, threads: int | None) -> None:
+    """Score the network of the finished RUN on a part of its data set, or of another of the same format.
+
+    The data set is split as the run split it; a table with a split column is split by that.
+
+    \b
+    Examples:
+      deepgum evaluate runs/ages
+      deepgum evaluate runs/ages --data other/labels.csv --part test
+    """
+    with session(threads, "Nothing was written.") as (terminal, reporter):
+        from deepgum.experiments.apply import evaluate_run
+        from deepgum.report.run import evaluation_table
+
+        evaluation = evaluate_run(run, data, part, observer=reporter)
+    terminal.print(evaluation_table(evaluation))

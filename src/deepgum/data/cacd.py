@@ -1,0 +1,165 @@
+"""CACD, the Cross-Age Celebrity Dataset: faces of celebrities with their age.
+
+B.-C. Chen, C.-S. Chen and W. H. Hsu, "Cross-Age Reference Coding for Age-Invariant Face Recognition and Retrieval",
+ECCV 2014; the set of the paper's section 4.2: 163,446 images of 2,000 celebrities. The folder ``CACD2000`` holds the
+images, 250 x 250 pixels, under names such as
+
+    53_Given_Family_0001.jpg
+
+where the age comes first and the celebrity's name may hold letters outside ASCII. ``celebrity2000_meta.mat`` beside it
+(see `deepgum.data.cacd_lists`) says the age and the identity of each image. Without it, both are read from the file
+names, and the name is the identity.
+
+The same letter can be written in several ways in Unicode, and what unpacked the images may have chosen another one than
+the MATLAB file. So names are compared in composed form (NFC), in which they are the ids as well; and a name of bytes
+that are not UTF-8 is taken as Latin-1.
+
+The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. Which ones is not published with
+the set; a user can name them in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+
+from deepgum.checks import check_count
+from deepgum.data.ages import AGE, MIRROR, OLDEST, plausible
+from deepgum.data.cacd_lists import CacdImages, read_metadata, read_split
+from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.listed_images import image_names, load_pool, present_rows, usable_rows
+from deepgum.data.pool import Pool
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["IMAGE_FOLDER", "METADATA", "load_cacd"]
+
+IMAGE_FOLDER, METADATA = "CACD2000", "celebrity2000_meta.mat"
+
+_SOURCE = (
+    "The set is CACD of B.-C. Chen, C.-S. Chen and W. H. Hsu's 'Cross-Age Reference Coding for Age-Invariant Face "
+    f"Recognition and Retrieval' (ECCV 2014): unpack it so that '{METADATA}' stands beside '{IMAGE_FOLDER}'."
+)
+
+
+def load_cacd(
+    folder: str | os.PathLike[str],
+    image_size: int,
+    *,
+    colour: bool = True,
+    split_file: str | os.PathLike[str] | None = None,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    """Return the images in the order of the MATLAB file, or without it in that of their names, with their ages.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``CACD2000`` and, if possible, ``celebrity2000_meta.mat``.
+    image_size : int
+        The side in pixels that whole images are resized to.
+    colour : bool
+        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    split_file : path, optional
+        Which identity belongs to which part; see `deepgum.data.cacd_lists.read_split`. Identities are the MATLAB file's
+        numbers, or without it ``Given_Family``.
+    skip_missing : bool
+        Go on without the images that the MATLAB file names and that are not there; a warning says how many.
+    skip_unreadable : bool
+        Go on without images that cannot be decoded or have no age; a warning says how many.
+    cache_dir : path, optional
+        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded.
+
+    Returns
+    -------
+    Pool
+        One target, the age in years. The group of an image is its identity; the parts are those of the split file.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the folder is not there or holds no images, or `image_size` has no sensible value.
+    InvalidDataError
+        If the MATLAB file or the split file is malformed, the split file lacks an identity, or images have no age from
+        0 to 120 and `skip_unreadable` is not set.
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError, DiskFullError
+        As `deepgum.data.listed_images.load_pool` raises them.
+    """
+    root = Path(folder)
+    check_count("image_size", image_size, least=8)
+    files = image_names(root / IMAGE_FOLDER) if (root / IMAGE_FOLDER).is_dir() else []
+    if not files:
+        raise InvalidParameterError("folder", f"a folder that holds '{IMAGE_FOLDER}' with images", str(root), _SOURCE)
+    parts = None
+    if split_file is not None:
+        parts = {_composed(identity): part for identity, part in read_split(Path(split_file)).items()}
+    on_disk = {_composed(name): name for name in files}
+    if (root / METADATA).is_file():
+        images = read_metadata(root / METADATA)
+        names = [_composed(name) for name in images.names]
+        rule = f"The images in '{root / METADATA}' should have an age of 0 to {OLDEST} years."
+    else:
+        names = list(on_disk)
+        images = _from_names(names)
+        rule = f"Images in '{root / IMAGE_FOLDER}' should be named AGE_Given_Family_NNNN.jpg, AGE from 0 to {OLDEST}."
+    rows = present_rows(root / IMAGE_FOLDER, {METADATA: names}, skip_missing, _SOURCE, on_disk.__contains__)[METADATA]
+    good = plausible(images.ages[rows]).tolist()
+    rows = [rows[kept] for kept in usable_rows([names[row] for row in rows], good, rule, skip_unreadable)]
+    groups = [images.identities[row] for row in rows]
+    if parts is not None:
+        _check_split(str(split_file), parts, groups)
+    places = tuple(f"{IMAGE_FOLDER}/{on_disk[names[row]]}" for row in rows)
+    return load_pool(
+        CropPlan(root, places, (None,) * len(rows), image_size, colour),
+        images.ages[rows, None],
+        AGE,
+        mirror=MIRROR,
+        ids=[f"{IMAGE_FOLDER}/{names[row]}" for row in rows],
+        groups=groups,
+        parts=None if parts is None else [parts[identity] for identity in groups],
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+
+
+def _composed(name: str) -> str:
+    r"""Return a name in composed form; Python reads bytes that are no UTF-8 as lone surrogates, which are Latin-1 here.
+
+    Examples
+    --------
+    >>> _composed("20_Zoe\u0308_A_0001.jpg") == _composed("20_Zo\udceb_A_0001.jpg") == "20_Zo\xeb_A_0001.jpg"
+    True
+    """
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            name = os.fsencode(name).decode("latin-1")
+    return unicodedata.normalize("NFC", name)
+
+
+def _from_names(names: list[str]) -> CacdImages:
+    """Return what the names say; one that does not have the form of the set's names gives no age."""
+    matches = [re.fullmatch(r"([0-9]+)_(.+)_[0-9]+\.[a-z]+", name, flags=re.IGNORECASE) for name in names]
+    ages = np.array([float(match[1]) if match else np.nan for match in matches])
+    return CacdImages(names, ages, [match[2] if match else "" for match in matches])
+
+
+def _check_split(split_file: str, parts: dict[str, str], identities: list[str]) -> None:
+    without = sorted(set(identities) - set(parts))
+    if without:
+        raise InvalidDataError(
+            f"The split file '{split_file}' should have a line for each of {len(set(identities))} identities. "
+            f"Found none for {len(without)}: {listing(without)}."
+        )

@@ -1,0 +1,150 @@
+"""The lists of CACD: its MATLAB file, and a user's file that says which celebrity belongs to which part.
+
+The MATLAB file ``celebrity2000_meta.mat`` holds a structure ``celebrityImageData`` whose fields ``age``, ``identity``
+(from 1) and ``name`` have one entry an image. Most copies are of MATLAB 5; some are of MATLAB 7.3, which is HDF5, and
+are read where h5py is installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.data.pool import PARTS
+from deepgum.errors import InvalidDataError
+
+__all__ = ["CacdImages", "read_metadata", "read_split"]
+
+_STRUCTURE, _FIELDS = "celebrityImageData", ("name", "age", "identity")
+
+
+@dataclass(frozen=True)
+class CacdImages:
+    """What is known of n images.
+
+    Parameters
+    ----------
+    names : list of str, length n
+        Of the image files.
+    ages : array, shape (n,)
+        In years; NaN where there is none.
+    identities : list of str, length n
+        Which celebrity an image shows.
+    """
+
+    names: list[str]
+    ages: NDArray[np.float64]
+    identities: list[str]
+
+
+def read_metadata(path: Path) -> CacdImages:
+    """Return the images of ``celebrity2000_meta.mat``, in its order; identities are its numbers, written as text.
+
+    Raises
+    ------
+    InvalidDataError
+        If the file cannot be read, lacks a field, or its fields differ in length; or if it is HDF5 and h5py is not
+        installed.
+    """
+    import scipy.io
+
+    try:
+        structure = scipy.io.loadmat(path, variable_names=[_STRUCTURE]).get(_STRUCTURE)
+        # One entry an image is found in the fields of one structure, and in an array of structures alike.
+        known = () if structure is None else structure.dtype.names or ()
+        fields = {name: list(_leaves(structure[name])) for name in _FIELDS if name in known}
+    except NotImplementedError:  # how SciPy says HDF5
+        fields = _read_hdf5(path)
+    except Exception as error:  # a spoilt file fails in the reader in many ways
+        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    missing = [name for name in _FIELDS if name not in fields]
+    if missing:
+        raise InvalidDataError(f"'{path}' should hold {_STRUCTURE}.{missing[0]}. Found no such field.")
+    lengths = {name: len(values) for name, values in fields.items()}
+    if len(set(lengths.values())) > 1 or not lengths["name"]:
+        found = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+        raise InvalidDataError(f"The fields of {_STRUCTURE} in '{path}' should have an entry an image. Found {found}.")
+    try:
+        ages, identities = (np.array(fields[name], dtype=np.float64) for name in ("age", "identity"))
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"'{path}' should hold numbers as age and identity. Found others: {error}.") from error
+    if not (identities == np.round(identities)).all():
+        raise InvalidDataError(f"'{path}' should hold whole numbers as identity. Found others.")
+    return CacdImages([str(name) for name in fields["name"]], ages, [str(int(number)) for number in identities])
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Return the part of each identity, of `deepgum.data.pool.PARTS`.
+
+    The file is text: an identity and a part a line, apart by a comma, a semicolon or white space. Parts are ``train``,
+    ``validation`` (or ``val``) and ``test``. Empty lines, lines that begin with ``#`` and a first line
+    ``identity,part`` are passed over.
+
+    Raises
+    ------
+    InvalidDataError
+        If the file is not there, a line is malformed, or an identity has two lines; the message names the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "split.csv"
+    ...     _ = path.write_text(chr(10).join(["identity,part", "1,train", "2,val"]))
+    ...     read_split(path)
+    {'1': 'train', '2': 'validation'}
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDataError(f"The split file '{path}' should be a text file. Found {error}.") from error
+    parts: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        fields = line.replace(",", " ").replace(";", " ").split()
+        if not fields or line.lstrip().startswith("#") or (number == 1 and fields == ["identity", "part"]):
+            continue
+        part = "validation" if fields[-1] == "val" else fields[-1]
+        if len(fields) != 2 or part not in PARTS:
+            expected = f"an identity and one of {', '.join(PARTS)}"
+            raise InvalidDataError(f"'{path}', line {number}: the line should be {expected}. Found {line.strip()!r}.")
+        if fields[0] in parts:
+            raise InvalidDataError(
+                f"'{path}', line {number}: an identity should have one line. Found {fields[0]!r} again."
+            )
+        parts[fields[0]] = part
+    return parts
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield what the cells of a field hold, in MATLAB's order."""
+    if isinstance(value, np.ndarray):
+        for item in value.ravel(order="F"):
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _read_hdf5(path: Path) -> dict[str, list[Any]]:
+    try:
+        h5py: Any = importlib.import_module("h5py")
+    except ImportError as error:
+        raise InvalidDataError(
+            f"'{path}' should be a MATLAB 5 file. Found MATLAB 7.3 (HDF5). Save it again in MATLAB with "
+            "save(..., '-v7'), or install h5py, with which it is read as it is."
+        ) from error
+    try:
+        with h5py.File(path, "r") as file:
+            structure = file.get(_STRUCTURE, {})
+            fields = {name: structure[name][()].ravel().tolist() for name in _FIELDS[1:] if name in structure}
+            if "name" in structure:  # an array of references, each to UTF-16 code units
+                units = (file[reference][()] for reference in structure["name"][()].ravel())
+                fields["name"] = [text.astype("<u2").ravel().tobytes().decode("utf-16-le") for text in units]
+    except Exception as error:  # a spoilt file fails in the reader in many ways
+        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    return fields

@@ -1,0 +1,209 @@
+"""Named columns of a CSV or Parquet file, and where each of their cells stands, for the messages about them."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["Columns", "read_columns"]
+
+_DELIMITERS = (",", ";", "\t")
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Cells of a table, column by column.
+
+    Attributes
+    ----------
+    path : Path
+        The file that they were read from.
+    cells : mapping of str to list, length n
+        Text from a CSV file; from a Parquet file values of any type, None where one is missing.
+    places : tuple of str, length n
+        Where each row stands: ``"line 2"`` of a CSV file (the header is line 1), ``"row 1"`` of a Parquet file.
+    """
+
+    path: Path
+    cells: Mapping[str, list[Any]]
+    places: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def numbers(self, name: str, *, missing: bool) -> NDArray[np.float64]:
+        """Return a column as numbers (n,), NaN where a cell is empty, null or ``nan``.
+
+        Raises
+        ------
+        InvalidDataError
+            If a cell is not a number that float32 can hold, or is empty and `missing` is not set.
+        """
+        values = [_number(cell) for cell in self.cells[name]]
+        wrong = [row for row, value in enumerate(values) if value is None or (math.isnan(value) and not missing)]
+        self.refuse(name, wrong, "a number" + (", or empty where the label is missing" if missing else ""))
+        return np.array(values, dtype=np.float64)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a column as text without white space around it.
+
+        Raises
+        ------
+        InvalidDataError
+            If a cell is empty.
+        """
+        values = ["" if cell is None else str(cell).strip() for cell in self.cells[name]]
+        self.refuse(name, [row for row, value in enumerate(values) if not value], "some text")
+        return values
+
+    def refuse(self, name: str, rows: Sequence[int], expected: str) -> None:
+        """Raise an `InvalidDataError` about these rows of a column; without rows do nothing.
+
+        The message names file, line and column of the first cell, and says how many more there are.
+        """
+        if rows:
+            cell = self.cells[name][rows[0]]
+            others = listing([self.places[row] for row in rows[1:]])
+            raise InvalidDataError(
+                f"'{self.path}', {self.places[rows[0]]}, column {name!r}: a cell should be {expected}. "
+                f"Found {'' if cell is None else cell!r}." + (f" The same goes for {others}." if others else "")
+            )
+
+
+def read_columns(path: Path, names: Collection[str]) -> Columns:
+    r"""Read columns of a Parquet file (``.parquet``, ``.pq``) or of a CSV file (anything else).
+
+    A CSV file is text in UTF-8, with or without a byte order mark. Its first line names the columns, and whichever of
+    comma, semicolon and tab divides that line most separates the cells. Cells may be quoted; blank rows are passed
+    over.
+
+    Parameters
+    ----------
+    path : Path
+    names : collection of str
+        The columns to read, as the file names them, give or take white space around the names.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such file.
+    InvalidDataError
+        If the file cannot be read or has no row, a row has too many or too few cells, or the file does not have
+        exactly one column of each name; the message then lists what it has.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "ages.csv"
+    ...     _ = path.write_text("file;age\na.jpg;31\nb.jpg;\n")
+    ...     table = read_columns(path, ["age"])
+    >>> table.numbers("age", missing=True), table.places
+    (array([31., nan]), ('line 2', 'line 3'))
+    """
+    if not path.is_file():
+        raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
+    parquet = path.suffix.lower() in (".parquet", ".pq")
+    columns = _read_parquet(path, names) if parquet else _read_csv(path, names)
+    if not len(columns):
+        raise InvalidDataError(f"'{path}' should have at least one row. Found none.")
+    return columns
+
+
+def _read_csv(path: Path, names: Collection[str]) -> Columns:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidDataError(
+            f"'{path}' should be text in UTF-8. Found: {error}. Save it in that encoding."
+        ) from error
+    delimiter = max(_DELIMITERS, key=lambda candidate: len(_first_row(text, candidate)))
+    records = _records(path, text, delimiter)
+    _, header = next(records, (1, []))
+    places = _find(path, [name.strip() for name in header], names)
+    lines, rows = [], []
+    for line, row in records:
+        if len(row) != len(header):
+            raise InvalidDataError(
+                f"'{path}', line {line}: a row should have {len(header)} cells, as the header has. Found {len(row)}."
+            )
+        lines.append(f"line {line}")
+        rows.append(row)
+    return Columns(path, {name: [row[place] for row in rows] for name, place in places.items()}, tuple(lines))
+
+
+def _first_row(text: str, delimiter: str) -> list[str]:
+    return next(filter(any, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), [])
+
+
+def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank, and the line at which it begins; quoted cells may hold line breaks."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InvalidDataError(
+            f"'{path}', line {line}: a row should be cells between {delimiter!r}. Found: {error}."
+        ) from error
+
+
+def _read_parquet(path: Path, names: Collection[str]) -> Columns:
+    # Imported late: no other file needs it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            places = _find(path, file.schema_arrow.names, names)
+            table = file.read(columns=list(places))
+            cells = {name: table.column(name).to_pylist() for name in places}
+    except (OSError, pa.ArrowException) as error:
+        raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
+    return Columns(path, cells, tuple(f"row {row}" for row in range(1, table.num_rows + 1)))
+
+
+def _find(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
+    """Return where each of the columns stands in the header."""
+    missing = [name for name in names if name not in header]
+    if missing:
+        by_lower = {name.lower(): name for name in header}
+        nearest = [difflib.get_close_matches(name.lower(), by_lower, n=1) for name in missing]
+        hints = [f"{by_lower[found[0]]!r}" for found in nearest if found]
+        meant = f" Did you mean {' and '.join(dict.fromkeys(hints))}?" if hints else ""
+        raise InvalidDataError(
+            f"'{path}' should have the columns {listing(missing)}. Found {listing(header, most=20) or 'none'}.{meant}"
+        )
+    double = [name for name in names if header.count(name) > 1]
+    if double:
+        raise InvalidDataError(f"'{path}' should have each column once. Found more than one: {listing(double)}.")
+    return {name: header.index(name) for name in names}
+
+
+def _number(cell: Any) -> float | None:
+    """Return a cell as a number, NaN if it is empty, or None if it is not a number that float32 can hold."""
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return math.nan
+    # Python reads True as 1 and 1_000 as 1000; in a table either is more likely a mistake.
+    if isinstance(cell, bool) or (isinstance(cell, str) and "_" in cell):
+        return None
+    try:
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isnan(value) or abs(value) <= _LARGEST else None

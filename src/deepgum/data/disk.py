@@ -1,0 +1,95 @@
+"""Files that appear whole or not at all, and disks that cannot hold them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from deepgum.errors import DiskFullError
+
+__all__ = ["check_space", "replacing"]
+
+# No space left, a user's quota used up, a file larger than the file system takes.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def check_space(folder: Path, needed: int, what: str) -> None:
+    """Refuse to write `what`, of `needed` bytes, to a folder on a disk that has fewer free.
+
+    Raises
+    ------
+    DiskFullError
+        With both numbers of bytes.
+
+    Examples
+    --------
+    >>> check_space(Path("."), 1, "a byte")
+    >>> check_space(Path("."), 10**18, "an exabyte")
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.DiskFullError: The disk of '.' should have 1000000000000000000 bytes free for an exabyte. Found ...
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFullError(
+            f"The disk of '{folder}' should have {needed} bytes free for {what}. Found {free} ({_binary(needed)} and "
+            f"{_binary(free)}). Free some, or name a folder on another disk."
+        )
+
+
+@contextmanager
+def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
+    """Open a temporary file that takes the place of `path` when, and only when, all has been written.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that is there.
+    needed : int
+        The number of bytes that will be written, for the message of a disk that fills up meanwhile.
+    what : str
+        What they are, for the same message.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk cannot hold the file, or fills up while it is written. What was at `path` stays.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with replacing(folder / "note", 5, "a note") as file:
+    ...     _ = file.write(b"hello")
+    >>> [path.name for path in folder.iterdir()]
+    ['note']
+    >>> shutil.rmtree(folder)
+    """
+    check_space(path.parent, needed, what)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        Path(temporary).unlink(missing_ok=True)  # before the free bytes are counted
+        free = shutil.disk_usage(path.parent).free
+        raise DiskFullError(
+            f"The disk of '{path.parent}' should hold {needed} bytes for {what}. It filled up ({error}); what was "
+            f"written is removed, and {free} bytes are free. Free more, or name a folder on another disk."
+        ) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _binary(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

@@ -1,0 +1,183 @@
+"""Images that a list names: which of them are there, which can be read, and the pool of those."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgum.data.crop_cache import CropPlan, Progress, load_crops, load_readable_crops
+from deepgum.data.mirror import Mirror
+from deepgum.data.pool import Pool
+from deepgum.data.regression import RegressionData
+from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, listing
+
+__all__ = ["image_names", "load_pool", "present_rows", "readable_crops", "usable_rows"]
+
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def image_names(folder: Path) -> list[str]:
+    """Return the names of the image files that stand directly in a folder, sorted; hidden ones are left aside."""
+    names = (entry.name for entry in folder.iterdir() if entry.is_file())
+    return sorted(name for name in names if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
+
+
+def present_rows(
+    root: Path,
+    lists: Mapping[str, Sequence[str]],
+    skip_missing: bool,
+    source: str,
+    exists: Callable[[str], bool] | None = None,
+) -> dict[str, list[int]]:
+    """Return, for each list, the positions of the images that are there; leave none out unless told to.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that the names are relative to.
+    lists : mapping of str to sequence of str
+        The name of each list, and the images that it names.
+    skip_missing : bool
+        Go on without missing images; a `DeepGUMWarning` says how many, and the first of them.
+    source : str
+        Where to get the set, a whole sentence.
+    exists : callable, optional
+        Whether the image of a name is there; by default, whether there is such a file.
+
+    Raises
+    ------
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if a list has none that is there.
+    """
+    there = exists or (lambda name: (root / name).is_file())
+    present = {title: [row for row, name in enumerate(names) if there(name)] for title, names in lists.items()}
+    reports = []
+    for title, names in lists.items():
+        kept = set(present[title])
+        missing = [name for row, name in enumerate(names) if row not in kept]
+        if missing:
+            reports.append(f"{len(missing)} of the {len(names)} images of '{title}': {listing(missing)}")
+    if not reports:
+        return present
+    report = "; ".join(reports)
+    if not all(present.values()):
+        raise MissingImagesError(f"'{root}' holds no image of a list. Missing: {report}. {source}")
+    if not skip_missing:
+        hint = "Set skip_missing=True (--skip-missing) to go on without them."
+        raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {source}")
+    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=3)
+    return present
+
+
+def usable_rows(names: Sequence[str], usable: Sequence[bool], rule: str, skip_unreadable: bool) -> list[int]:
+    """Return the positions of the images whose labels can be used; leave none out unless told to.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+    usable : sequence of bool, length n
+    rule : str
+        What is asked of each image, to stand before "Found".
+    skip_unreadable : bool
+        Go on without the others; a `DeepGUMWarning` says how many, and the first of them.
+
+    Raises
+    ------
+    InvalidDataError
+        If some are not usable and `skip_unreadable` is not set, or if none is usable.
+
+    Examples
+    --------
+    >>> usable_rows(["a.jpg", "b.jpg"], [True, True], "An image should have an age.", skip_unreadable=False)
+    [0, 1]
+    >>> usable_rows(["a.jpg", "b.jpg"], [True, False], "An image should have an age.", skip_unreadable=False)
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.InvalidDataError: An image should have an age. Found 1 of 2 images that break this: b.jpg. Set ...
+    """
+    wrong = [name for name, good in zip(names, usable, strict=True) if not good]
+    if wrong:
+        found = f"{rule} Found {len(wrong)} of {len(names)} images that break this: {listing(wrong)}."
+        if len(wrong) == len(names):
+            raise InvalidDataError(found)
+        if not skip_unreadable:
+            raise InvalidDataError(f"{found} Set skip_unreadable=True (--skip-unreadable) to leave them out.")
+        warnings.warn(f"{found} They are left out.", DeepGUMWarning, stacklevel=3)
+    return [row for row, good in enumerate(usable) if good]
+
+
+def readable_crops(
+    plan: CropPlan,
+    skip_unreadable: bool,
+    cache_dir: str | os.PathLike[str] | None,
+    on_progress: Progress | None,
+    stacklevel: int = 3,
+) -> tuple[NDArray[np.uint8], list[int]]:
+    """Return the crops (m, c, h, w) that can be read, and their m positions in the plan.
+
+    Raises
+    ------
+    UnreadableImagesError
+        If images cannot be decoded and `skip_unreadable` is not set, or as `load_readable_crops` does. With
+        `skip_unreadable` they are left out, and a `DeepGUMWarning` says how many, and the first of them.
+    """
+    if not skip_unreadable:
+        return load_crops(plan, cache_dir, on_progress), list(range(len(plan.names)))
+    crops, rows, unreadable = load_readable_crops(plan, cache_dir, on_progress)
+    if unreadable:
+        report = f"{len(unreadable)} of {len(plan.names)} images in '{plan.folder}' cannot be read and are left out"
+        warnings.warn(f"{report}: {listing(list(unreadable.values()))}.", DeepGUMWarning, stacklevel=stacklevel)
+    return crops, rows
+
+
+def load_pool(
+    plan: CropPlan,
+    targets: NDArray[np.float64],
+    target_names: Sequence[str],
+    *,
+    mirror: Mirror | None,
+    ids: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    parts: Sequence[str] | None = None,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    """Return the images of a plan with their labels; all lengths are the plan's n, and the normaliser is 1.
+
+    Parameters
+    ----------
+    plan : CropPlan
+    targets : array, shape (n, d)
+    target_names : sequence of str, length d
+    mirror : Mirror or None
+    ids, groups, parts : sequence of str, length n, optional
+        As in `Pool`; by default the ids are the plan's names.
+    skip_unreadable, cache_dir, on_progress
+        As in `readable_crops`.
+
+    Raises
+    ------
+    UnreadableImagesError, InvalidParameterError, DiskFullError
+        As `readable_crops` and `load_crops` do.
+    """
+    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel=4)
+
+    def kept(values: Sequence[str]) -> tuple[str, ...]:
+        return tuple(values[row] for row in rows)
+
+    data = RegressionData(
+        inputs=crops,
+        targets=torch.from_numpy(np.ascontiguousarray(targets[rows], dtype=np.float32)),
+        ids=kept(plan.names if ids is None else ids),
+        target_names=tuple(target_names),
+        normaliser=torch.ones(len(rows)),
+        mirror=mirror,
+    )
+    return Pool(data, groups=None if groups is None else kept(groups), parts=None if parts is None else kept(parts))

@@ -1,0 +1,77 @@
+"""A whole data set in its own order, with what the rules that split it need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError
+
+__all__ = ["PARTS", "Pool"]
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """All samples that a loader read.
+
+    Parameters
+    ----------
+    data : RegressionData
+        Of n samples.
+    groups : tuple of str, length n, optional
+        Samples of one group (one person, one video, copies of one image) must stay on one side of every split.
+    parts : tuple of str, length n, optional
+        The side of each sample, of `PARTS`, where the data set itself says so.
+
+    Raises
+    ------
+    InvalidDataError
+        If a length is not n, or a part is none of `PARTS`.
+
+    Examples
+    --------
+    >>> data = RegressionData.from_arrays([[0.0], [1.0], [2.0]], [[1.0], [2.0], [3.0]])
+    >>> Pool(data, parts=("train", "test", "train")).part("train").ids
+    ('0', '2')
+    """
+
+    data: RegressionData
+    groups: tuple[str, ...] | None = None
+    parts: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("groups", "parts"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.data):
+                raise InvalidDataError(f"`{name}` should have length {len(self.data)}. Found {len(values)}.")
+        unknown = sorted(set(self.parts or ()) - set(PARTS))
+        if unknown:
+            raise InvalidDataError(f"`parts` should be of {', '.join(PARTS)}. Found {unknown[0]!r}.")
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def subset(self, indices: Sequence[int] | Tensor) -> Pool:
+        """Return the samples at these positions, in this order."""
+        rows = torch.as_tensor(indices).tolist()
+        groups, parts = (None if v is None else tuple(v[row] for row in rows) for v in (self.groups, self.parts))
+        return replace(self, data=self.data.subset(rows), groups=groups, parts=parts)
+
+    def part(self, name: str) -> RegressionData:
+        """Return the samples of a part.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is none, or the data set has no parts of its own.
+        """
+        rows = [row for row, part in enumerate(self.parts or ()) if part == name]
+        if not rows:
+            raise InvalidDataError(f"The data set should have samples of the part {name!r}. Found none.")
+        return self.data.subset(rows)

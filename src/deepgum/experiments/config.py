@@ -1,0 +1,348 @@
+"""What a run is: data, model, method, corruption, training and seed, in one TOML file that is checked at the door."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from deepgum.checks import check_choice, check_count, check_fraction
+from deepgum.data.corruption import NOISES
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.experiments.datasets import DATASETS, check_options
+from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
+
+__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "read_config", "write_config"]
+
+GROUPS = ("sample", "landmark", "coordinate")
+PUBLISHED = Path("imagenet")
+CACHE_DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Section `[data]`.
+
+    Parameters
+    ----------
+    name : str
+        A key of `deepgum.experiments.datasets.DATASETS`.
+    folder : Path, optional
+        Where the data set is; for `table` the file. Relative to the working directory.
+    image_size : int, optional
+        Side of the images in pixels; by default the data set's own.
+    colour : bool
+        Three channels, where the data set leaves the choice.
+    train_size, validation_size, test_size : int, optional
+        Numbers of samples (of celebrities for CACD's last two); by default the data set's own rule.
+    fold : int
+        Which fold is for testing, where there is cross-validation.
+    skip_missing, skip_unreadable : bool
+        Go on without images that are not there, or that cannot be decoded.
+    cache_dir : Path, optional
+        Of decoded crops and of frozen trunks' outputs.
+    options : dict
+        Of the data set alone, for example the columns of a table.
+    """
+
+    name: str = "lfw-net"
+    folder: Path | None = None
+    image_size: int | None = None
+    colour: bool = True
+    train_size: int | None = None
+    validation_size: int | None = None
+    test_size: int | None = None
+    fold: int = 0
+    skip_missing: bool = False
+    skip_unreadable: bool = False
+    cache_dir: Path | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice("name", self.name, DATASETS)
+        if DATASETS[self.name].needs_folder and self.folder is None:
+            raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
+        for name, least in (("train_size", 2), ("validation_size", 1), ("test_size", 1), ("image_size", 16)):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), least=least)
+        check_count("fold", self.fold, least=0)
+        object.__setattr__(self, "options", check_options(self.name, self.options))
+        if self.image_size is None:
+            object.__setattr__(self, "image_size", DATASETS[self.name].image_size)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Section `[model]`.
+
+    Parameters
+    ----------
+    name : str
+        `facenet`, `vgg16`, `mlp`, or a factory as `package.module:callable`.
+    weights : Path, optional
+        Pretrained weights to begin from, safetensors or .pth; `imagenet` fetches those that are published for VGG-16.
+    sha256 : str
+        What the file's checksum begins with; empty for no check.
+    frozen : str
+        The module up to which the network is frozen, for example `features.23` (the fourth pooling of VGG-16); empty
+        for none.
+    fc_width : int
+        Width of fc6 and fc7 of `vgg16`.
+    cache : bool
+        Compute what is frozen once, and keep it on disk.
+    cache_dtype : {"float32", "float16", "bfloat16"}
+    """
+
+    name: str = "facenet"
+    weights: Path | None = None
+    sha256: str = ""
+    frozen: str = ""
+    fc_width: int = 4096
+    cache: bool = True
+    cache_dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.weights not in (None, PUBLISHED) and not self.weights.is_file():
+            raise InvalidParameterError("weights", "a file of pretrained weights", str(self.weights), "There is none.")
+        check_count("fc_width", self.fc_width)
+        check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Section `[method]`.
+
+    Parameters
+    ----------
+    name : str
+        A key of `deepgum.training.METHODS`.
+    groups : {"sample", "landmark", "coordinate"}, optional
+        What is an outlier as a whole; by default as in the paper's experiment on the data set.
+    options : dict
+        Fields of `DeepGUMOptions` to change, for methods with a mixture.
+    """
+
+    name: str = "deepgum"
+    groups: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = METHODS[check_choice("name", self.name, METHODS)]
+        if self.groups is not None:
+            check_choice("groups", self.groups, GROUPS)
+        if self.options and named.options is None:
+            raise InvalidParameterError("options", f"empty: {self.name!r} is one run with one loss", self.options)
+        for key in self.options:
+            check_choice("options", key, [f.name for f in fields(DeepGUMOptions) if f.name != "groups"])
+        if named.options is not None:
+            # Spelled out, so that a run folder says what was done even when a later version has other defaults.
+            resolved = asdict(replace(named.options, **self.options))
+            object.__setattr__(self, "options", {k: v for k, v in resolved.items() if k != "groups" and v is not None})
+
+
+@dataclass(frozen=True)
+class CorruptionConfig:
+    """Section `[corruption]`: what is done to training and validation labels, never to those of the test set.
+
+    Parameters
+    ----------
+    noise : str
+        A key of `deepgum.data.corruption.NOISES`.
+    rate : float
+        Share of labels, from 0 (none) to 1.
+    """
+
+    noise: str = "uniform"
+    rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice("noise", self.noise, NOISES)
+        check_fraction("rate", self.rate)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value cannot be worked with; the message names the key and what it may be.
+
+    Examples
+    --------
+    >>> config = RunConfig.from_mapping({"data": {"name": "digits"}, "training": {"patience": 3}})
+    >>> config.method.name, config.training.patience
+    ('deepgum', 3)
+    >>> RunConfig.from_mapping({"data": {"name": "digits"}, "training": {"patiense": 3}})
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.InvalidParameterError: ... Did you mean 'patience'?
+    """
+
+    data: DataConfig
+    model: ModelConfig = field(default_factory=ModelConfig)
+    method: MethodConfig = field(default_factory=MethodConfig)
+    corruption: CorruptionConfig = field(default_factory=CorruptionConfig)
+    training: SGDOptions = field(default_factory=SGDOptions)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("seed", self.seed, least=0)
+        landmarks = DATASETS[self.data.name].landmarks or bool(self.data.options.get("landmarks"))
+        if NOISES[self.corruption.noise].of_landmarks and self.corruption.rate and not landmarks:
+            hint = f"The targets of {self.data.name!r} are no points."
+            raise InvalidParameterError("corruption.noise", "'uniform'", self.corruption.noise, hint)
+        if self.method.groups == "landmark" and not landmarks:
+            hint = f"The targets of {self.data.name!r} are no points."
+            raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Build a run from nested mappings, as TOML gives them."""
+        built: RunConfig = _build(cls, values)
+        return built
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return nested mappings of plain values, without what is not set."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+    @property
+    def groups(self) -> str:
+        """What is an outlier as a whole: as configured, or else as in the paper's experiment on the data set."""
+        return self.method.groups or DATASETS[self.data.name].groups
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits, the same for runs that do the same, wherever their files are."""
+        mapping = self.to_mapping()
+        for section, keys in {"data": ("folder", "cache_dir"), "model": ("cache",), "training": ("device",)}.items():
+            for key in keys:
+                mapping[section].pop(key, None)
+        if "weights" in mapping["model"]:
+            mapping["model"]["weights"] = Path(mapping["model"]["weights"]).name
+        if not self.corruption.rate:
+            mapping["corruption"] = {}
+        return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def stem(self) -> str:
+        """A readable name for the run's folder."""
+        noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
+        fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
+        return f"{self.data.name}_{self.method.name}_{noise}{fold}_seed{self.seed}_{self.digest}"
+
+
+def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
+    """Read a run from a TOML file.
+
+    Parameters
+    ----------
+    path : Path
+    changes : sequence of str
+        Keys to change, as `section.key=value`; the value as in TOML, or a text without quotes.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no such file, or it is no TOML; with the line.
+    InvalidParameterError
+        If a key is unknown, missing or has a wrong value; the message names the file and the key.
+    """
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise InvalidDataError(f"'{path}' should be a TOML file that says what to run. {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
+    for change in changes:
+        _change(values, change)
+    return RunConfig.from_mapping(values)
+
+
+def _change(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    *sections, last = key.strip().split(".")
+    if not equals or not last:
+        raise InvalidParameterError("set", "'section.key=value'", change)
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InvalidParameterError("set", f"a key in a section; {section!r} is none", change)
+    try:
+        values[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = text
+
+
+def write_config(config: RunConfig, path: Path) -> None:
+    """Write a run with every default spelled out, so that it stays what it was under later versions."""
+    path.write_text(tomli_w.dumps(config.to_mapping()), encoding="utf-8")
+
+
+def _build(cls: type, values: Any, section: str = "") -> Any:
+    """Build a dataclass from a mapping; every key must be one of its fields, every value of the field's type."""
+    where = section or "the file"
+    if not isinstance(values, Mapping):
+        raise InvalidParameterError(where, "a table of keys and values", values)
+    hints = get_type_hints(cls)
+    known = {f.name: f for f in fields(cls)}
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{section}.{key}" if section else key
+        if key not in known:
+            error = UnknownNameError(f"a key of [{section}]" if section else "a key", key, known)
+            raise InvalidParameterError(name, error.expected, key, error.hint)
+        built[key] = _convert(hints[key], value, name)
+    for name, f in known.items():
+        if name not in built and f.default is MISSING and f.default_factory is MISSING:
+            raise InvalidParameterError(f"{section}.{name}" if section else name, "given", None)
+    try:
+        return cls(**built)
+    except InvalidParameterError as error:
+        raise (error.within(section) if section and "." not in error.parameter else error) from None
+
+
+def _convert(hint: Any, value: Any, name: str) -> Any:
+    """Return a TOML value as a field's type asks; refuse what would have to be guessed."""
+    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+        return _build(hint, value, name)
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for kind in kinds:
+        origin = get_origin(kind) or kind
+        if origin is Path and isinstance(value, str | Path):
+            return Path(value).expanduser()
+        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if origin in (int, str, bool, dict) and type(value) is origin:
+            return value
+    expected = " or ".join(_KINDS[get_origin(kind) or kind] for kind in kinds if kind is not types.NoneType)
+    raise InvalidParameterError(name, expected, value)
+
+
+_KINDS = {
+    Path: "a path",
+    float: "a number",
+    int: "a whole number",
+    str: "a text in quotes",
+    bool: "true or false",
+    dict: "a table of keys and values",
+}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as TOML and JSON know it: paths as text, unset fields left out."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.as_posix() if isinstance(value, Path) else value

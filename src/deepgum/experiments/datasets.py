@@ -1,0 +1,251 @@
+"""The data sets that an experiment can name: how each is read and split, and how its errors are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from deepgum.checks import check_choice
+from deepgum.data.cacd import load_cacd
+from deepgum.data.digits import load_digits_landmarks
+from deepgum.data.fld import CLOTHES, load_fld
+from deepgum.data.head_pose import load_head_pose
+from deepgum.data.lfw_net import check_folder, load_lfw_net
+from deepgum.data.mcgill import load_mcgill
+from deepgum.data.pool import PARTS, Pool
+from deepgum.data.splits import split_groups, split_sizes
+from deepgum.data.table import load_table
+from deepgum.data.utkface import load_utkface
+from deepgum.errors import InvalidParameterError
+from deepgum.experiments.request import Request, Subset, cut, fold_of, sizes, split
+
+__all__ = ["DATASETS", "Dataset", "check_options"]
+
+FOLDS = 7
+"""Of a cross-validation (section 4.3 of the paper)."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that is known by name.
+
+    Attributes
+    ----------
+    description : str
+        One line for `--help`.
+    image_size : int
+        The default side of its images in pixels; 0 for feature vectors.
+    needs_folder : bool
+        Whether it is read from a folder or file that the user names.
+    load : callable
+        From a request and a seed to clean samples.
+    groups : {"sample", "landmark", "coordinate"}
+        What is an inlier or an outlier as a whole in the paper's experiment on it.
+    landmarks : bool
+        Whether targets are x y of points.
+    unit : str
+        Of the errors that are reported: targets times `factor`.
+    factor : float
+    folds : int
+        Of its cross-validation; 0 where there is none.
+    options : Mapping
+        Settings of this data set alone, with their defaults.
+    """
+
+    description: str
+    image_size: int
+    needs_folder: bool
+    load: Callable[[Request, int], Subset]
+    groups: str = "sample"
+    landmarks: bool = False
+    unit: str = ""
+    factor: float = 1.0
+    folds: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a data set, its defaults filled in.
+
+    Raises
+    ------
+    UnknownNameError
+        If it has no such option.
+    """
+    known = DATASETS[check_choice("name", dataset, DATASETS)].options
+    for name in options:
+        check_choice("options", name, known)
+    return {**known, **options}
+
+
+def _folder(request: Request) -> Path:
+    if request.folder is None:
+        raise InvalidParameterError("data", "the data set's folder", None)
+    return request.folder
+
+
+def _load_lfw_net(request: Request, seed: int) -> Subset:
+    # Under the name that the user of an experiment knows it by.
+    check_folder("data", _folder(request))
+    pool, test = load_lfw_net(_folder(request), **request.images)
+    return split(pool, test, request, seed)
+
+
+def _load_digits(request: Request, seed: int) -> Subset:
+    train_size, validation_size = sizes(request, 2000)
+    pool, test = load_digits_landmarks(train_size + validation_size, 500, seed, request.image_size)
+    return split(pool, test, request, seed)
+
+
+def _load_fld(request: Request, seed: int) -> Subset:
+    """5,000 images to validate on, 5,000 to test on, the others to train on, drawn at random (section 4.1)."""
+    pool = load_fld(_folder(request), request.options["clothes"], **request.images)
+    validation, test = (5000 if size is None else size for size in (request.validation_size, request.test_size))
+    return cut(pool, split_sizes(len(pool), validation, test, seed), request, seed)
+
+
+def _load_cacd(request: Request, seed: int) -> Subset:
+    """Split by celebrity: 80 to validate on, 120 to test on, or as a file of the user's says (section 4.2)."""
+    split_file = request.options["split_file"]
+    pool = load_cacd(_folder(request), split_file=split_file or None, **request.images)
+    if pool.parts is not None:
+        return cut(pool, _by_parts(pool), request, seed)
+    validation, test = (
+        default if size is None else size for size, default in ((request.validation_size, 80), (request.test_size, 120))
+    )
+    assert pool.groups is not None
+    return cut(pool, split_groups(pool.groups, validation, test, seed), request, seed)
+
+
+def _load_utkface(request: Request, seed: int) -> Subset:
+    """A tenth to validate on, a fifth to test on; copies of an image stay on one side."""
+    pool = load_utkface(_folder(request), **request.images)
+    validation = len(pool) // 10 if request.validation_size is None else request.validation_size
+    test = len(pool) // 5 if request.test_size is None else request.test_size
+    return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
+
+
+def _load_mcgill(request: Request, seed: int) -> Subset:
+    """Seven folds of whole videos (section 4.3)."""
+    pool = load_mcgill(_folder(request), table=request.options["table"], **request.images)
+    return cut(pool, fold_of(pool, FOLDS, request, seed), request, seed)
+
+
+def _load_head_pose(request: Request, seed: int) -> Subset:
+    """Seven blocks of the sequence; the `extra` file's rows are all trained on, behind the others."""
+    folder, extra = _folder(request), request.options["extra"]
+    pool = load_head_pose(folder, parts=tuple(request.options["parts"]), extra=(extra,) if extra else ())
+    own = load_head_pose(folder, parts=tuple(request.options["parts"])) if extra else pool
+    train, validation, test = fold_of(own, FOLDS, request, seed)
+    more = torch.arange(len(own), len(pool))
+    return cut(pool, (torch.cat([train, more]), validation, test), request, seed)
+
+
+def _load_table(request: Request, seed: int) -> Subset:
+    """As the split column says; or a tenth to validate on and a fifth to test on, whole groups on one side."""
+    columns: dict[str, Any] = {name: value or None for name, value in request.options.items()}
+    if not columns["targets"]:
+        raise InvalidParameterError("options.targets", "the names of one or more columns", request.options["targets"])
+    columns["landmarks"] = bool(columns["landmarks"])
+    if columns["image"]:
+        columns |= request.images
+    pool = load_table(_folder(request), **columns)
+    if pool.parts is not None:
+        return cut(pool, _by_parts(pool), request, seed)
+    validation = len(pool) // 10 if request.validation_size is None else request.validation_size
+    test = len(pool) // 5 if request.test_size is None else request.test_size
+    return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
+
+
+def _by_parts(pool: Pool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    assert pool.parts is not None
+    train, validation, test = (
+        torch.tensor([row for row, part in enumerate(pool.parts) if part == name], dtype=torch.int64) for name in PARTS
+    )
+    return train, validation, test
+
+
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {
+        "lfw-net": Dataset(
+            "five facial landmarks, LFW + NET of Sun et al. (section 4.4)",
+            image_size=48,
+            needs_folder=True,
+            load=_load_lfw_net,
+            groups="landmark",
+            landmarks=True,
+            unit="of the crop's side",
+        ),
+        "digits": Dataset(
+            "corners of scikit-learn's digits on a canvas: needs no folder",
+            image_size=32,
+            needs_folder=False,
+            load=_load_digits,
+            groups="landmark",
+            landmarks=True,
+            unit="of the side",
+        ),
+        "fld": Dataset(
+            f"fashion landmarks (section 4.1); options: clothes = {', '.join(CLOTHES)}",
+            image_size=224,
+            needs_folder=True,
+            load=_load_fld,
+            groups="landmark",
+            landmarks=True,
+            unit="px of 224",
+            factor=224.0,
+            options={"clothes": "upper"},
+        ),
+        "cacd": Dataset(
+            "ages of celebrities (section 4.2); options: split_file",
+            image_size=224,
+            needs_folder=True,
+            load=_load_cacd,
+            unit="years",
+            options={"split_file": ""},
+        ),
+        "utkface": Dataset("ages, UTKFace", image_size=64, needs_folder=True, load=_load_utkface, unit="years"),
+        "mcgill": Dataset(
+            "head pose in videos, 7 folds of videos (section 4.3); options: table",
+            image_size=224,
+            needs_folder=True,
+            load=_load_mcgill,
+            unit="degrees",
+            folds=FOLDS,
+            options={"table": "yaw.csv"},
+        ),
+        "head-pose": Dataset(
+            "head pose from features, BIWI and AFLW2000, 7 contiguous folds; options: parts, extra",
+            image_size=0,
+            needs_folder=True,
+            load=_load_head_pose,
+            unit="degrees",
+            folds=FOLDS,
+            options={"parts": ["biwi_train.npz", "biwi_test.npz"], "extra": ""},
+        ),
+        "table": Dataset(
+            "any CSV or Parquet file; options: targets, image, features, part, group, id, root, landmarks, ...",
+            image_size=64,
+            needs_folder=True,
+            load=_load_table,
+            options={
+                "targets": [],
+                "image": "",
+                "features": [],
+                "part": "",
+                "group": "",
+                "id": "",
+                "landmarks": False,
+                "mirror": "",
+                "swap_pairs": [],
+                "root": "",
+            },
+        ),
+    }
+)
+"""The data sets that an experiment can name."""

@@ -1,0 +1,195 @@
+"""The folder of a run: where each file is, whether it is finished, and how it is read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.errors import InvalidDataError
+from deepgum.experiments.posteriors import write_atomically
+
+if TYPE_CHECKING:
+    from deepgum.experiments.cells import Cell
+    from deepgum.experiments.posteriors import Posteriors
+    from deepgum.experiments.predictions import Predictions
+    from deepgum.experiments.request import Subset
+    from deepgum.training import TrainingResult
+
+__all__ = ["Examples", "Metrics", "RunFolder"]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The scores of a run.
+
+    MAE, RMSE and `each` (the MAE of every landmark or coordinate) are in `unit`, which is the targets' times `factor`;
+    the other scores are those of `deepgum.experiments.records.RunRecord`. `fold` is None where there is no
+    cross-validation.
+    """
+
+    dataset: str
+    method: str
+    noise: str
+    rate: float
+    seed: int
+    fold: int | None
+    unit: str
+    factor: float
+    mae: float | None
+    rmse: float | None
+    each: dict[str, float | None]
+    failure_rate: float | None
+    nme: float | None
+    precision: float | None
+    recall: float | None
+    average_precision: float | None
+    recall_moved: float | None
+    flagged: float | None
+    epochs: int
+    rounds: int
+    seconds: float
+    train_size: int
+    validation_size: int
+    test_size: int
+    version: str
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Images that a run's pictures show.
+
+    Attributes
+    ----------
+    suspects : array (k, c, h, w) of uint8
+        The training samples least likely to be right, those first.
+    suspect_ids : tuple of str
+    given, predicted : arrays (k, d)
+        Their labels as given, and what the network says, in the targets' unit.
+    responsibilities : array (k,)
+        The lowest of each sample's.
+    tests : array (m, c, h, w) of uint8
+        Test samples.
+    test_predicted, test_labels : arrays (m, d)
+        In the targets' unit.
+    """
+
+    suspects: NDArray[np.uint8]
+    suspect_ids: tuple[str, ...]
+    given: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    responsibilities: NDArray[np.float64]
+    tests: NDArray[np.uint8]
+    test_predicted: NDArray[np.float64]
+    test_labels: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        clean: Subset,
+        cell: Cell,
+        result: TrainingResult,
+        posteriors: Posteriors,
+        predictions: Predictions,
+        most: int,
+        factor: float = 1.0,
+    ) -> Examples | None:
+        """Choose what to show; None where the samples are no images."""
+        if np.asarray(clean.train.inputs[:1]).ndim != 4:
+            return None
+        lowest = (
+            np.zeros(0)
+            if posteriors.responsibilities is None
+            else np.nanmin(posteriors.responsibilities, axis=1, initial=1.0)
+        )
+        order = np.argsort(lowest, kind="stable")[:most]
+        given = cell.train.targets.double().numpy()
+        predicted = given - result.residuals.double().numpy()
+        shown = slice(0, most)
+        return cls(
+            suspects=np.asarray(clean.train.inputs)[order],
+            suspect_ids=tuple(cell.train.ids[row] for row in order),
+            given=given[order],
+            predicted=predicted[order],
+            responsibilities=lowest[order],
+            tests=np.asarray(clean.test.inputs[shown]),
+            test_predicted=predictions.predicted[shown] / factor,
+            test_labels=predictions.labels[shown] / factor,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write an .npz file, whole or not at all."""
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        with write_atomically(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def read(cls, path: Path) -> Examples:
+        """Read a file that `write` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            values = {f.name: arrays[f.name] for f in fields(cls)}
+        return cls(**{**values, "suspect_ids": tuple(values["suspect_ids"].tolist())})
+
+
+class RunFolder:
+    """Where a run keeps what it made.
+
+    Parameters
+    ----------
+    path : Path
+        Need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.metrics_file = path / "metrics.json"
+        self.posteriors = path / "posteriors.parquet"
+        self.predictions = path / "predictions.parquet"
+        self.history_file = path / "history.jsonl"
+        self.examples = path / "examples.npz"
+
+    def claim(self) -> None:
+        """Make the folder."""
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def finish(self, metrics: Metrics) -> None:
+        """Write the scores: from here on the run is done."""
+        with write_atomically(self.metrics_file) as temporary:
+            temporary.write_text(json.dumps(asdict(metrics), indent=2) + "\n", encoding="utf-8")
+
+    def metrics(self) -> Metrics:
+        """Return the scores.
+
+        Raises
+        ------
+        InvalidDataError
+            If the run is not finished.
+        """
+        try:
+            return Metrics(**json.loads(self.metrics_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InvalidDataError(f"'{self.path}' should be the folder of a finished run. {error}.") from error
+
+    def history(self) -> tuple[list[Any], list[Any]]:
+        """Return the epochs and the rounds of the training, with the attributes of `EpochRecord` and `RoundRecord`.
+
+        Raises
+        ------
+        InvalidDataError
+            If they are not there.
+        """
+        of: dict[str, list[Any]] = {"epoch": [], "round": []}
+        try:
+            for line in self.history_file.read_text(encoding="utf-8").splitlines():
+                values = json.loads(line)
+                of[values.pop("kind")].append(SimpleNamespace(**values))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InvalidDataError(f"'{self.history_file}' cannot be read: {error}.") from error
+        return of["epoch"], of["round"]

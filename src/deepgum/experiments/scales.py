@@ -1,0 +1,99 @@
+"""The two scales at which the paper's experiments are run: its own, and one for a machine without a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from deepgum.experiments.config import ModelConfig
+from deepgum.training import SGDOptions
+
+__all__ = ["SCALES", "Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Image size, network and optimisation of an experiment.
+
+    Attributes
+    ----------
+    images : ModelConfig
+        The network for images.
+    image_size : int
+        In pixels.
+    features : ModelConfig
+        The network for feature vectors, which stand in for images where only those can be had.
+    sgd : SGDOptions
+        For images.
+    features_sgd : SGDOptions
+    faces : ModelConfig
+        The network of Figure 5, which needs 45 trainings and more.
+    faces_size : int
+    faces_sgd : SGDOptions
+    """
+
+    images: ModelConfig
+    image_size: int
+    features: ModelConfig
+    sgd: SGDOptions
+    features_sgd: SGDOptions
+    faces: ModelConfig
+    faces_size: int
+    faces_sgd: SGDOptions
+
+    def with_training(self, **changes: Any) -> Scale:
+        """Return the scale with fields of every `SGDOptions` changed."""
+        names = ("sgd", "features_sgd", "faces_sgd")
+        return replace(self, **{name: replace(getattr(self, name), **changes) for name in names})
+
+    def differences(self, network: str) -> dict[str, tuple[Any, Any]]:
+        """Return what this scale changes of the paper's for "images", "features" or "faces": name -> (paper, here)."""
+        paper, here = (scale._settings(network) for scale in (SCALES["paper"], self))
+        return {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
+
+    def _settings(self, network: str) -> dict[str, Any]:
+        model, sgd, size = {
+            "images": (self.images, self.sgd, self.image_size),
+            "features": (self.features, self.features_sgd, self.image_size),
+            "faces": (self.faces, self.faces_sgd, self.faces_size),
+        }[network]
+        values = {"network": model.name, "frozen up to": model.frozen or "-"}
+        if model.name == "vgg16":
+            values["width of fc6 and fc7"] = str(model.fc_width)
+        settings = {name.replace("_", " "): value for name, value in asdict(sgd).items() if name != "device"}
+        return {"width of fc6 and fc7": "-", **values, "image size": size if network != "features" else "-", **settings}
+
+
+# Section 4: the last convolutional block and both fully connected layers are trained; batch 128, learning rate 1e-4.
+_VGG16 = ModelConfig("vgg16", frozen="features.23")
+_PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
+_SMALL_VGG16 = replace(_VGG16, frozen="features.26", fc_width=512, cache_dtype="float16")
+_SMALL = SGDOptions(learning_rate=1e-4, batch_size=128, patience=5, epochs_max=60)
+
+SCALES: Mapping[str, Scale] = MappingProxyType(
+    {
+        "paper": Scale(
+            images=_VGG16,
+            image_size=224,
+            features=ModelConfig("mlp"),
+            sgd=_PAPER,
+            features_sgd=SGDOptions(batch_size=128, patience=5),
+            faces=_VGG16,
+            faces_size=224,
+            faces_sgd=_PAPER,
+        ),
+        "cpu": Scale(
+            images=_SMALL_VGG16,
+            image_size=64,
+            features=ModelConfig("mlp"),
+            sgd=_SMALL,
+            features_sgd=SGDOptions(batch_size=128, patience=5),
+            faces=ModelConfig("facenet"),
+            faces_size=48,
+            faces_sgd=SGDOptions(),
+        ),
+    }
+)
+"""By name: `paper` for a GPU, `cpu` for two cores and hours."""

@@ -1,0 +1,118 @@
+"""Regression by classification: a softmax over whole numbers, read as its expected value (Dex)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.checks import check_count
+from deepgum.errors import InvalidDataError
+
+__all__ = ["MOST_CLASSES", "DeepExpectation"]
+
+MOST_CLASSES = 1000
+"""The most whole numbers that the labels may span: beyond it a class has hardly a sample, and a unit is wrong."""
+
+
+class DeepExpectation(nn.Module):
+    """Deep expectation (Dex) of Rothe et al., section 4.2 of the paper: one output for each whole number of years.
+
+    What comes out depends on the mode, as in torch's detection models. In training mode it is the logits (b, k), which
+    the cross-entropy wants. In evaluation mode it is the expected value sum_j p_j a_j of the softmax, (b, 1), in the
+    targets' unit: residuals, the mixture, scores and predictions are made in evaluation mode, and meet the same thing
+    that a network with a linear last layer gives them.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        Maps inputs to logits (b, k).
+    first, last : int
+        The smallest and the largest whole number; k = last - first + 1, at least 2.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `last` is not above `first`.
+
+    Examples
+    --------
+    >>> model = DeepExpectation(nn.Linear(3, 4), first=20, last=23)
+    >>> model(torch.zeros(2, 3)).shape, model.eval()(torch.zeros(2, 3)).shape
+    (torch.Size([2, 4]), torch.Size([2, 1]))
+    """
+
+    values: Tensor
+
+    def __init__(self, backbone: nn.Module, first: int, last: int) -> None:
+        super().__init__()
+        check_count("last", last, least=first + 1)
+        self.backbone = backbone
+        self.register_buffer("values", torch.arange(first, last + 1, dtype=torch.float32))
+
+    @classmethod
+    def for_targets(cls, backbone: nn.Module, targets: Tensor) -> DeepExpectation:
+        """Take the range from training targets (n, 1); NaN marks a missing one.
+
+        Raises
+        ------
+        InvalidDataError
+            As for `span`.
+        """
+        return cls(backbone, *cls.span(targets))
+
+    @staticmethod
+    def span(targets: Tensor) -> tuple[int, int]:
+        """Return the smallest and the largest rounded label of training targets (n, 1).
+
+        Raises
+        ------
+        InvalidDataError
+            If there is more than one coordinate, no label, or labels that span one whole number or more than
+            `MOST_CLASSES` of them.
+
+        Examples
+        --------
+        >>> DeepExpectation.span(torch.tensor([[19.8], [float("nan")], [61.0]]))
+        (20, 61)
+        """
+        if targets.ndim != 2 or targets.shape[1] != 1:
+            raise InvalidDataError(
+                f"Deep expectation should have targets of one coordinate, (n, 1). Found {tuple(targets.shape)}."
+            )
+        labels = targets[targets.isfinite()]
+        if not len(labels):
+            raise InvalidDataError("Deep expectation should have at least one label. Found none.")
+        first, last = (int(limit.round().item()) for limit in labels.aminmax())
+        if not 2 <= last - first + 1 <= MOST_CLASSES:
+            raise InvalidDataError(
+                f"Deep expectation should have labels that span 2 to {MOST_CLASSES} whole numbers, one class each. "
+                f"Found labels from {labels.min().item():g} to {labels.max().item():g}. Give them in another unit."
+            )
+        return first, last
+
+    @classmethod
+    def n_outputs(cls, targets: Tensor) -> int:
+        """Return k, how many outputs a backbone for these targets needs."""
+        first, last = cls.span(targets)
+        return last - first + 1
+
+    def classes(self, targets: Tensor) -> Tensor:
+        """Return the class (b,) of each target (b, 1): its rounded value, moved into the range; any where it is NaN."""
+        return (targets[:, 0].nan_to_num().round() - self.values[0]).clamp(0, len(self.values) - 1).long()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs (b, ...) to logits (b, k) in training mode, to expected values (b, 1) otherwise; in float32.
+
+        Raises
+        ------
+        InvalidDataError
+            If the backbone does not give k outputs.
+        """
+        logits: Tensor = self.backbone(inputs).float()
+        expected = (len(inputs), len(self.values))
+        if tuple(logits.shape) != expected:
+            raise InvalidDataError(f"The backbone should give logits {expected}. Found {tuple(logits.shape)}.")
+        if self.training:
+            return logits
+        # A product and a sum, for a matrix product would be rounded to bfloat16 in mixed precision.
+        return (logits.softmax(dim=1) * self.values).sum(dim=1, keepdim=True)

@@ -1,0 +1,266 @@
+"""Weights files: read, check, load into a network, save, and get those that are published for VGG-16.
+
+Read are safetensors and what `torch.save` wrote, the latter without running any code that it might hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import urllib.error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.disk import replacing
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
+
+VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
+"""ImageNet weights that torchvision publishes; the name holds the beginning of the file's SHA-256."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of a network's tensors.
+
+    Attributes
+    ----------
+    loaded : tuple of str
+        Those that the file gave.
+    fresh : tuple of str
+        Those that were left as they were.
+    """
+
+    loaded: tuple[str, ...]
+    fresh: tuple[str, ...]
+
+
+def read_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Tensor]:
+    """Return the tensors of a weights file by name, on the CPU.
+
+    Parameters
+    ----------
+    path : path
+        ``*.safetensors``, or ``*.pth`` or ``*.pt`` as `torch.save` writes a state; one inside an entry "state_dict" is
+        found there.
+    sha256 : str, optional
+        The file's SHA-256 in hexadecimal digits, or its first 8 digits or more.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such file, or its kind is not known.
+    InvalidDataError
+        If the checksum differs, or the file cannot be read or holds anything else than tensors.
+    """
+    file = Path(path)
+    if file.suffix not in (".safetensors", ".pth", ".pt"):
+        raise InvalidParameterError("path", "a file *.safetensors, *.pth or *.pt", str(path))
+    if not file.is_file():
+        raise InvalidParameterError("path", "a weights file that is there", str(path))
+    if sha256 is not None:
+        _check_sha256(file, sha256)
+    try:
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of something else can lead an unpickler to any error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InvalidDataError(f"'{file}' cannot be read as weights: {reason}") from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InvalidDataError(f"'{file}' should hold tensors by name. Found {_describe(state)}.")
+    return {str(name): tensor for name, tensor in state.items()}
+
+
+def load_weights(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    sha256: str | None = None,
+    fresh: Sequence[str] = (),
+    complete: bool = False,
+) -> Loaded:
+    """Copy the tensors of a weights file into a network, by name.
+
+    A file may lack some of the network's tensors; they stay as they are. It may not hold others, nor other shapes: it
+    is then of another architecture. The last linear layer is the exception. It has a row an output, and where only
+    their number differs it stays as it is.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Changed in place, once everything has been checked. float16 becomes what the network has.
+    path : path
+        As of `read_weights`.
+    sha256 : str, optional
+        As of `read_weights`.
+    fresh : sequence of str
+        Beginnings of names that are not taken from the file: ``["classifier."]`` leaves out the published fully
+        connected layers of VGG-16, which fit 224 pixels only.
+    complete : bool
+        Whether the file must give every tensor, the last layer's too: for what `save_weights` wrote of this network.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        As by `read_weights`.
+    InvalidDataError
+        If names or shapes do not fit, or weights are not finite. The network is left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "weights.safetensors"
+    ...     save_weights(nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 1000)), path)
+    ...     load_weights(nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 3)), path)
+    Loaded(loaded=('0.weight', '0.bias'), fresh=('1.weight', '1.bias'))
+    """
+    own, skipped = model.state_dict(), tuple(fresh)
+    given = {name: tensor for name, tensor in read_weights(path, sha256=sha256).items() if not name.startswith(skipped)}
+    if not complete:
+        given = _without_other_outputs(model, own, given)
+    _check_fit(str(path), own, given, complete)
+    for name, tensor in given.items():
+        own[name].copy_(tensor)
+    return Loaded(tuple(name for name in own if name in given), tuple(name for name in own if name not in given))
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a network's state as safetensors; the file is there whole or not at all.
+
+    Parameters
+    ----------
+    model : nn.Module
+    path : path
+        ``*.safetensors``, in a folder that is there; replaced where it exists.
+    metadata : mapping of str to str, optional
+        For the file's header.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the path or the metadata cannot be worked with.
+    DiskFullError
+        If the disk cannot hold the file.
+    """
+    file, header = Path(path), dict(metadata or {})
+    if file.suffix != ".safetensors" or not file.parent.is_dir():
+        raise InvalidParameterError("path", "a file *.safetensors in a folder that is there", str(path))
+    if not all(isinstance(text, str) for pair in header.items() for text in pair):
+        raise InvalidParameterError("metadata", "text by names", header)
+    state: dict[str, Tensor] = {}
+    seen = set[int]()
+    for name, tensor in model.state_dict().items():
+        whole = tensor.detach().cpu().contiguous()
+        # The format knows no two names of one memory: a tied weight is written under both.
+        state[name] = whole.clone() if whole.data_ptr() in seen else whole
+        seen.add(whole.data_ptr())
+    content = safetensors.torch.save(state, header)
+    with replacing(file, len(content), "weights") as opened:
+        opened.write(content)
+
+
+def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: str = VGG16_URL) -> Path:
+    """Return the file of torchvision's ImageNet weights (528 MB), fetched where it is not there yet, and checked.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default torch's own (`torch.hub.get_dir`), where torchvision keeps the same file.
+    url : str
+        Ends in ``-DIGITS.pth``, where DIGITS begin the file's SHA-256.
+
+    Raises
+    ------
+    InvalidParameterError
+        If nothing can be fetched from the address, or the folder cannot be written to.
+    InvalidDataError
+        If the file's checksum differs. A file that was fetched is not kept.
+    """
+    digits = re.search(r"-([0-9a-f]{8,64})\.pth$", url)
+    if digits is None:
+        raise InvalidParameterError("url", "an address that ends in -DIGITS.pth, the beginning of the SHA-256", url)
+    target = Path(torch.hub.get_dir()) / "checkpoints" if folder is None else Path(folder)
+    file = target / url.rpartition("/")[2]
+    if file.exists():
+        _check_sha256(file, digits[1])
+        return file
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=digits[1], progress=False)
+    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        hint = f"({error}) Get the file by other means, and name it instead."
+        raise InvalidParameterError("url", "an address that a file can be fetched from", url, hint) from error
+    except OSError as error:
+        raise InvalidParameterError("folder", "a folder that can hold 528 MB", str(target), f"({error})") from error
+    except RuntimeError as error:
+        raise InvalidDataError(f"The SHA-256 of '{url}' should be what its name says: {error}. Try again.") from error
+    return file
+
+
+def _check_sha256(file: Path, expected: str) -> None:
+    if not re.fullmatch(r"[0-9a-fA-F]{8,64}", expected):
+        raise InvalidParameterError("sha256", "8 to 64 hexadecimal digits", expected)
+    with open(file, "rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if not found.startswith(expected.lower()):
+        raise InvalidDataError(
+            f"The SHA-256 of '{file}' should be {expected.lower()}. Found {found[: len(expected)]}. "
+            "The file was cut short, or is another one: get it again."
+        )
+
+
+def _describe(state: object) -> str:
+    if not isinstance(state, dict):
+        return f"an object of type {type(state).__name__}"
+    others = [f"{name} ({type(value).__name__})" for name, value in state.items() if not isinstance(value, Tensor)]
+    return f"also {listing(others)}"
+
+
+def _without_other_outputs(model: nn.Module, own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out the last linear layer where the file's has another number of outputs."""
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    keys = [key for key in given if key in own and linear and key.rpartition(".")[0] == linear[-1]]
+    same_inputs = all(given[key].shape[1:] == own[key].shape[1:] for key in keys)
+    same = all(given[key].shape == own[key].shape for key in keys)
+    return {name: tensor for name, tensor in given.items() if same or not same_inputs or name not in keys}
+
+
+def _check_fit(path: str, own: dict[str, Tensor], given: dict[str, Tensor], complete: bool) -> None:
+    problems = []
+    if unknown := [name for name in given if name not in own]:
+        problems.append(f"the network has no {listing(unknown)}")
+    if shapes := [
+        f"{name} is {_form(given[name])} in the file and {_form(tensor)} in the network"
+        for name, tensor in own.items()
+        if name in given and _form(given[name]) != _form(tensor)
+    ]:
+        problems.append(listing(shapes))
+    missing = [name for name in own if name not in given]
+    if missing and (complete or not given):
+        problems.append(f"the file gives no {listing(missing)}")
+    if problems:
+        hint = (
+            " Name layers that are not to be taken from it in `fresh`." if shapes and not (unknown or complete) else ""
+        )
+        raise InvalidDataError(
+            f"'{path}' should hold weights of this network. It looks like weights of another architecture: "
+            f"{'; '.join(problems)}.{hint}"
+        )
+    if spoiled := [name for name, tensor in given.items() if not tensor.isfinite().all()]:
+        raise InvalidDataError(f"'{path}' should hold finite weights. Found others in {listing(spoiled)}.")
+
+
+def _form(tensor: Tensor) -> str:
+    # Floats of any width are converted; a float in the place of a whole number (a count of batches) is a mistake.
+    return f"{tuple(tensor.shape)}{'' if tensor.is_floating_point() else ' of whole numbers'}"

@@ -1,0 +1,82 @@
+"""A grid of images, whatever is drawn on them or written below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
+from numpy.typing import NDArray
+
+from deepgum.errors import InvalidDataError
+
+__all__ = ["check_images", "grid_columns", "image_panels"]
+
+_FEWEST, _MOST = 4, 8
+
+
+def grid_columns(count: int) -> int:
+    """Return how many columns make a grid about twice as wide as high, with few places left empty.
+
+    Examples
+    --------
+    >>> [grid_columns(count) for count in (1, 4, 6, 7, 12, 24, 40)]
+    [1, 4, 6, 4, 4, 6, 8]
+    """
+    if count <= _FEWEST:
+        return count
+    wanted = math.sqrt(2 * count)
+    # An empty place is worse than a column more or less.
+    return min(range(_FEWEST, _MOST + 1), key=lambda columns: 1.25 * (-count % columns) + abs(columns - wanted))
+
+
+def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
+    """Refuse what cannot be drawn as a grid of images.
+
+    Raises
+    ------
+    InvalidDataError
+        There are no images, or one is not of shape (c, h, w) with c 1 or 3, or not of uint8.
+
+    Examples
+    --------
+    >>> check_images(np.zeros((2, 1, 8, 8), dtype=np.uint8))
+    """
+    if len(images) == 0:
+        raise InvalidDataError("`images` should hold at least one image. Found none.")
+    for index, image in enumerate(images):
+        if image.ndim != 3 or image.shape[0] not in (1, 3) or image.size == 0 or image.dtype != np.uint8:
+            raise InvalidDataError(
+                f"`images[{index}]` should have shape (c, h, w), c 1 or 3, of uint8. "
+                f"Found shape {image.shape} of {image.dtype}."
+            )
+
+
+def image_panels(
+    figure: FigureBase, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], columns: int
+) -> list[Axes]:
+    """Show the images row by row, and return the axes of each; a place without an image stays empty.
+
+    Coordinates are continuous, in fractions of the image's width: its left and right edges are 0 and 1, y downwards.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+    images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
+        Gray (c = 1) or RGB (c = 3).
+    columns : int
+    """
+    rows = math.ceil(len(images) / columns)
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels[len(images) :]:
+        axes.set_axis_off()
+    for axes, image in zip(panels, images, strict=False):
+        pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+        height = image.shape[1] / image.shape[2]
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=(0, 1, height, 0), interpolation="nearest")
+        axes.set_autoscale_on(False)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    return list(panels[: len(images)])

@@ -1,0 +1,56 @@
+"""Texts of a table without markup, and escaped for Markdown and for LaTeX."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["latex", "markdown", "plain"]
+
+_MATH = re.compile(r"(\$[^$]*\$)")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "→": r"$\to$",
+    "†": r"\textsuperscript{\textdagger}",
+} | {character: f"\\{character}" for character in "{}$&#_%"}
+
+
+def plain(label: str) -> str:
+    """Return a label without its mathematical markup.
+
+    Examples
+    --------
+    >>> plain("oracle, $L_2$"), plain("my_net")
+    ('oracle, L2', 'my_net')
+    """
+    return _MATH.sub(lambda found: found[0].strip("$").replace("_", ""), label)
+
+
+def markdown(text: str) -> str:
+    r"""Escape a text for a cell or a line of Markdown.
+
+    Examples
+    --------
+    >>> print(markdown("a_b ***"))
+    a\_b \*\*\*
+    """
+    return re.sub(r"([\\`*_|<>\[\]~])", r"\\\1", text)
+
+
+def latex(text: str) -> str:
+    r"""Escape a text for LaTeX, but for the mathematics between its dollar signs.
+
+    Examples
+    --------
+    >>> print(latex("$L_2$ & 5 %"))
+    $L_2$ \& 5 \%
+    """
+    return "".join(
+        part if _MATH.fullmatch(part) else "".join(_LATEX.get(character, character) for character in part)
+        for part in _MATH.split(text)
+    )

@@ -1,0 +1,94 @@
+"""The validation scores that stop SGD and the alternation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from deepgum.errors import IdentifiabilityWarning
+from deepgum.losses import Loss
+from deepgum.mixture import GaussianUniformMixture, Partition
+
+__all__ = ["Criterion", "held_out_log_likelihood", "mean_loss", "median_absolute_error", "trimmed_loss"]
+
+Criterion = Callable[[Tensor], float]
+"""From the residuals (n, d) of the validation set to a score; lower is better."""
+
+
+def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
+    """Score by a loss in fixed units with fixed weights (n, d) of the validation samples."""
+    return lambda residuals: loss(residuals, weights=weights).item()
+
+
+def median_absolute_error(residuals: Tensor) -> float:
+    """Score by the median |delta| over all observed coordinates.
+
+    For losses of scaled residuals, whose own value is in units that shrink while training goes on.
+    """
+    return residuals.abs().nanmedian().item()
+
+
+def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
+    """Score by the mean loss over what is left when each group's largest residuals are left out.
+
+    A group of coordinates is left out in the samples where its mean loss is largest **among all samples**: the same
+    share of its samples in every epoch, whichever they are. (The authors' code sorts along the other axis, and so
+    leaves out coordinates of each sample.)
+
+    Parameters
+    ----------
+    loss : Loss
+        In fixed units.
+    shares : Tensor (g,)
+        Of each group's observed samples, in [0, 1].
+    groups : tuple of tuples of int
+        The coordinates of each of the g groups.
+
+    Examples
+    --------
+    >>> from deepgum.losses import L1
+    >>> residuals = torch.tensor([[1.0, 9.0], [-2.0, 1.0], [50.0, 2.0], [3.0, float("nan")]])
+    >>> without_50 = trimmed_loss(L1(), torch.tensor([0.25, 0.0]), ((0,), (1,)))
+    >>> without_50(residuals)  # (1 + 2 + 3 + 9 + 1 + 2) / 6
+    3.0
+    """
+
+    def score(residuals: Tensor) -> float:
+        terms, observed = loss.rho(residuals), ~residuals.isnan()
+        kept = observed.clone()
+        for share, coordinates in zip(shares.tolist(), groups, strict=True):
+            columns = list(coordinates)
+            seen = observed[:, columns].sum(dim=1)
+            # Over what is observed of the group, so that one that is seen in part is not the smaller for it.
+            size = torch.where(seen > 0, terms[:, columns].sum(dim=1) / seen, -torch.inf)
+            left_out = size.argsort(descending=True, stable=True)[: round(share * int((seen > 0).sum()))]
+            kept[left_out[:, None], torch.tensor(columns)] = False
+        return (torch.where(kept, terms, 0.0).sum() / kept.sum().clamp(min=1)).item()
+
+    return score
+
+
+def held_out_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
+    """Score by minus the mean log-likelihood a sample (eq. 1), under the mixture that fits the residuals best.
+
+    The mixture's few parameters are fitted to the very residuals that are scored: what is held out is the network. A
+    mixture of the training residuals would not do. A network fits its training labels more closely than others, so the
+    Gaussian of a later round is too narrow for the validation set, and the round would be punished for it.
+
+    Parameters
+    ----------
+    mixture : GaussianUniformMixture
+        The kind of mixture; fitted anew for each score.
+    """
+
+    def score(residuals: Tensor) -> float:
+        with warnings.catch_warnings():
+            # A validation set without outliers, or with nothing else, still has a likelihood.
+            warnings.simplefilter("ignore", IdentifiabilityWarning)
+            mixture.fit(residuals)
+        return -mixture.log_likelihood(residuals).sum(dim=1).mean().item()
+
+    return score

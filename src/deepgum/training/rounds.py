@@ -1,0 +1,119 @@
+"""One round of Algorithm 1 seen from its end: residuals, mixture, weights for the next round, and its score."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.losses import Loss
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.residuals import compute_residuals
+from deepgum.training.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
+from deepgum.training.history import RoundRecord
+from deepgum.training.objective import residual_loss
+from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.weights import Weights
+
+__all__ = ["Round", "criterion_for", "em_rows", "unfitted_mixture"]
+
+SCORE_TOL = 1e-3
+"""EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """The network after a run of SGD, and the mixture of its training residuals.
+
+    Attributes
+    ----------
+    weights : Weights
+        Of the network.
+    residuals : Tensor (n, d)
+        Of the training set.
+    validation_residuals : Tensor (m, d)
+    mixture : GaussianUniformMixture
+        Fitted to the training residuals, all or the first of them.
+    """
+
+    weights: Weights
+    residuals: Tensor
+    validation_residuals: Tensor
+    mixture: GaussianUniformMixture
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        train: RegressionData,
+        validation: RegressionData,
+        options: DeepGUMOptions,
+        sgd: SGDOptions,
+    ) -> Round:
+        """Take stock of a network: its residuals, and the mixture that explains them."""
+        residuals, validation_residuals = (
+            compute_residuals(model, data, device=sgd.device, precision=sgd.precision) for data in (train, validation)
+        )
+        mixture = unfitted_mixture(options).fit(residuals[: em_rows(residuals, options)])
+        return cls(Weights(model), residuals, validation_residuals, mixture)
+
+    def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
+        """Weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
+        group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
+        for group, coordinates in enumerate(self.mixture.partition_):
+            group_of[list(coordinates)] = group
+        return self.mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
+
+    def flagged_shares(self) -> Tensor:
+        """Share (g,) of each group's observed training samples whose responsibility is below 1/2."""
+        flagged = self.mixture.responsibilities(self.residuals) < 0.5
+        columns = [self.residuals[:, list(group)] for group in self.mixture.partition_]
+        observed = torch.stack([~part.isnan().all(dim=1) for part in columns], dim=1)
+        return (flagged & observed).sum(dim=0) / observed.sum(dim=0).clamp(min=1)
+
+    def record(self, round: int, score: float, since: float) -> RoundRecord:
+        """Return the record of the round; `since` is when taking stock began."""
+        flagged = (self.mixture.responsibilities(self.residuals) < 0.5).sum(dim=0)
+        return RoundRecord(
+            round=round,
+            inlier_prior=tuple(self.mixture.inlier_prior_.tolist()),
+            log_uniform_density=tuple(self.mixture.log_uniform_density_.tolist()),
+            covariances=tuple(tuple(map(tuple, matrix.tolist())) for matrix in self.mixture.covariances_),
+            flagged=tuple(flagged.tolist()),
+            status=tuple(status.name.lower() for status in self.mixture.status_),
+            em_iterations=self.mixture.n_iter_,
+            round_score=score,
+            seconds=time.perf_counter() - since,
+        )
+
+
+def em_rows(residuals: Tensor, options: DeepGUMOptions) -> int:
+    """Return how many of the residuals (n, d) EM is run on."""
+    return round(options.em_rows * len(residuals))
+
+
+def unfitted_mixture(options: DeepGUMOptions, tol: float | None = None) -> GaussianUniformMixture:
+    """Return the mixture that the options describe, with another tolerance where one is given."""
+    return GaussianUniformMixture(
+        groups=options.groups,
+        covariance_type=options.covariance_type,
+        uniform=options.uniform,
+        inlier_prior=options.inlier_prior,
+        tol=options.em_tol if tol is None else tol,
+        max_iter=options.em_max_iter,
+    )
+
+
+def criterion_for(rule: str, options: DeepGUMOptions, loss: Loss | str, current: Round | None = None) -> Criterion:
+    """What a rule measures, by the mixture of a round; before the first one all weights are 1."""
+    if rule == "log-likelihood":
+        return held_out_log_likelihood(unfitted_mixture(options, tol=SCORE_TOL))
+    judged = residual_loss(loss)
+    if rule == "unweighted" or current is None:
+        return mean_loss(judged)
+    if rule == "weighted":
+        return mean_loss(judged, current.weights_of(current.validation_residuals, options))
+    return trimmed_loss(judged, current.flagged_shares(), current.mixture.partition_)

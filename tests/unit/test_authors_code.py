@@ -1,0 +1,212 @@
+"""The code that the paper's authors released, as options: each does what it says and nothing else."""
+
+import math
+import warnings
+from dataclasses import asdict, fields
+
+import pytest
+import torch
+from torch import nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.training import METHODS, PRESETS, DeepGUMOptions, SGDOptions, check_method, fit_deepgum, train_method
+
+SLOPES = torch.tensor([[0.02, -0.03, 0.01, 0.03], [0.0, 0.02, -0.02, 0.02]])
+SGD = SGDOptions(learning_rate=0.01, batch_size=32, epochs_max=25, patience=4)
+DIVERGENCES = {
+    "first_loss": "l2",
+    "weighted_loss": "l2",
+    "responsibility_power": 2.0,
+    "restart": "fresh",
+    "epoch_rule": "unweighted",
+    "round_rule": "unweighted",
+    "covariance_type": "tied-spherical",
+    "uniform": 0.0,
+    "inlier_prior": 0.95,
+    "em_tol": 0.0,
+    "em_max_iter": 6,
+    "em_rows": 0.8,
+}
+
+
+def landmarks(n=500, rate=0.3, seed=0):
+    """Two landmarks in fractions of an image's side; a share of them is somewhere else in it."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 2, generator=generator)
+    clean = 0.5 + x @ SLOPES + 0.003 * torch.randn(n, 4, generator=generator)
+    wrong = torch.rand(n, 2, generator=generator) < rate
+    elsewhere = torch.rand(n, 4, generator=generator)
+    return RegressionData.from_arrays(x, torch.where(wrong.repeat_interleave(2, dim=1), elsewhere, clean)), wrong
+
+
+def linear(seed=0):
+    torch.manual_seed(seed)
+    return nn.Linear(2, 4)
+
+
+def fit(train=None, sgd=SGD, preset="authors-code", **changes):
+    train = landmarks()[0] if train is None else train
+    options = DeepGUMOptions.preset(preset, **{"groups": "landmark", "rounds_max": 2, **changes})
+    return fit_deepgum(linear(), train, landmarks(200, seed=1)[0], options=options, sgd=sgd)
+
+
+def test_every_divergence_is_one_option_and_the_preset_sets_them_all():
+    preset, default = asdict(PRESETS["authors-code"]), asdict(DeepGUMOptions())
+    assert {name for name in preset if preset[name] != default[name]} == DIVERGENCES.keys()
+    assert {name: preset[name] for name in DIVERGENCES} == DIVERGENCES
+    assert METHODS["deepgum-authors"].options == PRESETS["authors-code"]
+
+
+def test_it_runs_to_the_end_without_a_warning_and_finds_wrong_landmarks():
+    train, wrong = landmarks()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeepGUMWarning)
+        result = fit(train)
+    assert (result.flags & wrong).sum() / wrong.sum() > 0.8
+    assert (result.flags & wrong).sum() / result.flags.sum() > 0.9
+    for record in result.history.rounds:
+        assert record.inlier_prior == (0.95, 0.95)
+        assert record.em_iterations == 6
+        assert record.log_uniform_density == (0.0, 0.0)
+        assert record.covariances[0] == record.covariances[1]
+        assert record.status == ("iteration_limit",) * 2
+
+
+def test_em_sees_the_first_rows_and_all_get_responsibilities():
+    train, wrong = landmarks()
+    # What EM does not see may be anything: the parameters stay, the responsibilities follow.
+    other = train.targets.clone()
+    other[400:] += 50
+    results = [fit(train.with_targets(targets), sgd=SGD_NONE) for targets in (train.targets, other)]
+    mixtures = [result.mixture for result in results]
+    assert torch.equal(mixtures[0].covariances_[0], mixtures[1].covariances_[0])
+    torch.testing.assert_close(results[0].responsibilities[:400], results[1].responsibilities[:400])
+    assert results[1].flags[400:].all()
+    assert results[1].responsibilities.shape == wrong.shape
+    reference = GaussianUniformMixture(**mixtures[0].get_params()).fit(results[0].residuals[:400])
+    assert torch.equal(reference.covariances_[1], mixtures[0].covariances_[1])
+
+
+# The learning rate is too small to move a float32 weight.
+SGD_NONE = SGDOptions(learning_rate=1e-30, epochs_max=1)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_the_weight_of_a_label_is_its_responsibility_to_the_power(power):
+    train, _ = landmarks()
+    result = fit(train, sgd=SGD_NONE, responsibility_power=power, rounds_max=1, returned_round="last")
+    weights = result.responsibilities.repeat_interleave(2, dim=1) ** power
+    # Nothing moves, so that the round's loss is that of the residuals it began with, up to the batches' sizes.
+    expected = (weights * result.residuals.double().square()).sum() / result.residuals.numel()
+    (record,) = (record for record in result.history.epochs if record.round == 1)
+    assert record.train_loss == pytest.approx(expected.item(), rel=1e-4)
+    assert record.phase == "weighted l2"
+
+
+@pytest.mark.parametrize("rule", ["unweighted", "weighted", "trimmed"])
+def test_the_three_validation_rules(rule):
+    validation = landmarks(200, seed=1)[0]
+    result = fit(sgd=SGD_NONE, epoch_rule=rule, round_rule=rule, rounds_max=1, returned_round="last")
+    with torch.inference_mode():
+        residuals = validation.targets - result.model(validation.inputs)
+    squares = residuals.double().square()
+    if rule == "unweighted":
+        expected = squares.mean()
+    elif rule == "weighted":
+        r = result.mixture.responsibilities(residuals)
+        expected = (r.repeat_interleave(2, dim=1) ** 2 * squares).mean()
+    else:
+        kept = []
+        for group in (0, 1):
+            size = squares[:, 2 * group : 2 * group + 2].sum(dim=1)
+            share = result.flags[:, group].double().mean().item()
+            kept.append(size.sort().values[: 200 - round(share * 200)])
+        expected = torch.cat(kept).sum() / (2 * sum(map(len, kept)))
+    assert result.history.rounds[-1].round_score == pytest.approx(expected.item(), rel=1e-4)
+    assert result.history.epochs[-1].validation_score == result.history.rounds[-1].round_score
+
+
+@pytest.mark.parametrize("unit", [224.0, 1 / 64])
+def test_in_another_unit_the_density_is_the_log_of_its_range(unit):
+    train, _ = landmarks(300)
+    plain = GaussianUniformMixture(**_mixture(DeepGUMOptions.preset("authors-code", groups="landmark")))
+    scaled = GaussianUniformMixture(
+        **_mixture(DeepGUMOptions.preset("authors-code", groups="landmark", uniform=-math.log(unit)))
+    )
+    residuals = (train.targets - 0.5).double()
+    torch.testing.assert_close(
+        scaled.fit(unit * residuals).responsibilities(unit * residuals),
+        plain.fit(residuals).responsibilities(residuals),
+    )
+
+
+def _mixture(options):
+    return {
+        "groups": options.groups,
+        "covariance_type": options.covariance_type,
+        "uniform": options.uniform,
+        "inlier_prior": options.inlier_prior,
+        "tol": options.em_tol,
+        "max_iter": options.em_max_iter,
+    }
+
+
+def test_a_density_in_the_wrong_unit_is_refused_with_the_right_one():
+    ages = RegressionData.from_arrays(torch.zeros(50, 2), torch.linspace(20, 70, 50))
+    with pytest.raises(InvalidParameterError, match=r"`uniform`.*at most -3\.\d+.*box of width 1.*-log\(w\)"):
+        check_method("deepgum-authors", ages, ages)
+    check_method("deepgum-authors", ages, ages, options={"uniform": -math.log(100)})
+    check_method("deepgum-authors", ages, ages, options={"uniform": "range"})
+    constant = RegressionData.from_arrays(torch.zeros(50, 2), torch.full((50,), 7.0))
+    check_method("deepgum-authors", constant, constant, options={"uniform": 3.0})
+
+
+def test_what_em_could_not_do_is_refused_before_any_training():
+    train, _ = landmarks(20)
+    heard = []
+
+    def refused(error, message, data=train, **changes):
+        options = DeepGUMOptions.preset("authors-code", **changes)
+        with pytest.raises(error, match=message):
+            fit_deepgum(linear(), data, train, options=options, on_event=heard.append)
+
+    refused(InvalidParameterError, "`covariance_type`.*'spherical'", groups=[[0, 1], [2], [3]])
+    refused(InvalidDataError, r"`train`.*at least 2 samples for EM.*Found 1", em_rows=0.05)
+    refused(InvalidDataError, r"`train`.*at least 5 samples.*Found 4", em_rows=0.2, covariance_type="full")
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"responsibility_power": 0}, "responsibility_power"),
+        ({"responsibility_power": "2"}, "responsibility_power"),
+        ({"em_rows": 0}, "em_rows"),
+        ({"em_rows": 1.5}, "em_rows"),
+    ],
+)
+def test_new_options_are_checked_at_the_door(changes, name):
+    with pytest.raises(InvalidParameterError, match=f"`{name}`"):
+        DeepGUMOptions(**changes)
+
+
+def test_options_of_a_method_can_be_changed_by_name():
+    train, _ = landmarks(200)
+    settings = {"sgd": SGDOptions(epochs_max=1), "model": "mlp", "groups": "landmark"}
+    result = train_method("deepgum-paper", train, train, options={"rounds_max": 1, "inlier_prior": 0.9}, **settings)
+    assert {record.inlier_prior for record in result.history.rounds} == {(0.9, 0.9)}
+    with pytest.raises(UnknownNameError, match="Did you mean 'rounds_max'"):
+        check_method("deepgum", train, train, options={"round_max": 1})
+    with pytest.raises(UnknownNameError, match="`options`"):
+        check_method("deepgum", train, train, options={"groups": "sample"})
+    for call in (check_method, train_method):
+        with pytest.raises(InvalidParameterError, match=r"`options`.*one run with one loss"):
+            call("l2", train, train, options={"rounds_max": 1})
+
+
+def test_the_default_is_what_it_was():
+    # New options must not change what recorded runs did.
+    added = {field.name: field.default for field in fields(DeepGUMOptions)}
+    assert (added["responsibility_power"], added["em_rows"]) == (1.0, 1.0)

@@ -1,0 +1,296 @@
+"""Weights files: what fits is loaded, what does not fit is named, and nothing is loaded by halves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from deepgum.errors import DiskFullError, InvalidDataError, InvalidParameterError
+from deepgum.models.vgg import VGG16
+from deepgum.models.weights import Loaded, download_vgg16_weights, load_weights, read_weights, save_weights
+
+
+def network(outputs: int = 2, width: int = 5, seed: int = 0) -> nn.Sequential:
+    """Return two layers with batch normalisation, and a last one."""
+    torch.manual_seed(seed)
+    features = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4), pool=nn.AdaptiveMaxPool2d(1)))
+    layers = {"features": features, "flat": nn.Flatten(), "fc": nn.Linear(4, width), "last": nn.Linear(width, outputs)}
+    return nn.Sequential(OrderedDict(layers))
+
+
+def state_of(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Return a function that writes a state and returns its path."""
+
+    def writing(state: Any, name: str = "weights.safetensors") -> Path:
+        path = tmp_path / name
+        if path.suffix == ".safetensors":
+            safetensors.torch.save_file(state, path)
+        else:
+            torch.save(state, path)
+        return path
+
+    return writing
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth", "w.pt"])
+def test_every_kind_of_file_gives_its_tensors(write: Any, name: str) -> None:
+    published, model = state_of(network(seed=1)), network(seed=2)
+    path = write(published, name)
+    assert same(read_weights(path), published)
+    assert load_weights(model, path) == Loaded(tuple(published), ())
+    assert same(state_of(model), published)
+
+
+def test_a_state_inside_a_checkpoint_is_found(write: Any) -> None:
+    published = state_of(network(seed=1))
+    assert same(read_weights(write({"epoch": 3, "state_dict": published}, "w.pth")), published)
+
+
+def test_half_floats_become_what_the_network_has(write: Any) -> None:
+    published, model = state_of(network(seed=1)), network(seed=2)
+    half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in published.items()}
+    load_weights(model, write(half))
+    assert model.fc.weight.dtype == torch.float32
+    assert torch.equal(model.fc.weight, published["fc.weight"].half().float())
+
+
+def test_what_the_file_lacks_is_fresh_and_untouched(write: Any) -> None:
+    published, model = state_of(network(seed=1)), network(seed=2)
+    before = state_of(model)
+    part = {name: tensor for name, tensor in published.items() if name.startswith("features.conv")}
+    result = load_weights(model, write(part))
+    assert result.loaded == ("features.conv.weight", "features.conv.bias")
+    assert result.fresh == tuple(name for name in before if name not in part)
+    assert same(state_of(model), before | part)
+
+
+def test_the_last_layer_may_have_another_number_of_outputs(write: Any) -> None:
+    published, model = state_of(network(outputs=1000, seed=1)), network(seed=2)
+    before = state_of(model)
+    path = write(published)
+    assert load_weights(model, path).fresh == ("last.weight", "last.bias")
+    assert torch.equal(model.fc.weight, published["fc.weight"])
+    assert torch.equal(model.last.weight, before["last.weight"])
+    with pytest.raises(InvalidDataError, match=r"last\.weight is \(1000, 5\) in the file and \(2, 5\) in the network"):
+        load_weights(model, path, complete=True)
+
+
+def test_another_architecture_is_refused_with_its_names_and_shapes_and_changes_nothing(write: Any) -> None:
+    state, model = state_of(network(width=7, seed=1)), network(seed=2)
+    before = state_of(model)
+    state["stem.weight"] = torch.zeros(2)
+    with pytest.raises(
+        InvalidDataError,
+        match=r"another architecture: the network has no stem\.weight; "
+        r"fc\.weight is \(7, 4\) in the file and \(5, 4\) in the network, fc\.bias is .* in the network\.$",
+    ):
+        load_weights(model, write(state))
+    assert same(state_of(model), before)
+
+
+def test_layers_that_do_not_fit_can_be_left_out_by_name(write: Any) -> None:
+    published, model = state_of(network(width=7, seed=1)), network(seed=2)
+    path = write(published | {"fc.other": torch.zeros(2)})
+    with pytest.raises(InvalidDataError, match=r"no fc\.other"):
+        load_weights(model, path)
+    path = write(published)
+    with pytest.raises(InvalidDataError, match=r"Name layers that are not to be taken from it in `fresh`"):
+        load_weights(model, path)
+    result = load_weights(model, path, fresh=["fc.", "last."])
+    assert result.fresh == ("fc.weight", "fc.bias", "last.weight", "last.bias")
+    assert torch.equal(model.features.conv.weight, published["features.conv.weight"])
+
+
+def test_a_whole_number_is_no_float(write: Any) -> None:
+    state = {"features.norm.num_batches_tracked": torch.tensor(2.5)}
+    with pytest.raises(InvalidDataError, match=r"num_batches_tracked is \(\) in the file and \(\) of whole numbers"):
+        load_weights(network(), write(state))
+
+
+def test_a_file_without_a_name_in_common_is_refused(write: Any) -> None:
+    with pytest.raises(InvalidDataError, match=r"another architecture: the network has no conv1_1\.$"):
+        load_weights(network(), write({"conv1_1": torch.zeros(3)}))
+    with pytest.raises(InvalidDataError, match=r"the file gives no features\.conv\.weight"):
+        load_weights(network(), write({"last.weight": torch.zeros(9, 5)}))
+
+
+def test_complete_means_all(write: Any) -> None:
+    model = network()
+    state = state_of(model)
+    del state["features.norm.running_mean"]
+    with pytest.raises(InvalidDataError, match=r"the file gives no features\.norm\.running_mean"):
+        load_weights(model, write(state), complete=True)
+
+
+def test_weights_that_are_not_finite_are_refused(write: Any) -> None:
+    state = state_of(network())
+    state["fc.weight"][1, 1] = float("nan")
+    with pytest.raises(InvalidDataError, match=r"finite weights\. Found others in fc\.weight\."):
+        load_weights(network(), write(state))
+
+
+def test_a_checksum_or_its_beginning_is_compared(write: Any) -> None:
+    path = write(state_of(network()))
+    digits = hashlib.sha256(path.read_bytes()).hexdigest()
+    for given in (digits, digits[:8], digits[:10].upper()):
+        read_weights(path, sha256=given)
+    wrong = "0" * 8
+    with pytest.raises(InvalidDataError, match=rf"SHA-256 of '.*' should be {wrong}\. Found {digits[:8]}\."):
+        load_weights(network(), path, sha256=wrong)
+    for malformed in ("", digits[:7], digits + "0", "g" * 8):
+        with pytest.raises(InvalidParameterError, match="sha256"):
+            read_weights(path, sha256=malformed)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("harm",)
+
+
+def test_a_file_that_holds_code_is_refused_and_the_code_not_run(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidDataError, match=r"w\.pth' cannot be read as weights"):
+        read_weights(write({"weight": Harmful()}, "w.pth"))
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04" + bytes(100), bytes(100)])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidDataError, match=f"{name}' cannot be read as weights: ."):
+        read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+def test_a_file_that_was_cut_short_is_refused(write: Any, name: str) -> None:
+    path = write(state_of(network()), name)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InvalidDataError, match="cannot be read as weights"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [([torch.zeros(1)], "type list"), ({"weight": torch.zeros(1), "epoch": 3}, r"also epoch \(int\)")],
+)
+def test_what_holds_more_than_tensors_by_name_is_refused(write: Any, state: Any, found: str) -> None:
+    with pytest.raises(InvalidDataError, match=rf"tensors by name\. Found .*{found}"):
+        read_weights(write(state, "w.pth"))
+
+
+def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match="that is there"):
+        read_weights(tmp_path / "none.pth")
+    with pytest.raises(InvalidParameterError, match=r"\*\.safetensors, \*\.pth"):
+        read_weights(tmp_path / "weights.h5")
+
+
+def test_a_saved_network_comes_back_with_its_metadata(tmp_path: Path) -> None:
+    model, again = network(seed=1), network(seed=2)
+    model.to(memory_format=torch.channels_last)
+    model.fc.weight = nn.Parameter(torch.rand(4, 5).t())  # not contiguous, as channels-last filters are not
+    path = tmp_path / "run.safetensors"
+    save_weights(model, path, {"network": "two layers"})
+    assert load_weights(again, path, complete=True).fresh == ()
+    assert same(state_of(again), state_of(model))
+    with safetensors.safe_open(path, "pt") as file:
+        assert file.metadata() == {"network": "two layers"}
+
+
+def test_tied_weights_are_saved_under_both_names(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    save_weights(model, tmp_path / "tied.safetensors")
+    assert same(read_weights(tmp_path / "tied.safetensors"), state_of(model))
+
+
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.safetensors"
+    save_weights(network(seed=1), path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10, 10))
+    with pytest.raises(DiskFullError, match=r"bytes free for weights\. Found 10"):
+        save_weights(network(seed=2), path)
+    assert same(read_weights(path), state_of(network(seed=1)))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "run.pth", tmp_path / "none" / "run.safetensors"):
+        with pytest.raises(InvalidParameterError, match="path"):
+            save_weights(network(), path)
+    with pytest.raises(InvalidParameterError, match="metadata"):
+        save_weights(network(), tmp_path / "run.safetensors", {"epoch": 3})  # type: ignore[dict-item]
+
+
+def published(folder: Path, content: bytes, digits: str | None = None) -> str:
+    """Put a file where a download finds it, and return its address."""
+    digits = digits or hashlib.sha256(content).hexdigest()[:8]
+    (folder / f"vgg16-{digits}.pth").write_bytes(content)
+    return (folder / f"vgg16-{digits}.pth").as_uri()
+
+
+def test_a_download_is_checked_kept_and_not_repeated(tmp_path: Path) -> None:
+    url = published(tmp_path, b"weights")
+    path = download_vgg16_weights(tmp_path / "kept", url)
+    assert path.parent == tmp_path / "kept"
+    assert path.read_bytes() == b"weights"
+    (tmp_path / path.name).unlink()
+    assert download_vgg16_weights(tmp_path / "kept", url) == path
+    path.write_bytes(b"weights that were cut")
+    with pytest.raises(InvalidDataError, match="SHA-256"):
+        download_vgg16_weights(tmp_path / "kept", url)
+
+
+def test_a_download_of_something_else_is_refused_and_not_kept(tmp_path: Path) -> None:
+    url = published(tmp_path, b"weights", "0123abcd")
+    found = hashlib.sha256(b"weights").hexdigest()
+    with pytest.raises(InvalidDataError, match=f'expected "0123abcd", got "{found}"'):
+        download_vgg16_weights(tmp_path / "kept", url)
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_what_cannot_be_fetched_is_an_error_about_its_cause(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`url` should be an address that a file can be fetched from"):
+        download_vgg16_weights(tmp_path, (tmp_path / "vgg16-0123abcd.pth").as_uri())
+    with pytest.raises(InvalidParameterError, match="beginning of the SHA-256"):
+        download_vgg16_weights(tmp_path, "https://example.org/vgg16.pth")
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidParameterError, match="folder"):
+        download_vgg16_weights(tmp_path / "file", published(tmp_path, b"weights"))
+
+
+def test_the_trunk_of_the_data_folder_is_thirteen_convolutions() -> None:
+    folder = os.environ.get("DEEPGUM_DATA")
+    if not folder or not (path := Path(folder) / "weights" / "vgg16_trunk_f16.safetensors").is_file():
+        pytest.skip("DEEPGUM_DATA names no folder that holds weights/vgg16_trunk_f16.safetensors")
+    torch.manual_seed(0)
+    model = VGG16(n_outputs=1, image_size=32, fc_width=4)
+    result = load_weights(model, path)
+    assert len(result.loaded) == 26
+    assert all(name.startswith("features.") for name in result.loaded)
+    assert all(name.startswith("classifier.") for name in result.fresh)
+    # Trained filters see more than noise: neighbouring weights are alike.
+    filters = model.features[2].weight.detach()
+    assert torch.corrcoef(torch.stack([filters[..., 0].flatten(), filters[..., 1].flatten()]))[0, 1] > 0.1
