@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.batches import ordered_batches
@@ -184,10 +184,13 @@ class _Work:
         """Return the hash of what makes the features."""
         data, trunk = self.data, self.trunk
         twice = data.mirror is not None
-        how = (_VERSION, torch.__version__, str(self.dtype), self.device.type, self.precision, twice, repr(trunk))
+        how = (_VERSION, torch.__version__, str(self.dtype), self.device.type, self.precision, twice)
         digest = hashlib.sha256(repr(how).encode())
         for name, module in trunk.named_modules():
-            digest.update(f"{name} {type(module).__module__}.{type(module).__qualname__}\n".encode())
+            # Not `repr`: that of a split network has its name, which copies lose, and not its steps.
+            steps = module.code if isinstance(module, fx.GraphModule) else ""
+            kind = f"{type(module).__module__}.{type(module).__qualname__}"
+            digest.update(repr((name, kind, module.extra_repr(), steps)).encode())
         for name, tensor in [*trunk.named_parameters(), *trunk.named_buffers()]:
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             digest.update(_bytes(tensor.detach()))

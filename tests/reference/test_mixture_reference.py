@@ -141,6 +141,42 @@ def test_one_tied_m_step_is_a_naive_float64_loop():
     np.testing.assert_allclose(after.numpy(), top / bottom * np.stack([np.eye(2)] * 2), rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.parametrize("steps", [1, 6])
+def test_from_given_responsibilities_it_is_a_naive_loop_that_begins_with_the_m_step(steps):
+    residuals, groups = np.hstack([contaminated(200, 2, seed=3), contaminated(200, 2, seed=4)]), ((0, 1), (2, 3))
+    given = np.random.default_rng(0).random((200, 2))
+    expected = given.copy()
+    for _ in range(steps):
+        for column, group in enumerate(groups):
+            delta, r = residuals[:, list(group)], expected[:, column]
+            deviation = math.sqrt((r[:, None] * delta**2).sum() / (2 * r.sum()))
+            inlier = 0.95 * np.prod(stats.norm.pdf(delta, 0, deviation), axis=1)
+            expected[:, column] = inlier / (inlier + 0.05 * 24.0**-2)
+    mixture = GaussianUniformMixture(
+        groups=groups, covariance_type="spherical", inlier_prior=0.95, uniform=-math.log(24), tol=0, max_iter=steps,
+        reg_covar=0.0,
+    ).fit(residuals, responsibilities=given)  # fmt: skip
+    assert mixture.n_iter_ == steps
+    np.testing.assert_allclose(mixture.responsibilities(residuals), expected, atol=1e-12)
+
+
+def test_given_responsibilities_also_weight_rows_that_are_seen_in_part():
+    residuals = contaminated(300, 3, seed=7)
+    residuals[::3, 1] = np.nan
+    residuals[::4, 0] = np.nan
+    block, _ = block_of(residuals)
+    before = parameters()
+    own = before.log_joint(block.values)
+    r = torch.sigmoid(own[0] - own[1])
+    for row in range(300):
+        alone, _ = block_of(residuals[[row]])
+        r[0, row] = summarise(alone, before).inlier_weight[0]
+    given, usual = summarise(block, before, r), summarise(block, before)
+    for name in ("inlier_weight", "scatter", "outlier_weight", "outlier_first", "outlier_second"):
+        np.testing.assert_allclose(getattr(given, name).numpy(), getattr(usual, name).numpy(), rtol=1e-9, err_msg=name)
+    assert summarise(block, before, torch.zeros_like(r)).scatter.abs().max() == 0
+
+
 def test_log_likelihood_and_responsibilities_are_scipys():
     residuals = contaminated(300, 3, seed=2)
     mixture = GaussianUniformMixture().fit(residuals)

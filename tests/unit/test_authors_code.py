@@ -15,6 +15,10 @@ from deepgum.training import METHODS, PRESETS, DeepGUMOptions, SGDOptions, check
 
 SLOPES = torch.tensor([[0.02, -0.03, 0.01, 0.03], [0.0, 0.02, -0.02, 0.02]])
 SGD = SGDOptions(learning_rate=0.01, batch_size=32, epochs_max=25, patience=4)
+# The learning rate is too small to move a float32 weight.
+SGD_NONE = SGDOptions(learning_rate=1e-30, epochs_max=1)
+# The mixture does not move either, from the first round to the second.
+STILL = {"em_start": "robust", "rounds_max": 1, "returned_round": "last"}
 DIVERGENCES = {
     "first_loss": "l2",
     "weighted_loss": "l2",
@@ -22,12 +26,13 @@ DIVERGENCES = {
     "restart": "fresh",
     "epoch_rule": "unweighted",
     "round_rule": "unweighted",
-    "covariance_type": "tied-spherical",
+    "rounds_max": 5,
+    "covariance_type": "spherical",
     "uniform": 0.0,
     "inlier_prior": 0.95,
     "em_tol": 0.0,
     "em_max_iter": 6,
-    "em_rows": 0.8,
+    "em_start": "responsibilities",
 }
 
 
@@ -70,8 +75,31 @@ def test_it_runs_to_the_end_without_a_warning_and_finds_wrong_landmarks():
         assert record.inlier_prior == (0.95, 0.95)
         assert record.em_iterations == 6
         assert record.log_uniform_density == (0.0, 0.0)
-        assert record.covariances[0] == record.covariances[1]
+        (x, xy), (yx, y) = record.covariances[0]
+        assert (xy, yx, x) == (0, 0, y)
         assert record.status == ("iteration_limit",) * 2
+
+
+def test_one_variance_can_be_shared_by_all_landmarks():
+    train, wrong = landmarks()
+    result = fit(train, covariance_type="tied-spherical")
+    for record in result.history.rounds:
+        assert record.covariances[0] == record.covariances[1]
+    assert (result.flags & wrong).sum() / wrong.sum() > 0.8
+
+
+def test_em_begins_with_certain_inliers_and_goes_on_from_round_to_round():
+    train, _ = landmarks()
+    result = fit(train, sgd=SGD_NONE, rounds_max=1, returned_round="last")
+    # Nothing moves, so that six steps and six more are twelve.
+    ones = torch.ones(500, 2)
+    for steps, record in zip((6, 12), result.history.rounds, strict=True):
+        mixture = GaussianUniformMixture(**result.mixture.get_params()).set_params(max_iter=steps)
+        mixture.fit(result.residuals, responsibilities=ones)
+        assert record.covariances[0][0][0] == pytest.approx(mixture.covariances_[0][0, 0].item(), rel=1e-12)
+    one_step = fit(train, sgd=SGD_NONE, em_max_iter=1, rounds_max=1)
+    plain = one_step.residuals[:, :2].double().square().mean().item()
+    assert one_step.history.rounds[0].covariances[0][0][0] == pytest.approx(plain, rel=1e-5)
 
 
 def test_em_sees_the_first_rows_and_all_get_responsibilities():
@@ -79,24 +107,21 @@ def test_em_sees_the_first_rows_and_all_get_responsibilities():
     # What EM does not see may be anything: the parameters stay, the responsibilities follow.
     other = train.targets.clone()
     other[400:] += 50
-    results = [fit(train.with_targets(targets), sgd=SGD_NONE) for targets in (train.targets, other)]
+    results = [fit(train.with_targets(targets), sgd=SGD_NONE, em_rows=0.8) for targets in (train.targets, other)]
     mixtures = [result.mixture for result in results]
     assert torch.equal(mixtures[0].covariances_[0], mixtures[1].covariances_[0])
     torch.testing.assert_close(results[0].responsibilities[:400], results[1].responsibilities[:400])
     assert results[1].flags[400:].all()
     assert results[1].responsibilities.shape == wrong.shape
-    reference = GaussianUniformMixture(**mixtures[0].get_params()).fit(results[0].residuals[:400])
+    reference = GaussianUniformMixture(**mixtures[0].get_params())
+    reference.fit(results[0].residuals[:400], responsibilities=torch.ones(400, 2))
     assert torch.equal(reference.covariances_[1], mixtures[0].covariances_[1])
-
-
-# The learning rate is too small to move a float32 weight.
-SGD_NONE = SGDOptions(learning_rate=1e-30, epochs_max=1)
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
 def test_the_weight_of_a_label_is_its_responsibility_to_the_power(power):
     train, _ = landmarks()
-    result = fit(train, sgd=SGD_NONE, responsibility_power=power, rounds_max=1, returned_round="last")
+    result = fit(train, sgd=SGD_NONE, responsibility_power=power, **STILL)
     weights = result.responsibilities.repeat_interleave(2, dim=1) ** power
     # Nothing moves, so that the round's loss is that of the residuals it began with, up to the batches' sizes.
     expected = (weights * result.residuals.double().square()).sum() / result.residuals.numel()
@@ -108,7 +133,7 @@ def test_the_weight_of_a_label_is_its_responsibility_to_the_power(power):
 @pytest.mark.parametrize("rule", ["unweighted", "weighted", "trimmed"])
 def test_the_three_validation_rules(rule):
     validation = landmarks(200, seed=1)[0]
-    result = fit(sgd=SGD_NONE, epoch_rule=rule, round_rule=rule, rounds_max=1, returned_round="last")
+    result = fit(sgd=SGD_NONE, epoch_rule=rule, round_rule=rule, **STILL)
     with torch.inference_mode():
         residuals = validation.targets - result.model(validation.inputs)
     squares = residuals.double().square()
@@ -172,7 +197,8 @@ def test_what_em_could_not_do_is_refused_before_any_training():
         with pytest.raises(error, match=message):
             fit_deepgum(linear(), data, train, options=options, on_event=heard.append)
 
-    refused(InvalidParameterError, "`covariance_type`.*'spherical'", groups=[[0, 1], [2], [3]])
+    tied = {"covariance_type": "tied-spherical"}
+    refused(InvalidParameterError, "`covariance_type`.*'spherical'", groups=[[0, 1], [2], [3]], **tied)
     refused(InvalidDataError, r"`train`.*at least 2 samples for EM.*Found 1", em_rows=0.05)
     refused(InvalidDataError, r"`train`.*at least 5 samples.*Found 4", em_rows=0.2, covariance_type="full")
     assert heard == []
@@ -183,6 +209,7 @@ def test_what_em_could_not_do_is_refused_before_any_training():
     [
         ({"responsibility_power": 0}, "responsibility_power"),
         ({"responsibility_power": "2"}, "responsibility_power"),
+        ({"em_start": "mad"}, "em_start"),
         ({"em_rows": 0}, "em_rows"),
         ({"em_rows": 1.5}, "em_rows"),
     ],
@@ -209,4 +236,4 @@ def test_options_of_a_method_can_be_changed_by_name():
 def test_the_default_is_what_it_was():
     # New options must not change what recorded runs did.
     added = {field.name: field.default for field in fields(DeepGUMOptions)}
-    assert (added["responsibility_power"], added["em_rows"]) == (1.0, 1.0)
+    assert (added["responsibility_power"], added["em_rows"], added["em_start"]) == (1.0, 1.0, "robust")

@@ -124,3 +124,25 @@ def test_reversed_views_of_arrays_are_read_as_their_copies():
     copies = GaussianUniformMixture(inlier_prior=0.9).fit(array[::-1, ::-1].copy(), sample_weight=weights[::-1].copy())
     np.testing.assert_array_equal(views.covariances_[0], copies.covariances_[0])
     np.testing.assert_array_equal(views.responsibilities(array[::-1]), copies.responsibilities(array[::-1].copy()))
+
+
+@pytest.mark.parametrize(
+    ("responsibilities", "message"),
+    [
+        (torch.ones(50), r"shape \(50, 2\).*Found \(50,\)"),
+        (torch.ones(50, 1), r"shape \(50, 2\).*Found \(50, 1\)"),
+        (np.array([[0.5, 0.5]] * 48 + [[1.5, 0.0], [math.nan, 0.0]]), "48, 49"),
+    ],
+)
+def test_responsibilities_of_a_wrong_kind(responsibilities, message):
+    with pytest.raises(InvalidDataError, match=f"`responsibilities`.*{message}"):
+        GaussianUniformMixture(groups="landmark").fit(RESIDUALS, responsibilities=responsibilities)
+
+
+def test_responsibilities_are_left_out_with_the_samples_of_weight_0():
+    weights = torch.tensor([1.0, 0.0] * 25)
+    given = torch.rand(50, 1, generator=torch.Generator().manual_seed(0))
+    settings = {"tol": 0, "max_iter": 1, "inlier_prior": 0.9}
+    weighted = GaussianUniformMixture(**settings).fit(RESIDUALS, weights, responsibilities=given)
+    left = GaussianUniformMixture(**settings).fit(RESIDUALS[::2], responsibilities=given[::2].numpy())
+    torch.testing.assert_close(weighted.covariances_[0], left.covariances_[0])

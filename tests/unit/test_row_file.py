@@ -109,6 +109,14 @@ def test_who_has_rows_open_keeps_them_when_they_are_made_anew(rows: RowFile) -> 
     assert torch.equal(rows.read(), block(0, N) + 100)
 
 
+def test_a_file_without_a_valid_note_is_not_written_over_either(rows: RowFile) -> None:
+    rows.append(blocks(0))
+    held = rows.read()
+    rows.path.with_suffix(".json").unlink()
+    rows.append(block(first, first + 1) + 100 for first in range(N))
+    assert torch.equal(held, block(0, N))
+
+
 def test_the_note_is_kept_up_to_date_meanwhile(rows: RowFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_file, "_SECONDS_BETWEEN_NOTES", -1.0)
     seen = []

@@ -209,6 +209,22 @@ def test_features_of_other_code_under_the_same_name_are_made_anew(tmp_path: Path
     torch.testing.assert_close(first.inputs, pixels)  # still open, and whole
 
 
+@pytest.mark.parametrize("steps", [lambda x: x - 0.5, lambda x: x - 0.5001, lambda x: x.relu()])
+def test_the_steps_between_the_layers_of_a_split_network_are_part_of_the_key(tmp_path: Path, steps: Any) -> None:
+    class Network(nn.Sequential):
+        def forward(self, input: Tensor) -> Tensor:
+            return super().forward(steps(input))
+
+    trunk = split_at(Network(nn.Flatten(), nn.Linear(3 * 144, 1)), "0").trunk
+    cache_features(nn.Flatten(), images(), tmp_path)
+    for same in (trunk, copy.deepcopy(trunk)):
+        cache_features(same, images(), tmp_path)
+        assert len(list(tmp_path.glob("*.bin"))) == 2
+    other = split_at(nn.Sequential(nn.Flatten(), nn.Linear(3 * 144, 1)), "0").trunk
+    cache_features(other, images(), tmp_path)
+    assert len(list(tmp_path.glob("*.bin"))) == 3
+
+
 def test_an_interrupted_computation_goes_on(parts: TrunkAndHead, tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done >= 10:

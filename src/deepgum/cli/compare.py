@@ -7,16 +7,14 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import FOLDER, GOES_ON, NAMES, NUMBERS, WHOLE, list_files, session
+from deepgum.cli.common import FOLDER, GOES_ON, NAMES, NUMBERS, PATH, WHOLE, list_files, session
 from deepgum.errors import ComparisonError
 
 __all__ = ["compare"]
 
 
 @click.command(short_help="Train methods side by side under noise you choose.")
-@click.option(
-    "--dataset", default="lfw-net", show_default=True, help="lfw-net (real faces) or digits (no data needed)."
-)
+@click.option("--dataset", default="lfw-net", show_default=True, help="Which; see below.")
 @click.option(
     "--data", type=FOLDER, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists."
 )
@@ -26,7 +24,7 @@ __all__ = ["compare"]
     callback=NAMES,
     default="l-ugo",
     show_default=True,
-    help="Of ngo, l-ugo, g-ugo; see below.",
+    help="See below.",
 )
 @click.option(
     "--rate",
@@ -63,7 +61,10 @@ __all__ = ["compare"]
 @click.option("--batch-size", type=int, default=64, show_default=True, help="Samples a step.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bf16.")
 @click.option("--groups", help="sample, landmark or coordinate.  [default: as the paper, by noise]")
-@click.option("--model", default="facenet", show_default=True, help="Or a factory: torchvision.models:resnet18.")
+@click.option("--model", default="facenet", show_default=True, help="vgg16, mlp, or package.module:factory.")
+@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights; imagenet fetches those of vgg16.")
+@click.option("--frozen", default="", metavar="MODULE", help="Frozen up to this module, such as features.23 of vgg16.")
+@click.option("--fc-width", type=int, default=4096, show_default=True, help="Of fc6 and fc7 of vgg16.")
 @click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
 @click.option("--skip-missing", is_flag=True, help="Go on without images that are not there.")
@@ -89,6 +90,8 @@ def compare(
       huber, biweight       scaled by the residuals' MAD, after 3 epochs of l2
       deepgum               this library's defaults
       deepgum-paper         Algorithm 1 to the letter
+      deepgum-authors       Algorithm 1 as its authors' code has it
+      dex, dexgum           a softmax over whole numbers (ages), alone and with the mixture
       oracle, oracle-l1     l2 and l1 on the right labels only: the bound
 
     \b
@@ -96,6 +99,14 @@ def compare(
       ngo                   landmarks moved by about 25 pixels of a face 224 wide
       l-ugo                 landmarks moved by anything up to the width
       g-ugo                 all landmarks of some images, so moved
+      uniform               all labels of some samples drawn anew, within their range
+
+    \b
+    Data sets:
+      lfw-net, digits, fld  landmarks; digits needs no folder
+      utkface, cacd         ages
+      head-pose, mcgill     angles, the first of seven folds
+      table                 your own: needs its columns, so use deepgum fit
 
     \b
     Examples:
@@ -104,8 +115,9 @@ def compare(
           --noise ngo,l-ugo,g-ugo --rate 0,0.2,0.4 --methods l2,biweight,deepgum --seed 0,1
     """
     failure = None
-    with session(threads, GOES_ON) as (console, reporter):
+    with session(threads, GOES_ON) as (terminal, reporter):
         from deepgum.experiments.compare import compare as run_comparison
+        from deepgum.experiments.config import ModelConfig
         from deepgum.experiments.options import CompareOptions
         from deepgum.report.tables import tables
         from deepgum.training import SGDOptions
@@ -121,15 +133,17 @@ def compare(
             "device",
         )
         sgd = SGDOptions(**{name: settings.pop(name) for name in of_sgd})
-        options = CompareOptions(noises=noise, rates=rate, seeds=seed, sgd=sgd, **settings)
+        of_model = ("weights", "frozen", "fc_width")
+        model = ModelConfig(settings.pop("model"), **{name: settings.pop(name) for name in of_model})
+        options = CompareOptions(model=model, noises=noise, rates=rate, seeds=seed, sgd=sgd, **settings)
         try:
             records = run_comparison(options, out, reporter)
         except ComparisonError as error:
             failure, records = error, list(error.records)
     if records:
         for table in tables(records):
-            console.print(table)
-        list_files(console, [out / "results.jsonl", out / "posteriors"])
-        console.print(f"Draw them: deepgum plot {out}", highlight=False, soft_wrap=True)
+            terminal.print(table)
+        list_files(terminal, [out / "results.jsonl", out / "posteriors"])
+        terminal.print(f"Draw them: deepgum plot {out}", highlight=False, soft_wrap=True)
     if failure is not None:
         raise failure

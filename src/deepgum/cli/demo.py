@@ -30,7 +30,7 @@ def demo(out: Path | None, threads: int) -> None:
       deepgum demo
       deepgum demo --out my-demo --threads 4
     """
-    with session(threads, _STARTS_ANEW) as (console, reporter):
+    with session(threads, _STARTS_ANEW) as (terminal, reporter):
         from deepgum.experiments.demo import free_folder, run_demo
         from deepgum.report.demo import draw_demo
         from deepgum.report.tables import tables
@@ -39,5 +39,5 @@ def demo(out: Path | None, threads: int) -> None:
         result = run_demo(folder, reporter)
         pictures = draw_demo(result, folder)
     for table in tables(result.records):
-        console.print(table)
-    list_files(console, [folder / "results.jsonl", folder / "posteriors", *pictures])
+        terminal.print(table)
+    list_files(terminal, [folder / "results.jsonl", folder / "posteriors", *pictures])

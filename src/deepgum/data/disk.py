@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +63,7 @@ def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
 
     Examples
     --------
+    >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> with replacing(folder / "note", 5, "a note") as file:
     ...     _ = file.write(b"hello")
@@ -71,7 +72,9 @@ def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
     >>> shutil.rmtree(folder)
     """
     check_space(path.parent, needed, what)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    # Not a file of `tempfile`, which only its owner may read: caches and runs are there to be shared.
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp")
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -81,14 +84,14 @@ def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        Path(temporary).unlink(missing_ok=True)  # before the free bytes are counted
+        temporary.unlink(missing_ok=True)  # before the free bytes are counted
         free = shutil.disk_usage(path.parent).free
         raise DiskFullError(
             f"The disk of '{path.parent}' should hold {needed} bytes for {what}. It filled up ({error}); what was "
             f"written is removed, and {free} bytes are free. Free more, or name a folder on another disk."
         ) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _binary(count: int) -> str:

@@ -19,7 +19,6 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError, listing
 from deepgum.evaluation import failure_rate
 from deepgum.experiments.config import RunConfig, read_config
-from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.network import Signature, load_network
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.predictions import Predictions
@@ -27,7 +26,7 @@ from deepgum.experiments.run import load_subset
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.experiments.scoring import predict_labelled
 
-__all__ = ["Evaluation", "evaluate_run", "has_landmarks", "predict_inputs"]
+__all__ = ["Evaluation", "evaluate_run", "predict_inputs"]
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 TABLES = (".csv", ".tsv", ".parquet")
@@ -66,20 +65,19 @@ def evaluate_run(
     network, signature = load_network(config, run)
     samples: RegressionData = getattr(load_subset(config, observer), part)
     _check_inputs(samples, signature)
-    dataset = DATASETS[config.data.name]
-    landmarks = has_landmarks(config)
-    predictions = predict_labelled(network.to(config.training.device), samples, config.training, dataset.factor)
-    errors = predictions.errors(landmarks=landmarks)
-    raw = predictions.predicted / dataset.factor
+    measure = config.measure
+    predictions = predict_labelled(network.to(config.training.device), samples, config.training, measure.factor)
+    errors = predictions.errors(landmarks=measure.landmarks)
+    raw = predictions.predicted / measure.factor
     return Evaluation(
         dataset=config.data.name,
         part=part,
         samples=len(samples),
-        unit=dataset.unit,
+        unit=measure.unit,
         mae=float(np.nanmean(errors)),
         rmse=float(np.sqrt(np.nanmean(errors**2))),
-        each=predictions.each(landmarks=landmarks),
-        failure_rate=failure_rate(raw, samples.targets, samples.normaliser).overall if landmarks else None,
+        each=predictions.each(landmarks=measure.landmarks),
+        failure_rate=failure_rate(raw, samples.targets, samples.normaliser).overall if measure.landmarks else None,
     )
 
 
@@ -114,12 +112,7 @@ def predict_inputs(
     files = _image_files(inputs, config)
     samples, files = _images(files, signature, skip_unreadable, config.data.cache_dir, observer or Observer())
     predictions = predict_labelled(network.to(config.training.device), samples, config.training)
-    return _in_pixels(predictions, files) if has_landmarks(config) else predictions
-
-
-def has_landmarks(config: RunConfig) -> bool:
-    """Whether a run's targets are x and y of points."""
-    return DATASETS[config.data.name].landmarks or bool(config.data.options.get("landmarks"))
+    return _in_pixels(predictions, files) if config.measure.landmarks else predictions
 
 
 def _finished(run: Path) -> RunConfig:

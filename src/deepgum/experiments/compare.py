@@ -20,7 +20,7 @@ from deepgum.experiments.records import RunKey, RunRecord
 from deepgum.experiments.request import Subset
 from deepgum.experiments.scoring import score_run
 from deepgum.models import build_model
-from deepgum.training import TrainingResult, check_device, check_method, check_network, train_method
+from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
 
 if TYPE_CHECKING:
     from deepgum.models.factory import Backbone
@@ -76,7 +76,8 @@ def compare(
     networks = {seed: _prepare(options, subset, seed, observer) for seed, subset in subsets.items()}
     for seed, network in networks.items():
         train_data = network.subset.train
-        check_network(build_model(network.build, train_data, seed), train_data, options.sgd)
+        for head in {METHODS[method].head for method in options.methods}:
+            check_network(build_model(network.build, train_data, seed, head), train_data, options.sgd)
     folder.claim(options.shared)
     observer.started(len(runs), len(runs) - len(missing))
     failed = []
@@ -114,7 +115,6 @@ def train_and_score(
     train: Trainer,
 ) -> tuple[TrainingResult, RunRecord]:
     """Train one method on a cell, write its posteriors, and return its result and its record."""
-    dataset = DATASETS[options.dataset]
     result = train(
         run.method,
         cell.train,
@@ -127,9 +127,7 @@ def train_and_score(
         seed=run.seed,
         on_event=observer.trained,
     )
-    scores, posteriors = score_run(
-        result, cell, run.groups, options.sgd, landmarks=dataset.landmarks, factor=dataset.factor
-    )
+    scores, posteriors = score_run(result, cell, run.groups, options.sgd, DATASETS[options.dataset].measure)
     path = folder.posteriors / f"{run.stem}.parquet"
     posteriors.write(path, method=run.method, noise=run.noise, rate=f"{run.rate:g}", seed=str(run.seed), key=run.digest)
     record = RunRecord(
@@ -159,7 +157,7 @@ def _prepare(options: CompareOptions, subset: Subset, seed: int, observer: Obser
         seed=seed,
         cache_dir=options.cache_dir,
         device=options.sgd.device,
-        on_progress=observer.reading,
+        on_progress=observer.computing,
     )
 
 

@@ -17,6 +17,7 @@ from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.experiments.datasets import DATASETS, check_options
+from deepgum.experiments.measure import Measure
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 
 __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "read_config", "write_config"]
@@ -70,9 +71,13 @@ class DataConfig:
         if DATASETS[self.name].needs_folder and self.folder is None:
             raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
         for name, least in (("train_size", 2), ("validation_size", 1), ("test_size", 1), ("image_size", 16)):
-            if getattr(self, name) is not None:
+            # 0 is the image size of data sets without images.
+            if getattr(self, name) not in (None, 0 if name == "image_size" else None):
                 check_count(name, getattr(self, name), least=least)
         check_count("fold", self.fold, least=0)
+        if self.fold and self.fold >= DATASETS[self.name].folds:
+            last = max(DATASETS[self.name].folds - 1, 0)
+            raise InvalidParameterError("fold", f"from 0 to {last} for the data set {self.name!r}", self.fold)
         object.__setattr__(self, "options", check_options(self.name, self.options))
         if self.image_size is None:
             object.__setattr__(self, "image_size", DATASETS[self.name].image_size)
@@ -109,10 +114,19 @@ class ModelConfig:
     cache_dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.weights not in (None, PUBLISHED) and not self.weights.is_file():
-            raise InvalidParameterError("weights", "a file of pretrained weights", str(self.weights), "There is none.")
         check_count("fc_width", self.fc_width)
         check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
+
+    def check_weights(self, parameter: str = "weights") -> None:
+        """Refuse weights that are not there, before a training: a run that is done can do without them.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such file.
+        """
+        if self.weights not in (None, PUBLISHED) and not self.weights.is_file():
+            raise InvalidParameterError(parameter, "a file of pretrained weights", str(self.weights), "There is none.")
 
 
 @dataclass(frozen=True)
@@ -143,7 +157,10 @@ class MethodConfig:
             check_choice("options", key, [f.name for f in fields(DeepGUMOptions) if f.name != "groups"])
         if named.options is not None:
             # Spelled out, so that a run folder says what was done even when a later version has other defaults.
-            resolved = asdict(replace(named.options, **self.options))
+            try:
+                resolved = asdict(replace(named.options, **self.options))
+            except InvalidParameterError as error:
+                raise error.within("options") from None
             object.__setattr__(self, "options", {k: v for k, v in resolved.items() if k != "groups" and v is not None})
 
 
@@ -196,7 +213,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_count("seed", self.seed, least=0)
-        landmarks = DATASETS[self.data.name].landmarks or bool(self.data.options.get("landmarks"))
+        landmarks = self.measure.landmarks
         if NOISES[self.corruption.noise].of_landmarks and self.corruption.rate and not landmarks:
             hint = f"The targets of {self.data.name!r} are no points."
             raise InvalidParameterError("corruption.noise", "'uniform'", self.corruption.noise, hint)
@@ -221,12 +238,20 @@ class RunConfig:
         return self.method.groups or DATASETS[self.data.name].groups
 
     @property
+    def measure(self) -> Measure:
+        """In what errors are counted; a table says by itself whether its targets are landmarks."""
+        measure = DATASETS[self.data.name].measure
+        return replace(measure, landmarks=measure.landmarks or bool(self.data.options.get("landmarks")))
+
+    @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits, the same for runs that do the same, wherever their files are."""
         mapping = self.to_mapping()
         for section, keys in {"data": ("folder", "cache_dir"), "model": ("cache",), "training": ("device",)}.items():
             for key in keys:
                 mapping[section].pop(key, None)
+        # Of a table: the folder of its images.
+        mapping["data"]["options"].pop("root", None)
         if "weights" in mapping["model"]:
             mapping["model"]["weights"] = Path(mapping["model"]["weights"]).name
         if not self.corruption.rate:
@@ -309,7 +334,7 @@ def _build(cls: type, values: Any, section: str = "") -> Any:
     try:
         return cls(**built)
     except InvalidParameterError as error:
-        raise (error.within(section) if section and "." not in error.parameter else error) from None
+        raise (error.within(section) if section else error) from None
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:

@@ -18,10 +18,11 @@ from deepgum.data.head_pose import load_head_pose
 from deepgum.data.lfw_net import check_folder, load_lfw_net
 from deepgum.data.mcgill import load_mcgill
 from deepgum.data.pool import PARTS, Pool
-from deepgum.data.splits import split_groups, split_sizes
+from deepgum.data.splits import split_groups, split_sizes, split_validation
 from deepgum.data.table import load_table
 from deepgum.data.utkface import load_utkface
-from deepgum.errors import InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.experiments.measure import Measure
 from deepgum.experiments.request import Request, Subset, cut, fold_of, sizes, split
 
 __all__ = ["DATASETS", "Dataset", "check_options"]
@@ -46,11 +47,8 @@ class Dataset:
         From a request and a seed to clean samples.
     groups : {"sample", "landmark", "coordinate"}
         What is an inlier or an outlier as a whole in the paper's experiment on it.
-    landmarks : bool
-        Whether targets are x y of points.
-    unit : str
-        Of the errors that are reported: targets times `factor`.
-    factor : float
+    measure : Measure
+        In what errors are counted.
     folds : int
         Of its cross-validation; 0 where there is none.
     options : Mapping
@@ -62,9 +60,7 @@ class Dataset:
     needs_folder: bool
     load: Callable[[Request, int], Subset]
     groups: str = "sample"
-    landmarks: bool = False
-    unit: str = ""
-    factor: float = 1.0
+    measure: Measure = field(default_factory=Measure)
     folds: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,10 +72,15 @@ def check_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
     ------
     UnknownNameError
         If it has no such option.
+    InvalidParameterError
+        If a value is of another type than the default.
     """
     known = DATASETS[check_choice("name", dataset, DATASETS)].options
     for name in options:
         check_choice("options", name, known)
+        if type(options[name]) is not (kind := type(known[name])):
+            expected = {str: "a text in quotes", bool: "true or false", list: "a list"}[kind]
+            raise InvalidParameterError(f"options.{name}", expected, options[name])
     return {**known, **options}
 
 
@@ -114,7 +115,7 @@ def _load_cacd(request: Request, seed: int) -> Subset:
     split_file = request.options["split_file"]
     pool = load_cacd(_folder(request), split_file=split_file or None, **request.images)
     if pool.parts is not None:
-        return cut(pool, _by_parts(pool), request, seed)
+        return cut(pool, _by_parts(pool, seed), request, seed)
     validation, test = (
         default if size is None else size for size, default in ((request.validation_size, 80), (request.test_size, 120))
     )
@@ -148,7 +149,7 @@ def _load_head_pose(request: Request, seed: int) -> Subset:
 
 def _load_table(request: Request, seed: int) -> Subset:
     """As the split column says; or a tenth to validate on and a fifth to test on, whole groups on one side."""
-    columns: dict[str, Any] = {name: value or None for name, value in request.options.items()}
+    columns: dict[str, Any] = {name: None if value in ("", []) else value for name, value in request.options.items()}
     if not columns["targets"]:
         raise InvalidParameterError("options.targets", "the names of one or more columns", request.options["targets"])
     columns["landmarks"] = bool(columns["landmarks"])
@@ -156,18 +157,33 @@ def _load_table(request: Request, seed: int) -> Subset:
         columns |= request.images
     pool = load_table(_folder(request), **columns)
     if pool.parts is not None:
-        return cut(pool, _by_parts(pool), request, seed)
+        return cut(pool, _by_parts(pool, seed), request, seed)
     validation = len(pool) // 10 if request.validation_size is None else request.validation_size
     test = len(pool) // 5 if request.test_size is None else request.test_size
     return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
 
 
-def _by_parts(pool: Pool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _by_parts(pool: Pool, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the positions of the parts; a tenth of the training samples validates if no part does.
+
+    Raises
+    ------
+    InvalidDataError
+        If nothing is to be trained on, or nothing to be tested on.
+    """
     assert pool.parts is not None
-    train, validation, test = (
-        torch.tensor([row for row, part in enumerate(pool.parts) if part == name], dtype=torch.int64) for name in PARTS
-    )
-    return train, validation, test
+    parts = {
+        name: torch.tensor([row for row, part in enumerate(pool.parts) if part == name], dtype=torch.int64)
+        for name in PARTS
+    }
+    for name in ("train", "test"):
+        if not len(parts[name]):
+            raise InvalidDataError(f"The data set should have samples of the part {name!r}. Found none.")
+    if not len(parts["validation"]):
+        groups = None if pool.groups is None else [pool.groups[row] for row in parts["train"].tolist()]
+        kept, held_out = split_validation(len(parts["train"]), 0.1, seed, groups)
+        parts["train"], parts["validation"] = parts["train"][kept], parts["train"][held_out]
+    return parts["train"], parts["validation"], parts["test"]
 
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
@@ -178,8 +194,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             needs_folder=True,
             load=_load_lfw_net,
             groups="landmark",
-            landmarks=True,
-            unit="of the crop's side",
+            measure=Measure("of the crop's side"),
         ),
         "digits": Dataset(
             "corners of scikit-learn's digits on a canvas: needs no folder",
@@ -187,8 +202,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             needs_folder=False,
             load=_load_digits,
             groups="landmark",
-            landmarks=True,
-            unit="of the side",
+            measure=Measure("of the side"),
         ),
         "fld": Dataset(
             f"fashion landmarks (section 4.1); options: clothes = {', '.join(CLOTHES)}",
@@ -196,9 +210,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             needs_folder=True,
             load=_load_fld,
             groups="landmark",
-            landmarks=True,
-            unit="px of 224",
-            factor=224.0,
+            measure=Measure("px of 224", factor=224.0),
             options={"clothes": "upper"},
         ),
         "cacd": Dataset(
@@ -206,16 +218,22 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             image_size=224,
             needs_folder=True,
             load=_load_cacd,
-            unit="years",
+            measure=Measure("years", landmarks=False, moved=5.0),
             options={"split_file": ""},
         ),
-        "utkface": Dataset("ages, UTKFace", image_size=64, needs_folder=True, load=_load_utkface, unit="years"),
+        "utkface": Dataset(
+            "ages, UTKFace",
+            image_size=64,
+            needs_folder=True,
+            load=_load_utkface,
+            measure=Measure("years", landmarks=False, moved=5.0),
+        ),
         "mcgill": Dataset(
             "head pose in videos, 7 folds of videos (section 4.3); options: table",
             image_size=224,
             needs_folder=True,
             load=_load_mcgill,
-            unit="degrees",
+            measure=Measure("degrees", landmarks=False, moved=5.0),
             folds=FOLDS,
             options={"table": "yaw.csv"},
         ),
@@ -224,7 +242,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             image_size=0,
             needs_folder=True,
             load=_load_head_pose,
-            unit="degrees",
+            measure=Measure("degrees", landmarks=False, moved=5.0),
             folds=FOLDS,
             options={"parts": ["biwi_train.npz", "biwi_test.npz"], "extra": ""},
         ),
@@ -233,6 +251,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             image_size=64,
             needs_folder=True,
             load=_load_table,
+            measure=Measure(landmarks=False),
             options={
                 "targets": [],
                 "image": "",

@@ -94,7 +94,8 @@ def prepare(
         torch.manual_seed(seed)
         trunk = split_at(backbone(images, images.targets.shape[1]), config.frozen).trunk
     folder = cache_dir or default_cache_dir()
-    parts = (subset.train, subset.validation, subset.test)
+    # Only training samples are ever mirrored.
+    parts = (subset.train, replace(subset.validation, mirror=None), replace(subset.test, mirror=None))
     features = [
         cache_features(trunk, part, folder, dtype=config.cache_dtype, device=device, on_progress=on_progress)
         for part in parts

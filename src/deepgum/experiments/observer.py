@@ -47,6 +47,9 @@ class Observer:
     def reading(self, done: int, total: int) -> None:
         """Images are being decoded for the cache."""
 
+    def computing(self, done: int, total: int) -> None:
+        """The outputs of a network's frozen part are being computed for the cache."""
+
     def started(self, total: int, finished: int) -> None:
         """All settings are in order; `finished` of the `total` runs were done before."""
 

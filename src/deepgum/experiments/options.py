@@ -75,6 +75,7 @@ class CompareOptions:
     def __post_init__(self) -> None:
         if isinstance(self.model, str):
             object.__setattr__(self, "model", ModelConfig(self.model))
+        self.network.check_weights()
         check_choice("dataset", self.dataset, DATASETS)
         if DATASETS[self.dataset].needs_folder and self.data is None:
             raise InvalidParameterError("data", f"the folder of the data set {self.dataset!r}", None)

@@ -202,7 +202,9 @@ def _with_weights(model: ModelConfig, weights: Path | None) -> ModelConfig:
             None,
             "The paper fine-tunes a network that was trained on ImageNet.",
         )
-    return replace(model, weights=weights)
+    model = replace(model, weights=weights)
+    model.check_weights()
+    return model
 
 
 def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) -> dict[str, RunFolder]:

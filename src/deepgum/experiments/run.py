@@ -23,8 +23,8 @@ from deepgum.experiments.posteriors import write_atomically
 from deepgum.experiments.request import Request, Subset
 from deepgum.experiments.run_folder import Examples, Metrics, RunFolder
 from deepgum.experiments.scoring import predict_labelled, score_run
-from deepgum.models.factory import HEADS
-from deepgum.training import METHODS, TrainingResult, check_device, check_method, train_method
+from deepgum.models import HEADS, build_model
+from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
 
 __all__ = ["Data", "load_subset", "run"]
 
@@ -82,7 +82,7 @@ class Data:
                 seed=config.seed,
                 cache_dir=config.data.cache_dir,
                 device=config.training.device,
-                on_progress=observer.reading,
+                on_progress=observer.computing,
             )
             self._network = key, network
         return self._network[1]
@@ -130,23 +130,26 @@ def run(
     if _is_done(folder, config):
         return folder
     check_device(config.training.device)
+    config.model.check_weights("model.weights")
     dataset = DATASETS[config.data.name]
     clean = data.subset(config, observer)
     network = data.network(config, clean, observer)
     cell = make_cell(network.subset, config.corruption.noise, config.corruption.rate, config.seed)
-    check_method(config.method.name, cell.train, cell.validation, config.groups)  # type: ignore[arg-type]
+    options = config.method.options or None
+    check_method(config.method.name, cell.train, cell.validation, config.groups, options)  # type: ignore[arg-type]
+    head = METHODS[config.method.name].head
+    check_network(build_model(network.build, cell.train, config.seed, head), cell.train, config.training)
     folder.claim()
-    write_config(config, folder.config)
+    with write_atomically(folder.config) as temporary:
+        write_config(config, temporary)
     _write_json(folder.path / "environment.json", environment(config.training.device))
     about = f"{config.data.name} fold {config.data.fold}" if dataset.folds else config.data.name
     title = _Title(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)
     observer.run_started(title, number)
     result = _train(config, cell, network, observer)
-    landmarks = dataset.landmarks or bool(config.data.options.get("landmarks"))
-    scores, posteriors = score_run(
-        result, cell, config.groups, config.training, landmarks=landmarks, factor=dataset.factor
-    )
-    predictions = predict_labelled(result.model, cell.test, config.training, dataset.factor)
+    measure = config.measure
+    scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
+    predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
     metrics = Metrics(
         dataset=config.data.name,
         method=config.method.name,
@@ -154,9 +157,9 @@ def run(
         rate=config.corruption.rate,
         seed=config.seed,
         fold=config.data.fold if dataset.folds else None,
-        unit=dataset.unit,
-        factor=dataset.factor,
-        each=predictions.each(landmarks=landmarks),
+        unit=measure.unit,
+        factor=measure.factor,
+        each=predictions.each(landmarks=measure.landmarks),
         **asdict(scores),
         epochs=result.epochs,
         rounds=len(result.history.rounds),
@@ -170,13 +173,12 @@ def run(
     result.history.write_jsonl(folder.history_file)
     posteriors.write(folder.posteriors, method=config.method.name, key=config.digest)
     predictions.write(folder.predictions)
-    examples = Examples.of(clean, cell, result, posteriors, predictions, SHOWN, dataset.factor)
+    examples = Examples.of(clean, cell, result, posteriors, predictions, SHOWN, measure.factor)
     if examples is not None:
         examples.write(folder.examples)
-    named = METHODS[config.method.name]
     whole = network.whole(result.model)
-    outputs = HEADS[named.head].n_outputs(cell.train.targets)
-    signature = Signature(tuple(clean.train.inputs.shape[1:]), clean.train.target_names, named.head, outputs)
+    outputs = HEADS[head].n_outputs(cell.train.targets)
+    signature = Signature(tuple(clean.train.inputs.shape[1:]), clean.train.target_names, head, outputs)
     save_network(whole, signature, folder.path)
     folder.finish(metrics)
     observer.run_finished(title, metrics)

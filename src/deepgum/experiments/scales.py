@@ -50,7 +50,9 @@ class Scale:
 
     def differences(self, network: str) -> dict[str, tuple[Any, Any]]:
         """Return what this scale changes of the paper's for "images", "features" or "faces": name -> (paper, here)."""
-        paper, here = (scale._settings(network) for scale in (SCALES["paper"], self))
+        # The paper has no experiment on features: they stand in for images.
+        paper = SCALES["paper"]._settings("images" if network == "features" else network)
+        here = self._settings(network)
         return {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
 
     def _settings(self, network: str) -> dict[str, Any]:
@@ -59,18 +61,23 @@ class Scale:
             "features": (self.features, self.features_sgd, self.image_size),
             "faces": (self.faces, self.faces_sgd, self.faces_size),
         }[network]
-        values = {"network": model.name, "frozen up to": model.frozen or "-"}
+        values = {"network": model.name, "frozen up to": model.frozen or "none"}
         if model.name == "vgg16":
             values["width of fc6 and fc7"] = str(model.fc_width)
         settings = {name.replace("_", " "): value for name, value in asdict(sgd).items() if name != "device"}
-        return {"width of fc6 and fc7": "-", **values, "image size": size if network != "features" else "-", **settings}
+        return {
+            "width of fc6 and fc7": "none",
+            **values,
+            "image size": size if network != "features" else "none, features",
+            **settings,
+        }
 
 
 # Section 4: the last convolutional block and both fully connected layers are trained; batch 128, learning rate 1e-4.
 _VGG16 = ModelConfig("vgg16", frozen="features.23")
 _PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
-_SMALL_VGG16 = replace(_VGG16, frozen="features.26", fc_width=512, cache_dtype="float16")
-_SMALL = SGDOptions(learning_rate=1e-4, batch_size=128, patience=5, epochs_max=60)
+_SMALL_VGG16 = replace(_VGG16, fc_width=512, cache_dtype="float16")
+_SMALL = SGDOptions(learning_rate=3e-4, batch_size=128, patience=5)
 
 SCALES: Mapping[str, Scale] = MappingProxyType(
     {

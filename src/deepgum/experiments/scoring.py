@@ -12,6 +12,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.evaluation import detection_scores, failure_rate, mae, nme, rmse
 from deepgum.evaluation.metrics import Unit
 from deepgum.experiments.cells import Cell
+from deepgum.experiments.measure import Measure
 from deepgum.experiments.posteriors import Posteriors
 from deepgum.experiments.predictions import Predictions
 from deepgum.mixture import partition
@@ -21,6 +22,7 @@ from deepgum.training import SGDOptions, TrainingResult
 __all__ = ["Scores", "group_names", "predict_labelled", "score_run"]
 
 Groups = tuple[tuple[int, ...], ...]
+PLAIN = Measure()
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,11 @@ class Scores:
 
 
 def score_run(
-    result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, *, landmarks: bool = True, factor: float = 1.0
+    result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, measure: Measure = PLAIN
 ) -> tuple[Scores, Posteriors]:
     """Score a method's network on the test set and its flags on the training set.
 
-    Without `landmarks` errors are those of single coordinates, and there is no failure rate. MAE and RMSE are `factor`
-    times those in the targets' unit.
+    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate.
 
     What ranks the groups for the average precision is the posterior, or for a method without one the length of the
     residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
@@ -59,13 +60,13 @@ def score_run(
     )
     predictions = predict(result.model, cell.test, device=sgd.device, precision=sgd.precision)
     labels, width = cell.test.targets, cell.test.normaliser
-    unit: Unit = "landmark" if landmarks else "coordinate"
-    found = _detection(result, cell, resolved, posteriors)
+    unit: Unit = "landmark" if measure.landmarks else "coordinate"
+    found = _detection(result, cell, resolved, posteriors, measure.moved)
     scores = Scores(
-        failure_rate=failure_rate(predictions, labels, width).overall if landmarks else None,
-        nme=nme(predictions, labels, width).overall if landmarks else None,
-        mae=factor * mae(predictions, labels, unit).overall,
-        rmse=factor * rmse(predictions, labels, unit).overall,
+        failure_rate=failure_rate(predictions, labels, width).overall if measure.landmarks else None,
+        nme=nme(predictions, labels, width).overall if measure.landmarks else None,
+        mae=measure.factor * mae(predictions, labels, unit).overall,
+        rmse=measure.factor * rmse(predictions, labels, unit).overall,
         flagged=_flagged(result, posteriors),
         **found,
     )
@@ -79,7 +80,9 @@ def predict_labelled(model: nn.Module, data: RegressionData, sgd: SGDOptions, fa
     return Predictions(data.ids, data.target_names, predicted, labels)
 
 
-def _detection(result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors) -> dict[str, float | None]:
+def _detection(
+    result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors, moved: float
+) -> dict[str, float | None]:
     names = ("precision", "recall", "average_precision", "recall_moved")
     truth = posteriors.true_outliers
     assert truth is not None
@@ -89,7 +92,7 @@ def _detection(result: TrainingResult, cell: Cell, groups: Groups, posteriors: P
     # -r ranks as 1 - r does, and keeps apart what 1 - r rounds to 1. A group without labels takes no part.
     ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
     displacement = by_group(cell.corruption.displacement, groups)
-    scores = detection_scores(ranking, result.flags, truth, displacement)
+    scores = detection_scores(ranking, result.flags, truth, displacement, moved)
     return {name: getattr(scores, name) for name in names}
 
 

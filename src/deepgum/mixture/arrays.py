@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["Array", "ArrayT", "as_residuals", "as_weights", "like"]
+__all__ = ["Array", "ArrayT", "as_residuals", "as_responsibilities", "as_weights", "like"]
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
@@ -59,6 +59,22 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
     if rows:
         raise InvalidDataError(f"`sample_weight` should be finite and at least 0. Rows that are not: {listing(rows)}.")
     return weights
+
+
+def as_responsibilities(responsibilities: Array | None, residuals: Tensor, groups: int) -> Tensor | None:
+    """Return the responsibilities as a float64 (n, g) tensor beside the residuals, or say what is wrong with them."""
+    if responsibilities is None:
+        return None
+    tensor = _as_tensor(responsibilities).detach().to(device=residuals.device, dtype=torch.float64)
+    if tensor.shape != (len(residuals), groups):
+        raise InvalidDataError(
+            f"`responsibilities` should have shape ({len(residuals)}, {groups}), a row a sample and a column a group. "
+            f"Found {tuple(tensor.shape)}."
+        )
+    rows = (~((tensor >= 0) & (tensor <= 1)).all(dim=1)).nonzero().flatten().tolist()
+    if rows:
+        raise InvalidDataError(f"`responsibilities` should be in [0, 1]. Rows that are not: {listing(rows)}.")
+    return tensor
 
 
 def like(template: ArrayT, result: Tensor) -> ArrayT:

@@ -13,10 +13,14 @@ from deepgum.mixture.statistics import Statistics
 __all__ = ["posterior", "summarise"]
 
 
-def summarise(block: Block, parameters: Parameters) -> Statistics:
-    """E step (eq. 2) over a block, accumulated in float64."""
-    complete = _complete(block, parameters)
-    return complete if block.incomplete is None else complete + _partial(block.incomplete, parameters)
+def summarise(block: Block, parameters: Parameters, given: Tensor | None = None) -> Statistics:
+    """E step (eq. 2) over a block, accumulated in float64.
+
+    `given` responsibilities (g, n) take the place of those of eq. 2; what is missing of a group and the likelihood are
+    still the parameters'.
+    """
+    complete = _complete(block, parameters, given)
+    return complete if block.incomplete is None else complete + _partial(block.incomplete, parameters, given)
 
 
 def posterior(block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
@@ -40,7 +44,7 @@ def posterior(block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
     return responsibility, log_likelihood
 
 
-def _complete(block: Block, parameters: Parameters) -> Statistics:
+def _complete(block: Block, parameters: Parameters, given: Tensor | None) -> Statistics:
     g, k, _ = block.values.shape
     mass, likelihood = block.values.new_zeros(g), block.values.new_zeros(g)
     first, scatter = block.values.new_zeros(g, k), block.values.new_zeros(g, k, k)
@@ -51,6 +55,8 @@ def _complete(block: Block, parameters: Parameters) -> Statistics:
         # The density is the larger joint density over its posterior (at least a half): exact, and three times as fast
         # as `logaddexp`.
         log_density = torch.maximum(inlier, outlier).sub_(torch.maximum(responsibility, 1 - responsibility).log_())
+        if given is not None:
+            responsibility.copy_(given[:, chunk])
         if block.weight is not None:
             responsibility.mul_(block.weight[:, chunk])
             log_density.mul_(block.weight[:, chunk])
@@ -73,23 +79,29 @@ def _complete(block: Block, parameters: Parameters) -> Statistics:
     )
 
 
-def _partial(pairs: Incomplete, parameters: Parameters) -> Statistics:
+def _partial(pairs: Incomplete, parameters: Parameters, given: Tensor | None) -> Statistics:
     conditional = parameters.inliers.conditional(pairs)
     g, k = parameters.covariance.shape[:2]
     zeros = pairs.values.new_zeros
     total = Statistics(zeros(g), zeros(g), zeros(g, k, k), zeros(g, k), zeros(g, k), zeros(g, k), zeros(g))
     for chunk in pairs.chunks():
-        total = total + _partial_chunk(pairs, parameters, conditional, chunk)
+        total = total + _partial_chunk(pairs, parameters, conditional, chunk, given)
     return total
 
 
-def _partial_chunk(pairs: Incomplete, parameters: Parameters, conditional: Conditional, chunk: slice) -> Statistics:
+def _partial_chunk(
+    pairs: Incomplete, parameters: Parameters, conditional: Conditional, chunk: slice, given: Tensor | None
+) -> Statistics:
     inlier, outlier = parameters.log_joint_incomplete(pairs, conditional, chunk)
-    responsibility = torch.sigmoid(inlier - outlier)
     weight, pattern, group = pairs.weight[chunk], pairs.pattern[chunk], pairs.group[chunk]
+    # Each from its own logarithm: a difference to 1 would lose what is nearly certain.
+    responsibility, complement = torch.sigmoid(inlier - outlier), torch.sigmoid(outlier - inlier)
+    if given is not None:
+        responsibility = given[group, pairs.row[chunk]]
+        complement = 1 - responsibility
     seen, values = pairs.observed[pattern], pairs.values[chunk]
     expected = values + (conditional.gain[pattern] @ values[:, :, None])[:, :, 0]
-    inside, outside = weight * responsibility, (weight * torch.sigmoid(outlier - inlier))[:, None] * seen
+    inside, outside = weight * responsibility, (weight * complement)[:, None] * seen
     outer = inside[:, None, None] * (expected[:, :, None] * expected[:, None, :] + conditional.covariance[pattern])
 
     def by_group(terms: Tensor) -> Tensor:

@@ -88,10 +88,13 @@ class EM:
         covariance = regularised(self.structure.mean(scatter, inlier_weight), self.unit(spread), self.reg_covar)
         return torch.where(some[:, None, None], covariance, previous.covariance)
 
-    def run(self, block: Block, spread: Spread, start: Parameters) -> Fit:
-        """Alternate E and M steps from `start` until every group rests or `max_iter` M steps are taken."""
+    def run(self, block: Block, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
+        """Alternate E and M steps from `start` until every group rests or `max_iter` M steps are taken.
+
+        `given` responsibilities (g, n) are what the first M step goes by, instead of those under `start`.
+        """
         parameters, n_iter = start, 0
-        statistics = summarise(block, parameters)
+        statistics = summarise(block, parameters, given)
         converged = torch.zeros_like(start.inlier_prior, dtype=torch.bool)
         while n_iter < self.max_iter and not bool(converged.all()):
             previous, n_iter = parameters, n_iter + 1

@@ -63,9 +63,17 @@ def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
 
 
 def fit_groups(
-    em: EM, residuals: Tensor, weights: Tensor | None, groups: Partition, warm: MixtureFit | None
+    em: EM,
+    residuals: Tensor,
+    weights: Tensor | None,
+    groups: Partition,
+    warm: MixtureFit | None,
+    given: Tensor | None = None,
 ) -> MixtureFit:
-    """Fit every group of (n, d) residuals; weights (n,) are above 0; `warm` is a fit of the same partition."""
+    """Fit every group of (n, d) residuals; weights (n,) are above 0.
+
+    EM begins with `given` responsibilities (n, g), or goes on from `warm`, a fit of the same partition.
+    """
     status: dict[int, MixtureStatus] = {}
     fits: list[tuple[Parameters, int, bool]] = []
     for position, size_class in enumerate(size_classes(groups)):
@@ -73,8 +81,10 @@ def fit_groups(
         scales = spread(values, weights)
         block = make_block(values, weights)
         start = em.start(scales)
-        first = start if warm is None else _warm_start(warm, position, size_class, start)
-        fit = em.run(block, scales, first)
+        if given is not None:
+            fit = em.run(block, scales, start, given[:, list(size_class.groups)].T)
+        else:
+            fit = em.run(block, scales, start if warm is None else _warm_start(warm, position, size_class, start))
         verdict = judge(em, block, scales, start, fit)
         status.update(zip(size_class.groups, verdict.status, strict=True))
         fits.append((verdict.parameters, fit.n_iter, bool(fit.converged.all())))

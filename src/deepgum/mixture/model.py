@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError
-from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
+from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_responsibilities, as_weights, like
 from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.e_step import posterior, summarise
 from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, check_sizes, complaint, fit_groups
@@ -121,7 +121,9 @@ class GaussianUniformMixture(MixtureSettings):
     _fit: MixtureFit | None = None
     _fitted_uniform: str | float | None = None
 
-    def fit(self, residuals: Array, sample_weight: Array | None = None) -> Self:
+    def fit(
+        self, residuals: Array, sample_weight: Array | None = None, *, responsibilities: Array | None = None
+    ) -> Self:
         """Fit eq. 1 to residuals.
 
         Parameters
@@ -130,6 +132,9 @@ class GaussianUniformMixture(MixtureSettings):
             Target minus prediction; NaN where a label is missing. Any real type, any device.
         sample_weight : (n,) tensor or array, optional
             Weights of at least 0. Only their ratios matter; a weight of 0 leaves the sample out.
+        responsibilities : (n, g) tensor or array, optional
+            What EM begins with, instead of the robust start: its first M step goes by them. All 1 makes it the Gaussian
+            of all the residuals.
 
         Returns
         -------
@@ -142,8 +147,8 @@ class GaussianUniformMixture(MixtureSettings):
             A setting that was changed to something that the constructor would refuse, or groups of several sizes that
             are to share a covariance.
         InvalidDataError
-            Residuals that are not (n, d) or not finite, weights that do not fit them, or fewer samples than the largest
-            group's covariance needs (k + 1; 2 where it is not full).
+            Residuals that are not (n, d) or not finite, weights or responsibilities that do not fit them, or fewer
+            samples than the largest group's covariance needs (k + 1; 2 where it is not full).
 
         Warns
         -----
@@ -154,11 +159,13 @@ class GaussianUniformMixture(MixtureSettings):
         em = self._em()
         tensor = as_residuals(residuals)
         weights = as_weights(sample_weight, tensor)
-        if weights is not None:
-            tensor, weights = tensor[weights > 0], weights[weights > 0]
         groups = self.resolve(tensor.shape[1])
+        given = as_responsibilities(responsibilities, tensor, len(groups))
+        if weights is not None:
+            some = weights > 0
+            tensor, weights, given = tensor[some], weights[some], None if given is None else given[some]
         check_count_of_samples(em, len(tensor), groups)
-        fit = fit_groups(em, tensor, weights, groups, self._warm(groups))
+        fit = fit_groups(em, tensor, weights, groups, self._warm(groups), given)
         self._publish(groups, fit, as_numpy=isinstance(residuals, np.ndarray))
         message = complaint(fit.status, fixed_steps=em.tol == 0)
         if message:

@@ -18,6 +18,7 @@ from deepgum.models.expectation import DeepExpectation
 from deepgum.models.facenet import FaceNet
 from deepgum.models.mlp import MLP
 from deepgum.models.regressor import Regressor
+from deepgum.models.vgg import VGG16
 
 __all__ = ["HEADS", "MODELS", "Backbone", "build_backbone", "build_model"]
 
@@ -47,7 +48,11 @@ def _mlp(data: RegressionData, n_outputs: int) -> nn.Module:
     return MLP.for_features(torch.as_tensor(data.inputs), n_outputs)
 
 
-MODELS: dict[str, Backbone] = {"facenet": _facenet, "mlp": _mlp}
+def _vgg16(data: RegressionData, n_outputs: int) -> nn.Module:
+    return VGG16(n_outputs, image_size=data.inputs.shape[-1])
+
+
+MODELS: dict[str, Backbone] = {"facenet": _facenet, "mlp": _mlp, "vgg16": _vgg16}
 """Backbones that are known by name."""
 
 

@@ -74,11 +74,18 @@ class Reporter(Observer):
 
     def reading(self, done: int, total: int) -> None:
         """Show how many images are decoded."""
-        self._progress.update(self._current, description="reading images", completed=done, total=total, visible=True)
+        self._counted("Reading images", done, total)
+
+    def computing(self, done: int, total: int) -> None:
+        """Show of how many images the frozen part of the network is computed."""
+        self._counted("Computing the frozen trunk", done, total)
+
+    def _counted(self, what: str, done: int, total: int) -> None:
+        self._progress.update(self._current, description=what, completed=done, total=total, visible=True)
         if self.console.is_terminal:
             return
         if done == total or self._due():
-            self.say(f"Reading images: {done} of {total}.")
+            self.say(f"{what}: {done} of {total}.")
 
     def started(self, total: int, finished: int) -> None:
         """Show how much there is to do."""

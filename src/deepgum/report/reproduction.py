@@ -66,7 +66,7 @@ def render(
 
 def _table1(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
     errors = {
-        method: np.concatenate([_predictions(run, folders).errors(landmarks=True) for run in runs])
+        method: _by_image([_predictions(run, folders) for run in runs], landmarks=True)
         for method, runs in _by_method(plan).items()
     }
     metrics = folders[plan.runs[0].digest].metrics()
@@ -100,7 +100,7 @@ def _figure3(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: st
 def _figure4(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
     runs = _by_method(plan)
     errors = {
-        method: np.concatenate([_predictions(run, folders).errors(landmarks=False)[:, 0] for run in of_method])
+        method: _by_image([_predictions(run, folders) for run in of_method], landmarks=False)[:, 0]
         for method, of_method in runs.items()
     }
     flagged = {
@@ -189,6 +189,16 @@ def _by_method(plan: Plan) -> dict[str, list[RunConfig]]:
 
 def _predictions(run: RunConfig, folders: Mapping[str, RunFolder]) -> Predictions:
     return Predictions.read(folders[run.digest].predictions)
+
+
+def _by_image(predictions: Sequence[Predictions], *, landmarks: bool) -> NDArray[np.float64]:
+    """Return the errors of every test image, averaged over the seeds that tested it: an image counts once."""
+    ids = np.concatenate([np.array(part.ids) for part in predictions])
+    errors = np.concatenate([part.errors(landmarks=landmarks) for part in predictions])
+    images, which = np.unique(ids, return_inverse=True)
+    total = np.zeros((len(images), errors.shape[1]))
+    np.add.at(total, which, errors)
+    return np.asarray(total / np.bincount(which)[:, None])
 
 
 def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Conditions:

@@ -130,7 +130,7 @@ def fit_deepgum(
             start_counts=options.start_counts and options.restart == "continue",
         )
         since, previous = time.perf_counter(), current
-        current = Round.of(model, train, validation, options, sgd)
+        current = Round.of(model, train, validation, options, sgd, previous)
         # By the mixture that the round was trained with; the one of its own residuals is the next round's.
         score = criterion_for(options.round_rule, options, weighted_loss, previous)(current.validation_residuals)
         history.add(current.record(round, score, since))
@@ -140,7 +140,7 @@ def fit_deepgum(
 
     returned = best if options.returned_round == "best" else current
     returned.weights.restore(model)
-    responsibilities = returned.mixture.responsibilities(returned.residuals)
+    responsibilities = returned.responsibilities
     return TrainingResult(
         model=model.eval(),
         residuals=returned.residuals,

@@ -122,22 +122,24 @@ def fit_loss(
 
 
 def without_labels(data: RegressionData, wrong: Tensor) -> RegressionData:
-    """Return the data with wrong landmarks marked as missing: what the oracle is given.
+    """Return the data with wrong labels marked as missing: what the oracle is given.
 
     Parameters
     ----------
     data : RegressionData
-        With 2 l coordinates, x and y of each landmark.
-    wrong : Tensor (n, l) of bool
-        The landmarks to leave out.
+        With d coordinates.
+    wrong : Tensor (n, u) of bool
+        What to leave out, in u units of d / u coordinates each: landmarks, coordinates, or whole samples.
 
     Raises
     ------
     InvalidDataError
         If the shapes do not fit.
     """
-    expected = (len(data), data.targets.shape[1] // 2)
-    if tuple(wrong.shape) != expected:
-        raise InvalidDataError(f"`wrong` should have the shape {expected}. Found {tuple(wrong.shape)}.")
-    mask = wrong.repeat_interleave(2, dim=1)
+    n, d = data.targets.shape
+    if wrong.ndim != 2 or len(wrong) != n or wrong.shape[1] == 0 or d % wrong.shape[1]:
+        raise InvalidDataError(
+            f"`wrong` should have the shape ({n}, u), where u divides {d}. Found {tuple(wrong.shape)}."
+        )
+    mask = wrong.repeat_interleave(d // wrong.shape[1], dim=1)
     return data.with_targets(data.targets.masked_fill(mask, float("nan")))

@@ -24,6 +24,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "one-cycle")
 PRECISIONS = ("float32", "bf16")
 RULES = ("log-likelihood", "weighted", "unweighted", "trimmed")
+EM_STARTS = ("robust", "responsibilities")
 RESTARTS = ("continue", "fresh")
 RETURNS = ("best", "last")
 # Losses of scaled residuals need a scale every epoch, and would do the mixture's work a second time.
@@ -156,9 +157,11 @@ class DeepGUMOptions:
         Passed to `deepgum.mixture.GaussianUniformMixture`. A `uniform` that is a number is the log density of one
         coordinate **in the targets' unit**: 0 for landmarks in fractions of the image's side, -log(224) in pixels of an
         image of 224, -log(w) in any range of width w. An `em_tol` of 0 takes exactly `em_max_iter` steps.
+    em_start : {"robust", "responsibilities"}
+        What EM begins with in each round: a robust scale of the residuals; or the responsibilities that the network was
+        trained with, which are 1 in the first fit and then those of the round before (the authors' code).
     em_rows : float
-        Share of the training samples that EM is run on, the first ones by index; all get responsibilities (the authors'
-        code: 0.8).
+        Share of the training samples that EM is run on, the first ones by index; all get responsibilities.
 
     Raises
     ------
@@ -188,6 +191,7 @@ class DeepGUMOptions:
     inlier_prior: str | float = "estimate"
     em_tol: float = 1e-6
     em_max_iter: int = 200
+    em_start: str = "robust"
     em_rows: float = 1.0
 
     def __post_init__(self) -> None:
@@ -206,6 +210,7 @@ class DeepGUMOptions:
         check_choice("round_rule", self.round_rule, RULES)
         check_choice("returned_round", self.returned_round, RETURNS)
         check_count("rounds_max", self.rounds_max)
+        check_choice("em_start", self.em_start, EM_STARTS)
         check_fraction("em_rows", self.em_rows, open_below=True)
         if isinstance(self.inlier_prior, float | int):
             check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
@@ -234,17 +239,21 @@ PRESETS = {
         weighted_loss="l2",
         responsibility_power=2.0,
         restart="fresh",
-        # The first of its three rules; the other two are "trimmed" and "weighted".
+        # The one of its three rules that it takes unless told otherwise; the other two are "trimmed" and "weighted".
         epoch_rule="unweighted",
         round_rule="unweighted",
-        # Its landmark mode. For one group of coordinates this is a spherical covariance; its other mode is "diag".
-        covariance_type="tied-spherical",
+        # Its landmark mode. With its flag -iso it is "tied-spherical"; for whole samples, without a flag, "diag".
+        covariance_type="spherical",
         # -log 224 in pixels of an image of 224 is this in fractions of its side.
         uniform=0.0,
         inlier_prior=0.95,
         em_tol=0.0,
         em_max_iter=6,
-        em_rows=0.8,
+        em_start="responsibilities",
+        # It has training and validation samples in one list and runs EM on the first 80 % of it, which are the former.
+        em_rows=1.0,
+        # Six fits, the first one included.
+        rounds_max=5,
     ),
 }
 """Named sets of options: what measured best on faces, the paper to the letter, and the code that its authors released.

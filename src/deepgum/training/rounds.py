@@ -52,13 +52,24 @@ class Round:
         validation: RegressionData,
         options: DeepGUMOptions,
         sgd: SGDOptions,
+        previous: Round | None = None,
     ) -> Round:
-        """Take stock of a network: its residuals, and the mixture that explains them."""
+        """Take stock of a network after a run of SGD: its residuals, and the mixture that explains them."""
         residuals, validation_residuals = (
             compute_residuals(model, data, device=sgd.device, precision=sgd.precision) for data in (train, validation)
         )
-        mixture = unfitted_mixture(options).fit(residuals[: em_rows(residuals, options)])
+        mixture, rows = unfitted_mixture(options), em_rows(residuals, options)
+        start = None
+        if options.em_start == "responsibilities":
+            groups = len(mixture.resolve(residuals.shape[1]))
+            start = torch.ones(len(residuals), groups) if previous is None else previous.responsibilities
+        mixture.fit(residuals[:rows], responsibilities=None if start is None else start[:rows])
         return cls(Weights(model), residuals, validation_residuals, mixture)
+
+    @property
+    def responsibilities(self) -> Tensor:
+        """Of the training set, (n, g)."""
+        return self.mixture.responsibilities(self.residuals)
 
     def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
         """Weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
@@ -69,14 +80,14 @@ class Round:
 
     def flagged_shares(self) -> Tensor:
         """Share (g,) of each group's observed training samples whose responsibility is below 1/2."""
-        flagged = self.mixture.responsibilities(self.residuals) < 0.5
+        flagged = self.responsibilities < 0.5
         columns = [self.residuals[:, list(group)] for group in self.mixture.partition_]
         observed = torch.stack([~part.isnan().all(dim=1) for part in columns], dim=1)
         return (flagged & observed).sum(dim=0) / observed.sum(dim=0).clamp(min=1)
 
     def record(self, round: int, score: float, since: float) -> RoundRecord:
         """Return the record of the round; `since` is when taking stock began."""
-        flagged = (self.mixture.responsibilities(self.residuals) < 0.5).sum(dim=0)
+        flagged = (self.responsibilities < 0.5).sum(dim=0)
         return RoundRecord(
             round=round,
             inlier_prior=tuple(self.mixture.inlier_prior_.tolist()),
