@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgum.data.splits import fold_split, folds, split_groups, split_sizes, split_validation
+from deepgum.data.folds import fold_split, folds
+from deepgum.data.splits import split_groups, split_sizes, split_validation
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 

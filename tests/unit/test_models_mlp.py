@@ -70,7 +70,9 @@ def test_a_feature_that_varies_by_less_than_float32_can_say_is_ignored() -> None
     inputs = features().double()
     inputs[:, 2] *= 1e-60
     model = MLP.for_features(inputs, 3)
-    assert model.std.isinf().tolist() == [False, False, True, False, False]
+    assert (model.std > 1e38).tolist() == [False, False, True, False, False]
+    # A weights file may hold finite numbers only.
+    assert model.std.isfinite().all()
     assert model(inputs.float()).isfinite().all()
 
 

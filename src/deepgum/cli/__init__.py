@@ -25,9 +25,10 @@ def main() -> None:
 
     \b
     Begin here:
-      deepgum demo                     two minutes, no data needed
+      deepgum demo                          two minutes, no data needed
+      deepgum fit CONFIG --out runs/mine    your own table of images or features, and its labels
       deepgum compare --dataset digits --out runs/first
-      deepgum plot runs/first          Figure 5 of the paper from those results
+      deepgum reproduce figure2 --out paper
     """
 
 

@@ -14,7 +14,7 @@ __all__ = ["compare"]
 
 
 @click.command(short_help="Train methods side by side under noise you choose.")
-@click.option("--dataset", default="lfw-net", show_default=True, help="Which; see below.")
+@click.option("--dataset", default="lfw-net", show_default=True, help="One of those above.")
 @click.option(
     "--data", type=FOLDER, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists."
 )
@@ -24,7 +24,7 @@ __all__ = ["compare"]
     callback=NAMES,
     default="l-ugo",
     show_default=True,
-    help="See below.",
+    help="Of those above.",
 )
 @click.option(
     "--rate",
@@ -40,7 +40,7 @@ __all__ = ["compare"]
     callback=NAMES,
     default="l2,cauchy,deepgum,oracle",
     show_default=True,
-    help="See below.",
+    help="Of those above.",
 )
 @click.option(
     "--seed",

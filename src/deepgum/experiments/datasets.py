@@ -99,7 +99,8 @@ def _load_lfw_net(request: Request, seed: int) -> Subset:
 
 def _load_digits(request: Request, seed: int) -> Subset:
     train_size, validation_size = sizes(request, 2000)
-    pool, test = load_digits_landmarks(train_size + validation_size, 500, seed, request.image_size)
+    test_size = 500 if request.test_size is None else request.test_size
+    pool, test = load_digits_landmarks(train_size + validation_size, test_size, seed, request.image_size)
     return split(pool, test, request, seed)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from deepgum.data.crop_cache import default_cache_dir
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.config import PUBLISHED, ModelConfig, RunConfig
 from deepgum.experiments.request import Subset
 from deepgum.models import DeepExpectation, Regressor, build_model
@@ -81,7 +81,7 @@ def prepare(
     InvalidDataError, InvalidParameterError
         If the network cannot be built, split or given its weights.
     """
-    images = subset.train.subset([0])
+    images = subset.train
 
     def backbone(data: RegressionData, n_outputs: int) -> nn.Module:
         return _backbone(config, data, n_outputs)
@@ -89,10 +89,10 @@ def prepare(
     if not config.frozen:
         return Network(subset, backbone, lambda model: model)
     if not config.cache:
-        return Network(subset, lambda data, n: split_at(backbone(data, n), config.frozen), lambda model: model)
+        return Network(subset, lambda data, n: _split(backbone(data, n), config.frozen), lambda model: model)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        trunk = split_at(backbone(images, images.targets.shape[1]), config.frozen).trunk
+        trunk = _split(backbone(images, images.targets.shape[1]), config.frozen).trunk
     folder = cache_dir or default_cache_dir()
     # Only training samples are ever mirrored.
     parts = (subset.train, replace(subset.validation, mirror=None), replace(subset.test, mirror=None))
@@ -106,7 +106,16 @@ def prepare(
         model.backbone = TrunkAndHead(trunk, model.backbone)
         return model
 
-    return Network(Subset(*features), lambda _, n: split_at(backbone(images, n), config.frozen).head, whole)
+    return Network(Subset(*features), lambda _, n: _split(backbone(images, n), config.frozen).head, whole)
+
+
+def _split(network: nn.Module, frozen: str) -> TrunkAndHead:
+    try:
+        return split_at(network, frozen)
+    except InvalidParameterError as error:
+        # Under the name that the user of a configuration knows it by.
+        name = "frozen" if error.parameter == "name" else error.parameter
+        raise InvalidParameterError(name, error.expected, error.found, error.hint) from error
 
 
 def _backbone(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.Module:

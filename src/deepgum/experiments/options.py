@@ -90,6 +90,11 @@ class CompareOptions:
                 check(name, value)
             if not values or len(set(values)) < len(values):
                 raise InvalidParameterError(name, "one or more values, each once", values)
+        if not DATASETS[self.dataset].measure.landmarks:
+            for noise in self.noises:
+                if NOISES[noise].of_landmarks and any(self.rates):
+                    hint = f"The targets of {self.dataset!r} are no points."
+                    raise InvalidParameterError("noise", "'uniform'", noise, hint)
         for name, least in (("train_size", 2), ("validation_size", 1), ("image_size", 16)):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), least=least)

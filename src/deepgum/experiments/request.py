@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepgum.data.folds import fold_split, folds
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
-from deepgum.data.splits import fold_split, folds
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["Request", "Subset", "cut", "fold_of", "generator", "sizes", "split"]

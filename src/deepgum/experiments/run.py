@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from deepgum import __version__
-from deepgum.errors import OutputFolderError, listing
+from deepgum.errors import DeepGUMError, OutputFolderError, listing
 from deepgum.experiments.cells import Cell, make_cell
 from deepgum.experiments.config import RunConfig, read_config, write_config
 from deepgum.experiments.datasets import DATASETS
@@ -237,7 +237,13 @@ def _is_done(folder: RunFolder, config: RunConfig) -> bool:
                 "Give another output folder. Nothing was written."
             )
         return False
-    before = read_config(folder.config)
+    try:
+        before = read_config(folder.config)
+    except DeepGUMError as error:
+        raise OutputFolderError(
+            f"'{folder.path}' should be new, empty, or of this run. It holds the configuration of something else: "
+            f"{error} Give another output folder. Nothing was written."
+        ) from error
     if before.digest != config.digest:
         raise OutputFolderError(
             f"'{folder.path}' should be of this run. It holds another: {_differences(before, config)}. "

@@ -34,15 +34,15 @@ class MLP(nn.Module):
     ----------
     mean, std : Tensor (p,)
         What features are standardised by; 0 and 1 unless `for_features` made the network. The standard deviation of a
-        feature that was constant in training is infinite: the feature becomes 0 whatever its value, since the network
-        could not learn what it means.
+        feature that was constant in training is the largest number that there is: the feature becomes 0 whatever its
+        value, since the network could not learn what it means.
 
     Examples
     --------
     >>> features = torch.tensor([[1.0, 50.0, 7.0], [3.0, 10.0, 7.0], [2.0, 30.0, 7.0]])
     >>> model = MLP.for_features(features, n_outputs=2, width=8)
     >>> model.mean, model.std
-    (tensor([ 2., 30.,  7.]), tensor([ 0.8165, 16.3299,     inf]))
+    (tensor([ 2., 30.,  7.]), tensor([8.1650e-01, 1.6330e+01, 3.4028e+38]))
     >>> model(features).shape
     torch.Size([3, 2])
     """
@@ -89,8 +89,8 @@ class MLP(nn.Module):
         std, mean = torch.std_mean(features.double(), dim=0, correction=0)
         model.mean.copy_(mean)
         model.std.copy_(std)
-        # Of the rounded deviation, so that one too small for float32 counts as none.
-        model.std.masked_fill_(model.std == 0, torch.inf)
+        # Of the rounded deviation, so that one too small for float32 counts as none. Finite, as weights files must be.
+        model.std.masked_fill_(model.std == 0, torch.finfo(torch.float32).max)
         return model
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -14,18 +14,21 @@ from deepgum.experiments.records import RunRecord
 from deepgum.report.style import is_oracle, method_style, noise_label
 from deepgum.report.summary import Spread, distinct, spread
 
-__all__ = ["detection_table", "failure_table", "tables"]
+__all__ = ["detection_table", "failure_table", "mae_table", "tables"]
 
 
 def tables(records: Sequence[RunRecord]) -> list[Group]:
-    """Return two tables with titles for each kind of noise: failure rates, and how well wrong labels were found."""
+    """Return two tables with titles for each kind of noise: errors, and how well wrong labels were found."""
     made = []
     for noise in distinct(records, lambda record: record.noise):
         of_noise = [record for record in records if record.noise == noise]
         seeds = len(distinct(of_noise, lambda record: record.seed))
         about = f"{noise_label(noise)}, {seeds} seed{'s' if seeds > 1 else ''}"
+        # Where the targets are no landmarks nothing fails; the mean absolute error says how good a network is.
+        fails = any(record.failure_rate is not None for record in of_noise)
+        errors = "failure rate in %, clean test labels" if fails else "mean absolute error, clean test labels"
         titled = {
-            "failure rate in %, clean test labels": failure_table(of_noise),
+            errors: failure_table(of_noise) if fails else mae_table(of_noise),
             "wrong training labels found, precision / recall (average precision) in %": detection_table(of_noise),
         }
         # A title of its own, since a table's wraps at the table's width.
@@ -40,6 +43,15 @@ def failure_table(records: Sequence[RunRecord]) -> Table:
 
     Each is the mean over seeds, with their standard deviation. The lowest of each column is bold, oracles left aside.
     """
+    return _error_table(records, "failure_rate", 100, 1)
+
+
+def mae_table(records: Sequence[RunRecord]) -> Table:
+    """Return mean absolute errors, in the unit of the data set, as `failure_table` does failure rates."""
+    return _error_table(records, "mae", 1, 2)
+
+
+def _error_table(records: Sequence[RunRecord], field: str, factor: float, digits: int) -> Table:
     rates = _rates(records)
     table = _table()
     for rate in rates:
@@ -47,10 +59,10 @@ def failure_table(records: Sequence[RunRecord]) -> Table:
     table.add_column("epochs", justify="right")
     table.add_column("seconds", justify="right")
     methods = distinct(records, lambda record: record.method)
-    cells = {(m, rate): spread(r.failure_rate for r in _of(records, m, rate)) for m in methods for rate in rates}
+    cells = {(m, rate): spread(getattr(r, field) for r in _of(records, m, rate)) for m in methods for rate in rates}
     best = {rate: _lowest(cells, methods, rate) for rate in rates}
     for method in methods:
-        texts = [_percent(cells[method, rate], bold=best[rate] == method) for rate in rates]
+        texts = [_value(cells[method, rate], factor, digits, bold=best[rate] == method) for rate in rates]
         of_method = [record for record in records if record.method == method]
         cost = [spread(float(r.epochs) for r in of_method), spread(r.seconds for r in of_method)]
         table.add_row(_name(method), *texts, *(_number(value) for value in cost))
@@ -97,11 +109,11 @@ def _name(method: str) -> Text:
     return Text(method_style(method).plain, style="dim" if is_oracle(method) else "")
 
 
-def _percent(value: Spread | None, *, bold: bool) -> Text:
+def _value(value: Spread | None, factor: float, digits: int, *, bold: bool) -> Text:
     if value is None:
         return Text("-", style="dim")
-    deviation = "" if math.isnan(value.deviation) else f" ± {100 * value.deviation:.1f}"
-    return Text(f"{100 * value.mean:.1f}{deviation}", style="bold" if bold else "")
+    deviation = "" if math.isnan(value.deviation) else f" ± {factor * value.deviation:.{digits}f}"
+    return Text(f"{factor * value.mean:.{digits}f}{deviation}", style="bold" if bold else "")
 
 
 def _number(value: Spread | None) -> str:
