@@ -98,6 +98,11 @@ def written(tmp_path, text, changes=()):
         ({"data": {"name": "digits", "options": {"clothes": "upper"}}}, "data.options", ["Found"]),
         ({"data": {"name": "digits", "options": []}}, "data.options", ["a table of keys and values"]),
         ({"data": {"name": "utkface"}}, "data.folder", ["'utkface'"]),
+        (
+            {"data": {"name": "fld", "folder": "here", "options": {"clothes": "uper"}}},
+            "data.options.clothes",
+            ["'lower'", "Did you mean 'upper'"],
+        ),
         ({"data": {"name": "head-pose", "folder": "here", "fold": 7}}, "data.fold", ["0 to 6"]),
         ({"data": {"name": "digits", "fold": 1}}, "data.fold", ["0 to 0"]),
         ({"data": {**TABLE, "options": {"targets": "age"}}}, "data.options.targets", ["a list"]),

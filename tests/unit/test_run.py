@@ -30,6 +30,9 @@ from deepgum.experiments.run import Data, load_subset, run
 from deepgum.experiments.run_folder import Examples, RunFolder
 from deepgum.residuals import predict
 
+# Networks of one or two epochs; what they find does not matter here.
+pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
+
 TINY = {
     "data": {"name": "digits", "image_size": 16, "train_size": 24, "validation_size": 12, "test_size": 15},
     "training": {"epochs_max": 1, "patience": 1},
@@ -252,6 +255,21 @@ def test_runs_on_the_same_data_share_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert data.subset(one, observer) is data.subset(two, observer)
     data.subset(replace(one, seed=1), observer)
     assert loaded == [0, 1]
+
+
+def test_a_table_that_was_moved_is_the_same_run_and_one_that_was_changed_is_not(
+    tmp_path: Path, ages: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = of_ages({**ages, "options": {**ages["options"], "root": str(tmp_path)}}, method={"name": "l2"})
+    folder = run(config, tmp_path / "run")
+    monkeypatch.setattr(module, "train_method", None)
+    moved = (tmp_path / "elsewhere").with_suffix(".csv")
+    (tmp_path / "ages.csv").rename(moved)
+    config = replace(config, data=replace(config.data, folder=moved))
+    assert run(config, tmp_path / "run").metrics() == folder.metrics()
+    moved.write_text(moved.read_text().replace("faces/3.png,", "faces/3.png,9"))
+    with pytest.raises(OutputFolderError, match="has changed since"):
+        run(config, tmp_path / "run")
 
 
 # ---- that what is kept is the network, whatever its kind

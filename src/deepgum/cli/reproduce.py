@@ -29,7 +29,14 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @click.option("--scale", default="cpu", show_default=True, help="paper (a GPU) or cpu (two cores).")
 @click.option("--weights", type=PATH, metavar="FILE", help="VGG-16's pretrained weights; imagenet fetches them.")
 @click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels; see above.")
-@click.option("--noise", "noises", metavar="NAMES", callback=NAMES, default="l-ugo,g-ugo,ngo", help="Of Figure 5.  [default: l-ugo,g-ugo,ngo]")
+@click.option(
+    "--noise",
+    "noises",
+    metavar="NAMES",
+    callback=NAMES,
+    default="l-ugo,g-ugo,ngo",
+    help="Of Figure 5.  [default: l-ugo,g-ugo,ngo]",
+)
 @click.option("--methods", metavar="NAMES", callback=NAMES, help="Which.  [default: the paper's]")
 @click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="Each trains all.  [default: 0]")
 @click.option("--clothes", default="upper", show_default=True, help="Of FLD: upper, lower or full.")

@@ -71,8 +71,8 @@ def predict(run: Path, inputs: tuple[Path, ...], out: Path, skip_unreadable: boo
     """Predict with the network of the finished RUN for INPUTS.
 
     INPUTS are image files, folders of images, or one table (CSV or Parquet) with the columns that the run's
-    own table had, or one .npz file with an array "features". Images are cut to their central square.
-    Landmarks come in pixels of the image file, other targets in the unit of the labels.
+    own table had, or one .npz file with an array "features". Images are shown whole, in the smallest
+    square around them. Landmarks come in pixels of the image file, other targets in the unit of the labels.
 
     \b
     Examples:

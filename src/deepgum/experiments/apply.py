@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from deepgum.experiments.predictions import Predictions
 from deepgum.experiments.run import load_subset
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.experiments.scoring import predict_labelled
+from deepgum.training import check_device
 
 __all__ = ["Evaluation", "evaluate_run", "predict_inputs"]
 
@@ -118,7 +121,13 @@ def predict_inputs(
 def _finished(run: Path) -> RunConfig:
     folder = RunFolder(run)
     folder.metrics()
-    return read_config(folder.config)
+    config = read_config(folder.config)
+    try:
+        check_device(config.training.device)
+    except InvalidParameterError:
+        # What was trained on an accelerator predicts without it.
+        config = replace(config, training=replace(config.training, device="cpu"))
+    return config
 
 
 def _image_files(inputs: Sequence[Path], config: RunConfig) -> list[Path]:
@@ -126,15 +135,17 @@ def _image_files(inputs: Sequence[Path], config: RunConfig) -> list[Path]:
     files: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            files += [file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGES]
+            found = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGES and file.is_file())
+            files += [file for file in found if not file.name.startswith(".")]
         elif path.suffix.lower() in TABLES:
             column = config.data.options.get("image") or "image"
-            files += [path.parent / name.replace("\\", "/") for name in read_columns(path, [column]).texts(column)]
+            root = Path(config.data.options.get("root") or path.parent)
+            files += [root / name.replace("\\", "/") for name in read_columns(path, [column]).texts(column)]
         else:
             files.append(path)
     if not files:
-        found = ", ".join(str(path) for path in inputs)
-        raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", found)
+        given = ", ".join(str(path) for path in inputs)
+        raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", given)
     absent = [str(file) for file in files if not file.is_file()]
     if absent:
         raise MissingImagesError(f"{len(absent)} of {len(files)} images are not there: {listing(absent)}.")
@@ -178,7 +189,7 @@ def _features(path: Path, config: RunConfig, signature: Signature) -> Regression
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 features = np.asarray(arrays["features"], dtype=np.float32)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InvalidDataError(f"'{path}' should hold an array 'features' of shape (n, p). {error}.") from error
         ids = [f"{path.stem}:{row}" for row in range(len(features))]
     unknown = np.full((len(features), len(signature.targets)), np.nan)

@@ -220,6 +220,10 @@ class RunConfig:
         if self.method.groups == "landmark" and not landmarks:
             hint = f"The targets of {self.data.name!r} are no points."
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
+        if self.method.groups is None:
+            # Spelled out, as every other default is.
+            method = replace(self.method, groups=DATASETS[self.data.name].groups)
+            object.__setattr__(self, "method", method)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
@@ -235,7 +239,8 @@ class RunConfig:
     @property
     def groups(self) -> str:
         """What is an outlier as a whole: as configured, or else as in the paper's experiment on the data set."""
-        return self.method.groups or DATASETS[self.data.name].groups
+        assert self.method.groups is not None
+        return self.method.groups
 
     @property
     def measure(self) -> Measure:
@@ -250,8 +255,10 @@ class RunConfig:
         for section, keys in {"data": ("folder", "cache_dir"), "model": ("cache",), "training": ("device",)}.items():
             for key in keys:
                 mapping[section].pop(key, None)
-        # Of a table: the folder of its images.
+        # Of a table: the folder of its images. The table itself is known by what it says, and not by where it is.
         mapping["data"]["options"].pop("root", None)
+        if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
+            mapping["data"]["content"] = hashlib.sha256(self.data.folder.read_bytes()).hexdigest()
         if "weights" in mapping["model"]:
             mapping["model"]["weights"] = Path(mapping["model"]["weights"]).name
         if not self.corruption.rate:
@@ -280,7 +287,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     InvalidDataError
         If there is no such file, or it is no TOML; with the line.
     InvalidParameterError
-        If a key is unknown, missing or has a wrong value; the message names the file and the key.
+        If a key is unknown, missing or has a wrong value; the message names the key.
     """
     try:
         with open(path, "rb") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -53,6 +53,8 @@ class Dataset:
         Of its cross-validation; 0 where there is none.
     options : Mapping
         Settings of this data set alone, with their defaults.
+    choices : Mapping
+        What an option may be, where that is a list of names.
     """
 
     description: str
@@ -63,6 +65,7 @@ class Dataset:
     measure: Measure = field(default_factory=Measure)
     folds: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def check_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,6 +84,8 @@ def check_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if type(options[name]) is not (kind := type(known[name])):
             expected = {str: "a text in quotes", bool: "true or false", list: "a list"}[kind]
             raise InvalidParameterError(f"options.{name}", expected, options[name])
+        if name in DATASETS[dataset].choices:
+            check_choice(f"options.{name}", options[name], DATASETS[dataset].choices[name])
     return {**known, **options}
 
 
@@ -213,6 +218,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             groups="landmark",
             measure=Measure("px of 224", factor=224.0),
             options={"clothes": "upper"},
+            choices={"clothes": CLOTHES},
         ),
         "cacd": Dataset(
             "ages of celebrities (section 4.2); options: split_file",

@@ -81,7 +81,8 @@ def prepare(
     InvalidDataError, InvalidParameterError
         If the network cannot be built, split or given its weights.
     """
-    images = subset.train
+    # Of images a network takes the shape only, and one is less to keep; features are standardised by all of them.
+    images = subset.train if subset.train.inputs.ndim == 2 else subset.train.subset([0])
 
     def backbone(data: RegressionData, n_outputs: int) -> nn.Module:
         return _backbone(config, data, n_outputs)

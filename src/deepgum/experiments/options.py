@@ -142,6 +142,8 @@ class CompareOptions:
             skip_missing=self.skip_missing,
             cache_dir=self.cache_dir,
             on_progress=observer.reading,
+            # Gray for the small network on faces, as in every run that was recorded; published weights want colour.
+            colour=(self.dataset, self.network.name) != ("lfw-net", "facenet"),
             options=DATASETS[self.dataset].options,
         )
         return DATASETS[self.dataset].load(request, seed)

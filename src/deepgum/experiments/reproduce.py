@@ -15,7 +15,7 @@ from deepgum.experiments.config import CorruptionConfig, DataConfig, MethodConfi
 from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions
-from deepgum.experiments.run import Data, run
+from deepgum.experiments.run import Data, Title, run
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.experiments.scales import Scale
 
@@ -228,6 +228,7 @@ def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) 
             run(config, folders[config.digest].path, observer, data, number)
         except DeepGUMError as error:
             failed.append(f"{config.stem}: {error}")
+            observer.run_failed(Title.of(config), error)
     if failed:
         raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", [])
     return folders

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from deepgum.experiments.scoring import predict_labelled, score_run
 from deepgum.models import HEADS, build_model
 from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
 
-__all__ = ["Data", "load_subset", "run"]
+__all__ = ["Data", "Title", "load_subset", "run"]
 
 SHOWN = 40
 """Training samples, those least likely to be right, and test samples that a run folder keeps images of."""
@@ -89,12 +89,20 @@ class Data:
 
 
 @dataclass(frozen=True)
-class _Title:
+class Title:
+    """What an observer is told of a run; as `deepgum.experiments.observer.Run`."""
+
     method: str
     noise: str
     rate: float
     seed: int
     about: str
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Title:
+        """Return the title of a run."""
+        about = f"{config.data.name} fold {config.data.fold}" if DATASETS[config.data.name].folds else config.data.name
+        return cls(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)
 
 
 def run(
@@ -143,8 +151,7 @@ def run(
     with write_atomically(folder.config) as temporary:
         write_config(config, temporary)
     _write_json(folder.path / "environment.json", environment(config.training.device))
-    about = f"{config.data.name} fold {config.data.fold}" if dataset.folds else config.data.name
-    title = _Title(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)
+    title = Title.of(config)
     observer.run_started(title, number)
     result = _train(config, cell, network, observer)
     measure = config.measure
@@ -244,12 +251,21 @@ def _is_done(folder: RunFolder, config: RunConfig) -> bool:
             f"'{folder.path}' should be new, empty, or of this run. It holds the configuration of something else: "
             f"{error} Give another output folder. Nothing was written."
         ) from error
-    if before.digest != config.digest:
+    # A table may have been moved; `digest` reads it where it is now.
+    table = config.data.name == before.data.name == "table"
+    there = replace(before, data=replace(before.data, folder=config.data.folder)) if table else before
+    if there.digest != config.digest:
         raise OutputFolderError(
             f"'{folder.path}' should be of this run. It holds another: {_differences(before, config)}. "
             "Give another output folder. Nothing was written."
         )
-    return folder.metrics_file.is_file()
+    done = folder.metrics_file.is_file()
+    if done and table and folder.metrics().key != config.digest:
+        raise OutputFolderError(
+            f"'{folder.path}' should be of this run. The table '{config.data.folder}' has changed since. "
+            "Give another output folder. Nothing was written."
+        )
+    return done
 
 
 def _differences(before: RunConfig, now: RunConfig) -> str:

@@ -96,9 +96,7 @@ class Reporter(Observer):
 
     def run_started(self, run: Run, number: int) -> None:
         """Show which run it is."""
-        what = f"{noise_label(run.noise)} {100 * run.rate:g} %" if run.rate else "labels as they are"
-        parts = (method_style(run.method).plain, what, run.about, f"seed {run.seed}")
-        self._name = ", ".join(part for part in parts if part)
+        self._name = _named(run)
         self._said = time.monotonic()
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
@@ -126,7 +124,8 @@ class Reporter(Observer):
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
         """Leave a line with the reason."""
         self._progress.update(self._runs, advance=1)
-        self.say(f"{self._name}: failed. {error}", style="red")
+        # It may have failed before it started.
+        self.say(f"{_named(run)}: failed. {error}", style="red")
 
     def _due(self) -> bool:
         now = time.monotonic()
@@ -134,3 +133,9 @@ class Reporter(Observer):
         if due:
             self._said = now
         return due
+
+
+def _named(run: Run) -> str:
+    what = f"{noise_label(run.noise)} {100 * run.rate:g} %" if run.rate else "labels as they are"
+    parts = (method_style(run.method).plain, what, run.about, f"seed {run.seed}")
+    return ", ".join(part for part in parts if part)

@@ -49,6 +49,7 @@ def table1(
     conditions: Conditions,
     *,
     failure_threshold: float,
+    published: bool = True,
     correction: Correction = "none",
 ) -> PaperTable:
     """Return Table 1: MAE per landmark and in average, and the percentage of failures.
@@ -66,6 +67,8 @@ def table1(
     conditions : Conditions
     failure_threshold : float
         In pixels; a landmark farther (not as far) from its label counts as a failure, over all observed landmarks.
+    published : bool
+        Whether these are the landmarks that the paper prints values for.
     correction : {"none", "holm"}
         For the number of tests.
 
@@ -113,7 +116,7 @@ def table1(
         "The paper's main text prints neither percentage nor threshold.",
         *significance_notes(comparison, correction, "each landmark's errors, and for Avg. on the images' mean errors"),
     ]
-    shown = [name for name in TABLE1.columns if name in [*landmark_names, "Avg."]]
+    shown = [name for name in TABLE1.columns if published and name in [*landmark_names, "Avg."]]
     return _table(TABLE1, conditions, headers, columns, shown, notes)
 
 
@@ -233,7 +236,8 @@ def _table(
     theirs = [Column(name, group, True, paper.digits[paper.columns.index(name)]) for name in shown]
     # The paper's own DeepGUM stands beside ours to its letter, where that was run, and else beside our default.
     stand_in = "deepgum-paper" if "deepgum-paper" in ours else "deepgum"
-    known = {stand_in if row.method == "deepgum" else row.method: row for row in paper.rows if row.method}
+    printed = paper.rows if shown else ()
+    known = {stand_in if row.method == "deepgum" else row.method: row for row in printed if row.method}
     order = {method: index for index, method in enumerate(_ORDER)}
     methods = sorted(dict.fromkeys([*known, *ours]), key=lambda method: order.get(method, len(order)))
 
@@ -242,12 +246,14 @@ def _table(
         values = [None if published is None else published.values[paper.columns.index(name)] for name in shown]
         return Row(label, (*mine, *(Cell() if v is None else Cell(v.value, v.deviation, v.stars) for v in values)))
 
-    rows = [row(quoted.name, quoted) for quoted in paper.rows if quoted.method is None]
+    rows = [row(quoted.name, quoted) for quoted in printed if quoted.method is None]
     for method in methods:
         label = method_style(method).label if method in ours else known[method].name
         rows.append(row(label, known.get(method), method))
     about = [f"Paper: {paper.source}, on {paper.dataset}; numbers in brackets are its references.", *paper.remarks]
-    if "deepgum" in ours and stand_in == "deepgum":
+    if not shown:
+        about = ["The paper's main text prints no values for these."]
+    elif "deepgum" in ours and stand_in == "deepgum":
         about.append("DeepGUM here is this library's default, which is not the paper's method to the letter.")
     if any(map(is_oracle, ours)):
         about.append("Oracles were told which labels are wrong: they take no part in the tests and are never bold.")

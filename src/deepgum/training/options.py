@@ -14,6 +14,7 @@ import torch
 from deepgum.checks import check_choice, check_count, check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import LOSSES
+from deepgum.mixture import GaussianUniformMixture
 from deepgum.training.objective import CROSS_ENTROPY
 
 __all__ = ["PRESETS", "DeepGUMOptions", "Groups", "SGDOptions", "check_device"]
@@ -212,6 +213,12 @@ class DeepGUMOptions:
         check_count("rounds_max", self.rounds_max)
         check_choice("em_start", self.em_start, EM_STARTS)
         check_fraction("em_rows", self.em_rows, open_below=True)
+        if not isinstance(self.start_counts, bool):
+            raise InvalidParameterError("start_counts", "True or False", self.start_counts)
+        check_positive("em_tol", self.em_tol, zero=True)
+        check_count("em_max_iter", self.em_max_iter)
+        # The mixture knows what it takes.
+        GaussianUniformMixture(covariance_type=self.covariance_type, uniform=self.uniform)
         if isinstance(self.inlier_prior, float | int):
             check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
         elif self.inlier_prior != "estimate":
