@@ -1,4 +1,4 @@
-"""The paper to the letter, its authors' code and this library's default, side by side, from results of `deepgum compare`.
+"""The paper to the letter, its authors' code and this library's default, side by side, from `deepgum compare`.
 
 python benchmarks/readings.py docs/results/faces
 

@@ -4,6 +4,7 @@ import pytest
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.config import (
+    CACHE_DTYPES,
     CorruptionConfig,
     DataConfig,
     MethodConfig,
@@ -234,7 +235,7 @@ def test_the_digest_says_nothing_of_where_files_are(tmp_path):
 
 @pytest.mark.parametrize(("section", "key"), [(section, key) for section in CHANGED for key in CHANGED[section]])
 def test_the_digest_depends_on_what_changes_a_result(section, key):
-    start = {"data": {"name": "mcgill", "folder": "here"}}
+    start = {"data": {"name": "mcgill", "folder": "here"}, "model": {"frozen": "features.30"}}
     assert changed(section, key, CHANGED[section][key], start).digest != RunConfig.from_mapping(start).digest
 
 
@@ -277,6 +278,13 @@ def test_a_default_and_the_same_value_written_out_are_one_run():
     rates = [changed("corruption", "rate", rate) for rate in (1, 1.0)]
     assert rates[0].digest == rates[1].digest
     assert changed("training", "weight_decay", 0).digest == RunConfig.from_mapping(DIGITS).digest
+
+
+def test_numbers_of_a_cache_matter_where_there_is_one():
+    models = [{"frozen": frozen, "cache": cache} for frozen in ("", "features.23") for cache in (True, False)]
+    for model in models:
+        digests = {changed("model", "cache_dtype", dtype, {**DIGITS, "model": model}).digest for dtype in CACHE_DTYPES}
+        assert len(digests) == (3 if model["frozen"] and model["cache"] else 1)
 
 
 def test_numbers_that_are_none_are_refused(tmp_path):

@@ -13,10 +13,10 @@ from typing import IO
 
 from deepgum.errors import DiskFullError
 
-__all__ = ["check_space", "replacing"]
+__all__ = ["FULL", "check_space", "replacing"]
 
-# No space left, a user's quota used up, a file larger than the file system takes.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a full disk: no space left, a user's quota used up, a file larger than the file system takes."""
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:
@@ -82,7 +82,7 @@ def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         temporary.unlink(missing_ok=True)  # before the free bytes are counted
         free = shutil.disk_usage(path.parent).free

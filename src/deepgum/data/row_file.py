@@ -6,7 +6,6 @@ the process (an interrupt, a full disk, a power cut), the rows that the note cou
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepgum.data.disk import check_space, replacing
+from deepgum.data.disk import FULL, check_space, replacing
 from deepgum.errors import DiskFullError
 
 __all__ = ["RowFile"]
@@ -33,7 +32,6 @@ _SECONDS_BETWEEN_NOTES = 5.0
 _SECONDS_BETWEEN_TRIES = 0.2
 # Room for the note, which must be written on a disk that the rows have filled.
 _NOTE_BYTES = 1 << 16
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ class RowFile:
                 finally:
                     self._keep(file.fileno(), rows)
             except OSError as error:
-                if error.errno not in _FULL and not isinstance(error, DiskFullError):
+                if error.errno not in FULL and not isinstance(error, DiskFullError):
                     raise
                 noted_all = self.done() == rows
                 if not noted_all:  # no room was left for the note

@@ -259,6 +259,9 @@ class RunConfig:
         mapping["data"]["options"].pop("root", None)
         if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
             mapping["data"]["content"] = hashlib.sha256(self.data.folder.read_bytes()).hexdigest()
+        if not (self.model.frozen and self.model.cache):
+            # Without a cache there are no numbers in it.
+            mapping["model"]["cache_dtype"] = "float32"
         if "weights" in mapping["model"]:
             mapping["model"]["weights"] = Path(mapping["model"]["weights"]).name
         if not self.corruption.rate:
