@@ -23,7 +23,8 @@ from deepgum.errors import (
 )
 from deepgum.experiments.apply import evaluate_run, predict_inputs
 from deepgum.experiments.config import RunConfig
-from deepgum.experiments.run import load_subset, run
+from deepgum.experiments.run import run
+from deepgum.experiments.run_data import load_subset
 from deepgum.experiments.run_folder import RunFolder
 
 TRAINING = {"epochs_max": 1, "patience": 1}

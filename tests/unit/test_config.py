@@ -3,16 +3,8 @@ from dataclasses import fields, replace
 import pytest
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
-from deepgum.experiments.config import (
-    CACHE_DTYPES,
-    CorruptionConfig,
-    DataConfig,
-    MethodConfig,
-    ModelConfig,
-    RunConfig,
-    read_config,
-    write_config,
-)
+from deepgum.experiments.config import CACHE_DTYPES, CorruptionConfig, DataConfig, MethodConfig, ModelConfig, RunConfig
+from deepgum.experiments.config_file import read_config, write_config
 from deepgum.experiments.datasets import DATASETS
 from deepgum.training import METHODS, PRESETS, DeepGUMOptions, SGDOptions
 

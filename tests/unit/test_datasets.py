@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from PIL import Image
 from deepgum.data.fld import BOX_LIST, LANDMARK_LIST, LANDMARKS
 from deepgum.data.lfw_net import TEST_LIST, TRAIN_LIST
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.experiments.config import RunConfig
 from deepgum.experiments.datasets import DATASETS, FOLDS, check_options
 from deepgum.experiments.request import Request, Subset
+from deepgum.experiments.run_data import load_subset
 
 PARTS = ("train", "validation", "test")
 
@@ -366,3 +369,29 @@ def test_every_data_set_says_how_its_errors_are_counted(tmp_path: Path) -> None:
         assert dataset.measure.landmarks == (dataset.groups == "landmark"), name
         assert dataset.folds in (0, FOLDS)
     assert torch.tensor(DATASETS["fld"].measure.factor) == 224
+
+
+@pytest.mark.parametrize(
+    ("options", "order"),
+    [
+        ({}, None),
+        ({"mirror": "landmarks"}, (0, 1, 2, 3)),
+        ({"swap_pairs": [[0, 1]]}, (2, 3, 0, 1)),
+        ({"mirror": "landmarks", "swap_pairs": [[0, 1]]}, (2, 3, 0, 1)),
+    ],
+)
+def test_a_table_says_how_landmarks_are_mirrored(
+    tmp_path: Path, options: dict[str, Any], order: tuple[int, ...] | None
+) -> None:
+    names = [f"{index}.png" for index in range(10)]
+    for name in names:
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name)
+    table = tmp_path / "points.csv"
+    table.write_text("file,x1,y1,x2,y2\n" + "".join(f"{name},1,2,3,4\n" for name in names))
+    columns = {"image": "file", "targets": ["x1", "y1", "x2", "y2"], "landmarks": True}
+    config = RunConfig.from_mapping(
+        {"data": {"name": "table", "folder": str(table), "image_size": 16, "options": {**columns, **options}}}
+    )
+    config = replace(config, data=replace(config.data, cache_dir=tmp_path / "cache"))
+    mirror = load_subset(config).train.mirror
+    assert (None if mirror is None else mirror.permutation) == order

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from deepgum.cli import main
-from deepgum.experiments.config import read_config
+from deepgum.experiments.config_file import read_config
 from deepgum.experiments.run import run
 from deepgum.models.vgg import VGG16
 

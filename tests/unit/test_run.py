@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import deepgum.experiments.run as module
+import deepgum.experiments.run_data as data_module
 from deepgum.errors import (
     DeepGUMError,
     InvalidDataError,
@@ -21,12 +22,14 @@ from deepgum.errors import (
     OutputFolderError,
     UnreadableImagesError,
 )
-from deepgum.experiments.config import RunConfig, read_config
+from deepgum.experiments.config import RunConfig
+from deepgum.experiments.config_file import read_config
 from deepgum.experiments.network import load_network
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.posteriors import Posteriors
 from deepgum.experiments.predictions import Predictions
-from deepgum.experiments.run import Data, load_subset, run
+from deepgum.experiments.run import run
+from deepgum.experiments.run_data import Data, load_subset
 from deepgum.experiments.run_folder import Examples, RunFolder
 from deepgum.residuals import predict
 
@@ -248,8 +251,8 @@ def test_what_cannot_be_run_leaves_nothing_behind(
 
 def test_runs_on_the_same_data_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
-    original = module.load_subset
-    monkeypatch.setattr(module, "load_subset", lambda *a: loaded.append(a[0].seed) or original(*a))
+    original = data_module.load_subset
+    monkeypatch.setattr(data_module, "load_subset", lambda *a: loaded.append(a[0].seed) or original(*a))
     data, observer = Data(), Observer()
     one, two = tiny(method={"name": "l2"}), tiny(method={"name": "huber"})
     assert data.subset(one, observer) is data.subset(two, observer)

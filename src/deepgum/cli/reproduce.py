@@ -93,7 +93,7 @@ def reproduce(
     """
     with session(threads, GOES_ON) as (terminal, reporter):
         from deepgum.checks import check_choice
-        from deepgum.experiments.reproduce import ARTEFACTS, figure5_options, find_data, make_plan, run_all
+        from deepgum.experiments.reproduce import ARTEFACTS, figure5_options, find_data, folders_of, make_plan, run_all
         from deepgum.experiments.scales import SCALES
         from deepgum.report.reproduction import render
 
@@ -137,12 +137,19 @@ def reproduce(
             )
             for rate in rates or (0.0,)
         ]
-        folders = run_all(plans, out, reporter)
-        rendered = [render(plan, folders, out, scale, "holm" if holm else "none") for plan in plans]
+        failure, folders = None, folders_of(plans, out)
+        try:
+            run_all(plans, out, reporter)
+        except ComparisonError as error:
+            failure = error
+        whole = [plan for plan in plans if all(folders[one.digest].metrics_file.is_file() for one in plan.runs)]
+        rendered = [render(plan, folders, out, scale, "holm" if holm else "none") for plan in whole]
     for result in rendered:
         if result.table is not None:
             terminal.print(result.table.to_rich())
         list_files(terminal, result.files)
+    if failure is not None:
+        raise failure
 
 
 def _figure2(terminal: Console, out: Path) -> None:

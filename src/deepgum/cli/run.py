@@ -48,7 +48,7 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
       deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
     """
     with session(threads, _BEGINS_AGAIN) as (terminal, reporter):
-        from deepgum.experiments.config import read_config
+        from deepgum.experiments.config_file import read_config
         from deepgum.experiments.run import run
         from deepgum.report.run import draw_run, metrics_table
 

@@ -20,11 +20,12 @@ from deepgum.data.pool import PARTS
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError, listing
 from deepgum.evaluation import failure_rate
-from deepgum.experiments.config import RunConfig, read_config
+from deepgum.experiments.config import RunConfig
+from deepgum.experiments.config_file import read_config
 from deepgum.experiments.network import Signature, load_network
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.predictions import Predictions
-from deepgum.experiments.run import load_subset
+from deepgum.experiments.run_data import load_subset
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.experiments.scoring import predict_labelled
 from deepgum.training import check_device

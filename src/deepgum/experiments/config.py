@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-import types
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
-
-import tomli_w
+from typing import Any
 
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
-from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.errors import InvalidParameterError
 from deepgum.experiments.datasets import DATASETS, check_options
 from deepgum.experiments.measure import Measure
+from deepgum.experiments.nested import build, plain
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 
-__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "read_config", "write_config"]
+__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
 
 GROUPS = ("sample", "landmark", "coordinate")
 PUBLISHED = Path("imagenet")
@@ -228,13 +225,13 @@ class RunConfig:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
         """Build a run from nested mappings, as TOML gives them."""
-        built: RunConfig = _build(cls, values)
+        built: RunConfig = build(cls, values)
         return built
 
     def to_mapping(self) -> dict[str, Any]:
         """Return nested mappings of plain values, without what is not set."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
+        mapping: dict[str, Any] = plain(asdict(self))
+        return mapping
 
     @property
     def groups(self) -> str:
@@ -274,110 +271,3 @@ class RunConfig:
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
         return f"{self.data.name}_{self.method.name}_{noise}{fold}_seed{self.seed}_{self.digest}"
-
-
-def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
-    """Read a run from a TOML file.
-
-    Parameters
-    ----------
-    path : Path
-    changes : sequence of str
-        Keys to change, as `section.key=value`; the value as in TOML, or a text without quotes.
-
-    Raises
-    ------
-    InvalidDataError
-        If there is no such file, or it is no TOML; with the line.
-    InvalidParameterError
-        If a key is unknown, missing or has a wrong value; the message names the key.
-    """
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise InvalidDataError(f"'{path}' should be a TOML file that says what to run. {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
-    for change in changes:
-        _change(values, change)
-    return RunConfig.from_mapping(values)
-
-
-def _change(values: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    *sections, last = key.strip().split(".")
-    if not equals or not last:
-        raise InvalidParameterError("set", "'section.key=value'", change)
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InvalidParameterError("set", f"a key in a section; {section!r} is none", change)
-    try:
-        values[last] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        values[last] = text
-
-
-def write_config(config: RunConfig, path: Path) -> None:
-    """Write a run with every default spelled out, so that it stays what it was under later versions."""
-    path.write_text(tomli_w.dumps(config.to_mapping()), encoding="utf-8")
-
-
-def _build(cls: type, values: Any, section: str = "") -> Any:
-    """Build a dataclass from a mapping; every key must be one of its fields, every value of the field's type."""
-    where = section or "the file"
-    if not isinstance(values, Mapping):
-        raise InvalidParameterError(where, "a table of keys and values", values)
-    hints = get_type_hints(cls)
-    known = {f.name: f for f in fields(cls)}
-    built: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{section}.{key}" if section else key
-        if key not in known:
-            error = UnknownNameError(f"a key of [{section}]" if section else "a key", key, known)
-            raise InvalidParameterError(name, error.expected, key, error.hint)
-        built[key] = _convert(hints[key], value, name)
-    for name, f in known.items():
-        if name not in built and f.default is MISSING and f.default_factory is MISSING:
-            raise InvalidParameterError(f"{section}.{name}" if section else name, "given", None)
-    try:
-        return cls(**built)
-    except InvalidParameterError as error:
-        raise (error.within(section) if section else error) from None
-
-
-def _convert(hint: Any, value: Any, name: str) -> Any:
-    """Return a TOML value as a field's type asks; refuse what would have to be guessed."""
-    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
-        return _build(hint, value, name)
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    for kind in kinds:
-        origin = get_origin(kind) or kind
-        if origin is Path and isinstance(value, str | Path):
-            return Path(value).expanduser()
-        if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if origin in (int, str, bool, dict) and type(value) is origin:
-            return value
-    expected = " or ".join(_KINDS[get_origin(kind) or kind] for kind in kinds if kind is not types.NoneType)
-    raise InvalidParameterError(name, expected, value)
-
-
-_KINDS = {
-    Path: "a path",
-    float: "a number",
-    int: "a whole number",
-    str: "a text in quotes",
-    bool: "true or false",
-    dict: "a table of keys and values",
-}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as TOML and JSON know it: paths as text, unset fields left out."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.as_posix() if isinstance(value, Path) else value

@@ -159,6 +159,9 @@ def _load_table(request: Request, seed: int) -> Subset:
     if not columns["targets"]:
         raise InvalidParameterError("options.targets", "the names of one or more columns", request.options["targets"])
     columns["landmarks"] = bool(columns["landmarks"])
+    if columns["mirror"] == "landmarks":
+        # Without pairs every landmark keeps its name.
+        columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
     if columns["image"]:
         columns |= request.images
     pool = load_table(_folder(request), **columns)
@@ -271,6 +274,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 "swap_pairs": [],
                 "root": "",
             },
+            choices={"mirror": ("", "keep", "landmarks")},
         ),
     }
 )

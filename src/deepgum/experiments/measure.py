@@ -19,7 +19,7 @@ class Measure:
     landmarks : bool
         Whether targets are x y of points; errors are then distances, and there is a failure rate.
     moved : float
-        In the targets' unit: labels that corruption moved by less are not counted in `recall_moved`.
+        In the targets' unit: labels that corruption moved by no more are not counted in `recall_moved`.
 
     Examples
     --------

@@ -15,11 +15,13 @@ from deepgum.experiments.config import CorruptionConfig, DataConfig, MethodConfi
 from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.options import CompareOptions
-from deepgum.experiments.run import Data, Title, run
+from deepgum.experiments.run import run
+from deepgum.experiments.run_data import Data, Title
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.experiments.scales import Scale
+from deepgum.training import METHODS
 
-__all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "make_plan", "run_all"]
+__all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "folders_of", "make_plan", "run_all"]
 
 REGRESSIONS = ("l2", "huber", "biweight", "deepgum")
 
@@ -145,6 +147,8 @@ def make_plan(
         options={"clothes": clothes} if dataset == "fld" else {},
     )
     names = methods or ARTEFACTS[artefact].methods
+    for name in names:
+        check_choice("methods", name, METHODS)
     runs = tuple(
         RunConfig(
             data=replace(data, fold=fold),
@@ -207,6 +211,11 @@ def _with_weights(model: ModelConfig, weights: Path | None) -> ModelConfig:
     return model
 
 
+def folders_of(plans: Sequence[Plan], out: Path) -> dict[str, RunFolder]:
+    """Return the folder of every run by its digest; runs that several plans ask for are one."""
+    return {config.digest: RunFolder(out / "runs" / config.stem) for plan in plans for config in plan.runs}
+
+
 def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) -> dict[str, RunFolder]:
     """Train what is not trained yet, and return the folder of every run by its digest.
 
@@ -219,7 +228,7 @@ def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) 
     """
     observer, data = observer or Observer(), Data()
     runs = list({config.digest: config for plan in plans for config in plan.runs}.values())
-    folders = {config.digest: RunFolder(out / "runs" / config.stem) for config in runs}
+    folders = folders_of(plans, out)
     done = {digest for digest, folder in folders.items() if folder.metrics_file.is_file()}
     observer.started(len(runs), len(done))
     failed = []
