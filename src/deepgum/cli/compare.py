@@ -68,6 +68,7 @@ __all__ = ["compare"]
 @click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
 @click.option("--skip-missing", is_flag=True, help="Go on without images that are not there.")
+@click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
 @click.option("--cache-dir", type=FOLDER, metavar="DIR", help="For decoded images.  [default: the user's cache]")
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="New, or of the same settings to go on with.")
 def compare(

@@ -45,6 +45,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @click.option("--device", help="cpu, cuda, cuda:1, mps.  [default: cpu]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
 @click.option("--skip-missing", is_flag=True, help="Go on without images that are not there.")
+@click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
 @click.option("--cache-dir", type=FOLDER, metavar="DIR", help="For decoded images and frozen trunks.")
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="New, or of this command to go on with.")
 def reproduce(
@@ -63,6 +64,7 @@ def reproduce(
     device: str | None,
     threads: int | None,
     skip_missing: bool,
+    skip_unreadable: bool,
     cache_dir: Path | None,
     out: Path,
 ) -> None:
@@ -117,6 +119,7 @@ def reproduce(
                 seeds=seeds,
                 weights=weights,
                 skip_missing=skip_missing,
+                skip_unreadable=skip_unreadable,
                 cache_dir=cache_dir,
             )
             _figure5(terminal, reporter, options, chosen.differences("faces"), scale, out)
@@ -133,6 +136,7 @@ def reproduce(
                 weights=weights,
                 clothes=clothes,
                 skip_missing=skip_missing,
+                skip_unreadable=skip_unreadable,
                 cache_dir=cache_dir,
             )
             for rate in rates or (0.0,)

@@ -46,8 +46,8 @@ class CompareOptions:
         The network; a name alone stands for one without pretrained weights, trained as a whole.
     sgd : SGDOptions
         The same for every method.
-    skip_missing : bool
-        Go on without images that are not there.
+    skip_missing, skip_unreadable : bool
+        Go on without images that are not there, or that cannot be decoded.
     cache_dir : Path, optional
         Of the decoded crops.
 
@@ -70,6 +70,7 @@ class CompareOptions:
     model: ModelConfig | str = "facenet"
     sgd: SGDOptions = field(default_factory=SGDOptions)
     skip_missing: bool = False
+    skip_unreadable: bool = False
     cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
@@ -115,6 +116,8 @@ class CompareOptions:
             "groups": self.groups,
             "model": _described(self.network),
             "skip_missing": self.skip_missing,
+            # Named only where it is set: results without it keep their keys.
+            **({"skip_unreadable": True} if self.skip_unreadable else {}),
             **sgd,
         }
 
@@ -140,6 +143,7 @@ class CompareOptions:
             validation_size=self.validation_size,
             image_size=self.shared["image_size"],
             skip_missing=self.skip_missing,
+            skip_unreadable=self.skip_unreadable,
             cache_dir=self.cache_dir,
             on_progress=observer.reading,
             # Gray for the small network on faces, as in every run that was recorded; published weights want colour.

@@ -125,6 +125,7 @@ def make_plan(
     weights: Path | None = None,
     clothes: str = "upper",
     skip_missing: bool = False,
+    skip_unreadable: bool = False,
     cache_dir: Path | None = None,
 ) -> Plan:
     """Return the runs that an artefact needs.
@@ -143,6 +144,7 @@ def make_plan(
         folder=folder,
         image_size=None if features else scale.image_size,
         skip_missing=skip_missing,
+        skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         options={"clothes": clothes} if dataset == "fld" else {},
     )
@@ -173,6 +175,7 @@ def figure5_options(
     seeds: tuple[int, ...],
     weights: Path | None = None,
     skip_missing: bool = False,
+    skip_unreadable: bool = False,
     cache_dir: Path | None = None,
 ) -> CompareOptions:
     """Return the grid of Figure 5 at a scale, on all faces.
@@ -194,6 +197,7 @@ def figure5_options(
         model=model,
         sgd=scale.faces_sgd,
         skip_missing=skip_missing,
+        skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
     )
 
