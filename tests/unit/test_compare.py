@@ -389,3 +389,19 @@ def test_a_free_folder_is_the_next_in_number(tmp_path):
     assert free_folder(tmp_path / "demo") == tmp_path / "demo-2"
     (tmp_path / "demo-2").mkdir()
     assert free_folder(tmp_path / "demo") == tmp_path / "demo-3"
+
+
+def test_landmarks_in_pixels_are_the_same_landmarks():
+    fractions, pixels = (replace(OPTIONS, pixels=pixels) for pixels in (False, True))
+    one, other = (make_cell(options.load(0, Observer()), "l-ugo", 0.5, 0) for options in (fractions, pixels))
+    torch.testing.assert_close(other.train.targets, 224 * one.train.targets)
+    torch.testing.assert_close(other.corruption.displacement, 224 * one.corruption.displacement)
+    results = [StubTrainer()("l2", cell.train, cell.validation, groups="landmark", seed=0) for cell in (one, other)]
+    scores = [
+        score_run(result, cell, "landmark", SGDOptions(), options.measure)[0]
+        for result, cell, options in zip(results, (one, other), (fractions, pixels), strict=True)
+    ]
+    assert scores[1].failure_rate == pytest.approx(scores[0].failure_rate)
+    assert scores[1].mae == pytest.approx(224 * scores[0].mae)
+    assert scores[1].nme == pytest.approx(scores[0].nme)
+    assert [run.digest for run in fractions.runs()] != [run.digest for run in pixels.runs()]

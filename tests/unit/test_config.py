@@ -22,12 +22,12 @@ CHANGED = {
         "fold": 1,
         "skip_missing": True,
         "skip_unreadable": True,
+        "pixels": True,
         "options": {"table": "angles.csv"},
     },
     "model": {
         "name": "vgg16",
         "weights": "weights.pth",
-        "sha256": "0123abcd",
         "frozen": "features.23",
         "fc_width": 512,
         "cache_dtype": "float16",
@@ -46,6 +46,8 @@ CHANGED = {
 }
 # What says where the files are, or on what the same result is computed.
 WITHOUT_EFFECT = {("data", "folder"), ("data", "cache_dir"), ("model", "cache"), ("training", "device")}
+# What is only checked.
+WITHOUT_EFFECT |= {("model", "sha256")}
 
 
 def changed(section, key, value, of=DIGITS):
@@ -227,7 +229,9 @@ def test_the_digest_says_nothing_of_where_files_are(tmp_path):
 
 @pytest.mark.parametrize(("section", "key"), [(section, key) for section in CHANGED for key in CHANGED[section]])
 def test_the_digest_depends_on_what_changes_a_result(section, key):
-    start = {"data": {"name": "mcgill", "folder": "here"}, "model": {"frozen": "features.30"}}
+    # Only landmarks can be in pixels, and only videos have folds.
+    name = "fld" if key == "pixels" else "mcgill"
+    start = {"data": {"name": name, "folder": "here"}, "model": {"frozen": "features.30"}}
     assert changed(section, key, CHANGED[section][key], start).digest != RunConfig.from_mapping(start).digest
 
 
@@ -283,3 +287,20 @@ def test_numbers_that_are_none_are_refused(tmp_path):
     for text in ("rate = nan", "rate = inf"):
         with pytest.raises(InvalidParameterError, match=r"corruption\.rate"):
             written(tmp_path, f"[data]\nname = 'digits'\n[corruption]\n{text}\n")
+
+
+def test_the_digest_knows_weights_by_what_they_are(tmp_path):
+    first, second, third = (tmp_path / name for name in ("a.pth", "b.pth", "c.pth"))
+    first.write_bytes(b"weights")
+    second.write_bytes(b"weights")
+    third.write_bytes(b"others")
+    digests = [changed("model", "weights", str(path)).digest for path in (first, second, third)]
+    assert digests[0] == digests[1] != digests[2]
+    third.write_bytes(b"weights ")
+    assert changed("model", "weights", str(third)).digest not in digests
+
+
+def test_pixels_are_of_landmarks():
+    assert changed("data", "pixels", True).measure.unit == "px of 224"
+    with pytest.raises(InvalidParameterError, match=r"data\.pixels"):
+        RunConfig.from_mapping({"data": {"name": "utkface", "folder": "faces", "pixels": True}})

@@ -147,3 +147,14 @@ def test_features_that_are_not_finite_are_named(name: str, shape: tuple[int, ...
     arrays[name].view(6, -1)[4, 1] = INF
     with pytest.raises(InvalidDataError, match=f"`{name}` should be finite. Found 1 samples that are not: s4"):
         make(**arrays)
+
+
+def test_scaled_targets_are_mirrored_as_those_of_the_original():
+    targets = torch.tensor([[0.25, 0.5, 0.75, 0.5], [0.1, 0.2, float("nan"), 0.4]])
+    mirror = Mirror.landmarks([(0, 1)], n_landmarks=2)
+    data = RegressionData.from_arrays(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), targets, mirror=mirror)
+    scaled = data.scaled(224)
+    torch.testing.assert_close(
+        scaled.mirror.targets(scaled.targets), 224 * mirror.targets(targets), equal_nan=True, rtol=1e-6, atol=1e-4
+    )
+    assert (scaled.normaliser == 224).all()

@@ -127,8 +127,8 @@ def test_a_plan_has_a_run_for_each_method_fold_and_seed(tmp_path: Path) -> None:
     ]
     methods = ARTEFACTS["figure4"].methods
     assert {"l2", "huber", "biweight", "dex", "dexgum", "deepgum"} == set(methods)
-    plan = make_plan("figure4", "utkface", tmp_path, TINY, rate=0.3, seeds=(0, 4))
-    assert {(run.method.name, run.seed) for run in plan.runs} == set(itertools.product(methods, (0, 4)))
+    plan = make_plan("figure4", "utkface", tmp_path, TINY, rate=0.3, seed=4)
+    assert [(run.method.name, run.seed) for run in plan.runs] == [(name, 4) for name in methods]
     assert all((run.corruption.noise, run.corruption.rate) == ("uniform", 0.3) for run in plan.runs)
     for name in ("mcgill", "head-pose"):
         runs = make_plan("table2", name, tmp_path, TINY).runs

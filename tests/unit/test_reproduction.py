@@ -148,24 +148,13 @@ def test_failures_of_table_1_are_farther_than_5_percent_of_224_pixels(tmp_path: 
     assert "11.2 pixels" in (tmp_path / "table1.md").read_text()
 
 
-def test_an_image_counts_once_however_many_seeds_tested_it(tmp_path: Path) -> None:
-    plan = fld_plan(methods=("l2", "deepgum"), seeds=(0, 1))
-    folders = finished(plan, tmp_path, {"l2": np.full((20, 6), 4.0), "deepgum": np.full((20, 6), 2.0)}, UPPER)
-    for run in plan.runs:
-        if run.seed == 1 and run.method.name == "l2":
-            again = Predictions.read(folders[run.digest].predictions)
-            # In another order, and twice as far.
-            order = np.arange(20)[::-1]
-            moved = again.labels + 2 * (again.predicted - again.labels)
-            Predictions(tuple(again.ids[row] for row in order), again.names, moved[order], again.labels[order]).write(
-                folders[run.digest].predictions
-            )
-    render(plan, folders, tmp_path, "cpu")
-    _, rows = table_of(tmp_path / "table1.md")
-    assert [float(rows[label][6].rstrip("*\\")) for label in ("L2", "DeepGUM")] == [6.0, 2.0]
-    text = (tmp_path / "table1.md").read_text()
-    assert "test images 20" in text
-    assert "seeds 0, 1" in text
+def test_every_seed_has_a_table_of_its_own(tmp_path: Path) -> None:
+    for seed, name in ((0, "table1.md"), (4, "table1-seed4.md")):
+        plan = fld_plan(methods=("l2",), seed=seed)
+        render(plan, finished(plan, tmp_path, {"l2": np.full((20, 6), 4.0)}, UPPER), tmp_path, "cpu")
+        text = (tmp_path / name).read_text()
+        assert "test images 20" in text
+        assert f"seed {seed}" in text
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
     help="Of Figure 5.  [default: l-ugo,g-ugo,ngo]",
 )
 @click.option("--methods", metavar="NAMES", callback=NAMES, help="Which.  [default: the paper's]")
-@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="Each trains all.  [default: 0]")
+@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="A table each.  [default: 0]")
 @click.option("--clothes", default="upper", show_default=True, help="Of FLD: upper, lower or full.")
 @click.option("--holm", is_flag=True, help="Correct the stars for the number of tests.")
 @click.option("--precision", help="float32 or bf16.  [default: the scale's]")
@@ -115,7 +115,7 @@ def reproduce(
                 chosen,
                 noises=noises,
                 rates=rates or _RATES,
-                methods=methods or ARTEFACTS[artefact].methods,
+                methods=methods,
                 seeds=seeds,
                 weights=weights,
                 skip_missing=skip_missing,
@@ -131,7 +131,7 @@ def reproduce(
                 folder,
                 chosen,
                 rate=rate,
-                seeds=seeds,
+                seed=seed,
                 methods=methods,
                 weights=weights,
                 clothes=clothes,
@@ -139,6 +139,7 @@ def reproduce(
                 skip_unreadable=skip_unreadable,
                 cache_dir=cache_dir,
             )
+            for seed in seeds
             for rate in rates or (0.0,)
         ]
         failure, folders = None, folders_of(plans, out)

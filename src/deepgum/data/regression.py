@@ -138,6 +138,20 @@ class RegressionData:
             mirrored_inputs=None if self.mirrored_inputs is None else take_rows(self.mirrored_inputs, rows),
         )
 
+    def scaled(self, factor: float) -> RegressionData:
+        """Return the same samples with their targets in another unit: `factor` times as many of it.
+
+        Examples
+        --------
+        >>> data = RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [0.25]], normaliser=[1.0, 0.5])
+        >>> data.scaled(224).targets.flatten(), data.scaled(224).normaliser
+        (tensor([112.,  56.]), tensor([224., 112.]))
+        """
+        mirror = self.mirror
+        if mirror is not None:
+            mirror = replace(mirror, offset=tuple(factor * offset for offset in mirror.offset))
+        return replace(self, targets=factor * self.targets, normaliser=factor * self.normaliser, mirror=mirror)
+
     def with_targets(self, targets: Tensor) -> RegressionData:
         """Return the same samples under other targets (n, d)."""
         return replace(self, targets=targets)

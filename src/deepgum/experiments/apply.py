@@ -22,6 +22,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImage
 from deepgum.evaluation import failure_rate
 from deepgum.experiments.config import RunConfig
 from deepgum.experiments.config_file import read_config
+from deepgum.experiments.measure import PIXELS
 from deepgum.experiments.network import Signature, load_network
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.predictions import Predictions
@@ -116,7 +117,9 @@ def predict_inputs(
     files = _image_files(inputs, config)
     samples, files = _images(files, signature, skip_unreadable, config.data.cache_dir, observer or Observer())
     predictions = predict_labelled(network.to(config.training.device), samples, config.training)
-    return _in_pixels(predictions, files) if config.measure.landmarks else predictions
+    if not config.measure.landmarks:
+        return predictions
+    return _in_pixels(predictions, files, PIXELS if config.data.pixels else 1.0)
 
 
 def _finished(run: Path) -> RunConfig:
@@ -166,9 +169,9 @@ def _images(
     return data, [files[row] for row in rows]
 
 
-def _in_pixels(predictions: Predictions, files: Sequence[Path]) -> Predictions:
-    """Return landmarks in pixels of their image files, given in fractions of the smallest square around each."""
-    points = predictions.predicted.copy()
+def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) -> Predictions:
+    """Return landmarks in pixels of their image files; they are given in squares around these that are `width` wide."""
+    points = predictions.predicted / width
     for row, file in enumerate(files):
         with Image.open(file) as image:
             left, top, side = Square.around(0, image.width, 0, image.height, scale=1)

@@ -52,7 +52,7 @@ def make_cell(subset: Subset, noise: str, rate: float, seed: int) -> Cell:
     True
     """
     corruptions = [
-        corrupt(data.targets, noise, rate, generator(seed, stream))
+        corrupt(data.targets, noise, rate, generator(seed, stream), subset.width)
         for data, stream in ((subset.train, TRAIN), (subset.validation, VALIDATION))
     ]
     train, validation = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deepgum.errors import DeepGUMError, OutputFolderError, listing
-from deepgum.experiments.config import RunConfig
+from deepgum.experiments.config import PUBLISHED, RunConfig
 from deepgum.experiments.config_file import read_config
 from deepgum.experiments.run_folder import RunFolder
 
@@ -14,6 +14,9 @@ __all__ = ["is_done"]
 
 def is_done(folder: RunFolder, config: RunConfig) -> bool:
     """Whether the run is done; refuse a folder that holds anything but a run of this configuration.
+
+    A run that was never finished does not count: its folder may be taken over, so that one that failed does not stand
+    in the way of the corrected command.
 
     Raises
     ------
@@ -40,13 +43,18 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
     # A table may have been moved; `digest` reads it where it is now.
     table = config.data.name == before.data.name == "table"
     there = replace(before, data=replace(before.data, folder=config.data.folder)) if table else before
+    done = folder.metrics_file.is_file()
+    if not done and not folder.foreign():
+        return False
     if there.digest != config.digest:
         raise OutputFolderError(
             f"'{folder.path}' should be of this run. It holds another: {_differences(before, config)}. "
             "Give another output folder. Nothing was written."
         )
-    done = folder.metrics_file.is_file()
-    if done and table and folder.metrics().key != config.digest:
+    # Without the weights that it began from, a run's key cannot be made again.
+    weights = config.model.weights
+    complete = weights is None or weights == PUBLISHED or weights.is_file()
+    if done and table and complete and folder.metrics().key != config.digest:
         raise OutputFolderError(
             f"'{folder.path}' should be of this run. The table '{config.data.folder}' has changed since. "
             "Give another output folder. Nothing was written."

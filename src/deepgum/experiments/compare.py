@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from deepgum import __version__
 from deepgum.errors import ComparisonError, DeepGUMError
 from deepgum.experiments.cells import Cell, make_cell
-from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.folder import OutputFolder
 from deepgum.experiments.network import Network, prepare
 from deepgum.experiments.observer import Observer
@@ -127,7 +126,7 @@ def train_and_score(
         seed=run.seed,
         on_event=observer.trained,
     )
-    scores, posteriors = score_run(result, cell, run.groups, options.sgd, DATASETS[options.dataset].measure)
+    scores, posteriors = score_run(result, cell, run.groups, options.sgd, options.measure)
     path = folder.posteriors / f"{run.stem}.parquet"
     posteriors.write(path, method=run.method, noise=run.noise, rate=f"{run.rate:g}", seed=str(run.seed), key=run.digest)
     record = RunRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.datasets import DATASETS, check_options
 from deepgum.experiments.measure import Measure
 from deepgum.experiments.nested import build, plain
+from deepgum.models.weights import SUFFIXES
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 
 __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
@@ -31,7 +33,7 @@ class DataConfig:
     Parameters
     ----------
     name : str
-        A key of `deepgum.experiments.datasets.DATASETS`.
+        A key of `deepgum.experiments.datasets.DATASETS`; `csv` stands for `table`.
     folder : Path, optional
         Where the data set is; for `table` the file. Relative to the working directory.
     image_size : int, optional
@@ -46,6 +48,9 @@ class DataConfig:
         Go on without images that are not there, or that cannot be decoded.
     cache_dir : Path, optional
         Of decoded crops and of frozen trunks' outputs.
+    pixels : bool
+        Landmarks in pixels of an image 224 wide, as the paper's networks predict them, and not in fractions of the
+        image's side. The steps of plain SGD depend on it, and a learning rate is one for a unit.
     options : dict
         Of the data set alone, for example the columns of a table.
     """
@@ -61,9 +66,12 @@ class DataConfig:
     skip_missing: bool = False
     skip_unreadable: bool = False
     cache_dir: Path | None = None
+    pixels: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.name == "csv":
+            object.__setattr__(self, "name", "table")
         check_choice("name", self.name, DATASETS)
         if DATASETS[self.name].needs_folder and self.folder is None:
             raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
@@ -115,15 +123,20 @@ class ModelConfig:
         check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
 
     def check_weights(self, parameter: str = "weights") -> None:
-        """Refuse weights that are not there, before a training: a run that is done can do without them.
+        """Refuse weights that cannot be, before a training: a run that is done can do without them.
 
         Raises
         ------
         InvalidParameterError
-            If there is no such file.
+            Under the name `parameter`, if there is no such file, or it is of no kind that can be read.
         """
-        if self.weights not in (None, PUBLISHED) and not self.weights.is_file():
-            raise InvalidParameterError(parameter, "a file of pretrained weights", str(self.weights), "There is none.")
+        if self.weights in (None, PUBLISHED):
+            return
+        expected = f"a file of pretrained weights ({', '.join(SUFFIXES)})"
+        if self.weights.suffix not in SUFFIXES:
+            raise InvalidParameterError(parameter, expected, str(self.weights))
+        if not self.weights.is_file():
+            raise InvalidParameterError(parameter, expected, str(self.weights), "There is none.")
 
 
 @dataclass(frozen=True)
@@ -214,6 +227,9 @@ class RunConfig:
         if NOISES[self.corruption.noise].of_landmarks and self.corruption.rate and not landmarks:
             hint = f"The targets of {self.data.name!r} are no points."
             raise InvalidParameterError("corruption.noise", "'uniform'", self.corruption.noise, hint)
+        if self.data.pixels and not landmarks:
+            hint = f"The targets of {self.data.name!r} are no points."
+            raise InvalidParameterError("data.pixels", "false", True, hint)
         if self.method.groups == "landmark" and not landmarks:
             hint = f"The targets of {self.data.name!r} are no points."
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
@@ -243,7 +259,8 @@ class RunConfig:
     def measure(self) -> Measure:
         """In what errors are counted; a table says by itself whether its targets are landmarks."""
         measure = DATASETS[self.data.name].measure
-        return replace(measure, landmarks=measure.landmarks or bool(self.data.options.get("landmarks")))
+        measure = replace(measure, landmarks=measure.landmarks or bool(self.data.options.get("landmarks")))
+        return measure.in_pixels() if self.data.pixels else measure
 
     @property
     def digest(self) -> str:
@@ -255,12 +272,16 @@ class RunConfig:
         # Of a table: the folder of its images. The table itself is known by what it says, and not by where it is.
         mapping["data"]["options"].pop("root", None)
         if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
-            mapping["data"]["content"] = hashlib.sha256(self.data.folder.read_bytes()).hexdigest()
+            mapping["data"]["content"] = _content(self.data.folder)
+        if not self.data.pixels:
+            # Named only where it is set: runs that were made before there was a choice keep their keys.
+            del mapping["data"]["pixels"]
         if not (self.model.frozen and self.model.cache):
             # Without a cache there are no numbers in it.
             mapping["model"]["cache_dtype"] = "float32"
-        if "weights" in mapping["model"]:
-            mapping["model"]["weights"] = Path(mapping["model"]["weights"]).name
+        mapping["model"].pop("sha256")
+        if self.model.weights is not None:
+            mapping["model"]["weights"] = _content(self.model.weights)
         if not self.corruption.rate:
             mapping["corruption"] = {}
         return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
@@ -271,3 +292,17 @@ class RunConfig:
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
         return f"{self.data.name}_{self.method.name}_{noise}{fold}_seed{self.seed}_{self.digest}"
+
+
+def _content(path: Path) -> str:
+    """Return what a file holds, in a word; its name, where it is not there."""
+    if not path.is_file():
+        return path.name
+    found = path.stat()
+    return _hash(path, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _hash(path: Path, size: int, modified: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

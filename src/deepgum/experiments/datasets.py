@@ -29,6 +29,7 @@ __all__ = ["DATASETS", "Dataset", "check_options"]
 
 FOLDS = 7
 """Of a cross-validation (section 4.3 of the paper)."""
+_LISTS_OF_TEXTS = ("targets", "features", "parts")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def check_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
     UnknownNameError
         If it has no such option.
     InvalidParameterError
-        If a value is of another type than the default.
+        If a value is of another type than the default, or what a list holds is no text.
     """
     known = DATASETS[check_choice("name", dataset, DATASETS)].options
     for name in options:
@@ -84,6 +85,8 @@ def check_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if type(options[name]) is not (kind := type(known[name])):
             expected = {str: "a text in quotes", bool: "true or false", list: "a list"}[kind]
             raise InvalidParameterError(f"options.{name}", expected, options[name])
+        if name in _LISTS_OF_TEXTS and not all(isinstance(item, str) for item in options[name]):
+            raise InvalidParameterError(f"options.{name}", "a list of texts in quotes", options[name])
         if name in DATASETS[dataset].choices:
             check_choice(f"options.{name}", options[name], DATASETS[dataset].choices[name])
     return {**known, **options}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Measure"]
+__all__ = ["PIXELS", "Measure"]
+
+PIXELS = 224.0
+"""The width of the paper's images, in whose pixels its networks predict landmarks."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,7 @@ class Measure:
     factor: float = 1.0
     landmarks: bool = True
     moved: float = 0.05
+
+    def in_pixels(self) -> Measure:
+        """Return the measure of the same landmarks when their targets are in pixels of the paper's images."""
+        return replace(self, unit="px of 224", factor=1.0, moved=PIXELS * self.moved)

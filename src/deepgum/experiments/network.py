@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -97,17 +97,18 @@ def prepare(
     folder = cache_dir or default_cache_dir()
     # Only training samples are ever mirrored.
     parts = (subset.train, replace(subset.validation, mirror=None), replace(subset.test, mirror=None))
-    features = [
+    train, validation, test = (
         cache_features(trunk, part, folder, dtype=config.cache_dtype, device=device, on_progress=on_progress)
         for part in parts
-    ]
+    )
+    features = Subset(train, validation, test, subset.width)
 
     def whole(model: nn.Module) -> nn.Module:
         assert isinstance(model, Regressor | DeepExpectation)
         model.backbone = TrunkAndHead(trunk, model.backbone)
         return model
 
-    return Network(Subset(*features), lambda _, n: _split(backbone(images, n), config.frozen).head, whole)
+    return Network(features, lambda _, n: _split(backbone(images, n), config.frozen).head, whole)
 
 
 def _split(network: nn.Module, frozen: str) -> TrunkAndHead:
@@ -123,16 +124,23 @@ def _backbone(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.M
     if config.name != "vgg16":
         model = build_backbone(config.name, data, n_outputs)
         if config.weights is not None:
-            load_weights(model, config.weights, sha256=config.sha256 or None)
+            _load(model, config.weights, config)
         return model
     size = data.inputs.shape[-1]
     vgg = VGG16(n_outputs, image_size=size, fc_width=config.fc_width)
     if config.weights is not None:
         path = download_vgg16_weights() if config.weights == PUBLISHED else config.weights
-        # Published fully connected layers are of 224 pixels and of their own width.
-        fresh = () if (size, config.fc_width) == (224, 4096) else ("classifier.",)
-        load_weights(vgg, path, sha256=config.sha256 or None, fresh=fresh)
+        # Fully connected layers are of an image size and a width, and the file's may be of others.
+        _load(vgg, path, config, fitting=("classifier.",))
     return vgg
+
+
+def _load(model: nn.Module, path: Path, config: ModelConfig, fitting: Sequence[str] = ()) -> None:
+    try:
+        load_weights(model, path, sha256=config.sha256 or None, fitting=fitting)
+    except InvalidParameterError as error:
+        name = "weights" if error.parameter == "path" else error.parameter
+        raise InvalidParameterError(name, error.expected, error.found, error.hint) from error
 
 
 def save_network(model: nn.Module, signature: Signature, folder: Path) -> None:

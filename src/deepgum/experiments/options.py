@@ -13,6 +13,7 @@ from deepgum.data.corruption import NOISES
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.config import ModelConfig
 from deepgum.experiments.datasets import DATASETS
+from deepgum.experiments.measure import PIXELS, Measure
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.records import RunKey
 from deepgum.experiments.request import Request, Subset
@@ -44,6 +45,8 @@ class CompareOptions:
         By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
     model : ModelConfig or str
         The network; a name alone stands for one without pretrained weights, trained as a whole.
+    pixels : bool
+        Landmarks in pixels of an image 224 wide instead of fractions; see `deepgum.experiments.config.DataConfig`.
     sgd : SGDOptions
         The same for every method.
     skip_missing, skip_unreadable : bool
@@ -69,6 +72,7 @@ class CompareOptions:
     groups: str | None = None
     model: ModelConfig | str = "facenet"
     sgd: SGDOptions = field(default_factory=SGDOptions)
+    pixels: bool = False
     skip_missing: bool = False
     skip_unreadable: bool = False
     cache_dir: Path | None = None
@@ -91,6 +95,8 @@ class CompareOptions:
                 check(name, value)
             if not values or len(set(values)) < len(values):
                 raise InvalidParameterError(name, "one or more values, each once", values)
+        if self.pixels and not DATASETS[self.dataset].measure.landmarks:
+            raise InvalidParameterError("pixels", "False", True, f"The targets of {self.dataset!r} are no points.")
         if not DATASETS[self.dataset].measure.landmarks:
             for noise in self.noises:
                 if NOISES[noise].of_landmarks and any(self.rates):
@@ -118,8 +124,15 @@ class CompareOptions:
             "skip_missing": self.skip_missing,
             # Named only where it is set: results without it keep their keys.
             **({"skip_unreadable": True} if self.skip_unreadable else {}),
+            **({"pixels": True} if self.pixels else {}),
             **sgd,
         }
+
+    @property
+    def measure(self) -> Measure:
+        """In what errors are counted."""
+        measure = DATASETS[self.dataset].measure
+        return measure.in_pixels() if self.pixels else measure
 
     @property
     def network(self) -> ModelConfig:
@@ -150,7 +163,8 @@ class CompareOptions:
             colour=(self.dataset, self.network.name) != ("lfw-net", "facenet"),
             options=DATASETS[self.dataset].options,
         )
-        return DATASETS[self.dataset].load(request, seed)
+        subset = DATASETS[self.dataset].load(request, seed)
+        return subset.scaled(PIXELS) if self.pixels else subset
 
 
 def _described(model: ModelConfig) -> str | dict[str, Any]:

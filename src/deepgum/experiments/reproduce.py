@@ -99,6 +99,7 @@ class Plan:
     Attributes
     ----------
     artefact, dataset : str
+    seed : int
     rate : float
         Share of the training and validation labels that are replaced by uniform ones; 0 for labels as they are.
     runs : tuple of RunConfig
@@ -109,6 +110,7 @@ class Plan:
     artefact: str
     dataset: str
     rate: float
+    seed: int
     runs: tuple[RunConfig, ...]
     differences: Mapping[str, tuple[Any, Any]]
 
@@ -120,7 +122,7 @@ def make_plan(
     scale: Scale,
     *,
     rate: float = 0.0,
-    seeds: Sequence[int] = (0,),
+    seed: int = 0,
     methods: Sequence[str] | None = None,
     weights: Path | None = None,
     clothes: str = "upper",
@@ -143,26 +145,29 @@ def make_plan(
         name=dataset,
         folder=folder,
         image_size=None if features else scale.image_size,
+        train_size=scale.train_sizes.get(dataset),
+        pixels=scale.pixels and DATASETS[dataset].measure.landmarks,
         skip_missing=skip_missing,
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         options={"clothes": clothes} if dataset == "fld" else {},
     )
-    names = methods or ARTEFACTS[artefact].methods
+    names = methods or scale.methods(ARTEFACTS[artefact].methods)
     for name in names:
         check_choice("methods", name, METHODS)
     runs = tuple(
         RunConfig(
             data=replace(data, fold=fold),
             model=model,
-            method=MethodConfig(name),
+            method=MethodConfig(name, options=dict(scale.method_options.get(name, {}))),
             corruption=CorruptionConfig("uniform", rate),
             training=sgd,
             seed=seed,
         )
-        for seed, fold, name in itertools.product(seeds, range(max(1, DATASETS[dataset].folds)), names)
+        for fold, name in itertools.product(range(max(1, DATASETS[dataset].folds)), names)
     )
-    return Plan(artefact, dataset, rate, runs, scale.differences("features" if features else "images"))
+    differences = scale.differences("features" if features else "images", dataset)
+    return Plan(artefact, dataset, rate, seed, runs, differences)
 
 
 def figure5_options(
@@ -171,7 +176,7 @@ def figure5_options(
     *,
     noises: tuple[str, ...],
     rates: tuple[float, ...],
-    methods: tuple[str, ...],
+    methods: tuple[str, ...] | None,
     seeds: tuple[int, ...],
     weights: Path | None = None,
     skip_missing: bool = False,
@@ -191,9 +196,10 @@ def figure5_options(
         data=folder,
         noises=noises,
         rates=rates,
-        methods=methods,
+        methods=methods or scale.methods(ARTEFACTS["figure5"].methods),
         seeds=seeds,
         image_size=scale.faces_size,
+        pixels=scale.pixels,
         model=model,
         sgd=scale.faces_sgd,
         skip_missing=skip_missing,

@@ -69,11 +69,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Subset:
-    """Clean training, validation and test samples."""
+    """Clean training, validation and test samples; `width` is that of the images in the unit of landmarks."""
 
     train: RegressionData
     validation: RegressionData
     test: RegressionData
+    width: float = 1.0
+
+    def scaled(self, factor: float) -> Subset:
+        """Return the same samples with targets in another unit: `factor` times as many of it."""
+        train, validation, test = (part.scaled(factor) for part in (self.train, self.validation, self.test))
+        return Subset(train, validation, test, factor * self.width)
 
 
 def split(pool: RegressionData, test: RegressionData, request: Request, seed: int) -> Subset:
@@ -122,7 +128,7 @@ def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed:
             raise InvalidParameterError("train_size", f"at most {len(train)}, with this split", request.train_size)
         order = torch.randperm(len(train), generator=generator(seed, SUBSET))[: request.train_size]
         train = train[order.sort().values]
-    return Subset(*(pool.data.subset(part) for part in (train, validation, test)))
+    return Subset(pool.data.subset(train), pool.data.subset(validation), pool.data.subset(test))
 
 
 def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor, Tensor, Tensor]:

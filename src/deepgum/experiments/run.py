@@ -108,7 +108,7 @@ def run(
     result.history.write_jsonl(folder.history_file)
     posteriors.write(folder.posteriors, method=config.method.name, key=config.digest)
     predictions.write(folder.predictions)
-    examples = Examples.of(clean, cell, result, posteriors, predictions, SHOWN, measure.factor)
+    examples = Examples.of(clean, cell, result, posteriors, predictions, SHOWN, clean.width, measure.factor)
     if examples is not None:
         examples.write(folder.examples)
     whole = network.whole(result.model)

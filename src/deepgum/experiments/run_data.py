@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deepgum.experiments.config import RunConfig
 from deepgum.experiments.datasets import DATASETS
+from deepgum.experiments.measure import PIXELS
 from deepgum.experiments.network import Network, prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.request import Request, Subset
@@ -36,7 +37,8 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
         fold=data.fold,
         options=data.options,
     )
-    return DATASETS[data.name].load(request, config.seed)
+    subset = DATASETS[data.name].load(request, config.seed)
+    return subset.scaled(PIXELS) if data.pixels else subset
 
 
 class Data:

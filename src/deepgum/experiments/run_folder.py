@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +25,22 @@ if TYPE_CHECKING:
     from deepgum.training import TrainingResult
 
 __all__ = ["Examples", "Metrics", "RunFolder"]
+
+_PICTURES = [
+    f"{name}.{kind}" for name in ("history", "posteriors", "suspects", "predictions") for kind in ("png", "svg")
+]
+_PARTIAL = re.compile(r"\..*\.(partial|tmp)")
+_FILES = (
+    "config.toml",
+    "environment.json",
+    "examples.npz",
+    "history.jsonl",
+    "network.json",
+    "posteriors.parquet",
+    "predictions.parquet",
+    "weights.safetensors",
+    *_PICTURES,
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +117,7 @@ class Examples:
         posteriors: Posteriors,
         predictions: Predictions,
         most: int,
+        width: float = 1.0,
         factor: float = 1.0,
     ) -> Examples | None:
         """Choose what to show; None where the samples are no images."""
@@ -115,12 +135,12 @@ class Examples:
         return cls(
             suspects=np.asarray(clean.train.inputs)[order],
             suspect_ids=tuple(cell.train.ids[row] for row in order),
-            given=given[order],
-            predicted=predicted[order],
+            given=given[order] / width,
+            predicted=predicted[order] / width,
             responsibilities=lowest[order],
             tests=np.asarray(clean.test.inputs[shown]),
-            test_predicted=predictions.predicted[shown] / factor,
-            test_labels=predictions.labels[shown] / factor,
+            test_predicted=predictions.predicted[shown] / (factor * width),
+            test_labels=predictions.labels[shown] / (factor * width),
         )
 
     def write(self, path: Path) -> None:
@@ -131,9 +151,18 @@ class Examples:
 
     @classmethod
     def read(cls, path: Path) -> Examples:
-        """Read a file that `write` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            values = {f.name: arrays[f.name] for f in fields(cls)}
+        """Read a file that `write` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is no such file, or it is not one of `write`'s.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                values = {f.name: arrays[f.name] for f in fields(cls)}
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InvalidDataError(f"'{path}' should hold the images of a run. It cannot be read: {error}.") from error
         return cls(**{**values, "suspect_ids": tuple(values["suspect_ids"].tolist())})
 
 
@@ -155,9 +184,16 @@ class RunFolder:
         self.history_file = path / "history.jsonl"
         self.examples = path / "examples.npz"
 
+    def foreign(self) -> list[str]:
+        """Return the names of what is in the folder and no run has made."""
+        present = (entry for entry in self.path.iterdir() if not _PARTIAL.fullmatch(entry.name))
+        return sorted(entry.name for entry in present if entry.name not in _FILES or not entry.is_file())
+
     def claim(self) -> None:
-        """Make the folder."""
+        """Make the folder for a run that begins; what a run that was not finished left there is removed."""
         self.path.mkdir(parents=True, exist_ok=True)
+        for name in _FILES:
+            (self.path / name).unlink(missing_ok=True)
 
     def finish(self, metrics: Metrics) -> None:
         """Write the scores: from here on the run is done."""

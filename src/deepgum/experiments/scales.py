@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from deepgum.experiments.config import ModelConfig
+from deepgum.models.vgg import LAST_BLOCK
 from deepgum.training import SGDOptions
 
 __all__ = ["SCALES", "Scale"]
@@ -32,6 +33,14 @@ class Scale:
         The network of Figure 5, which needs 45 trainings and more.
     faces_size : int
     faces_sgd : SGDOptions
+    pixels : bool
+        Landmarks in pixels of the paper's images; otherwise in fractions of an image's side.
+    train_sizes : Mapping
+        Training samples by data set, where not all there are.
+    deepgum : str
+        The method that stands for DeepGUM where the user names none.
+    method_options : Mapping
+        Options by method.
     """
 
     images: ModelConfig
@@ -42,18 +51,29 @@ class Scale:
     faces: ModelConfig
     faces_size: int
     faces_sgd: SGDOptions
+    pixels: bool = False
+    train_sizes: Mapping[str, int] = field(default_factory=dict)
+    deepgum: str = "deepgum"
+    method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def methods(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the methods of an artefact at this scale."""
+        return tuple(self.deepgum if name == "deepgum" else name for name in names)
 
     def with_training(self, **changes: Any) -> Scale:
         """Return the scale with fields of every `SGDOptions` changed."""
         names = ("sgd", "features_sgd", "faces_sgd")
         return replace(self, **{name: replace(getattr(self, name), **changes) for name in names})
 
-    def differences(self, network: str) -> dict[str, tuple[Any, Any]]:
+    def differences(self, network: str, dataset: str = "") -> dict[str, tuple[Any, Any]]:
         """Return what this scale changes of the paper's for "images", "features" or "faces": name -> (paper, here)."""
         # The paper has no experiment on features: they stand in for images.
         paper = SCALES["paper"]._settings("images" if network == "features" else network)
         here = self._settings(network)
-        return {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
+        changed = {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
+        if dataset in self.train_sizes:
+            changed["training samples"] = ("all", self.train_sizes[dataset])
+        return changed
 
     def _settings(self, network: str) -> dict[str, Any]:
         model, sgd, size = {
@@ -69,13 +89,14 @@ class Scale:
         return {
             "width of fc6 and fc7": "none",
             **values,
+            "DeepGUM": self.deepgum,
             "image size": size if network != "features" else "none, features",
             **settings,
         }
 
 
 # Section 4: the last convolutional block and both fully connected layers are trained; batch 128, learning rate 1e-4.
-_VGG16 = ModelConfig("vgg16", frozen="features.23")
+_VGG16 = ModelConfig("vgg16", frozen=LAST_BLOCK)
 _PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
 _SMALL_VGG16 = replace(_VGG16, fc_width=512, cache_dtype="float16")
 # Twelve epochs down a cosine: the score of an early stop jumps about on few images, and the last epochs do not.
@@ -92,6 +113,11 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
             faces=_VGG16,
             faces_size=224,
             faces_sgd=_PAPER,
+            # A learning rate is one for a unit, and the paper's is for pixels.
+            pixels=True,
+            deepgum="deepgum-paper",
+            # Section 4: 3 epochs of L2, where Algorithm 1 has them to an early stop.
+            method_options={"deepgum-paper": {"warmup_epochs": 3}},
         ),
         "cpu": Scale(
             images=_SMALL_VGG16,
@@ -102,6 +128,7 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
             faces=ModelConfig("facenet"),
             faces_size=48,
             faces_sgd=SGDOptions(),
+            train_sizes={"fld": 5000, "cacd": 8000, "mcgill": 5000},
         ),
     }
 )

@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from deepgum.data.disk import replacing
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
+__all__ = ["SUFFIXES", "VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
 
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
 """ImageNet weights that torchvision publishes; the name holds the beginning of the file's SHA-256."""
+SUFFIXES = (".safetensors", ".pth", ".pt")
+"""Of the files that can be read."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def read_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
         If the checksum differs, or the file cannot be read or holds anything else than tensors.
     """
     file = Path(path)
-    if file.suffix not in (".safetensors", ".pth", ".pt"):
+    if file.suffix not in SUFFIXES:
         raise InvalidParameterError("path", "a file *.safetensors, *.pth or *.pt", str(path))
     if not file.is_file():
         raise InvalidParameterError("path", "a weights file that is there", str(path))
@@ -87,6 +89,7 @@ def load_weights(
     *,
     sha256: str | None = None,
     fresh: Sequence[str] = (),
+    fitting: Sequence[str] = (),
     complete: bool = False,
 ) -> Loaded:
     """Copy the tensors of a weights file into a network, by name.
@@ -104,8 +107,11 @@ def load_weights(
     sha256 : str, optional
         As of `read_weights`.
     fresh : sequence of str
-        Beginnings of names that are not taken from the file: ``["classifier."]`` leaves out the published fully
-        connected layers of VGG-16, which fit 224 pixels only.
+        Beginnings of names that are not taken from the file.
+    fitting : sequence of str
+        Beginnings of names that are taken from the file together, or not at all where a shape differs:
+        ``["classifier."]`` leaves out the published fully connected layers of VGG-16 where they do not fit, since
+        they are of 224 pixels.
     complete : bool
         Whether the file must give every tensor, the last layer's too: for what `save_weights` wrote of this network.
 
@@ -129,6 +135,10 @@ def load_weights(
     given = {name: tensor for name, tensor in read_weights(path, sha256=sha256).items() if not name.startswith(skipped)}
     if not complete:
         given = _without_other_outputs(model, own, given)
+    for part in fitting:
+        of_part = [name for name in given if name.startswith(part)]
+        if any(name in own and given[name].shape != own[name].shape for name in of_part):
+            given = {name: tensor for name, tensor in given.items() if name not in of_part}
     _check_fit(str(path), own, given, complete)
     for name, tensor in given.items():
         own[name].copy_(tensor)

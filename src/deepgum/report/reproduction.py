@@ -9,9 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepgum.experiments.predictions import Predictions
 from deepgum.experiments.run_folder import Examples, RunFolder
 from deepgum.report.conditions import Conditions
@@ -34,6 +31,9 @@ __all__ = ["Rendered", "render", "render_figure5"]
 
 GALLERY = 28
 """Images in the gallery of Figure 4."""
+
+GALLERIES = ("deepgum", "deepgum-paper", "deepgum-authors", "dexgum")
+"""Whose flags it shows: those of the first of these that was run."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def render(
     clothes = plan.runs[0].data.options.get("clothes", "upper")
     name = plan.artefact + ("" if clothes == "upper" else f"-{clothes}")
     name += f"-uniform{100 * plan.rate:g}" if plan.rate else ""
+    # A table a seed: a test counts every sample once.
+    name += f"-seed{plan.seed}" if plan.seed else ""
     return _MAKERS[plan.artefact](plan, folders, out / name, scale, correction)
 
 
 def _table1(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
-    errors = {
-        method: _by_image([_predictions(run, folders) for run in runs], landmarks=True)
-        for method, runs in _by_method(plan).items()
-    }
+    runs = {run.method.name: run for run in plan.runs}
+    errors = {method: _predictions(run, folders).errors(landmarks=True) for method, run in runs.items()}
     metrics = folders[plan.runs[0].digest].metrics()
     table = table1(
         errors,
@@ -86,10 +86,7 @@ def _table1(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str
 
 def _table2(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
     errors = {
-        method: [
-            _by_image([_predictions(run, folders) for run in runs if run.data.fold == fold], landmarks=False)
-            for fold in sorted({run.data.fold for run in runs})
-        ]
+        method: [_predictions(run, folders).errors(landmarks=False) for run in runs]
         for method, runs in _by_method(plan).items()
     }
     table = table2(errors, _conditions(plan, folders, scale), correction=correction)
@@ -107,19 +104,14 @@ def _figure3(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: st
 
 
 def _figure4(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
-    runs = _by_method(plan)
-    errors = {
-        method: _by_image([_predictions(run, folders) for run in of_method], landmarks=False)[:, 0]
-        for method, of_method in runs.items()
-    }
-    flagged = {
-        method: _mean([folders[run.digest].metrics().flagged for run in of_method])
-        for method, of_method in runs.items()
-    }
+    runs = {run.method.name: run for run in plan.runs}
+    errors = {method: _predictions(run, folders).errors(landmarks=False)[:, 0] for method, run in runs.items()}
+    flagged = {method: folders[run.digest].metrics().flagged for method, run in runs.items()}
     table = figure4_table(errors, flagged, _conditions(plan, folders, scale), correction=correction)
     files = _write(table, stem)
-    if "deepgum" in runs:
-        folder = folders[runs["deepgum"][0].digest]
+    shown = next((runs[name] for name in GALLERIES if name in runs), None)
+    if shown is not None:
+        folder = folders[shown.digest]
         examples = Examples.read(folder.examples)
         count = min(GALLERY, int((examples.responsibilities < 0.5).sum()))
         if count:
@@ -200,16 +192,6 @@ def _predictions(run: RunConfig, folders: Mapping[str, RunFolder]) -> Prediction
     return Predictions.read(folders[run.digest].predictions)
 
 
-def _by_image(predictions: Sequence[Predictions], *, landmarks: bool) -> NDArray[np.float64]:
-    """Return the errors of every test image, averaged over the seeds that tested it: an image counts once."""
-    ids = np.concatenate([np.array(part.ids) for part in predictions])
-    errors = np.concatenate([part.errors(landmarks=landmarks) for part in predictions])
-    images, which = np.unique(ids, return_inverse=True)
-    total = np.zeros((len(images), errors.shape[1]))
-    np.add.at(total, which, errors)
-    return np.asarray(total / np.bincount(which)[:, None])
-
-
 def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Conditions:
     metrics = folders[plan.runs[0].digest].metrics()
     model = plan.runs[0].model
@@ -220,20 +202,17 @@ def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Con
             "test labels are as they are."
         )
     if model.weights is not None:
-        remarks.append(f"The network began from the weights '{model.weights.name}'.")
+        fresh = model.name == "vgg16" and (model.fc_width, plan.runs[0].data.image_size) != (4096, 224)
+        rest = "; fc6 and fc7, of another size than published ones, began at random" if fresh else ""
+        remarks.append(f"The network began from the weights '{model.weights.name}'{rest}.")
     return Conditions(
         plan.dataset,
         scale,
         plan.differences,
-        seeds=sorted({run.seed for run in plan.runs}),
+        seeds=[plan.seed],
         counts={"training": metrics.train_size, "validation": metrics.validation_size},
         remarks=remarks,
     )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known: NDArray[np.float64] = np.array([value for value in values if value is not None])
-    return float(known.mean()) if len(known) else None
 
 
 def _short(name: str) -> str:

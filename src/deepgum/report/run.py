@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from deepgum.errors import DeepGUMWarning, InvalidDataError
 from deepgum.experiments.posteriors import Posteriors
 from deepgum.experiments.run_folder import Examples
 from deepgum.report.curves import draw_history
@@ -29,7 +31,10 @@ SHOWN = 24
 
 
 def draw_run(folder: RunFolder) -> list[Path]:
-    """Draw what a finished run has to show: its history, its posteriors, the labels it doubts, its predictions."""
+    """Draw what a finished run has to show: its history, its posteriors, the labels it doubts, its predictions.
+
+    Images that cannot be read are left out, with a warning.
+    """
     metrics, (epochs, rounds) = folder.metrics(), folder.history()
     posteriors = Posteriors.read(folder.posteriors)
     title = f"{method_style(metrics.method).plain}, {metrics.dataset}"
@@ -38,7 +43,12 @@ def draw_run(folder: RunFolder) -> list[Path]:
     if posteriors.responsibilities is not None:
         figures["posteriors"] = draw_posteriors(posteriors, title)
     if folder.examples.is_file():
-        figures |= _pictures(Examples.read(folder.examples), metrics)
+        try:
+            examples = Examples.read(folder.examples)
+        except InvalidDataError as error:
+            warnings.warn(f"{error} Its images are not drawn.", DeepGUMWarning, stacklevel=2)
+        else:
+            figures |= _pictures(examples, metrics)
     return [path for name, figure in figures.items() for path in save(figure, folder.path / name)]
 
 
@@ -94,7 +104,8 @@ def metrics_table(metrics: Metrics) -> Table:
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Return the scores of an evaluation for a terminal."""
-    table = _table(f"{evaluation.dataset}, {evaluation.samples:,} {evaluation.part} samples")
+    part = "" if evaluation.part == "all" else f"{evaluation.part} "
+    table = _table(f"{evaluation.dataset}, {evaluation.samples:,} {part}samples")
     _add_errors(table, evaluation.mae, evaluation.rmse, evaluation.each, evaluation.failure_rate, evaluation.unit)
     return table
 
