@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import re
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_fit_does_not_train_what_is_finished(digits: tuple[Path, Path], monkeypa
         (["training.patiense=3"], "Did you mean 'patience'?"),
         (["training.patience=0"], "`training.patience` should be a whole number of at least 1"),
         (["method.name=biwieght"], "Did you mean 'biweight'?"),
-        (["model.frozen=layer"], "`frozen` should be a module of FaceNet"),
+        (["model.frozen=layer"], "`model.frozen` should be a module of FaceNet"),
         (["data.name=utkface"], "`data.folder` should be the folder"),
         (["patience"], "'section.key=value'"),
     ],
@@ -166,6 +167,100 @@ def test_evaluate_says_what_the_metrics_say(digits: tuple[Path, Path]) -> None:
     assert f"{metrics['rmse']:.4g} of the side" in text
     assert "digits, 24 train samples" in done("evaluate", digits[1], "--part", "train")
     assert "Did you mean 'test'?" in deepgum("evaluate", digits[1], "--part", "tset").stderr
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a table of features and a run on it."""
+    table, rng = tmp_path / "rents.csv", np.random.default_rng(0)
+    rows = [f"{a:.3f},{b:.3f},{10 * a:.3f},train" for a, b in rng.uniform(0, 9, (40, 2))]
+    table.write_text(
+        "a,b,rent,part\n"
+        + "\n".join(row.replace("train", "test") if i % 4 else row for i, row in enumerate(rows))
+        + "\n"
+    )
+    lines = [
+        f"[data]\nname = 'csv'\nfolder = '{table.as_posix()}'",
+        "options = { features = ['a', 'b'], targets = ['rent'], part = 'part' }",
+        "[model]\nname = 'mlp'\n[method]\nname = 'l2'\n[training]\nepochs_max = 1",
+    ]
+    (tmp_path / "rents.toml").write_text("\n".join(lines))
+    shown = done("fit", tmp_path / "rents.toml", "--out", tmp_path / "rents", "--threads", 1)
+    assert f"deepgum predict {tmp_path / 'rents'} TABLE --out" in shown.replace("\n", "")
+    return table, tmp_path / "rents"
+
+
+def test_a_table_of_tests_is_scored_whole(features: tuple[Path, Path]) -> None:
+    table, run = features
+    assert "table, 30 test samples" in " ".join(done("evaluate", run).split())
+    table.write_text("a,b,rent\n1,2,10\n2,3,20\n")
+    assert "table, 2 samples" in " ".join(done("evaluate", run, "--data", table).split())
+    missing = deepgum("evaluate", run, "--data", table.parent / "nowhere.csv")
+    assert missing.exit_code == 2
+    assert "`data` should be" in missing.stderr
+
+
+def test_the_command_that_comes_next_names_what_the_run_takes(digits: tuple[Path, Path], tmp_path: Path) -> None:
+    shown = done("fit", digits[0], "--out", digits[1])
+    assert f"deepgum predict {digits[1]} IMAGES --out" in shown.replace("\n", "")
+    rng = np.random.default_rng(0)
+    for name in ("biwi_train", "biwi_test"):
+        np.savez(tmp_path / f"{name}.npz", features=rng.random((40, 4), np.float32), poses=rng.uniform(-9, 9, (40, 3)))
+    lines = ["[data]", "name = 'head-pose'", f"folder = '{tmp_path.as_posix()}'", "[model]", "name = 'mlp'"]
+    (tmp_path / "poses.toml").write_text("\n".join([*lines, "[method]", "name = 'l2'", "[training]", "epochs_max = 1"]))
+    shown = done("fit", tmp_path / "poses.toml", "--out", tmp_path / "poses", "--threads", 1)
+    assert f"deepgum predict {tmp_path / 'poses'} FEATURES.npz --out" in shown.replace("\n", "")
+
+
+def test_spoilt_examples_do_not_hide_the_scores(digits: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for path in digits[1].iterdir():
+        (tmp_path / "run" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "run" / "examples.npz").write_bytes(b"PK\x03\x04 cut short")
+    shown = done("fit", digits[0], "--out", tmp_path / "run")
+    assert "DeepGUM on digits, 15 test samples" in shown
+    assert "Its images are not drawn" in " ".join(shown.split())
+
+
+def test_an_output_that_cannot_be_used_is_one_message(
+    digits: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for command in (
+        ("fit", digits[0], "--out", tmp_path / "file" / "run"),
+        ("reproduce", "figure2", "--out", tmp_path / "file" / "paper"),
+        ("predict", tmp_path / "no run", tmp_path, "--out", tmp_path / "file" / "p.csv"),
+        ("predict", tmp_path / "no run", tmp_path, "--out", tmp_path / "folder.csv"),
+    ):
+        (tmp_path / "folder.csv").mkdir(exist_ok=True)
+        result = deepgum(*command)
+        assert result.exit_code == 2, command
+        assert result.stderr.startswith("Error: "), command
+        assert str(tmp_path) in result.stderr
+    # A full disk: the system names no file, so the message has to.
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("deepgum.experiments.predictions.pyarrow.csv.write_csv", full)
+    result = deepgum("predict", digits[1], tmp_path / "a.png", "--out", tmp_path / "new" / "p.csv")
+    assert result.exit_code == 2
+    assert (
+        result.stderr == f"Error: '{tmp_path / 'new' / 'p.csv'}' cannot be read or written: No space left on device.\n"
+    )
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_predict_leaves_rows_without_an_image_out_on_request(digits: tuple[Path, Path], tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("image\na.png\nb.png\na.png\n")
+    refused = deepgum("predict", digits[1], tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    assert refused.exit_code == 2
+    assert "--skip-missing" in refused.stderr
+    assert "b.png" in done("predict", digits[1], tmp_path / "t.csv", "--out", tmp_path / "p.csv", "--skip-missing")
+    with open(tmp_path / "p.csv", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["a.png:line 2", "a.png:line 4"]
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

@@ -23,6 +23,7 @@ from deepgum.errors import (
 )
 from deepgum.experiments.apply import evaluate_run, predict_inputs
 from deepgum.experiments.config import RunConfig
+from deepgum.experiments.predictions import check_output
 from deepgum.experiments.run import run
 from deepgum.experiments.run_data import load_subset
 from deepgum.experiments.run_folder import RunFolder
@@ -98,8 +99,8 @@ def test_an_evaluation_of_the_test_part_says_what_the_metrics_say(name: str, req
 
 
 def test_every_part_can_be_scored_and_no_other(ages: RunFolder) -> None:
-    sizes = {part: evaluate_run(ages.path, part=part).samples for part in ("train", "validation", "test")}
-    assert sizes == {"train": 18, "validation": 6, "test": 6}
+    sizes = {part: evaluate_run(ages.path, part=part).samples for part in ("train", "validation", "test", "all")}
+    assert sizes == {"train": 18, "validation": 6, "test": 6, "all": 30}
     with pytest.raises(UnknownNameError, match="Did you mean 'validation'"):
         evaluate_run(ages.path, part="validatoin")
 
@@ -111,15 +112,40 @@ def test_another_table_of_the_same_format_can_be_scored(ages: RunFolder, vectors
     moved = [",".join([row[0], str(int(row[1]) + 100), *row[2:]]) for row in rows]
     other = ages.path.parent / "other.csv"
     other.write_text("\n".join([lines[0], *moved]) + "\n")
-    shifted, predicted = evaluate_run(ages.path, other), predict_inputs(ages.path, [other])
-    of = {row[0]: float(row[1]) + 100 for row in rows if row[4] == "test"}
-    said = {Path(name).name: value for name, value in zip(predicted.ids, predicted.predicted[:, 0], strict=True)}
-    assert shifted.mae == pytest.approx(
-        np.mean([label - said[Path(name).name] for name, label in of.items()]), rel=1e-5
-    )
+    predicted = predict_inputs(ages.path, [other])
+    said = dict(zip(predicted.ids, predicted.predicted[:, 0], strict=True))
+    for part in (None, "all", "test"):
+        of = {row[0]: float(row[1]) + 100 for row in rows if part != "test" or row[4] == "test"}
+        shifted = evaluate_run(ages.path, other, part)
+        assert (shifted.part, shifted.samples) == (part or "all", len(of))
+        assert shifted.mae == pytest.approx(np.mean([label - said[name] for name, label in of.items()]), rel=1e-5)
     other.write_text("\n".join([lines[0].replace("one", "uno"), *lines[1:]]) + "\n")
     with pytest.raises(InvalidDataError, match="one"):
         evaluate_run(vectors.path, other)
+
+
+def test_a_table_of_test_rows_only_is_scored_whole(ages: RunFolder) -> None:
+    lines = (ages.path.parent / "ages.csv").read_text().splitlines()
+    other = ages.path.parent / "tests.csv"
+    other.write_text("\n".join([lines[0], *(line for line in lines if line.endswith(",test"))]) + "\n")
+    whole, own = evaluate_run(ages.path, other), evaluate_run(ages.path)
+    assert (whole.samples, whole.part) == (6, "all")
+    assert (whole.mae, whole.rmse) == pytest.approx((own.mae, own.rmse), rel=1e-5)
+    with pytest.raises(InvalidDataError, match="samples of the part 'train'"):
+        evaluate_run(ages.path, other, "test")
+    with pytest.raises(InvalidParameterError, match=r"`data` should be .*nowhere\.csv"):
+        evaluate_run(ages.path, ages.path.parent / "nowhere.csv")
+
+
+def test_all_parts_together_score_as_their_samples_do(digits: RunFolder) -> None:
+    parts = [evaluate_run(digits.path, part=part) for part in ("train", "validation", "test")]
+    whole = evaluate_run(digits.path, part="all")
+    counts = [part.samples for part in parts]
+    assert whole.samples == sum(counts) == 51
+    assert whole.mae == pytest.approx(np.average([part.mae for part in parts], weights=counts), rel=1e-5)
+    assert whole.rmse**2 == pytest.approx(np.average([part.rmse**2 for part in parts], weights=counts), rel=1e-5)
+    rates = [part.failure_rate for part in parts]
+    assert whole.failure_rate == pytest.approx(np.average(rates, weights=counts))
 
 
 def test_a_run_that_is_not_finished_is_of_no_use(tmp_path: Path, digits: RunFolder) -> None:
@@ -168,13 +194,62 @@ def test_a_folder_a_list_of_files_and_a_table_are_the_same_images(ages: RunFolde
     by_table = predict_inputs(ages.path, [folder / "ages.csv"])
     by_file = predict_inputs(ages.path, [folder / name for name in (f"faces/{index}.png" for index in range(30))])
     by_folder = predict_inputs(ages.path, [folder / "faces"])
-    assert by_table.ids == by_file.ids
+    assert by_table.ids == tuple(f"faces/{index}.png" for index in range(30))
+    assert by_file.ids == tuple(str(folder / name) for name in by_table.ids)
     np.testing.assert_array_equal(by_table.predicted, by_file.predicted)
     said = dict(zip(by_folder.ids, by_folder.predicted[:, 0], strict=True))
     assert len(said) == 30
-    np.testing.assert_allclose([said[name] for name in by_table.ids], by_table.predicted[:, 0], rtol=1e-5)
+    np.testing.assert_allclose([said[name] for name in by_file.ids], by_table.predicted[:, 0], rtol=1e-5)
     twice = predict_inputs(ages.path, [folder / "faces", folder / "faces" / "3.png"])
     assert twice.ids == by_folder.ids
+
+
+def test_a_table_gets_a_row_for_each_of_its_rows(ages: RunFolder) -> None:
+    folder, table = ages.path.parent, ages.path.parent / "again.csv"
+    table.write_text("file\nfaces/3.png\nfaces/1.png\nfaces/3.png\n")
+    found = predict_inputs(ages.path, [table])
+    assert found.ids == ("faces/3.png:line 2", "faces/1.png:line 3", "faces/3.png:line 4")
+    own = predict_inputs(ages.path, [folder / "faces" / "3.png", folder / "faces" / "1.png"]).predicted
+    np.testing.assert_allclose(found.predicted, own[[0, 1, 0]], rtol=1e-5)
+
+
+def with_ids(folder: RunFolder, to: Path) -> Path:
+    """Return a copy of a run on a table whose column `name` names its rows."""
+    to.mkdir()
+    for path in folder.path.iterdir():
+        (to / path.name).write_bytes(path.read_bytes())
+    text = (to / "config.toml").read_text()
+    assert 'id = ""' in text
+    (to / "config.toml").write_text(text.replace('id = ""', 'id = "name"'))
+    return to
+
+
+def test_ids_are_those_of_the_column_that_the_run_had(ages: RunFolder, vectors: RunFolder, tmp_path: Path) -> None:
+    table = ages.path.parent / "named.csv"
+    for folder, cells, plain in (
+        (ages, "file\nfaces/3.png\nfaces/1.png\n", ("faces/3.png", "faces/1.png")),
+        (vectors, "one,two\n1,2\n3,4\n", ("named:line 2", "named:line 3")),
+    ):
+        run = with_ids(folder, tmp_path / folder.path.name)
+        table.write_text(cells)
+        assert predict_inputs(run, [table]).ids == plain
+        header, *rows = cells.splitlines()
+        table.write_text("\n".join([f"name,{header}", f"ann,{rows[0]}", f"ben,{rows[1]}"]) + "\n")
+        assert predict_inputs(run, [table]).ids == ("ann", "ben")
+        assert predict_inputs(folder.path, [table]).ids == plain
+        table.write_text("\n".join([f"name,{header}", f"ann,{rows[0]}", f"ann,{rows[1]}"]) + "\n")
+        with pytest.raises(InvalidDataError, match="a name that no other row has"):
+            predict_inputs(run, [table])
+
+
+def test_rows_without_their_image_are_left_out_on_request(ages: RunFolder) -> None:
+    table = ages.path.parent / "holes.csv"
+    table.write_text("file\nfaces/3.png\nfaces/gone.png\nfaces/1.png\nfaces/3.png\n")
+    with pytest.raises(MissingImagesError, match=r"faces/gone\.png[\s\S]*--skip-missing"):
+        predict_inputs(ages.path, [table])
+    with pytest.warns(UserWarning, match=r"1 of the 4 images of 'holes\.csv': faces/gone\.png"):
+        found = predict_inputs(ages.path, [table], skip_missing=True)
+    assert found.ids == ("faces/3.png:line 2", "faces/1.png:line 4", "faces/3.png:line 5")
 
 
 def test_a_table_of_images_elsewhere_is_read_as_it_was_trained_on(ages: RunFolder, tmp_path: Path) -> None:
@@ -208,8 +283,11 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out_on_request(ages: Run
     for name, source in (("a.png", "3.png"), ("c.png", "4.png")):
         (tmp_path / name).write_bytes((ages.path.parent / "faces" / source).read_bytes())
     (tmp_path / "b.png").write_bytes(b"not an image")
-    with pytest.raises(UnreadableImagesError, match=r"1 of 3 images[\s\S]*b\.png"):
+    message = rf"1 of 3 images in '{re.escape(str(tmp_path))}' cannot be read:\n  b\.png: "
+    with pytest.raises(UnreadableImagesError, match=message):
         predict_inputs(ages.path, [tmp_path])
+    with pytest.raises(UnreadableImagesError, match=rf"1 of 1 images in '{re.escape(str(tmp_path))}'"):
+        predict_inputs(ages.path, [tmp_path / "b.png"])
     with pytest.warns(UserWarning, match=r"b\.png"):
         found = predict_inputs(ages.path, [tmp_path], skip_unreadable=True)
     own = predict_inputs(ages.path, [tmp_path / "a.png", tmp_path / "c.png"])
@@ -296,13 +374,15 @@ def test_features_of_another_shape_are_refused(vectors: RunFolder, tmp_path: Pat
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
     refused("cut.npz", "features")
     np.save(tmp_path / "bare.npy", np.zeros((4, 2)))
-    refused("bare.npy", "features")
+    refused("bare.npy", r"one table \(\.csv, .*\) with the columns one, two; or one \.npz", InvalidParameterError)
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    refused("photo.jpg", r"or one \.npz file with an array 'features'\. Found .*photo", InvalidParameterError)
     (tmp_path / "t.csv").write_text("one,two\n1,2\n3,\n")
     refused("t.csv", r"line 3, column 'two'")
     (tmp_path / "u.csv").write_text("one,three\n1,2\n")
     refused("u.csv", "two")
     (tmp_path / "folder").mkdir()
-    refused("folder", "one table or", InvalidParameterError)
+    refused("folder", r"one table \(", InvalidParameterError)
 
 
 # ---- the file
@@ -320,5 +400,10 @@ def test_predictions_are_written_as_csv_or_parquet_and_nothing_else(vectors: Run
         np.testing.assert_allclose(table.column("predicted_age").to_numpy(), found.predicted[:, 0])
     with pytest.raises(InvalidParameterError, match=r"`out` should be a file that ends in \.csv or \.parquet"):
         found.write(tmp_path / "a.xlsx")
+    for name, message in (("a.csv/b.csv", "a folder that can be written to"), ("deep.csv", "It is a folder")):
+        (tmp_path / "deep.csv").mkdir(exist_ok=True)
+        with pytest.raises(InvalidParameterError, match=message):
+            check_output(tmp_path / name)
+    (tmp_path / "deep.csv").rmdir()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.parquet"]
     assert json.loads((vectors.path / "network.json").read_text())["inputs"] == [2]

@@ -3,7 +3,15 @@ from dataclasses import fields, replace
 import pytest
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
-from deepgum.experiments.config import CACHE_DTYPES, CorruptionConfig, DataConfig, MethodConfig, ModelConfig, RunConfig
+from deepgum.experiments.config import (
+    CACHE_DTYPES,
+    PUBLISHED,
+    CorruptionConfig,
+    DataConfig,
+    MethodConfig,
+    ModelConfig,
+    RunConfig,
+)
 from deepgum.experiments.config_file import read_config, write_config
 from deepgum.experiments.datasets import DATASETS
 from deepgum.training import METHODS, PRESETS, DeepGUMOptions, SGDOptions
@@ -101,6 +109,13 @@ def written(tmp_path, text, changes=()):
         ({"data": {"name": "head-pose", "folder": "here", "fold": 7}}, "data.fold", ["0 to 6"]),
         ({"data": {"name": "digits", "fold": 1}}, "data.fold", ["0 to 0"]),
         ({"data": {**TABLE, "options": {"targets": "age"}}}, "data.options.targets", ["a list"]),
+        ({"data": {**TABLE, "options": {"targets": [3]}}}, "data.options.targets", ["a list of texts", "[3]"]),
+        ({"data": {**TABLE, "options": {"features": ["a", 1.5]}}}, "data.options.features", ["a list of texts"]),
+        (
+            {"data": {"name": "head-pose", "folder": "here", "options": {"parts": [["a.npz"]]}}},
+            "data.options.parts",
+            ["a list of texts"],
+        ),
         ({"data": {**TABLE, "options": {"landmarks": "no"}}}, "data.options.landmarks", ["true or false"]),
         ({}, "data", ["given"]),
     ],
@@ -304,3 +319,26 @@ def test_pixels_are_of_landmarks():
     assert changed("data", "pixels", True).measure.unit == "px of 224"
     with pytest.raises(InvalidParameterError, match=r"data\.pixels"):
         RunConfig.from_mapping({"data": {"name": "utkface", "folder": "faces", "pixels": True}})
+
+
+def test_a_table_may_be_called_csv():
+    options = {"targets": ["age"], "image": "file", "swap_pairs": [[0, 1]]}
+    called = [
+        RunConfig.from_mapping({"data": {**TABLE, "name": name, "options": options}}) for name in ("csv", "table")
+    ]
+    assert called[0] == called[1]
+    assert called[0].to_mapping()["data"]["name"] == "table"
+    assert called[0].stem == called[1].stem
+
+
+def test_weights_are_of_a_kind_that_can_be_read_and_are_there(tmp_path):
+    for name in ("a.safetensors", "b.pth", "c.pt", "d.bin", "e"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.pth").mkdir()
+    for name in ("a.safetensors", "b.pth", "c.pt"):
+        ModelConfig(weights=tmp_path / name).check_weights()
+    ModelConfig("vgg16", weights=PUBLISHED).check_weights()
+    for name in ("d.bin", "e", "folder.pth", "nowhere.pth"):
+        message = rf"`model\.weights` should be a file of .*\.safetensors, \.pth, \.pt.*{name}"
+        with pytest.raises(InvalidParameterError, match=message):
+            ModelConfig(weights=tmp_path / name).check_weights("model.weights")

@@ -18,7 +18,7 @@ from deepgum.data.fld import BOX_LIST, LANDMARK_LIST, LANDMARKS
 from deepgum.data.lfw_net import TEST_LIST, TRAIN_LIST
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.experiments.config import RunConfig
-from deepgum.experiments.datasets import DATASETS, FOLDS, check_options
+from deepgum.experiments.datasets import DATASETS, FOLDS, check_options, load_all
 from deepgum.experiments.request import Request, Subset
 from deepgum.experiments.run_data import load_subset
 
@@ -353,6 +353,53 @@ def test_a_data_set_that_is_not_there_is_refused(tmp_path: Path, name: str) -> N
         load(name, None, options=options)
 
 
+def test_a_table_that_is_not_there_is_named_by_its_key(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`data\.folder` should be a CSV or Parquet file.*nowhere"):
+        load("table", tmp_path / "nowhere", options={"targets": ["age"], "image": "file"})
+
+
+def everything(name: str, folder: Path | None, **settings: Any) -> list[str]:
+    options = check_options(name, settings.pop("options", {}))
+    cache = None if folder is None else folder.parent / "cache"
+    request = Request(folder, image_size=16, colour=True, cache_dir=cache, options=options, **settings)
+    return [sample for part in load_all(name, request, 0) for sample in part.ids]
+
+
+def test_all_of_a_table_is_all_of_its_rows_whatever_its_columns_say(table: Path) -> None:
+    names = [f"images/{index}.png" for index in range(40)]
+    options = {**IMAGES, "part": "part", "group": "who"}
+    sizes = {"train_size": 3, "validation_size": 2, "test_size": 2}
+    assert everything("table", table, options=options, **sizes) == names
+    lines = table.read_text().splitlines()
+    # Of one sample, and without the columns that only a split needs.
+    table.write_text("file,age\nimages/7.png,30\n")
+    assert everything("table", table, options=options) == ["images/7.png"]
+    table.write_text("\n".join([lines[0], *lines[-10:]]) + "\n")
+    assert everything("table", table, options=options) == names[-10:]
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "settings"),
+    [
+        ("fld", 12, {"train_size": 4}),
+        ("cacd", 40, {"options": {"split_file": "is not looked at.csv"}}),
+        ("utkface", 40, {"train_size": 5, "validation_size": 8}),
+        ("mcgill", 36, {"fold": 3, "train_size": 5}),
+        ("head_pose", 52, {"fold": 6, "train_size": 5}),
+        ("lfw_net", 25, {"train_size": 9, "validation_size": 4}),
+    ],
+)
+def test_all_of_a_data_set_is_each_sample_once(
+    request: pytest.FixtureRequest, name: str, count: int, settings: dict[str, Any]
+) -> None:
+    found = everything(name.replace("_", "-"), request.getfixturevalue(name), **settings)
+    assert len(found) == len(set(found)) == count
+
+
+def test_all_of_the_digits_is_what_was_made() -> None:
+    assert len(everything("digits", None, train_size=18, validation_size=6, test_size=7)) == 31
+
+
 def test_options_of_a_data_set_are_checked_and_filled_in() -> None:
     assert check_options("fld", {}) == {"clothes": "upper"}
     assert check_options("table", {"targets": ["age"]})["image"] == ""
@@ -362,6 +409,10 @@ def test_options_of_a_data_set_are_checked_and_filled_in() -> None:
         check_options("digits", {"clothes": "upper"})
     with pytest.raises(InvalidParameterError, match=r"`options\.parts` should be a list"):
         check_options("head-pose", {"parts": "biwi_train.npz"})
+    for dataset, name in (("table", "targets"), ("table", "features"), ("head-pose", "parts")):
+        with pytest.raises(InvalidParameterError, match=rf"`options\.{name}` should be a list of texts"):
+            check_options(dataset, {name: ["a", 1]})
+    assert check_options("table", {"swap_pairs": [[0, 1]]})["swap_pairs"] == [[0, 1]]
 
 
 def test_every_data_set_says_how_its_errors_are_counted(tmp_path: Path) -> None:

@@ -91,7 +91,9 @@ def test_only_what_is_above_the_cut_is_trained(tmp_path: Path, cache: bool) -> N
 def test_a_cache_keeps_the_labels_and_mirrors_only_what_is_trained_on(tmp_path: Path) -> None:
     data = subset()
     cached = prepare(VGG, data, seed=0, cache_dir=tmp_path).subset
-    for part, original in zip((cached.train, cached.validation, cached.test), vars(data).values(), strict=True):
+    for part, original in zip(
+        (cached.train, cached.validation, cached.test), (data.train, data.validation, data.test), strict=True
+    ):
         assert part.ids == original.ids
         assert torch.equal(part.targets, original.targets)
         assert part.inputs.shape == (len(original), 512, 1, 1)
@@ -125,6 +127,28 @@ def test_pretrained_layers_are_the_files_and_the_seed_makes_the_others(weights: 
             assert torch.equal(found[name], tensor), name
     last = "backbone.head.classifier.6.weight"
     assert not torch.equal(models[0][last], models[1][last])
+
+
+@pytest.mark.parametrize(("size", "width", "taken"), [(32, 8, True), (40, 8, True), (32, 9, False), (64, 8, False)])
+def test_fully_connected_layers_of_a_file_are_taken_where_they_fit(
+    weights: Path, tmp_path: Path, size: int, width: int, taken: bool
+) -> None:
+    data = images(2, 0, size)
+    config = ModelConfig("vgg16", weights=weights, fc_width=width)
+    network = prepare(config, Subset(data, data, data), seed=0, cache_dir=tmp_path).build(data, 3)
+    torch.manual_seed(7)
+    given, found = VGG16(1000, image_size=32, fc_width=8).state_dict(), network.state_dict()
+    assert torch.equal(found["features.0.weight"], given["features.0.weight"])
+    for number in (0, 3):
+        name = f"classifier.{number}.weight"
+        assert (found[name].shape == given[name].shape and torch.equal(found[name], given[name])) == taken, name
+    assert found["classifier.6.weight"].shape == (3, width)
+
+
+def test_a_weights_file_is_named_as_the_configuration_names_it(tmp_path: Path) -> None:
+    for name in ("weights.bin", "nowhere.pth"):
+        with pytest.raises(InvalidParameterError, match=f"`weights` should be .*{name}"):
+            prepare(replace(VGG, weights=tmp_path / name), subset(), seed=0, cache_dir=tmp_path)
 
 
 def test_weights_are_checked(weights: Path, tmp_path: Path) -> None:

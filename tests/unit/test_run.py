@@ -31,6 +31,7 @@ from deepgum.experiments.predictions import Predictions
 from deepgum.experiments.run import run
 from deepgum.experiments.run_data import Data, load_subset
 from deepgum.experiments.run_folder import Examples, RunFolder
+from deepgum.report.run import draw_run
 from deepgum.residuals import predict
 
 # Networks of one or two epochs; what they find does not matter here.
@@ -138,6 +139,23 @@ def test_its_examples_are_the_least_likely_labels_as_they_were_given(finished: t
     np.testing.assert_allclose(examples.test_predicted, Predictions.read(folder.predictions).predicted)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", None])
+def test_spoilt_examples_are_named_and_the_other_pictures_are_drawn(
+    tmp_path: Path, finished: tuple[RunConfig, RunFolder], content: bytes | None
+) -> None:
+    for path in finished[1].path.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    if content is None:
+        np.savez(tmp_path / "examples.npz", suspects=np.zeros(3))
+    else:
+        (tmp_path / "examples.npz").write_bytes(content)
+    with pytest.raises(InvalidDataError, match=r"examples\.npz' should hold the images of a run"):
+        Examples.read(tmp_path / "examples.npz")
+    with pytest.warns(UserWarning, match=r"examples\.npz"):
+        drawn = {path.name for path in draw_run(RunFolder(tmp_path))}
+    assert drawn == {f"{name}.{kind}" for name in ("history", "posteriors") for kind in ("png", "svg")}
+
+
 @pytest.mark.usefixtures("no_training")
 def test_a_finished_run_is_not_trained_again(finished: tuple[RunConfig, RunFolder]) -> None:
     config, folder = finished
@@ -163,6 +181,40 @@ def test_a_folder_of_another_run_is_refused_with_the_settings_that_differ(
     assert "seed = 0 there and 3 here" in message
     assert "training.patience" not in message
     assert files(folder.path) == before
+
+
+def test_a_run_that_failed_does_not_stand_in_the_way_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        # What a run writes before its last file; of another kind of data, so that it is not written over.
+        for name in ("examples.npz", "history.jsonl", ".weights-00.tmp", "suspects.png"):
+            (tmp_path / "run" / name).write_bytes(b"left over")
+        raise InvalidDataError("The training failed.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "train_method", fail)
+        with pytest.raises(InvalidDataError, match="failed"):
+            run(tiny(training={"learning_rate": 9.0}), tmp_path / "run")
+    corrected = tiny(method={"name": "l2"})
+    monkeypatch.setattr(Examples, "of", lambda *_: None)
+    folder = run(corrected, tmp_path / "run")
+    assert folder.metrics().key == corrected.digest
+    assert read_config(folder.config) == corrected
+    assert {path.name for path in folder.path.iterdir()} == FILES | {".weights-00.tmp"}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("name", ["thesis.tex", "predictions.parquet/"])
+def test_a_folder_that_holds_more_than_a_run_is_not_taken_over(
+    tmp_path: Path, finished: tuple[RunConfig, RunFolder], name: str
+) -> None:
+    (tmp_path / "config.toml").write_bytes(finished[1].config.read_bytes())
+    (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).write_text("mine")
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(OutputFolderError, match="seed = 0 there and 3 here"):
+        run(replace(finished[0], seed=3), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.usefixtures("no_training")
@@ -247,6 +299,26 @@ def test_what_cannot_be_run_leaves_nothing_behind(
     with pytest.raises(error):
         run(tiny(**changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ({"frozen": "layers.99"}, "frozen"),
+        ({"weights": "weights.bin"}, "weights"),
+        ({"weights": "weights.pth", "sha256": "short"}, "sha256"),
+    ],
+)
+def test_a_mistake_in_the_model_is_named_by_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: dict[str, Any], name: str, cache: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, "weights.pth")
+    with pytest.raises(InvalidParameterError) as caught:
+        run(tiny(model={**model, "cache": cache}), tmp_path / "run")
+    assert caught.value.parameter == f"model.{name}"
 
 
 def test_runs_on_the_same_data_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

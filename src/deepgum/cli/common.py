@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ GOES_ON = "What was finished is kept; the same command goes on from there."
 
 
 class Commands(click.Group):
-    """Shows an error that the library raises on purpose as one message and no traceback."""
+    """Shows an error that the library raises on purpose, or that the system does, as one message and no traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -33,6 +34,12 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except DeepGUMError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has stopped, as `head` does
+                raise
+            where = "A file" if error.filename is None else f"'{error.filename}'"
+            click.secho(f"Error: {where} cannot be read or written: {error.strerror or error}.", fg="red", err=True)
             ctx.exit(2)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from deepgum.cli.common import FOLDER, PATH, list_files, session
-from deepgum.errors import InvalidParameterError
 
 __all__ = ["evaluate", "fit", "predict"]
 
@@ -58,21 +57,28 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
         pictures = draw_run(folder)
     terminal.print(metrics_table(folder.metrics()))
     list_files(terminal, [folder.metrics_file, folder.posteriors, folder.predictions, *pictures])
-    terminal.print(f"Use it: deepgum predict {out} IMAGES --out predictions.csv", highlight=False, soft_wrap=True)
+    inputs = "FEATURES.npz" if configured.data.name == "head-pose" else "IMAGES"
+    if configured.data.options.get("features"):
+        inputs = "TABLE"
+    terminal.print(f"Use it: deepgum predict {out} {inputs} --out predictions.csv", highlight=False, soft_wrap=True)
 
 
 @click.command(short_help="Let a run's network predict.")
 @click.argument("run", type=FOLDER)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="Ends in .csv or .parquet.")
+@click.option("--skip-missing", is_flag=True, help="Go on without images that a table names and that are not there.")
 @click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-def predict(run: Path, inputs: tuple[Path, ...], out: Path, skip_unreadable: bool, threads: int | None) -> None:
+def predict(
+    run: Path, inputs: tuple[Path, ...], out: Path, skip_missing: bool, skip_unreadable: bool, threads: int | None
+) -> None:
     """Predict with the network of the finished RUN for INPUTS.
 
     INPUTS are image files, folders of images, or one table (CSV or Parquet) with the columns that the run's
-    own table had, or one .npz file with an array "features". Images are shown whole, in the smallest
-    square around them. Landmarks come in pixels of the image file, other targets in the unit of the labels.
+    own table had, or one .npz file with an array "features". A table gets a line for each of its lines, in
+    its order. Images are shown whole, in the smallest square around them. Landmarks come in pixels of the
+    image file, other targets in the unit of the labels.
 
     \b
     Examples:
@@ -81,10 +87,12 @@ def predict(run: Path, inputs: tuple[Path, ...], out: Path, skip_unreadable: boo
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
         from deepgum.experiments.apply import predict_inputs
+        from deepgum.experiments.predictions import check_output
 
-        if out.suffix not in {".csv", ".parquet"}:
-            raise InvalidParameterError("out", "a file that ends in .csv or .parquet", str(out))
-        predictions = predict_inputs(run, inputs, skip_unreadable=skip_unreadable, observer=reporter)
+        check_output(out)
+        predictions = predict_inputs(
+            run, inputs, skip_missing=skip_missing, skip_unreadable=skip_unreadable, observer=reporter
+        )
         predictions.write(out)
     list_files(terminal, [out])
 
@@ -92,17 +100,19 @@ def predict(run: Path, inputs: tuple[Path, ...], out: Path, skip_unreadable: boo
 @click.command(short_help="Score a run's network on labelled data.")
 @click.argument("run", type=FOLDER)
 @click.option("--data", type=PATH, metavar="DIR", help="Folder or table to test on.  [default: the run's own]")
-@click.option("--part", default="test", show_default=True, help="train, validation or test.")
+@click.option("--part", help="train, validation, test or all.  [default: test; with --data all]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-def evaluate(run: Path, data: Path | None, part: str, threads: int | None) -> None:
-    """Score the network of the finished RUN on a part of its data set, or of another of the same format.
+def evaluate(run: Path, data: Path | None, part: str | None, threads: int | None) -> None:
+    """Score the network of the finished RUN on its test samples, or on another data set of the same format.
 
-    The data set is split as the run split it; a table with a split column is split by that.
+    Of another data set all samples are scored, whatever a split column says. A part is what the run's own
+    split makes of it; a table with a split column is split by that.
 
     \b
     Examples:
       deepgum evaluate runs/ages
-      deepgum evaluate runs/ages --data other/labels.csv --part test
+      deepgum evaluate runs/ages --part validation
+      deepgum evaluate runs/ages --data other.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
         from deepgum.experiments.apply import evaluate_run

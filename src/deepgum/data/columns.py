@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["Columns", "read_columns"]
+__all__ = ["Columns", "column_names", "read_columns"]
 
 _DELIMITERS = (",", ";", "\t")
+_PARQUET = (".parquet", ".pq")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -115,14 +116,37 @@ def read_columns(path: Path, names: Collection[str]) -> Columns:
     """
     if not path.is_file():
         raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
-    parquet = path.suffix.lower() in (".parquet", ".pq")
+    parquet = path.suffix.lower() in _PARQUET
     columns = _read_parquet(path, names) if parquet else _read_csv(path, names)
     if not len(columns):
         raise InvalidDataError(f"'{path}' should have at least one row. Found none.")
     return columns
 
 
-def _read_csv(path: Path, names: Collection[str]) -> Columns:
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of a file that `read_columns` reads.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If there is no such file, or it cannot be read.
+    """
+    if not path.is_file():
+        raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
+    if path.suffix.lower() not in _PARQUET:
+        return _csv_records(path)[0]
+    # Imported late: no other file needs it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
+
+
+def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the names of the columns, and what `_records` yields below them."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -132,7 +156,12 @@ def _read_csv(path: Path, names: Collection[str]) -> Columns:
     delimiter = max(_DELIMITERS, key=lambda candidate: len(_first_row(text, candidate)))
     records = _records(path, text, delimiter)
     _, header = next(records, (1, []))
-    places = _find(path, [name.strip() for name in header], names)
+    return [name.strip() for name in header], records
+
+
+def _read_csv(path: Path, names: Collection[str]) -> Columns:
+    header, records = _csv_records(path)
+    places = _find(path, header, names)
     lines, rows = [], []
     for line, row in records:
         if len(row) != len(header):

@@ -23,7 +23,7 @@ from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["PART_NAMES", "load_table"]
+__all__ = ["PART_NAMES", "load_table", "row_ids"]
 
 PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 """What a split column may say, in any case, and the part of `deepgum.data.pool.PARTS` that it means."""
@@ -130,13 +130,13 @@ def load_table(
         data = RegressionData.from_arrays(
             np.stack(columns, axis=1).astype(np.float32),
             labels,
-            ids=_ids(table, id, [file.stem] * len(table)),
+            ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
         )
         return Pool(data, None if groups is None else tuple(groups), None if parts is None else tuple(parts))
     assert image is not None
     names = [name.replace("\\", "/") for name in table.texts(image)]
-    ids = _ids(table, id, names)
+    ids = row_ids(table, id, names)
     if groups is None and len(set(names)) < len(names):
         groups = names
     folder = file.parent if root is None else Path(root)
@@ -215,8 +215,14 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
     table.refuse(column, divided, "a group that has all its samples in one part")
 
 
-def _ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
-    """Return the ids of a column, or else the names, with the rows' places where a name comes twice."""
+def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
+    """Return the ids of a column, or else the names, with the rows' places where a name comes twice.
+
+    Raises
+    ------
+    InvalidDataError
+        If a cell of the column is empty, or not the only one of its name.
+    """
     if column is None:
         unique = len(set(names)) == len(names)
         return names if unique else [f"{name}:{place}" for name, place in zip(names, table.places, strict=True)]

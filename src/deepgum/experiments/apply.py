@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from deepgum.checks import check_choice
-from deepgum.data.columns import read_columns
-from deepgum.data.crop_cache import CropPlan
 from deepgum.data.crops import Square
-from deepgum.data.listed_images import readable_crops
 from deepgum.data.pool import PARTS
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError, listing
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import failure_rate
 from deepgum.experiments.config import RunConfig
 from deepgum.experiments.config_file import read_config
+from deepgum.experiments.inputs import read_features, read_images
 from deepgum.experiments.measure import PIXELS
 from deepgum.experiments.network import Signature, load_network
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.predictions import Predictions
-from deepgum.experiments.run_data import load_subset
+from deepgum.experiments.run_data import load_samples, load_subset
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.experiments.scoring import predict_labelled
 from deepgum.training import check_device
 
 __all__ = ["Evaluation", "evaluate_run", "predict_inputs"]
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-TABLES = (".csv", ".tsv", ".parquet")
-
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a network on labelled samples; MAE and RMSE in `unit`, `failure_rate` None without landmarks."""
+    """Scores of a network on labelled samples; MAE and RMSE in `unit`, `failure_rate` None without landmarks.
+
+    `part` is "all" where no split left any out.
+    """
 
     dataset: str
     part: str
@@ -52,9 +49,21 @@ class Evaluation:
 
 
 def evaluate_run(
-    run: Path, data: Path | None = None, part: str = "test", observer: Observer | None = None
+    run: Path, data: Path | None = None, part: str | None = None, observer: Observer | None = None
 ) -> Evaluation:
-    """Score a finished run's network on a part of its data set, or of another of the same format.
+    """Score a finished run's network on its data set, or on another of the same format.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    data : Path, optional
+        The other data set's folder, or for a table its file.
+    part : {"all", "train", "validation", "test"}, optional
+        Which samples: of one part, split as the run's were, or all that there are. By default the test part of the
+        run's own data set, and all of another.
+    observer : Observer, optional
+        Told of what is read.
 
     Raises
     ------
@@ -62,37 +71,53 @@ def evaluate_run(
         If the run is not finished, or its network does not fit the data.
     UnknownNameError
         If there is no such part.
+    InvalidParameterError
+        If the other data set is not there.
     """
-    check_choice("part", part, PARTS)
+    if part is None:
+        part = "test" if data is None else "all"
+    check_choice("part", part, ("all", *PARTS))
     config = _finished(run)
     if data is not None:
+        if not data.exists():
+            raise InvalidParameterError("data", "a folder or a table that is there", str(data))
         config = replace(config, data=replace(config.data, folder=data))
     network, signature = load_network(config, run)
-    samples: RegressionData = getattr(load_subset(config, observer), part)
-    _check_inputs(samples, signature)
+    network.to(config.training.device)
+    samples: tuple[RegressionData, ...]
+    samples = load_samples(config, observer) if part == "all" else (getattr(load_subset(config, observer), part),)
     measure = config.measure
-    predictions = predict_labelled(network.to(config.training.device), samples, config.training, measure.factor)
+    for one in samples:
+        _check_inputs(one, signature)
+    predictions = _merged([predict_labelled(network, one, config.training, measure.factor) for one in samples])
+    normaliser = torch.cat([one.normaliser for one in samples])
     errors = predictions.errors(landmarks=measure.landmarks)
-    raw = predictions.predicted / measure.factor
+    raw, labels = predictions.predicted / measure.factor, torch.cat([one.targets for one in samples])
     return Evaluation(
         dataset=config.data.name,
         part=part,
-        samples=len(samples),
+        samples=len(normaliser),
         unit=measure.unit,
         mae=float(np.nanmean(errors)),
         rmse=float(np.sqrt(np.nanmean(errors**2))),
         each=predictions.each(landmarks=measure.landmarks),
-        failure_rate=failure_rate(raw, samples.targets, samples.normaliser).overall if measure.landmarks else None,
+        failure_rate=failure_rate(raw, labels, normaliser).overall if measure.landmarks else None,
     )
 
 
 def predict_inputs(
-    run: Path, inputs: Sequence[Path], *, skip_unreadable: bool = False, observer: Observer | None = None
+    run: Path,
+    inputs: Sequence[Path],
+    *,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    observer: Observer | None = None,
 ) -> Predictions:
     """Predict for image files, folders of them, a table, or an .npz file of features.
 
     Images are shown whole, in the smallest square around them. Landmarks are in pixels of each image file, other
-    targets in the unit of the labels.
+    targets in the unit of the labels. A table gets a row for each of its rows, in its order, under the ids that
+    training on it gives them; an image file or one in a folder goes by its path, and is predicted for once.
 
     Raises
     ------
@@ -100,6 +125,8 @@ def predict_inputs(
         If the run is not finished, or the inputs do not fit its network.
     InvalidParameterError
         If an input is not there, or of no kind that can be read.
+    MissingImagesError
+        If a table's images are not there and `skip_missing` is not set.
     UnreadableImagesError
         If images cannot be decoded and `skip_unreadable` is not set.
     """
@@ -109,13 +136,17 @@ def predict_inputs(
     if missing:
         raise InvalidParameterError("inputs", "files or folders that are there", missing[0])
     if len(signature.inputs) == 1:
-        if len(inputs) > 1 or inputs[0].is_dir():
-            raise InvalidParameterError("inputs", "one table or .npz file of features", [str(path) for path in inputs])
-        samples = _features(inputs[0], config, signature)
+        samples = read_features(inputs, config, signature)
         _check_inputs(samples, signature)
         return predict_labelled(network.to(config.training.device), samples, config.training)
-    files = _image_files(inputs, config)
-    samples, files = _images(files, signature, skip_unreadable, config.data.cache_dir, observer or Observer())
+    samples, files = read_images(
+        inputs,
+        config,
+        signature,
+        skip_missing=skip_missing,
+        skip_unreadable=skip_unreadable,
+        observer=observer or Observer(),
+    )
     predictions = predict_labelled(network.to(config.training.device), samples, config.training)
     if not config.measure.landmarks:
         return predictions
@@ -134,39 +165,10 @@ def _finished(run: Path) -> RunConfig:
     return config
 
 
-def _image_files(inputs: Sequence[Path], config: RunConfig) -> list[Path]:
-    """Return the image files that the inputs are, hold or name."""
-    files: list[Path] = []
-    for path in inputs:
-        if path.is_dir():
-            found = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGES and file.is_file())
-            files += [file for file in found if not file.name.startswith(".")]
-        elif path.suffix.lower() in TABLES:
-            column = config.data.options.get("image") or "image"
-            root = Path(config.data.options.get("root") or path.parent)
-            files += [root / name.replace("\\", "/") for name in read_columns(path, [column]).texts(column)]
-        else:
-            files.append(path)
-    if not files:
-        given = ", ".join(str(path) for path in inputs)
-        raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", given)
-    absent = [str(file) for file in files if not file.is_file()]
-    if absent:
-        raise MissingImagesError(f"{len(absent)} of {len(files)} images are not there: {listing(absent)}.")
-    return list(dict.fromkeys(files))
-
-
-def _images(
-    files: list[Path], signature: Signature, skip_unreadable: bool, cache_dir: Path | None, observer: Observer
-) -> tuple[RegressionData, list[Path]]:
-    channels, size, _ = signature.inputs
-    names = tuple(file.absolute().as_posix() for file in files)
-    plan = CropPlan(Path(files[0].absolute().anchor), names, (None,) * len(files), size, channels == 3)
-    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, observer.reading)
-    unknown = np.full((len(rows), len(signature.targets)), np.nan)
-    ids = [str(files[row]) for row in rows]
-    data = RegressionData.from_arrays(np.asarray(crops), unknown, ids=ids, target_names=signature.targets)
-    return data, [files[row] for row in rows]
+def _merged(parts: Sequence[Predictions]) -> Predictions:
+    ids = tuple(name for part in parts for name in part.ids)
+    predicted, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("predicted", "labels"))
+    return Predictions(ids, parts[0].names, predicted, labels)
 
 
 def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) -> Predictions:
@@ -178,26 +180,6 @@ def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) ->
         points[row, 0::2] = left + side * points[row, 0::2]
         points[row, 1::2] = top + side * points[row, 1::2]
     return replace(predictions, predicted=points)
-
-
-def _features(path: Path, config: RunConfig, signature: Signature) -> RegressionData:
-    """Read feature vectors from a table with the run's columns, or from the array "features" of an .npz file."""
-    if path.suffix.lower() in TABLES:
-        columns = config.data.options.get("features")
-        if not columns:
-            raise InvalidParameterError("inputs", "an .npz file, as the run was not trained on a table", str(path))
-        table = read_columns(path, columns)
-        features = np.stack([table.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
-        ids: Sequence[str] = [f"{path.stem}:{place}" for place in table.places]
-    else:
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                features = np.asarray(arrays["features"], dtype=np.float32)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InvalidDataError(f"'{path}' should hold an array 'features' of shape (n, p). {error}.") from error
-        ids = [f"{path.stem}:{row}" for row in range(len(features))]
-    unknown = np.full((len(features), len(signature.targets)), np.nan)
-    return RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)
 
 
 def _check_inputs(data: RegressionData, signature: Signature) -> None:

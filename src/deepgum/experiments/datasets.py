@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from deepgum.data.head_pose import load_head_pose
 from deepgum.data.lfw_net import check_folder, load_lfw_net
 from deepgum.data.mcgill import load_mcgill
 from deepgum.data.pool import PARTS, Pool
+from deepgum.data.regression import RegressionData
 from deepgum.data.splits import split_groups, split_sizes, split_validation
 from deepgum.data.table import load_table
 from deepgum.data.utkface import load_utkface
@@ -25,7 +26,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.measure import Measure
 from deepgum.experiments.request import Request, Subset, cut, fold_of, sizes, split
 
-__all__ = ["DATASETS", "Dataset", "check_options"]
+__all__ = ["DATASETS", "Dataset", "check_options", "load_all"]
 
 FOLDS = 7
 """Of a cross-validation (section 4.3 of the paper)."""
@@ -156,8 +157,36 @@ def _load_head_pose(request: Request, seed: int) -> Subset:
     return cut(pool, (torch.cat([train, more]), validation, test), request, seed)
 
 
+def load_all(dataset: str, request: Request, seed: int) -> tuple[RegressionData, ...]:
+    """Return every sample of a data set, in one part or several: no number of samples and no split leaves one out.
+
+    Raises
+    ------
+    InvalidDataError, InvalidParameterError
+        If the data set is not there or cannot be read, or it is not a table and has too few samples for its split.
+    """
+    options = {**request.options, **{name: "" for name in ("part", "group", "split_file") if name in request.options}}
+    request = replace(request, options=options)
+    if dataset == "table":
+        return (_read_table(request).data,)
+    if DATASETS[dataset].needs_folder:
+        # What is neither validated nor tested on is all in the training part.
+        request = replace(request, train_size=None, validation_size=1, test_size=1)
+    subset = DATASETS[dataset].load(request, seed)
+    return subset.train, subset.validation, subset.test
+
+
 def _load_table(request: Request, seed: int) -> Subset:
     """As the split column says; or a tenth to validate on and a fifth to test on, whole groups on one side."""
+    pool = _read_table(request)
+    if pool.parts is not None:
+        return cut(pool, _by_parts(pool, seed), request, seed)
+    validation = len(pool) // 10 if request.validation_size is None else request.validation_size
+    test = len(pool) // 5 if request.test_size is None else request.test_size
+    return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
+
+
+def _read_table(request: Request) -> Pool:
     columns: dict[str, Any] = {name: None if value in ("", []) else value for name, value in request.options.items()}
     if not columns["targets"]:
         raise InvalidParameterError("options.targets", "the names of one or more columns", request.options["targets"])
@@ -167,12 +196,11 @@ def _load_table(request: Request, seed: int) -> Subset:
         columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
     if columns["image"]:
         columns |= request.images
-    pool = load_table(_folder(request), **columns)
-    if pool.parts is not None:
-        return cut(pool, _by_parts(pool, seed), request, seed)
-    validation = len(pool) // 10 if request.validation_size is None else request.validation_size
-    test = len(pool) // 5 if request.test_size is None else request.test_size
-    return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
+    file = _folder(request)
+    if not file.is_file():
+        # Under the name that the user of a configuration knows it by.
+        raise InvalidParameterError("data.folder", "a CSV or Parquet file", str(file))
+    return load_table(file, **columns)
 
 
 def _by_parts(pool: Pool, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,24 @@ def _column(values: NDArray[Any] | None, length: int, kind: Any) -> Any:
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and move what was written there to `path` if all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a temporary path beside `path`, and move what was written there to `path` if all went well.
+
+    Raises
+    ------
+    OSError
+        If the system refuses; its `filename` is `path`, also where the system gives none (a full disk).
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

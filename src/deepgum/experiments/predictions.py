@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,28 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.posteriors import write_atomically
 
-__all__ = ["Predictions"]
+__all__ = ["Predictions", "check_output"]
+
+
+def check_output(path: Path) -> None:
+    """Refuse a path that predictions cannot be written to, before the work for them; make its folder.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it ends in neither .csv nor .parquet, is a folder, or is in a folder that cannot be made or written to.
+    """
+    if path.suffix not in {".parquet", ".csv"}:
+        raise InvalidParameterError("out", "a file that ends in .csv or .parquet", str(path))
+    if path.is_dir():
+        raise InvalidParameterError("out", "a file", str(path), "It is a folder.")
+    expected = "a file in a folder that can be written to"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidParameterError("out", expected, str(path), f"({error.strerror})") from error
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidParameterError("out", expected, str(path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +89,9 @@ class Predictions:
         Raises
         ------
         InvalidParameterError
-            If it ends in neither.
+            As `check_output`.
         """
-        if path.suffix not in {".parquet", ".csv"}:
-            raise InvalidParameterError("out", "a file that ends in .csv or .parquet", str(path))
+        check_output(path)
         with write_atomically(path) as temporary:
             if path.suffix == ".csv":
                 pyarrow.csv.write_csv(self.table(), temporary)

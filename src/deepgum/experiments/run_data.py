@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 
-from deepgum.experiments.config import RunConfig
-from deepgum.experiments.datasets import DATASETS
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidParameterError
+from deepgum.experiments.config import ModelConfig, RunConfig
+from deepgum.experiments.datasets import DATASETS, load_all
 from deepgum.experiments.measure import PIXELS
 from deepgum.experiments.network import Network, prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.request import Request, Subset
 
-__all__ = ["Data", "Title", "load_subset"]
+__all__ = ["Data", "Title", "load_samples", "load_subset"]
 
 
 def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
@@ -22,8 +26,19 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
     InvalidDataError, InvalidParameterError
         If the data set is not there or cannot be read.
     """
+    subset = DATASETS[config.data.name].load(_request(config, observer), config.seed)
+    return subset.scaled(PIXELS) if config.data.pixels else subset
+
+
+def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
+    """Load every sample of a run's data set, in one part or several; as `deepgum.experiments.datasets.load_all`."""
+    parts = load_all(config.data.name, _request(config, observer), config.seed)
+    return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
+
+
+def _request(config: RunConfig, observer: Observer | None) -> Request:
     data = config.data
-    request = Request(
+    return Request(
         folder=data.folder,
         train_size=data.train_size,
         validation_size=data.validation_size,
@@ -37,8 +52,6 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
         fold=data.fold,
         options=data.options,
     )
-    subset = DATASETS[data.name].load(request, config.seed)
-    return subset.scaled(PIXELS) if data.pixels else subset
 
 
 class Data:
@@ -59,16 +72,29 @@ class Data:
         """Return how to build a run's networks, with what is frozen already computed."""
         key = repr((config.data, config.seed, config.model))
         if self._network is None or self._network[0] != key:
-            network = prepare(
-                config.model,
-                subset,
-                seed=config.seed,
-                cache_dir=config.data.cache_dir,
-                device=config.training.device,
-                on_progress=observer.computing,
-            )
-            self._network = key, network
+            with _in_section_model():
+                network = prepare(
+                    config.model,
+                    subset,
+                    seed=config.seed,
+                    cache_dir=config.data.cache_dir,
+                    device=config.training.device,
+                    on_progress=observer.computing,
+                )
+            # What is frozen without a cache, and weights, are looked at each time that a network is built.
+            self._network = key, replace(network, build=_in_section_model()(network.build))
         return self._network[1]
+
+
+@contextmanager
+def _in_section_model() -> Iterator[None]:
+    """Give errors about a key of `[model]` the full name of that key."""
+    try:
+        yield
+    except InvalidParameterError as error:
+        # "name" and "model" are what networks and their factories call other things.
+        keys = {key.name for key in fields(ModelConfig)} - {"name"}
+        raise (error.within("model") if error.parameter in keys else error) from error
 
 
 @dataclass(frozen=True)
