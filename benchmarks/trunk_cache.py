@@ -107,6 +107,8 @@ def main() -> None:
     size = arguments.image_size
     sgd = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=arguments.batch_size)
 
+    if arguments.cache_dir is not None:
+        arguments.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.cache_dir) as name:
         folder = Path(name)
         data = faces(arguments.data, arguments.images, size, folder / "crops")
