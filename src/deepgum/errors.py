@@ -7,23 +7,28 @@ are raised before any work is done, so that nothing is lost.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
+    "CheckpointError",
     "ComparisonError",
     "DeepGUMError",
     "DeepGUMWarning",
     "DiskFullError",
+    "ExportError",
     "IdentifiabilityWarning",
     "InvalidDataError",
     "InvalidParameterError",
+    "MissingDependencyError",
     "MissingImagesError",
     "NonFiniteLossError",
     "NotFittedError",
     "OutputFolderError",
+    "ProcessLostError",
     "UnknownNameError",
     "UnreadableImagesError",
+    "differences",
     "listing",
 ]
 
@@ -88,6 +93,30 @@ class InvalidDataError(DeepGUMError, ValueError):
     """Data (arrays, lists, tables) of a wrong shape, or with values that cannot be used."""
 
 
+class MissingDependencyError(DeepGUMError, ImportError):
+    """An optional package is needed, and is not installed.
+
+    Parameters
+    ----------
+    feature : str
+        What needs it, to begin the message with.
+    package : str
+        The package that is missing.
+    extra : str
+        The extra of this library that brings it.
+
+    Examples
+    --------
+    >>> print(MissingDependencyError("`DeepGUMCallback`", "lightning", extra="lightning"))
+    `DeepGUMCallback` needs the package `lightning`, which is not installed. Try `pip install "deepgum[lightning]"`.
+    """
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        hint = f'Try `pip install "deepgum[{extra}]"`.'
+        super().__init__(f"{feature} needs the package `{package}`, which is not installed. {hint}")
+
+
 class MissingImagesError(InvalidDataError, FileNotFoundError):
     """Images that a data set's list names are not in its folder."""
 
@@ -104,8 +133,20 @@ class OutputFolderError(DeepGUMError, ValueError):
     """An output folder already holds the results of another configuration."""
 
 
+class CheckpointError(DeepGUMError, ValueError):
+    """A checkpoint is damaged, of another training, or cannot be written."""
+
+
+class ExportError(DeepGUMError, RuntimeError):
+    """A network cannot be written in another format, or does not do there what it does here; nothing was written."""
+
+
 class NonFiniteLossError(DeepGUMError, ArithmeticError):
     """Training met a loss that is not finite and stopped before the weights were spoiled."""
+
+
+class ProcessLostError(DeepGUMError, ConnectionError):
+    """Another process of a run over several is gone, or was not heard of for too long."""
 
 
 class ComparisonError(DeepGUMError):
@@ -147,3 +188,26 @@ def listing(names: Sequence[object], most: int = 5) -> str:
     shown = ", ".join(str(name) for name in names[:most])
     rest = len(names) - most
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return in what two nested mappings of settings differ, for a message.
+
+    Examples
+    --------
+    >>> differences({"seed": 0, "sgd": {"patience": 5}}, {"seed": 0, "sgd": {"patience": 3}, "groups": "sample"})
+    "groups = None there and 'sample' here; sgd.patience = 5 there and 3 here"
+    """
+    theirs, ours = _flat(there), _flat(here)
+    return "; ".join(
+        f"{key} = {theirs.get(key)!r} there and {ours.get(key)!r} here"
+        for key in sorted(theirs.keys() | ours.keys())
+        if theirs.get(key) != ours.get(key)
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -138,18 +138,50 @@ def test_posteriors_have_a_row_a_sample_and_group(tmp_path):
     )
     posteriors.write(path, method="deepgum")
     table = pq.read_table(path)
-    assert table.to_pylist() == [
-        {"sample_id": "a", "group": "nose", "responsibility": 1.0, "residual_norm": 0.1, "true_outlier": False},
-        {"sample_id": "a", "group": "eye", "responsibility": 0.5, "residual_norm": None, "true_outlier": False},
-        {"sample_id": "b", "group": "nose", "responsibility": 0.25, "residual_norm": 0.3, "true_outlier": False},
-        {"sample_id": "b", "group": "eye", "responsibility": 0.0, "residual_norm": 0.4, "true_outlier": True},
+    names = ("sample_id", "group", "responsibility", "residual_norm", "flagged", "true_outlier")
+    assert table.column_names == list(names)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        ("a", "nose", 1.0, 0.1, False, False),
+        # Nothing is known of a label that is not there, whatever the mixture's prior is.
+        ("a", "eye", None, None, None, None),
+        ("b", "nose", 0.25, 0.3, True, False),
+        ("b", "eye", 0.0, 0.4, True, True),
     ]
     assert table.schema.metadata[b"method"] == b"deepgum"
     again = Posteriors.read(path)
     assert (again.sample_ids, again.group_names) == (("a", "b"), ("nose", "eye"))
     np.testing.assert_array_equal(again.residual_norms, posteriors.residual_norms)
-    np.testing.assert_array_equal(again.responsibilities, posteriors.responsibilities)
+    np.testing.assert_array_equal(again.responsibilities, [[1.0, np.nan], [0.25, 0.0]])
+    np.testing.assert_array_equal(again.flagged, [[False, False], [True, True]])
     np.testing.assert_array_equal(again.true_outliers, posteriors.true_outliers)
+
+
+def test_posteriors_of_an_earlier_version_have_the_flags_of_their_numbers(tmp_path):
+    path = tmp_path / "run.parquet"
+    posteriors = Posteriors(("a", "b"), ("age",), np.array([[1.0], [2.0]]), np.array([[0.9], [0.1]]))
+    posteriors.write(path)
+    pq.write_table(pq.read_table(path).drop_columns("flagged"), path)
+    np.testing.assert_array_equal(Posteriors.read(path).flagged, [[False], [True]])
+
+
+def test_a_method_without_a_mixture_may_flag(tmp_path):
+    path = tmp_path / "run.parquet"
+    flags = np.array([[True], [False], [True]])
+    Posteriors(("a", "b", "c"), ("age",), np.array([[1.0], [2.0], [np.nan]]), flagged=flags).write(path)
+    again = Posteriors.read(path)
+    assert again.responsibilities is None
+    np.testing.assert_array_equal(again.flagged, [[True], [False], [False]])
+    assert pq.read_table(path).column("flagged").to_pylist() == [True, False, None]
+
+
+def test_posteriors_are_written_as_text_too(tmp_path):
+    path = tmp_path / "run.csv"
+    Posteriors(("a,b",), ("eye", "nose"), np.array([[0.25, np.nan]]), np.array([[0.5, 0.5]])).write(path)
+    assert path.read_text().splitlines() == [
+        '"sample_id","group","responsibility","residual_norm","flagged","true_outlier"',
+        '"a,b","eye",0.5,0.25,false,',
+        '"a,b","nose",,,,',
+    ]
 
 
 def test_posteriors_of_a_method_without_a_mixture_are_null(tmp_path):

@@ -35,6 +35,14 @@ __all__ = ["compare"]
     help="Shares of wrong labels, 0 to 1.",
 )
 @click.option(
+    "--missing",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Of labels, right or wrong, deleted on top; 0 to below 1.",
+)
+@click.option(
     "--methods",
     metavar="NAMES",
     callback=NAMES,
@@ -114,6 +122,8 @@ def compare(
       deepgum compare --dataset digits --train-size 1000 --out runs/digits
       deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/faces \\
           --noise ngo,l-ugo,g-ugo --rate 0,0.2,0.4 --methods l2,biweight,deepgum --seed 0,1
+      deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/deleted \
+          --rate 0.3 --missing 0.2 --methods deepgum,oracle
     """
     failure = None
     with session(threads, GOES_ON) as (terminal, reporter):

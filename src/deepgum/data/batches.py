@@ -35,6 +35,8 @@ class Batch:
         Which samples were mirrored.
     mirror : Mirror or None
         How coordinates change places in a mirrored sample; None where nothing is mirrored.
+    sample_weight : Tensor (b,) of float32, or None
+        How much each sample counts in the loss; None where all count the same.
     """
 
     index: Tensor
@@ -42,6 +44,7 @@ class Batch:
     targets: Tensor
     mirrored: Tensor
     mirror: Mirror | None
+    sample_weight: Tensor | None = None
 
     def per_coordinate(self, values: Tensor) -> Tensor:
         """Put values that belong to coordinates in the order that the coordinates have in this batch.
@@ -121,7 +124,8 @@ def _batch(
     inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs.float()
     if inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-    return Batch(index, inputs, targets.to(device), mirrored.to(device), mirror)
+    weight = None if data.sample_weight is None else data.sample_weight[index].to(device)
+    return Batch(index, inputs, targets.to(device), mirrored.to(device), mirror, weight)
 
 
 def _take_either(inputs: Tensor | np.ndarray, others: Tensor | np.ndarray, index: Tensor, other: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ it. The paper writes N(25, 2) without saying what the 2 is. It is read as a stan
 
 `uniform` is for labels of any kind (ages, angles): those of some samples are drawn anew, each coordinate between the
 smallest and the largest label that it has. It stays within the labels' range, so no rule on that range finds it.
+
+On top of any of them labels can be deleted, the right and the wrong alike: a landmark, or a coordinate by itself where
+the targets are no points, is then missing (NaN) and neither an outlier nor an inlier.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from deepgum.checks import check_choice, check_fraction, check_positive
-from deepgum.errors import InvalidDataError
+from deepgum.checks import check_choice, check_count, check_fraction, check_positive
+from deepgum.errors import InvalidDataError, InvalidParameterError
 
-__all__ = ["NOISES", "Corruption", "Noise", "corrupt"]
+__all__ = ["NOISES", "Corruption", "Noise", "corrupt", "delete_labels"]
 
 FACE_WIDTH = 224.0
 
@@ -37,7 +40,8 @@ class Corruption:
     ----------
     targets : tensor, shape (n, d)
     outlier : bool tensor, shape (n, u)
-        True where a unit's labels were replaced: u = d / 2 landmarks, or the whole sample with u = 1.
+        True where a unit's labels were replaced: u = d / 2 landmarks, or the whole sample with u = 1. False where a unit
+        has no label.
     displacement : tensor, shape (n, u)
         How far they were moved (Euclidean, over the observed coordinates), in the unit of the targets; 0 elsewhere.
     """
@@ -126,6 +130,59 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
             f"`targets` should be floats of shape (n, d). Found {targets.dtype} of shape {tuple(targets.shape)}."
         )
     return noise.apply(targets, rate, generator, width)
+
+
+def delete_labels(
+    corruption: Corruption, clean: Tensor, rate: float, generator: torch.Generator, together: int = 1
+) -> Corruption:
+    """Return a copy in which exactly round(rate * count) of the labels, right or wrong, are missing.
+
+    Which ones is drawn without a look at what is wrong, and from a generator of its own, so that the outliers that are
+    left are those that there were. What has lost all its labels is no outlier any more.
+
+    Parameters
+    ----------
+    corruption : Corruption
+        Of n samples with d coordinates.
+    clean : tensor, shape (n, d)
+        The targets before the corruption.
+    rate : float
+        Fraction of the labels that are there.
+    generator : torch.Generator
+        On the CPU, as for `corrupt`.
+    together : int
+        Neighbouring coordinates that make one label: 2 for landmarks, which are deleted as a whole.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the rate is not in [0, 1], or the coordinates are no whole number of labels.
+
+    Examples
+    --------
+    >>> clean = torch.full((50, 10), 0.5)
+    >>> dirty = corrupt(clean, "l-ugo", rate=0.3, generator=torch.Generator().manual_seed(0))
+    >>> less = delete_labels(dirty, clean, 0.2, torch.Generator().manual_seed(1), together=2)
+    >>> less.targets.isnan().sum().item(), dirty.outlier.sum().item(), less.outlier.sum().item()
+    (100, 75, 59)
+    """
+    check_fraction("rate", rate)
+    n, d = corruption.targets.shape
+    if check_count("together", together) > d or d % together:
+        raise InvalidParameterError("together", f"a divisor of the {d} coordinates", together)
+    labels = (~corruption.targets.isnan()).view(n, d // together, together).any(dim=2)
+    deleted = _draw(labels.flatten().cpu(), rate, generator).view(n, -1).repeat_interleave(together, dim=1)
+    targets = corruption.targets.masked_fill(deleted.to(corruption.targets.device), math.nan)
+    units = (n, corruption.outlier.shape[1], -1)
+    left = ~targets.isnan().view(units)
+    # Only where labels are gone: elsewhere the distance is the one that was drawn.
+    moved = (targets - clean).view(units).nan_to_num().norm(dim=2)
+    lost = deleted.view(units).any(dim=2).to(targets.device)
+    return Corruption(
+        targets,
+        corruption.outlier & left.any(dim=2),
+        torch.where(lost, moved, corruption.displacement).to(corruption.displacement),
+    )
 
 
 @dataclass(frozen=True)

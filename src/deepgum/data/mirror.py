@@ -105,6 +105,11 @@ class Mirror:
         sign, offset = targets.new_tensor(self.sign), targets.new_tensor(self.offset)
         return offset + sign * targets[..., self._index(targets)]
 
+    def residuals(self, residuals: Tensor) -> Tensor:
+        """Return the residuals (..., d) of the mirrored samples from those of the samples, or the other way round."""
+        self._check_columns("residuals", residuals)
+        return residuals.new_tensor(self.sign) * residuals[..., self._index(residuals)]
+
     def weights(self, weights: Tensor) -> Tensor:
         """Return per-coordinate weights or masks (..., d) in the order of the mirrored targets."""
         self._check_columns("weights", weights)

@@ -43,12 +43,16 @@ class RegressionData:
         What the network gets for the mirrored sample, where flipping the input would not give it: the outputs of a
         frozen trunk. Without it, inputs of four dimensions are images, whatever their type, and the order of their
         columns is reversed.
+    sample_weight : tensor, shape (n,), float32, at least 0, optional
+        How much each sample counts in the losses and in the mixture; 0 leaves it out of both. In the losses a weight is
+        a factor of the learning rate, so that weights whose mean is 1 leave the rate as it is; in the mixture only their
+        ratios matter. None: all count the same.
 
     Raises
     ------
     InvalidDataError
-        If there are no samples, shapes disagree, or targets, float inputs or the normaliser hold values that cannot be
-        used. The message names the first samples concerned.
+        If there are no samples, shapes disagree, or targets, float inputs, the normaliser or the weights hold values
+        that cannot be used. The message names the first samples concerned.
 
     Examples
     --------
@@ -70,6 +74,7 @@ class RegressionData:
     normaliser: Tensor
     mirror: Mirror | None = None
     mirrored_inputs: NDArray[Any] | Tensor | None = None
+    sample_weight: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -86,6 +91,7 @@ class RegressionData:
         normaliser: Any = None,
         mirror: Mirror | None = None,
         mirrored_inputs: Any = None,
+        sample_weight: Any = None,
     ) -> RegressionData:
         """Return the data of anything array-like; by default ids count from 0, names from y0, the normaliser is 1.
 
@@ -93,9 +99,7 @@ class RegressionData:
         they are, without a copy; what is on an accelerator comes to the CPU, from where batches are sent.
         """
         inputs = _as_inputs(inputs)
-        if isinstance(targets, np.ndarray):
-            targets = np.ascontiguousarray(targets)  # torch knows no negative strides
-        targets = torch.as_tensor(targets).to("cpu", torch.float32)
+        targets = _as_float32(targets)
         if targets.ndim == 1:
             targets = targets[:, None]
         if targets.ndim != 2:
@@ -106,12 +110,15 @@ class RegressionData:
             targets=targets,
             ids=tuple(map(str, range(n) if ids is None else ids)),
             target_names=tuple(f"y{i}" for i in range(d)) if target_names is None else tuple(target_names),
-            normaliser=torch.ones(n) if normaliser is None else torch.as_tensor(normaliser).to(torch.float32),
+            normaliser=torch.ones(n) if normaliser is None else _as_float32(normaliser),
             mirror=mirror,
             mirrored_inputs=None if mirrored_inputs is None else _as_inputs(mirrored_inputs),
+            sample_weight=None if sample_weight is None else _as_float32(sample_weight),
         )
         # Only here, at the door: these may be large and on disk, and every subset would read them again.
         _check_finite(data, more_than_vectors=True)
+        if data.sample_weight is not None and not data.sample_weight.any():
+            raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found zero for all {n}.")
         return data
 
     def __len__(self) -> int:
@@ -136,6 +143,7 @@ class RegressionData:
             ids=tuple(self.ids[row] for row in rows.tolist()),
             normaliser=self.normaliser[rows],
             mirrored_inputs=None if self.mirrored_inputs is None else take_rows(self.mirrored_inputs, rows),
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
         )
 
     def scaled(self, factor: float) -> RegressionData:
@@ -161,6 +169,12 @@ def _as_inputs(inputs: Any) -> NDArray[Any] | Tensor:
     if isinstance(inputs, Tensor):
         return inputs.cpu()
     return inputs if isinstance(inputs, np.ndarray) else np.asarray(inputs, dtype=np.float32)
+
+
+def _as_float32(values: Any) -> Tensor:
+    # Torch knows no negative strides, and warns of arrays that may not be written to.
+    values = np.require(values, requirements=["C", "W"]) if isinstance(values, np.ndarray) else values
+    return torch.as_tensor(values).to("cpu", torch.float32)
 
 
 def take_rows(inputs: NDArray[Any] | Tensor, rows: Tensor) -> NDArray[Any] | Tensor:
@@ -199,6 +213,12 @@ def _check_shapes(data: RegressionData) -> None:
     ):
         if len(values) != expected:
             raise InvalidDataError(f"`{name}` should have length {expected}. Found {len(values)}.")
+    weight = data.sample_weight
+    if weight is not None and (tuple(weight.shape) != (n,) or weight.dtype != torch.float32):
+        raise InvalidDataError(
+            f"`sample_weight` should be float32 of shape ({n},), one a sample. "
+            f"Found {weight.dtype} of shape {tuple(weight.shape)}."
+        )
     if data.mirror is not None and len(data.mirror.permutation) != found[1]:
         raise InvalidDataError(f"`mirror` should be of {found[1]} targets. Found {len(data.mirror.permutation)}.")
     mirrored = data.mirrored_inputs
@@ -222,6 +242,9 @@ def _check_values(data: RegressionData) -> None:
         )
     _check_finite(data, more_than_vectors=False)
     _refuse(data, ~(data.normaliser.isfinite() & (data.normaliser > 0)), "`normaliser` should be finite and positive")
+    weight = data.sample_weight
+    if weight is not None:
+        _refuse(data, ~(weight.isfinite() & (weight >= 0)), "`sample_weight` should be finite and at least 0")
 
 
 def _check_finite(data: RegressionData, *, more_than_vectors: bool) -> None:

@@ -68,7 +68,7 @@ def evaluate_run(
     Raises
     ------
     InvalidDataError
-        If the run is not finished, or its network does not fit the data.
+        If the run is not finished, its network does not fit the data, or these have no label to score by.
     UnknownNameError
         If there is no such part.
     InvalidParameterError
@@ -92,6 +92,11 @@ def evaluate_run(
     predictions = _merged([predict_labelled(network, one, config.training, measure.factor) for one in samples])
     normaliser = torch.cat([one.normaliser for one in samples])
     errors = predictions.errors(landmarks=measure.landmarks)
+    if np.isnan(errors).all():
+        raise InvalidDataError(
+            f"The {'' if part == 'all' else f'{part} '}samples should have a label to score by. Found {len(normaliser)} "
+            "without any. `deepgum predict` needs none."
+        )
     raw, labels = predictions.predicted / measure.factor, torch.cat([one.targets for one in samples])
     return Evaluation(
         dataset=config.data.name,

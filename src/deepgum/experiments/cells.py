@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from deepgum.data.corruption import Corruption, corrupt
+from deepgum.data.corruption import Corruption, corrupt, delete_labels
 from deepgum.data.regression import RegressionData
-from deepgum.experiments.request import TRAIN, VALIDATION, Subset, generator
+from deepgum.experiments.request import (
+    TRAIN,
+    TRAIN_MISSING,
+    VALIDATION,
+    VALIDATION_MISSING,
+    Subset,
+    generator,
+)
 
 __all__ = ["Cell", "make_cell"]
 
@@ -37,8 +44,23 @@ class Cell:
     clean_targets: Tensor
 
 
-def make_cell(subset: Subset, noise: str, rate: float, seed: int) -> Cell:
+def make_cell(
+    subset: Subset, noise: str, rate: float, seed: int, *, missing: float = 0.0, landmarks: bool = True
+) -> Cell:
     """Corrupt the labels of training and validation samples, never those of test samples.
+
+    Parameters
+    ----------
+    subset : Subset
+        Clean samples.
+    noise, rate
+        As for `deepgum.data.corruption.corrupt`.
+    seed : int
+        Of the noise, and of what is deleted, each from a stream of its own.
+    missing : float
+        Share of the labels, right or wrong, that are deleted on top.
+    landmarks : bool
+        Whether a label is a landmark, of two coordinates, and not each coordinate by itself.
 
     Examples
     --------
@@ -50,11 +72,19 @@ def make_cell(subset: Subset, noise: str, rate: float, seed: int) -> Cell:
     (40, 20)
     >>> cell.test is subset.test
     True
+    >>> int(make_cell(subset, "l-ugo", 0.5, seed=0, missing=0.25).train.targets.isnan().sum())  # 20 landmarks
+    40
     """
-    corruptions = [
-        corrupt(data.targets, noise, rate, generator(seed, stream), subset.width)
-        for data, stream in ((subset.train, TRAIN), (subset.validation, VALIDATION))
-    ]
+    corruptions = []
+    for data, stream, deletions in (
+        (subset.train, TRAIN, TRAIN_MISSING),
+        (subset.validation, VALIDATION, VALIDATION_MISSING),
+    ):
+        corruption = corrupt(data.targets, noise, rate, generator(seed, stream), subset.width)
+        if missing:
+            drawn = generator(seed, deletions)
+            corruption = delete_labels(corruption, data.targets, missing, drawn, together=2 if landmarks else 1)
+        corruptions.append(corruption)
     train, validation = (
         data.with_targets(corruption.targets)
         for data, corruption in zip((subset.train, subset.validation), corruptions, strict=True)

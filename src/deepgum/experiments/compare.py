@@ -83,7 +83,8 @@ def compare(
     for (seed, noise, rate), cell_runs in itertools.groupby(missing, key=lambda run: (run.seed, run.noise, run.rate)):
         if seed not in networks:
             networks = {seed: _prepare(options, options.load(seed, observer), seed, observer)}
-        cell = make_cell(networks[seed].subset, noise, rate, seed)
+        points = options.measure.landmarks
+        cell = make_cell(networks[seed].subset, noise, rate, seed, missing=options.missing, landmarks=points)
         for run in cell_runs:
             observer.run_started(run, runs.index(run) + 1)
             try:
@@ -145,6 +146,7 @@ def train_and_score(
         version=__version__,
         key=run.digest,
         posteriors=path.relative_to(folder.path).as_posix(),
+        missing=float(options.missing),
     )
     return result, record
 

@@ -183,15 +183,20 @@ class CorruptionConfig:
     noise : str
         A key of `deepgum.data.corruption.NOISES`.
     rate : float
-        Share of labels, from 0 (none) to 1.
+        Share of labels that are made wrong, from 0 (none) to 1.
+    missing : float
+        Share of labels, right and wrong ones alike, that are deleted on top, from 0 (none) to below 1: landmarks as a
+        whole, other coordinates one by one.
     """
 
     noise: str = "uniform"
     rate: float = 0.0
+    missing: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("noise", self.noise, NOISES)
         check_fraction("rate", self.rate)
+        check_fraction("missing", self.missing, open_above=True)
 
 
 @dataclass(frozen=True)
@@ -273,9 +278,11 @@ class RunConfig:
         mapping["data"]["options"].pop("root", None)
         if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
             mapping["data"]["content"] = _content(self.data.folder)
+        # Named only where they are set: runs that were made before there was a choice keep their keys.
         if not self.data.pixels:
-            # Named only where it is set: runs that were made before there was a choice keep their keys.
             del mapping["data"]["pixels"]
+        if mapping["method"]["options"].get("schedule") == "alternate":
+            del mapping["method"]["options"]["schedule"]
         if not (self.model.frozen and self.model.cache):
             # Without a cache there are no numbers in it.
             mapping["model"]["cache_dtype"] = "float32"
@@ -283,15 +290,18 @@ class RunConfig:
         if self.model.weights is not None:
             mapping["model"]["weights"] = _content(self.model.weights)
         if not self.corruption.rate:
-            mapping["corruption"] = {}
+            mapping["corruption"] = {"missing": self.corruption.missing}
+        if not self.corruption.missing:
+            del mapping["corruption"]["missing"]
         return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def stem(self) -> str:
         """A readable name for the run's folder."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
+        deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
-        return f"{self.data.name}_{self.method.name}_{noise}{fold}_seed{self.seed}_{self.digest}"
+        return f"{self.data.name}_{self.method.name}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
 
 
 def _content(path: Path) -> str:

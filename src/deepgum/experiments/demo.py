@@ -79,7 +79,7 @@ def run_demo(out: Path, observer: Observer | None = None, options: CompareOption
     folder.claim_new(options.shared)
     runs = options.runs()
     network = prepare(options.network, options.load(runs[0].seed, observer), seed=runs[0].seed)
-    cell = make_cell(network.subset, runs[0].noise, runs[0].rate, runs[0].seed)
+    cell = make_cell(network.subset, runs[0].noise, runs[0].rate, runs[0].seed, missing=options.missing)
     observer.started(len(runs), 0)
     records, results = [], {}
     for number, run in enumerate(runs, start=1):

@@ -45,6 +45,9 @@ class CompareOptions:
         By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
     model : ModelConfig or str
         The network; a name alone stands for one without pretrained weights, trained as a whole.
+    missing : float
+        Share of training and validation labels that are deleted on top of the noise, in every run; see
+        `deepgum.experiments.config.CorruptionConfig`.
     pixels : bool
         Landmarks in pixels of an image 224 wide instead of fractions; see `deepgum.experiments.config.DataConfig`.
     sgd : SGDOptions
@@ -72,6 +75,7 @@ class CompareOptions:
     groups: str | None = None
     model: ModelConfig | str = "facenet"
     sgd: SGDOptions = field(default_factory=SGDOptions)
+    missing: float = 0.0
     pixels: bool = False
     skip_missing: bool = False
     skip_unreadable: bool = False
@@ -95,6 +99,7 @@ class CompareOptions:
                 check(name, value)
             if not values or len(set(values)) < len(values):
                 raise InvalidParameterError(name, "one or more values, each once", values)
+        check_fraction("missing", self.missing, open_above=True)
         if self.pixels and not DATASETS[self.dataset].measure.landmarks:
             raise InvalidParameterError("pixels", "False", True, f"The targets of {self.dataset!r} are no points.")
         if not DATASETS[self.dataset].measure.landmarks:
@@ -125,6 +130,7 @@ class CompareOptions:
             # Named only where it is set: results without it keep their keys.
             **({"skip_unreadable": True} if self.skip_unreadable else {}),
             **({"pixels": True} if self.pixels else {}),
+            **({"missing": float(self.missing)} if self.missing else {}),
             **sgd,
         }
 
@@ -179,8 +185,8 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 def _choices(method: str) -> dict[str, Any]:
     """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
     named = METHODS[method]
-    return {
-        "loss": named.loss,
-        "options": None if named.options is None else asdict(named.options),
-        "oracle": named.oracle,
-    }
+    options = None if named.options is None else asdict(named.options)
+    if options is not None and options["schedule"] == "alternate":
+        # Named only where it is another: results that were made before there was a choice keep their keys.
+        del options["schedule"]
+    return {"loss": named.loss, "options": options, "oracle": named.oracle}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -23,6 +24,9 @@ __all__ = ["Posteriors", "write_atomically"]
 class Posteriors:
     """What a run says about each sample and group of its training set.
 
+    Of a group without a label nothing is said: whatever is given for it, its responsibility becomes NaN and it is not
+    flagged, and in files all but its name is null.
+
     Parameters
     ----------
     sample_ids : tuple of str, length n
@@ -33,6 +37,8 @@ class Posteriors:
         Probabilities of being an inlier; None for methods without a mixture.
     true_outliers : array (n, g) of bool, optional
         Which groups the corruption touched; None when nobody knows.
+    flagged : array (n, g) of bool, optional
+        What the method calls an outlier; by default responsibilities below 1/2, and None without these.
 
     Raises
     ------
@@ -45,33 +51,63 @@ class Posteriors:
     residual_norms: NDArray[np.float64]
     responsibilities: NDArray[np.float64] | None = None
     true_outliers: NDArray[np.bool_] | None = None
+    flagged: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.sample_ids), len(self.group_names))
-        for name in ("residual_norms", "responsibilities", "true_outliers"):
+        for name in ("residual_norms", "responsibilities", "true_outliers", "flagged"):
             values = getattr(self, name)
             if values is not None and values.shape != shape:
                 raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
         for name in ("sample_ids", "group_names"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise InvalidDataError(f"`{name}` should name each one once.")
+        if self.responsibilities is not None:
+            object.__setattr__(self, "responsibilities", np.where(self.observed, self.responsibilities, np.nan))
+            if self.flagged is None:
+                object.__setattr__(self, "flagged", self.responsibilities < 0.5)
+        if self.flagged is not None:
+            object.__setattr__(self, "flagged", self.flagged & self.observed)
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """Which groups have a label, (n, g)."""
+        return ~np.isnan(self.residual_norms)
+
+    def table(self) -> pa.Table:
+        """Return one row a sample and group: its names, what is known of it, and null for what is not."""
+        n, g = len(self.sample_ids), len(self.group_names)
+
+        def column(values: NDArray[Any] | None, kind: Any) -> Any:
+            if values is None:
+                return pa.nulls(n * g, kind)
+            return pa.array(values.reshape(-1), kind, mask=~self.observed.reshape(-1))
+
+        return pa.table(
+            {
+                "sample_id": pa.array(np.repeat(np.array(self.sample_ids, dtype=object), g), pa.string()),
+                "group": pa.array(list(self.group_names) * n, pa.string()),
+                "responsibility": column(self.responsibilities, pa.float64()),
+                "residual_norm": column(self.residual_norms, pa.float64()),
+                "flagged": column(self.flagged, pa.bool_()),
+                "true_outlier": column(self.true_outliers, pa.bool_()),
+            }
+        )
 
     def write(self, path: Path, **about: str) -> None:
-        """Write one row a sample and group as Parquet, whole or not at all; `about` goes into the file's metadata."""
-        n, g = len(self.sample_ids), len(self.group_names)
-        columns = {
-            "sample_id": pa.array(np.repeat(np.array(self.sample_ids, dtype=object), g), pa.string()),
-            "group": pa.array(list(self.group_names) * n, pa.string()),
-            "responsibility": _column(self.responsibilities, n * g, pa.float64()),
-            "residual_norm": _column(self.residual_norms, n * g, pa.float64()),
-            "true_outlier": _column(self.true_outliers, n * g, pa.bool_()),
-        }
+        """Write the table as CSV if the path ends so, otherwise as Parquet with `about` in the file's metadata.
+
+        The file is there whole or not at all.
+        """
         with write_atomically(path) as temporary:
-            pq.write_table(pa.table(columns).replace_schema_metadata(about), temporary, compression="zstd")
+            if path.suffix == ".csv":
+                pyarrow.csv.write_csv(self.table(), temporary)
+            else:
+                pq.write_table(self.table().replace_schema_metadata(about), temporary, compression="zstd")
 
     @classmethod
     def read(cls, path: Path) -> Posteriors:
-        """Read a file that `write` wrote.
+        """Read a Parquet file that `write` wrote; one of an earlier version, without flags, has those of its numbers.
 
         Raises
         ------
@@ -96,14 +132,10 @@ class Posteriors:
                 matrix("residual_norm", np.float64),
                 unless_null("responsibility", np.float64),
                 unless_null("true_outlier", np.bool_),
+                unless_null("flagged", np.bool_) if "flagged" in columns else None,
             )
         except (OSError, KeyError, ValueError) as error:
             raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
-
-
-def _column(values: NDArray[Any] | None, length: int, kind: Any) -> Any:
-    # from_pandas makes NaN a null: a missing label has no residual.
-    return pa.nulls(length, kind) if values is None else pa.array(values.reshape(-1), kind, from_pandas=True)
 
 
 @contextmanager

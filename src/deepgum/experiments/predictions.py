@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,25 +20,26 @@ from deepgum.experiments.posteriors import write_atomically
 __all__ = ["Predictions", "check_output"]
 
 
-def check_output(path: Path) -> None:
-    """Refuse a path that predictions cannot be written to, before the work for them; make its folder.
+def check_output(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
+    """Refuse a path that a result cannot be written to, before the work for it; make its folder.
 
     Raises
     ------
     InvalidParameterError
-        If it ends in neither .csv nor .parquet, is a folder, or is in a folder that cannot be made or written to.
+        About `parameter`, if the path ends otherwise, is a folder, or is in a folder that cannot be made or written to.
     """
-    if path.suffix not in {".parquet", ".csv"}:
-        raise InvalidParameterError("out", "a file that ends in .csv or .parquet", str(path))
+    if path.suffix not in suffixes:
+        endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+        raise InvalidParameterError(parameter, f"a file that ends in {endings}", str(path))
     if path.is_dir():
-        raise InvalidParameterError("out", "a file", str(path), "It is a folder.")
+        raise InvalidParameterError(parameter, "a file", str(path), "It is a folder.")
     expected = "a file in a folder that can be written to"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidParameterError("out", expected, str(path), f"({error.strerror})") from error
+        raise InvalidParameterError(parameter, expected, str(path), f"({error.strerror})") from error
     if not os.access(path.parent, os.W_OK):
-        raise InvalidParameterError("out", expected, str(path))
+        raise InvalidParameterError(parameter, expected, str(path))
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,7 +88,7 @@ class RunRecord:
     5 % of the face's width, `nme` the mean distance in fractions of that width, `mae` and `rmse` are in the targets'
     units. Precision, recall and average precision are of the flags on the training set, `recall_moved` is the recall
     among labels that were moved by more than 5 % of the image's width, and `flagged` the share that is flagged.
-    `posteriors` is a path relative to the results file.
+    `posteriors` is a path relative to the results file; `missing` the share of labels that were deleted on purpose.
 
     Examples
     --------
@@ -120,6 +120,7 @@ class RunRecord:
     version: str = ""
     key: str = ""
     posteriors: str | None = None
+    missing: float = 0.0
 
     @property
     def unit(self) -> str:
@@ -214,7 +215,8 @@ def _is_json(line: str) -> bool:
 def read_records(paths: Iterable[Path]) -> list[RunRecord]:
     """Read results files, or folders that hold a `results.jsonl`.
 
-    Where several records are of one method, noise, rate, seed, data set and groups, the last one counts.
+    Where several records are of one method, noise, rate, seed, data set, share of deleted labels and groups, the last
+    one counts.
 
     Raises
     ------
@@ -232,7 +234,7 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
         if not records:
             raise InvalidDataError(f"'{file}' holds no finished run yet.")
         for record in records:
-            cell = (record.dataset, record.train_size, record.image_size, record.groups)
+            cell = (record.dataset, record.train_size, record.image_size, record.groups, record.missing)
             latest[(*cell, record.method, record.noise, record.rate, record.seed)] = record
     return list(latest.values())
 

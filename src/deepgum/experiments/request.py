@@ -18,7 +18,7 @@ from deepgum.errors import InvalidParameterError
 __all__ = ["Request", "Subset", "cut", "fold_of", "generator", "sizes", "split"]
 
 # One seed drives all that is drawn, each from a stream of its own: drawing more of one does not move the others.
-SUBSET, TRAIN, VALIDATION = 1, 2, 3
+SUBSET, TRAIN, VALIDATION, TRAIN_MISSING, VALIDATION_MISSING = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def run(
     dataset = DATASETS[config.data.name]
     clean = data.subset(config, observer)
     network = data.network(config, clean, observer)
-    cell = make_cell(network.subset, config.corruption.noise, config.corruption.rate, config.seed)
+    noise, points = config.corruption, config.measure.landmarks
+    cell = make_cell(network.subset, noise.noise, noise.rate, config.seed, missing=noise.missing, landmarks=points)
     options = config.method.options or None
     check_method(config.method.name, cell.train, cell.validation, config.groups, options)  # type: ignore[arg-type]
     head = METHODS[config.method.name].head

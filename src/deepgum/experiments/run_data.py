@@ -111,4 +111,6 @@ class Title:
     def of(cls, config: RunConfig) -> Title:
         """Return the title of a run."""
         about = f"{config.data.name} fold {config.data.fold}" if DATASETS[config.data.name].folds else config.data.name
+        if config.corruption.missing:
+            about += f", {100 * config.corruption.missing:g} % of labels deleted"
         return cls(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError
 from deepgum.evaluation import detection_scores, failure_rate, mae, nme, rmse
-from deepgum.evaluation.metrics import Unit
+from deepgum.evaluation.metrics import Score, Unit
 from deepgum.experiments.cells import Cell
 from deepgum.experiments.measure import Measure
 from deepgum.experiments.posteriors import Posteriors
@@ -19,7 +20,7 @@ from deepgum.mixture import partition
 from deepgum.residuals import predict
 from deepgum.training import SGDOptions, TrainingResult
 
-__all__ = ["Scores", "group_names", "predict_labelled", "score_run"]
+__all__ = ["Scores", "group_names", "posteriors_of", "predict_labelled", "score_run"]
 
 Groups = tuple[tuple[int, ...], ...]
 PLAIN = Measure()
@@ -27,12 +28,12 @@ PLAIN = Measure()
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a record; see `deepgum.experiments.records.RunRecord`."""
+    """The scores of a record; see `deepgum.experiments.records.RunRecord`. None where a score means nothing."""
 
     failure_rate: float | None
     nme: float | None
-    mae: float
-    rmse: float
+    mae: float | None
+    rmse: float | None
     precision: float | None
     recall: float | None
     average_precision: float | None
@@ -45,32 +46,69 @@ def score_run(
 ) -> tuple[Scores, Posteriors]:
     """Score a method's network on the test set and its flags on the training set.
 
-    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate.
+    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate. Labels that
+    are missing take no part; where the test set has none at all, there are no errors.
 
     What ranks the groups for the average precision is the posterior, or for a method without one the length of the
     residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
     """
     resolved = partition(groups, cell.train.targets.shape[1])
-    posteriors = Posteriors(
-        sample_ids=cell.train.ids,
-        group_names=group_names(resolved, cell.train),
-        residual_norms=residual_norms(result.residuals, resolved),
-        responsibilities=None if result.responsibilities is None else result.responsibilities.cpu().numpy(),
-        true_outliers=by_group(cell.corruption.outlier, resolved).astype(bool),
+    posteriors = posteriors_of(
+        result, cell.train, resolved, true_outliers=by_group(cell.corruption.outlier, resolved).astype(bool)
     )
     predictions = predict(result.model, cell.test, device=sgd.device, precision=sgd.precision)
     labels, width = cell.test.targets, cell.test.normaliser
     unit: Unit = "landmark" if measure.landmarks else "coordinate"
     found = _detection(result, cell, resolved, posteriors, measure.moved)
     scores = Scores(
-        failure_rate=failure_rate(predictions, labels, width).overall if measure.landmarks else None,
-        nme=nme(predictions, labels, width).overall if measure.landmarks else None,
-        mae=measure.factor * mae(predictions, labels, unit).overall,
-        rmse=measure.factor * rmse(predictions, labels, unit).overall,
-        flagged=_flagged(result, posteriors),
+        failure_rate=_known(failure_rate(predictions, labels, width)) if measure.landmarks else None,
+        nme=_known(nme(predictions, labels, width)) if measure.landmarks else None,
+        mae=_known(mae(predictions, labels, unit), measure.factor),
+        rmse=_known(rmse(predictions, labels, unit), measure.factor),
+        flagged=None if result.flags is None else float(result.flags.cpu().numpy()[posteriors.observed].mean()),
         **found,
     )
     return scores, posteriors
+
+
+def posteriors_of(
+    result: TrainingResult,
+    data: RegressionData,
+    groups: Groups | str = "sample",
+    *,
+    true_outliers: NDArray[np.bool_] | None = None,
+) -> Posteriors:
+    """Return what a training learned of its labels, a row a sample and group.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    data : RegressionData
+        What it was trained on, with the labels that it was given.
+    groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
+        What the method flagged as a whole; the result's own mixture knows better, if it has one.
+    true_outliers : array (n, g) of bool, optional
+        Where it is known which labels are wrong.
+
+    Raises
+    ------
+    InvalidDataError
+        If the result is of other samples, or of other groups.
+    """
+    if result.residuals.shape != data.targets.shape:
+        raise InvalidDataError(
+            f"`data` should be what the result was trained on, with targets of shape {tuple(result.residuals.shape)}. "
+            f"Found {tuple(data.targets.shape)}."
+        )
+    resolved = partition(groups, data.targets.shape[1]) if result.mixture is None else result.mixture.partition_
+    return Posteriors(
+        sample_ids=data.ids,
+        group_names=group_names(resolved, data),
+        residual_norms=residual_norms(result.residuals, resolved),
+        responsibilities=None if result.responsibilities is None else result.responsibilities.cpu().numpy(),
+        true_outliers=true_outliers,
+        flagged=None if result.flags is None else result.flags.cpu().numpy(),
+    )
 
 
 def predict_labelled(model: nn.Module, data: RegressionData, sgd: SGDOptions, factor: float = 1.0) -> Predictions:
@@ -96,9 +134,8 @@ def _detection(
     return {name: getattr(scores, name) for name in names}
 
 
-def _flagged(result: TrainingResult, posteriors: Posteriors) -> float | None:
-    observed = ~np.isnan(posteriors.residual_norms)
-    return None if result.flags is None else float(result.flags.cpu().numpy()[observed].mean())
+def _known(score: Score, factor: float = 1.0) -> float | None:
+    return None if np.isnan(score.overall) else factor * score.overall
 
 
 def residual_norms(residuals: Tensor, groups: Groups) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["Array", "ArrayT", "as_residuals", "as_responsibilities", "as_weights", "like"]
+__all__ = ["Array", "ArrayT", "as_residuals", "as_responsibilities", "as_rows", "as_weights", "like"]
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
@@ -21,6 +21,19 @@ LARGEST = 1e100
 
 
 def as_residuals(residuals: Array) -> Tensor:
+    """Return the residuals as `as_rows` does, or say which are infinite or too large."""
+    tensor = as_rows(residuals)
+    # NaN compares false: a missing label passes.
+    rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()
+    if rows:
+        raise InvalidDataError(
+            f"Residuals should be finite, or NaN where a label is missing, and below {LARGEST:g} in size. "
+            f"Found {len(rows)} rows that are not: {listing(rows)}."
+        )
+    return tensor
+
+
+def as_rows(residuals: Array) -> Tensor:
     """Return the residuals as a detached (n, d) tensor of their own type and device, or say what is wrong with them."""
     if not isinstance(residuals, Tensor | np.ndarray):
         raise InvalidDataError(
@@ -36,13 +49,6 @@ def as_residuals(residuals: Array) -> Tensor:
     if tensor.ndim != 2 or tensor.shape[1] == 0:
         hint = " Use `residuals.reshape(-1, 1)` for a single coordinate." if tensor.ndim == 1 else ""
         raise InvalidDataError(f"Residuals should have shape (n, d), d >= 1. Found {tuple(tensor.shape)}.{hint}")
-    # NaN compares false: a missing label passes.
-    rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()
-    if rows:
-        raise InvalidDataError(
-            f"Residuals should be finite, or NaN where a label is missing, and below {LARGEST:g} in size. "
-            f"Found {len(rows)} rows that are not: {listing(rows)}."
-        )
     return tensor
 
 

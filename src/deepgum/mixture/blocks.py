@@ -7,15 +7,19 @@ observed. Rows where the whole group is missing are in neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from deepgum.mixture.partition import SizeClass
 
-__all__ = ["Block", "Incomplete", "columns", "make_block"]
+__all__ = ["Block", "Incomplete", "Terms", "columns", "make_block", "slices"]
+
+Terms: TypeAlias = tuple[Tensor, ...]
+"""Tensors whose sums over samples are what is wanted."""
 
 # float64 values in a chunk. A quarter of a megabyte stays in a core's second-level cache, and is just small enough for
 # torch to leave it to one thread: waiting for a second one, on a machine that is busy, costs more than it saves. An
@@ -55,7 +59,7 @@ class Incomplete:
     def chunks(self) -> Iterator[slice]:
         """Slices of the pairs, so that (pairs, k, k) intermediates stay small."""
         k = self.values.shape[1]
-        return _slices(len(self.values), self.values, k * k)
+        return slices(len(self.values), self.values, k * k)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,15 @@ class Block:
     def chunks(self) -> Iterator[slice]:
         """Slices of the rows that fit the cache."""
         g, k, n = self.values.shape
-        return _slices(n, self.values, g * k)
+        return slices(n, self.values, g * k)
+
+    def total(self, terms: Callable[[Block], Terms]) -> Terms:
+        """Return the terms of these samples, which are all there are: see `Samples`."""
+        return terms(self)
+
+    def agreed(self, values: Terms) -> Terms:
+        """Return the values as they are: there is nobody else."""
+        return values
 
 
 def columns(residuals: Tensor, group_class: SizeClass) -> Tensor:
@@ -130,6 +142,7 @@ def _totals(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tens
     return weight.sum(-1).expand(g), weighted.sum(-1), torch.linalg.vecdot(weighted, values)
 
 
-def _slices(length: int, like: Tensor, values_a_row: int) -> Iterator[slice]:
+def slices(length: int, like: Tensor, values_a_row: int) -> Iterator[slice]:
+    """Cut rows of so many values into pieces that fit the cache."""
     step = max(1, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_a_row)
     return (slice(first, first + step) for first in range(0, length, step))

@@ -8,19 +8,19 @@ from torch import Tensor
 from deepgum.mixture.blocks import Block, Incomplete
 from deepgum.mixture.gaussian import Conditional
 from deepgum.mixture.parameters import Parameters
+from deepgum.mixture.samples import Samples
 from deepgum.mixture.statistics import Statistics
 
 __all__ = ["posterior", "summarise"]
 
 
-def summarise(block: Block, parameters: Parameters, given: Tensor | None = None) -> Statistics:
-    """E step (eq. 2) over a block, accumulated in float64.
+def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = None) -> Statistics:
+    """E step (eq. 2) over all samples, accumulated in float64.
 
-    `given` responsibilities (g, n) take the place of those of eq. 2; what is missing of a group and the likelihood are
-    still the parameters'.
+    `given` responsibilities (g, n) of the samples of one block take the place of those of eq. 2; what is missing of a
+    group and the likelihood are still the parameters'.
     """
-    complete = _complete(block, parameters, given)
-    return complete if block.incomplete is None else complete + _partial(block.incomplete, parameters, given)
+    return Statistics(*samples.total(lambda block: _block(block, parameters, given).tensors))
 
 
 def posterior(block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
@@ -42,6 +42,11 @@ def posterior(block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
             responsibility[where] = torch.sigmoid(inlier - outlier)
             log_likelihood[where] = torch.logaddexp(inlier, outlier)
     return responsibility, log_likelihood
+
+
+def _block(block: Block, parameters: Parameters, given: Tensor | None) -> Statistics:
+    complete = _complete(block, parameters, given)
+    return complete if block.incomplete is None else complete + _partial(block.incomplete, parameters, given)
 
 
 def _complete(block: Block, parameters: Parameters, given: Tensor | None) -> Statistics:

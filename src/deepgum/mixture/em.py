@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from deepgum.mixture.blocks import Block
 from deepgum.mixture.e_step import summarise
 from deepgum.mixture.gaussian import STRUCTURES, TIED, Structure, regularised
 from deepgum.mixture.parameters import Parameters, change
+from deepgum.mixture.samples import Samples
 from deepgum.mixture.spread import Spread
 from deepgum.mixture.statistics import Statistics
 from deepgum.mixture.uniform import UniformRule
@@ -88,18 +88,20 @@ class EM:
         covariance = regularised(self.structure.mean(scatter, inlier_weight), self.unit(spread), self.reg_covar)
         return torch.where(some[:, None, None], covariance, previous.covariance)
 
-    def run(self, block: Block, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
+    def run(self, samples: Samples, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
         """Alternate E and M steps from `start` until every group rests or `max_iter` M steps are taken.
 
-        `given` responsibilities (g, n) are what the first M step goes by, instead of those under `start`.
+        `given` responsibilities (g, n) are what the first M step goes by, instead of those under `start`. Several
+        processes take the same steps: all go on from one M step, where the last bit could tell them apart.
         """
         parameters, n_iter = start, 0
-        statistics = summarise(block, parameters, given)
+        statistics = summarise(samples, parameters, given)
         converged = torch.zeros_like(start.inlier_prior, dtype=torch.bool)
         while n_iter < self.max_iter and not bool(converged.all()):
             previous, n_iter = parameters, n_iter + 1
-            parameters = self.m_step(statistics, spread, previous)
-            statistics = summarise(block, parameters)
+            step = self.m_step(statistics, spread, previous)
+            parameters = Parameters.of(*samples.agreed(step.tensors))
+            statistics = summarise(samples, parameters)
             converged = change(parameters, previous) < self.tol
         return Fit(parameters, statistics, n_iter, converged)
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
-from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.em import EM
 from deepgum.mixture.parameters import Parameters, merge, to_device
 from deepgum.mixture.partition import Partition, SizeClass, size_classes
-from deepgum.mixture.spread import spread
+from deepgum.mixture.samples import Samples
+from deepgum.mixture.sources import Source
 from deepgum.mixture.status import MixtureStatus
-from deepgum.mixture.verdict import judge
+from deepgum.mixture.verdict import Verdict, judge
 
 __all__ = ["MixtureFit", "check_count_of_samples", "check_sizes", "complaint", "fit_groups"]
 
@@ -62,39 +62,39 @@ def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
         )
 
 
-def fit_groups(
-    em: EM,
-    residuals: Tensor,
-    weights: Tensor | None,
-    groups: Partition,
-    warm: MixtureFit | None,
-    given: Tensor | None = None,
-) -> MixtureFit:
-    """Fit every group of (n, d) residuals; weights (n,) are above 0.
+def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
+    """Fit every group of the source's residuals.
 
-    EM begins with `given` responsibilities (n, g), or goes on from `warm`, a fit of the same partition.
+    EM begins with the source's responsibilities, or goes on from `warm`, a fit of the same partition.
     """
     status: dict[int, MixtureStatus] = {}
     fits: list[tuple[Parameters, int, bool]] = []
-    for position, size_class in enumerate(size_classes(groups)):
-        values = columns(residuals, size_class)
-        scales = spread(values, weights)
-        block = make_block(values, weights)
+    for position, size_class in enumerate(size_classes(source.groups)):
+        samples, scales = source.open(size_class)
         start = em.start(scales)
-        if given is not None:
-            fit = em.run(block, scales, start, given[:, list(size_class.groups)].T)
+        given = source.given(size_class)
+        if given is not None or warm is None:
+            fit = em.run(samples, scales, start, given)
         else:
-            fit = em.run(block, scales, start if warm is None else _warm_start(warm, position, size_class, start))
-        verdict = judge(em, block, scales, start, fit)
+            fit = em.run(samples, scales, _warm_start(warm, position, size_class, start))
+        verdict = _agreed(samples, judge(em, samples, scales, start, fit))
         status.update(zip(size_class.groups, verdict.status, strict=True))
         fits.append((verdict.parameters, fit.n_iter, bool(fit.converged.all())))
     parameters, n_iter, converged = zip(*fits, strict=True)
     return MixtureFit(
         parameters=parameters,
-        status=tuple(status[group] for group in range(len(groups))),
+        status=tuple(status[group] for group in range(len(source.groups))),
         n_iter=max(n_iter),
         converged=all(converged),
     )
+
+
+def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
+    """Return the verdict of process 0: where the last bit decides, another's may differ."""
+    known = tuple(MixtureStatus)
+    codes = verdict.parameters.inlier_prior.new_tensor([known.index(status) for status in verdict.status])
+    *tensors, codes = samples.agreed((*verdict.parameters.tensors, codes))
+    return Verdict(Parameters.of(*tensors), tuple(known[int(code)] for code in codes.tolist()))
 
 
 def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:

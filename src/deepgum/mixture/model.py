@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -11,16 +11,18 @@ import torch
 from torch import Tensor
 
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError
-from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_responsibilities, as_weights, like
+from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
 from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.e_step import posterior, summarise
 from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, check_sizes, complaint, fit_groups
 from deepgum.mixture.parameters import to_device
 from deepgum.mixture.partition import Partition, partition, size_classes
 from deepgum.mixture.settings import SETTINGS, MixtureSettings
+from deepgum.mixture.sources import Batch, InMemory, Source, Streamed
 from deepgum.mixture.state import FORMAT, check_state, pack, plain, split, unpack
 from deepgum.mixture.statistics import PartialStatistics
 from deepgum.mixture.status import MixtureStatus
+from deepgum.processes import SOLO, Processes
 
 __all__ = ["GaussianUniformMixture"]
 
@@ -122,7 +124,12 @@ class GaussianUniformMixture(MixtureSettings):
     _fitted_uniform: str | float | None = None
 
     def fit(
-        self, residuals: Array, sample_weight: Array | None = None, *, responsibilities: Array | None = None
+        self,
+        residuals: Array,
+        sample_weight: Array | None = None,
+        *,
+        responsibilities: Array | None = None,
+        processes: Processes = SOLO,
     ) -> Self:
         """Fit eq. 1 to residuals.
 
@@ -135,6 +142,9 @@ class GaussianUniformMixture(MixtureSettings):
         responsibilities : (n, g) tensor or array, optional
             What EM begins with, instead of the robust start: its first M step goes by them. All 1 makes it the Gaussian
             of all the residuals.
+        processes : Processes, default one process alone
+            Those that fit together: the samples given here are this one's share, none (0, d) too. All end with the same
+            parameters, those of one process with all the samples; only sums travel between them.
 
         Returns
         -------
@@ -149,6 +159,8 @@ class GaussianUniformMixture(MixtureSettings):
         InvalidDataError
             Residuals that are not (n, d) or not finite, weights or responsibilities that do not fit them, or fewer
             samples than the largest group's covariance needs (k + 1; 2 where it is not full).
+        ProcessLostError
+            Another process has died, or stopped with an error.
 
         Warns
         -----
@@ -156,21 +168,55 @@ class GaussianUniformMixture(MixtureSettings):
             Once, naming every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, with the remedy. (That there
             are no outliers is good news and not warned about. Nor is the cap where `tol` is 0.)
         """
-        em = self._em()
-        tensor = as_residuals(residuals)
-        weights = as_weights(sample_weight, tensor)
-        groups = self.resolve(tensor.shape[1])
-        given = as_responsibilities(responsibilities, tensor, len(groups))
-        if weights is not None:
-            some = weights > 0
-            tensor, weights, given = tensor[some], weights[some], None if given is None else given[some]
-        check_count_of_samples(em, len(tensor), groups)
-        fit = fit_groups(em, tensor, weights, groups, self._warm(groups), given)
-        self._publish(groups, fit, as_numpy=isinstance(residuals, np.ndarray))
-        message = complaint(fit.status, fixed_steps=em.tol == 0)
-        if message:
-            warnings.warn(message, IdentifiabilityWarning, stacklevel=2)
-        return self
+        return self._fit_to(InMemory(residuals, sample_weight, responsibilities, self.resolve, processes))
+
+    def fit_batches(self, batches: Iterable[Batch], *, processes: Processes = SOLO) -> Self:
+        """Fit eq. 1 to residuals that come in batches, at the memory of one batch, however many there are.
+
+        The fit is that of `fit` on all of them. The batches are gone through once to check them, once for their sums,
+        twice for the robust scales of float32 numbers (four times for float64's; see `mixture/quantiles.py`), once for
+        each EM iteration and about five times for the verdict; groups of several sizes are fitted one size after the
+        other.
+
+        Parameters
+        ----------
+        batches : iterable of (b, d) tensors or arrays, or of pairs (residuals, sample_weight)
+            Begins anew, with the same rows, each time that it is iterated over: a list, `ParquetBatches`,
+            `ArrayBatches`, a `DataLoader`; not a generator. Each batch as `residuals` and `sample_weight` of `fit`.
+        processes : Processes, default one process alone
+            Those that fit together: the batches given here are this one's, none too.
+
+        Returns
+        -------
+        GaussianUniformMixture
+            The estimator itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            Batches that cannot be gone through twice, or a setting as in `fit`.
+        InvalidDataError
+            A batch that `fit` would refuse, by its number; batches of several widths; other rows than the first time;
+            too few samples.
+        ProcessLostError
+            Another process has died, or stopped with an error.
+
+        Warns
+        -----
+        IdentifiabilityWarning
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import torch
+        >>> residuals = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+        >>> residuals[:300] *= 20
+        >>> whole = GaussianUniformMixture().fit(residuals)
+        >>> streamed = GaussianUniformMixture().fit_batches(residuals.split(64))
+        >>> torch.allclose(whole.covariances_[0], streamed.covariances_[0], rtol=1e-10)
+        True
+        """
+        return self._fit_to(Streamed(batches, self.resolve, processes))
 
     def resolve(self, d: int) -> Partition:
         """Return the groups over d coordinates, as `fit` would have them.
@@ -243,6 +289,16 @@ class GaussianUniformMixture(MixtureSettings):
         fit = MixtureFit(unpack(state, groups), status, state["n_iter"], state["converged"])
         mixture._publish(groups, fit, as_numpy=state["array"] == "numpy")
         return mixture
+
+    def _fit_to(self, source: Source) -> Self:
+        em, groups = self._em(), source.groups
+        check_count_of_samples(em, source.n, groups)
+        fit = fit_groups(em, source, self._warm(groups))
+        self._publish(groups, fit, as_numpy=source.as_numpy)
+        message = complaint(fit.status, fixed_steps=em.tol == 0)
+        if message:
+            warnings.warn(message, IdentifiabilityWarning, stacklevel=3)
+        return self
 
     def _warm(self, groups: Partition) -> MixtureFit | None:
         # A density that EM does not update would outlive the setting it came from.

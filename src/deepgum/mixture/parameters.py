@@ -33,6 +33,16 @@ class Parameters:
     covariance: Tensor
     outliers: Uniform
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Prior, covariance and log density per coordinate."""
+        return self.inlier_prior, self.covariance, self.outliers.log_density_per_coordinate
+
+    @classmethod
+    def of(cls, inlier_prior: Tensor, covariance: Tensor, log_density_per_coordinate: Tensor) -> Parameters:
+        """Return the parameters whose `tensors` these are."""
+        return cls(inlier_prior, covariance, Uniform(log_density_per_coordinate))
+
     @cached_property
     def inliers(self) -> Gaussian:
         """The inliers' component."""
@@ -82,8 +92,4 @@ def change(new: Parameters, old: Parameters) -> Tensor:
 
 def to_device(parameters: Parameters, device: torch.device) -> Parameters:
     """Return the same parameters on a device."""
-    return Parameters(
-        parameters.inlier_prior.to(device),
-        parameters.covariance.to(device),
-        Uniform(parameters.outliers.log_density_per_coordinate.to(device)),
-    )
+    return Parameters.of(*(tensor.to(device) for tensor in parameters.tensors))

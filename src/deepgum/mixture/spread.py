@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
-__all__ = ["Spread", "spread"]
+from deepgum.mixture.blocks import Terms
+from deepgum.mixture.quantiles import Quantiles, plain_quantiles, streamed_quantiles, weighted_quantiles
+from deepgum.mixture.samples import Piece, add_up
+from deepgum.processes import Processes
+
+__all__ = ["Spread", "spread", "spread_over"]
 
 # Quantiles of |residual| that are tried as a robust scale, in this order, until one is not zero.
 QUANTILES = (0.25, 0.5, 0.75)
@@ -54,28 +59,74 @@ def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
     are tried in turn; a coordinate that is 0 throughout borrows the smallest scale of its group, or 1.
     """
     seen = ~values.isnan()
-    weight = seen.to(values.dtype) if sample_weight is None else seen * sample_weight
-    filled = values.masked_fill(~seen, 0.0)
-    total = weight.sum(-1).clamp_min(torch.finfo(values.dtype).tiny)
-    second = (weight * filled.square()).sum(-1) / total
-    mean = (weight * filled).sum(-1) / total
+    weight = _weight(seen, sample_weight)
     plain = sample_weight is None and bool(seen.all())
-    scale = _robust_scale(values.abs(), None if plain else weight, second.sqrt())
-    infinity = torch.inf
-    width = values.masked_fill(~seen, -infinity).amax(-1) - values.masked_fill(~seen, infinity).amin(-1)
+    quantiles = plain_quantiles(values.abs()) if plain else weighted_quantiles(values.abs(), weight)
+    return _spread(_sums(values, seen, weight), _ends(values, seen), quantiles)
+
+
+def spread_over(pieces: Iterable[Piece], processes: Processes, nothing: Tensor) -> Spread:
+    """Measure the same of samples that come in pieces, to each of several processes; none is kept.
+
+    The pieces are gone through once for the sums, and once for each few bits of the quantiles, which are exact: see
+    `quantiles`. `nothing` is (g, k, 0).
+    """
+    sums = _sums(nothing, ~nothing.isnan(), torch.ones_like(nothing))
+    ends = nothing.new_full((2, *nothing.shape[:2]), -torch.inf)
+    beyond_single = nothing.new_zeros(())
+    for values, sample_weight in pieces:
+        seen = ~values.isnan()
+        part = _sums(values, seen, _weight(seen, sample_weight))
+        sums = tuple(one + another for one, another in zip(sums, part, strict=True))
+        ends = ends.maximum(_ends(values, seen))
+        beyond_single = beyond_single.maximum(((values.float() != values) & seen).any())
+    single = not bool(processes.maximum(beyond_single))
+    quantiles = streamed_quantiles(pieces, processes, nothing, single=single)
+    return _spread(add_up(sums, processes), processes.maximum(ends), quantiles)
+
+
+def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
+    return seen.to(torch.float64) if sample_weight is None else seen * sample_weight
+
+
+def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
+    """Sums over samples: of weights, residuals and squares (g, k), of how many; of a group's weights and squares (g,)."""
+    filled = values.masked_fill(~seen, 0.0)
     group_weight = weight.amax(dim=1)
-    return Spread(
-        scale=scale,
-        variance=(second - mean.square()).clamp_min(0.0),
-        width=torch.where(width > scale, width, 2 * math.sqrt(3) * scale),
-        observed=seen.sum(-1),
-        effective=group_weight.sum(-1).square()
-        / group_weight.square().sum(-1).clamp_min(torch.finfo(values.dtype).tiny),
+    return (
+        weight.sum(-1),
+        (weight * filled).sum(-1),
+        (weight * filled.square()).sum(-1),
+        seen.sum(-1),
+        group_weight.sum(-1),
+        group_weight.square().sum(-1),
     )
 
 
-def _robust_scale(magnitude: Tensor, weight: Tensor | None, root_mean_square: Tensor) -> Tensor:
-    quantiles = _plain_quantiles(magnitude) if weight is None else _weighted_quantiles(magnitude, weight)
+def _ends(values: Tensor, seen: Tensor) -> Tensor:
+    """Largest residuals, and largest of the negated ones: (2, g, k)."""
+    highest = values.masked_fill(~seen, -torch.inf).amax(-1)
+    lowest = values.masked_fill(~seen, torch.inf).amin(-1)
+    return torch.stack([highest, -lowest])
+
+
+def _spread(sums: Terms, ends: Tensor, quantiles: Quantiles) -> Spread:
+    weight, first, second, observed, group_weight, squared_weight = sums
+    tiny = torch.finfo(weight.dtype).tiny
+    total = weight.clamp_min(tiny)
+    mean, mean_square = first / total, second / total
+    scale = _robust_scale(quantiles, mean_square.sqrt())
+    width = ends[0] + ends[1]
+    return Spread(
+        scale=scale,
+        variance=(mean_square - mean.square()).clamp_min(0.0),
+        width=torch.where(width > scale, width, 2 * math.sqrt(3) * scale),
+        observed=observed,
+        effective=group_weight.square() / squared_weight.clamp_min(tiny),
+    )
+
+
+def _robust_scale(quantiles: Quantiles, root_mean_square: Tensor) -> Tensor:
     scale = torch.zeros_like(root_mean_square)
     for probability in QUANTILES:
         candidate = quantiles(probability) / NormalDist().inv_cdf((1 + probability) / 2)
@@ -86,22 +137,3 @@ def _robust_scale(magnitude: Tensor, weight: Tensor | None, root_mean_square: Te
     positive = torch.where(scale > SMALLEST, scale, torch.inf).amin(dim=-1, keepdim=True)
     borrowed = torch.where(positive.isinf(), 1.0, positive)
     return torch.where(scale > SMALLEST, scale, borrowed)
-
-
-def _plain_quantiles(magnitude: Tensor) -> Callable[[float], Tensor]:
-    """Quantiles (g, k) of complete values of equal weight, by selection: no need to sort."""
-    n = magnitude.shape[-1]
-    return lambda probability: magnitude.kthvalue(max(1, math.ceil(probability * n)), dim=-1).values
-
-
-def _weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Callable[[float], Tensor]:
-    """Quantiles (g, k) of weighted values, of which the missing ones (NaN) have the weight 0."""
-    ordered, order = magnitude.nan_to_num(nan=torch.inf).sort(dim=-1)
-    cumulative = weight.gather(-1, order).cumsum(-1)
-    last = magnitude.shape[-1] - 1
-
-    def quantile(probability: float) -> Tensor:
-        reached = torch.searchsorted(cumulative, probability * cumulative[..., -1:]).clamp_max(last)
-        return ordered.gather(-1, reached)[..., 0]
-
-    return quantile

@@ -40,7 +40,12 @@ class Statistics:
 
     def __add__(self, other: Statistics) -> Statistics:
         """Return the statistics of both sets of samples together."""
-        return Statistics(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Statistics(*(one + another for one, another in zip(self.tensors, other.tensors, strict=True)))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The seven sums, in the order of the constructor."""
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True)

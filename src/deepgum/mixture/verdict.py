@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from deepgum.mixture.blocks import Block
+from deepgum.mixture.blocks import Block, Terms
 from deepgum.mixture.e_step import summarise
 from deepgum.mixture.em import EM, LEAST_SAMPLES, Fit
 from deepgum.mixture.gaussian import FLOOR
 from deepgum.mixture.parameters import Parameters, merge
+from deepgum.mixture.samples import Samples
 from deepgum.mixture.spread import Spread
 from deepgum.mixture.statistics import Statistics
 from deepgum.mixture.status import MixtureStatus
@@ -38,16 +39,16 @@ class Verdict:
     status: tuple[MixtureStatus, ...]
 
 
-def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> Verdict:
+def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit) -> Verdict:
     """Name each group's status, and where there is no mixture put usable parameters in the fit's place."""
     parameters = fit.parameters
     too_few = _too_few(em, spread)
     collapsed = _collapsed(em.untied, spread, fit.statistics) & ~too_few
     no_outliers, no_inliers = torch.zeros_like(too_few), torch.zeros_like(too_few)
     if em.inlier_prior is None:
-        alone = _gaussian_alone(em, block, spread, fit)
-        box_alone = _box_alone(block, spread, fit)
-        mixture = _has_outliers(block, spread, fit, alone) & _has_inliers(em, block, spread, fit, box_alone)
+        alone = _gaussian_alone(em, samples, spread, fit)
+        two_gaussians, with_box, box_alone = _likelihoods(samples, spread, fit)
+        mixture = _has_outliers(spread, fit, alone, two_gaussians) & _has_inliers(em, spread, fit, with_box, box_alone)
         flat = _flatter_than_gaussian(spread, alone, box_alone)
         no_outliers, no_inliers = ~mixture & ~flat & ~too_few, ~mixture & flat & ~too_few
         parameters = merge(no_outliers, _all_inliers(em, spread, alone.parameters), parameters)
@@ -74,12 +75,12 @@ def judge(em: EM, block: Block, spread: Spread, start: Parameters, fit: Fit) -> 
     return Verdict(parameters, tuple(named))
 
 
-def _gaussian_alone(em: EM, block: Block, spread: Spread, fit: Fit) -> Fit:
+def _gaussian_alone(em: EM, samples: Samples, spread: Spread, fit: Fit) -> Fit:
     """Fit with a prior of 1: a single M step where no label is missing, and good enough where one is."""
     # Each group's own: a covariance that is shared would be that of the other groups' outliers, too.
     alone = replace(em.untied, inlier_prior=1.0, tol=max(em.tol, 1e-6))
     certain = torch.ones_like(fit.parameters.inlier_prior)
-    return alone.run(block, spread, replace(fit.parameters, inlier_prior=certain))
+    return alone.run(samples, spread, replace(fit.parameters, inlier_prior=certain))
 
 
 def _tied(
@@ -119,16 +120,35 @@ def _price(parameters: int, spread: Spread) -> Tensor:
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
-def _has_outliers(block: Block, spread: Spread, fit: Fit, alone: Fit) -> Tensor:
+def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
+    """Log-likelihoods (g,), in one pass: the Gaussian mixed with a wider one, mixed with the box, and the box alone."""
+    parameters = fit.parameters
+    outer, mean = _wider_gaussian(fit)
+    with_box = replace(parameters, outliers=box(spread))
+    box_alone = replace(with_box, inlier_prior=torch.zeros_like(parameters.inlier_prior))
+    return samples.total(
+        lambda block: (
+            _two_gaussians(block, parameters, outer, mean),
+            summarise(block, with_box).log_likelihood,
+            summarise(block, box_alone).log_likelihood,
+        )
+    )
+
+
+def _wider_gaussian(fit: Fit) -> tuple[Parameters, Tensor]:
+    """The Gaussian that has the outliers' moments, as parameters of its own prior, and its mean (g, k)."""
     statistics, parameters = fit.statistics, fit.parameters
     weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
     mean = statistics.outlier_first / weight
     variance = statistics.outlier_second / weight - mean.square()
     wider = torch.diag_embed(variance.maximum(parameters.covariance.diagonal(dim1=-2, dim2=-1)))
-    outer = Parameters(1 - parameters.inlier_prior, wider, parameters.outliers)
-    mixed = _two_gaussians(block, parameters, outer, mean)
-    price = _price(1 + 2 * mean.shape[1], spread)  # the outliers' prior and moments
-    return _gain(mixed, alone.statistics.log_likelihood, spread, statistics.weight) >= price
+    return Parameters(1 - parameters.inlier_prior, wider, parameters.outliers), mean
+
+
+def _has_outliers(spread: Spread, fit: Fit, alone: Fit, two_gaussians: Tensor) -> Tensor:
+    price = _price(1 + 2 * spread.scale.shape[1], spread)  # the outliers' prior and moments
+    gain = _gain(two_gaussians, alone.statistics.log_likelihood, spread, fit.statistics.weight)
+    return gain >= price
 
 
 def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Tensor) -> Tensor:
@@ -149,17 +169,11 @@ def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Ten
     return total
 
 
-def _has_inliers(em: EM, block: Block, spread: Spread, fit: Fit, box_alone: Tensor) -> Tensor:
+def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: Tensor) -> Tensor:
     weight = fit.statistics.weight
-    mixed = summarise(block, replace(fit.parameters, outliers=box(spread))).log_likelihood
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    return (_gain(mixed, box_alone, spread, weight) >= price) & at_least_one
-
-
-def _box_alone(block: Block, spread: Spread, fit: Fit) -> Tensor:
-    nothing = torch.zeros_like(fit.parameters.inlier_prior)
-    return summarise(block, replace(fit.parameters, inlier_prior=nothing, outliers=box(spread))).log_likelihood
+    return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one
 
 
 def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:

@@ -31,7 +31,8 @@ def draw_figure5(records: Sequence[RunRecord]) -> Figure:
     Raises
     ------
     InvalidDataError
-        If there are no records, or they are of several data sets or sizes, or of several groups in one panel.
+        If there are no records, or they are of several data sets, sizes or shares of deleted labels, or of several groups
+        in one panel.
     """
     if not records:
         raise InvalidDataError("`records` should hold at least one run. Found none.")
@@ -93,7 +94,7 @@ def _draw_panel(axes: Axes, records: Sequence[RunRecord], field: str) -> None:
 
 
 def _check_comparable(records: Sequence[RunRecord]) -> None:
-    for name in ("dataset", "train_size", "image_size"):
+    for name in ("dataset", "train_size", "image_size", "missing"):
         found = distinct(records, lambda record, name=name: getattr(record, name))  # type: ignore[misc]
         if len(found) > 1:
             raise InvalidDataError(f"`records` of one figure should share `{name}`. Found {found}.")

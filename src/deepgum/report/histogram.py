@@ -22,7 +22,7 @@ def draw_posteriors(posteriors: Posteriors, title: str = "") -> Figure:
     r, truth = posteriors.responsibilities, posteriors.true_outliers
     if r is None:
         raise InvalidDataError("`posteriors` should hold responsibilities. Found none: the method had no mixture.")
-    observed = ~np.isnan(posteriors.residual_norms)
+    observed = posteriors.observed
     if truth is None:
         parts = [("labels", r[observed], "#888888")]
     else:

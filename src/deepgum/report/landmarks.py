@@ -26,7 +26,8 @@ _MARGIN = 0.25
 def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the positions of the samples, those with the most doubtful labels first.
 
-    Samples are ordered by their least probable group, and equally improbable ones by their longest residual.
+    Samples are ordered by their least probable group, and equally improbable ones by their longest residual. A group
+    without a label (NaN) counts for nothing, and a sample without any comes last.
 
     Examples
     --------
@@ -34,7 +35,9 @@ def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[n
     array([2, 1, 0])
     """
     longest = np.nan_to_num(residual_norms).max(axis=1)
-    return np.lexsort((-longest, responsibilities.min(axis=1).round(6)))
+    # A sample without labels is behind one that is certainly right.
+    least = np.nan_to_num(responsibilities, nan=2.0).min(axis=1)
+    return np.lexsort((-longest, least.round(6)))
 
 
 def draw_gallery(

@@ -80,10 +80,16 @@ def _pictures(examples: Examples, metrics: Metrics) -> dict[str, Figure]:
 
 
 def captions_of(examples: Examples, unit: str) -> list[str]:
-    """Return, for each suspect, its label and below it what the network says and how probably the label is right."""
+    """Return, for each suspect, its label and below it what the network says and how probably the label is right.
+
+    A dash stands for a coordinate without a label.
+    """
     captions = []
     for given, predicted, r in zip(examples.given, examples.predicted, examples.responsibilities, strict=True):
-        label, said = (", ".join(f"{value:.4g}" for value in values) for values in (given, np.round(predicted)))
+        label, said = (
+            ", ".join("-" if np.isnan(value) else f"{value:.4g}" for value in values)
+            for values in (given, np.round(predicted))
+        )
         certainty = "r < 0.001" if r < 0.001 else f"r = {r:.3f}"
         captions.append(f"{label}\npredicted {said}\n{certainty}")
     return captions

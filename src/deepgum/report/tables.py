@@ -20,10 +20,11 @@ __all__ = ["detection_table", "failure_table", "mae_table", "tables"]
 def tables(records: Sequence[RunRecord]) -> list[Group]:
     """Return two tables with titles for each kind of noise: errors, and how well wrong labels were found."""
     made = []
-    for noise in distinct(records, lambda record: record.noise):
-        of_noise = [record for record in records if record.noise == noise]
+    for noise, missing in distinct(records, lambda record: (record.noise, record.missing)):
+        of_noise = [record for record in records if (record.noise, record.missing) == (noise, missing)]
         seeds = len(distinct(of_noise, lambda record: record.seed))
-        about = f"{noise_label(noise)}, {seeds} seed{'s' if seeds > 1 else ''}"
+        deleted = f", {100 * missing:g} % of labels deleted" if missing else ""
+        about = f"{noise_label(noise)}{deleted}, {seeds} seed{'s' if seeds > 1 else ''}"
         # Where the targets are no landmarks nothing fails; the mean absolute error says how good a network is.
         fails = any(record.failure_rate is not None for record in of_noise)
         errors = "failure rate in %, clean test labels" if fails else "mean absolute error, clean test labels"

@@ -2,7 +2,7 @@
 
 from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss
-from deepgum.training.history import EpochRecord, Event, History, RoundRecord
+from deepgum.training.history import EpochRecord, Event, History, Resumed, RoundRecord
 from deepgum.training.methods import METHODS, Method, check_method, train_method
 from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions, check_device
 from deepgum.training.result import TrainingResult, check_network
@@ -15,6 +15,7 @@ __all__ = [
     "Event",
     "History",
     "Method",
+    "Resumed",
     "RoundRecord",
     "SGDOptions",
     "TrainingResult",

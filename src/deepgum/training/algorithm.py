@@ -1,31 +1,24 @@
-"""Algorithm 1: SGD and EM in turn, until the validation set says that it no longer helps."""
+"""DeepGUM: a network trained on labels some of which may be wrong, and what it asks of them."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
+from pathlib import Path
 
-import torch
 from torch import nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
-from deepgum.losses import Cauchy, Loss, get_loss
 from deepgum.models import DeepExpectation
-from deepgum.scale import mad_scale
+from deepgum.training.alternate import fit_alternate
 from deepgum.training.history import Event, History
-from deepgum.training.objective import CROSS_ENTROPY, check_loss, minimised
+from deepgum.training.objective import CROSS_ENTROPY, check_loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
-from deepgum.training.rounds import Round, criterion_for, em_rows, unfitted_mixture
-from deepgum.training.sgd import run_sgd
-from deepgum.training.weights import Weights
+from deepgum.training.rounds import em_rows, unfitted_mixture
 
 __all__ = ["check_deepgum", "fit_deepgum"]
-
-CAUCHY_SHARE = 0.25
-"""Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
 
 
 def fit_deepgum(
@@ -37,6 +30,7 @@ def fit_deepgum(
     sgd: SGDOptions | None = None,
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainingResult:
     """Train a network on labels some of which may be wrong, and tell which.
 
@@ -54,7 +48,13 @@ def fit_deepgum(
     seed : int
         Of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
     on_event : callable, optional
-        Called with every `EpochRecord` and `RoundRecord`, for example to show progress.
+        Called with every `EpochRecord` and `RoundRecord`, for example to show progress; a training that goes on
+        begins with a `Resumed`.
+    checkpoint : Path, optional
+        A file to keep, after every epoch, where the training stands. Called again with the same arguments (the network
+        built anew, as it was before the training), it goes on from there, however the process was ended, and gives what
+        it would have given in one go. The file stays: delete it when the result is safe. Until then another call gives
+        the same result again at once.
 
     Returns
     -------
@@ -69,9 +69,14 @@ def fit_deepgum(
         If an option does not suit the data or the network; before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
+    CheckpointError
+        If the checkpoint is of another training or damaged; before any training.
+    DiskFullError
+        If a checkpoint does not fit on the disk; the one before is still there.
 
     Examples
     --------
+    >>> import torch
     >>> x = torch.linspace(-1, 1, 400)[:, None]
     >>> y = 3 * x + 0.1 * torch.sin(40 * x)
     >>> y[::10] += torch.linspace(-8, 8, 40)[:, None]  # every tenth label is wrong
@@ -87,69 +92,14 @@ def fit_deepgum(
     check_deepgum(train, validation, options)
     check_loss(model, options.first_loss)
     check_network(model, train, sgd)
-    began = time.perf_counter()
-    generator = torch.Generator().manual_seed(seed)
     history = History(listener=on_event)
-    initial_weights = Weights(model)
-    first_loss, weighted_loss = (_loss(name, options, train) for name in (options.first_loss, options.weighted_loss))
+    if options.schedule == "interleaved":
+        from deepgum.training.interleaved import fit_interleaved
 
-    # The initialisation of Algorithm 1: every r is 1.
-    run_sgd(
-        model,
-        train,
-        validation,
-        lambda _: minimised(first_loss, model),
-        criterion_for(options.epoch_rule, options, first_loss),
-        sgd,
-        generator,
-        history,
-        epochs_max=options.warmup_epochs,
-        least_epochs=options.warmup_epochs or 0,
-    )
-    since = time.perf_counter()
-    current = best = Round.of(model, train, validation, options, sgd)
-    score = criterion_for(options.round_rule, options, weighted_loss, current)(current.validation_residuals)
-    best_score = score
-    history.add(current.record(0, score, since))
-
-    for round in range(1, options.rounds_max + 1):
-        # Fixed while the round lasts, so that its epochs compare like with like.
-        objective = minimised(weighted_loss, model, current.weights_of(current.residuals, options))
-        if options.restart == "fresh":
-            initial_weights.restore(model)
-        run_sgd(
-            model,
-            train,
-            validation,
-            lambda _, objective=objective: objective,  # type: ignore[misc]
-            criterion_for(options.epoch_rule, options, weighted_loss, current),
-            sgd,
-            generator,
-            history,
-            round=round,
-            start_counts=options.start_counts and options.restart == "continue",
-        )
-        since, previous = time.perf_counter(), current
-        current = Round.of(model, train, validation, options, sgd, previous)
-        # By the mixture that the round was trained with; the one of its own residuals is the next round's.
-        score = criterion_for(options.round_rule, options, weighted_loss, previous)(current.validation_residuals)
-        history.add(current.record(round, score, since))
-        if not score < best_score:
-            break
-        best, best_score = current, score
-
-    returned = best if options.returned_round == "best" else current
-    returned.weights.restore(model)
-    responsibilities = returned.responsibilities
-    return TrainingResult(
-        model=model.eval(),
-        residuals=returned.residuals,
-        responsibilities=responsibilities,
-        flags=responsibilities < 0.5,
-        mixture=returned.mixture,
-        history=history,
-        seconds=time.perf_counter() - began,
-    )
+        fit = fit_interleaved
+    else:
+        fit = fit_alternate
+    return fit(model, train, validation, options=options, sgd=sgd, seed=seed, history=history, checkpoint=checkpoint)
 
 
 def check_deepgum(train: RegressionData, validation: RegressionData, options: DeepGUMOptions) -> None:
@@ -193,12 +143,3 @@ def _check_units(train: RegressionData, options: DeepGUMOptions) -> None:
             f"labels, {middle:.3g} wide, has room. In a range of width w (pixels, years, degrees) the log density is "
             "-log(w).",
         )
-
-
-def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss | str:
-    if name == CROSS_ENTROPY:
-        return name
-    if name != "cauchy":
-        return get_loss(name)
-    spread = mad_scale(train.targets).median().item()
-    return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)

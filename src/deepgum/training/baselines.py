@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,11 @@ from deepgum.losses import Loss, get_loss
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
+from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.criterion import Criterion, mean_loss, median_absolute_error
 from deepgum.training.history import Event, History
+from deepgum.training.identity import identity_of
+from deepgum.training.journal import Journal
 from deepgum.training.objective import CROSS_ENTROPY, Minimised, Objective, check_loss, minimised, residual_loss
 from deepgum.training.options import Groups, SGDOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
@@ -37,6 +40,7 @@ def fit_loss(
     sgd: SGDOptions | None = None,
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainingResult:
     """Train a network with one loss, in one run of SGD.
 
@@ -56,7 +60,7 @@ def fit_loss(
         example `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What the loss's own rule flags as a whole.
-    sgd, seed, on_event
+    sgd, seed, on_event, checkpoint
         As for `fit_deepgum`.
 
     Returns
@@ -72,6 +76,8 @@ def fit_loss(
         If the data cannot be trained on; before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
+    CheckpointError, DiskFullError
+        As for `fit_deepgum`.
     """
     sgd = sgd or SGDOptions()
     chosen = loss if isinstance(loss, Loss) or loss == CROSS_ENTROPY else get_loss(loss)
@@ -80,8 +86,12 @@ def fit_loss(
     check_loss(model, loss)
     check_network(model, train, sgd)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
-    began = time.perf_counter()
     history = History(listener=on_event)
+    kept = None
+    if checkpoint is not None:
+        known = identity_of(model, train, validation, trains="loss", loss=chosen, sgd=sgd, seed=seed)
+        kept = Checkpoint(checkpoint, known)
+    journal = Journal(history, kept)
 
     def training_residuals() -> Tensor:
         return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
@@ -104,6 +114,7 @@ def fit_loss(
         torch.Generator().manual_seed(seed),
         history,
         least_epochs=0 if robust is None else WARMUP_EPOCHS,
+        journal=journal,
     )
     residuals = training_residuals()
     scale = None if robust is None else mad_scale(residuals)
@@ -117,7 +128,7 @@ def fit_loss(
         flags=flags,
         mixture=None,
         history=history,
-        seconds=time.perf_counter() - began,
+        seconds=journal.seconds,
     )
 
 

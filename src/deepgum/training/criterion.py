@@ -11,6 +11,7 @@ from torch import Tensor
 from deepgum.errors import IdentifiabilityWarning
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture, Partition
+from deepgum.processes import SOLO, Processes
 
 __all__ = ["Criterion", "held_out_log_likelihood", "mean_loss", "median_absolute_error", "trimmed_loss"]
 
@@ -71,7 +72,7 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
     return score
 
 
-def held_out_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
+def held_out_log_likelihood(mixture: GaussianUniformMixture, processes: Processes = SOLO) -> Criterion:
     """Score by minus the mean log-likelihood a sample (eq. 1), under the mixture that fits the residuals best.
 
     The mixture's few parameters are fitted to the very residuals that are scored: what is held out is the network. A
@@ -82,13 +83,17 @@ def held_out_log_likelihood(mixture: GaussianUniformMixture) -> Criterion:
     ----------
     mixture : GaussianUniformMixture
         The kind of mixture; fitted anew for each score.
+    processes : Processes, optional
+        Those that hold the residuals together, each its own; all get the same score.
     """
 
     def score(residuals: Tensor) -> float:
         with warnings.catch_warnings():
             # A validation set without outliers, or with nothing else, still has a likelihood.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
-            mixture.fit(residuals)
-        return -mixture.log_likelihood(residuals).sum(dim=1).mean().item()
+            mixture.fit(residuals, processes=processes)
+        own = mixture.log_likelihood(residuals).sum()
+        total, n = processes.sum(torch.stack([own, own.new_tensor(len(residuals))])).tolist()
+        return -total / n
 
     return score

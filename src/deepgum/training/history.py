@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-__all__ = ["EpochRecord", "Event", "History", "RoundRecord"]
+__all__ = ["EpochRecord", "Event", "History", "Resumed", "RoundRecord"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,24 @@ class RoundRecord:
     seconds: float
 
 
-Event = EpochRecord | RoundRecord
+@dataclass(frozen=True)
+class Resumed:
+    """A training goes on from a checkpoint; its listener hears of it, and no history keeps it.
+
+    Attributes
+    ----------
+    round, epoch : int
+        Of the last epoch that was completed.
+    epochs : int
+        Completed over all rounds.
+    """
+
+    round: int
+    epoch: int
+    epochs: int
+
+
+Event = EpochRecord | RoundRecord | Resumed
 
 
 @dataclass
@@ -95,7 +113,7 @@ class History:
     rounds: list[RoundRecord] = field(default_factory=list)
     listener: Callable[[Event], None] | None = field(default=None, repr=False, compare=False)
 
-    def add(self, event: Event) -> None:
+    def add(self, event: EpochRecord | RoundRecord) -> None:
         """Keep a record, and pass it on to the listener."""
         if isinstance(event, EpochRecord):
             self.epochs.append(event)
@@ -103,6 +121,21 @@ class History:
             self.rounds.append(event)
         if self.listener is not None:
             self.listener(event)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records as nested plain values."""
+        return {
+            "epochs": [asdict(record) for record in self.epochs],
+            "rounds": [asdict(record) for record in self.rounds],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the records of a training that goes on; the listener hears of that, and of no old record again."""
+        self.epochs[:] = [EpochRecord(**record) for record in state["epochs"]]
+        self.rounds[:] = [RoundRecord(**record) for record in state["rounds"]]
+        if self.epochs and self.listener is not None:
+            last = self.epochs[-1]
+            self.listener(Resumed(last.round, last.epoch, len(self.epochs)))
 
     def write_jsonl(self, path: str | Path) -> None:
         """Write one JSON object a line: `{"kind": "epoch", ...}` or `{"kind": "round", ...}`."""

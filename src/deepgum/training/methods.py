@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -133,6 +135,7 @@ def train_method(
     model: str | Backbone = "facenet",
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainingResult:
     """Train a fresh network by a method's name.
 
@@ -144,7 +147,7 @@ def train_method(
         With the labels as they are, right or wrong.
     true_outlier, validation_outlier : Tensor (n, l) of bool, optional
         The landmarks that are wrong; only the oracles look at them.
-    groups, sgd, on_event
+    groups, sgd, on_event, checkpoint
         As for `fit_deepgum`.
     options : mapping, optional
         Fields of the method's `DeepGUMOptions` to change; only for methods that have them.
@@ -166,26 +169,27 @@ def train_method(
     # Made from the labels as they are given, so that every method starts from the same weights and the same middle.
     network = build_model(model, train, seed, method.head)
     if chosen is not None:
-        return fit_deepgum(network, train, validation, options=chosen, sgd=sgd, seed=seed, on_event=on_event)
+        return fit_deepgum(
+            network, train, validation, options=chosen, sgd=sgd, seed=seed, on_event=on_event, checkpoint=checkpoint
+        )
     assert method.loss is not None
-    if not method.oracle:
-        return fit_loss(
-            network, train, validation, loss=method.loss, groups=groups, sgd=sgd, seed=seed, on_event=on_event
-        )
-    if true_outlier is None or validation_outlier is None:
-        raise InvalidParameterError(
-            "true_outlier", f"given, with `validation_outlier`: {name!r} trains on the right labels", None
-        )
-    result = fit_loss(
+    fit = partial(
+        fit_loss,
         network,
-        without_labels(train, true_outlier),
-        without_labels(validation, validation_outlier),
         loss=method.loss,
         groups=groups,
         sgd=sgd,
         seed=seed,
         on_event=on_event,
+        checkpoint=checkpoint,
     )
+    if not method.oracle:
+        return fit(train, validation)
+    if true_outlier is None or validation_outlier is None:
+        raise InvalidParameterError(
+            "true_outlier", f"given, with `validation_outlier`: {name!r} trains on the right labels", None
+        )
+    result = fit(without_labels(train, true_outlier), without_labels(validation, validation_outlier))
     # Its residuals on all labels, the wrong ones included, rank them; flags of labels that it was told would be empty.
     residuals = compute_residuals(network, train, device=sgd.device, precision=sgd.precision)
     return replace(result, residuals=residuals, flags=None)

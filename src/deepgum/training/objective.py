@@ -38,7 +38,7 @@ class Minimised(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of residuals, with what it needs to know of each sample.
+    """A loss of residuals, with what it needs to know of each sample; a batch's own sample weights multiply its terms.
 
     Parameters
     ----------
@@ -149,7 +149,12 @@ def _name(loss: str, weights: Tensor | None) -> str:
 
 
 def _weights_of(batch: Batch, weights: Tensor | None, outputs: Tensor) -> Tensor | None:
-    return None if weights is None else batch.per_coordinate(weights[batch.index].to(outputs))
+    """Return what weights the terms of a batch, (b, d) or (b, 1): the given weights times the samples' own."""
+    own = None if batch.sample_weight is None else batch.sample_weight[:, None].to(outputs)
+    if weights is None:
+        return own
+    given = batch.per_coordinate(weights[batch.index].to(outputs))
+    return given if own is None else given * own
 
 
 def _finite(value: Tensor, batch: Batch, outputs: Tensor, name: str) -> Tensor:

@@ -27,6 +27,7 @@ PRECISIONS = ("float32", "bf16")
 RULES = ("log-likelihood", "weighted", "unweighted", "trimmed")
 EM_STARTS = ("robust", "responsibilities")
 RESTARTS = ("continue", "fresh")
+SCHEDULES_OF_EM = ("alternate", "interleaved")
 RETURNS = ("best", "last")
 # Losses of scaled residuals need a scale every epoch, and would do the mixture's work a second time.
 UNSCALED = (*(name for name, kind in LOSSES.items() if not kind.needs_scale), CROSS_ENTROPY)
@@ -121,6 +122,10 @@ class DeepGUMOptions:
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What is an inlier or an outlier as a whole: one mixture each (section 3.1).
+    schedule : {"alternate", "interleaved"}
+        When EM is run. `"alternate"` is Algorithm 1: after each of several runs of SGD. `"interleaved"` is one run of SGD
+        with EM after every epoch, on the residuals of the epoch's own forward passes; it trains `SGDOptions.epochs_max`
+        epochs without stopping early.
     first_loss : {"cauchy", "l1", "l2", "cross-entropy"}
         Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}
@@ -133,7 +138,8 @@ class DeepGUMOptions:
         Scale of the Cauchy loss in the targets' units; None takes a quarter of the training labels' own spread (the
         median over coordinates of their MAD scale), so that labels in other units give the same network.
     warmup_epochs : int or None
-        Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
+        Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3). Interleaved,
+        None is 5.
     restart : {"continue", "fresh"}
         Whether a round of SGD goes on from the current weights (the paper), or begins again from the initial ones, free
         of what they learned from labels that are now known to be wrong.
@@ -176,6 +182,7 @@ class DeepGUMOptions:
     """
 
     groups: Groups = "sample"
+    schedule: str = "alternate"
     first_loss: str = "cauchy"
     weighted_loss: str = "l1"
     responsibility_power: float = 1.0
@@ -206,6 +213,10 @@ class DeepGUMOptions:
             check_positive("cauchy_scale", self.cauchy_scale)
         if self.warmup_epochs is not None:
             check_count("warmup_epochs", self.warmup_epochs)
+        check_choice("schedule", self.schedule, SCHEDULES_OF_EM)
+        if self.schedule == "interleaved" and CROSS_ENTROPY == self.first_loss:
+            hint = "Losses of residuals can be interleaved."
+            raise InvalidParameterError("schedule", f"'alternate' with the {CROSS_ENTROPY}", self.schedule, hint)
         check_choice("restart", self.restart, RESTARTS)
         check_choice("epoch_rule", self.epoch_rule, RULES)
         check_choice("round_rule", self.round_rule, RULES)

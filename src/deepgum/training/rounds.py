@@ -18,7 +18,15 @@ from deepgum.training.objective import residual_loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.weights import Weights
 
-__all__ = ["Round", "criterion_for", "em_rows", "unfitted_mixture"]
+__all__ = [
+    "SCORE_TOL",
+    "Round",
+    "coordinate_weights",
+    "criterion_for",
+    "em_rows",
+    "mixture_record",
+    "unfitted_mixture",
+]
 
 SCORE_TOL = 1e-3
 """EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
@@ -63,7 +71,12 @@ class Round:
         if options.em_start == "responsibilities":
             groups = len(mixture.resolve(residuals.shape[1]))
             start = torch.ones(len(residuals), groups) if previous is None else previous.responsibilities
-        mixture.fit(residuals[:rows], responsibilities=None if start is None else start[:rows])
+        counts = train.sample_weight
+        mixture.fit(
+            residuals[:rows],
+            sample_weight=None if counts is None else counts[:rows],
+            responsibilities=None if start is None else start[:rows],
+        )
         return cls(Weights(model), residuals, validation_residuals, mixture)
 
     @property
@@ -73,10 +86,7 @@ class Round:
 
     def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
         """Weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
-        group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
-        for group, coordinates in enumerate(self.mixture.partition_):
-            group_of[list(coordinates)] = group
-        return self.mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
+        return coordinate_weights(self.mixture, residuals, options)
 
     def flagged_shares(self) -> Tensor:
         """Share (g,) of each group's observed training samples whose responsibility is below 1/2."""
@@ -87,18 +97,32 @@ class Round:
 
     def record(self, round: int, score: float, since: float) -> RoundRecord:
         """Return the record of the round; `since` is when taking stock began."""
-        flagged = (self.responsibilities < 0.5).sum(dim=0)
-        return RoundRecord(
-            round=round,
-            inlier_prior=tuple(self.mixture.inlier_prior_.tolist()),
-            log_uniform_density=tuple(self.mixture.log_uniform_density_.tolist()),
-            covariances=tuple(tuple(map(tuple, matrix.tolist())) for matrix in self.mixture.covariances_),
-            flagged=tuple(flagged.tolist()),
-            status=tuple(status.name.lower() for status in self.mixture.status_),
-            em_iterations=self.mixture.n_iter_,
-            round_score=score,
-            seconds=time.perf_counter() - since,
-        )
+        return mixture_record(self.mixture, (self.responsibilities < 0.5).sum(dim=0), round, score, since)
+
+
+def mixture_record(
+    mixture: GaussianUniformMixture, flagged: Tensor, round: int, score: float, since: float
+) -> RoundRecord:
+    """Return the record of a mixture that flags so many labels (g,)."""
+    return RoundRecord(
+        round=round,
+        inlier_prior=tuple(mixture.inlier_prior_.tolist()),
+        log_uniform_density=tuple(mixture.log_uniform_density_.tolist()),
+        covariances=tuple(tuple(map(tuple, matrix.tolist())) for matrix in mixture.covariances_),
+        flagged=tuple(flagged.tolist()),
+        status=tuple(status.name.lower() for status in mixture.status_),
+        em_iterations=mixture.n_iter_,
+        round_score=score,
+        seconds=time.perf_counter() - since,
+    )
+
+
+def coordinate_weights(mixture: GaussianUniformMixture, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
+    """Return weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
+    group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
+    for group, coordinates in enumerate(mixture.partition_):
+        group_of[list(coordinates)] = group
+    return mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
 
 
 def em_rows(residuals: Tensor, options: DeepGUMOptions) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,9 +15,11 @@ from deepgum.data.regression import RegressionData
 from deepgum.residuals import compute_residuals
 from deepgum.training.criterion import Criterion
 from deepgum.training.history import EpochRecord, History
+from deepgum.training.journal import Journal
 from deepgum.training.objective import Minimised
 from deepgum.training.optimisation import build_optimizer, build_schedule
 from deepgum.training.options import SGDOptions
+from deepgum.training.snapshot import Machinery, restore_weights, seeded
 from deepgum.training.weights import Weights, training_mode
 
 __all__ = ["SGDRun", "run_sgd"]
@@ -56,6 +58,9 @@ def run_sgd(
     epochs_max: int | None = None,
     least_epochs: int = 0,
     start_counts: bool = False,
+    keep_last: bool = False,
+    on_epoch: Callable[[], None] | None = None,
+    journal: Journal | None = None,
 ) -> SGDRun:
     """Train until the validation score has not improved for `options.patience` epochs; keep the best weights.
 
@@ -84,6 +89,12 @@ def run_sgd(
         Epochs before which patience does not count: a warm-up.
     start_counts : bool
         Whether the weights at the start are a candidate, too.
+    keep_last : bool
+        Leave the model with the weights of the last epoch instead.
+    on_epoch : callable, optional
+        Called after each epoch's steps, before its score is taken.
+    journal : Journal, optional
+        Keeps, as its part "sgd", where the run stands after each epoch; one that has such a part is gone on with.
 
     Raises
     ------
@@ -91,6 +102,7 @@ def run_sgd(
         As soon as a loss is not finite, before the step that would spoil the weights.
     """
     device = torch.device(options.device)
+    journal = journal or Journal(history)
 
     def score() -> float:
         residuals = compute_residuals(model, validation, device=device, precision=options.precision)
@@ -100,12 +112,19 @@ def run_sgd(
     optimizer = build_optimizer(model, options)
     most = epochs_max or options.epochs_max
     schedule = build_schedule(optimizer, options, most * -(-len(train) // options.batch_size))
-    best_score, best_epoch = (score(), 0) if start_counts else (float("inf"), 0)
-    best_weights = Weights(model)
+    machinery = Machinery(model, optimizer, schedule, generator, device)
+    kept = journal.resume("sgd")
+    if kept is None:
+        epoch, best = 0, _Best(Weights(model), score() if start_counts else float("inf"))
+    else:
+        epoch, best = kept["epoch"], _Best.of(kept["best"], model)
+    journal.register("sgd", lambda: {"epoch": epoch, "best": best.state_dict(), "machinery": machinery.state_dict()})
 
-    epoch = 0
-    with _seeded(generator.initial_seed() + round, device):
-        for epoch in range(1, most + 1):
+    with seeded(generator.initial_seed() + round, device):
+        if kept is not None:
+            machinery.load_state_dict(kept["machinery"])
+        while epoch < most and epoch - max(best.epoch, least_epochs) < options.patience:
+            epoch += 1
             began = time.perf_counter()
             minimised = objective(epoch)
             training_mode(model)
@@ -119,22 +138,38 @@ def run_sgd(
                 optimizer.step()
                 schedule.step()
                 total += loss.item() * len(batch.index)
+            if on_epoch is not None:
+                on_epoch()
             current = score()
-            improved = current < best_score
-            if improved:
-                best_score, best_epoch = current, epoch
-                best_weights.take(model)
+            improved = best.take(model, current, epoch)
             seconds = time.perf_counter() - began
             history.add(EpochRecord(minimised.name, round, epoch, total / len(train), current, seconds, improved))
-            if epoch - max(best_epoch, least_epochs) >= options.patience:
-                break
-    best_weights.restore(model)
-    return SGDRun(best_score, best_epoch, epoch)
+            journal.save()
+    if not keep_last:
+        best.weights.restore(model)
+    return SGDRun(best.score, best.epoch, epoch)
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Give what draws from the global generators (dropout) a seed of its own, and put them back as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+@dataclass
+class _Best:
+    """The best epoch so far; 0 is the start."""
+
+    weights: Weights
+    score: float
+    epoch: int = 0
+
+    def take(self, model: nn.Module, score: float, epoch: int) -> bool:
+        """Take over an epoch that is better, and return whether it is."""
+        improved = score < self.score
+        if improved:
+            self.score, self.epoch = score, epoch
+            self.weights.take(model)
+        return improved
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self.weights.copies, "score": self.score, "epoch": self.epoch}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], model: nn.Module) -> _Best:
+        """Undo `state_dict`."""
+        return cls(restore_weights(model, state["weights"]), state["score"], state["epoch"])

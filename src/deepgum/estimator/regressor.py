@@ -1,0 +1,275 @@
+"""`DeepGUMRegressor`: `fit_deepgum` in scikit-learn's habits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+import sklearn.exceptions
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from deepgum.data import RegressionData
+from deepgum.errors import InvalidParameterError, NotFittedError
+from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, renamed
+from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, that_teach
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.models import Backbone
+from deepgum.residuals import compute_residuals, predict
+from deepgum.training import Event, History, fit_deepgum
+
+__all__ = ["DeepGUMRegressor"]
+
+
+class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Regression by a network that finds wrong labels while it is trained, and learns without them.
+
+    `fit_deepgum` in scikit-learn's habits: it clones, pickles, goes into pipelines, cross-validation and searches, and
+    takes arrays and frames.
+
+    Parameters
+    ----------
+    module : None, torch module, str or callable, optional
+        The network.
+
+        - None: two hidden layers of 128, for tables. Features and labels are standardised inside.
+        - A torch module: maps inputs (b, ...) to predictions (b, d) **in the labels' own unit**, (b, 1) for a y of one
+          dimension. A copy of it is trained.
+        - A callable `module(data, n_outputs)` that makes a torch module, or a name, as for `deepgum.build_model`:
+          `data.inputs` and `data.targets` are what it is to be trained on. Its outputs are moved and scaled to where
+          the labels lie, and its initial weights come from `random_state`.
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int
+        Columns of y that are right or wrong together.
+    schedule : {"interleaved", "alternate"}
+        EM after every epoch of one run of SGD; or Algorithm 1 of the paper, which costs several runs.
+    first_loss, weighted_loss, covariance_type
+        As for `DeepGUMOptions`.
+    max_epochs : int
+        Epochs of SGD (of a round, where the schedule is "alternate").
+    batch_size, learning_rate, optimizer, weight_decay, patience, device, precision
+        As for `SGDOptions`.
+    lr_schedule : {"one-cycle", "cosine", "constant"}
+        Of the learning rate; `SGDOptions.schedule`. "constant" suits the schedule "alternate", which stops early.
+    validation_fraction : float in [0, 1)
+        Share of the rows that is held out to choose the best epoch, where `fit` is not given others. With 0, or where
+        too few rows would be left, the rows that are trained on choose.
+    options : mapping, optional
+        Other fields of `DeepGUMOptions`: `{"inlier_prior": 0.9}`.
+    random_state : int, RandomState or None
+        Of the initial weights, the held-out part and the order of the rows. An int is the `seed` of `fit_deepgum`.
+    on_event : callable, optional
+        Called with every `EpochRecord` and `RoundRecord`: `print` shows progress.
+
+    Attributes
+    ----------
+    module_ : torch module
+        The trained network, in evaluation mode.
+    inlier_probability_ : (n, g) array
+        Probability that each label given to `fit` is right, a row a row of X and a column a group; below 1/2 it is more
+        likely wrong. A row without any label of a group has the prior.
+    mixture_ : GaussianUniformMixture
+        Of the training residuals.
+    history_ : History
+        Epochs and rounds.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : array of str
+        Their names, where X was a frame.
+
+    Notes
+    -----
+    A row without label, or with weight 0, is as if it were not there, but that it gets its posterior. `set_output` is
+    for what transforms, and this does not.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 3))
+    >>> y = 10 * X[:, 0] + rng.normal(size=300)
+    >>> y[::5] = rng.uniform(-100, 100, size=60)  # every fifth label is wrong
+    >>> model = DeepGUMRegressor(max_epochs=40, random_state=0).fit(X, y)
+    >>> wrong = model.inlier_probability_[:, 0] < 0.5
+    >>> bool(wrong[::5].mean() > 0.8), bool(wrong.sum() < 70)
+    (True, True)
+    """
+
+    module_: nn.Module
+    inlier_probability_: NDArray[np.float64]
+    mixture_: GaussianUniformMixture
+    history_: History
+    n_iter_: int
+    n_features_in_: int
+
+    def __init__(
+        self,
+        module: nn.Module | Backbone | str | None = None,
+        *,
+        groups: Any = "sample",
+        schedule: str = "interleaved",
+        first_loss: str = "cauchy",
+        weighted_loss: str = "l1",
+        covariance_type: str = "full",
+        max_epochs: int = 100,
+        batch_size: int = 32,
+        learning_rate: float = 3e-3,
+        lr_schedule: str = "one-cycle",
+        optimizer: str = "adam",
+        weight_decay: float = 0.0,
+        patience: int = 5,
+        validation_fraction: float = 0.1,
+        options: Mapping[str, Any] | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.module = module
+        self.groups = groups
+        self.schedule = schedule
+        self.first_loss = first_loss
+        self.weighted_loss = weighted_loss
+        self.covariance_type = covariance_type
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.options = options
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.on_event = on_event
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network, and tell which labels are probably wrong.
+
+        Parameters
+        ----------
+        X : (n, p) array or frame; with a `module` also (n, ...)
+            Finite. Bytes (n, c, h, w) are images, which the network gets as floats from 0 to 1.
+        y : (n,) or (n, d) array or frame
+            Labels, some of which may be wrong; NaN where one is missing.
+        sample_weight : (n,) array, optional
+            How much each row counts, in the loss and in the mixture; only the ratios matter.
+        X_val, y_val : arrays like X and y, optional
+            What chooses the best epoch, instead of a part of X. Its labels may be wrong or missing as well.
+
+        Returns
+        -------
+        DeepGUMRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter cannot be worked with.
+        InvalidDataError
+            If the data cannot be trained on, or the network does not fit them. What scikit-learn finds wrong with X and
+            y is a ValueError of its own.
+        NonFiniteLossError
+            As soon as a loss is not finite.
+        """
+        features, labels = as_inputs_and_labels(self, X, y, fitting=True)
+        if (X_val is None) != (y_val is None):
+            missing = "X_val" if X_val is None else "y_val"
+            raise InvalidParameterError(missing, "given, as the other of `X_val` and `y_val` is", None)
+        options, sgd, seed = build_options(self), build_sgd_options(self), as_seed(self.random_state)
+        data = RegressionData.from_arrays(features, labels, sample_weight=as_weights(sample_weight))
+        train = that_teach(data)
+        if X_val is None:
+            train, validation = split(train, self.validation_fraction, options, seed)
+        else:
+            validation = RegressionData.from_arrays(*as_inputs_and_labels(self, X_val, y_val))
+        with renamed(model="module"):
+            network = build_network(self.module, self.device, train, seed)
+            result = fit_deepgum(
+                network, train, validation, options=options, sgd=sgd, seed=seed, on_event=self.on_event
+            )
+        assert result.mixture is not None
+        self.module_ = result.model
+        self.mixture_ = GaussianUniformMixture.from_state_dict(result.mixture.state_dict() | {"array": "numpy"})
+        # A listener need not be picklable.
+        self.history_ = replace(result.history, listener=None)
+        self.n_iter_ = result.epochs
+        self._shape = labels.shape[1:]
+        self.inlier_probability_ = self._posterior(data)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return predictions (m,) or (m, d), as y was in `fit`, in its unit.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`; scikit-learn's and this library's at once.
+        NonFiniteLossError
+            If a prediction is not finite.
+        """
+        self._check_fitted()
+        features = as_inputs(self, X)
+        nothing = np.full((len(features), *self._shape), np.nan)
+        predictions = predict(self.module_, RegressionData.from_arrays(features, nothing), precision=self.precision)
+        return predictions.double().numpy().reshape(nothing.shape)
+
+    def inlier_probability(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability (m, g) that each label is right, by the mixture of the training residuals.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidDataError
+            If y has not as many columns as in `fit`.
+        """
+        self._check_fitted()
+        return self._posterior(RegressionData.from_arrays(*as_inputs_and_labels(self, X, y)))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R^2, the mean over the columns of y, of each over the labels that are there.
+
+        Every wrong label in y lowers it, by its square. To choose parameters by labels that cannot be trusted, take
+        `scoring="neg_median_absolute_error"`.
+        """
+        predictions = self.predict(X)
+        _, labels = as_inputs_and_labels(self, X, y)
+        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(as_weights(sample_weight))
+        columns = [values.reshape(len(values), -1).T for values in (labels, predictions)]
+        seen = ~np.isnan(columns[0])
+        scores = [r2_score(y[s], p[s], sample_weight=weights[s]) for y, p, s in zip(*columns, seen, strict=True)]
+        return float(np.mean(scores))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _check_fitted(self) -> None:
+        try:
+            check_is_fitted(self, "module_")
+        except sklearn.exceptions.NotFittedError as error:
+            raise _NotFittedError(str(error)) from None
+
+    def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
+        residuals = compute_residuals(self.module_, data, precision=self.precision)
+        return self.mixture_.responsibilities(residuals.numpy())
+
+
+class _NotFittedError(NotFittedError, sklearn.exceptions.NotFittedError):  # type: ignore[misc]
+    """What both libraries raise."""

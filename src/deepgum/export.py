@@ -1,0 +1,365 @@
+"""A trained network and its posteriors as files for other programs: safetensors, ONNX, Parquet, CSV.
+
+A network in ONNX runs without Python and without this library. It is compared with the network itself, on random inputs
+and batches of two sizes, before its file is put in place.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepgum import __version__
+from deepgum.checks import check_count, check_positive
+from deepgum.data.disk import replacing
+from deepgum.data.regression import RegressionData
+from deepgum.errors import ExportError, InvalidDataError, InvalidParameterError, MissingDependencyError
+from deepgum.experiments.config_file import read_config
+from deepgum.experiments.network import load_network
+from deepgum.experiments.posteriors import Posteriors
+from deepgum.experiments.predictions import check_output
+from deepgum.experiments.run_folder import RunFolder
+from deepgum.experiments.scoring import posteriors_of
+from deepgum.mixture.partition import Groups
+from deepgum.models.weights import save_weights
+from deepgum.residuals import evaluating
+from deepgum.training import TrainingResult
+
+__all__ = ["OPSET", "TOLERANCE", "export_onnx", "export_posteriors", "export_run", "export_weights"]
+
+OPSET = 20
+"""The version of ONNX's operators: the one that torch's exporter writes without conversion."""
+TOLERANCE = 1e-4
+"""How far ONNX may be off the network, as a share of the largest prediction: a thousand times the rounding of float32."""
+
+_TABLES, _WEIGHTS, _ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_BATCHES = (2, 5)
+
+
+def export_weights(
+    model: nn.Module, path: Path, *, about: Mapping[str, str] | None = None, overwrite: bool = False
+) -> None:
+    """Write a network's parameters and buffers as safetensors, under the names of its `state_dict`.
+
+    Parameters
+    ----------
+    model : nn.Module
+    path : Path
+        ``*.safetensors``; its folder is made where it is not there.
+    about : mapping of str to str, optional
+        For the file's header.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the path cannot be written to, or a file is there.
+    DiskFullError
+        If the disk cannot hold the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from safetensors.torch import load_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_weights(nn.Linear(2, 1), Path(folder) / "weights.safetensors")
+    ...     sorted(load_file(Path(folder) / "weights.safetensors"))
+    ['bias', 'weight']
+    """
+    _check_path(path, (_WEIGHTS,), overwrite)
+    save_weights(model, path, {"deepgum.version": __version__, **(about or {})})
+
+
+def export_onnx(
+    model: nn.Module,
+    path: Path,
+    input_shape: Sequence[int],
+    *,
+    about: Mapping[str, str] | None = None,
+    tolerance: float = TOLERANCE,
+    overwrite: bool = False,
+) -> None:
+    """Write a network, as it is in evaluation mode, in ONNX; checked against the network itself.
+
+    The file takes `inputs`, float32 of shape (batch, *input_shape), and gives `predictions`, float32 of shape
+    (batch, d), with any number of samples a batch. What a network of this library takes are images with values in [0, 1]
+    (bytes divided by 255), or features as they were in the training data; how they are standardised is part of the
+    network. The file says so itself, in its metadata, with the names that `about` adds.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps one batch of inputs to (batch, d). It is left as it was, wherever it is.
+    path : Path
+        ``*.onnx``; its folder is made where it is not there.
+    input_shape : sequence of int
+        Of one sample: (channels, height, width) of images, (p,) of features.
+    about : mapping of str to str, optional
+        For the file's metadata.
+    tolerance : float
+        How far the two may differ on random inputs, as a share of the largest prediction: images uniform in [0, 1],
+        other inputs standard normal.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    MissingDependencyError
+        If onnx, onnxscript or onnxruntime is not installed.
+    InvalidParameterError
+        If the path cannot be written to, or a file is there; or a value cannot be worked with.
+    InvalidDataError
+        If the network cannot take inputs of this shape, or does not give a row a sample.
+    ExportError
+        If the network cannot be expressed in ONNX, for any number of samples a batch; or if it does not predict there
+        what it predicts here. Nothing is written.
+    DiskFullError
+        If the disk cannot hold the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import onnxruntime
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(nn.Sequential(nn.Linear(3, 2)), Path(folder) / "network.onnx", input_shape=(3,))
+    ...     session = onnxruntime.InferenceSession(Path(folder) / "network.onnx")
+    >>> session.run(None, {"inputs": np.zeros((7, 3), np.float32)})[0].shape
+    (7, 2)
+    """
+    _check_path(path, (_ONNX,), overwrite)
+    check_positive("tolerance", tolerance)
+    shape = tuple(check_count("input_shape", side) for side in input_shape)
+    _check_packages()
+    content = _checked_onnx(_on_cpu(model), shape, tolerance, {**_described(shape), **(about or {})})
+    with replacing(path, len(content), "a network") as file:
+        file.write(content)
+
+
+def export_posteriors(
+    result: TrainingResult, data: RegressionData, path: Path, *, groups: Groups = "sample", overwrite: bool = False
+) -> None:
+    """Write what a training learned of its labels: a row a sample and group, as Parquet or CSV.
+
+    The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm` (the
+    length of the residual, in the targets' unit), `flagged` (whether the method calls it an outlier) and `true_outlier`
+    (where it is known). What has no label has nulls.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    data : RegressionData
+        What it was trained on.
+    path : Path
+        ``*.parquet`` or ``*.csv``; its folder is made where it is not there.
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int
+        As the method had them; a result with a mixture knows by itself.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the path cannot be written to, or a file is there.
+    InvalidDataError
+        If the result is not of these data.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from deepgum.training import fit_loss
+    >>> data = RegressionData.from_arrays([[0.0], [1.0], [2.0]], [[0.5], [1.5], [float("nan")]], ids=["a", "b", "c"])
+    >>> result = fit_loss(nn.Sequential(nn.Linear(1, 1)), data, data, loss="l1")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_posteriors(result, data, Path(folder) / "posteriors.csv")
+    ...     print((Path(folder) / "posteriors.csv").read_text().splitlines()[-1])
+    "c","sample",,,,
+    """
+    _check_path(path, _TABLES, overwrite)
+    posteriors_of(result, data, groups).write(path)
+
+
+def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False) -> dict[Path, str]:
+    """Write the network or the posteriors of a finished run to files, by their endings; return what each holds.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    files : sequence of Path
+        ``*.safetensors`` and ``*.onnx`` for the network, ``*.parquet`` and ``*.csv`` for the posteriors.
+    overwrite : bool
+        Whether files that are there may be replaced.
+
+    Raises
+    ------
+    InvalidDataError
+        If the run is not finished.
+    InvalidParameterError, MissingDependencyError, ExportError, DiskFullError
+        As `export_weights`, `export_onnx` and `export_posteriors`. Every path is checked before the first is written.
+    """
+    for file in files:
+        _check_path(file, (_WEIGHTS, _ONNX, *_TABLES), overwrite)
+    if not files or len({file.resolve() for file in files}) < len(files):
+        raise InvalidParameterError("to", "one or more files, each once", [str(file) for file in files])
+    if any(file.suffix == _ONNX for file in files):
+        _check_packages()
+    folder = RunFolder(run)
+    key = folder.metrics().key
+    config = read_config(folder.config)
+    unit = config.measure.unit or "the labels' unit"
+    held: dict[Path, str] = {}
+    for file in files:
+        if file.suffix in _TABLES:
+            posteriors = Posteriors.read(folder.posteriors)
+            posteriors.write(file, method=config.method.name, key=key)
+            held[file] = f"{len(posteriors.sample_ids)} training samples, a line for each and group"
+            continue
+        network, signature = load_network(config, run)
+        about = {
+            "deepgum.run": key,
+            "deepgum.targets": ", ".join(signature.targets),
+            "deepgum.unit": f"{unit}, divided by {config.measure.factor:g}" if config.measure.factor != 1 else unit,
+        }
+        if file.suffix == _ONNX:
+            export_onnx(network, file, signature.inputs, about=about, overwrite=overwrite)
+        else:
+            export_weights(network, file, about={**_described(signature.inputs), **about}, overwrite=overwrite)
+        held[file] = f"takes {_described(signature.inputs)['deepgum.inputs']}"
+    return held
+
+
+def _check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
+    check_output(path, "to", suffixes)
+    if path.exists() and not overwrite:
+        hint = "There is one. Give another name, or overwrite=True (--overwrite)."
+        raise InvalidParameterError("to", "a file that is not there yet", str(path), hint)
+
+
+def _check_packages() -> None:
+    for package in _PACKAGES:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise MissingDependencyError("Export to ONNX", package, extra="onnx") from error
+
+
+def _described(shape: Sequence[int]) -> dict[str, str]:
+    """Return what a network of this library takes, for a file's metadata."""
+    if len(shape) == 3:
+        colours = {1: "grey", 3: "red, green, blue"}.get(shape[0], f"{shape[0]} channels")
+        kind = f"images of {shape[2]} x {shape[1]} pixels ({colours}) with values in [0, 1]: bytes divided by 255"
+    else:
+        kind = "features as they were in the training data"
+    sides = ", ".join(map(str, shape))
+    return {"deepgum.version": __version__, "deepgum.inputs": f"float32 of shape (batch, {sides}), {kind}"}
+
+
+def _on_cpu(model: nn.Module) -> nn.Module:
+    on_cpu = all(tensor.device.type == "cpu" for tensor in [*model.parameters(), *model.buffers()])
+    return model if on_cpu else copy.deepcopy(model).cpu()
+
+
+def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, about: Mapping[str, str]) -> bytes:
+    """Return the content of an ONNX file that says on random inputs what the network says."""
+    generator = torch.Generator().manual_seed(0)
+    draw = torch.rand if len(shape) == 3 else torch.randn
+    batches = [draw(size, *shape, generator=generator) for size in _BATCHES]
+    expected = [_predicted(model, batch) for batch in batches]
+    with _evaluating(model), _quiet():
+        try:
+            program = torch.onnx.export(
+                model,
+                (batches[0],),
+                dynamo=True,
+                dynamic_shapes=({0: "batch"},),
+                input_names=["inputs"],
+                output_names=["predictions"],
+                opset_version=OPSET,
+                verbose=False,
+            )
+            assert program is not None
+            program.model.metadata_props.update(about)
+            content = program.model_proto.SerializeToString()
+        except Exception as error:  # the network's own code is traced, and may raise anything
+            raise ExportError(
+                f"The network should have a form in ONNX, for any number of samples a batch. It has none that can be "
+                f"found: {_reason(error)}. Nothing was written."
+            ) from error
+    found = _run_onnx(content, batches)
+    largest = max(float(np.abs(one).max()) for one in expected)
+    off = max(float(np.abs(one - other).max()) for one, other in zip(expected, found, strict=True))
+    if not off <= tolerance * largest:
+        raise ExportError(
+            f"The network in ONNX should predict what the network does, to {tolerance:g} of the largest prediction, "
+            f"{largest:.6g}. Found a difference of {off:.6g} on random inputs. A network that draws at random, or that "
+            "does other steps for other values, has no such form. Nothing was written."
+        )
+    return content
+
+
+def _predicted(model: nn.Module, batch: Tensor) -> NDArray[np.float32]:
+    with evaluating(model):
+        try:
+            outputs = model(batch)
+        except (RuntimeError, TypeError, ValueError) as error:
+            shape = tuple(batch.shape)
+            raise InvalidDataError(f"The network cannot take inputs of shape {shape}: {error}") from error
+    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(batch):
+        found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise InvalidDataError(f"The network should give values of shape ({len(batch)}, d). Found {found}.")
+    return np.asarray(outputs.float().numpy())
+
+
+def _run_onnx(content: bytes, batches: Sequence[Tensor]) -> list[NDArray[np.float32]]:
+    runtime: Any = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    try:
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return [session.run(None, {"inputs": batch.numpy()})[0] for batch in batches]
+    except Exception as error:  # errors of a foreign library, which have no common type
+        raise ExportError(f"The network in ONNX should run. It does not: {_reason(error)}. Nothing was written.") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {str(cause).strip()}".splitlines()[0].rstrip(".: ")
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode, and every module of it back to the mode that it had."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks on packages that nobody asked for, and on its own code, to itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

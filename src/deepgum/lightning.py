@@ -1,0 +1,164 @@
+"""The door for Lightning: a callback beside any `LightningModule` whose `training_step` calls the tracker's loss.
+
+This module needs Lightning, and is the only one that does: `pip install "deepgum[lightning]"`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from deepgum.data.indexed import EpochSampler
+from deepgum.errors import InvalidDataError, MissingDependencyError
+from deepgum.training.tracker import ResponsibilityTracker
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+else:
+    try:
+        from lightning.pytorch import Callback
+    except ImportError:
+        try:
+            from pytorch_lightning import Callback
+        except ImportError as error:
+            raise MissingDependencyError("`deepgum.lightning`", "lightning", extra="lightning") from error
+
+__all__ = ["DeepGUMCallback"]
+
+
+class DeepGUMCallback(Callback):
+    """Run EM at the end of every epoch of a Lightning `Trainer`, and keep what it found in the checkpoints.
+
+    The module's `training_step` returns `tracker.loss(predictions, targets, index)`, with the indices that
+    `IndexedDataset` put into the batch. If `validation_step` returns `{"residuals": targets - predictions}`, (b, d) and
+    from the loaders that are to be judged by, the held-out score is taken of them.
+
+    What is logged, for loggers and for callbacks that monitor:
+
+    - `held_out_score`: minus the mean log-likelihood a sample of the held-out residuals; lower is better, and it can be
+      compared from epoch to epoch. At the end of every validation.
+    - `inlier_prior`: the share of right labels that the mixture believes in, the mean over its groups; and
+      `flagged_share`: the share of labels that are probably wrong. At the end of every epoch after the warm-up.
+
+    Parameters
+    ----------
+    tracker : ResponsibilityTracker
+        The one whose `loss` the module calls.
+    sampler : EpochSampler, optional
+        The one of the training loader. It is then kept in the checkpoints, too, and a training that is resumed goes on
+        with the very order of samples that it would have had.
+
+    Raises
+    ------
+    MissingDependencyError
+        When this module is imported, if Lightning is not installed.
+    InvalidDataError
+        In the first training batch, if it has no indices; at the end of an epoch whose training steps never called the
+        loss; at the end of a validation, if the residuals are none.
+
+    Examples
+    --------
+    >>> import lightning
+    >>> from torch.utils.data import DataLoader, TensorDataset
+    >>> from deepgum.data.indexed import IndexedDataset
+    >>> class Line(lightning.LightningModule):
+    ...     def __init__(self, tracker):
+    ...         super().__init__()
+    ...         self.network, self.tracker = torch.nn.Linear(1, 1), tracker
+    ...
+    ...     def training_step(self, batch, _):
+    ...         x, y, index = batch
+    ...         return self.tracker.loss(self.network(x), y, index)
+    ...
+    ...     def configure_optimizers(self):
+    ...         return torch.optim.Adam(self.parameters(), 0.1)
+    >>> x = torch.linspace(-1, 1, 400)[:, None]
+    >>> y = 3 * x
+    >>> y[::10] = 9.0  # every tenth label is wrong
+    >>> tracker = ResponsibilityTracker(len(x), targets=y)
+    >>> loader = DataLoader(IndexedDataset(TensorDataset(x, y)), 40, sampler=EpochSampler(len(x)))
+    >>> quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    >>> trainer = lightning.Trainer(max_epochs=20, callbacks=[DeepGUMCallback(tracker)], accelerator="cpu", **quiet)
+    >>> trainer.fit(Line(tracker), loader)
+    >>> wrong = tracker.responsibilities[:, 0] < 0.5
+    >>> int(wrong[::10].sum()), int(wrong.sum())
+    (40, 40)
+    """
+
+    def __init__(self, tracker: ResponsibilityTracker, *, sampler: EpochSampler | None = None) -> None:
+        self.tracker, self.sampler = tracker, sampler
+        self._held_out: list[Tensor] = []
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Refuse a batch that cannot tell whose it is, before the module fails on it for a reason that says less."""
+        if batch_idx == 0 and not _may_hold_indices(batch):
+            raise InvalidDataError(
+                "The batches should hold the index of each sample, as whole numbers. Found none. Wrap the data set: "
+                "`DataLoader(IndexedDataset(dataset), ...)`. A batch `(x, y)` becomes `(x, y, index)`, and "
+                "`training_step` returns `tracker.loss(predictions, y, index)`."
+            )
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the residuals of a validation that was not finished."""
+        self._held_out = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the residuals that `validation_step` returned, if it did."""
+        if isinstance(outputs, Mapping) and "residuals" in outputs:
+            self._held_out.append(outputs["residuals"].detach().float().cpu())
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the held-out score: here, so that whatever monitors it finds it, after validation or after the epoch."""
+        residuals, self._held_out = self._held_out, []
+        if residuals and not trainer.sanity_checking:
+            pl_module.log("held_out_score", self.tracker.score(torch.cat(residuals)), sync_dist=True)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Run EM on the epoch's residuals, and log what it found before the callbacks that monitor look."""
+        record = self.tracker.update()
+        if record is not None:
+            labels = len(record.flagged) * self.tracker.n_samples
+            pl_module.log("inlier_prior", sum(record.inlier_prior) / len(record.inlier_prior), sync_dist=True)
+            pl_module.log("flagged_share", sum(record.flagged) / labels, sync_dist=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the tracker and of the sampler: plain values and tensors. Called on every process."""
+        sampler = {} if self.sampler is None else {"sampler": self.sampler.state_dict()}
+        return {"tracker": self.tracker.state_dict(), **sampler}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the state of a checkpoint.
+
+        Raises
+        ------
+        InvalidParameterError
+            If it is of another data set, order or mixture.
+        """
+        self.tracker.load_state_dict(state_dict["tracker"])
+        if self.sampler is not None and "sampler" in state_dict:
+            self.sampler.load_state_dict(state_dict["sampler"])
+
+
+def _may_hold_indices(batch: Any) -> bool:
+    """Whether there are whole numbers in a row somewhere in a batch, or something that cannot be looked into."""
+    if isinstance(batch, Tensor):
+        return batch.ndim == 1 and not (batch.is_floating_point() or batch.is_complex() or batch.dtype == torch.bool)
+    if isinstance(batch, Mapping):
+        return any(map(_may_hold_indices, batch.values()))
+    if isinstance(batch, (list, tuple)):
+        return any(map(_may_hold_indices, batch))
+    if dataclasses.is_dataclass(batch):
+        return any(_may_hold_indices(getattr(batch, field.name)) for field in dataclasses.fields(batch))
+    return not isinstance(batch, (str, bytes, float, bool, type(None)))

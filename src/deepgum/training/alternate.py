@@ -1,0 +1,164 @@
+"""Algorithm 1: SGD and EM in turn, until the validation set says that it no longer helps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.losses import Cauchy, Loss, get_loss
+from deepgum.scale import mad_scale
+from deepgum.training.checkpoint import Checkpoint
+from deepgum.training.history import History
+from deepgum.training.identity import identity_of
+from deepgum.training.journal import Journal
+from deepgum.training.objective import CROSS_ENTROPY, minimised
+from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.result import TrainingResult
+from deepgum.training.rounds import Round, criterion_for
+from deepgum.training.sgd import run_sgd
+from deepgum.training.snapshot import restore_round, round_state
+from deepgum.training.weights import Weights
+
+__all__ = ["fit_alternate"]
+
+CAUCHY_SHARE = 0.25
+"""Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
+
+
+@dataclass
+class _Standing:
+    """Where the alternation stands while a run of SGD lasts.
+
+    Attributes
+    ----------
+    round : int
+        Which SGD is in; 0 is the first fit.
+    best : Round or None
+        The round before, by whose mixture this one is trained, and the best so far: after another, Algorithm 1 ends.
+        None in the first fit.
+    best_score : float
+    """
+
+    round: int = 0
+    best: Round | None = None
+    best_score: float = float("inf")
+
+    def improve(self, trained: Round, score: float) -> None:
+        self.round, self.best, self.best_score = self.round + 1, trained, score
+
+    def state_dict(self) -> dict[str, Any]:
+        best = None if self.best is None else round_state(self.best)
+        return {"round": self.round, "best": best, "best_score": self.best_score}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any] | None, model: nn.Module) -> _Standing:
+        """Undo `state_dict`; the beginning where there is none."""
+        if state is None:
+            return cls()
+        best = None if state["best"] is None else restore_round(state["best"], model)
+        return cls(state["round"], best, state["best_score"])
+
+
+def fit_alternate(
+    model: nn.Module,
+    train: RegressionData,
+    validation: RegressionData,
+    *,
+    options: DeepGUMOptions,
+    sgd: SGDOptions,
+    seed: int,
+    history: History,
+    checkpoint: Path | None = None,
+) -> TrainingResult:
+    """Run Algorithm 1 on what `fit_deepgum`, which describes the parameters, has checked."""
+    kept = None
+    if checkpoint is not None:
+        known = identity_of(model, train, validation, trains="alternate", options=options, sgd=sgd, seed=seed)
+        kept = Checkpoint(checkpoint, known)
+    journal = Journal(history, kept)
+    generator = torch.Generator().manual_seed(seed)
+    initial_weights = Weights(model)
+    weighted_loss = _loss(options.weighted_loss, options, train)
+    standing = _Standing.of(journal.resume("alternation"), model)
+    journal.register("alternation", standing.state_dict)
+
+    while True:
+        if standing.round > 0 and options.restart == "fresh":
+            initial_weights.restore(model)
+        _train(model, train, validation, standing, options, sgd, generator, history, journal)
+        since, before = time.perf_counter(), standing.best
+        trained = Round.of(model, train, validation, options, sgd, before)
+        # By the mixture that the round was trained with; the one of its own residuals is the next round's.
+        criterion = criterion_for(options.round_rule, options, weighted_loss, before or trained)
+        score = criterion(trained.validation_residuals)
+        history.add(trained.record(standing.round, score, since))
+        improved = before is None or score < standing.best_score
+        if improved:
+            standing.improve(trained, score)
+        if not improved or standing.round > options.rounds_max:
+            break
+
+    returned = standing.best if options.returned_round == "best" else trained
+    assert returned is not None
+    returned.weights.restore(model)
+    responsibilities = returned.responsibilities
+    return TrainingResult(
+        model=model.eval(),
+        residuals=returned.residuals,
+        responsibilities=responsibilities,
+        flags=responsibilities < 0.5,
+        mixture=returned.mixture,
+        history=history,
+        seconds=journal.seconds,
+    )
+
+
+def _train(
+    model: nn.Module,
+    train: RegressionData,
+    validation: RegressionData,
+    standing: _Standing,
+    options: DeepGUMOptions,
+    sgd: SGDOptions,
+    generator: torch.Generator,
+    history: History,
+    journal: Journal,
+) -> None:
+    """Run the SGD of a round: the first fit, or one that the best round's responsibilities weight."""
+    best = standing.best
+    loss = _loss(options.first_loss if best is None else options.weighted_loss, options, train)
+    # Fixed while the round lasts, so that its epochs compare like with like.
+    weights = None if best is None else best.weights_of(best.residuals, options)
+    objective = minimised(loss, model, weights)
+    warmup = options.warmup_epochs if best is None else None
+    run_sgd(
+        model,
+        train,
+        validation,
+        lambda _: objective,
+        criterion_for(options.epoch_rule, options, loss, best),
+        sgd,
+        generator,
+        history,
+        round=standing.round,
+        epochs_max=warmup,
+        least_epochs=warmup or 0,
+        start_counts=best is not None and options.start_counts and options.restart == "continue",
+        journal=journal,
+    )
+
+
+def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss | str:
+    if name == CROSS_ENTROPY:
+        return name
+    if name != "cauchy":
+        return get_loss(name)
+    spread = mad_scale(train.targets).median().item()
+    return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)

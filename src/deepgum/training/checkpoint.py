@@ -1,0 +1,152 @@
+"""Where a training stands, in one file that is there whole or not at all, and that is read without running anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+
+from deepgum.data.disk import replacing
+from deepgum.errors import CheckpointError, InvalidDataError, differences
+from deepgum.training.packing import pack, unpack
+
+__all__ = ["Checkpoint"]
+
+_FORMAT = "deepgum.checkpoint"
+_VERSION = "1"
+
+
+class Checkpoint:
+    """A file that holds where a training stands.
+
+    The file is in safetensors; the metadata of its header hold, as JSON, what is no tensor. It is written beside, under
+    a name of its own, and takes the place of the one before when all of it is on the disk: a process that is killed
+    while it writes leaves the one before.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file. Its folder is made where it is not there.
+    identity : mapping
+        What the training is: options, seeds, hashes of data and initial weights; nested plain values. A file of another
+        identity is refused.
+
+    Examples
+    --------
+    >>> import tempfile, torch
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name) / "checkpoint.safetensors"
+    >>> checkpoint = Checkpoint(path, {"seed": 0})
+    >>> checkpoint.load() is None
+    True
+    >>> checkpoint.save({"epoch": 3, "weights": {"bias": torch.ones(1)}})
+    >>> checkpoint.load()
+    {'epoch': 3, 'weights': {'bias': tensor([1.])}}
+    >>> Checkpoint(path, {"seed": 1}).load()
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.CheckpointError: '...checkpoint.safetensors' should be of this training. It is of another: seed = 0
+    there and 1 here. Train with what it was begun with to go on, delete it to begin anew, or give another path.
+    >>> checkpoint.remove()
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        # `repr` of what JSON has no form for (a range, a number of NumPy's): it is compared, and never used.
+        self.identity = json.loads(json.dumps(identity, default=repr))
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state that was saved last, or None where there is no file.
+
+        It is checked, too, that a file can be written there, before any work is done.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is of another training (the message lists what differs), damaged, or no checkpoint; or if none
+            could be written there.
+        """
+        self._check_place()
+        if not self.path.exists():
+            return None
+        metadata, tensors = self._read()
+        try:
+            if metadata["format"] != _FORMAT:
+                raise InvalidDataError(f"its format is {metadata['format']!r}")
+            version = metadata["version"]
+            if version != _VERSION:
+                raise self._unusable(f"It is of version {version!r}, and this library reads {_VERSION!r}.")
+            found = json.loads(metadata["identity"])
+            if found != self.identity:
+                raise CheckpointError(
+                    f"'{self.path}' should be of this training. It is of another: {differences(found, self.identity)}. "
+                    "Train with what it was begun with to go on, delete it to begin anew, or give another path."
+                )
+            state: dict[str, Any] = unpack(json.loads(metadata["state"]), tensors)
+        except (KeyError, ValueError) as error:
+            if isinstance(error, CheckpointError):
+                raise
+            raise self._unusable(f"It is damaged, or something else: {error}.") from error
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write the state in the place of the one before.
+
+        Raises
+        ------
+        DiskFullError
+            If the disk cannot hold it; the checkpoint before is still there.
+        InvalidDataError
+            If the state holds what is neither a tensor nor a plain value; likewise.
+        """
+        skeleton, tensors = pack(state)
+        metadata = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "identity": json.dumps(self.identity),
+            "state": json.dumps(skeleton, allow_nan=False),
+        }
+        content = safetensors.torch.save(tensors, metadata)
+        with replacing(self.path, len(content), "a checkpoint") as file:
+            file.write(content)
+
+    def remove(self) -> None:
+        """Remove the file, and what a process that was killed while it wrote one has left."""
+        self.path.unlink(missing_ok=True)
+        self._sweep()
+
+    def _read(self) -> tuple[dict[str, str], dict[str, Any]]:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            raise self._unusable(f"It is damaged, or something else: {error}.") from error
+
+    def _check_place(self) -> None:
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
+        if self.path.is_dir() or not os.access(folder, os.W_OK):
+            found = "a folder" if self.path.is_dir() else "a folder around it that cannot be written to"
+            raise CheckpointError(f"'{self.path}' should be a file to keep checkpoints in. Found {found}.")
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove the temporary files of `replacing`; only one process at a time trains with a checkpoint."""
+        left = re.compile(rf"\.{re.escape(self.path.stem)}-[0-9a-f]{{8}}\.tmp")
+        for entry in self.path.parent.iterdir():
+            if left.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
+
+    def _unusable(self, reason: str) -> CheckpointError:
+        hint = "Delete it to begin the training anew, or give another path."
+        return CheckpointError(f"'{self.path}' should be a checkpoint of this library. {reason} {hint}")

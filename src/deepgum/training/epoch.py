@@ -1,0 +1,148 @@
+"""The residuals of one epoch as they come in, batch by batch, and what a batch must be."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deepgum.data.mirror import Mirror
+from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError, listing
+from deepgum.training.owners import Owners
+
+__all__ = ["Epoch", "check_batch", "check_finite"]
+
+WRAP = "Wrap the data set in `deepgum.IndexedDataset`: its items end with their index."
+
+
+class Epoch:
+    """What the forward passes of an epoch have made so far.
+
+    Parameters
+    ----------
+    n_samples : int
+    mirror : Mirror, optional
+        By which residuals of mirrored samples are put back.
+    """
+
+    def __init__(self, n_samples: int, mirror: Mirror | None = None) -> None:
+        self.n_samples, self.mirror = n_samples, mirror
+        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(
+        self, index: Tensor, residuals: Tensor, targets: Tensor | None = None, mirrored: Tensor | None = None
+    ) -> None:
+        """Keep residuals (b, d) of samples (b,); targets (b, d) tell samples apart that share an index."""
+        labels = torch.zeros(len(index), dtype=torch.int64) if targets is None else _fingerprint(targets)
+        if mirrored is not None:
+            if self.mirror is None:
+                raise InvalidParameterError("mirrored", "left out: no `mirror` was given to the tracker", mirrored)
+            mirrored = mirrored.to(residuals.device)
+            residuals = torch.where(mirrored[:, None], self.mirror.residuals(residuals), residuals)
+            # Mirrored twice, a label is the same up to rounding, and so not known by its bits.
+            labels = labels.masked_fill(mirrored.cpu(), 0)
+        _refuse_shared(index, labels)
+        # What is on an accelerator stays there until the epoch ends: a copy would make the next step wait.
+        self._parts.append((index, residuals, labels))
+
+    def close(self, owners: Owners) -> tuple[Tensor, Tensor]:
+        """Return the samples (c,) that this process owns and their residuals (c, d), and forget them.
+
+        Of a sample that came more than once the last one is the one that counts.
+        """
+        parts, self._parts = self._parts, []
+        if not parts:
+            raise InvalidDataError(
+                "`update` should end an epoch in which `loss` was called, or `record`. Found no residuals at all."
+            )
+        index, residuals, labels = (torch.cat(each) for each in zip(*parts, strict=True))
+        index, residuals, labels = owners.deliver(index, residuals.cpu(), labels)
+        order = index.argsort(stable=True)
+        index, residuals, labels = index[order], residuals[order], labels[order]
+        _refuse_shared(index, labels)
+        last = torch.ones_like(index, dtype=torch.bool)
+        last[:-1] = index[1:] != index[:-1]
+        return index[last], residuals[last]
+
+
+def check_batch(
+    predictions: Tensor, targets: Tensor, index: Tensor | None, n_samples: int, name: str = "predictions"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return predictions and targets as (b, d) and indices as (b,) on the CPU, or say what is wrong with them.
+
+    Raises
+    ------
+    InvalidDataError
+        Without indices, with indices out of range, or if shapes differ.
+    """
+    index = _check_index(index, n_samples)
+    predictions, targets = (each[:, None] if each.ndim == 1 else each for each in (predictions, targets))
+    expected = (len(index), predictions.shape[1] if predictions.ndim == 2 else "d")
+    if predictions.ndim != 2 or len(predictions) != len(index):
+        raise InvalidDataError(
+            f"`{name}` should have shape {expected}, a row a sample. Found {tuple(predictions.shape)}."
+        )
+    if targets.shape != predictions.shape:
+        raise InvalidDataError(
+            f"`targets` should have shape {tuple(predictions.shape)}, as the network's predictions have. "
+            f"Found {tuple(targets.shape)}. A network needs an output for every coordinate of the targets."
+        )
+    return predictions, targets.to(predictions.device, torch.float32), index
+
+
+def check_finite(value: Tensor, predictions: Tensor, index: Tensor, name: str, epoch: int) -> None:
+    """Refuse a loss or predictions that are not finite, before a step spoils the weights.
+
+    Raises
+    ------
+    NonFiniteLossError
+        With the samples' indices, and the epoch.
+    """
+    # A prediction of NaN would pass for a missing label, so the loss alone does not show it.
+    if value.isfinite() and predictions.isfinite().all():
+        return
+    spoiled = index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
+    raise NonFiniteLossError(
+        f"The {name} loss became {value.item()} in epoch {epoch}, in a batch of {len(index)}, with predictions that are not "
+        f"finite for {len(spoiled)} samples (indices {listing(spoiled) or 'none'}). The weights are those of the step before. "
+        "Try a smaller learning rate, and look at these samples' inputs."
+    )
+
+
+def _check_index(index: Tensor | None, n_samples: int) -> Tensor:
+    if index is None:
+        raise InvalidDataError(f"`index` should say which samples these are. Found none. {WRAP}")
+    index = torch.as_tensor(index)
+    if index.ndim != 1 or index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
+        raise InvalidDataError(
+            f"`index` should be whole numbers (b,), one a sample. Found {index.dtype} of shape {tuple(index.shape)}. {WRAP}"
+        )
+    index = index.detach().to("cpu", torch.int64)
+    outside = index[(index < 0) | (index >= n_samples)]
+    if len(outside):
+        raise InvalidDataError(
+            f"`index` should be from 0 to {n_samples - 1}: the tracker was made for {n_samples} samples. "
+            f"Found {listing(outside.tolist())}."
+        )
+    return index
+
+
+def _fingerprint(targets: Tensor) -> Tensor:
+    """Return a number (b,) for each row that differs where the labels do; 0 is left for rows that are not known."""
+    bits = targets.detach().cpu().contiguous().view(torch.int32).to(torch.int64)
+    odd = 2 * torch.arange(targets.shape[1], dtype=torch.int64) + 0x9E3779B97F4A7C15 % 2**62
+    mixed = ((bits + 0x5851F42D) * odd).sum(dim=1)
+    return torch.where(mixed == 0, 1, mixed)
+
+
+def _refuse_shared(index: Tensor, labels: Tensor) -> None:
+    """Refuse an index that comes with two different labels; a sampler may well draw a sample twice."""
+    known = labels != 0
+    pairs = torch.stack([index[known], labels[known]], dim=1).unique(dim=0)
+    shared, count = pairs[:, 0].unique_consecutive(return_counts=True)
+    shared = shared[count > 1].tolist()
+    if shared:
+        raise InvalidDataError(
+            f"An index should stand for one sample. Found {len(shared)} that come with different labels: {listing(shared)}. "
+            "Wrap the whole data set in `deepgum.IndexedDataset`, not its parts before they are put together; where labels "
+            "are changed at random, call `loss` on each sample once an epoch."
+        )

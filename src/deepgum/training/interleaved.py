@@ -1,0 +1,99 @@
+"""The mixture in one run of SGD: EM after every epoch, on the residuals that the epoch itself has made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.batches import Batch
+from deepgum.data.regression import RegressionData
+from deepgum.residuals import compute_residuals
+from deepgum.training.checkpoint import Checkpoint
+from deepgum.training.history import History
+from deepgum.training.identity import identity_of
+from deepgum.training.journal import Journal
+from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.result import TrainingResult
+from deepgum.training.sgd import run_sgd
+from deepgum.training.tracker import ResponsibilityTracker
+
+__all__ = ["fit_interleaved"]
+
+
+class _Tracked:
+    """The tracker's loss, as what an epoch of SGD minimises."""
+
+    def __init__(self, tracker: ResponsibilityTracker) -> None:
+        self.tracker = tracker
+
+    @property
+    def name(self) -> str:
+        return self.tracker.phase
+
+    def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
+        mirrored = None if batch.mirror is None else batch.mirrored
+        return self.tracker.loss(outputs, batch.targets, batch.index, mirrored=mirrored)
+
+
+def fit_interleaved(
+    model: nn.Module,
+    train: RegressionData,
+    validation: RegressionData,
+    *,
+    options: DeepGUMOptions,
+    sgd: SGDOptions,
+    seed: int,
+    history: History,
+    checkpoint: Path | None = None,
+) -> TrainingResult:
+    """Train in one run of SGD on what `fit_deepgum`, which describes the parameters, has checked."""
+    kept = None
+    if checkpoint is not None:
+        known = identity_of(model, train, validation, trains="interleaved", options=options, sgd=sgd, seed=seed)
+        kept = Checkpoint(checkpoint, known)
+    journal = Journal(history, kept)
+    tracker = ResponsibilityTracker(
+        len(train), options=options, targets=train.targets, sample_weight=train.sample_weight, mirror=train.mirror
+    )
+    state: dict[str, Any] | None = journal.resume("tracker")
+    if state is not None:
+        tracker.load_state_dict(state)
+    journal.register("tracker", tracker.state_dict)
+
+    def update() -> None:
+        record = tracker.update()
+        if record is not None:
+            history.add(record)
+
+    objective = _Tracked(tracker)
+    run_sgd(
+        model,
+        train,
+        validation,
+        lambda _: objective,
+        tracker.score,
+        # The learning rate's way down is the stop.
+        replace(sgd, patience=sgd.epochs_max),
+        torch.Generator().manual_seed(seed),
+        history,
+        keep_last=options.returned_round == "last",
+        on_epoch=update,
+        journal=journal,
+    )
+    # The posteriors are those of the network that is returned, in evaluation mode.
+    residuals = compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
+    tracker.record(torch.arange(len(train)), residuals)
+    tracker.update()
+    return TrainingResult(
+        model=model.eval(),
+        residuals=residuals,
+        responsibilities=tracker.responsibilities,
+        flags=tracker.flags,
+        mixture=tracker.mixture,
+        history=history,
+        seconds=journal.seconds,
+    )

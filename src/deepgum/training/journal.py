@@ -1,0 +1,87 @@
+"""A training's way to its checkpoint: who has a state, when it is kept, and how it is taken up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from deepgum.training.checkpoint import Checkpoint
+from deepgum.training.history import History
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """Keeps the history and whatever is registered in a checkpoint; without one it keeps nothing, and costs nothing.
+
+    Parameters
+    ----------
+    history : History
+        Of the training. Where the checkpoint holds one, its records are taken up.
+    checkpoint : Checkpoint, optional
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint cannot be gone on from.
+
+    Examples
+    --------
+    A loop of three epochs that is stopped after the first one, and begun again:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name) / "checkpoint.safetensors"
+    >>> def train(stop=None):
+    ...     journal, state = Journal(History(), Checkpoint(path, {"seed": 0})), {"epoch": 0}
+    ...     state |= journal.resume("loop") or {}
+    ...     journal.register("loop", lambda: state)
+    ...     while state["epoch"] < 3:
+    ...         state["epoch"] += 1
+    ...         print("epoch", state["epoch"])
+    ...         journal.save()
+    ...         if state["epoch"] == stop:
+    ...             return
+    >>> train(stop=1)
+    epoch 1
+    >>> train()
+    epoch 2
+    epoch 3
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, history: History, checkpoint: Checkpoint | None = None) -> None:
+        self._began = time.perf_counter()
+        self._history, self._checkpoint = history, checkpoint
+        self._parts: dict[str, Callable[[], Any]] = {}
+        self._kept = (checkpoint.load() if checkpoint is not None else None) or {}
+        self._before = self._kept.pop("seconds", 0.0)
+        if "history" in self._kept:
+            history.load_state_dict(self._kept.pop("history"))
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the training: of this sitting, and of those before up to their last checkpoint."""
+        return float(self._before + time.perf_counter() - self._began)
+
+    def resume(self, name: str) -> Any:
+        """Return what was kept under a name when the training was stopped, once; None where nothing was."""
+        return self._kept.pop(name, None)
+
+    def register(self, name: str, state_dict: Callable[[], Any]) -> None:
+        """Have every `save` keep what this returns, nested plain values and tensors, under the name."""
+        self._parts[name] = state_dict
+
+    def save(self) -> None:
+        """Write the checkpoint: an epoch is completed.
+
+        Raises
+        ------
+        DiskFullError
+            If the disk cannot hold it; the one before is still there.
+        """
+        if self._checkpoint is not None:
+            parts = {name: state_dict() for name, state_dict in self._parts.items()}
+            self._checkpoint.save({"seconds": self.seconds, "history": self._history.state_dict(), **parts})

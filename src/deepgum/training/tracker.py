@@ -1,0 +1,308 @@
+"""The mixture beside any training loop: residuals come in by sample index, the next epoch's weights go out."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deepgum.checks import check_count
+from deepgum.data.mirror import Mirror
+from deepgum.errors import IdentifiabilityWarning, InvalidDataError, InvalidParameterError, NotFittedError
+from deepgum.losses import Cauchy, Loss, get_loss
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.processes import SOLO, Processes
+from deepgum.scale import mad_scale
+from deepgum.training.criterion import held_out_log_likelihood
+from deepgum.training.epoch import Epoch, check_batch, check_finite
+from deepgum.training.history import RoundRecord
+from deepgum.training.objective import CROSS_ENTROPY
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.owners import Owners
+from deepgum.training.rounds import SCORE_TOL, coordinate_weights, mixture_record, unfitted_mixture
+
+__all__ = ["CAUCHY_SHARE", "WARMUP_EPOCHS", "ResponsibilityTracker", "loss_by_name"]
+
+CAUCHY_SHARE = 0.25
+"""Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
+
+WARMUP_EPOCHS = 5
+"""Epochs of the robust first loss, before residuals can tell right labels from wrong ones."""
+
+
+class ResponsibilityTracker:
+    """Tell which labels are probably right while a network is trained, in any training loop.
+
+    Every sample has an index, from 0 to n - 1 (`deepgum.IndexedDataset` adds it to a data set). `loss` takes the
+    predictions for a batch with its labels and indices: a robust loss in the warm-up, and then the loss of eq. 7, weighted
+    by the probability that each label is right. `update` ends an epoch: EM is run on the residuals that the epoch's own
+    forward passes made, so a training costs one run, and gives the next epoch's weights.
+
+    Parameters
+    ----------
+    n_samples : int
+        n, the length of the training set.
+    options : DeepGUMOptions, optional
+        `groups`, `first_loss`, `weighted_loss`, `responsibility_power`, `cauchy_scale`, `warmup_epochs` and what is said of
+        the mixture; the other fields are Algorithm 1's.
+    targets : Tensor (n, d), optional
+        All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them that of the
+        first batch does.
+    sample_weight : Tensor (n,), optional
+        How much each sample counts, in the loss and in the mixture; at least 0.
+    mirror : Mirror, optional
+        How coordinates change places in samples that the loop mirrors.
+    processes : Processes, optional
+        Those that train together, for example `deepgum.processes.current()`: each calls `loss` as often as the others. What
+        is known of sample i is kept by process i modulo their number; by default there is one.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that are done.
+    index : Tensor (m,) of int64
+        The samples that this process keeps; all of them, 0 to n - 1, where there is one process.
+    residuals : Tensor (m, d) or None
+        y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN where there is none.
+    mixture : GaussianUniformMixture or None
+        Of these residuals; None in the warm-up.
+
+    Raises
+    ------
+    InvalidDataError
+        If targets or weights are not of n samples.
+    InvalidParameterError
+        If n is no number of samples, or the loss is none of residuals.
+
+    Examples
+    --------
+    >>> x = torch.linspace(-1, 1, 400)[:, None]
+    >>> y = 3 * x
+    >>> y[::10] = 9.0  # every tenth label is wrong
+    >>> model = torch.nn.Linear(1, 1)
+    >>> optimizer = torch.optim.Adam(model.parameters(), 0.1)
+    >>> tracker = ResponsibilityTracker(len(x))
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> for epoch in range(20):
+    ...     for index in torch.randperm(len(x), generator=generator).split(40):
+    ...         loss = tracker.loss(model(x[index]), y[index], index)
+    ...         optimizer.zero_grad()
+    ...         loss.backward()
+    ...         optimizer.step()
+    ...     record = tracker.update()
+    >>> wrong = tracker.responsibilities[:, 0] < 0.5
+    >>> int(wrong[::10].sum()), int(wrong.sum())
+    (40, 40)
+    """
+
+    def __init__(
+        self,
+        n_samples: int,
+        *,
+        options: DeepGUMOptions | None = None,
+        targets: Tensor | None = None,
+        sample_weight: Tensor | None = None,
+        mirror: Mirror | None = None,
+        processes: Processes = SOLO,
+    ) -> None:
+        self.n_samples = check_count("n_samples", n_samples)
+        self.options = options or DeepGUMOptions(schedule="interleaved")
+        if self.options.first_loss == CROSS_ENTROPY:
+            raise InvalidParameterError("first_loss", "a loss of residuals", CROSS_ENTROPY)
+        for name, values in (("targets", targets), ("sample_weight", sample_weight)):
+            if values is not None and len(values) != n_samples:
+                raise InvalidDataError(f"`{name}` should be of {n_samples} samples. Found {len(values)}.")
+        self.mirror = mirror
+        self.epoch = 0
+        self.residuals: Tensor | None = None
+        self.mixture: GaussianUniformMixture | None = None
+        self._owners = Owners(n_samples, processes)
+        self.index = self._owners.index
+        # Of what this process keeps.
+        self._sample_weight = None if sample_weight is None else sample_weight.cpu()[self.index]
+        self._responsibilities: Tensor | None = None
+        self._label_weights: Tensor | None = None
+        self._spread = None if targets is None else _spread(targets)
+        self._seen = Epoch(n_samples, mirror)
+
+    @property
+    def warmup_epochs(self) -> int:
+        """Epochs of the first loss."""
+        return WARMUP_EPOCHS if self.options.warmup_epochs is None else self.options.warmup_epochs
+
+    @property
+    def phase(self) -> str:
+        """What is minimised now, in words."""
+        return self.options.first_loss if self._label_weights is None else f"weighted {self.options.weighted_loss}"
+
+    @property
+    def responsibilities(self) -> Tensor:
+        """The probability (m, g) that each label is right, as of the last `update`: float64.
+
+        Raises
+        ------
+        NotFittedError
+            In the warm-up, when nothing is known yet.
+        """
+        if self._responsibilities is None:
+            raise NotFittedError(
+                f"There are responsibilities after the warm-up of {self.warmup_epochs} epochs; {self.epoch} are done. Call "
+                "`update` at the end of every epoch."
+            )
+        return self._responsibilities
+
+    @property
+    def flags(self) -> Tensor:
+        """Which labels (m, g) are probably wrong: their responsibility is below 1/2."""
+        return self.responsibilities < 0.5
+
+    def loss(
+        self, predictions: Tensor, targets: Tensor, index: Tensor | None = None, *, mirrored: Tensor | None = None
+    ) -> Tensor:
+        """Return the mean loss of a batch, to call `backward` on, and keep its residuals.
+
+        Parameters
+        ----------
+        predictions : Tensor (b, d) or (b,)
+            What the network says, in the targets' unit.
+        targets : Tensor of the same shape
+            The labels; NaN where one is missing.
+        index : Tensor (b,) of int
+            Which samples these are.
+        mirrored : Tensor (b,) of bool, optional
+            Which of them, and their targets, are mirrored.
+
+        Raises
+        ------
+        InvalidDataError
+            Without indices; if one is out of range or stands for two samples of the batch; if shapes differ.
+        NonFiniteLossError
+            If a prediction or the loss is not finite; it names samples and epoch. No weights are spoiled yet.
+        """
+        predictions, targets, index = check_batch(predictions, targets, index, self.n_samples)
+        residuals = targets - predictions.float()
+        loss, weights = self._current_loss(targets), self._batch_weights(index, mirrored)
+        value = loss(residuals, weights=None if weights is None else weights.to(residuals))
+        check_finite(value, predictions, index, loss.name, self.epoch + 1)
+        self._seen.add(index, residuals.detach(), targets, mirrored)
+        return value
+
+    def record(self, index: Tensor, residuals: Tensor) -> None:
+        """Keep residuals (b, d) of a batch, targets less predictions, without a loss: for example of a pass in evaluation
+        mode, after which `update` gives the final posteriors."""
+        residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, name="residuals")
+        self._seen.add(index, residuals.detach().float())
+
+    def update(self) -> RoundRecord | None:
+        """End an epoch: fit the mixture to its residuals, and weight the next one by it.
+
+        Returns
+        -------
+        RoundRecord or None
+            What the mixture is now; None in the warm-up, but for its last epoch.
+
+        Raises
+        ------
+        InvalidDataError
+            If nothing was recorded since the last call, or one index stands for several samples.
+        """
+        since = time.perf_counter()
+        index, residuals = self._seen.close(self._owners)
+        if self.residuals is None:
+            self.residuals = torch.full((len(self.index), residuals.shape[1]), torch.nan)
+        self.residuals[self._owners.rows(index)] = residuals
+        self.epoch += 1
+        if self.epoch < self.warmup_epochs:
+            return None
+        if self.mixture is None:
+            self.mixture = unfitted_mixture(self.options).set_params(warm_start=True)
+        with warnings.catch_warnings():
+            # The record has the status; while the network still learns, one such epoch is no cause for alarm.
+            warnings.simplefilter("ignore", IdentifiabilityWarning)
+            self.mixture.fit(self.residuals, self._sample_weight, processes=self._owners.processes)
+        self._weigh(self.mixture)
+        flagged = self._owners.processes.sum((self.responsibilities < 0.5).sum(dim=0))
+        return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
+
+    def weights(self, index: Tensor) -> Tensor:
+        """Return the weight (b, d) of each coordinate of some samples in the loss; 1 in the warm-up."""
+        *_, index = check_batch(None, None, index, self.n_samples)
+        weights = self._batch_weights(index, None)
+        return torch.ones(len(index), 1) if weights is None else weights
+
+    def score(self, residuals: Tensor) -> float:
+        """Return how badly the network explains held-out residuals (m, d): minus their mean log-likelihood, lower is better.
+
+        The density is that of the mixture that fits them best, so that epochs are compared like with like, whatever is
+        wrong with the held-out labels.
+        """
+        judge = unfitted_mixture(self.options, tol=SCORE_TOL)
+        return held_out_log_likelihood(judge, self._owners.processes)(residuals)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that `update` has learned, between two epochs: plain values and tensors, never a pickle."""
+        return {
+            "n_samples": self.n_samples,
+            "world_size": self._owners.processes.world_size,
+            "epoch": self.epoch,
+            "spread": self._spread,
+            "residuals": self.residuals,
+            "mixture": None if self.mixture is None else self.mixture.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`, to the last bit.
+
+        Raises
+        ------
+        InvalidDataError
+            If it is of another number of samples or of processes.
+        """
+        for name, here in (("n_samples", self.n_samples), ("world_size", self._owners.processes.world_size)):
+            if state.get(name) != here:
+                raise InvalidDataError(f"A tracker's state should have `{name} = {here}`. Found {state.get(name)!r}.")
+        self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
+        self.residuals = None if self.residuals is None else self.residuals.clone()
+        self.mixture = self._responsibilities = self._label_weights = None
+        if state["mixture"] is not None:
+            self.mixture = GaussianUniformMixture.from_state_dict(state["mixture"])
+            self._weigh(self.mixture)
+        self._seen = Epoch(self.n_samples, self.mirror)
+
+    def _weigh(self, mixture: GaussianUniformMixture) -> None:
+        assert self.residuals is not None
+        self._responsibilities = mixture.responsibilities(self.residuals)
+        self._label_weights = coordinate_weights(mixture, self.residuals, self.options).float()
+
+    def _batch_weights(self, index: Tensor, mirrored: Tensor | None) -> Tensor | None:
+        weights = None if self._label_weights is None else self._owners.fetch(index, self._label_weights)
+        if weights is not None and mirrored is not None:
+            assert self.mirror is not None
+            weights = torch.where(mirrored.cpu()[:, None], self.mirror.weights(weights), weights)
+        if self._sample_weight is None:
+            return weights
+        of_samples = self._owners.fetch(index, self._sample_weight)[:, None]
+        return of_samples if weights is None else weights * of_samples
+
+    def _current_loss(self, targets: Tensor) -> Loss:
+        if self._spread is None:
+            processes = self._owners.processes
+            spread = torch.tensor(_spread(targets), dtype=torch.float64)
+            self._spread = processes.sum(spread).item() / processes.world_size
+        name = self.options.first_loss if self._label_weights is None else self.options.weighted_loss
+        return loss_by_name(name, self.options, self._spread)
+
+
+def loss_by_name(name: str, options: DeepGUMOptions, spread: float) -> Loss:
+    """Return a loss of residuals, for labels of that spread."""
+    if name != "cauchy":
+        return get_loss(name)
+    return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)
+
+
+def _spread(targets: Tensor) -> float:
+    return mad_scale(targets[:, None] if targets.ndim == 1 else targets).median().item()
