@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import importlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def export_posteriors(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export_posteriors(result, data, Path(folder) / "posteriors.csv")
     ...     print((Path(folder) / "posteriors.csv").read_text().splitlines()[-1])
-    "c","sample",,,,
+    "c","y0",,,,
     """
     _check_path(path, _TABLES, overwrite)
     posteriors_of(result, data, groups).write(path)
@@ -353,13 +354,12 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on packages that nobody asked for, and on its own code, to itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep the exporter's remarks on packages that nobody asked for, and its graphs of what failed, to itself."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)

@@ -6,7 +6,7 @@ This module needs Lightning, and is the only one that does: `pip install "deepgu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from deepgum.data.indexed import EpochSampler
 from deepgum.errors import InvalidDataError, MissingDependencyError
+from deepgum.processes import current
 from deepgum.training.tracker import ResponsibilityTracker
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ else:
             raise MissingDependencyError("`deepgum.lightning`", "lightning", extra="lightning") from error
 
 __all__ = ["DeepGUMCallback"]
+
+_PARTS = ("residuals", "seen")
+"""What of a tracker's state is another one in every process."""
 
 
 class DeepGUMCallback(Callback):
@@ -81,8 +85,8 @@ class DeepGUMCallback(Callback):
     >>> y[::10] = 9.0  # every tenth label is wrong
     >>> tracker = ResponsibilityTracker(len(x), targets=y)
     >>> loader = DataLoader(IndexedDataset(TensorDataset(x, y)), 40, sampler=EpochSampler(len(x)))
-    >>> quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    >>> trainer = lightning.Trainer(max_epochs=20, callbacks=[DeepGUMCallback(tracker)], accelerator="cpu", **quiet)
+    >>> quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
+    >>> trainer = lightning.Trainer(max_epochs=20, accelerator="cpu", callbacks=[DeepGUMCallback(tracker)], **quiet)
     >>> trainer.fit(Line(tracker), loader)
     >>> wrong = tracker.responsibilities[:, 0] < 0.5
     >>> int(wrong[::10].sum()), int(wrong.sum())
@@ -92,6 +96,12 @@ class DeepGUMCallback(Callback):
     def __init__(self, tracker: ResponsibilityTracker, *, sampler: EpochSampler | None = None) -> None:
         self.tracker, self.sampler = tracker, sampler
         self._held_out: list[Tensor] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let the tracker work with the other processes, which are there only now."""
+        processes = current()
+        if processes.world_size > 1 and self.tracker.epoch == 0:
+            self.tracker.join(processes)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Refuse a batch that cannot tell whose it is, before the module fails on it for a reason that says less."""
@@ -127,6 +137,11 @@ class DeepGUMCallback(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Run EM on the epoch's residuals, and log what it found before the callbacks that monitor look."""
+        if not self.tracker.recorded:
+            raise InvalidDataError(
+                "`training_step` should return `tracker.loss(predictions, targets, index)`, of the tracker that "
+                "`DeepGUMCallback` was given. Found an epoch in which it was never called."
+            )
         record = self.tracker.update()
         if record is not None:
             labels = len(record.flagged) * self.tracker.n_samples
@@ -134,21 +149,43 @@ class DeepGUMCallback(Callback):
             pl_module.log("flagged_share", sum(record.flagged) / labels, sync_dist=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the tracker and of the sampler: plain values and tensors. Called on every process."""
-        sampler = {} if self.sampler is None else {"sampler": self.sampler.state_dict()}
-        return {"tracker": self.tracker.state_dict(), **sampler}
+        """Return the state of tracker and sampler, as plain values and tensors.
+
+        Every process calls it: what belongs to each comes to the first, which writes the checkpoint.
+        """
+        processes, state = current(), self.tracker.state_dict()
+
+        def collect(rows: Tensor) -> list[Tensor]:
+            return processes.exchange([rows if rank == 0 else rows[:0] for rank in range(processes.world_size)])
+
+        parts = {name: _each(state.pop(name), Tensor, collect) for name in _PARTS}
+        return {
+            "tracker": state,
+            "parts": parts,
+            "sampler": None if self.sampler is None else self.sampler.state_dict(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the state of a checkpoint.
 
         Raises
         ------
-        InvalidParameterError
-            If it is of another data set, order or mixture.
+        InvalidDataError, InvalidParameterError
+            If it is of another number of samples or of processes, or of samples in another order.
         """
-        self.tracker.load_state_dict(state_dict["tracker"])
-        if self.sampler is not None and "sampler" in state_dict:
+        rank = current().rank
+        # Where there are more processes than there were, the tracker refuses the state, whatever the parts are.
+        parts = _each(state_dict["parts"], list, lambda rows: rows[rank] if rank < len(rows) else rows[0])
+        self.tracker.load_state_dict({**state_dict["tracker"], **parts})
+        if self.sampler is not None and state_dict["sampler"] is not None:
             self.sampler.load_state_dict(state_dict["sampler"])
+
+
+def _each(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Return a nested mapping with everything of a kind in it changed."""
+    if isinstance(value, Mapping):
+        return {name: _each(inner, kind, change) for name, inner in value.items()}
+    return change(value) if isinstance(value, kind) else value
 
 
 def _may_hold_indices(batch: Any) -> bool:

@@ -8,6 +8,7 @@ from deepgum import __version__
 from deepgum.cli.common import Commands
 from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
+from deepgum.cli.export import export
 from deepgum.cli.plot import plot
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.run import evaluate, fit, predict
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, compare, plot, reproduce):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce):
     main.add_command(_command)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FOLDER", "GOES_ON", "NAMES", "NUMBERS", "PATH", "WHOLE", "Commands", "console", "list_files", "session"]
 
 _INTERRUPTED = 130
-GOES_ON = "What was finished is kept; the same command goes on from there."
+GOES_ON = "What was completed is kept, to the last epoch; the same command goes on from there."
 
 
 class Commands(click.Group):

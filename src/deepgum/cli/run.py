@@ -10,7 +10,7 @@ from deepgum.cli.common import FOLDER, PATH, list_files, session
 
 __all__ = ["evaluate", "fit", "predict"]
 
-_BEGINS_AGAIN = "This run was not finished; the same command begins it again, with what was decoded and cached."
+_GOES_ON = "This run is not finished; the same command goes on after its last completed epoch."
 
 
 @click.command(short_help="Train one network as a TOML file says.")
@@ -23,7 +23,8 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
 
     Writes the run's folder: config.toml with every default spelled out, history.jsonl, metrics.json,
     posteriors.parquet (how probably right each label is), predictions.parquet (of the test samples),
-    weights.safetensors and pictures. A run that is finished is not trained again.
+    weights.safetensors and pictures. A run that is finished is not trained again; one that was stopped, by
+    Ctrl-C or otherwise, goes on after its last completed epoch when the same command is given again.
 
     \b
     The shortest file, for a table of your own with image paths and one column of labels:
@@ -46,7 +47,7 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
       deepgum fit examples/digits.toml --out runs/digits
       deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
     """
-    with session(threads, _BEGINS_AGAIN) as (terminal, reporter):
+    with session(threads, _GOES_ON) as (terminal, reporter):
         from deepgum.experiments.config_file import read_config
         from deepgum.experiments.run import run
         from deepgum.report.run import draw_run, metrics_table

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from deepgum.data.disk import FULL, check_space, replacing
+from deepgum.data.lock import try_lock
 from deepgum.errors import DiskFullError
 
 __all__ = ["RowFile"]
@@ -97,7 +97,7 @@ class RowFile:
         again meanwhile.
         """
         with open(self.path.with_suffix(".lock"), "ab") as file:
-            while not _try_lock(file.fileno()):
+            while not try_lock(file.fileno()):
                 waiting()
                 time.sleep(_SECONDS_BETWEEN_TRIES)
             yield
@@ -179,23 +179,3 @@ class RowFile:
 def _write(handle: int, rest: memoryview) -> None:
     while rest:
         rest = rest[os.write(handle, rest) :]
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True

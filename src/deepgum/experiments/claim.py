@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deepgum.errors import DeepGUMError, OutputFolderError, listing
+from deepgum.errors import DeepGUMError, OutputFolderError, differences, listing
 from deepgum.experiments.config import PUBLISHED, RunConfig
 from deepgum.experiments.config_file import read_config
 from deepgum.experiments.run_folder import RunFolder
@@ -15,8 +15,8 @@ __all__ = ["is_done"]
 def is_done(folder: RunFolder, config: RunConfig) -> bool:
     """Whether the run is done; refuse a folder that holds anything but a run of this configuration.
 
-    A run that was never finished does not count: its folder may be taken over, so that one that failed does not stand
-    in the way of the corrected command.
+    A run that ended before its first epoch did does not count: its folder may be taken over, so that one that failed
+    does not stand in the way of the corrected command. One that left a checkpoint holds work, and is refused.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
     if folder.path.exists() and not folder.path.is_dir():
         raise OutputFolderError(f"'{folder.path}' should be a folder. Found a file. Nothing was written.")
     if not folder.config.is_file():
-        present = sorted(entry.name for entry in folder.path.iterdir()) if folder.path.is_dir() else []
+        present = folder.entries() if folder.path.is_dir() else []
         if present:
             raise OutputFolderError(
                 f"'{folder.path}' should be new, empty, or of this run. It holds {listing(present)}. "
@@ -44,12 +44,20 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
     table = config.data.name == before.data.name == "table"
     there = replace(before, data=replace(before.data, folder=config.data.folder)) if table else before
     done = folder.metrics_file.is_file()
-    if not done and not folder.foreign():
+    unfinished = not done and folder.checkpoint.is_file()
+    if not done and not unfinished and not folder.foreign():
         return False
     if there.digest != config.digest:
+        found = differences(before.to_mapping(), config.to_mapping())
+        another, hint = "another", "Give another output folder."
+        if unfinished:
+            another = "another that is not finished"
+            hint = (
+                f"To go on with that one: deepgum fit {folder.config} --out {folder.path}. "
+                "Give another output folder, or delete this one."
+            )
         raise OutputFolderError(
-            f"'{folder.path}' should be of this run. It holds another: {_differences(before, config)}. "
-            "Give another output folder. Nothing was written."
+            f"'{folder.path}' should be of this run. It holds {another}: {found}. {hint} Nothing was written."
         )
     # Without the weights that it began from, a run's key cannot be made again.
     weights = config.model.weights
@@ -60,19 +68,3 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
             "Give another output folder. Nothing was written."
         )
     return done
-
-
-def _differences(before: RunConfig, now: RunConfig) -> str:
-    theirs, ours = (_flat(config.to_mapping()) for config in (before, now))
-    return "; ".join(
-        f"{key} = {theirs.get(key)!r} there and {ours.get(key)!r} here"
-        for key in sorted(theirs.keys() | ours.keys())
-        if theirs.get(key) != ours.get(key)
-    )
-
-
-def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

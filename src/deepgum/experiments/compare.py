@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from deepgum import __version__
+from deepgum.data.lock import alone_in
 from deepgum.errors import ComparisonError, DeepGUMError
 from deepgum.experiments.cells import Cell, make_cell
 from deepgum.experiments.folder import OutputFolder
@@ -36,14 +37,15 @@ def compare(
 ) -> list[RunRecord]:
     """Train every method of the grid, and return the records of all its runs, in the grid's order.
 
-    Runs whose records `out` holds already are not repeated, so an interrupted comparison goes on when it is called
-    again. Runs that do the same (a corruption of rate 0, by any name) are trained once and recorded under each name.
+    Runs whose records `out` holds already are not repeated, and the one that was stopped goes on after its last
+    completed epoch, so an interrupted comparison goes on when it is called again. Runs that do the same (a corruption
+    of rate 0, by any name) are trained once and recorded under each name.
 
     Parameters
     ----------
     options : CompareOptions
     out : Path
-        A folder for `config.json`, `results.jsonl` and `posteriors/`.
+        A folder for `config.json`, `results.jsonl` and `posteriors/`; and `checkpoints/`, for as long as a run lasts.
     observer : Observer, optional
         Told of every step.
     train : callable
@@ -52,7 +54,7 @@ def compare(
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else; before any training, and nothing is written.
+        If `out` holds anything else, or another process is at it; before any training, and nothing is written.
     InvalidDataError, InvalidParameterError
         If the data cannot be used or the network cannot be built; before any training, and nothing is written.
     ComparisonError
@@ -64,8 +66,17 @@ def compare(
     folder = OutputFolder(out)
     folder.check(options.shared)
     runs = options.runs()
-    records = {_name(record): record for record in folder.results.read()}
-    missing = [run for run in runs if (run.digest, run.method, run.noise) not in records]
+    if not _missing(runs, _records(folder)):
+        return _compare(options, runs, folder, observer, train)
+    with alone_in(out):
+        return _compare(options, runs, folder, observer, train)
+
+
+def _compare(
+    options: CompareOptions, runs: Sequence[RunKey], folder: OutputFolder, observer: Observer, train: Trainer
+) -> list[RunRecord]:
+    records = _records(folder)
+    missing = _missing(runs, records)
     # The first seed's data are read and a network is built before the folder is made, so that a mistake leaves nothing
     # behind.
     subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}
@@ -90,12 +101,14 @@ def compare(
             try:
                 build = networks[seed].build
                 trained = _twin(run, records.values())
-                record = trained or train_and_score(run, cell, build, options, folder, observer, train)[1]
+                kept = folder.checkpoint(run.stem)
+                record = trained or train_and_score(run, cell, build, options, folder, observer, train, kept)[1]
             except DeepGUMError as error:
                 failed.append(f"{run.stem}: {error}")
                 observer.run_failed(run, error)
                 continue
             folder.results.append(record)
+            folder.drop_checkpoint(run.stem)
             records[_name(record)] = record
             observer.run_finished(run, record)
     names = [(run.digest, run.method, run.noise) for run in runs]
@@ -113,8 +126,12 @@ def train_and_score(
     folder: OutputFolder,
     observer: Observer,
     train: Trainer,
+    checkpoint: Path | None = None,
 ) -> tuple[TrainingResult, RunRecord]:
-    """Train one method on a cell, write its posteriors, and return its result and its record."""
+    """Train one method on a cell, write its posteriors, and return its result and its record.
+
+    The checkpoint is there as long as the record is not written: who writes it removes the file.
+    """
     result = train(
         run.method,
         cell.train,
@@ -126,6 +143,7 @@ def train_and_score(
         model=build,
         seed=run.seed,
         on_event=observer.trained,
+        checkpoint=checkpoint,
     )
     scores, posteriors = score_run(result, cell, run.groups, options.sgd, options.measure)
     path = folder.posteriors / f"{run.stem}.parquet"
@@ -164,6 +182,14 @@ def _prepare(options: CompareOptions, subset: Subset, seed: int, observer: Obser
 
 def _name(record: RunRecord) -> tuple[str, str, str]:
     return record.key, record.method, record.noise
+
+
+def _records(folder: OutputFolder) -> dict[tuple[str, str, str], RunRecord]:
+    return {_name(record): record for record in folder.results.read()}
+
+
+def _missing(runs: Sequence[RunKey], records: Container[tuple[str, str, str]]) -> list[RunKey]:
+    return [run for run in runs if (run.digest, run.method, run.noise) not in records]
 
 
 def _twin(run: RunKey, records: Iterable[RunRecord]) -> RunRecord | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError, OutputFolderError, listing
+from deepgum.data.lock import LOCK
+from deepgum.errors import InvalidDataError, OutputFolderError, differences, listing
 from deepgum.experiments.posteriors import write_atomically
 from deepgum.experiments.records import ResultsFile
 
@@ -17,7 +19,7 @@ _HINT = "Give another output folder. Nothing was written."
 
 
 class OutputFolder:
-    """Where an experiment writes `config.json`, `results.jsonl` and `posteriors/`.
+    """Where an experiment writes `config.json`, `results.jsonl` and `posteriors/`, and keeps checkpoints meanwhile.
 
     Parameters
     ----------
@@ -30,6 +32,7 @@ class OutputFolder:
         self.config = path / "config.json"
         self.results = ResultsFile(path / "results.jsonl")
         self.posteriors = path / "posteriors"
+        self.checkpoints = path / "checkpoints"
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a folder that holds anything but results of this configuration.
@@ -46,13 +49,8 @@ class OutputFolder:
             return
         before = self._read()
         wanted = json.loads(json.dumps(config))
-        differing = [
-            f"{name} = {before.get(name)!r} there and {wanted.get(name)!r} here"
-            for name in sorted(before.keys() | wanted.keys())
-            if before.get(name) != wanted.get(name)
-        ]
-        if differing:
-            found = f"It holds results of another: {'; '.join(differing)}."
+        if before != wanted:
+            found = f"It holds results of another: {differences(before, wanted)}."
             raise OutputFolderError(f"'{self.path}' should be of this configuration. {found} {_HINT}")
 
     def claim(self, config: Mapping[str, Any]) -> None:
@@ -62,6 +60,16 @@ class OutputFolder:
             with write_atomically(self.config) as temporary:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
+    def checkpoint(self, stem: str) -> Path:
+        """Return where a run keeps how far it has come; in a file of its own, for runs may be asked for in any order."""
+        return self.checkpoints / f"{stem}.safetensors"
+
+    def drop_checkpoint(self, stem: str) -> None:
+        """Remove what a run needs no more, now that its record is written."""
+        self.checkpoint(stem).unlink(missing_ok=True)
+        with suppress(OSError):  # another run's is there, or there has never been one
+            self.checkpoints.rmdir()
+
     def claim_new(self, config: Mapping[str, Any]) -> None:
         """Write the configuration of an experiment that is not gone on with into a folder that must be empty."""
         self._check_empty("new or empty")
@@ -69,6 +77,7 @@ class OutputFolder:
 
     def _check_empty(self, expected: str) -> None:
         present = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+        present = [name for name in present if name != LOCK]
         if present:
             raise OutputFolderError(f"'{self.path}' should be {expected}. It holds {listing(present)}. {_HINT}")
 

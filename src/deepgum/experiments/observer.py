@@ -57,7 +57,7 @@ class Observer:
         """A run begins, the `number`-th of all."""
 
     def trained(self, event: Event) -> None:
-        """An epoch or a round of the current run is over."""
+        """An epoch or a round of the current run is over, or it goes on from a checkpoint."""
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
         """A run is over, and its record on the disk."""

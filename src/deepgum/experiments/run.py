@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+import warnings
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import torch
 
 from deepgum import __version__
+from deepgum.data.lock import alone_in
+from deepgum.errors import DeepGUMWarning, differences
 from deepgum.experiments.cells import Cell, make_cell
 from deepgum.experiments.claim import is_done
 from deepgum.experiments.config import RunConfig
@@ -40,8 +43,9 @@ def run(
 
     The folder holds `config.toml` (every default spelled out), `environment.json`, `history.jsonl`, `metrics.json`,
     `posteriors.parquet`, `predictions.parquet` (of the test set), `network.json` and `weights.safetensors`, and for
-    images `examples.npz`. `metrics.json` comes last: a folder without it is of a run that was stopped, and is begun
-    again.
+    images `examples.npz`. `metrics.json` comes last. Until then `checkpoint.safetensors` holds where the training
+    stands: a run that was stopped, however that was, goes on after its last completed epoch, and ends with the same
+    files, but for wall times, as one that was not.
 
     Parameters
     ----------
@@ -58,13 +62,21 @@ def run(
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else.
+        If `out` holds anything else, or another process trains in it.
+    CheckpointError
+        If the checkpoint in `out` is damaged, or of data that have changed since.
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used; before any training, and nothing is written.
     """
     observer, data, folder = observer or Observer(), data or Data(), RunFolder(out)
-    if is_done(folder, config):
-        return folder
+    if not is_done(folder, config):
+        with alone_in(out):
+            if not is_done(folder, config):  # by the process that was in it until now
+                _run(config, folder, observer, data, number)
+    return folder
+
+
+def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, number: int) -> None:
     check_device(config.training.device)
     config.model.check_weights("model.weights")
     dataset = DATASETS[config.data.name]
@@ -79,10 +91,10 @@ def run(
     folder.claim()
     with write_atomically(folder.config) as temporary:
         write_config(config, temporary)
-    _write_json(folder.path / "environment.json", environment(config.training.device))
+    _note_environment(folder, environment(config.training.device))
     title = Title.of(config)
     observer.run_started(title, number)
-    result = _train(config, cell, network, observer)
+    result = _train(config, cell, network, observer, folder.checkpoint)
     measure = config.measure
     scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
     predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
@@ -118,10 +130,11 @@ def run(
     save_network(whole, signature, folder.path)
     folder.finish(metrics)
     observer.run_finished(title, metrics)
-    return folder
 
 
-def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer) -> TrainingResult:
+def _train(
+    config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path
+) -> TrainingResult:
     return train_method(
         config.method.name,
         cell.train,
@@ -134,6 +147,7 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer) 
         model=network.build,
         seed=config.seed,
         on_event=observer.trained,
+        checkpoint=checkpoint,
     )
 
 
@@ -150,6 +164,17 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def _write_json(path: Path, values: Any) -> None:
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+def _note_environment(folder: RunFolder, now: dict[str, Any]) -> None:
+    """Write the environment; of a run that goes on, keep when it was begun, and say what has changed since."""
+    if folder.checkpoint.is_file() and folder.environment.is_file():
+        before = json.loads(folder.environment.read_text(encoding="utf-8"))
+        now = now | {"started": before["started"]}
+        if before != now:
+            warnings.warn(
+                f"'{folder.path}' was begun in another environment: {differences(before, now)}. The run goes on; its "
+                "figures may differ, by what rounding makes of it, from those of a run in one of them.",
+                DeepGUMWarning,
+                stacklevel=2,
+            )
+    with write_atomically(folder.environment) as temporary:
+        temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")

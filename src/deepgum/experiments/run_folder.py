@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.data.lock import LOCK
 from deepgum.errors import InvalidDataError
 from deepgum.experiments.posteriors import write_atomically
 
@@ -30,9 +31,9 @@ _PICTURES = [
     f"{name}.{kind}" for name in ("history", "posteriors", "suspects", "predictions") for kind in ("png", "svg")
 ]
 _PARTIAL = re.compile(r"\..*\.(partial|tmp)")
+# What tells of a run that it was begun, and how far it came.
+_BEGUN = ("config.toml", "environment.json", "checkpoint.safetensors")
 _FILES = (
-    "config.toml",
-    "environment.json",
     "examples.npz",
     "history.jsonl",
     "network.json",
@@ -178,6 +179,8 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.toml"
+        self.environment = path / "environment.json"
+        self.checkpoint = path / "checkpoint.safetensors"
         self.metrics_file = path / "metrics.json"
         self.posteriors = path / "posteriors.parquet"
         self.predictions = path / "predictions.parquet"
@@ -186,19 +189,30 @@ class RunFolder:
 
     def foreign(self) -> list[str]:
         """Return the names of what is in the folder and no run has made."""
-        present = (entry for entry in self.path.iterdir() if not _PARTIAL.fullmatch(entry.name))
-        return sorted(entry.name for entry in present if entry.name not in _FILES or not entry.is_file())
+        known = (*_BEGUN, *_FILES)
+        return [name for name in self.entries() if name not in known or not (self.path / name).is_file()]
+
+    def entries(self) -> list[str]:
+        """Return the names of what is in the folder, without what is there only while something is written."""
+        names = sorted(entry.name for entry in self.path.iterdir())
+        return [name for name in names if name != LOCK and not _PARTIAL.fullmatch(name)]
 
     def claim(self) -> None:
-        """Make the folder for a run that begins; what a run that was not finished left there is removed."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Make room for a run that begins or goes on; what one that was not finished left there is removed.
+
+        How far it came is not.
+        """
         for name in _FILES:
             (self.path / name).unlink(missing_ok=True)
+        for entry in self.path.iterdir():
+            if _PARTIAL.fullmatch(entry.name):
+                entry.unlink()
 
     def finish(self, metrics: Metrics) -> None:
-        """Write the scores: from here on the run is done."""
+        """Write the scores: from here on the run is done, and needs no checkpoint."""
         with write_atomically(self.metrics_file) as temporary:
             temporary.write_text(json.dumps(asdict(metrics), indent=2) + "\n", encoding="utf-8")
+        self.checkpoint.unlink(missing_ok=True)
 
     def metrics(self) -> Metrics:
         """Return the scores.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture.em import EM

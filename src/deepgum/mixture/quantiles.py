@@ -1,9 +1,9 @@
 """Exact quantiles of |residual|: by selection in memory, by histograms of their bits where they are many.
 
-A number of at least 0 orders as the 63 bits of its float64 do, read as a whole number. So the quantile's bits are found
-from the highest down: a histogram of the next few bits, among the residuals that agree in those already known, says what
-they are. Histograms add over batches and over processes; no residual is kept. The answer is a residual, to the last bit,
-and the same however the samples are divided.
+A number of at least 0 orders as the 63 bits of its float64 do, read as a whole number. So the quantile's bits are
+found from the highest down: a histogram of the next few bits, among the residuals that agree in those already known,
+says what they are. Histograms add over batches and over processes; no residual is kept. The answer is a residual, to
+the last bit, and the same however the samples are divided.
 
 Memory, and the message of one pass, is 8 bytes for each bin: g k 2^b, at most 16 MiB where g k is below 8,192, at b
 bits a pass; b is 17 for up to 16 coordinates. The passes are ceil(63 / b); where all residuals are float32 numbers,

@@ -1,7 +1,7 @@
 """The samples that a fit sums over: in memory, in a stream of batches, over several processes.
 
-EM and the verdict ask for one thing only, sums over all samples of terms that a block of them gives. A `Block` is its own
-sum; a `Stream` adds up its pieces, one in memory at a time; `Shared` adds up the processes.
+EM and the verdict ask for one thing only, sums over all samples of terms that a block of them gives. A `Block` is its
+own sum; a `Stream` adds up its pieces, one in memory at a time; `Shared` adds up the processes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The doors of a fit: residuals in memory or in batches, this process's share of them or all, checked before any work."""
+"""The doors of a fit: residuals in memory or in batches, all of them or a process's share, checked before any work."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Streamed:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What a first pass finds: coordinates (0 without a batch), rows, rows of positive weight, where and what they are."""
+    """What a first pass finds: coordinates (0 if no batch), rows, rows of positive weight, where and what they are."""
 
     d: int
     rows: int
@@ -136,9 +136,8 @@ def _survey(batches: Iterable[Batch]) -> _Survey:
         except InvalidDataError as error:
             raise InvalidDataError(f"Batch {number}: {error}") from error
         if d and tensor.shape[1] != d:
-            raise InvalidDataError(
-                f"All batches should have as many coordinates as the first, {d}. Found {tensor.shape[1]} in batch {number}."
-            )
+            found = f"Found {tensor.shape[1]} in batch {number}."
+            raise InvalidDataError(f"All batches should have as many coordinates as the first, {d}. {found}")
         d, rows = tensor.shape[1], rows + len(tensor)
         n += len(tensor) if weights is None else int((weights > 0).sum())
         device, as_numpy = tensor.device, isinstance(residuals, np.ndarray)
@@ -157,7 +156,9 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
     """Return the batches if they can be gone through again and again, or say what to give instead."""
     hint = ""
     if isinstance(batches, Iterator):
-        hint = "An iterator or generator is spent after one pass: give what it is made from, or a class with `__iter__`."
+        hint = (
+            "An iterator or generator is spent after one pass: give a list, or an object whose `__iter__` begins anew."
+        )
     elif isinstance(batches, Tensor | np.ndarray):
         hint = "Residuals that are in memory go to `fit`, or to `ArrayBatches` where they are a memory map."
     elif isinstance(batches, Iterable):
@@ -168,7 +169,7 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
 
 @dataclass(frozen=True)
 class _Again:
-    """A later pass over surveyed batches: residuals (b, d) and weights (b,) above 0, the same rows as the first time."""
+    """Later passes over surveyed batches: residuals (b, d) and weights (b,) above 0, the same rows as the first time."""
 
     batches: Iterable[Batch]
     d: int
@@ -192,10 +193,8 @@ class _Again:
             self._complain(f"{rows} rows")
 
     def _complain(self, found: str) -> None:
-        raise InvalidDataError(
-            f"`batches` should give the same {self.rows} rows of {self.d} coordinates in every pass. Found {found} in a "
-            "later one."
-        )
+        expected = f"`batches` should give the same {self.rows} rows of {self.d} coordinates in every pass."
+        raise InvalidDataError(f"{expected} Found {found} in a later one.")
 
 
 @dataclass(frozen=True)

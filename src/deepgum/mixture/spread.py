@@ -90,7 +90,7 @@ def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
 
 
 def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
-    """Sums over samples: of weights, residuals and squares (g, k), of how many; of a group's weights and squares (g,)."""
+    """Sums over samples: of weights, residuals, squares and ones (g, k); of a group's weights and their squares (g,)."""
     filled = values.masked_fill(~seen, 0.0)
     group_weight = weight.amax(dim=1)
     return (

@@ -101,12 +101,16 @@ class Reporter(Observer):
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
     def trained(self, event: Event) -> None:
-        """Show the epoch and its validation score."""
+        """Show the epoch and its validation score, or from where a training goes on."""
         # By its form and not by its class: a report loads nothing of training.
         score, epoch = getattr(event, "validation_score", None), getattr(event, "epoch", None)
-        if score is None or epoch is None:
+        if epoch is None:
             return
         where = f"epoch {epoch}" if event.round == 0 else f"round {event.round}, epoch {epoch}"
+        if score is None:
+            self._progress.update(self._current, completed=getattr(event, "epochs", 0))
+            self.say(f"{self._name}: going on after {where}.")
+            return
         line = f"{self._name}: {where}, validation {score:.4g}"
         self._progress.update(self._current, description=line, advance=1)
         if not self.console.is_terminal and self._due():

@@ -76,10 +76,11 @@ def fit_interleaved(
         validation,
         lambda _: objective,
         tracker.score,
-        # The learning rate's way down is the stop.
-        replace(sgd, patience=sgd.epochs_max),
+        # A learning rate on its way down is no place to stop.
+        sgd if sgd.schedule == "constant" else replace(sgd, patience=sgd.epochs_max),
         torch.Generator().manual_seed(seed),
         history,
+        least_epochs=tracker.warmup_epochs,
         keep_last=options.returned_round == "last",
         on_epoch=update,
         journal=journal,

@@ -76,7 +76,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "cauchy": Method("Cauchy", "the log of the squared error, one run", loss="cauchy"),
         "huber": Method("Huber", "Huber's loss of residuals scaled by their MAD, after 3 epochs of L2", loss="huber"),
         "biweight": Method("Biweight", "Tukey's biweight, scaled as Huber's, after 3 epochs of L2", loss="biweight"),
-        "deepgum": Method("DeepGUM", "Algorithm 1 with this library's defaults", options=PRESETS["default"]),
+        "deepgum": Method(
+            "DeepGUM", "the mixture in one run, EM after every epoch: the default", options=PRESETS["default"]
+        ),
+        "deepgum-alternate": Method(
+            "DeepGUM (alternate)", "Algorithm 1, SGD and EM in turn, about four runs", options=PRESETS["alternate"]
+        ),
         "deepgum-paper": Method("DeepGUM (paper)", "Algorithm 1 to the letter", options=PRESETS["paper"]),
         "deepgum-authors": Method(
             "DeepGUM (authors' code)", "Algorithm 1 as its authors' code has it", options=PRESETS["authors-code"]
@@ -87,7 +92,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "dexgum": Method(
             "DexGUM",
             "Algorithm 1 on Dex: the weighted cross-entropy",
-            options=DeepGUMOptions(first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY),
+            options=replace(PRESETS["alternate"], first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY),
             head="expectation",
         ),
         "oracle": Method("oracle, L2", "L2 on the labels that corruption left alone", loss="l2", oracle=True),

@@ -52,7 +52,8 @@ class SGDOptions:
     epochs_max : int
         The most epochs of one run of SGD; of one round in DeepGUM.
     patience : int
-        Epochs without a better validation score before a run of SGD stops (the paper's K: 5).
+        Epochs without a better validation score before a run of SGD stops (the paper's K: 5). Interleaved, it counts
+        only where the schedule is constant.
     mirror : bool
         Mirror each training image with probability 1/2, where the data says how.
     device : str
@@ -115,17 +116,22 @@ def check_device(name: str) -> None:
 
 @dataclass(frozen=True)
 class DeepGUMOptions:
-    """The choices of Algorithm 1. The defaults measured best on faces; `preset("paper")` follows the paper, and
-    `preset("authors-code")` the code that its authors released.
+    """The choices of a training with the mixture. The defaults measured best on faces; `preset("alternate")` is what
+    measured best of Algorithm 1, `preset("paper")` follows the paper, and `preset("authors-code")` the code that its authors
+    released.
 
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What is an inlier or an outlier as a whole: one mixture each (section 3.1).
-    schedule : {"alternate", "interleaved"}
+    schedule : {"interleaved", "alternate"}
         When EM is run. `"alternate"` is Algorithm 1: after each of several runs of SGD. `"interleaved"` is one run of SGD
-        with EM after every epoch, on the residuals of the epoch's own forward passes; it trains `SGDOptions.epochs_max`
-        epochs without stopping early.
+        with EM after every epoch, on the residuals of the epoch's own forward passes. Fields that speak of rounds, and
+        `em_start` and `em_rows`, concern the first alone.
+    widening : float
+        Factor on the inliers' standard deviations once EM has found them, at least 1; the paper has none. Training
+        residuals are those of labels that the network has learned in part by heart, and a network errs far on a few hard
+        samples. By the covariance as EM finds it those are flagged, not learned from, and so stay flagged.
     first_loss : {"cauchy", "l1", "l2", "cross-entropy"}
         Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}
@@ -182,9 +188,10 @@ class DeepGUMOptions:
     """
 
     groups: Groups = "sample"
-    schedule: str = "alternate"
+    schedule: str = "interleaved"
     first_loss: str = "cauchy"
     weighted_loss: str = "l1"
+    widening: float = 2.0
     responsibility_power: float = 1.0
     cauchy_scale: float | None = None
     warmup_epochs: int | None = None
@@ -208,6 +215,8 @@ class DeepGUMOptions:
         if CROSS_ENTROPY in (self.first_loss, self.weighted_loss) and self.first_loss != self.weighted_loss:
             hint = "A network has logits for both or for neither."
             raise InvalidParameterError("weighted_loss", f"{self.first_loss!r} as well", self.weighted_loss, hint)
+        if check_positive("widening", self.widening) < 1:
+            raise InvalidParameterError("widening", "a number of at least 1", self.widening)
         check_positive("responsibility_power", self.responsibility_power)
         if self.cauchy_scale is not None:
             check_positive("cauchy_scale", self.cauchy_scale)
@@ -215,7 +224,7 @@ class DeepGUMOptions:
             check_count("warmup_epochs", self.warmup_epochs)
         check_choice("schedule", self.schedule, SCHEDULES_OF_EM)
         if self.schedule == "interleaved" and CROSS_ENTROPY == self.first_loss:
-            hint = "Losses of residuals can be interleaved."
+            hint = "Only losses of residuals can be interleaved."
             raise InvalidParameterError("schedule", f"'alternate' with the {CROSS_ENTROPY}", self.schedule, hint)
         check_choice("restart", self.restart, RESTARTS)
         check_choice("epoch_rule", self.epoch_rule, RULES)
@@ -249,10 +258,19 @@ class DeepGUMOptions:
 
 PRESETS = {
     "default": DeepGUMOptions(),
+    "alternate": DeepGUMOptions(schedule="alternate", widening=1.0),
     "paper": DeepGUMOptions(
-        first_loss="l2", weighted_loss="l2", restart="continue", epoch_rule="weighted", round_rule="weighted"
+        schedule="alternate",
+        first_loss="l2",
+        weighted_loss="l2",
+        widening=1.0,
+        restart="continue",
+        epoch_rule="weighted",
+        round_rule="weighted",
     ),
     "authors-code": DeepGUMOptions(
+        schedule="alternate",
+        widening=1.0,
         first_loss="l2",
         weighted_loss="l2",
         responsibility_power=2.0,
@@ -274,7 +292,8 @@ PRESETS = {
         rounds_max=5,
     ),
 }
-"""Named sets of options: what measured best on faces, the paper to the letter, and the code that its authors released.
+"""Named sets of options: what measured best on faces, in one run of SGD and in rounds of it; the paper to the letter; and
+the code that its authors released.
 
 The last is for landmarks in fractions of the image's side; for labels in other units, change its `uniform`.
 """

@@ -26,6 +26,7 @@ __all__ = [
     "em_rows",
     "mixture_record",
     "unfitted_mixture",
+    "widened",
 ]
 
 SCORE_TOL = 1e-3
@@ -77,7 +78,7 @@ class Round:
             sample_weight=None if counts is None else counts[:rows],
             responsibilities=None if start is None else start[:rows],
         )
-        return cls(Weights(model), residuals, validation_residuals, mixture)
+        return cls(Weights(model), residuals, validation_residuals, widened(mixture, options.widening))
 
     @property
     def responsibilities(self) -> Tensor:
@@ -115,6 +116,21 @@ def mixture_record(
         round_score=score,
         seconds=time.perf_counter() - since,
     )
+
+
+def widened(mixture: GaussianUniformMixture, factor: float) -> GaussianUniformMixture:
+    """Return a fitted mixture with its inliers' standard deviations multiplied; the mixture itself for a factor of 1.
+
+    Examples
+    --------
+    >>> mixture = GaussianUniformMixture().fit(torch.linspace(-1, 1, 9)[:, None] ** 3)
+    >>> float(widened(mixture, 2.0).covariances_[0] / mixture.covariances_[0])
+    4.0
+    """
+    if factor == 1:
+        return mixture
+    state = mixture.state_dict()
+    return GaussianUniformMixture.from_state_dict(state | {"covariances": factor**2 * state["covariances"]})
 
 
 def coordinate_weights(mixture: GaussianUniformMixture, residuals: Tensor, options: DeepGUMOptions) -> Tensor:

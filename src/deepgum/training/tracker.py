@@ -23,7 +23,7 @@ from deepgum.training.history import RoundRecord
 from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.owners import Owners
-from deepgum.training.rounds import SCORE_TOL, coordinate_weights, mixture_record, unfitted_mixture
+from deepgum.training.rounds import SCORE_TOL, coordinate_weights, mixture_record, unfitted_mixture, widened
 
 __all__ = ["CAUCHY_SHARE", "WARMUP_EPOCHS", "ResponsibilityTracker", "loss_by_name"]
 
@@ -47,8 +47,8 @@ class ResponsibilityTracker:
     n_samples : int
         n, the length of the training set.
     options : DeepGUMOptions, optional
-        `groups`, `first_loss`, `weighted_loss`, `responsibility_power`, `cauchy_scale`, `warmup_epochs` and what is said of
-        the mixture; the other fields are Algorithm 1's.
+        `groups`, `first_loss`, `weighted_loss`, `widening`, `responsibility_power`, `cauchy_scale`, `warmup_epochs` and what
+        is said of the mixture; the other fields are Algorithm 1's.
     targets : Tensor (n, d), optional
         All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them that of the
         first batch does.
@@ -69,7 +69,7 @@ class ResponsibilityTracker:
     residuals : Tensor (m, d) or None
         y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN where there is none.
     mixture : GaussianUniformMixture or None
-        Of these residuals; None in the warm-up.
+        Of these residuals, with the inliers as wide as `options.widening` says; None in the warm-up.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class ResponsibilityTracker:
         processes: Processes = SOLO,
     ) -> None:
         self.n_samples = check_count("n_samples", n_samples)
-        self.options = options or DeepGUMOptions(schedule="interleaved")
+        self.options = options or DeepGUMOptions()
         if self.options.first_loss == CROSS_ENTROPY:
             raise InvalidParameterError("first_loss", "a loss of residuals", CROSS_ENTROPY)
         for name, values in (("targets", targets), ("sample_weight", sample_weight)):
@@ -120,6 +120,7 @@ class ResponsibilityTracker:
         self.epoch = 0
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
+        self._fit: GaussianUniformMixture | None = None
         self._owners = Owners(n_samples, processes)
         self.index = self._owners.index
         # Of what this process keeps.
@@ -218,14 +219,15 @@ class ResponsibilityTracker:
         self.epoch += 1
         if self.epoch < self.warmup_epochs:
             return None
-        if self.mixture is None:
-            self.mixture = unfitted_mixture(self.options).set_params(warm_start=True)
+        if self._fit is None:
+            self._fit = unfitted_mixture(self.options).set_params(warm_start=True)
         with warnings.catch_warnings():
             # The record has the status; while the network still learns, one such epoch is no cause for alarm.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
-            self.mixture.fit(self.residuals, self._sample_weight, processes=self._owners.processes)
-        self._weigh(self.mixture)
+            self._fit.fit(self.residuals, self._sample_weight, processes=self._owners.processes)
+        self._weigh()
         flagged = self._owners.processes.sum((self.responsibilities < 0.5).sum(dim=0))
+        assert self.mixture is not None
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
     def weights(self, index: Tensor) -> Tensor:
@@ -251,7 +253,7 @@ class ResponsibilityTracker:
             "epoch": self.epoch,
             "spread": self._spread,
             "residuals": self.residuals,
-            "mixture": None if self.mixture is None else self.mixture.state_dict(),
+            "mixture": None if self._fit is None else self._fit.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -267,16 +269,18 @@ class ResponsibilityTracker:
                 raise InvalidDataError(f"A tracker's state should have `{name} = {here}`. Found {state.get(name)!r}.")
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
         self.residuals = None if self.residuals is None else self.residuals.clone()
-        self.mixture = self._responsibilities = self._label_weights = None
+        self.mixture = self._fit = self._responsibilities = self._label_weights = None
         if state["mixture"] is not None:
-            self.mixture = GaussianUniformMixture.from_state_dict(state["mixture"])
-            self._weigh(self.mixture)
+            self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
+            self._weigh()
         self._seen = Epoch(self.n_samples, self.mirror)
 
-    def _weigh(self, mixture: GaussianUniformMixture) -> None:
-        assert self.residuals is not None
-        self._responsibilities = mixture.responsibilities(self.residuals)
-        self._label_weights = coordinate_weights(mixture, self.residuals, self.options).float()
+    def _weigh(self) -> None:
+        assert self._fit is not None and self.residuals is not None
+        # EM goes on from its own covariances, and not from the widened ones.
+        self.mixture = widened(self._fit, self.options.widening)
+        self._responsibilities = self.mixture.responsibilities(self.residuals)
+        self._label_weights = coordinate_weights(self.mixture, self.residuals, self.options).float()
 
     def _batch_weights(self, index: Tensor, mirrored: Tensor | None) -> Tensor | None:
         weights = None if self._label_weights is None else self._owners.fetch(index, self._label_weights)
