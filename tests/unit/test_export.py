@@ -30,7 +30,7 @@ from deepgum.experiments.run_data import load_subset
 from deepgum.experiments.run_folder import RunFolder
 from deepgum.export import OPSET, export_onnx, export_posteriors, export_run, export_weights
 from deepgum.mixture import GaussianUniformMixture
-from deepgum.models import MODELS, VGG16, build_model, load_weights, split_at
+from deepgum.models import MODELS, VGG16, TrunkAndHead, build_model, load_weights
 from deepgum.residuals import predict
 from deepgum.training import TrainingResult
 from deepgum.training.history import History
@@ -71,10 +71,6 @@ NETWORKS: dict[str, tuple[RegressionData, Callable[[RegressionData], nn.Module]]
     "mlp": (FEATURES, lambda data: build_model("mlp", data, 0)),
     "vgg16": (COLOUR, lambda data: build_model(vgg16, data, 0)),
     "expectation": (OLD, lambda data: build_model("mlp", data, 0, head="expectation")),
-    "trunk and head": (
-        FEATURES,
-        lambda data: build_model(lambda d, n: split_at(MODELS["mlp"](d, n), "layers.1"), data, 0),
-    ),
     "a user's": (FEATURES, lambda data: Users()),
 }
 
@@ -263,6 +259,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Path]
         {
             "data": {"name": "digits", "image_size": 16, "train_size": 24, "validation_size": 12, "test_size": 15},
             "model": {"name": "facenet", "frozen": "2", "cache": False},
+            "method": {"options": {"schedule": "alternate", "rounds_max": 1}},
             "corruption": {"noise": "l-ugo", "rate": 0.5},
             "training": {"epochs_max": 1, "patience": 1},
         }
@@ -281,6 +278,7 @@ def test_a_run_is_exported_by_the_files_endings(tmp_path: Path, finished: tuple[
     expected = Predictions.read(RunFolder(folder).predictions).predicted
     np.testing.assert_allclose(run_onnx(tmp_path / "network.onnx", test), expected, atol=1e-5)
     network, _ = load_network(config, folder)
+    assert isinstance(network.backbone, TrunkAndHead)
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     load_weights(network, tmp_path / "weights.safetensors", complete=True)
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())

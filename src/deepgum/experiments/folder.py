@@ -61,7 +61,7 @@ class OutputFolder:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def checkpoint(self, stem: str) -> Path:
-        """Return where a run keeps how far it has come; in a file of its own, for runs may be asked for in any order."""
+        """Return where a run keeps how far it has come: in a file of its own, for runs may come in any order."""
         return self.checkpoints / f"{stem}.safetensors"
 
     def drop_checkpoint(self, stem: str) -> None:

@@ -132,9 +132,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     observer.run_finished(title, metrics)
 
 
-def _train(
-    config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path
-) -> TrainingResult:
+def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path) -> TrainingResult:
     return train_method(
         config.method.name,
         cell.train,

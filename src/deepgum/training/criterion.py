@@ -94,6 +94,6 @@ def held_out_log_likelihood(mixture: GaussianUniformMixture, processes: Processe
             mixture.fit(residuals, processes=processes)
         own = mixture.log_likelihood(residuals).sum()
         total, n = processes.sum(torch.stack([own, own.new_tensor(len(residuals))])).tolist()
-        return -total / n
+        return -float(total) / float(n)
 
     return score

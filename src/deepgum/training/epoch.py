@@ -9,7 +9,7 @@ from deepgum.data.mirror import Mirror
 from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError, listing
 from deepgum.training.owners import Owners
 
-__all__ = ["Epoch", "check_batch", "check_finite"]
+__all__ = ["Epoch", "check_batch", "check_finite", "check_index"]
 
 WRAP = "Wrap the data set in `deepgum.IndexedDataset`: its items end with their index."
 
@@ -27,6 +27,11 @@ class Epoch:
     def __init__(self, n_samples: int, mirror: Mirror | None = None) -> None:
         self.n_samples, self.mirror = n_samples, mirror
         self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @property
+    def began(self) -> bool:
+        """Whether anything was added."""
+        return bool(self._parts)
 
     def add(
         self, index: Tensor, residuals: Tensor, targets: Tensor | None = None, mirrored: Tensor | None = None
@@ -74,10 +79,10 @@ def check_batch(
     InvalidDataError
         Without indices, with indices out of range, or if shapes differ.
     """
-    index = _check_index(index, n_samples)
+    known = check_index(index, n_samples)
     predictions, targets = (each[:, None] if each.ndim == 1 else each for each in (predictions, targets))
-    expected = (len(index), predictions.shape[1] if predictions.ndim == 2 else "d")
-    if predictions.ndim != 2 or len(predictions) != len(index):
+    expected = (len(known), predictions.shape[1] if predictions.ndim == 2 else "d")
+    if predictions.ndim != 2 or len(predictions) != len(known):
         raise InvalidDataError(
             f"`{name}` should have shape {expected}, a row a sample. Found {tuple(predictions.shape)}."
         )
@@ -86,7 +91,7 @@ def check_batch(
             f"`targets` should have shape {tuple(predictions.shape)}, as the network's predictions have. "
             f"Found {tuple(targets.shape)}. A network needs an output for every coordinate of the targets."
         )
-    return predictions, targets.to(predictions.device, torch.float32), index
+    return predictions, targets.to(predictions.device, torch.float32), known
 
 
 def check_finite(value: Tensor, predictions: Tensor, index: Tensor, name: str, epoch: int) -> None:
@@ -102,19 +107,27 @@ def check_finite(value: Tensor, predictions: Tensor, index: Tensor, name: str, e
         return
     spoiled = index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
     raise NonFiniteLossError(
-        f"The {name} loss became {value.item()} in epoch {epoch}, in a batch of {len(index)}, with predictions that are not "
-        f"finite for {len(spoiled)} samples (indices {listing(spoiled) or 'none'}). The weights are those of the step before. "
-        "Try a smaller learning rate, and look at these samples' inputs."
+        f"The {name} loss became {value.item()} in epoch {epoch}, in a batch of {len(index)}, with predictions that "
+        f"are not finite for {len(spoiled)} samples (indices {listing(spoiled) or 'none'}). The weights are those of the "
+        "step before. Try a smaller learning rate, and look at these samples' inputs."
     )
 
 
-def _check_index(index: Tensor | None, n_samples: int) -> Tensor:
+def check_index(index: Tensor | None, n_samples: int) -> Tensor:
+    """Return indices as int64 (b,) on the CPU.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are none, or if they are no whole numbers from 0 to n - 1.
+    """
     if index is None:
         raise InvalidDataError(f"`index` should say which samples these are. Found none. {WRAP}")
     index = torch.as_tensor(index)
     if index.ndim != 1 or index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
         raise InvalidDataError(
-            f"`index` should be whole numbers (b,), one a sample. Found {index.dtype} of shape {tuple(index.shape)}. {WRAP}"
+            "`index` should be whole numbers (b,), one a sample. "
+            f"Found {index.dtype} of shape {tuple(index.shape)}. {WRAP}"
         )
     index = index.detach().to("cpu", torch.int64)
     outside = index[(index < 0) | (index >= n_samples)]
@@ -137,12 +150,12 @@ def _fingerprint(targets: Tensor) -> Tensor:
 def _refuse_shared(index: Tensor, labels: Tensor) -> None:
     """Refuse an index that comes with two different labels; a sampler may well draw a sample twice."""
     known = labels != 0
-    pairs = torch.stack([index[known], labels[known]], dim=1).unique(dim=0)
+    pairs = torch.stack([index[known], labels[known]], dim=1).unique(dim=0)  # type: ignore[no-untyped-call]
     shared, count = pairs[:, 0].unique_consecutive(return_counts=True)
     shared = shared[count > 1].tolist()
     if shared:
         raise InvalidDataError(
-            f"An index should stand for one sample. Found {len(shared)} that come with different labels: {listing(shared)}. "
-            "Wrap the whole data set in `deepgum.IndexedDataset`, not its parts before they are put together; where labels "
-            "are changed at random, call `loss` on each sample once an epoch."
+            f"An index should stand for one sample. Found {len(shared)} that come with different labels: "
+            f"{listing(shared)}. Wrap the whole data set in `deepgum.IndexedDataset`, not its parts before they are "
+            "put together; where labels are changed at random, call `loss` on each sample once an epoch."
         )

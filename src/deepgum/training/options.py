@@ -117,21 +117,21 @@ def check_device(name: str) -> None:
 @dataclass(frozen=True)
 class DeepGUMOptions:
     """The choices of a training with the mixture. The defaults measured best on faces; `preset("alternate")` is what
-    measured best of Algorithm 1, `preset("paper")` follows the paper, and `preset("authors-code")` the code that its authors
-    released.
+    measured best of Algorithm 1, `preset("paper")` follows the paper, and `preset("authors-code")` the code that its
+    authors released.
 
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         What is an inlier or an outlier as a whole: one mixture each (section 3.1).
     schedule : {"interleaved", "alternate"}
-        When EM is run. `"alternate"` is Algorithm 1: after each of several runs of SGD. `"interleaved"` is one run of SGD
-        with EM after every epoch, on the residuals of the epoch's own forward passes. Fields that speak of rounds, and
-        `em_start` and `em_rows`, concern the first alone.
+        When EM is run. `"alternate"` is Algorithm 1: after each of several runs of SGD. `"interleaved"` is one run of
+        SGD with EM after every epoch, on the residuals of the epoch's own forward passes. Fields that speak of rounds,
+        and `em_start` and `em_rows`, concern the first alone.
     widening : float
         Factor on the inliers' standard deviations once EM has found them, at least 1; the paper has none. Training
-        residuals are those of labels that the network has learned in part by heart, and a network errs far on a few hard
-        samples. By the covariance as EM finds it those are flagged, not learned from, and so stay flagged.
+        residuals are those of labels that the network has learned in part by heart, and a network errs far on a few
+        hard samples. By the covariance as EM finds it those are flagged, not learned from, and so stay flagged.
     first_loss : {"cauchy", "l1", "l2", "cross-entropy"}
         Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}
@@ -144,8 +144,8 @@ class DeepGUMOptions:
         Scale of the Cauchy loss in the targets' units; None takes a quarter of the training labels' own spread (the
         median over coordinates of their MAD scale), so that labels in other units give the same network.
     warmup_epochs : int or None
-        Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3). Interleaved,
-        None is 5.
+        Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
+        Interleaved, None is 5.
     restart : {"continue", "fresh"}
         Whether a round of SGD goes on from the current weights (the paper), or begins again from the initial ones, free
         of what they learned from labels that are now known to be wrong.
@@ -223,7 +223,7 @@ class DeepGUMOptions:
         if self.warmup_epochs is not None:
             check_count("warmup_epochs", self.warmup_epochs)
         check_choice("schedule", self.schedule, SCHEDULES_OF_EM)
-        if self.schedule == "interleaved" and CROSS_ENTROPY == self.first_loss:
+        if self.schedule == "interleaved" and self.first_loss == CROSS_ENTROPY:
             hint = "Only losses of residuals can be interleaved."
             raise InvalidParameterError("schedule", f"'alternate' with the {CROSS_ENTROPY}", self.schedule, hint)
         check_choice("restart", self.restart, RESTARTS)
@@ -292,8 +292,8 @@ PRESETS = {
         rounds_max=5,
     ),
 }
-"""Named sets of options: what measured best on faces, in one run of SGD and in rounds of it; the paper to the letter; and
-the code that its authors released.
+"""Named sets of options: what measured best on faces, in one run of SGD and in rounds of it; the paper to the letter;
+and the code that its authors released.
 
 The last is for landmarks in fractions of the image's side; for labels in other units, change its `uniform`.
 """

@@ -18,7 +18,7 @@ from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import SOLO, Processes
 from deepgum.scale import mad_scale
 from deepgum.training.criterion import held_out_log_likelihood
-from deepgum.training.epoch import Epoch, check_batch, check_finite
+from deepgum.training.epoch import Epoch, check_batch, check_finite, check_index
 from deepgum.training.history import RoundRecord
 from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import DeepGUMOptions
@@ -38,17 +38,17 @@ class ResponsibilityTracker:
     """Tell which labels are probably right while a network is trained, in any training loop.
 
     Every sample has an index, from 0 to n - 1 (`deepgum.IndexedDataset` adds it to a data set). `loss` takes the
-    predictions for a batch with its labels and indices: a robust loss in the warm-up, and then the loss of eq. 7, weighted
-    by the probability that each label is right. `update` ends an epoch: EM is run on the residuals that the epoch's own
-    forward passes made, so a training costs one run, and gives the next epoch's weights.
+    predictions for a batch with its labels and indices: a robust loss in the warm-up, and then the loss of eq. 7,
+    weighted by the probability that each label is right. `update` ends an epoch: EM is run on the residuals that the
+    epoch's own forward passes made, so a training costs one run, and gives the next epoch's weights.
 
     Parameters
     ----------
     n_samples : int
         n, the length of the training set.
     options : DeepGUMOptions, optional
-        `groups`, `first_loss`, `weighted_loss`, `widening`, `responsibility_power`, `cauchy_scale`, `warmup_epochs` and what
-        is said of the mixture; the other fields are Algorithm 1's.
+        `groups`, `first_loss`, `weighted_loss`, `widening`, `responsibility_power`, `cauchy_scale`, `warmup_epochs` and
+        what is said of the mixture; the other fields are Algorithm 1's.
     targets : Tensor (n, d), optional
         All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them that of the
         first batch does.
@@ -57,8 +57,8 @@ class ResponsibilityTracker:
     mirror : Mirror, optional
         How coordinates change places in samples that the loop mirrors.
     processes : Processes, optional
-        Those that train together, for example `deepgum.processes.current()`: each calls `loss` as often as the others. What
-        is known of sample i is kept by process i modulo their number; by default there is one.
+        Those that train together, for example `deepgum.processes.current()`: each calls `loss` as often as the others.
+        What is known of sample i is kept by process i modulo their number; by default there is one.
 
     Attributes
     ----------
@@ -121,14 +121,32 @@ class ResponsibilityTracker:
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
-        self._owners = Owners(n_samples, processes)
-        self.index = self._owners.index
-        # Of what this process keeps.
-        self._sample_weight = None if sample_weight is None else sample_weight.cpu()[self.index]
+        self._given_weight = None if sample_weight is None else sample_weight.cpu()
         self._responsibilities: Tensor | None = None
         self._label_weights: Tensor | None = None
         self._spread = None if targets is None else _spread(targets)
         self._seen = Epoch(n_samples, mirror)
+        self.join(processes)
+
+    def join(self, processes: Processes) -> None:
+        """Work together with other processes from now on, before the first batch; for engines that start them late.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the training has begun.
+        """
+        if self.epoch or self.recorded:
+            raise InvalidParameterError("processes", "given before the first batch", processes)
+        self._owners = Owners(self.n_samples, processes)
+        self.index = self._owners.index
+        # Of what this process keeps.
+        self._sample_weight = None if self._given_weight is None else self._given_weight[self.index]
+
+    @property
+    def recorded(self) -> bool:
+        """Whether any residuals have come in since the last `update`."""
+        return self._seen.began
 
     @property
     def warmup_epochs(self) -> int:
@@ -151,8 +169,8 @@ class ResponsibilityTracker:
         """
         if self._responsibilities is None:
             raise NotFittedError(
-                f"There are responsibilities after the warm-up of {self.warmup_epochs} epochs; {self.epoch} are done. Call "
-                "`update` at the end of every epoch."
+                f"There are responsibilities after the warm-up of {self.warmup_epochs} epochs; {self.epoch} are done. "
+                "Call `update` at the end of every epoch."
             )
         return self._responsibilities
 
@@ -193,8 +211,15 @@ class ResponsibilityTracker:
         return value
 
     def record(self, index: Tensor, residuals: Tensor) -> None:
-        """Keep residuals (b, d) of a batch, targets less predictions, without a loss: for example of a pass in evaluation
-        mode, after which `update` gives the final posteriors."""
+        """Keep residuals (b, d) of a batch, targets less predictions, without a loss.
+
+        For example of a pass in evaluation mode, after which `update` gives the final posteriors.
+
+        Raises
+        ------
+        InvalidDataError
+            As `loss`.
+        """
         residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, name="residuals")
         self._seen.add(index, residuals.detach().float())
 
@@ -232,15 +257,15 @@ class ResponsibilityTracker:
 
     def weights(self, index: Tensor) -> Tensor:
         """Return the weight (b, d) of each coordinate of some samples in the loss; 1 in the warm-up."""
-        *_, index = check_batch(None, None, index, self.n_samples)
+        index = check_index(index, self.n_samples)
         weights = self._batch_weights(index, None)
         return torch.ones(len(index), 1) if weights is None else weights
 
     def score(self, residuals: Tensor) -> float:
-        """Return how badly the network explains held-out residuals (m, d): minus their mean log-likelihood, lower is better.
+        """Return how badly the network explains held-out residuals (m, d); lower is better.
 
-        The density is that of the mixture that fits them best, so that epochs are compared like with like, whatever is
-        wrong with the held-out labels.
+        Minus their mean log-likelihood a sample, under the mixture that fits them best: so that epochs are compared like
+        with like, whatever is wrong with the held-out labels.
         """
         judge = unfitted_mixture(self.options, tol=SCORE_TOL)
         return held_out_log_likelihood(judge, self._owners.processes)(residuals)
@@ -276,7 +301,8 @@ class ResponsibilityTracker:
         self._seen = Epoch(self.n_samples, self.mirror)
 
     def _weigh(self) -> None:
-        assert self._fit is not None and self.residuals is not None
+        assert self._fit is not None
+        assert self.residuals is not None
         # EM goes on from its own covariances, and not from the widened ones.
         self.mixture = widened(self._fit, self.options.widening)
         self._responsibilities = self.mixture.responsibilities(self.residuals)
