@@ -328,6 +328,7 @@ def _run_onnx(content: bytes, batches: Sequence[Tensor]) -> list[NDArray[np.floa
     runtime: Any = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = torch.get_num_threads()
     try:
         session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         return [session.run(None, {"inputs": batch.numpy()})[0] for batch in batches]

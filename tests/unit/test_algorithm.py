@@ -12,7 +12,7 @@ from torch import nn
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.losses import Cauchy
-from deepgum.training import METHODS, DeepGUMOptions, History, SGDOptions, fit_deepgum, fit_loss, train_method
+from deepgum.training import METHODS, PRESETS, DeepGUMOptions, History, SGDOptions, fit_deepgum, fit_loss, train_method
 from deepgum.training.baselines import without_labels
 from deepgum.training.history import EpochRecord, RoundRecord
 
@@ -45,7 +45,9 @@ def off(model):
 def fitted():
     train, wrong, _ = plane()
     validation, *_ = plane(200, seed=1)
-    result = fit_deepgum(linear(), train, validation, options=DeepGUMOptions(groups="landmark"), sgd=SGD)
+    result = fit_deepgum(
+        linear(), train, validation, options=DeepGUMOptions.preset("alternate", groups="landmark"), sgd=SGD
+    )
     return result, wrong
 
 
@@ -91,13 +93,13 @@ def test_the_history_tells_all(fitted, tmp_path):
 def test_the_alternation_stops_at_the_first_round_that_does_not_help(fitted):
     scores = [record.round_score for record in fitted[0].history.rounds]
     assert all(later < earlier for earlier, later in itertools.pairwise(scores[:-1]))
-    assert len(scores) == DeepGUMOptions().rounds_max + 1 or scores[-1] >= scores[-2]
+    assert len(scores) == PRESETS["alternate"].rounds_max + 1 or scores[-1] >= scores[-2]
 
 
 def test_same_seed_same_result_another_seed_another():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
-    options, sgd = DeepGUMOptions(rounds_max=2), SGDOptions(learning_rate=0.03, epochs_max=4)
+    options, sgd = DeepGUMOptions.preset("alternate", rounds_max=2), SGDOptions(learning_rate=0.03, epochs_max=4)
     first, second, other = (
         fit_deepgum(linear(), train, validation, options=options, sgd=sgd, seed=seed) for seed in (3, 3, 4)
     )
@@ -115,8 +117,8 @@ def test_same_seed_same_result_another_seed_another():
 def test_every_rule_gives_a_network_and_posteriors(round_rule, epoch_rule, restart):
     train, wrong, _ = plane(300)
     validation, *_ = plane(100, seed=1)
-    options = DeepGUMOptions(
-        groups="landmark", round_rule=round_rule, epoch_rule=epoch_rule, restart=restart, rounds_max=2
+    options = DeepGUMOptions.preset(
+        "alternate", groups="landmark", round_rule=round_rule, epoch_rule=epoch_rule, restart=restart, rounds_max=2
     )
     result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
     assert off(result.model) < 0.3
@@ -130,7 +132,7 @@ def test_a_fresh_round_begins_from_the_initial_weights_and_one_that_goes_on_does
     sgd = SGDOptions(learning_rate=0.01, batch_size=16, epochs_max=1)
     moved = {}
     for restart in ("continue", "fresh"):
-        options = DeepGUMOptions(restart=restart, rounds_max=1, returned_round="last")
+        options = DeepGUMOptions.preset("alternate", restart=restart, rounds_max=1, returned_round="last")
         result = fit_deepgum(linear(), train, validation, options=options, sgd=sgd)
         moved[restart] = (result.model.weight - linear().weight).abs().max().item()
     # An epoch of Adam moves a weight by at most about the learning rate a step.
@@ -146,7 +148,8 @@ def test_a_round_whose_start_counts_never_ends_worse_than_it_began():
     sgd = SGDOptions(learning_rate=1.0, epochs_max=2, patience=2)
     rises = {}
     for start_counts in (True, False):
-        options = DeepGUMOptions(
+        options = DeepGUMOptions.preset(
+            "alternate",
             restart="continue",
             start_counts=start_counts,
             epoch_rule="unweighted",
@@ -170,7 +173,11 @@ def test_best_and_last_round_differ_only_when_the_last_is_worse():
     validation, *_ = plane(100, seed=1)
     results = {
         returned: fit_deepgum(
-            linear(), train, validation, options=DeepGUMOptions(returned_round=returned, rounds_max=6), sgd=SGD
+            linear(),
+            train,
+            validation,
+            options=DeepGUMOptions.preset("alternate", returned_round=returned, rounds_max=6),
+            sgd=SGD,
         )
         for returned in ("best", "last")
     }
@@ -208,7 +215,7 @@ def test_labels_in_other_units_give_the_same_network(factor):
             InUnits(unit),
             train.with_targets(unit * train.targets),
             validation.with_targets(unit * validation.targets),
-            options=DeepGUMOptions(groups="landmark", rounds_max=2),
+            options=DeepGUMOptions.preset("alternate", groups="landmark", rounds_max=2),
             sgd=sgd,
         ).responsibilities
         for unit in (1.0, factor)
@@ -220,7 +227,7 @@ def test_labels_in_other_units_give_the_same_network(factor):
 def test_a_warm_up_has_the_length_that_was_asked_for():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
-    options = DeepGUMOptions(warmup_epochs=3, rounds_max=1)
+    options = DeepGUMOptions.preset("alternate", warmup_epochs=3, rounds_max=1)
     result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
     assert [record.epoch for record in result.history.epochs if record.round == 0] == [1, 2, 3]
 
@@ -230,7 +237,9 @@ def test_missing_labels_are_left_out():
     holes = torch.rand(400, 4, generator=torch.Generator().manual_seed(5)) < 0.2
     validation, *_ = plane(100, seed=1)
     sparse = train.with_targets(train.targets.masked_fill(holes, float("nan")))
-    result = fit_deepgum(linear(), sparse, validation, options=DeepGUMOptions(groups="landmark"), sgd=SGD)
+    result = fit_deepgum(
+        linear(), sparse, validation, options=DeepGUMOptions.preset("alternate", groups="landmark"), sgd=SGD
+    )
     assert off(result.model) < 0.2
     assert result.responsibilities.isfinite().all()
 
@@ -240,7 +249,12 @@ def test_listeners_hear_every_record_in_order():
     validation, *_ = plane(100, seed=1)
     heard = []
     result = fit_deepgum(
-        linear(), train, validation, options=DeepGUMOptions(rounds_max=1), sgd=SGD, on_event=heard.append
+        linear(),
+        train,
+        validation,
+        options=DeepGUMOptions.preset("alternate", rounds_max=1),
+        sgd=SGD,
+        on_event=heard.append,
     )
     assert [event for event in heard if isinstance(event, EpochRecord)] == result.history.epochs
     assert [event for event in heard if isinstance(event, RoundRecord)] == result.history.rounds
@@ -328,10 +342,20 @@ def test_failures_come_before_any_training():
     with pytest.raises(InvalidDataError, match="`validation` should have at least one label"):
         fit_deepgum(linear(), train, empty, on_event=heard.append)
     with pytest.raises(InvalidParameterError, match="groups"):
-        fit_deepgum(linear(), train, validation, options=DeepGUMOptions(groups=[[0, 1]]), on_event=heard.append)
+        fit_deepgum(
+            linear(),
+            train,
+            validation,
+            options=DeepGUMOptions.preset("alternate", groups=[[0, 1]]),
+            on_event=heard.append,
+        )
     with pytest.raises(UnknownNameError, match="Did you mean 'spherical'"):
         fit_deepgum(
-            linear(), train, validation, options=DeepGUMOptions(covariance_type="sperical"), on_event=heard.append
+            linear(),
+            train,
+            validation,
+            options=DeepGUMOptions.preset("alternate", covariance_type="sperical"),
+            on_event=heard.append,
         )
     with pytest.raises(InvalidParameterError, match="`device` should be"):
         fit_loss(linear(), train, validation, loss="l2", sgd=SGDOptions(device="cudda"), on_event=heard.append)

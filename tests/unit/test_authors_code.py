@@ -58,7 +58,7 @@ def fit(train=None, sgd=SGD, preset="authors-code", **changes):
 
 
 def test_every_divergence_is_one_option_and_the_preset_sets_them_all():
-    preset, default = asdict(PRESETS["authors-code"]), asdict(DeepGUMOptions())
+    preset, default = asdict(PRESETS["authors-code"]), asdict(PRESETS["alternate"])
     assert {name for name in preset if preset[name] != default[name]} == DIVERGENCES.keys()
     assert {name: preset[name] for name in DIVERGENCES} == DIVERGENCES
     assert METHODS["deepgum-authors"].options == PRESETS["authors-code"]

@@ -358,6 +358,28 @@ def test_without_wrong_labels_there_is_nothing_to_find():
     assert scores.flagged == 0.05
 
 
+def test_deleted_labels_are_neither_right_nor_wrong(tmp_path):
+    options = replace(OPTIONS, noises=("l-ugo",), missing=0.25)
+    whole = compare(replace(OPTIONS, noises=("l-ugo",)), tmp_path / "whole", train=StubTrainer())
+    trainer = StubTrainer()
+    records = compare(options, tmp_path / "less", train=trainer)
+    assert [record.missing for record in records] == [0.25, 0.25]
+    assert not {record.key for record in records} & {record.key for record in whole}
+    assert all(call[3].isnan().sum() == 2 * 24 for call in trainer.calls)
+    found = Posteriors.read(tmp_path / "less" / records[1].posteriors)
+    assert (~found.observed).sum() == 24
+    # The stub knows what is wrong among the labels that are left, and so do the scores.
+    assert found.true_outliers[~found.observed].sum() == 0
+    assert (records[1].precision, records[1].recall, records[1].average_precision) == (1, 1, 1)
+    assert records[1].flagged == pytest.approx(found.true_outliers.sum() / 72)
+    before = Posteriors.read(tmp_path / "whole" / whole[1].posteriors)
+    np.testing.assert_array_equal(found.true_outliers, before.true_outliers & found.observed)
+    with pytest.raises(OutputFolderError, match="missing"):
+        compare(replace(options, missing=0.5), tmp_path / "less", train=StubTrainer())
+    # The test set is what it was.
+    assert records[0].mae == pytest.approx(whole[0].mae, rel=0.3)
+
+
 def test_an_observer_hears_of_every_run(tmp_path):
     heard = []
 

@@ -283,6 +283,31 @@ def test_noise_of_rate_0_is_no_noise():
     assert len({config.stem for config in configs}) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "key"),
+    [("l2", "eb8ecbf16a93dac8"), ("deepgum-paper", "0eec1e7611dc2ce5"), ("dexgum", "99b0e66c55b4fc1d")],
+)
+def test_runs_that_were_made_before_there_was_a_choice_keep_their_keys(method, key):
+    # Made by version 0.1.0, before labels could be deleted and EM be run every epoch.
+    values = {"method": {"name": method}, "corruption": {"noise": "l-ugo", "rate": 0.4}}
+    assert RunConfig.from_mapping({**DIGITS, **values}).digest == key
+
+
+def test_labels_that_are_deleted_are_named_in_the_key_and_the_stem():
+    def of(**corruption):
+        return RunConfig.from_mapping({**DIGITS, "corruption": corruption})
+
+    assert of(noise="ngo", rate=0.2, missing=0).digest == of(noise="ngo", rate=0.2).digest
+    runs = [of(), of(missing=0.2), of(noise="ngo", rate=0.2), of(noise="ngo", rate=0.2, missing=0.2), of(missing=0.3)]
+    assert len({run.digest for run in runs}) == len(runs)
+    assert [("_missing0.2" in run.stem) for run in runs] == [False, True, False, True, False]
+    # Without wrong labels the noise makes no difference, and what is deleted does.
+    assert of(noise="ngo", rate=0, missing=0.2).digest == of(noise="l-ugo", rate=0, missing=0.2).digest
+    for share in (1, -0.1):
+        with pytest.raises(InvalidParameterError, match=r"`corruption\.missing`"):
+            of(missing=share)
+
+
 def test_a_default_and_the_same_value_written_out_are_one_run():
     sizes = [RunConfig(DataConfig("digits", image_size=size)) for size in (None, DATASETS["digits"].image_size)]
     assert sizes[0].digest == sizes[1].digest

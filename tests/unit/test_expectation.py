@@ -222,7 +222,7 @@ def test_losses_and_networks_that_do_not_go_together_are_refused_before_any_trai
     heard = []
     regressor, dex = build_model("mlp", train, 0), build_model("mlp", train, 0, head="expectation")
     mixed = {"first_loss": CROSS_ENTROPY, "weighted_loss": CROSS_ENTROPY}
-    for model, options in ((dex, DeepGUMOptions()), (regressor, DeepGUMOptions(**mixed))):
+    for model, options in ((dex, DeepGUMOptions()), (regressor, DeepGUMOptions.preset("alternate", **mixed))):
         with pytest.raises(InvalidParameterError, match=r"`loss`.*goes with a `DeepExpectation`"):
             fit_deepgum(model, train, train, options=options, on_event=heard.append)
     for model, loss in ((dex, "l2"), (dex, L1()), (regressor, CROSS_ENTROPY)):

@@ -19,11 +19,13 @@ from deepgum.experiments.nested import build, plain
 from deepgum.models.weights import SUFFIXES
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 
-__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
+__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "without_later"]
 
 GROUPS = ("sample", "landmark", "coordinate")
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
+LATER = {"schedule": "alternate", "widening": 1.0}
+"""Options of methods that came later, and what was done before there was a choice."""
 
 
 @dataclass(frozen=True)
@@ -278,11 +280,10 @@ class RunConfig:
         mapping["data"]["options"].pop("root", None)
         if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
             mapping["data"]["content"] = _content(self.data.folder)
-        # Named only where they are set: runs that were made before there was a choice keep their keys.
         if not self.data.pixels:
+            # Named only where it is set: runs that were made before there was a choice keep their keys.
             del mapping["data"]["pixels"]
-        if mapping["method"]["options"].get("schedule") == "alternate":
-            del mapping["method"]["options"]["schedule"]
+        mapping["method"]["options"] = without_later(mapping["method"]["options"])
         if not (self.model.frozen and self.model.cache):
             # Without a cache there are no numbers in it.
             mapping["model"]["cache_dtype"] = "float32"
@@ -302,6 +303,17 @@ class RunConfig:
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
         return f"{self.data.name}_{self.method.name}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
+
+
+def without_later(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method's options as its key has them: runs that were made before there was a choice keep theirs.
+
+    Examples
+    --------
+    >>> without_later({"schedule": "alternate", "widening": 2.0, "rounds_max": 10})
+    {'widening': 2.0, 'rounds_max': 10}
+    """
+    return {name: value for name, value in options.items() if name not in LATER or value != LATER[name]}
 
 
 def _content(path: Path) -> str:

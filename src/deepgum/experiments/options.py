@@ -11,7 +11,7 @@ from typing import Any
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.config import ModelConfig
+from deepgum.experiments.config import ModelConfig, without_later
 from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.measure import PIXELS, Measure
 from deepgum.experiments.observer import Observer
@@ -185,8 +185,5 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 def _choices(method: str) -> dict[str, Any]:
     """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
     named = METHODS[method]
-    options = None if named.options is None else asdict(named.options)
-    if options is not None and options["schedule"] == "alternate":
-        # Named only where it is another: results that were made before there was a choice keep their keys.
-        del options["schedule"]
+    options = None if named.options is None else without_later(asdict(named.options))
     return {"loss": named.loss, "options": options, "oracle": named.oracle}

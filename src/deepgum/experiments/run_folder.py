@@ -130,14 +130,20 @@ class Examples:
             else np.nanmin(posteriors.responsibilities, axis=1, initial=1.0)
         )
         order = np.argsort(lowest, kind="stable")[:most]
-        given = cell.train.targets.double().numpy()
-        predicted = given - result.residuals.double().numpy()
+        given = cell.train.targets.double().numpy()[order]
+        predicted = given - result.residuals.double().numpy()[order]
+        if np.isnan(predicted).any():
+            # What has no label has no residual either, and is predicted for all the same.
+            from deepgum.residuals import predict
+
+            said = predict(result.model, cell.train.subset(order)).double().numpy()
+            predicted = np.where(np.isnan(predicted), said, predicted)
         shown = slice(0, most)
         return cls(
             suspects=np.asarray(clean.train.inputs)[order],
             suspect_ids=tuple(cell.train.ids[row] for row in order),
-            given=given[order] / width,
-            predicted=predicted[order] / width,
+            given=given / width,
+            predicted=predicted / width,
             responsibilities=lowest[order],
             tests=np.asarray(clean.test.inputs[shown]),
             test_predicted=predictions.predicted[shown] / (factor * width),

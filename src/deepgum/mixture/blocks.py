@@ -109,16 +109,18 @@ def columns(residuals: Tensor, group_class: SizeClass) -> Tensor:
 
 def make_block(values: Tensor, sample_weight: Tensor | None = None) -> Block:
     """Set missing labels apart; `values` (g, k, n) is taken over and overwritten."""
-    missing = values.isnan()
     weight = None if sample_weight is None else sample_weight[None]
-    incomplete = None
-    observed_rows = torch.ones(1, 1, dtype=torch.bool, device=values.device).expand(values.shape[0], values.shape[2])
-    if bool(missing.any()):
-        observed_rows = ~missing.all(dim=1)
-        complete = ~missing.any(dim=1)
-        values.masked_fill_(missing, 0.0)
-        incomplete = _incomplete(values, ~missing, observed_rows & ~complete, sample_weight)
-        weight = complete.to(values.dtype) if weight is None else complete * weight
+    totals = _totals(values, weight)
+    # A sum is NaN where a term is: cheaper than to ask each.
+    if not bool(totals[1].isnan().any()):
+        everywhere = torch.ones(1, 1, dtype=torch.bool, device=values.device)
+        return Block(values, weight, None, everywhere.expand(values.shape[0], values.shape[2]), totals)
+    missing = values.isnan()
+    observed_rows = ~missing.all(dim=1)
+    complete = ~missing.any(dim=1)
+    values.masked_fill_(missing, 0.0)
+    incomplete = _incomplete(values, ~missing, observed_rows & ~complete, sample_weight)
+    weight = complete.to(values.dtype) if weight is None else complete * weight
     return Block(values, weight, incomplete, observed_rows, _totals(values, weight))
 
 

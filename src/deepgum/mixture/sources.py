@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.arrays import Array, as_residuals, as_responsibilities, as_rows, as_weights
-from deepgum.mixture.blocks import columns, make_block
+from deepgum.mixture.blocks import columns, make_block, slices
 from deepgum.mixture.partition import Partition, SizeClass
 from deepgum.mixture.samples import Piece, Samples, Shared, Stream
 from deepgum.mixture.spread import Spread, spread, spread_over
@@ -206,7 +206,12 @@ class _Pieces:
 
     def __iter__(self) -> Iterator[Piece]:
         for residuals, weights in self.batches:
-            yield columns(residuals, self.size_class), weights
+            # Small pieces stay in the cache; those with missing labels share the work on a pattern the more they are.
+            complete = not bool(residuals.sum().isnan())
+            width = sum(map(len, self.size_class.columns))
+            cuts = slices(len(residuals), residuals, width) if complete else [slice(None)]
+            for cut in cuts:
+                yield columns(residuals[cut], self.size_class), None if weights is None else weights[cut]
 
 
 def _common_width(d: int, processes: Processes) -> int:

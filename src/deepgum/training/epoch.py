@@ -108,8 +108,8 @@ def check_finite(value: Tensor, predictions: Tensor, index: Tensor, name: str, e
     spoiled = index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
     raise NonFiniteLossError(
         f"The {name} loss became {value.item()} in epoch {epoch}, in a batch of {len(index)}, with predictions that "
-        f"are not finite for {len(spoiled)} samples (indices {listing(spoiled) or 'none'}). The weights are those of the "
-        "step before. Try a smaller learning rate, and look at these samples' inputs."
+        f"are not finite for {len(spoiled)} samples (indices {listing(spoiled) or 'none'}). The weights are those of "
+        "the step before. Try a smaller learning rate, and look at these samples' inputs."
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.residuals import predict
 from deepgum.training.history import History
@@ -82,7 +82,8 @@ def check_training_data(train: RegressionData, validation: RegressionData) -> No
     Raises
     ------
     InvalidDataError
-        If training and validation samples differ in shape, or a side has no label at all.
+        If training and validation samples differ in shape, a side has no label at all, or a coordinate has none in
+        training.
     """
     for what in ("inputs", "targets"):
         found = [tuple(getattr(side, what).shape[1:]) for side in (train, validation)]
@@ -93,3 +94,9 @@ def check_training_data(train: RegressionData, validation: RegressionData) -> No
     for name, side in (("train", train), ("validation", validation)):
         if len(side) == 0 or not torch.isfinite(side.targets).any():
             raise InvalidDataError(f"`{name}` should have at least one label. Found {len(side)} samples without any.")
+    never = (~torch.isfinite(train.targets).any(dim=0)).nonzero().flatten().tolist()
+    if never:
+        raise InvalidDataError(
+            f"`train` should have at least one label of each coordinate. Found none of "
+            f"{listing([train.target_names[place] for place in never])}. Leave it out of the targets."
+        )

@@ -127,6 +127,7 @@ def run_sgd(
             epoch += 1
             began = time.perf_counter()
             minimised = objective(epoch)
+            phase = minimised.name
             training_mode(model)
             total = 0.0
             for batch in shuffled_batches(train, options.batch_size, generator, mirror=options.mirror, device=device):
@@ -143,7 +144,7 @@ def run_sgd(
             current = score()
             improved = best.take(model, current, epoch)
             seconds = time.perf_counter() - began
-            history.add(EpochRecord(minimised.name, round, epoch, total / len(train), current, seconds, improved))
+            history.add(EpochRecord(phase, round, epoch, total / len(train), current, seconds, improved))
             journal.save()
     if not keep_last:
         best.weights.restore(model)

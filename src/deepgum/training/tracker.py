@@ -264,8 +264,8 @@ class ResponsibilityTracker:
     def score(self, residuals: Tensor) -> float:
         """Return how badly the network explains held-out residuals (m, d); lower is better.
 
-        Minus their mean log-likelihood a sample, under the mixture that fits them best: so that epochs are compared like
-        with like, whatever is wrong with the held-out labels.
+        Minus their mean log-likelihood a sample, under the mixture that fits them best: so that epochs are compared
+        like with like, whatever is wrong with the held-out labels.
         """
         judge = unfitted_mixture(self.options, tol=SCORE_TOL)
         return held_out_log_likelihood(judge, self._owners.processes)(residuals)
