@@ -5,6 +5,12 @@ labels), and faces to choose by, whose labels are left as they are. The official
 object a run goes to standard output, and is appended to `--out`; what is there already is not run again.
 
     python benchmarks/choose_default.py --data DIR --out docs/results/choose-default.jsonl
+
+Candidates that begin with "interleaved" are one run of SGD, with EM after every epoch:
+
+    python benchmarks/choose_default.py --data DIR --out docs/results/choose-interleaved.jsonl --schedule one-cycle \
+        --learning-rate 0.002 --epochs-max 25 --patience 25 --conditions ngo:0.4 l-ugo:0.6 g-ugo:0.5 \
+        --names oracle-l1 interleaved "interleaved, not widened" "interleaved, widened 1.4" "interleaved, widened 3"
 """
 
 from __future__ import annotations
@@ -20,29 +26,33 @@ import torch
 from deepgum.data.corruption import NOISES, corrupt
 from deepgum.data.lfw_net import load_lfw_net
 from deepgum.data.regression import RegressionData
-from deepgum.evaluation import failure_rate
+from deepgum.evaluation import DetectionScores, detection_scores, failure_rate
 from deepgum.models import build_model
 from deepgum.residuals import predict
 from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_deepgum, fit_loss
 from deepgum.training.baselines import without_labels
 
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "continue": {"restart": "continue"},
-    "fresh": {"restart": "fresh"},
-    "fresh, first loss L1": {"restart": "fresh", "first_loss": "l1"},
-    "fresh, weighted L2": {"restart": "fresh", "weighted_loss": "l2"},
-    "fresh, uniform by range": {"restart": "fresh", "uniform": "range"},
+    "continue": {"preset": "alternate", "restart": "continue"},
+    "fresh": {"preset": "alternate", "restart": "fresh"},
+    "fresh, first loss L1": {"preset": "alternate", "restart": "fresh", "first_loss": "l1"},
+    "fresh, weighted L2": {"preset": "alternate", "restart": "fresh", "weighted_loss": "l2"},
+    "fresh, uniform by range": {"preset": "alternate", "restart": "fresh", "uniform": "range"},
     "paper": {"preset": "paper"},
     "paper, a round's start counts": {"preset": "paper", "start_counts": True},
+    "interleaved": {},
+    "interleaved, not widened": {"widening": 1.0},
+    "interleaved, widened 1.4": {"widening": 1.4},
+    "interleaved, widened 3": {"widening": 3.0},
 }
 BASELINES = ("oracle", "oracle-l1")
-CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4), ("g-ugo", 0.5))
+CONDITIONS = ("l-ugo:0.4", "ngo:0.4", "g-ugo:0.5")
 
 
 def train(
     name: str, faces: RegressionData, stop: RegressionData, noise: str, rate: float, seed: int, sgd: SGDOptions
-) -> TrainingResult:
-    """Train one candidate under one corruption."""
+) -> tuple[TrainingResult, DetectionScores]:
+    """Train one candidate under one corruption; return what came of it, and how good its flags are."""
     generator = torch.Generator().manual_seed(2000 + seed)
     wrong = [corrupt(data.targets, noise, rate, generator) for data in (faces, stop)]
     dirty = [data.with_targets(w.targets) for data, w in zip((faces, stop), wrong, strict=True)]
@@ -52,11 +62,13 @@ def train(
         changes = dict(CANDIDATES[name])
         preset = changes.pop("preset", "default")
         options = DeepGUMOptions.preset(preset, groups=groups, **changes)
-        return fit_deepgum(network, dirty[0], dirty[1], options=options, sgd=sgd, seed=seed)
+        result = fit_deepgum(network, dirty[0], dirty[1], options=options, sgd=sgd, seed=seed)
+        outlier = wrong[0].outlier if groups == "landmark" else wrong[0].outlier.any(dim=1, keepdim=True)
+        return result, detection_scores(None, result.flags, outlier)
     if name.startswith("oracle"):
         dirty = [without_labels(data, w.outlier) for data, w in zip(dirty, wrong, strict=True)]
     loss = {"oracle": "l2", "oracle-l1": "l1"}.get(name, name)
-    return fit_loss(network, dirty[0], dirty[1], loss=loss, groups=groups, sgd=sgd, seed=seed)
+    return fit_loss(network, dirty[0], dirty[1], loss=loss, groups=groups, sgd=sgd, seed=seed), DetectionScores()
 
 
 def main() -> None:
@@ -67,12 +79,19 @@ def main() -> None:
     names = [*BASELINES, *CANDIDATES]
     parser.add_argument("--names", nargs="*", default=names, choices=names, metavar="NAME", help=f"of {names}")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--conditions", nargs="*", default=CONDITIONS, metavar="NOISE:RATE")
+    parser.add_argument("--schedule", default="constant")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--epochs-max", type=int, default=100)
+    parser.add_argument("--patience", type=int, default=5)
     parser.add_argument("--train-size", type=int, default=3000)
     parser.add_argument("--precision", choices=["float32", "bf16"], default="bf16")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    sgd = SGDOptions(precision=arguments.precision)
+    fields = ("precision", "schedule", "learning_rate", "epochs_max", "patience")
+    sgd = SGDOptions(**{name: getattr(arguments, name) for name in fields})
+    conditions = [(noise, float(rate)) for noise, rate in (each.split(":") for each in arguments.conditions)]
 
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     done = set()
@@ -84,12 +103,12 @@ def main() -> None:
         order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(1000 + seed))
         n, m = arguments.train_size, arguments.train_size // 9
         parts = [faces.subset(order[a:b]) for a, b in ((0, n), (n, n + m), (n + m, n + m + 2500))]
-        for noise, rate in CONDITIONS:
+        for noise, rate in conditions:
             for name in arguments.names:
                 if (name, noise, rate, seed) in done:
                     continue
                 began = time.perf_counter()
-                result = train(name, parts[0], parts[1], noise, rate, seed, sgd)
+                result, flags = train(name, parts[0], parts[1], noise, rate, seed, sgd)
                 predictions = predict(result.model, parts[2], precision=sgd.precision)
                 failures = failure_rate(predictions, parts[2].targets, parts[2].normaliser).overall
                 row = {
@@ -98,6 +117,8 @@ def main() -> None:
                     "rate": rate,
                     "seed": seed,
                     "failure_rate": round(failures, 5),
+                    "precision": flags.precision,
+                    "recall": flags.recall,
                     "epochs": result.epochs,
                     "rounds": len(result.history.rounds),
                     "seconds": round(time.perf_counter() - began, 1),

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deepgum.data import Corruption as Corruption
+    from deepgum.data import EpochSampler as EpochSampler
+    from deepgum.data import IndexedDataset as IndexedDataset
     from deepgum.data import Mirror as Mirror
     from deepgum.data import RegressionData as RegressionData
     from deepgum.data import corrupt as corrupt
     from deepgum.data import load_digits_landmarks as load_digits_landmarks
     from deepgum.data import load_lfw_net as load_lfw_net
     from deepgum.data import split_validation as split_validation
+    from deepgum.estimator import DeepGUMRegressor as DeepGUMRegressor
     from deepgum.evaluation import detection_scores as detection_scores
     from deepgum.evaluation import failure_rate as failure_rate
     from deepgum.evaluation import mae as mae
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from deepgum.scale import mad_scale as mad_scale
     from deepgum.training import METHODS as METHODS
     from deepgum.training import DeepGUMOptions as DeepGUMOptions
+    from deepgum.training import ResponsibilityTracker as ResponsibilityTracker
     from deepgum.training import SGDOptions as SGDOptions
     from deepgum.training import TrainingResult as TrainingResult
     from deepgum.training import fit_deepgum as fit_deepgum
@@ -49,6 +53,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "deepgum.data": (
         "Corruption",
+        "EpochSampler",
+        "IndexedDataset",
         "Mirror",
         "RegressionData",
         "corrupt",
@@ -56,6 +62,7 @@ _HOMES = {
         "load_lfw_net",
         "split_validation",
     ),
+    "deepgum.estimator": ("DeepGUMRegressor",),
     "deepgum.evaluation": ("detection_scores", "failure_rate", "mae", "nme", "paired_wilcoxon", "rmse"),
     "deepgum.losses": ("L1", "L2", "Biweight", "Cauchy", "Huber", "get_loss"),
     "deepgum.mixture": ("GaussianUniformMixture", "MixtureStatus"),
@@ -65,6 +72,7 @@ _HOMES = {
     "deepgum.training": (
         "METHODS",
         "DeepGUMOptions",
+        "ResponsibilityTracker",
         "SGDOptions",
         "TrainingResult",
         "fit_deepgum",

@@ -42,7 +42,7 @@ __all__ = ["OPSET", "TOLERANCE", "export_onnx", "export_posteriors", "export_run
 OPSET = 20
 """The version of ONNX's operators: the one that torch's exporter writes without conversion."""
 TOLERANCE = 1e-4
-"""How far ONNX may be off the network, as a share of the largest prediction: a thousand times the rounding of float32."""
+"""How far ONNX may be off, as a share of the largest prediction: a thousand times the rounding of float32."""
 
 _TABLES, _WEIGHTS, _ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -96,9 +96,9 @@ def export_onnx(
     """Write a network, as it is in evaluation mode, in ONNX; checked against the network itself.
 
     The file takes `inputs`, float32 of shape (batch, *input_shape), and gives `predictions`, float32 of shape
-    (batch, d), with any number of samples a batch. What a network of this library takes are images with values in [0, 1]
-    (bytes divided by 255), or features as they were in the training data; how they are standardised is part of the
-    network. The file says so itself, in its metadata, with the names that `about` adds.
+    (batch, d), with any number of samples a batch. What a network of this library takes are images with values in
+    [0, 1] (bytes divided by 255), or features as they were in the training data; how they are standardised is part of
+    the network. The file says so itself, in its metadata, with what `about` adds.
 
     Parameters
     ----------
@@ -154,9 +154,9 @@ def export_posteriors(
 ) -> None:
     """Write what a training learned of its labels: a row a sample and group, as Parquet or CSV.
 
-    The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm` (the
-    length of the residual, in the targets' unit), `flagged` (whether the method calls it an outlier) and `true_outlier`
-    (where it is known). What has no label has nulls.
+    The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm`
+    (the length of the residual, in the targets' unit), `flagged` (whether the method calls it an outlier) and
+    `true_outlier` (where it is known). What has no label has nulls.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
             )
             assert program is not None
             program.model.metadata_props.update(about)
-            content = program.model_proto.SerializeToString()
+            content: bytes = program.model_proto.SerializeToString()
         except Exception as error:  # the network's own code is traced, and may raise anything
             raise ExportError(
                 f"The network should have a form in ONNX, for any number of samples a batch. It has none that can be "
@@ -333,7 +333,9 @@ def _run_onnx(content: bytes, batches: Sequence[Tensor]) -> list[NDArray[np.floa
         session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         return [session.run(None, {"inputs": batch.numpy()})[0] for batch in batches]
     except Exception as error:  # errors of a foreign library, which have no common type
-        raise ExportError(f"The network in ONNX should run. It does not: {_reason(error)}. Nothing was written.") from error
+        raise ExportError(
+            f"The network in ONNX should run. It does not: {_reason(error)}. Nothing was written."
+        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -158,7 +158,7 @@ class DeepGUMCallback(Callback):
         def collect(rows: Tensor) -> list[Tensor]:
             return processes.exchange([rows if rank == 0 else rows[:0] for rank in range(processes.world_size)])
 
-        parts = {name: _each(state.pop(name), Tensor, collect) for name in _PARTS}
+        parts = {name: _each(state.pop(name), Tensor, collect) for name in _PARTS if name in state}
         return {
             "tracker": state,
             "parts": parts,

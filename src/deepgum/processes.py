@@ -18,7 +18,7 @@ from torch import Tensor
 
 from deepgum.errors import InvalidParameterError, ProcessLostError, listing
 
-__all__ = ["SOLO", "Processes", "TorchProcesses", "all_or_none", "current"]
+__all__ = ["SOLO", "Processes", "TorchProcesses", "all_or_none", "current", "watched"]
 
 
 class Processes(Protocol):
@@ -161,11 +161,7 @@ class TorchProcesses:
         try:
             yield
         except RuntimeError as error:
-            raise ProcessLostError(
-                f"Process {self.rank} of {self.world_size} lost another one, or waited too long for it. Look in the "
-                "others' output for the first error, then start all of them again: a run that keeps checkpoints goes "
-                f"on from the last one. (The connection says: {str(error).splitlines()[0]})"
-            ) from error
+            raise _lost(self, error) from error
 
 
 def current() -> Processes:
@@ -210,6 +206,37 @@ def all_or_none(processes: Processes) -> Iterator[None]:
             )
     if fault is not None:
         raise fault
+
+
+@contextmanager
+def watched(processes: Processes) -> Iterator[None]:
+    """Let a connection that breaks in the block end it with `ProcessLostError`; every other error stays what it is.
+
+    For code of others that talks to the processes itself, as torch does when it averages their gradients.
+
+    Examples
+    --------
+    >>> with watched(SOLO):
+    ...     raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    Traceback (most recent call last):
+    ...
+    RuntimeError: mat1 and mat2 shapes cannot be multiplied
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # Gloo has no error of its own: its messages begin with its source file.
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise _lost(processes, error) from error
+
+
+def _lost(processes: Processes, error: RuntimeError) -> ProcessLostError:
+    return ProcessLostError(
+        f"Process {processes.rank} of {processes.world_size} lost another one, or waited too long for it. Look in the "
+        "others' output for the first error, then start all of them again: a run that keeps checkpoints goes "
+        f"on from the last one. (The connection says: {str(error).splitlines()[0]})"
+    )
 
 
 def _is_up() -> bool:

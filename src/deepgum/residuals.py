@@ -34,6 +34,7 @@ def predict(
     batch_size: int = 256,
     device: torch.device | str | None = None,
     precision: str = "float32",
+    index: Tensor | None = None,
 ) -> Tensor:
     """Return the predictions (n, d) of a model for a data set, on the CPU, row i for sample i.
 
@@ -49,6 +50,8 @@ def predict(
         Where the model is; by default where its first parameter is.
     precision : {"float32", "bf16"}
         Of the forward pass; the result is float32 in either.
+    index : Tensor (m,) of int64, optional
+        The samples to predict for, row j for sample index[j]; by default all.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def predict(
     if device is None:
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
-        outputs = [_checked(model(batch.inputs), batch) for batch in ordered_batches(data, batch_size, device)]
+        outputs = [_checked(model(batch.inputs), batch) for batch in ordered_batches(data, batch_size, device, index)]
     return torch.cat(outputs)
 
 
@@ -87,6 +90,11 @@ def compute_residuals(
     batch_size: int = 256,
     device: torch.device | str | None = None,
     precision: str = "float32",
+    index: Tensor | None = None,
 ) -> Tensor:
-    """Return delta = y - phi(x; w), (n, d), in the targets' units; NaN where the label is missing."""
-    return data.targets - predict(model, data, batch_size=batch_size, device=device, precision=precision)
+    """Return delta = y - phi(x; w), (n, d), in the targets' units; NaN where the label is missing.
+
+    Parameters as of `predict`.
+    """
+    targets = data.targets if index is None else data.targets[index]
+    return targets - predict(model, data, batch_size=batch_size, device=device, precision=precision, index=index)

@@ -119,6 +119,11 @@ def test_a_cell_keeps_its_noise_and_its_test_labels_whatever_is_deleted() -> Non
         assert gaps[-1].sum() == 2 * round(0.25 * 240)
         assert torch.equal(after[~gaps[-1]], before[~gaps[-1]])
     assert not torch.equal(*gaps)
+    # The noise's own stream would delete what it has just made wrong.
+    low, high = stats.hypergeom(240, round(0.3 * 240), round(0.25 * 240)).interval(0.9999)
+    for name in ("corruption", "validation_corruption"):
+        before, after = getattr(whole, name).outlier, getattr(less, name).outlier
+        assert low <= int((before & ~after).sum()) <= high
     single = make_cell(subset, "uniform", 0.3, 7, missing=0.25, landmarks=False).train.targets.isnan()
     assert single.sum() == round(0.25 * 480)
     assert (single[:, 0::2] != single[:, 1::2]).any()

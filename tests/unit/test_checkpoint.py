@@ -188,7 +188,7 @@ def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "c"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="should be a checkpoint of this library.*Delete it to begin"):
+    with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
         Checkpoint(path, {}).load()
     assert path.read_bytes() == content
 

@@ -376,8 +376,6 @@ def test_deleted_labels_are_neither_right_nor_wrong(tmp_path):
     np.testing.assert_array_equal(found.true_outliers, before.true_outliers & found.observed)
     with pytest.raises(OutputFolderError, match="missing"):
         compare(replace(options, missing=0.5), tmp_path / "less", train=StubTrainer())
-    # The test set is what it was.
-    assert records[0].mae == pytest.approx(whole[0].mae, rel=0.3)
 
 
 def test_an_observer_hears_of_every_run(tmp_path):

@@ -132,20 +132,15 @@ def test_shuffled_batches_keep_samples_and_indices_together(kind, make):
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_workers_keep_them_together(context):
-    indexed = IndexedDataset(Squares(pair))
+    # Of torch's own kind, which a worker that starts anew can import.
+    squares = TensorDataset(torch.arange(N) ** 2, -torch.arange(N))
     loader = DataLoader(
-        indexed,
-        4,
-        sampler=EpochSampler(N, 1),
-        num_workers=1 if context == "spawn" else 2,
-        multiprocessing_context=context,
+        IndexedDataset(squares), 4, sampler=EpochSampler(N, 1), num_workers=1, multiprocessing_context=context
     )
-    for _ in range(2 if context == "fork" else 1):
-        batches = list(loader)
-        index = torch.cat([batch[2] for batch in batches])
-        assert torch.equal(torch.cat([batch[0] for batch in batches]), index.double() ** 2)
-        assert sorted(index.tolist()) == list(range(N))
-    assert not torch.equal(index, torch.arange(N))
+    values, negatives, indices = (torch.cat(parts) for parts in zip(*loader, strict=True))
+    assert indices.tolist() == list(EpochSampler(N, 1))
+    assert torch.equal(values, indices**2)
+    assert torch.equal(negatives, -indices)
 
 
 def test_a_wrapped_part_counts_within_the_part_and_a_part_of_what_is_wrapped_in_the_whole():
@@ -237,6 +232,8 @@ def test_without_a_batch_size_every_sample_comes_each_epoch():
     assert first != second
     assert len(sampler) == 9
     assert list(EpochSampler(9, seed=3)) != first
+    # More than are taken out of the permutation at once.
+    assert sorted(EpochSampler(70_000)) == list(range(70_000))
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 2, 3, 5])

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from deepgum.errors import InvalidDataError
 from deepgum.experiments.posteriors import Posteriors
 from deepgum.report.histogram import draw_posteriors
 from deepgum.report.landmarks import draw_gallery, worst_first
+from deepgum.report.run import captions_of
 
 IMAGES = np.zeros((2, 1, 8, 8), dtype=np.uint8)
 GIVEN = np.array([[0.25, 0.5, 0.75, 0.5], [0.2, 0.2, 3.0, 0.5]])
@@ -77,6 +80,20 @@ def test_the_worst_come_first():
     r = np.array([[0.9, 0.9], [0.2, 0.9], [1e-12, 1.0], [0.0, 1.0]])
     norms = np.array([[0.1, 0.1], [0.3, 0.1], [0.9, 0.0], [0.5, np.nan]])
     assert worst_first(r, norms).tolist() == [2, 3, 1, 0]
+
+
+def test_a_sample_without_labels_is_not_suspected():
+    nan = np.nan
+    r = np.array([[nan, nan], [1.0, 1.0], [nan, 0.4], [0.6, nan]])
+    norms = np.array([[nan, nan], [0.1, 0.1], [nan, 0.3], [0.2, nan]])
+    assert worst_first(r, norms).tolist() == [2, 3, 1, 0]
+
+
+def test_a_caption_has_a_dash_where_there_is_no_label():
+    examples = SimpleNamespace(
+        given=np.array([[12.0, np.nan]]), predicted=np.array([[31.4, 7.2]]), responsibilities=np.array([0.25])
+    )
+    assert captions_of(examples, "degrees") == ["12, -\npredicted 31, 7\nr = 0.250"]
 
 
 def test_the_histogram_counts_right_and_wrong_labels_apart():

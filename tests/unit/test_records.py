@@ -156,6 +156,22 @@ def test_posteriors_have_a_row_a_sample_and_group(tmp_path):
     np.testing.assert_array_equal(again.true_outliers, posteriors.true_outliers)
 
 
+def test_a_run_with_deleted_labels_stands_beside_the_one_without(tmp_path):
+    path, records = tmp_path / "results.jsonl", [RECORD, replace(RECORD, missing=0.2)]
+    for record in records:
+        ResultsFile(path).append(record)
+    assert read_records([path]) == records
+
+
+def test_nothing_is_said_of_a_group_without_a_label():
+    norms, flags = np.array([[0.1, np.nan]]), np.array([[True, True]])
+    posteriors = Posteriors(("a",), ("eye", "nose"), norms, np.array([[0.25, 0.25]]), flagged=flags)
+    np.testing.assert_array_equal(posteriors.observed, [[True, False]])
+    np.testing.assert_array_equal(posteriors.responsibilities, [[0.25, np.nan]])
+    np.testing.assert_array_equal(posteriors.flagged, [[True, False]])
+    assert flags.all()  # the argument itself is untouched
+
+
 def test_posteriors_of_an_earlier_version_have_the_flags_of_their_numbers(tmp_path):
     path = tmp_path / "run.parquet"
     posteriors = Posteriors(("a", "b"), ("age",), np.array([[1.0], [2.0]]), np.array([[0.9], [0.1]]))

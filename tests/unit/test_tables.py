@@ -66,3 +66,12 @@ def test_there_are_two_tables_a_noise_and_none_without_rows():
     text = rendered(*tables(RECORDS))
     assert "l-UGO, 2 seeds: failure rate in %" in text
     assert "precision / recall (average precision)" in text
+
+
+def test_runs_with_deleted_labels_have_tables_of_their_own():
+    less = [replace(record, missing=0.2, failure_rate=0.9) for record in RECORDS]
+    text = rendered(*tables([*RECORDS, *less]))
+    assert text.count("failure rate in %") == 2
+    assert text.count("l-UGO, 20 % of labels deleted") == 2
+    assert "12.3" in text
+    assert "90.0 ± 0.0" in text

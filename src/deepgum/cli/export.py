@@ -13,7 +13,7 @@ __all__ = ["export"]
 
 @click.command(short_help="Write a run's network or posteriors for other programs.")
 @click.argument("run", type=FOLDER)
-@click.option("--to", "files", type=PATH, multiple=True, required=True, metavar="FILE", help="Ends as one of those; repeatable.")
+@click.option("--to", "files", type=PATH, multiple=True, required=True, metavar="FILE", help="As above; repeatable.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
 def export(run: Path, files: tuple[Path, ...], overwrite: bool, threads: int | None) -> None:

@@ -5,6 +5,7 @@ from deepgum.data.corruption import NOISES, Corruption, corrupt
 from deepgum.data.digits import load_digits_landmarks
 from deepgum.data.fld import load_fld
 from deepgum.data.head_pose import load_head_pose
+from deepgum.data.indexed import EpochSampler, IndexedDataset
 from deepgum.data.lfw_net import load_lfw_net
 from deepgum.data.mcgill import load_mcgill
 from deepgum.data.mirror import Mirror
@@ -17,6 +18,8 @@ from deepgum.data.utkface import load_utkface
 __all__ = [
     "NOISES",
     "Corruption",
+    "EpochSampler",
+    "IndexedDataset",
     "Mirror",
     "Pool",
     "RegressionData",

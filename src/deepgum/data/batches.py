@@ -6,7 +6,7 @@ which of them it mirrored, so that weights and scales can be looked up and mirro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,10 @@ from torch import Tensor
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData, take_rows
 
-__all__ = ["Batch", "ordered_batches", "shuffled_batches"]
+__all__ = ["Batch", "Cut", "ordered_batches", "shuffled_batches"]
+
+Cut = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
+"""From the order (n,) of an epoch and which samples are mirrored (n,) to the same of its batches, some or all."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,13 @@ class Batch:
         return torch.where(self.mirrored[:, None], self.mirror.weights(values), values)
 
 
-def ordered_batches(data: RegressionData, batch_size: int, device: torch.device | str = "cpu") -> Iterator[Batch]:
-    """Yield the whole data set in its own order, nothing mirrored."""
-    for start in range(0, len(data), batch_size):
-        index = torch.arange(start, min(start + batch_size, len(data)))
-        yield _batch(data, index, torch.zeros(len(index), dtype=torch.bool), None, device)
+def ordered_batches(
+    data: RegressionData, batch_size: int, device: torch.device | str = "cpu", index: Tensor | None = None
+) -> Iterator[Batch]:
+    """Yield the whole data set in its own order, or the samples `index` (m,) in theirs, nothing mirrored."""
+    samples = torch.arange(len(data)) if index is None else index
+    for part, nothing in _in_slices(samples, torch.zeros(len(samples), dtype=torch.bool), batch_size):
+        yield _batch(data, part, nothing, None, device)
 
 
 def shuffled_batches(
@@ -78,6 +83,7 @@ def shuffled_batches(
     *,
     mirror: bool = True,
     device: torch.device | str = "cpu",
+    cut: Cut | None = None,
 ) -> Iterator[Batch]:
     """Yield the data set once in a random order, each sample mirrored with probability 1/2.
 
@@ -94,16 +100,24 @@ def shuffled_batches(
         Whether to mirror; without effect on data that cannot be mirrored (`data.mirror` is None).
     device : torch.device or str
         Where the batches are put.
+    cut : callable, optional
+        From the order (n,) and which samples are mirrored (n,) to the batches' own, for a share of them; by default
+        one slice after the other.
     """
     n = len(data)
     order = torch.randperm(n, generator=generator)
     rule = data.mirror if mirror else None
     mirrored = torch.rand(n, generator=generator) < 0.5 if rule else torch.zeros(n, dtype=torch.bool)
-    for start in range(0, n, batch_size):
-        index = order[start : start + batch_size]
-        if len(index) == 1 and start > 0:
+    parts = _in_slices(order, mirrored, batch_size) if cut is None else cut(order, mirrored)
+    for number, (index, swapped) in enumerate(parts):
+        if len(index) == 1 and number > 0:
             return
-        yield _batch(data, index, mirrored[start : start + batch_size], rule, device)
+        yield _batch(data, index, swapped, rule, device)
+
+
+def _in_slices(order: Tensor, mirrored: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size], mirrored[start : start + batch_size]
 
 
 def _batch(

@@ -40,8 +40,8 @@ class Corruption:
     ----------
     targets : tensor, shape (n, d)
     outlier : bool tensor, shape (n, u)
-        True where a unit's labels were replaced: u = d / 2 landmarks, or the whole sample with u = 1. False where a unit
-        has no label.
+        True where a unit's labels were replaced: u = d / 2 landmarks, or the whole sample with u = 1. A unit without
+        labels never is.
     displacement : tensor, shape (n, u)
         How far they were moved (Euclidean, over the observed coordinates), in the unit of the targets; 0 elsewhere.
     """

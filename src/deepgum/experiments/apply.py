@@ -93,9 +93,10 @@ def evaluate_run(
     normaliser = torch.cat([one.normaliser for one in samples])
     errors = predictions.errors(landmarks=measure.landmarks)
     if np.isnan(errors).all():
+        which = "" if part == "all" else f"{part} "
         raise InvalidDataError(
-            f"The {'' if part == 'all' else f'{part} '}samples should have a label to score by. Found {len(normaliser)} "
-            "without any. `deepgum predict` needs none."
+            f"The {which}samples should have a label to score by. Found {len(normaliser)} without any. "
+            "`deepgum predict` needs none."
         )
     raw, labels = predictions.predicted / measure.factor, torch.cat([one.targets for one in samples])
     return Evaluation(

@@ -16,13 +16,13 @@ from deepgum.experiments.cells import Cell
 from deepgum.experiments.measure import Measure
 from deepgum.experiments.posteriors import Posteriors
 from deepgum.experiments.predictions import Predictions
-from deepgum.mixture import partition
+from deepgum.mixture import Partition, partition
+from deepgum.mixture.partition import Groups
 from deepgum.residuals import predict
 from deepgum.training import SGDOptions, TrainingResult
 
 __all__ = ["Scores", "group_names", "posteriors_of", "predict_labelled", "score_run"]
 
-Groups = tuple[tuple[int, ...], ...]
 PLAIN = Measure()
 
 
@@ -46,8 +46,8 @@ def score_run(
 ) -> tuple[Scores, Posteriors]:
     """Score a method's network on the test set and its flags on the training set.
 
-    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate. Labels that
-    are missing take no part; where the test set has none at all, there are no errors.
+    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate. Missing
+    labels take no part; where the test set has none at all, there are no errors.
 
     What ranks the groups for the average precision is the posterior, or for a method without one the length of the
     residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
@@ -74,7 +74,7 @@ def score_run(
 def posteriors_of(
     result: TrainingResult,
     data: RegressionData,
-    groups: Groups | str = "sample",
+    groups: Groups = "sample",
     *,
     true_outliers: NDArray[np.bool_] | None = None,
 ) -> Posteriors:
@@ -119,7 +119,7 @@ def predict_labelled(model: nn.Module, data: RegressionData, sgd: SGDOptions, fa
 
 
 def _detection(
-    result: TrainingResult, cell: Cell, groups: Groups, posteriors: Posteriors, moved: float
+    result: TrainingResult, cell: Cell, groups: Partition, posteriors: Posteriors, moved: float
 ) -> dict[str, float | None]:
     names = ("precision", "recall", "average_precision", "recall_moved")
     truth = posteriors.true_outliers
@@ -138,7 +138,7 @@ def _known(score: Score, factor: float = 1.0) -> float | None:
     return None if np.isnan(score.overall) else factor * score.overall
 
 
-def residual_norms(residuals: Tensor, groups: Groups) -> NDArray[np.float64]:
+def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
     """Return the length of each group's residual over its observed coordinates, (n, g); NaN where there are none."""
     values = residuals.double().cpu().numpy()
     norms = []
@@ -148,7 +148,7 @@ def residual_norms(residuals: Tensor, groups: Groups) -> NDArray[np.float64]:
     return np.stack(norms, axis=1)
 
 
-def by_group(per_unit: Tensor, groups: Groups) -> NDArray[np.float64]:
+def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
     """Return the largest value (n, g) among the units (n, u) that a group touches.
 
     A unit is what a corruption moves as a whole: the d coordinates fall into u units of d / u coordinates each.
@@ -158,7 +158,7 @@ def by_group(per_unit: Tensor, groups: Groups) -> NDArray[np.float64]:
     return np.stack([values[:, sorted({index // each for index in group})].max(axis=1) for group in groups], axis=1)
 
 
-def group_names(groups: Groups, data: RegressionData) -> tuple[str, ...]:
+def group_names(groups: Partition, data: RegressionData) -> tuple[str, ...]:
     """Name groups after their coordinates: "sample" for all of them, "nose" for nose_x and nose_y.
 
     Examples

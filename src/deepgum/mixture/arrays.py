@@ -89,5 +89,7 @@ def like(template: ArrayT, result: Tensor) -> ArrayT:
 
 
 def _as_tensor(values: Array) -> Tensor:
-    # Torch has no negative strides, which a reversed view of an array has.
-    return torch.as_tensor(np.ascontiguousarray(values) if isinstance(values, np.ndarray) else values)
+    # Torch has no negative strides, which a reversed view of an array has, and no memory that is read only.
+    if isinstance(values, np.ndarray) and (min(values.strides, default=0) < 0 or not values.flags.writeable):
+        values = np.array(values)
+    return torch.as_tensor(values)

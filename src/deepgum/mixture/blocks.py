@@ -26,6 +26,7 @@ Terms: TypeAlias = tuple[Tensor, ...]
 # accelerator wants wide launches.
 CHUNK = {"cpu": 2**15}
 CHUNK_ELSEWHERE = 2**24
+BITS_AT_ONCE = 30
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,22 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
     group, row = pairs.nonzero(as_tuple=True)
     if not len(group):
         return None
-    keys = torch.cat([group[:, None], observed[group, :, row].to(group.dtype)], dim=1)
-    patterns, pattern = torch.unique(keys, dim=0, return_inverse=True)
+    seen = observed[group, :, row].to(values.dtype)
+    pattern_group, observed_in_pattern, pattern = _patterns(group, seen)
     weight = torch.ones_like(row, dtype=values.dtype) if sample_weight is None else sample_weight[row]
-    return Incomplete(
-        row, group, values[group, :, row], weight, pattern, patterns[:, 0], patterns[:, 1:].to(values.dtype)
-    )
+    return Incomplete(row, group, values[group, :, row], weight, pattern, pattern_group, observed_in_pattern)
+
+
+def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Distinct rows of a group (m,) and what is seen of it (m, k): the groups, what is seen, and each row's place."""
+    pattern = example = group
+    # Read as a whole number, a row sorts fast; a number holds only so many of its bits.
+    for bits in torch.split(seen, BITS_AT_ONCE, dim=1):
+        powers = 2 ** torch.arange(bits.shape[1], device=seen.device, dtype=seen.dtype).flip(0)
+        numbers = (pattern << bits.shape[1]) + (bits @ powers).to(torch.int64)
+        example, pattern = torch.unique(numbers, return_inverse=True)
+    example = example.scatter(0, pattern, torch.arange(len(group), device=group.device))
+    return group[example], seen[example], pattern
 
 
 def _totals(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -110,9 +110,7 @@ def _count(values: Tensor, weight: Tensor | None, known: Tensor, unknown: int, h
     for chunk in slices(n, values, g * k):
         bits = values[:, :, chunk].abs().view(torch.int64)
         inside = (bits >> unknown + bins.bit_length() - 1 == known[..., None]) & ~values[:, :, chunk].isnan()
-        chosen = ((bits >> unknown & bins - 1) + first)[inside]
-        if weight is None:
-            terms = torch.ones_like(chosen, dtype=values.dtype)
-        else:
-            terms = weight[chunk].expand(g, k, -1)[inside]
-        histogram.view(-1).scatter_add_(0, chosen, terms)
+        # To add nothing for the others is faster than to leave them out.
+        terms = inside.to(values.dtype) if weight is None else inside * weight[chunk]
+        index = (bits >> unknown & bins - 1).add_(first).mul_(inside)
+        histogram.view(-1).scatter_add_(0, index.view(-1), terms.view(-1))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.arrays import Array, as_residuals, as_responsibilities, as_rows, as_weights
-from deepgum.mixture.blocks import columns, make_block, slices
+from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.partition import Partition, SizeClass
 from deepgum.mixture.samples import Piece, Samples, Shared, Stream
 from deepgum.mixture.spread import Spread, spread, spread_over
@@ -23,6 +23,10 @@ __all__ = ["Batch", "InMemory", "Source", "Streamed"]
 Batch: TypeAlias = Array | tuple[Array, Array | None]
 Resolve: TypeAlias = Callable[[int], Partition]
 """From the number of coordinates to the groups."""
+
+# Values in a piece of a batch: few enough that the memory for the next is at hand and still in a processor's cache. An
+# accelerator wants them all at once.
+PIECE = 2**18
 
 
 class Source(Protocol):
@@ -169,7 +173,7 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
 
 @dataclass(frozen=True)
 class _Again:
-    """Later passes over surveyed batches: residuals (b, d) and weights (b,) above 0, the same rows as the first time."""
+    """Later passes over surveyed batches: residuals (b, d), weights (b,) above 0, the same rows as the first time."""
 
     batches: Iterable[Batch]
     d: int
@@ -206,11 +210,11 @@ class _Pieces:
 
     def __iter__(self) -> Iterator[Piece]:
         for residuals, weights in self.batches:
-            # Small pieces stay in the cache; those with missing labels share the work on a pattern the more they are.
-            complete = not bool(residuals.sum().isnan())
-            width = sum(map(len, self.size_class.columns))
-            cuts = slices(len(residuals), residuals, width) if complete else [slice(None)]
-            for cut in cuts:
+            # A batch with missing labels is left whole: the work on a pattern is shared by the rows that have it.
+            cut_up = residuals.is_cpu and not bool(residuals.sum().isnan())
+            rows = PIECE // sum(map(len, self.size_class.columns)) + 1 if cut_up else len(residuals)
+            for first in range(0, len(residuals), rows):
+                cut = slice(first, first + rows)
                 yield columns(residuals[cut], self.size_class), None if weights is None else weights[cut]
 
 

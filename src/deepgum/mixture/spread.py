@@ -90,7 +90,7 @@ def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
 
 
 def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
-    """Sums over samples: of weights, residuals, squares and ones (g, k); of a group's weights and their squares (g,)."""
+    """Sums over samples: weights, residuals, squares and how many (g, k); a group's weights and their squares (g,)."""
     filled = values.masked_fill(~seen, 0.0)
     group_weight = weight.amax(dim=1)
     return (

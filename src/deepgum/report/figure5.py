@@ -31,8 +31,8 @@ def draw_figure5(records: Sequence[RunRecord]) -> Figure:
     Raises
     ------
     InvalidDataError
-        If there are no records, or they are of several data sets, sizes or shares of deleted labels, or of several groups
-        in one panel.
+        If there are no records, or they are of several data sets, sizes or shares of deleted labels, or of several
+        groups in one panel.
     """
     if not records:
         raise InvalidDataError("`records` should hold at least one run. Found none.")

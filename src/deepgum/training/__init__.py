@@ -6,6 +6,7 @@ from deepgum.training.history import EpochRecord, Event, History, Resumed, Round
 from deepgum.training.methods import METHODS, Method, check_method, train_method
 from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions, check_device
 from deepgum.training.result import TrainingResult, check_network
+from deepgum.training.tracker import ResponsibilityTracker
 
 __all__ = [
     "METHODS",

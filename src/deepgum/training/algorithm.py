@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -12,11 +14,17 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.models import DeepExpectation
 from deepgum.training.alternate import fit_alternate
+from deepgum.training.engine import LOCAL
+from deepgum.training.fabric import FabricEngine, check_shared
 from deepgum.training.history import Event, History
+from deepgum.training.interleaved import fit_interleaved
 from deepgum.training.objective import CROSS_ENTROPY, check_loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.rounds import em_rows, unfitted_mixture
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 __all__ = ["check_deepgum", "fit_deepgum"]
 
@@ -31,6 +39,7 @@ def fit_deepgum(
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,
     checkpoint: Path | None = None,
+    fabric: Fabric | None = None,
 ) -> TrainingResult:
     """Train a network on labels some of which may be wrong, and tell which.
 
@@ -54,25 +63,35 @@ def fit_deepgum(
         A file to keep, after every epoch, where the training stands. Called again with the same arguments (the network
         built anew, as it was before the training), it goes on from there, however the process was ended, and gives what
         it would have given in one go. The file stays: delete it when the result is safe. Until then another call gives
-        the same result again at once.
+        the same result again at once. Over several processes it stands in a folder that all of them see, they keep a
+        file each beside it, and there have to be as many of them again.
+    fabric : Fabric, optional
+        Of `lightning.fabric` or `lightning_fabric`, launched: says on which device, in which precision and with which
+        other processes to train, instead of `sgd`. All processes call this function with the same arguments, and share
+        every batch. Interleaved only.
 
     Returns
     -------
     TrainingResult
-        The network, the mixture, the responsibilities (n, g) of the training samples, and the history.
+        The network, the mixture, the responsibilities (n, g) of the training samples, and the history. Over several
+        processes the residuals and responsibilities are those of the samples that this one keeps; the rest is the same
+        on all.
 
     Raises
     ------
     InvalidDataError
         If the data cannot be trained on; before any training.
     InvalidParameterError
-        If an option does not suit the data or the network; before any training.
+        If an option does not suit the data, the network or the `fabric`, or the processes were given different
+        arguments; before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
     CheckpointError
         If the checkpoint is of another training or damaged; before any training.
     DiskFullError
         If a checkpoint does not fit on the disk; the one before is still there.
+    ProcessLostError
+        If another process died, or stopped with an error.
 
     Examples
     --------
@@ -89,16 +108,18 @@ def fit_deepgum(
     (True, True)
     """
     options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
+    engine = LOCAL if fabric is None else FabricEngine(fabric)
+    if fabric is not None and options.schedule != "interleaved":
+        hint = "Algorithm 1 is for one process."
+        raise InvalidParameterError("schedule", "'interleaved' where there is a `fabric`", options.schedule, hint)
+    sgd = engine.adapt(model, sgd)
     check_deepgum(train, validation, options)
     check_loss(model, options.first_loss)
     check_network(model, train, sgd)
+    if fabric is not None:
+        check_shared(engine.processes, model, train, validation, options=options, sgd=sgd, seed=seed)
+    fit = fit_alternate if options.schedule == "alternate" else partial(fit_interleaved, engine=engine)
     history = History(listener=on_event)
-    if options.schedule == "interleaved":
-        from deepgum.training.interleaved import fit_interleaved
-
-        fit = fit_interleaved
-    else:
-        fit = fit_alternate
     return fit(model, train, validation, options=options, sgd=sgd, seed=seed, history=history, checkpoint=checkpoint)
 
 

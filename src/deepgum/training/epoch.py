@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -37,17 +39,29 @@ class Epoch:
         self, index: Tensor, residuals: Tensor, targets: Tensor | None = None, mirrored: Tensor | None = None
     ) -> None:
         """Keep residuals (b, d) of samples (b,); targets (b, d) tell samples apart that share an index."""
-        labels = torch.zeros(len(index), dtype=torch.int64) if targets is None else _fingerprint(targets)
+        labels = residuals.new_zeros(len(index), dtype=torch.int64) if targets is None else _fingerprint(targets)
         if mirrored is not None:
             if self.mirror is None:
                 raise InvalidParameterError("mirrored", "left out: no `mirror` was given to the tracker", mirrored)
             mirrored = mirrored.to(residuals.device)
             residuals = torch.where(mirrored[:, None], self.mirror.residuals(residuals), residuals)
             # Mirrored twice, a label is the same up to rounding, and so not known by its bits.
-            labels = labels.masked_fill(mirrored.cpu(), 0)
-        _refuse_shared(index, labels)
+            labels = labels.masked_fill(mirrored, 0)
+        if len(index.unique()) < len(index):  # type: ignore[no-untyped-call]
+            _refuse_shared(index, labels.cpu())
         # What is on an accelerator stays there until the epoch ends: a copy would make the next step wait.
         self._parts.append((index, residuals, labels))
+
+    def state_dict(self) -> dict[str, Tensor] | None:
+        """Return what has come in so far, as tensors; None if that is nothing."""
+        if not self._parts:
+            return None
+        index, residuals, labels = _joined(self._parts)
+        return {"index": index, "residuals": residuals, "labels": labels}
+
+    def load_state_dict(self, state: Mapping[str, Tensor] | None) -> None:
+        """Go on within the epoch whose `state_dict` this is."""
+        self._parts = [] if state is None else [(state["index"], state["residuals"], state["labels"])]
 
     def close(self, owners: Owners) -> tuple[Tensor, Tensor]:
         """Return the samples (c,) that this process owns and their residuals (c, d), and forget them.
@@ -59,8 +73,7 @@ class Epoch:
             raise InvalidDataError(
                 "`update` should end an epoch in which `loss` was called, or `record`. Found no residuals at all."
             )
-        index, residuals, labels = (torch.cat(each) for each in zip(*parts, strict=True))
-        index, residuals, labels = owners.deliver(index, residuals.cpu(), labels)
+        index, residuals, labels = owners.deliver(*_joined(parts))
         order = index.argsort(stable=True)
         index, residuals, labels = index[order], residuals[order], labels[order]
         _refuse_shared(index, labels)
@@ -139,10 +152,14 @@ def check_index(index: Tensor | None, n_samples: int) -> Tensor:
     return index
 
 
+def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, ...]:
+    return tuple(torch.cat([part.cpu() for part in each]) for each in zip(*parts, strict=True))
+
+
 def _fingerprint(targets: Tensor) -> Tensor:
     """Return a number (b,) for each row that differs where the labels do; 0 is left for rows that are not known."""
-    bits = targets.detach().cpu().contiguous().view(torch.int32).to(torch.int64)
-    odd = 2 * torch.arange(targets.shape[1], dtype=torch.int64) + 0x9E3779B97F4A7C15 % 2**62
+    bits = targets.detach().contiguous().view(torch.int32).to(torch.int64)
+    odd = 2 * torch.arange(targets.shape[1], dtype=torch.int64, device=targets.device) + 0x9E3779B97F4A7C15 % 2**62
     mixed = ((bits + 0x5851F42D) * odd).sum(dim=1)
     return torch.where(mixed == 0, 1, mixed)
 

@@ -16,7 +16,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.losses import Loss
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 
-__all__ = ["identity_of"]
+__all__ = ["fingerprints", "identity_of"]
 
 _BLOCK = 1024
 
@@ -53,17 +53,41 @@ def identity_of(
     >>> known["seed"], known["sgd"]["optimizer"], known["train"]["targets"]
     (0, 'adam', '(2, 1) float32 ...')
     """
-    named = sorted([*model.named_parameters(), *model.named_buffers()], key=lambda pair: pair[0])
     return {
         "trains": trains,
         "options": None if options is None else asdict(options),
         "loss": repr(loss),
-        "sgd": asdict(sgd),
+        # A training may go on on another device: where it is made belongs to it no more than how many threads make it.
+        "sgd": {name: value for name, value in asdict(sgd).items() if name != "device"},
         "seed": seed,
-        "network": {"kind": type(model).__qualname__, "initial_weights": _digest_of_weights(named)},
+        "network": {"kind": type(model).__qualname__, "initial_weights": _digest_of_weights(_named(model))},
         "train": _data(train),
         "validation": _data(validation),
     }
+
+
+def fingerprints(
+    model: nn.Module,
+    train: RegressionData,
+    validation: RegressionData,
+    *,
+    options: DeepGUMOptions,
+    sgd: SGDOptions,
+    seed: int,
+) -> dict[str, int]:
+    """Return a number for each argument of a training, by its name: another one where the argument is another.
+
+    Of the data the inputs are not read, only their shape.
+    """
+    told: dict[str, Any] = {"model": _digest_of_weights(_named(model)), "options": options, "sgd": sgd, "seed": seed}
+    for name, side in (("train", train), ("validation", validation)):
+        weight = None if side.sample_weight is None else _digest(side.sample_weight)
+        told[name] = (tuple(side.inputs.shape), _digest(side.targets), weight, side.mirror)
+    return {name: int(_hash([repr(value).encode()])[:15], 16) for name, value in told.items()}
+
+
+def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
+    return sorted([*model.named_parameters(), *model.named_buffers()], key=lambda pair: pair[0])
 
 
 def _data(data: RegressionData) -> dict[str, Any]:

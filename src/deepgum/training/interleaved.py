@@ -13,15 +13,20 @@ from deepgum.data.batches import Batch
 from deepgum.data.regression import RegressionData
 from deepgum.residuals import compute_residuals
 from deepgum.training.checkpoint import Checkpoint
+from deepgum.training.engine import LOCAL, Engine
 from deepgum.training.history import History
 from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.sgd import run_sgd
+from deepgum.training.shared_checkpoint import SharedCheckpoint
 from deepgum.training.tracker import ResponsibilityTracker
 
 __all__ = ["fit_interleaved"]
+
+_OWN = ("tracker.residuals", "sgd.machinery.random")
+"""What a checkpoint holds of each process; the rest is the same on all."""
 
 
 class _Tracked:
@@ -49,15 +54,24 @@ def fit_interleaved(
     seed: int,
     history: History,
     checkpoint: Path | None = None,
+    engine: Engine = LOCAL,
 ) -> TrainingResult:
     """Train in one run of SGD on what `fit_deepgum`, which describes the parameters, has checked."""
-    kept = None
+    kept: Checkpoint | SharedCheckpoint | None = None
+    processes = engine.processes
     if checkpoint is not None:
         known = identity_of(model, train, validation, trains="interleaved", options=options, sgd=sgd, seed=seed)
-        kept = Checkpoint(checkpoint, known)
+        known["processes"] = processes.world_size
+        several = processes.world_size > 1
+        kept = SharedCheckpoint(checkpoint, known, processes, _OWN) if several else Checkpoint(checkpoint, known)
     journal = Journal(history, kept)
     tracker = ResponsibilityTracker(
-        len(train), options=options, targets=train.targets, sample_weight=train.sample_weight, mirror=train.mirror
+        len(train),
+        options=options,
+        targets=train.targets,
+        sample_weight=train.sample_weight,
+        mirror=train.mirror,
+        processes=processes,
     )
     state: dict[str, Any] | None = journal.resume("tracker")
     if state is not None:
@@ -84,10 +98,11 @@ def fit_interleaved(
         keep_last=options.returned_round == "last",
         on_epoch=update,
         journal=journal,
+        engine=engine,
     )
     # The posteriors are those of the network that is returned, in evaluation mode.
-    residuals = compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
-    tracker.record(torch.arange(len(train)), residuals)
+    residuals = compute_residuals(model, train, device=sgd.device, precision=sgd.precision, index=tracker.index)
+    tracker.record(tracker.index, residuals)
     tracker.update()
     return TrainingResult(
         model=model.eval(),
@@ -97,4 +112,5 @@ def fit_interleaved(
         mixture=tracker.mixture,
         history=history,
         seconds=journal.seconds,
+        index=tracker.index,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.history import History
+from deepgum.training.shared_checkpoint import SharedCheckpoint
 
 __all__ = ["Journal"]
 
@@ -19,7 +20,7 @@ class Journal:
     ----------
     history : History
         Of the training. Where the checkpoint holds one, its records are taken up.
-    checkpoint : Checkpoint, optional
+    checkpoint : Checkpoint or SharedCheckpoint, optional
 
     Raises
     ------
@@ -52,7 +53,7 @@ class Journal:
     >>> folder.cleanup()
     """
 
-    def __init__(self, history: History, checkpoint: Checkpoint | None = None) -> None:
+    def __init__(self, history: History, checkpoint: Checkpoint | SharedCheckpoint | None = None) -> None:
         self._began = time.perf_counter()
         self._history, self._checkpoint = history, checkpoint
         self._parts: dict[str, Callable[[], Any]] = {}

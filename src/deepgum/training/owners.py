@@ -7,11 +7,25 @@ from torch import Tensor
 
 from deepgum.processes import Processes
 
-__all__ = ["Owners"]
+__all__ = ["Owners", "shares"]
+
+
+def shares(n_samples: int, processes: Processes) -> Tensor:
+    """Return the samples (m,) that are this process's own.
+
+    They are dealt out like cards: sample i belongs to process i modulo the number of processes.
+
+    Examples
+    --------
+    >>> from deepgum.processes import SOLO
+    >>> shares(3, SOLO)
+    tensor([0, 1, 2])
+    """
+    return torch.arange(processes.rank, n_samples, processes.world_size)
 
 
 class Owners:
-    """Samples 0 ... n - 1 shared out to processes like cards: sample i to process i modulo their number.
+    """What is known of samples 0 ... n - 1, kept by the processes whose `shares` they are.
 
     A sampler may show a sample to any process; what is learned of it is handed to the one that owns it, and asked for
     there when it is needed again. Nothing is ever gathered in one place.
@@ -38,7 +52,7 @@ class Owners:
 
     def __init__(self, n_samples: int, processes: Processes) -> None:
         self.processes = processes
-        self.index = torch.arange(processes.rank, n_samples, processes.world_size)
+        self.index = shares(n_samples, processes)
 
     def rows(self, index: Tensor) -> Tensor:
         """Return where on its owner each sample (b,) is kept."""

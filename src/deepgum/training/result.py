@@ -37,6 +37,9 @@ class TrainingResult:
         Epochs and rounds.
     seconds : float
         Wall time of the training.
+    index : Tensor (n,) of int64
+        The samples that the rows are of: all, in order, but for a training over several processes. There each has the
+        rows of the samples that it keeps, and nothing is gathered.
     """
 
     model: nn.Module
@@ -46,6 +49,11 @@ class TrainingResult:
     mixture: GaussianUniformMixture | None
     history: History
     seconds: float
+    index: Tensor = None  # type: ignore[assignment]  # all of them, by `__post_init__`
+
+    def __post_init__(self) -> None:
+        if vars(self)["index"] is None:
+            object.__setattr__(self, "index", torch.arange(len(self.residuals)))
 
     @property
     def epochs(self) -> int:

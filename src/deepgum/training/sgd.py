@@ -10,19 +10,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepgum.data.batches import shuffled_batches
 from deepgum.data.regression import RegressionData
 from deepgum.residuals import compute_residuals
 from deepgum.training.criterion import Criterion
+from deepgum.training.engine import LOCAL, Engine
 from deepgum.training.history import EpochRecord, History
 from deepgum.training.journal import Journal
 from deepgum.training.objective import Minimised
 from deepgum.training.optimisation import build_optimizer, build_schedule
 from deepgum.training.options import SGDOptions
+from deepgum.training.owners import shares
 from deepgum.training.snapshot import Machinery, restore_weights, seeded
 from deepgum.training.weights import Weights, training_mode
 
 __all__ = ["SGDRun", "run_sgd"]
+
+_APART = 1_000_003
+"""Between the seeds of two processes."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def run_sgd(
     keep_last: bool = False,
     on_epoch: Callable[[], None] | None = None,
     journal: Journal | None = None,
+    engine: Engine = LOCAL,
 ) -> SGDRun:
     """Train until the validation score has not improved for `options.patience` epochs; keep the best weights.
 
@@ -70,13 +75,14 @@ def run_sgd(
         Trained in place; left with the weights of the best epoch. What is frozen (`requires_grad` False) is left as it
         is, and a module that is frozen throughout stays in evaluation mode.
     train, validation : RegressionData
-        The score is taken on the second.
+        The score is taken on the second: by each of several processes on its share.
     objective : callable
         From the epoch (from 1) to what that epoch minimises.
     criterion : Criterion
-        From validation residuals to a score, lower is better. It must not change from epoch to epoch.
+        From validation residuals to a score, lower is better. It must not change from epoch to epoch. Where there are
+        several processes, it gives all of them the same.
     options : SGDOptions
-        Optimiser, schedule, patience.
+        Optimiser, schedule, patience; device and precision as the engine has them.
     generator : torch.Generator
         Order of the samples, and mirroring.
     history : History
@@ -95,21 +101,27 @@ def run_sgd(
         Called after each epoch's steps, before its score is taken.
     journal : Journal, optional
         Keeps, as its part "sgd", where the run stands after each epoch; one that has such a part is gone on with.
+    engine : Engine
+        Takes the steps.
 
     Raises
     ------
     NonFiniteLossError
         As soon as a loss is not finite, before the step that would spoil the weights.
+    ProcessLostError
+        If another process is gone.
     """
-    device = torch.device(options.device)
+    device, processes = torch.device(options.device), engine.processes
     journal = journal or Journal(history)
+    judged = shares(len(validation), processes)
 
     def score() -> float:
-        residuals = compute_residuals(model, validation, device=device, precision=options.precision)
+        residuals = compute_residuals(model, validation, device=device, precision=options.precision, index=judged)
         return criterion(residuals)
 
     model.to(device)
     optimizer = build_optimizer(model, options)
+    steps = engine.setup(model, optimizer, options)
     most = epochs_max or options.epochs_max
     schedule = build_schedule(optimizer, options, most * -(-len(train) // options.batch_size))
     machinery = Machinery(model, optimizer, schedule, generator, device)
@@ -120,7 +132,8 @@ def run_sgd(
         epoch, best = kept["epoch"], _Best.of(kept["best"], model)
     journal.register("sgd", lambda: {"epoch": epoch, "best": best.state_dict(), "machinery": machinery.state_dict()})
 
-    with seeded(generator.initial_seed() + round, device):
+    # Dropout differs from process to process; order and mirroring do not.
+    with seeded(generator.initial_seed() + round + _APART * processes.rank, device):
         if kept is not None:
             machinery.load_state_dict(kept["machinery"])
         while epoch < most and epoch - max(best.epoch, least_epochs) < options.patience:
@@ -129,22 +142,20 @@ def run_sgd(
             minimised = objective(epoch)
             phase = minimised.name
             training_mode(model)
-            total = 0.0
-            for batch in shuffled_batches(train, options.batch_size, generator, mirror=options.mirror, device=device):
-                with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-                    outputs = model(batch.inputs)
-                loss = minimised(batch, outputs)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+            total, seen = 0.0, 0
+            for batch in engine.batches(train, options, generator):
+                loss = minimised(batch, steps.forward(batch.inputs))
+                steps.step(loss)
                 schedule.step()
-                total += loss.item() * len(batch.index)
+                total, seen = total + loss.item() * len(batch.index), seen + len(batch.index)
+            steps.settle()
             if on_epoch is not None:
                 on_epoch()
             current = score()
             improved = best.take(model, current, epoch)
+            total, seen = processes.sum(torch.tensor([total, seen], dtype=torch.float64)).tolist()
             seconds = time.perf_counter() - began
-            history.add(EpochRecord(phase, round, epoch, total / len(train), current, seconds, improved))
+            history.add(EpochRecord(phase, round, epoch, total / seen, current, seconds, improved))
             journal.save()
     if not keep_last:
         best.weights.restore(model)

@@ -152,6 +152,8 @@ def _random_state(device: torch.device) -> dict[str, Tensor]:
 
 def _set_random_state(device: torch.device, state: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(state["cpu"])
+    if device.type not in state:  # it was on another device until now
+        return
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
     elif device.type == "mps":

@@ -271,7 +271,7 @@ class ResponsibilityTracker:
         return held_out_log_likelihood(judge, self._owners.processes)(residuals)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that `update` has learned, between two epochs: plain values and tensors, never a pickle."""
+        """Return all that is known, between two epochs or within one: plain values and tensors, never a pickle."""
         return {
             "n_samples": self.n_samples,
             "world_size": self._owners.processes.world_size,
@@ -279,6 +279,7 @@ class ResponsibilityTracker:
             "spread": self._spread,
             "residuals": self.residuals,
             "mixture": None if self._fit is None else self._fit.state_dict(),
+            "seen": self._seen.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -298,7 +299,7 @@ class ResponsibilityTracker:
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
             self._weigh()
-        self._seen = Epoch(self.n_samples, self.mirror)
+        self._seen.load_state_dict(state["seen"])
 
     def _weigh(self) -> None:
         assert self._fit is not None

@@ -1,0 +1,264 @@
+"""Residuals that stay on disk: batches of a Parquet file or folder, and of a memory map, to fit a mixture to.
+
+Both begin anew each time they are iterated over and hold one batch in memory, as `GaussianUniformMixture.fit_batches`
+asks. For speed write float32 columns without dictionary encoding, uncompressed or lightly so, in row groups of a few
+hundred thousand rows: a fit reads the file some tens of times.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.checks import check_count
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.processes import SOLO, Processes
+
+__all__ = ["ArrayBatches", "ParquetBatches"]
+
+Numbers: TypeAlias = NDArray[Any]
+
+BATCH_SIZE = 65_536
+# Of each column so many bytes are read at once, however large the row groups are.
+BUFFER = 2**20
+
+
+class ParquetBatches:
+    """Residuals (b, d) of a Parquet file, or of all the Parquet files of a folder in the order of their names.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder with files whose names end in ``.parquet``.
+    columns : sequence of str, optional
+        The coordinates, in this order: columns of numbers, in which null is a missing label. By default all columns of
+        the first file but `sample_weight`.
+    sample_weight : str, optional
+        A column of weights. Batches are then pairs (residuals, sample_weight).
+    batch_size : int
+        Rows in a batch, at most.
+    processes : Processes, default one process alone
+        Those that share the rows: of N processes, process r reads every N-th row group, from the r-th on. Write many
+        more row groups than there are processes.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The coordinates.
+    n_rows : int
+        Rows that this process reads.
+
+    Raises
+    ------
+    InvalidParameterError
+        No such file, no Parquet file in the folder, or a column that is named twice.
+    InvalidDataError
+        A file that is no Parquet file, that lacks a column, or whose column does not hold numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pa.parquet.write_table(pa.table({"x": [1.0, None, 3.0], "y": [4.0, 5.0, 6.0]}), f"{folder}/a.parquet")
+    ...     batches = ParquetBatches(folder, ["y", "x"], batch_size=2)
+    ...     print(batches.n_rows, *(batch.tolist() for batch in batches))
+    3 [[4.0, 1.0], [5.0, nan]] [[6.0, 3.0]]
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        columns: Sequence[str] | None = None,
+        *,
+        sample_weight: str | None = None,
+        batch_size: int = BATCH_SIZE,
+        processes: Processes = SOLO,
+    ) -> None:
+        self._batch_size, self._weight = check_count("batch_size", batch_size), sample_weight
+        files = _parquet_files(Path(path))
+        layouts = [_Layout(file) for file in files]
+        self.columns = tuple(columns) if columns is not None else layouts[0].all_but(sample_weight)
+        self._names = self.columns if sample_weight is None else (*self.columns, sample_weight)
+        if not self.columns or len(set(self._names)) < len(self._names):
+            twice = [name for name, count in Counter(self._names).items() if count > 1]
+            raise InvalidParameterError("columns", "names of columns, each once", columns, listing(twice))
+        # float32, the type of a network's residuals, unless a column holds more than that can.
+        types = [kind for layout in layouts for kind in layout.types(self._names)]
+        self._type = np.result_type(np.float32, *types)
+        groups = [(file, group, n) for file, each in zip(files, layouts, strict=True) for group, n in each.row_groups]
+        self._row_groups = groups[processes.rank :: processes.world_size]
+        self.n_rows = sum(n for _, _, n in self._row_groups)
+
+    def __iter__(self) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
+        """Go through the rows from the first one on."""
+        for file, row_groups in groupby(self._row_groups, key=itemgetter(0)):
+            yield from self._of_file(file, [group for _, group, _ in row_groups])
+
+    def _of_file(self, file: Path, row_groups: list[int]) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False) as parquet:
+                for batch in parquet.iter_batches(self._batch_size, row_groups, columns=list(self._names)):
+                    yield self._numbers(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise InvalidDataError(f"File {file} cannot be read to its end. Write it again. ({error})") from error
+
+    def _numbers(self, batch: Any) -> Numbers | tuple[Numbers, Numbers]:
+        # Column by column, as the file is, and as the mixture wants it: the transpose costs nothing.
+        residuals = np.empty((len(self.columns), batch.num_rows), self._type)
+        for row, name in zip(residuals, self.columns, strict=True):
+            row[:] = batch.column(name).to_numpy(zero_copy_only=False)
+        if self._weight is None:
+            return residuals.T
+        return residuals.T, np.array(batch.column(self._weight).to_numpy(zero_copy_only=False), np.float64)
+
+
+class ArrayBatches:
+    """Residuals (b, d) of an array that is too large for memory: a memory map, or a ``.npy`` file.
+
+    Pages of a map that were read count as the process's memory until the system wants them back, which it takes without
+    harm.
+
+    Parameters
+    ----------
+    array : (n, d) array, or path of one that `numpy.save` wrote
+        Such as ``numpy.load(path, mmap_mode="r")``, which is what is done with a path.
+    sample_weight : (n,) array or path, optional
+        Batches are then pairs (residuals, sample_weight).
+    batch_size : int
+        Rows in a batch, at most.
+    processes : Processes, default one process alone
+        Those that share the rows: each of N processes reads one of N runs of nearly equal length.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows that this process reads.
+
+    Raises
+    ------
+    InvalidParameterError
+        No such file.
+    InvalidDataError
+        A file that is no array of numbers, an array that is not (n, d), or weights that are not (n,).
+
+    Examples
+    --------
+    >>> batches = ArrayBatches(np.arange(6.0).reshape(3, 2), batch_size=2)
+    >>> [batch.tolist() for batch in batches]
+    [[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0]]]
+    """
+
+    def __init__(
+        self,
+        array: Numbers | str | os.PathLike[str],
+        *,
+        sample_weight: Numbers | str | os.PathLike[str] | None = None,
+        batch_size: int = BATCH_SIZE,
+        processes: Processes = SOLO,
+    ) -> None:
+        self._batch_size = check_count("batch_size", batch_size)
+        self._array = _mapped("array", array)
+        self._weight = None if sample_weight is None else _mapped("sample_weight", sample_weight)
+        if self._array.ndim != 2:
+            raise InvalidDataError(f"Residuals should have shape (n, d). Found {self._array.shape}.")
+        n = len(self._array)
+        if self._weight is not None and self._weight.shape != (n,):
+            raise InvalidDataError(
+                f"`sample_weight` should have shape ({n},), one a row. Found {tuple(self._weight.shape)}."
+            )
+        self._first, self._end = (n * rank // processes.world_size for rank in (processes.rank, processes.rank + 1))
+        self.n_rows = self._end - self._first
+
+    def __iter__(self) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
+        """Go through the rows from the first one on."""
+        for first in range(self._first, self._end, self._batch_size):
+            rows = slice(first, min(first + self._batch_size, self._end))
+            # A copy: torch wants memory that may be written to, and a map that is read only is not.
+            residuals = np.array(self._array[rows])
+            yield residuals if self._weight is None else (residuals, np.array(self._weight[rows]))
+
+
+class _Layout:
+    """What a Parquet file holds: its columns, and its row groups with their numbers of rows."""
+
+    def __init__(self, file: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._file = file
+        try:
+            with pq.ParquetFile(file) as parquet:
+                self._schema, metadata = parquet.schema_arrow, parquet.metadata
+        except (OSError, pa.ArrowException) as error:
+            raise InvalidDataError(
+                f"File {file} should be a Parquet file. It cannot be read as one: {error}"
+            ) from error
+        self.row_groups = [(i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
+
+    def all_but(self, name: str | None) -> tuple[str, ...]:
+        return tuple(each for each in self._schema.names if each != name)
+
+    def types(self, names: Sequence[str]) -> list[Any]:
+        """Return the NumPy types of these columns, or say which is missing or holds no numbers."""
+        import pyarrow as pa
+
+        missing = [name for name in names if name not in self._schema.names]
+        if missing:
+            raise InvalidDataError(
+                f"File {self._file} has no column {listing(missing)}. Found {listing(self._schema.names, most=20)}."
+            )
+        kinds = {name: self._schema.field(name).type for name in names}
+        others = [f"{n} ({kind})" for n, kind in kinds.items() if not _is_number(pa.types, kind)]
+        if others:
+            raise InvalidDataError(
+                f"Columns of file {self._file} should hold numbers. These do not: {listing(others)}. Name those that "
+                "do by `columns`."
+            )
+        return [kind.to_pandas_dtype() for kind in kinds.values()]
+
+
+def _is_number(types: Any, kind: Any) -> bool:
+    return bool(types.is_floating(kind) or types.is_integer(kind))
+
+
+def _parquet_files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InvalidParameterError("path", "a Parquet file, or a folder of them", str(path), "There is no such path.")
+    if path.is_file():
+        return [path]
+    files = sorted(path.glob("*.parquet"))
+    if not files:
+        hint = "No name in the folder ends in .parquet."
+        raise InvalidParameterError("path", "a Parquet file, or a folder of them", str(path), hint)
+    return files
+
+
+def _mapped(parameter: str, array: Numbers | str | os.PathLike[str]) -> Numbers:
+    if isinstance(array, np.ndarray):
+        return array
+    path = Path(array)
+    if not path.is_file():
+        raise InvalidParameterError(
+            parameter, "an array, or the path of a .npy file", str(path), "There is no such file."
+        )
+    try:
+        # Never a pickle: that is NumPy's own default, and of consequence.
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). {error}") from error
+    if not isinstance(loaded, np.ndarray):
+        raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). Found several (.npz).")
+    return loaded

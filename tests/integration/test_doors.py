@@ -1,0 +1,85 @@
+"""The page of the doors: its Python runs as it stands, and it is as short as it says."""
+
+import logging
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+PAGE = Path(__file__).parents[2] / "docs" / "doors.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def blocks(title):
+    """The Python under a heading."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert found, title
+    return re.findall(r"```python\n(.*?)```", found[1], flags=re.DOTALL)
+
+
+def lines(block):
+    return [line for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture
+def namespace(tmp_path, monkeypatch):
+    """What the page says is the reader's: a fifth of the labels are wrong."""
+    monkeypatch.chdir(tmp_path)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(300, 3, generator=generator)
+    y = x[:, :2] + 0.05 * torch.randn(300, 2, generator=generator)
+    y[::5] += 4 + torch.rand(60, 2, generator=generator)
+    torch.manual_seed(0)
+    network = nn.Linear(3, 2)
+    return {
+        "DataLoader": DataLoader,
+        "torch": torch,
+        "dataset": TensorDataset(x[:250], y[:250]),
+        "validation_loader": DataLoader(TensorDataset(x[250:], y[250:]), 25),
+        "network": network,
+        "model": network,
+        "optimizer": torch.optim.Adam(network.parameters(), 1e-2),
+    }
+
+
+def run(blocks, namespace):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for block in blocks:
+            exec(compile(block, str(PAGE), "exec"), namespace)
+
+
+def finds_the_wrong_labels(namespace):
+    expected = torch.zeros(250, 1, dtype=torch.bool)
+    expected[::5] = True
+    return (namespace["tracker"].flags == expected).float().mean() > 0.97
+
+
+def test_a_loop_of_your_own(namespace):
+    own = blocks("A loop of your own")
+    assert len(lines(own[0])) <= 12
+    run(own[:1], namespace)
+    assert finds_the_wrong_labels(namespace)
+    run(own[1:], namespace)
+    assert finds_the_wrong_labels(namespace)
+    assert namespace["score"] < 5
+
+
+def test_lightning(namespace):
+    pytest.importorskip("lightning")
+    own = blocks("Lightning")
+    assert len(re.findall(r"# \+", own[0])) < 10
+    run(own, namespace)
+    assert finds_the_wrong_labels(namespace)
+    run(blocks("The same training by every door"), namespace)
+    assert len(namespace["loader"]) == 4
+
+
+def test_every_link_within_the_page_leads_somewhere():
+    titles = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)", TEXT, re.M)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= titles

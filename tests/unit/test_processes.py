@@ -1,0 +1,149 @@
+"""Several processes: what they tell each other, and what they say when one of them dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from deepgum.errors import InvalidParameterError, ProcessLostError
+from deepgum.processes import SOLO, TorchProcesses, all_or_none, current
+
+WORLD = 3
+TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool)
+# Seconds that the processes may take on a busy machine: they would wait for each other for ever if they are wrong.
+LIMIT = 120
+
+
+def parts(rank: int, dtype: torch.dtype) -> list[torch.Tensor]:
+    """What a process has for each: `receiver * rank` rows, so some parts are empty."""
+    return [torch.full((receiver * rank, 2), 10 * rank + receiver).to(dtype) for receiver in range(WORLD)]
+
+
+def talk(rank: int, processes: TorchProcesses) -> dict[str, object]:
+    own = torch.tensor([[1.0, -2.0], [0.5, 4.0]]).T * (rank + 1)  # not contiguous
+    before = own.clone()
+    found = {
+        "who": (processes.rank, processes.world_size),
+        "sum": processes.sum(own),
+        "minimum": processes.minimum(own),
+        "maximum": processes.maximum(own),
+        "whole": processes.sum(torch.tensor(rank)),
+        "nothing": processes.sum(torch.zeros(0, 3)),
+        "exchanged": [processes.exchange(parts(rank, dtype)) for dtype in TYPES],
+        "untouched": torch.equal(own, before),
+    }
+    try:
+        with all_or_none(processes):
+            if rank == 1:
+                raise KeyError("a fault")
+    except (KeyError, ProcessLostError) as error:
+        found["fault"] = type(error).__name__, str(error)
+    return found
+
+
+def die(rank: int, processes: TorchProcesses) -> dict[str, object]:
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    began = time.monotonic()
+    try:
+        while True:
+            processes.sum(torch.ones(1))
+    except ProcessLostError as error:
+        return {"lost": str(error), "seconds": time.monotonic() - began}
+
+
+def main(rank: int, folder: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    processes = current()
+    assert isinstance(processes, TorchProcesses)
+    found = talk(rank, processes)
+    torch.save(found, folder / f"{rank}.pt")
+    torch.save(found | die(rank, processes), folder / f"{rank}.pt")
+
+
+@pytest.fixture(scope="module")
+def talked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
+    """Run processes of which one kills itself in the end; return what each left."""
+    folder = tmp_path_factory.mktemp("processes")
+    crew = [subprocess.Popen([sys.executable, __file__, str(rank), str(folder)]) for rank in range(WORLD)]
+    try:
+        exits = [process.wait(LIMIT) for process in crew]
+    finally:
+        for process in crew:
+            process.kill()
+            process.wait()
+    assert exits == [0, -signal.SIGKILL, 0]
+    return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD)]
+
+
+def test_processes_know_who_they_are(talked):
+    assert [found["who"] for found in talked] == [(rank, WORLD) for rank in range(WORLD)]
+
+
+def test_sums_and_ends_are_the_same_on_all_and_leave_what_was_given(talked):
+    own = torch.tensor([[1.0, 0.5], [-2.0, 4.0]])
+    for found in talked:
+        torch.testing.assert_close(found["sum"], own * 6)
+        torch.testing.assert_close(found["minimum"], torch.tensor([[1.0, 0.5], [-6.0, 4.0]]))
+        torch.testing.assert_close(found["maximum"], torch.tensor([[3.0, 1.5], [-2.0, 12.0]]))
+        assert found["whole"].item() == 3
+        assert found["nothing"].shape == (0, 3)
+        assert found["untouched"]
+
+
+def test_an_exchange_transposes_senders_and_receivers(talked):
+    for receiver, found in enumerate(talked):
+        for dtype, arrived in zip(TYPES, found["exchanged"], strict=True):
+            assert len(arrived) == WORLD
+            for sender, part in enumerate(arrived):
+                assert part.dtype == dtype
+                assert torch.equal(part, parts(sender, dtype)[receiver])
+
+
+def test_an_error_of_one_process_ends_all(talked):
+    assert talked[1]["fault"] == ("KeyError", "'a fault'")
+    for rank in (0, 2):
+        kind, message = talked[rank]["fault"]
+        assert kind == "ProcessLostError"
+        assert "1 met an error" in message
+
+
+def test_a_process_that_is_killed_ends_the_others_with_a_message(talked):
+    for rank in (0, 2):
+        assert f"Process {rank} of 3 lost another one" in talked[rank]["lost"]
+        assert "start all of them again" in talked[rank]["lost"]
+        assert "checkpoint" in talked[rank]["lost"]
+        assert talked[rank]["seconds"] < LIMIT
+
+
+def test_one_process_alone_tells_itself():
+    values = torch.tensor([1.0, -2.0])
+    for told in (SOLO.sum(values), SOLO.minimum(values), SOLO.maximum(values), *SOLO.exchange([values])):
+        assert torch.equal(told, values)
+        assert told.data_ptr() != values.data_ptr()
+    assert (SOLO.rank, SOLO.world_size) == (0, 1)
+    assert current() is SOLO
+
+
+def test_an_exchange_says_what_is_wrong_with_its_parts():
+    with pytest.raises(InvalidParameterError, match=r"one tensor a process, 1 of them. Found `parts = 2`"):
+        SOLO.exchange([torch.zeros(1), torch.zeros(1)])
+    with pytest.raises(InvalidParameterError, match="tensors of rows"):
+        SOLO.exchange([torch.tensor(1.0)])
+
+
+def test_without_a_group_there_is_a_hint():
+    with pytest.raises(InvalidParameterError, match=r"init_process_group.*SOLO"):
+        TorchProcesses()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
