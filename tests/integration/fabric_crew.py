@@ -16,7 +16,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 import deepgum.training.fabric as engine_module
-import deepgum.training.interleaved as interleaved
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMError
@@ -44,7 +43,10 @@ def serve(task: str, rank: int, world_size: int, folder: str, arguments: dict[st
         from lightning_fabric import Fabric
     torch.set_num_threads(1)
     place = Path(folder)
-    os.environ["LOCAL_RANK"] = str(rank)  # as the Fabric's own launcher says it
+    # As the Fabric's own launcher says it, or torchrun.
+    names = ["LOCAL_RANK", *(["RANK"] if arguments.pop("torchrun", False) else [])]
+    os.environ.update(dict.fromkeys(names, str(rank)))
+    os.environ.update(GROUP_RANK="0", WORLD_SIZE=str(world_size), LOCAL_WORLD_SIZE=str(world_size))
     dist.init_process_group("gloo", init_method=f"file://{place}/meet", rank=rank, world_size=world_size)
     precision = arguments.pop("precision", "32-true")
     strategy = "ddp" if world_size > 1 else "auto"
@@ -116,7 +118,7 @@ def train(
 
 
 def follow(fabric: Fabric, folder: Path) -> dict[str, Any]:
-    """Show a network that does not learn the shuffled samples for some epochs; return what is known of them after each."""
+    """Show shuffled samples to a network that does not learn; return what is known of them after each epoch."""
     data = images(51)
     torch.manual_seed(0)
     still = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
@@ -200,7 +202,6 @@ MOMENTS: dict[str, tuple[int, Any, str]] = {
     "weights": (12, ResponsibilityTracker, "loss"),
     "update": (3, ResponsibilityTracker, "update"),
     "score": (2, ResponsibilityTracker, "score"),
-    "residuals": (2, interleaved, "compute_residuals"),
     "save": (2, Checkpoint, "save"),
 }
 
@@ -209,7 +210,7 @@ def lose(fabric: Fabric, folder: Path, *, moment: str, **more: Any) -> dict[str,
     """Train, and let the last process be killed at a moment."""
     if fabric.global_rank == fabric.world_size - 1:
         count, owner, name = MOMENTS[moment]
-        at_call(1 if moment == "residuals" else count, die, owner, name)
+        at_call(count, die, owner, name)
     return train(fabric, folder, normalised=True, checkpoint="run.safetensors", **more)
 
 
@@ -246,13 +247,9 @@ def stand_still(fabric: Fabric, folder: Path, *, moment: str, **more: Any) -> di
 
 def differ(fabric: Fabric, folder: Path, *, what: str) -> dict[str, Any]:
     """Train with something that is another one in each process."""
-    rank = fabric.global_rank
-    given: dict[str, Any] = {
-        "model": network(seed=rank if what == "model" else 0),
-        "seed": rank if what == "seed" else 0,
-    }
-    given["train"] = table(N, seed=rank if what == "train" else 0)
-    fit_deepgum(**given, validation=table(HELD_OUT, seed=1), options=OPTIONS, sgd=SGD, fabric=fabric)
+    seeds = dict.fromkeys(("model", "seed", "train"), 0) | {what: fabric.global_rank}
+    model, data, held_out = network(seed=seeds["model"]), table(N, seeds["train"]), table(HELD_OUT, seed=1)
+    fit_deepgum(model, data, held_out, options=OPTIONS, sgd=SGD, seed=seeds["seed"], fabric=fabric)
     return {}
 
 
@@ -264,10 +261,7 @@ def refuse(fabric: Fabric, folder: Path) -> dict[str, Any]:
         "alternate": {"options": DeepGUMOptions.preset("alternate")},
         "odd batch": {"sgd": replace(SGD, batch_size=21)},
         "small batch": {"sgd": replace(SGD, batch_size=2)},
-        "few": {
-            "validation": table(1, seed=1),
-            "options": replace(OPTIONS, groups="coordinate", covariance_type="diag"),
-        },
+        "few": {"validation": table(3, seed=1)},
         "no fabric": {"fabric": "ddp"},
         "half": {"fabric": Other(precision="16-true", **one)},
         "set up": {"model": fabric.setup(network())},

@@ -5,9 +5,10 @@ found from the highest down: a histogram of the next few bits, among the residua
 says what they are. Histograms add over batches and over processes; no residual is kept. The answer is a residual, to
 the last bit, and the same however the samples are divided.
 
-Memory, and the message of one pass, is 8 bytes for each bin: g k 2^b, at most 16 MiB where g k is below 8,192, at b
-bits a pass; b is 17 for up to 16 coordinates. The passes are ceil(63 / b); where all residuals are float32 numbers,
-whose last 29 bits are 0 in float64, they are ceil(34 / b): 2 instead of 4 for up to 16 coordinates.
+Memory, and the message of one pass, is 8 bytes for each of g k 2^b bins at b bits a pass, 16 MiB at most where g k is
+below 8,192. Of many residuals b is 17 for up to 16 coordinates and 13 for 200; of few, where passes are cheap, it is
+smaller. The passes are ceil(63 / b); where all residuals are float32 numbers, whose last 29 bits are 0 in float64, they
+are ceil(34 / b): 2 instead of 4 for up to 16 coordinates.
 """
 
 from __future__ import annotations
@@ -58,13 +59,15 @@ def weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Quantiles:
     return quantile
 
 
-def streamed_quantiles(pieces: Iterable[Piece], processes: Processes, nothing: Tensor, *, single: bool) -> Quantiles:
-    """Quantiles of |residual| over all pieces and processes; `single` says that all are float32 numbers.
+def streamed_quantiles(
+    pieces: Iterable[Piece], processes: Processes, nothing: Tensor, n: int, *, single: bool
+) -> Quantiles:
+    """Quantiles of |residual| over all pieces and processes, of n samples; `single`: all are float32 numbers.
 
     `nothing` is (g, k, 0). A coordinate without a residual has the quantile 0.
     """
     low = LOW_BITS if single else 0
-    step = bits_of_a_pass(nothing.shape[0] * nothing.shape[1])
+    step = bits_of_a_pass(nothing.shape[0] * nothing.shape[1], n)
 
     def quantile(probability: float) -> Tensor:
         known = nothing.new_zeros(nothing.shape[:2], dtype=torch.int64)
@@ -90,16 +93,17 @@ def streamed_quantiles(pieces: Iterable[Piece], processes: Processes, nothing: T
     return quantile
 
 
-def bits_of_a_pass(coordinates: int) -> int:
-    """Return how many bits a pass finds, so that the histograms of so many coordinates stay small.
+def bits_of_a_pass(coordinates: int, n: int) -> int:
+    """Return how many bits a pass finds: fewer of many coordinates, and no more bins each than samples.
 
     Examples
     --------
-    >>> [bits_of_a_pass(coordinates) for coordinates in (10, 136, 100_000)]
-    [17, 13, 8]
+    >>> [bits_of_a_pass(coordinates, 10**6) for coordinates in (10, 136, 100_000)], bits_of_a_pass(10, 1000)
+    ([17, 13, 8], 9)
     """
     least, most = BITS
-    return max(least, min(most, (MOST_BINS // coordinates).bit_length() - 1))
+    bins = min(MOST_BINS // coordinates, n)
+    return max(least, min(most, bins.bit_length() - 1))
 
 
 def _count(values: Tensor, weight: Tensor | None, known: Tensor, unknown: int, histogram: Tensor) -> None:
@@ -113,4 +117,4 @@ def _count(values: Tensor, weight: Tensor | None, known: Tensor, unknown: int, h
         # To add nothing for the others is faster than to leave them out.
         terms = inside.to(values.dtype) if weight is None else inside * weight[chunk]
         index = (bits >> unknown & bins - 1).add_(first).mul_(inside)
-        histogram.view(-1).scatter_add_(0, index.view(-1), terms.view(-1))
+        histogram.view(-1).scatter_add_(0, index.flatten(), terms.flatten())

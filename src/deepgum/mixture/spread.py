@@ -80,9 +80,11 @@ def spread_over(pieces: Iterable[Piece], processes: Processes, nothing: Tensor) 
         sums = tuple(one + another for one, another in zip(sums, part, strict=True))
         ends = ends.maximum(_ends(values, seen))
         beyond_single = beyond_single.maximum(((values.float() != values) & seen).any())
+    sums, ends = add_up(sums, processes), processes.maximum(ends)
     single = not bool(processes.maximum(beyond_single))
-    quantiles = streamed_quantiles(pieces, processes, nothing, single=single)
-    return _spread(add_up(sums, processes), processes.maximum(ends), quantiles)
+    n = int(sums[3].max())
+    quantiles = streamed_quantiles(pieces, processes, nothing, n, single=single)
+    return _spread(sums, ends, quantiles)
 
 
 def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
