@@ -42,7 +42,9 @@ def together(world_size: int, threads: int, task: Callable[[Path, int], Any]) ->
                 status = 1
                 try:
                     torch.set_num_threads(threads)
-                    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world_size)
+                    dist.init_process_group(
+                        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world_size
+                    )
                     (folder / f"{rank}.json").write_text(json.dumps(task(folder, rank)))
                     status = 0
                 finally:

@@ -280,7 +280,8 @@ class Half:
         self.file.flush()
         at("a checkpoint that is not in its place")
 
-real_replacing, real_add, real_save, real_finish = checkpoint.replacing, History.add, Journal.save, RunFolder.finish
+real_replacing, real_add, real_save = checkpoint.replacing, History.add, Journal.save
+real_claim, real_finish = RunFolder.claim, RunFolder.finish
 
 @contextmanager
 def replacing(*arguments):
@@ -295,13 +296,18 @@ def save(self):
     real_save(self)
     at("a checkpoint")
 
+def claim(self):
+    real_claim(self)
+    at("a claim")
+
 def finish(self, metrics):
     at("all files but the last")
     real_finish(self, metrics)
     at("the end")
 
 report.draw_run = lambda folder: []
-checkpoint.replacing, History.add, Journal.save, RunFolder.finish = replacing, add, save, finish
+checkpoint.replacing, History.add, Journal.save = replacing, add, save
+RunFolder.claim, RunFolder.finish = claim, finish
 main([str(part) for part in ARGUMENTS], standalone_mode=False)
 '''
 
@@ -312,6 +318,7 @@ MOMENTS = (
     ("a checkpoint that is not in its place", 2),
     ("a checkpoint", 1),
     ("an epoch", 2),
+    ("a claim", 1),
     ("a round", 1),
     ("all files but the last", 1),
     ("the end", 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -196,6 +197,13 @@ def test_weights_are_the_whole_state_and_say_where_they_come_from(tmp_path: Path
     assert torch.equal(predict(fresh, GREY), predict(model, GREY))
     with safe_open(path, "pt") as file:
         assert file.metadata()["deepgum.run"] == "abc"
+
+
+def test_the_python_of_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    exec(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[-1], {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network.onnx", "weights.safetensors"]
 
 
 def test_a_file_is_replaced_only_when_asked_for(tmp_path: Path) -> None:

@@ -156,6 +156,11 @@ def test_posteriors_have_a_row_a_sample_and_group(tmp_path):
     np.testing.assert_array_equal(again.true_outliers, posteriors.true_outliers)
 
 
+def test_the_title_of_a_run_says_what_was_deleted():
+    assert KEY.about == ""
+    assert replace(KEY, shared={**KEY.shared, "missing": 0.2}).about == "20 % of labels deleted"
+
+
 def test_a_run_with_deleted_labels_stands_beside_the_one_without(tmp_path):
     path, records = tmp_path / "results.jsonl", [RECORD, replace(RECORD, missing=0.2)]
     for record in records:

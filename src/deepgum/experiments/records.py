@@ -70,8 +70,9 @@ class RunKey:
 
     @property
     def about(self) -> str:
-        """What a title says besides; nothing, as runs of one comparison differ in what is named above."""
-        return ""
+        """What a title says besides; runs of one comparison differ in what is named above."""
+        missing = self.shared.get("missing")
+        return f"{100 * missing:g} % of labels deleted" if missing else ""
 
     @property
     def stem(self) -> str:

@@ -76,11 +76,12 @@ def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 class _Packer:
+    """Names tensors by their `id`, which is theirs for as long as the state that holds them lives."""
+
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self._names: dict[int, str] = {}
         self._storages: set[int] = set()
-        self._held: list[Tensor] = []
 
     def pack(self, value: Any, where: str) -> Any:
         match value:
@@ -118,5 +119,4 @@ class _Packer:
             self._storages.add(whole.untyped_storage().data_ptr())
             self._names[id(tensor)] = name = str(len(self.tensors))
             self.tensors[name] = whole
-            self._held.append(tensor)  # an id belongs to its tensor only while that lives
         return self._names[id(tensor)]

@@ -134,11 +134,12 @@ def widened(mixture: GaussianUniformMixture, factor: float) -> GaussianUniformMi
 
 
 def coordinate_weights(mixture: GaussianUniformMixture, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
-    """Return weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
+    """Return weights (n, d) of residuals (n, d): from the least weight to 1, by the group's responsibility."""
     group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
     for group, coordinates in enumerate(mixture.partition_):
         group_of[list(coordinates)] = group
-    return mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
+    certain = mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
+    return certain if options.floor == 0 else options.floor + (1 - options.floor) * certain
 
 
 def em_rows(residuals: Tensor, options: DeepGUMOptions) -> int:

@@ -1,0 +1,138 @@
+"""`kill -9` at random moments of `deepgum fit`, after each the same command again: do the bytes stay the same?
+
+OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py --kills 20
+
+Trains on digits, two in five corners of which are moved, once without a kill; then, for each kill, anew in a folder of its
+own: killed at a moment drawn uniformly from the time that the first run took, from the start of Python to its end, and
+begun again until it is through. Prints a line a kill (when, from where it went on, whether the kill left half a file behind,
+whether all final files are the same) and a last line. Compared are the network, posteriors, predictions, images,
+configuration, scores and history, the last two without wall times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from deepgum.experiments.run_folder import RunFolder
+
+CONFIG = """
+seed = 0
+
+[data]
+name = "digits"
+image_size = 24
+train_size = {samples}
+
+[method]
+name = "deepgum"
+options = {{ schedule = "{schedule}" }}
+
+[corruption]
+noise = "l-ugo"
+rate = 0.4
+
+[training]
+schedule = "cosine"
+epochs_max = {epochs}
+"""
+
+
+class Command:
+    """`deepgum fit` of one configuration."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+
+    def start(self, out: Path) -> subprocess.Popen[str]:
+        """Return the process, in a folder that is new or holds what an earlier one has left."""
+        command = [sys.executable, "-m", "deepgum", "fit", self.config, "--out", out, "--threads", "1"]
+        return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def finish(self, out: Path) -> str:
+        """Run to the end, and return what is printed."""
+        process = self.start(out)
+        printed, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(printed)
+        return printed
+
+    def kill_at(self, out: Path, moment: float) -> bool:
+        """Kill the process after so many seconds; return whether there was still one to kill."""
+        process = self.start(out)
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return process.returncode == -signal.SIGKILL
+
+
+def final(out: Path) -> dict[str, Any]:
+    """Return what a run has made, without wall times and the environment."""
+    folder = RunFolder(out)
+    files = {path.name: path.read_bytes() for path in out.iterdir() if path.suffix not in (".png", ".svg")}
+    for name in ("environment.json", "metrics.json", "history.jsonl"):
+        del files[name]
+    files.pop(".lock", None)
+    lines = [json.loads(line) for line in folder.history_file.read_text().splitlines()]
+    metrics = json.loads(folder.metrics_file.read_text())
+    return files | {"history": [line | {"seconds": 0} for line in lines], "metrics": metrics | {"seconds": 0}}
+
+
+def kills(command: Command, folder: Path, number: int, generator: random.Random) -> int:
+    """Kill and go on so many times, and return how often the final files were the same."""
+    began = time.perf_counter()
+    command.finish(folder / "whole")
+    whole = time.perf_counter() - began
+    expected = final(folder / "whole")
+    print(f"  without a kill: {whole:.1f} s, {expected['metrics']['epochs']} epochs, {len(expected)} files", flush=True)
+    equal = done = 0
+    while done < number:
+        out, moment = folder / "killed", whole * generator.random()
+        for left in out.glob("*") if out.is_dir() else ():
+            left.unlink()
+        if not command.kill_at(out, moment):
+            print(f"  {moment:6.1f} s: it was through before", flush=True)
+            continue
+        done += 1
+        half = sum(path.suffix in (".tmp", ".partial") for path in out.glob(".*")) if out.is_dir() else 0
+        went_on = re.search(r"going on after (.*)\.", command.finish(out))
+        same = final(out) == expected
+        equal += same
+        where = f"went on after {went_on[1]}" if went_on else "began again"
+        print(f"  {moment:6.1f} s: {where}; {half} half-written; {'equal' if same else 'DIFFERENT'}", flush=True)
+    return equal
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, help="of each schedule")
+    parser.add_argument("--schedules", default="interleaved,alternate", help="of EM, with commas between them")
+    parser.add_argument("--samples", type=int, default=600)
+    parser.add_argument("--epochs", type=int, default=24, help="the most of one run of SGD")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    arguments = parser.parse_args()
+    wrong = 0
+    for schedule in arguments.schedules.split(","):
+        print(schedule)
+        with tempfile.TemporaryDirectory() as name:
+            config = Path(name) / "run.toml"
+            config.write_text(CONFIG.format(schedule=schedule, samples=arguments.samples, epochs=arguments.epochs))
+            equal = kills(Command(config), Path(name), arguments.kills, random.Random(arguments.seed))
+        print(f"{schedule}: {equal} of {arguments.kills} runs that were killed ended with the same bytes")
+        wrong += arguments.kills - equal
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
