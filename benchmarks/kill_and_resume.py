@@ -2,11 +2,11 @@
 
 OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py --kills 20
 
-Trains on digits, two in five corners of which are moved, once without a kill; then, for each kill, anew in a folder of its
-own: killed at a moment drawn uniformly from the time that the first run took, from the start of Python to its end, and
-begun again until it is through. Prints a line a kill (when, from where it went on, whether the kill left half a file behind,
-whether all final files are the same) and a last line. Compared are the network, posteriors, predictions, images,
-configuration, scores and history, the last two without wall times.
+Trains on digits, two in five corners of which are moved, once without a kill; then, for each kill, anew in a folder of
+its own: killed at a moment drawn uniformly from the time that the first run took, from the start of Python to its end,
+and begun again until it is through. Prints a line a kill (when, from where it went on, whether the kill left half a
+file behind, whether all final files are the same) and a last line. Compared are the network, posteriors, predictions,
+images, configuration, scores and history, the last two without wall times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ train_size = {samples}
 
 [method]
 name = "deepgum"
-options = {{ schedule = "{schedule}" }}
+options = {{ schedule = "{schedule}", rounds_max = 2 }}
 
 [corruption]
 noise = "l-ugo"

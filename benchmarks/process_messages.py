@@ -8,7 +8,7 @@ Starts processes of one thread each that talk by gloo over the loopback, and pri
 - the messages of each kind that a step, an update (of so many EM iterations) and a score take;
 - the bytes that a process keeps of a sample between the epochs, in an epoch, and at the height of an update (Linux).
 
-    OMP_NUM_THREADS=1 python benchmarks/process_messages.py --processes 2 --samples 1000000
+    OMP_NUM_THREADS=1 python benchmarks/process_messages.py --processes 2
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ def measure(arguments: argparse.Namespace, folder: Path, rank: int) -> dict[str,
             times.append(time.perf_counter() - began)
         return min(times)
 
-    figures: dict[str, Any] = {"memory": memory(n // world_size, options)} if sys.platform == "linux" else {}
+    figures: dict[str, Any] = {}
+    if sys.platform == "linux":
+        memory(1000, options)  # all code is loaded
+        figures["memory"] = memory(n // world_size, options)
     small, large = torch.zeros(200, dtype=torch.float64), torch.zeros(2**21, dtype=torch.float64)
     figures["small all-reduce"] = seconds(lambda: [processes.sum(small) for _ in range(20)]) / 20
     figures["16 MiB all-reduce"] = seconds(lambda: processes.sum(large))
@@ -147,10 +150,10 @@ def main() -> None:
     """Print the figures of the first process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--samples", type=int, default=MEGA, help="of all processes together, of ten coordinates")
+    parser.add_argument("--samples", type=int, default=400_000, help="of all processes together, of ten coordinates")
     parser.add_argument("--groups", choices=["sample", "landmark", "coordinate"], default="landmark")
     parser.add_argument("--batch", type=int, default=256, help="of all processes together")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     figures = together(arguments.processes, 1, lambda folder, rank: measure(arguments, folder, rank))[0]
     millions = arguments.samples / arguments.processes / MEGA

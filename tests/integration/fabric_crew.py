@@ -117,13 +117,26 @@ def train(
     return outcome(fit_deepgum(network(normalised), data, table(HELD_OUT, seed=1), **arguments), data)
 
 
+def dice(fabric: Fabric, folder: Path) -> dict[str, Any]:
+    """Train, and return what dropout would draw at the first step."""
+    drawn: list[Tensor] = []
+
+    def draw() -> None:
+        with torch.random.fork_rng():
+            drawn.append(torch.rand(5))
+
+    at_call(1, draw, engine_module._FabricSteps, "forward")
+    train(fabric, folder)
+    return {"drawn": drawn[0]}
+
+
 def follow(fabric: Fabric, folder: Path) -> dict[str, Any]:
     """Show shuffled samples to a network that does not learn; return what is known of them after each epoch."""
     data = images(51)
     torch.manual_seed(0)
     still = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
     engine = FabricEngine(fabric)
-    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", widening=1.0)
+    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", widening=1.0, least_weight=0.0)
     tracker = ResponsibilityTracker(
         len(data), options=options, targets=data.targets, mirror=data.mirror, processes=engine.processes
     )
@@ -278,6 +291,7 @@ def refuse(fabric: Fabric, folder: Path) -> dict[str, Any]:
 
 
 TASKS = {
+    "dice": dice,
     "differ": differ,
     "refuse": refuse,
     "fail": fail,

@@ -113,6 +113,11 @@ def test_a_fabric_of_one_device_is_plain_torch_to_the_last_bit(tmp_path: Path) -
     assert same(with_fabric, without)
 
 
+def test_dropout_is_another_one_in_each_process(tmp_path: Path) -> None:
+    one, other = Crew(tmp_path, "dice").join()
+    assert not torch.equal(one["drawn"], other["drawn"])
+
+
 @pytest.mark.parametrize("groups", ["sample", "coordinate"])
 def test_the_mixture_of_two_processes_is_that_of_one(tmp_path: Path, groups: str) -> None:
     together, (alone,) = (Crew(tmp_path, "fit_mixture", world, groups=groups).join() for world in (2, 1))

@@ -14,7 +14,8 @@ from deepgum.losses import L1, Cauchy
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.scale import mad_scale
 from deepgum.training import DeepGUMOptions, SGDOptions, fit_deepgum
-from deepgum.training.tracker import CAUCHY_SHARE, WARMUP_EPOCHS, ResponsibilityTracker
+from deepgum.training.named_loss import CAUCHY_SHARE
+from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 
 N, D = 200, 4
 
@@ -421,3 +422,32 @@ def test_a_loop_of_ones_own_gives_the_same_network_and_the_same_posteriors() -> 
     with torch.no_grad():
         torch.testing.assert_close(model(x), result.model(x), rtol=0, atol=1e-6)
     torch.testing.assert_close(tracker.responsibilities, result.responsibilities, rtol=0, atol=1e-6)
+
+
+def test_a_label_that_is_missing_is_never_flagged() -> None:
+    residuals = residuals_of(wrong=0.7)
+    residuals[::4] = torch.nan
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
+    assert float(tracker.responsibilities[0]) < 0.5  # the prior
+    assert not tracker.flags[::4].any()
+    assert tracker.flags[:, 0].equal((tracker.responsibilities[:, 0] < 0.5) & ~residuals.isnan().any(dim=1))
+
+
+def test_the_first_losss_scale_is_that_of_the_first_batch_with_labels() -> None:
+    targets = 0.01 * torch.randn(N, D, generator=torch.Generator().manual_seed(1))
+    targets[:20] = torch.nan
+    targets[20:40, 0] = torch.nan
+    tracker = ResponsibilityTracker(N)
+    for rows in (slice(0, 20), slice(20, 40)):
+        found = tracker.loss(torch.zeros(20, D), targets[rows], torch.arange(N)[rows])
+    scale = CAUCHY_SHARE * mad_scale(targets[20:40, 1:]).median().item()
+    torch.testing.assert_close(found, Cauchy(scale)(targets[20:40]))
+
+
+def test_a_short_training_has_a_short_warm_up_and_one_that_is_too_long_is_refused() -> None:
+    train, validation, _ = line()
+    short = SGDOptions(learning_rate=0.1, epochs_max=4, schedule="cosine")
+    result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=short)
+    assert [record.phase for record in result.history.epochs] == ["cauchy"] * 2 + ["weighted l1"] * 2
+    with pytest.raises(InvalidParameterError, match="`warmup_epochs` should be at most `epochs_max = 4`"):
+        fit_deepgum(network(), train, validation, options=DeepGUMOptions(warmup_epochs=5), sgd=short)

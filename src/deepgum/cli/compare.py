@@ -91,7 +91,8 @@ def compare(
 
     Writes DIR/results.jsonl, one line a run, and DIR/posteriors/, a table a run with a line for each
     sample and group. Stop it with Ctrl-C and start it again with the same options: finished runs are not
-    repeated, and the one that was stopped goes on after its last completed epoch. Options of the grid (noise, rate, methods, seed) may change in between, others may not.
+    repeated, and the one that was stopped goes on after its last completed epoch. Options of the grid
+    (noise, rate, methods, seed) may change in between, others may not.
 
     \b
     Methods:

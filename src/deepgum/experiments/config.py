@@ -24,7 +24,7 @@ __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "Run
 GROUPS = ("sample", "landmark", "coordinate")
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
-LATER = {"schedule": "alternate", "widening": 1.0}
+LATER = {"schedule": "alternate", "widening": 1.0, "least_weight": 0.0}
 """Options of methods that came later, and what was done before there was a choice."""
 
 

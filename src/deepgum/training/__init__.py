@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "History",
     "Method",
+    "ResponsibilityTracker",
     "Resumed",
     "RoundRecord",
     "SGDOptions",

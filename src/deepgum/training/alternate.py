@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.losses import Cauchy, Loss, get_loss
-from deepgum.scale import mad_scale
+from deepgum.losses import Loss
 from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.history import History
 from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
+from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY, minimised
 from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult
@@ -27,9 +27,6 @@ from deepgum.training.snapshot import restore_round, round_state
 from deepgum.training.weights import Weights
 
 __all__ = ["fit_alternate"]
-
-CAUCHY_SHARE = 0.25
-"""Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
 
 
 @dataclass
@@ -113,7 +110,7 @@ def fit_alternate(
         model=model.eval(),
         residuals=returned.residuals,
         responsibilities=responsibilities,
-        flags=responsibilities < 0.5,
+        flags=returned.flags,
         mixture=returned.mixture,
         history=history,
         seconds=journal.seconds,
@@ -156,9 +153,4 @@ def _train(
 
 
 def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss | str:
-    if name == CROSS_ENTROPY:
-        return name
-    if name != "cauchy":
-        return get_loss(name)
-    spread = mad_scale(train.targets).median().item()
-    return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)
+    return name if name == CROSS_ENTROPY else named_loss(name, options, label_spread(train.targets))

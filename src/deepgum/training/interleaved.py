@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from deepgum.data.batches import Batch
 from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidParameterError
 from deepgum.residuals import compute_residuals
 from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.engine import LOCAL, Engine
@@ -21,7 +22,7 @@ from deepgum.training.options import DeepGUMOptions, SGDOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.sgd import run_sgd
 from deepgum.training.shared_checkpoint import SharedCheckpoint
-from deepgum.training.tracker import ResponsibilityTracker
+from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 
 __all__ = ["fit_interleaved"]
 
@@ -44,6 +45,16 @@ class _Tracked:
         return self.tracker.loss(outputs, batch.targets, batch.index, mirrored=mirrored)
 
 
+def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
+    """Spell the warm-up out: in a short training at most half of it."""
+    if options.warmup_epochs is None:
+        return replace(options, warmup_epochs=max(1, min(WARMUP_EPOCHS, epochs // 2)))
+    if options.warmup_epochs > epochs:
+        hint = "The mixture begins when the warm-up ends."
+        raise InvalidParameterError("warmup_epochs", f"at most `epochs_max = {epochs}`", options.warmup_epochs, hint)
+    return options
+
+
 def fit_interleaved(
     model: nn.Module,
     train: RegressionData,
@@ -56,7 +67,14 @@ def fit_interleaved(
     checkpoint: Path | None = None,
     engine: Engine = LOCAL,
 ) -> TrainingResult:
-    """Train in one run of SGD on what `fit_deepgum`, which describes the parameters, has checked."""
+    """Train in one run of SGD on what `fit_deepgum`, which describes the parameters, has checked.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the warm-up is longer than the training.
+    """
+    options = _with_warmup(options, sgd.epochs_max)
     kept: Checkpoint | SharedCheckpoint | None = None
     processes = engine.processes
     if checkpoint is not None:

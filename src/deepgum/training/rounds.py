@@ -85,20 +85,32 @@ class Round:
         """Of the training set, (n, g)."""
         return self.mixture.responsibilities(self.residuals)
 
+    @property
+    def flags(self) -> Tensor:
+        """Which labels of the training set (n, g) are probably wrong."""
+        return flags_of(self.mixture, self.residuals, self.responsibilities)
+
     def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
         """Weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
         return coordinate_weights(self.mixture, residuals, options)
 
     def flagged_shares(self) -> Tensor:
         """Share (g,) of each group's observed training samples whose responsibility is below 1/2."""
-        flagged = self.responsibilities < 0.5
-        columns = [self.residuals[:, list(group)] for group in self.mixture.partition_]
-        observed = torch.stack([~part.isnan().all(dim=1) for part in columns], dim=1)
-        return (flagged & observed).sum(dim=0) / observed.sum(dim=0).clamp(min=1)
+        return self.flags.sum(dim=0) / labelled(self.mixture, self.residuals).sum(dim=0).clamp(min=1)
 
     def record(self, round: int, score: float, since: float) -> RoundRecord:
         """Return the record of the round; `since` is when taking stock began."""
-        return mixture_record(self.mixture, (self.responsibilities < 0.5).sum(dim=0), round, score, since)
+        return mixture_record(self.mixture, self.flags.sum(dim=0), round, score, since)
+
+
+def labelled(mixture: GaussianUniformMixture, residuals: Tensor) -> Tensor:
+    """Return where a group (n, g) has any label at all."""
+    return torch.stack([~residuals[:, list(group)].isnan().all(dim=1) for group in mixture.partition_], dim=1)
+
+
+def flags_of(mixture: GaussianUniformMixture, residuals: Tensor, responsibilities: Tensor) -> Tensor:
+    """Return which labels (n, g) are probably wrong; one that is missing, whose responsibility is the prior, is not."""
+    return (responsibilities < 0.5) & labelled(mixture, residuals)
 
 
 def mixture_record(

@@ -13,22 +13,26 @@ from torch import Tensor
 from deepgum.checks import check_count
 from deepgum.data.mirror import Mirror
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError, InvalidParameterError, NotFittedError
-from deepgum.losses import Cauchy, Loss, get_loss
+from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import SOLO, Processes
-from deepgum.scale import mad_scale
 from deepgum.training.criterion import held_out_log_likelihood
 from deepgum.training.epoch import Epoch, check_batch, check_finite, check_index
 from deepgum.training.history import RoundRecord
+from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.owners import Owners
-from deepgum.training.rounds import SCORE_TOL, coordinate_weights, mixture_record, unfitted_mixture, widened
+from deepgum.training.rounds import (
+    SCORE_TOL,
+    coordinate_weights,
+    flags_of,
+    mixture_record,
+    unfitted_mixture,
+    widened,
+)
 
-__all__ = ["CAUCHY_SHARE", "WARMUP_EPOCHS", "ResponsibilityTracker", "loss_by_name"]
-
-CAUCHY_SHARE = 0.25
-"""Scale of the Cauchy loss as a share of the labels' spread: well inside it, and not so far in that nothing pulls."""
+__all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
 WARMUP_EPOCHS = 5
 """Epochs of the robust first loss, before residuals can tell right labels from wrong ones."""
@@ -124,7 +128,7 @@ class ResponsibilityTracker:
         self._given_weight = None if sample_weight is None else sample_weight.cpu()
         self._responsibilities: Tensor | None = None
         self._label_weights: Tensor | None = None
-        self._spread = None if targets is None else _spread(targets)
+        self._spread = None if targets is None else label_spread(_columns(targets))
         self._seen = Epoch(n_samples, mirror)
         self.join(processes)
 
@@ -176,8 +180,10 @@ class ResponsibilityTracker:
 
     @property
     def flags(self) -> Tensor:
-        """Which labels (m, g) are probably wrong: their responsibility is below 1/2."""
-        return self.responsibilities < 0.5
+        """Which labels (m, g) are probably wrong: there is one, and its responsibility is below 1/2."""
+        assert self.residuals is not None
+        assert self.mixture is not None
+        return flags_of(self.mixture, self.residuals, self.responsibilities)
 
     def loss(
         self, predictions: Tensor, targets: Tensor, index: Tensor | None = None, *, mirrored: Tensor | None = None
@@ -251,7 +257,7 @@ class ResponsibilityTracker:
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             self._fit.fit(self.residuals, self._sample_weight, processes=self._owners.processes)
         self._weigh()
-        flagged = self._owners.processes.sum((self.responsibilities < 0.5).sum(dim=0))
+        flagged = self._owners.processes.sum(self.flags.sum(dim=0))
         assert self.mixture is not None
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
@@ -321,19 +327,14 @@ class ResponsibilityTracker:
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
-            processes = self._owners.processes
-            spread = torch.tensor(_spread(targets), dtype=torch.float64)
-            self._spread = processes.sum(spread).item() / processes.world_size
+            # Of the first batch that has labels, the mean over processes.
+            own = label_spread(targets)
+            given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
+            total, count = self._owners.processes.sum(given).tolist()
+            self._spread = total / count if count else None
         name = self.options.first_loss if self._label_weights is None else self.options.weighted_loss
-        return loss_by_name(name, self.options, self._spread)
+        return named_loss(name, self.options, self._spread)
 
 
-def loss_by_name(name: str, options: DeepGUMOptions, spread: float) -> Loss:
-    """Return a loss of residuals, for labels of that spread."""
-    if name != "cauchy":
-        return get_loss(name)
-    return Cauchy(CAUCHY_SHARE * spread if options.cauchy_scale is None else options.cauchy_scale)
-
-
-def _spread(targets: Tensor) -> float:
-    return mad_scale(targets[:, None] if targets.ndim == 1 else targets).median().item()
+def _columns(targets: Tensor) -> Tensor:
+    return targets[:, None] if targets.ndim == 1 else targets

@@ -1,7 +1,6 @@
-"""A trained network and its posteriors as files for other programs: safetensors, ONNX, Parquet, CSV.
+"""A network in ONNX, which runs without Python and without this library.
 
-A network in ONNX runs without Python and without this library. It is compared with the network itself, on random inputs
-and batches of two sizes, before its file is put in place.
+It is compared with the network itself, on random inputs and batches of two sizes, before its file is put in place.
 """
 
 from __future__ import annotations
@@ -21,67 +20,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deepgum import __version__
 from deepgum.checks import check_count, check_positive
 from deepgum.data.disk import replacing
-from deepgum.data.regression import RegressionData
-from deepgum.errors import ExportError, InvalidDataError, InvalidParameterError, MissingDependencyError
-from deepgum.experiments.config_file import read_config
-from deepgum.experiments.network import load_network
-from deepgum.experiments.posteriors import Posteriors
-from deepgum.experiments.predictions import check_output
-from deepgum.experiments.run_folder import RunFolder
-from deepgum.experiments.scoring import posteriors_of
-from deepgum.mixture.partition import Groups
-from deepgum.models.weights import save_weights
+from deepgum.errors import ExportError, InvalidDataError, MissingDependencyError
+from deepgum.export.common import ONNX, check_path, described
 from deepgum.residuals import evaluating
-from deepgum.training import TrainingResult
 
-__all__ = ["OPSET", "TOLERANCE", "export_onnx", "export_posteriors", "export_run", "export_weights"]
+__all__ = ["OPSET", "TOLERANCE", "check_packages", "export_onnx"]
 
 OPSET = 20
 """The version of ONNX's operators: the one that torch's exporter writes without conversion."""
 TOLERANCE = 1e-4
 """How far ONNX may be off, as a share of the largest prediction: a thousand times the rounding of float32."""
 
-_TABLES, _WEIGHTS, _ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
+
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _BATCHES = (2, 5)
-
-
-def export_weights(
-    model: nn.Module, path: Path, *, about: Mapping[str, str] | None = None, overwrite: bool = False
-) -> None:
-    """Write a network's parameters and buffers as safetensors, under the names of its `state_dict`.
-
-    Parameters
-    ----------
-    model : nn.Module
-    path : Path
-        ``*.safetensors``; its folder is made where it is not there.
-    about : mapping of str to str, optional
-        For the file's header.
-    overwrite : bool
-        Whether a file that is there may be replaced.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the path cannot be written to, or a file is there.
-    DiskFullError
-        If the disk cannot hold the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from safetensors.torch import load_file
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export_weights(nn.Linear(2, 1), Path(folder) / "weights.safetensors")
-    ...     sorted(load_file(Path(folder) / "weights.safetensors"))
-    ['bias', 'weight']
-    """
-    _check_path(path, (_WEIGHTS,), overwrite)
-    save_weights(model, path, {"deepgum.version": __version__, **(about or {})})
 
 
 def export_onnx(
@@ -140,132 +94,28 @@ def export_onnx(
     >>> session.run(None, {"inputs": np.zeros((7, 3), np.float32)})[0].shape
     (7, 2)
     """
-    _check_path(path, (_ONNX,), overwrite)
+    check_path(path, (ONNX,), overwrite)
     check_positive("tolerance", tolerance)
     shape = tuple(check_count("input_shape", side) for side in input_shape)
-    _check_packages()
-    content = _checked_onnx(_on_cpu(model), shape, tolerance, {**_described(shape), **(about or {})})
+    check_packages()
+    content = _checked_onnx(_on_cpu(model), shape, tolerance, {**described(shape), **(about or {})})
     with replacing(path, len(content), "a network") as file:
         file.write(content)
 
 
-def export_posteriors(
-    result: TrainingResult, data: RegressionData, path: Path, *, groups: Groups = "sample", overwrite: bool = False
-) -> None:
-    """Write what a training learned of its labels: a row a sample and group, as Parquet or CSV.
-
-    The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm`
-    (the length of the residual, in the targets' unit), `flagged` (whether the method calls it an outlier) and
-    `true_outlier` (where it is known). What has no label has nulls.
-
-    Parameters
-    ----------
-    result : TrainingResult
-    data : RegressionData
-        What it was trained on.
-    path : Path
-        ``*.parquet`` or ``*.csv``; its folder is made where it is not there.
-    groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        As the method had them; a result with a mixture knows by itself.
-    overwrite : bool
-        Whether a file that is there may be replaced.
+def check_packages() -> None:
+    """Refuse to begin without a package that ONNX needs.
 
     Raises
     ------
-    InvalidParameterError
-        If the path cannot be written to, or a file is there.
-    InvalidDataError
-        If the result is not of these data.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from deepgum.training import fit_loss
-    >>> data = RegressionData.from_arrays([[0.0], [1.0], [2.0]], [[0.5], [1.5], [float("nan")]], ids=["a", "b", "c"])
-    >>> result = fit_loss(nn.Sequential(nn.Linear(1, 1)), data, data, loss="l1")
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     export_posteriors(result, data, Path(folder) / "posteriors.csv")
-    ...     print((Path(folder) / "posteriors.csv").read_text().splitlines()[-1])
-    "c","y0",,,,
+    MissingDependencyError
+        With what brings it.
     """
-    _check_path(path, _TABLES, overwrite)
-    posteriors_of(result, data, groups).write(path)
-
-
-def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False) -> dict[Path, str]:
-    """Write the network or the posteriors of a finished run to files, by their endings; return what each holds.
-
-    Parameters
-    ----------
-    run : Path
-        The run's folder.
-    files : sequence of Path
-        ``*.safetensors`` and ``*.onnx`` for the network, ``*.parquet`` and ``*.csv`` for the posteriors.
-    overwrite : bool
-        Whether files that are there may be replaced.
-
-    Raises
-    ------
-    InvalidDataError
-        If the run is not finished.
-    InvalidParameterError, MissingDependencyError, ExportError, DiskFullError
-        As `export_weights`, `export_onnx` and `export_posteriors`. Every path is checked before the first is written.
-    """
-    for file in files:
-        _check_path(file, (_WEIGHTS, _ONNX, *_TABLES), overwrite)
-    if not files or len({file.resolve() for file in files}) < len(files):
-        raise InvalidParameterError("to", "one or more files, each once", [str(file) for file in files])
-    if any(file.suffix == _ONNX for file in files):
-        _check_packages()
-    folder = RunFolder(run)
-    key = folder.metrics().key
-    config = read_config(folder.config)
-    unit = config.measure.unit or "the labels' unit"
-    held: dict[Path, str] = {}
-    for file in files:
-        if file.suffix in _TABLES:
-            posteriors = Posteriors.read(folder.posteriors)
-            posteriors.write(file, method=config.method.name, key=key)
-            held[file] = f"{len(posteriors.sample_ids)} training samples, a line for each and group"
-            continue
-        network, signature = load_network(config, run)
-        about = {
-            "deepgum.run": key,
-            "deepgum.targets": ", ".join(signature.targets),
-            "deepgum.unit": f"{unit}, divided by {config.measure.factor:g}" if config.measure.factor != 1 else unit,
-        }
-        if file.suffix == _ONNX:
-            export_onnx(network, file, signature.inputs, about=about, overwrite=overwrite)
-        else:
-            export_weights(network, file, about={**_described(signature.inputs), **about}, overwrite=overwrite)
-        held[file] = f"takes {_described(signature.inputs)['deepgum.inputs']}"
-    return held
-
-
-def _check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
-    check_output(path, "to", suffixes)
-    if path.exists() and not overwrite:
-        hint = "There is one. Give another name, or overwrite=True (--overwrite)."
-        raise InvalidParameterError("to", "a file that is not there yet", str(path), hint)
-
-
-def _check_packages() -> None:
     for package in _PACKAGES:
         try:
             importlib.import_module(package)
         except ImportError as error:
             raise MissingDependencyError("Export to ONNX", package, extra="onnx") from error
-
-
-def _described(shape: Sequence[int]) -> dict[str, str]:
-    """Return what a network of this library takes, for a file's metadata."""
-    if len(shape) == 3:
-        colours = {1: "grey", 3: "red, green, blue"}.get(shape[0], f"{shape[0]} channels")
-        kind = f"images of {shape[2]} x {shape[1]} pixels ({colours}) with values in [0, 1]: bytes divided by 255"
-    else:
-        kind = "features as they were in the training data"
-    sides = ", ".join(map(str, shape))
-    return {"deepgum.version": __version__, "deepgum.inputs": f"float32 of shape (batch, {sides}), {kind}"}
 
 
 def _on_cpu(model: nn.Module) -> nn.Module:

@@ -1,0 +1,46 @@
+"""What every exported file has: a path that is checked before any work, and words that say what a network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepgum import __version__
+from deepgum.errors import InvalidParameterError
+from deepgum.experiments.predictions import check_output
+
+__all__ = ["ONNX", "TABLES", "WEIGHTS", "check_path", "described"]
+
+TABLES, WEIGHTS, ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
+"""Endings."""
+
+
+def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
+    """Refuse a path that cannot be written to, or where a file is that may not be replaced; make its folder.
+
+    Raises
+    ------
+    InvalidParameterError
+        About the parameter `to`.
+    """
+    check_output(path, "to", suffixes)
+    if path.exists() and not overwrite:
+        hint = "There is one. Give another name, or overwrite=True (--overwrite)."
+        raise InvalidParameterError("to", "a file that is not there yet", str(path), hint)
+
+
+def described(shape: Sequence[int]) -> dict[str, str]:
+    """Return what a network of this library takes, for a file's metadata.
+
+    Examples
+    --------
+    >>> described((5,))["deepgum.inputs"]
+    'float32 of shape (batch, 5), features as they were in the training data'
+    """
+    if len(shape) == 3:
+        colours = {1: "grey", 3: "red, green, blue"}.get(shape[0], f"{shape[0]} channels")
+        kind = f"images of {shape[2]} x {shape[1]} pixels ({colours}) with values in [0, 1]: bytes divided by 255"
+    else:
+        kind = "features as they were in the training data"
+    sides = ", ".join(map(str, shape))
+    return {"deepgum.version": __version__, "deepgum.inputs": f"float32 of shape (batch, {sides}), {kind}"}
