@@ -3,16 +3,19 @@
 OMP_NUM_THREADS=1 python benchmarks/kill_and_resume.py --kills 20
 
 Trains on digits, two in five corners of which are moved, once without a kill; then, for each kill, anew in a folder of
-its own: killed at a moment drawn uniformly from the time that the first run took, from the start of Python to its end,
-and begun again until it is through. Prints a line a kill (when, from where it went on, whether the kill left half a
-file behind, whether all final files are the same) and a last line. Compared are the network, posteriors, predictions,
-images, configuration, scores and history, the last two without wall times.
+its own: killed at a random moment between the start of the training and the last of its results (pictures are drawn
+after it), and begun again until it is through. The moments are drawn uniformly from the seconds of the processor that
+the first run took, so that they mean the same on a machine that is busy; up to 0.1 s of waiting comes on top, for a
+process that waits for the disk uses none. Prints a line a kill (when, from where it went on, whether the kill left half
+a file behind, whether all final files are the same) and a last line. Compared are the network, posteriors, predictions,
+images, configuration, scores and history, the last two without wall times. Linux only: it reads /proc.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import signal
@@ -66,15 +69,36 @@ class Command:
             raise SystemExit(printed)
         return printed
 
-    def kill_at(self, out: Path, moment: float) -> bool:
-        """Kill the process after so many seconds; return whether there was still one to kill."""
+    def measure(self, out: Path) -> tuple[float, float]:
+        """Run to the end; return at which seconds of the processor the training began, and all results were there."""
+        process, began, ended = self.start(out), 0.0, 0.0
+        while process.poll() is None:
+            spent = processor_seconds(process)
+            began = began or spent * (out / "environment.json").exists()
+            ended = ended or spent * (out / "metrics.json").exists()
+            time.sleep(0.01)
+        if process.returncode:
+            raise SystemExit(process.communicate()[0])
+        return began, ended
+
+    def kill_at(self, out: Path, moment: float, wait: float) -> bool:
+        """Kill the process at some second of the processor; return whether there was still one to kill."""
         process = self.start(out)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+        while process.poll() is None and processor_seconds(process) < moment:
+            time.sleep(0.002)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
         process.communicate()
         return process.returncode == -signal.SIGKILL
+
+
+def processor_seconds(process: subprocess.Popen[str]) -> float:
+    """Return how long a process has been at work; 0 where it has ended."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def final(out: Path) -> dict[str, Any]:
@@ -91,26 +115,26 @@ def final(out: Path) -> dict[str, Any]:
 
 def kills(command: Command, folder: Path, number: int, generator: random.Random) -> int:
     """Kill and go on so many times, and return how often the final files were the same."""
-    began = time.perf_counter()
-    command.finish(folder / "whole")
-    whole = time.perf_counter() - began
+    began, ended = command.measure(folder / "whole")
     expected = final(folder / "whole")
-    print(f"  without a kill: {whole:.1f} s, {expected['metrics']['epochs']} epochs, {len(expected)} files", flush=True)
+    epochs = expected["metrics"]["epochs"]
+    print(f"  without a kill: training from {began:.1f} s, results at {ended:.1f} s, {epochs} epochs", flush=True)
     equal = done = 0
     while done < number:
-        out, moment = folder / "killed", whole * generator.random()
+        out, moment = folder / "killed", generator.uniform(began, ended)
         for left in out.glob("*") if out.is_dir() else ():
             left.unlink()
-        if not command.kill_at(out, moment):
-            print(f"  {moment:6.1f} s: it was through before", flush=True)
+        if not command.kill_at(out, moment, generator.uniform(0, 0.1)):
+            print(f"  {moment:6.2f} s: it was through before", flush=True)
             continue
         done += 1
-        half = sum(path.suffix in (".tmp", ".partial") for path in out.glob(".*")) if out.is_dir() else 0
+        half = sum(path.suffix in (".tmp", ".partial") for path in out.iterdir())
+        finished = (out / "metrics.json").exists()
         went_on = re.search(r"going on after (.*)\.", command.finish(out))
         same = final(out) == expected
         equal += same
-        where = f"went on after {went_on[1]}" if went_on else "began again"
-        print(f"  {moment:6.1f} s: {where}; {half} half-written; {'equal' if same else 'DIFFERENT'}", flush=True)
+        where = f"went on after {went_on[1]}" if went_on else "was finished" if finished else "began again"
+        print(f"  {moment:6.2f} s: {where}; {half} half-written; {'equal' if same else 'DIFFERENT'}", flush=True)
     return equal
 
 
@@ -118,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="of each schedule")
     parser.add_argument("--schedules", default="interleaved,alternate", help="of EM, with commas between them")
-    parser.add_argument("--samples", type=int, default=600)
+    parser.add_argument("--samples", type=int, default=1200)
     parser.add_argument("--epochs", type=int, default=24, help="the most of one run of SGD")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The paper to the letter, its authors' code and this library's default, side by side, from `deepgum compare`.
+"""Algorithm 1 to the letter, as its authors' code has it and as this library does, from `deepgum compare`.
 
 python benchmarks/readings.py docs/results/faces
 
@@ -14,7 +14,7 @@ from statistics import mean
 
 from deepgum.experiments.records import RunRecord, read_records
 
-READINGS = {"deepgum-paper": "paper", "deepgum-authors": "authors' code", "deepgum": "default"}
+READINGS = {"deepgum-paper": "paper", "deepgum-authors": "authors' code", "deepgum-alternate": "this library's"}
 CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4))
 COLUMNS = {"failure_rate": "failures (%)", "precision": "precision (%)", "recall": "recall (%)"}
 

@@ -107,11 +107,12 @@ def train(
     normalised: bool = False,
     checkpoint: str | None = None,
     plain: bool = False,
+    apart: bool = False,
     **more: Any,
 ) -> dict[str, Any]:
     """Train as `fit_deepgum` does, with a Fabric or without."""
     data = table(n, seed=0)
-    kept = None if checkpoint is None else folder / checkpoint
+    kept = None if checkpoint is None else folder / (str(fabric.global_rank) if apart else "") / checkpoint
     arguments = {"options": OPTIONS, "sgd": SGD, "seed": 5, "checkpoint": kept, **more}
     arguments["fabric"] = None if plain else fabric
     return outcome(fit_deepgum(network(normalised), data, table(HELD_OUT, seed=1), **arguments), data)

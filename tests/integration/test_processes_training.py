@@ -211,6 +211,13 @@ def test_another_number_of_processes_is_refused(tmp_path: Path) -> None:
     assert "1 met an error" in one["message"]
 
 
+def test_a_folder_that_not_all_of_them_see_is_no_place_for_a_checkpoint(tmp_path: Path) -> None:
+    Crew(tmp_path, "train", checkpoint="run.safetensors", apart=True).join()
+    for part in Crew(tmp_path, "train", checkpoint="run.safetensors", apart=True).join():
+        assert part["error"] == "CheckpointError"
+        assert "in a folder that all of them see. Found saves 0 to 4" in part["message"]
+
+
 # ---- at the door
 
 

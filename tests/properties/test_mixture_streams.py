@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, ProcessLostError
-from deepgum.mixture import GaussianUniformMixture, MixtureStatus, quantiles
+from deepgum.mixture import GaussianUniformMixture, MixtureStatus, fitting, quantiles
 from deepgum.mixture.em import EM
 from deepgum.mixture.spread import spread, spread_over
+from deepgum.mixture.verdict import Verdict
 from deepgum.processes import SOLO, Processes, current
 
 SEVERAL_SIZES = [[4], [0, 1], [5], [2, 3]]
@@ -371,15 +372,22 @@ def test_any_shares_give_the_same_fit_on_all_processes(bounds, batched):
         assert all(map(torch.equal, other.covariances_, first.covariances_))
 
 
-def test_processes_that_compute_otherwise_in_the_last_bits_stop_together(monkeypatch):
-    residuals, usual = contaminated(8), EM.m_step
+def test_processes_that_compute_otherwise_in_the_last_bits_stop_together_at_one_verdict(monkeypatch):
+    residuals, usual, usual_verdict = contaminated(8), EM.m_step, fitting.judge
 
     def otherwise(self: EM, *arguments: object) -> object:
         step = usual(self, *arguments)
         off = 1e-7 * ("_1" in threading.current_thread().name)
         return type(step)(step.inlier_prior * (1 - off), step.covariance, step.outliers)
 
+    def judge_otherwise(*arguments: object) -> Verdict:
+        verdict = usual_verdict(*arguments)
+        if "_1" not in threading.current_thread().name:
+            return verdict
+        return Verdict(verdict.parameters, (MixtureStatus.ITERATION_LIMIT,) * len(verdict.status))
+
     monkeypatch.setattr(EM, "m_step", otherwise)
+    monkeypatch.setattr(fitting, "judge", judge_otherwise)
 
     def fit(processes: Processes) -> GaussianUniformMixture:
         threading.current_thread().name = f"_{processes.rank}"
@@ -388,6 +396,7 @@ def test_processes_that_compute_otherwise_in_the_last_bits_stop_together(monkeyp
 
     one, other = together(2, fit)
     assert one.n_iter_ == other.n_iter_ < 200
+    assert one.status_ == other.status_ == (MixtureStatus.CONVERGED,) * 3
     assert torch.equal(one.inlier_prior_, other.inlier_prior_)
 
 
@@ -431,6 +440,7 @@ def main(rank: int, folder: Path) -> None:
             mixture = GaussianUniformMixture(**real).fit_batches(batches, processes=current())
             states[name, "batches", key] = mixture.state_dict()
     torch.save(states, folder / f"{rank}.pt")
+    dist.destroy_process_group()
 
 
 # ---------------------------------------------------------------- bad input

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 
+from deepgum.mixture.blocks import make_block
 from deepgum.mixture.em import EM
 from deepgum.mixture.parameters import Parameters, change
 from deepgum.mixture.spread import spread
 from deepgum.mixture.statistics import Statistics
 from deepgum.mixture.uniform import OutlierMoments, Uniform
+from deepgum.mixture.verdict import _likelihoods
 
 
 def filled(value: float, *shape: int) -> torch.Tensor:
@@ -72,6 +76,25 @@ def test_the_robust_scale_is_the_standard_deviation_of_a_gaussian_under_two_thir
 def test_equal_weights_give_the_plain_scale(n):
     values = torch.randn(1, 2, n, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
     assert torch.equal(spread(values).scale, spread(values, filled(1.0, n)).scale)
+
+
+def test_the_verdict_weighs_the_likelihoods_that_it_says():
+    residuals = torch.randn(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    residuals[:60] *= 15
+    values, weights = residuals.T.contiguous()[None], torch.rand(200, dtype=torch.float64) + 0.1
+    scales, block = spread(values, weights), make_block(values, weights)
+    em = EM("full", OutlierMoments(), None, reg_covar=0.0, tol=0.0, max_iter=5)
+    fit = em.run(block, scales, em.start(scales))
+    found = [each.item() for each in _likelihoods(block, scales, fit)]
+
+    prior, statistics = fit.parameters.inlier_prior.item(), fit.statistics
+    inlier = prior * multivariate_normal(cov=fit.parameters.covariance[0].numpy()).pdf(residuals)
+    mean = (statistics.outlier_first / statistics.outlier_weight)[0]
+    variance = (statistics.outlier_second / statistics.outlier_weight)[0] - mean**2
+    wider = (1 - prior) * multivariate_normal(mean.numpy(), np.diag(variance)).pdf(residuals)
+    box = 1 / np.prod(np.ptp(residuals.numpy(), axis=0))
+    for log_likelihood, density in zip(found, (inlier + wider, inlier + (1 - prior) * box, box), strict=True):
+        assert log_likelihood == pytest.approx(float((weights.numpy() * np.log(density)).sum()), rel=1e-12)
 
 
 def test_an_estimated_prior_never_reaches_0_or_1():

@@ -23,18 +23,20 @@ LIMIT = 120
 
 
 def parts(rank: int, dtype: torch.dtype) -> list[torch.Tensor]:
-    """What a process has for each: `receiver * rank` rows, so some parts are empty."""
-    return [torch.full((receiver * rank, 2), 10 * rank + receiver).to(dtype) for receiver in range(WORLD)]
+    """What a process has for each: another number of rows for each, both ways, of which one is 0."""
+    rows = [(receiver + 2 * rank) % WORLD for receiver in range(WORLD)]
+    return [torch.full((n, 2), 10 * rank + receiver).to(dtype) for receiver, n in enumerate(rows)]
 
 
 def talk(rank: int, processes: TorchProcesses) -> dict[str, object]:
-    own = torch.tensor([[1.0, -2.0], [0.5, 4.0]]).T * (rank + 1)  # not contiguous
+    own = torch.tensor([[1.0, 0.5], [-2.0, 4.0]]) * (rank + 1)
     before = own.clone()
     found = {
         "who": (processes.rank, processes.world_size),
         "sum": processes.sum(own),
         "minimum": processes.minimum(own),
         "maximum": processes.maximum(own),
+        "transposed": processes.sum(own.T),  # not contiguous
         "whole": processes.sum(torch.tensor(rank)),
         "nothing": processes.sum(torch.zeros(0, 3)),
         "exchanged": [processes.exchange(parts(rank, dtype)) for dtype in TYPES],
@@ -67,6 +69,8 @@ def main(rank: int, folder: Path) -> None:
     found = talk(rank, processes)
     torch.save(found, folder / f"{rank}.pt")
     torch.save(found | die(rank, processes), folder / f"{rank}.pt")
+    # Or torch may abort the interpreter's end, where it still has threads.
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +96,7 @@ def test_sums_and_ends_are_the_same_on_all_and_leave_what_was_given(talked):
     own = torch.tensor([[1.0, 0.5], [-2.0, 4.0]])
     for found in talked:
         torch.testing.assert_close(found["sum"], own * 6)
+        torch.testing.assert_close(found["transposed"], own.T * 6)
         torch.testing.assert_close(found["minimum"], torch.tensor([[1.0, 0.5], [-6.0, 4.0]]))
         torch.testing.assert_close(found["maximum"], torch.tensor([[3.0, 1.5], [-2.0, 12.0]]))
         assert found["whole"].item() == 3

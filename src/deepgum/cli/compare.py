@@ -98,7 +98,8 @@ def compare(
     Methods:
       l2, l1, cauchy        one run with that loss
       huber, biweight       scaled by the residuals' MAD, after 3 epochs of l2
-      deepgum               this library's defaults
+      deepgum               the mixture in one run, EM after every epoch
+      deepgum-alternate     Algorithm 1 as it measured best, about four runs
       deepgum-paper         Algorithm 1 to the letter
       deepgum-authors       Algorithm 1 as its authors' code has it
       dex, dexgum           a softmax over whole numbers (ages), alone and with the mixture
@@ -122,8 +123,9 @@ def compare(
     Examples:
       deepgum compare --dataset digits --train-size 1000 --out runs/digits
       deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/faces \\
-          --noise ngo,l-ugo,g-ugo --rate 0,0.2,0.4 --methods l2,biweight,deepgum --seed 0,1
-      deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/deleted \
+          --noise ngo,l-ugo,g-ugo --rate 0,0.2,0.4 --methods l2,biweight,deepgum --seed 0,1 \\
+          --schedule one-cycle --epochs-max 25 --patience 25
+      deepgum compare --data ~/lfw_net --skip-missing --train-size 3000 --out runs/deleted \\
           --rate 0.3 --missing 0.2 --methods deepgum,oracle
     """
     failure = None

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from deepgum.checks import check_choice
+from deepgum.checks import check_choice, check_count
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidParameterError
 from deepgum.models import MLP, build_model
-from deepgum.training import DeepGUMOptions, SGDOptions
+from deepgum.training import PRESETS, DeepGUMOptions, SGDOptions
 
 __all__ = ["build_network", "build_options", "build_sgd_options", "renamed"]
 
 WIDTH = 128
+DROPOUT = 0.1
+# What the learning rate of "one-cycle" takes to its peak.
+WARMUP_SHARE = 0.3
 # Fields of `DeepGUMOptions` that are parameters of the estimator; its `options` has the others.
-FLAT = ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type")
+FLAT = ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type", "warmup_epochs")
 
 
 def build_network(module: Any, device: str, train: RegressionData, seed: int) -> nn.Module:
@@ -35,18 +38,28 @@ def build_network(module: Any, device: str, train: RegressionData, seed: int) ->
     """
     if isinstance(module, nn.Module):
         return copy.deepcopy(module)
-    if isinstance(module, type):
-        hint = "Give an instance, or a function of `data` and `n_outputs` that makes one."
-        raise InvalidParameterError("module", "a torch module and not its class", module.__name__, hint)
-    if module is not None:
+    if module is None:
+        network = build_model(_small, train, seed)
+        # As scikit-learn computes: what is predicted for a row then does not depend on the rows beside it.
+        return network if str(device).startswith("mps") else network.double()
+    if isinstance(module, str):
         return build_model(module, train, seed)
-    network = build_model(_small, train, seed)
-    # As scikit-learn computes: what is predicted for a row then does not depend on the rows beside it.
-    return network if torch.device(device).type == "mps" else network.double()
+    expected = "a torch module, a callable `module(data, n_outputs)` that makes one, or a name"
+    if isinstance(module, type) or not callable(module):
+        hint = "Give an instance of the class." if isinstance(module, type) else ""
+        raise InvalidParameterError("module", expected, module, hint)
+
+    def make(data: RegressionData, n_outputs: int) -> nn.Module:
+        made = module(data, n_outputs)
+        if not isinstance(made, nn.Module):
+            raise InvalidParameterError("module", expected, module, f"It makes a {type(made).__name__}.")
+        return made
+
+    return build_model(make, train, seed)
 
 
 def _small(data: RegressionData, n_outputs: int) -> MLP:
-    return MLP.for_features(torch.as_tensor(data.inputs), n_outputs, width=WIDTH)
+    return MLP.for_features(torch.as_tensor(data.inputs), n_outputs, width=WIDTH, dropout=DROPOUT)
 
 
 def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
@@ -57,25 +70,33 @@ def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
     InvalidParameterError
         If a value cannot be worked with, or `options` name what is no option or is a parameter.
     """
-    rest = {} if estimator.options is None else dict(estimator.options)
+    rest = {} if estimator.options is None else estimator.options
+    if not isinstance(rest, Mapping):
+        raise InvalidParameterError("options", "a mapping of fields of `DeepGUMOptions` to their values", rest)
     known = [field.name for field in fields(DeepGUMOptions) if field.name not in FLAT]
     for name in rest:
         check_choice("options", name, known)
-    return DeepGUMOptions(**{name: getattr(estimator, name) for name in FLAT}, **rest)
+    alternates = estimator.schedule == "alternate"
+    own = {name: getattr(estimator, name) for name in FLAT}
+    if own["warmup_epochs"] is None and not alternates:
+        own["warmup_epochs"] = max(1, round(WARMUP_SHARE * check_count("max_epochs", estimator.max_epochs)))
+    return replace(PRESETS["alternate" if alternates else "default"], **own, **rest)
 
 
-def build_sgd_options(estimator: BaseEstimator) -> SGDOptions:
-    """Return the options of SGD of the estimator's parameters.
+def build_sgd_options(estimator: BaseEstimator, n: int) -> SGDOptions:
+    """Return the options of SGD on n rows of the estimator's parameters.
 
     Raises
     ------
     InvalidParameterError
         If a value cannot be worked with.
     """
-    same = ("optimizer", "learning_rate", "weight_decay", "batch_size", "patience", "device", "precision")
+    same = ("optimizer", "learning_rate", "weight_decay", "patience", "device", "precision")
+    automatic = isinstance(estimator.batch_size, str) and estimator.batch_size == "auto"
     with renamed(epochs_max="max_epochs", schedule="lr_schedule"):
         return SGDOptions(
             **{name: getattr(estimator, name) for name in same},
+            batch_size=min(max(n // 16, 8), 128) if automatic else estimator.batch_size,
             epochs_max=estimator.max_epochs,
             schedule=estimator.lr_schedule,
         )

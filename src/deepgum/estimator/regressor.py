@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from deepgum.data import RegressionData
-from deepgum.errors import InvalidParameterError, NotFittedError
+from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
 from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, renamed
 from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, that_teach
 from deepgum.mixture import GaussianUniformMixture
@@ -37,7 +37,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     module : None, torch module, str or callable, optional
         The network.
 
-        - None: two hidden layers of 128, for tables. Features and labels are standardised inside.
+        - None: for tables, two hidden layers of 128 with a tenth dropped out. Features and labels are standardised
+          inside.
         - A torch module: maps inputs (b, ...) to predictions (b, d) **in the labels' own unit**, (b, 1) for a y of one
           dimension. A copy of it is trained.
         - A callable `module(data, n_outputs)` that makes a torch module, or a name, as for `deepgum.build_model`:
@@ -46,20 +47,26 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Columns of y that are right or wrong together.
     schedule : {"interleaved", "alternate"}
-        EM after every epoch of one run of SGD; or Algorithm 1 of the paper, which costs several runs.
+        EM after every epoch of one run of SGD; or Algorithm 1 of the paper, which costs several runs. The other choices
+        are those of the presets "default" and "alternate".
     first_loss, weighted_loss, covariance_type
         As for `DeepGUMOptions`.
+    warmup_epochs : int, optional
+        Epochs of the first loss. By default three tenths of `max_epochs`, for a small table has few steps an epoch;
+        with the schedule "alternate", until they stop early.
     max_epochs : int
-        Epochs of SGD (of a round, where the schedule is "alternate").
-    batch_size, learning_rate, optimizer, weight_decay, patience, device, precision
+        Epochs of SGD (of a round, with the schedule "alternate").
+    batch_size : int or "auto"
+        Rows a step; by default a sixteenth of them, but from 8 to 128.
+    learning_rate, optimizer, weight_decay, patience, device, precision
         As for `SGDOptions`.
     lr_schedule : {"one-cycle", "cosine", "constant"}
-        Of the learning rate; `SGDOptions.schedule`. "constant" suits the schedule "alternate", which stops early.
+        Of the learning rate; `SGDOptions.schedule`. "constant" stops early, and suits the schedule "alternate".
     validation_fraction : float in [0, 1)
         Share of the rows that is held out to choose the best epoch, where `fit` is not given others. With 0, or where
         too few rows would be left, the rows that are trained on choose.
     options : mapping, optional
-        Other fields of `DeepGUMOptions`: `{"inlier_prior": 0.9}`.
+        Other fields of `DeepGUMOptions`: `{"widening": 1.0}`. Those that are parameters cannot be given a second time.
     random_state : int, RandomState or None
         Of the initial weights, the held-out part and the order of the rows. An int is the `seed` of `fit_deepgum`.
     on_event : callable, optional
@@ -94,7 +101,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     >>> X = rng.normal(size=(300, 3))
     >>> y = 10 * X[:, 0] + rng.normal(size=300)
     >>> y[::5] = rng.uniform(-100, 100, size=60)  # every fifth label is wrong
-    >>> model = DeepGUMRegressor(max_epochs=40, random_state=0).fit(X, y)
+    >>> model = DeepGUMRegressor(random_state=0).fit(X, y)
     >>> wrong = model.inlier_probability_[:, 0] < 0.5
     >>> bool(wrong[::5].mean() > 0.8), bool(wrong.sum() < 70)
     (True, True)
@@ -116,8 +123,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         first_loss: str = "cauchy",
         weighted_loss: str = "l1",
         covariance_type: str = "full",
-        max_epochs: int = 100,
-        batch_size: int = 32,
+        warmup_epochs: int | None = None,
+        max_epochs: int = 50,
+        batch_size: int | str = "auto",
         learning_rate: float = 3e-3,
         lr_schedule: str = "one-cycle",
         optimizer: str = "adam",
@@ -136,6 +144,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.first_loss = first_loss
         self.weighted_loss = weighted_loss
         self.covariance_type = covariance_type
+        self.warmup_epochs = warmup_epochs
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -190,9 +199,10 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
             raise InvalidParameterError(missing, "given, as the other of `X_val` and `y_val` is", None)
-        options, sgd, seed = build_options(self), build_sgd_options(self), as_seed(self.random_state)
+        options, seed = build_options(self), as_seed(self.random_state)
         data = RegressionData.from_arrays(features, labels, sample_weight=as_weights(sample_weight))
         train = that_teach(data)
+        sgd = build_sgd_options(self, len(train))
         if X_val is None:
             train, validation = split(train, self.validation_fraction, options, seed)
         else:
@@ -239,7 +249,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             If y has not as many columns as in `fit`.
         """
         self._check_fitted()
-        return self._posterior(RegressionData.from_arrays(*as_inputs_and_labels(self, X, y)))
+        return self._posterior(RegressionData.from_arrays(*self._labelled(X, y)))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, the mean over the columns of y, of each over the labels that are there.
@@ -248,7 +258,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         `scoring="neg_median_absolute_error"`.
         """
         predictions = self.predict(X)
-        _, labels = as_inputs_and_labels(self, X, y)
+        _, labels = self._labelled(X, y)
         weights = np.ones(len(labels)) if sample_weight is None else np.asarray(as_weights(sample_weight))
         columns = [values.reshape(len(values), -1).T for values in (labels, predictions)]
         seen = ~np.isnan(columns[0])
@@ -265,6 +275,13 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             check_is_fitted(self, "module_")
         except sklearn.exceptions.NotFittedError as error:
             raise _NotFittedError(str(error)) from None
+
+    def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        inputs, labels = as_inputs_and_labels(self, X, y)
+        expected, found = (int(np.prod(shape)) for shape in (self._shape, labels.shape[1:]))
+        if found != expected:
+            raise InvalidDataError(f"`y` should have {expected} columns, as in `fit`. Found {found}.")
+        return inputs, labels
 
     def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
         residuals = compute_residuals(self.module_, data, precision=self.precision)

@@ -77,6 +77,9 @@ def _compare(
 ) -> list[RunRecord]:
     records = _records(folder)
     missing = _missing(runs, records)
+    for run in runs:
+        if run not in missing:  # recorded by a process that was killed before it came to this
+            folder.drop_checkpoint(run.stem)
     # The first seed's data are read and a network is built before the folder is made, so that a mistake leaves nothing
     # behind.
     subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}

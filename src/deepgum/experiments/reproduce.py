@@ -23,7 +23,7 @@ from deepgum.training import METHODS
 
 __all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "folders_of", "make_plan", "run_all"]
 
-REGRESSIONS = ("l2", "huber", "biweight", "deepgum")
+REGRESSIONS = ("l2", "huber", "biweight", "deepgum-paper")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Artefact:
     datasets : tuple of str
         What it can be made from, the paper's own first, then what stands in for it.
     methods : tuple of str
-        The paper's, in its order.
+        The paper's, in its order; a scale may have another in the place of one.
     """
 
     description: str
@@ -49,11 +49,11 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
         "table1": Artefact("fashion landmarks, MAE in pixels", ("fld",)),
         "table2": Artefact("head pose, MAE and RMSE over 7 folds", ("mcgill", "head-pose")),
         "figure2": Artefact("the losses' gradients; needs no data", ()),
-        "figure3": Artefact("predicted fashion landmarks drawn on images", ("fld",), ("deepgum",)),
+        "figure3": Artefact("predicted fashion landmarks drawn on images", ("fld",), ("deepgum-paper",)),
         "figure4": Artefact(
             "age: MAE in years, and the images flagged as outliers",
             ("cacd", "utkface"),
-            ("l2", "huber", "biweight", "dex", "dexgum", "deepgum"),
+            ("l2", "huber", "biweight", "dex", "dexgum", "deepgum-paper"),
         ),
         "figure5": Artefact(
             "facial landmarks under three noises and growing rates", ("lfw-net",), (*REGRESSIONS, "oracle")

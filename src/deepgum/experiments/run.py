@@ -73,6 +73,8 @@ def run(
         with alone_in(out):
             if not is_done(folder, config):  # by the process that was in it until now
                 _run(config, folder, observer, data, number)
+    # Here, and not at the end of a run, which may be killed before it comes to that.
+    folder.checkpoint.unlink(missing_ok=True)
     return folder
 
 
@@ -164,10 +166,10 @@ def environment(device: str) -> dict[str, Any]:
 
 def _note_environment(folder: RunFolder, now: dict[str, Any]) -> None:
     """Write the environment; of a run that goes on, keep when it was begun, and say what has changed since."""
-    if folder.checkpoint.is_file() and folder.environment.is_file():
-        before = json.loads(folder.environment.read_text(encoding="utf-8"))
-        now = now | {"started": before["started"]}
-        if before != now:
+    if folder.checkpoint.is_file():
+        before = folder.begun_in()
+        now = now | {"started": before.get("started", now["started"])}
+        if before and before != now:
             warnings.warn(
                 f"'{folder.path}' was begun in another environment: {differences(before, now)}. The run goes on; its "
                 "figures may differ, by what rounding makes of it, from those of a run in one of them.",

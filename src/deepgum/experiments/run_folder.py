@@ -203,6 +203,14 @@ class RunFolder:
         names = sorted(entry.name for entry in self.path.iterdir())
         return [name for name in names if name != LOCK and not _PARTIAL.fullmatch(name)]
 
+    def begun_in(self) -> dict[str, Any]:
+        """Return the environment that the run was begun in; nothing where that cannot be read."""
+        try:
+            found = json.loads(self.environment.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def claim(self) -> None:
         """Make room for a run that begins or goes on; what one that was not finished left there is removed.
 
@@ -215,10 +223,9 @@ class RunFolder:
                 entry.unlink()
 
     def finish(self, metrics: Metrics) -> None:
-        """Write the scores: from here on the run is done, and needs no checkpoint."""
+        """Write the scores: from here on the run is done."""
         with write_atomically(self.metrics_file) as temporary:
             temporary.write_text(json.dumps(asdict(metrics), indent=2) + "\n", encoding="utf-8")
-        self.checkpoint.unlink(missing_ok=True)
 
     def metrics(self) -> Metrics:
         """Return the scores.

@@ -38,7 +38,7 @@ class Scale:
     train_sizes : Mapping
         Training samples by data set, where not all there are.
     deepgum : str
-        The method that stands for DeepGUM where the user names none.
+        The method that stands for the paper's DeepGUM, which is Algorithm 1, where the user names none.
     method_options : Mapping
         Options by method.
     """
@@ -53,12 +53,12 @@ class Scale:
     faces_sgd: SGDOptions
     pixels: bool = False
     train_sizes: Mapping[str, int] = field(default_factory=dict)
-    deepgum: str = "deepgum"
+    deepgum: str = "deepgum-alternate"
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods of an artefact at this scale."""
-        return tuple(self.deepgum if name == "deepgum" else name for name in names)
+        """Return the methods of an artefact, which are the paper's, at this scale."""
+        return tuple(self.deepgum if name == "deepgum-paper" else name for name in names)
 
     def with_training(self, **changes: Any) -> Scale:
         """Return the scale with fields of every `SGDOptions` changed."""

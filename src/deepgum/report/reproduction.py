@@ -32,8 +32,8 @@ __all__ = ["Rendered", "render", "render_figure5"]
 GALLERY = 28
 """Images in the gallery of Figure 4."""
 
-GALLERIES = ("deepgum", "deepgum-paper", "deepgum-authors", "dexgum")
-"""Whose flags it shows: those of the first of these that was run."""
+SHOWN = ("deepgum-alternate", "deepgum", "deepgum-paper", "deepgum-authors", "dexgum")
+"""Whose flags it shows, and whose landmarks Figure 3: those of the first of these that was run."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def _table2(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str
 
 
 def _figure3(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
-    # The paper's is of DeepGUM; where the user names other methods, of the first of them.
-    run = next((run for run in plan.runs if run.method.name == "deepgum"), plan.runs[0])
+    runs = {run.method.name: run for run in plan.runs}
+    # The paper's is of DeepGUM; where the user names other methods only, of the first of them.
+    run = _shown(runs) or plan.runs[0]
     folder = folders[run.digest]
     examples, names = Examples.read(folder.examples), list(folder.metrics().each)
     points = examples.test_predicted.reshape(len(examples.tests), len(names), 2)[:GALLERY]
@@ -109,7 +110,7 @@ def _figure4(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: st
     flagged = {method: folders[run.digest].metrics().flagged for method, run in runs.items()}
     table = figure4_table(errors, flagged, _conditions(plan, folders, scale), correction=correction)
     files = _write(table, stem)
-    shown = next((runs[name] for name in GALLERIES if name in runs), None)
+    shown = _shown(runs)
     if shown is not None:
         folder = folders[shown.digest]
         examples = Examples.read(folder.examples)
@@ -180,6 +181,10 @@ def _failures(records: Sequence[RunRecord], noise: str, conditions: Conditions) 
 _MAKERS: Mapping[str, Callable[..., Rendered]] = MappingProxyType(
     {"table1": _table1, "table2": _table2, "figure3": _figure3, "figure4": _figure4}
 )
+
+
+def _shown(runs: Mapping[str, RunConfig]) -> RunConfig | None:
+    return next((runs[name] for name in SHOWN if name in runs), None)
 
 
 def _by_method(plan: Plan) -> dict[str, list[RunConfig]]:

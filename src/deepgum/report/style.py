@@ -50,6 +50,8 @@ _STYLES = {
     "huber": MethodStyle("Huber", _SKY, "^", "-"),
     "biweight": MethodStyle("Biweight", _GREEN, "v", "-"),
     "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
+    # As DeepGUM, with dashes: the same mixture, in another training.
+    "deepgum-alternate": MethodStyle("DeepGUM (alternate)", _RED, "*", "--"),
     "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
     "deepgum-authors": MethodStyle("DeepGUM (authors' code)", _BLUE, "X", "--"),
     "dex": MethodStyle("Dex", _YELLOW, "h", "-."),

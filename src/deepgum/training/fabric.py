@@ -121,11 +121,13 @@ class _FabricSteps:
         self._optimizer.step()
 
     def settle(self) -> None:
-        # Running statistics differ by what each process saw last. Whole numbers, which count, are the same already.
+        # Running statistics differ by what each process saw last; all take the first one's, as they do in every forward
+        # pass. Whole numbers, which count, are the same already.
         if self._processes.world_size > 1:
             for buffer in self._model.buffers():
                 if buffer.is_floating_point():
-                    buffer.copy_(self._processes.sum(buffer) / self._processes.world_size)
+                    first = buffer if self._processes.rank == 0 else torch.zeros_like(buffer)
+                    buffer.copy_(self._processes.sum(first))
 
 
 def check_shared(

@@ -31,9 +31,6 @@ SCHEDULES_OF_EM = ("alternate", "interleaved")
 RETURNS = ("best", "last")
 # Losses of scaled residuals need a scale every epoch, and would do the mixture's work a second time.
 UNSCALED = (*(name for name, kind in LOSSES.items() if not kind.needs_scale), CROSS_ENTROPY)
-BOUNDED = ("l1", "cauchy")
-"""Losses of which no label pulls harder the farther it is off."""
-LEAST_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -135,10 +132,10 @@ class DeepGUMOptions:
         Factor on the inliers' standard deviations once EM has found them, at least 1; the paper has none. Training
         residuals are those of labels that the network has learned in part by heart, and a network errs far on a few
         hard samples. By the covariance as EM finds it those are flagged, not learned from, and so stay flagged.
-    least_weight : float or None
+    least_weight : float
         The weight of a label that is certainly wrong; between it and 1 weights go by the responsibility. The paper: 0.
-        A little lets a label come back that was flagged too early. None is 0.1 where the weighted loss pulls no harder
-        the farther a label is off (L1, Cauchy), and 0 elsewhere.
+        A tenth lets a label come back that was flagged too early, where the loss is L1 and the training short; a long
+        one learns wrong labels by it.
     first_loss : {"cauchy", "l1", "l2", "cross-entropy"}
         Loss of the first fit, before there are responsibilities (the paper: `"l2"`).
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}
@@ -199,7 +196,7 @@ class DeepGUMOptions:
     first_loss: str = "cauchy"
     weighted_loss: str = "l1"
     widening: float = 2.0
-    least_weight: float | None = None
+    least_weight: float = 0.0
     responsibility_power: float = 1.0
     cauchy_scale: float | None = None
     warmup_epochs: int | None = None
@@ -225,8 +222,7 @@ class DeepGUMOptions:
             raise InvalidParameterError("weighted_loss", f"{self.first_loss!r} as well", self.weighted_loss, hint)
         if check_positive("widening", self.widening) < 1:
             raise InvalidParameterError("widening", "a number of at least 1", self.widening)
-        if self.least_weight is not None:
-            check_fraction("least_weight", self.least_weight, open_above=True)
+        check_fraction("least_weight", self.least_weight, open_above=True)
         check_positive("responsibility_power", self.responsibility_power)
         if self.cauchy_scale is not None:
             check_positive("cauchy_scale", self.cauchy_scale)
@@ -254,13 +250,6 @@ class DeepGUMOptions:
         elif self.inlier_prior != "estimate":
             raise InvalidParameterError("inlier_prior", "'estimate' or a number in (0, 1)", self.inlier_prior)
 
-    @property
-    def floor(self) -> float:
-        """The weight of a label that is certainly wrong, spelled out."""
-        if self.least_weight is None:
-            return LEAST_WEIGHT if self.weighted_loss in BOUNDED else 0.0
-        return self.least_weight
-
     @classmethod
     def preset(cls, name: str, **changes: Any) -> DeepGUMOptions:
         """Return the options of a preset of `PRESETS`, with some changed.
@@ -275,13 +264,12 @@ class DeepGUMOptions:
 
 PRESETS = {
     "default": DeepGUMOptions(),
-    "alternate": DeepGUMOptions(schedule="alternate", widening=1.0, least_weight=0.0),
+    "alternate": DeepGUMOptions(schedule="alternate", widening=1.0),
     "paper": DeepGUMOptions(
         schedule="alternate",
         first_loss="l2",
         weighted_loss="l2",
         widening=1.0,
-        least_weight=0.0,
         restart="continue",
         epoch_rule="weighted",
         round_rule="weighted",
@@ -289,7 +277,6 @@ PRESETS = {
     "authors-code": DeepGUMOptions(
         schedule="alternate",
         widening=1.0,
-        least_weight=0.0,
         first_loss="l2",
         weighted_loss="l2",
         responsibility_power=2.0,

@@ -151,7 +151,8 @@ def coordinate_weights(mixture: GaussianUniformMixture, residuals: Tensor, optio
     for group, coordinates in enumerate(mixture.partition_):
         group_of[list(coordinates)] = group
     certain = mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
-    return certain if options.floor == 0 else options.floor + (1 - options.floor) * certain
+    least = options.least_weight
+    return certain if least == 0 else least + (1 - least) * certain
 
 
 def em_rows(residuals: Tensor, options: DeepGUMOptions) -> int:
