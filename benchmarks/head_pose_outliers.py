@@ -43,7 +43,7 @@ def found(data: Path, out: Path, groups: str, seed: int, beyond: np.ndarray) -> 
             "seed": seed,
             "data": {"name": "head-pose", "folder": str(data), "options": {"extra": "aflw2000.npz"}},
             "model": {"name": "mlp"},
-            "method": {"groups": groups},
+            "method": {"name": "deepgum-alternate", "groups": groups},
             "training": {"batch_size": 128},
         }
     )

@@ -3,8 +3,9 @@
 Starts processes of one thread each that talk by gloo over the loopback, and prints, of the repeats the least:
 
 - the seconds of a small all-reduce (the sums of an EM iteration) and of a large one (the histograms of the quantiles);
-- the seconds to fetch the weights of a batch from the processes that keep them, and to deliver an epoch's residuals;
-- the seconds of an EM iteration, and of all else in an update, for each million of a process's samples;
+- the seconds to fetch the weights of a batch from the processes that keep them;
+- the processor's seconds to deliver an epoch's residuals, of an EM iteration, and of all else in a fit, for each
+  million of a process's samples: without the waiting, which is the messages' and a busy machine's;
 - the messages of each kind that a step, an update (of so many EM iterations) and a score take;
 - the bytes that a process keeps of a sample between the epochs, in an epoch, and at the height of an update (Linux).
 
@@ -19,6 +20,7 @@ import ctypes
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +72,13 @@ def measure(arguments: argparse.Namespace, folder: Path, rank: int) -> dict[str,
     world_size, d, groups = processes.world_size, 10, arguments.groups
     options = DeepGUMOptions(groups=groups, warmup_epochs=1)
 
-    def seconds(task: Callable[[], object]) -> float:
+    def seconds(task: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
         times = []
         for _ in range(arguments.repeats):
             processes.sum(torch.zeros(1))  # all begin at once
-            began = time.perf_counter()
+            began = clock()
             task()
-            times.append(time.perf_counter() - began)
+            times.append(clock() - began)
         return min(times)
 
     figures: dict[str, Any] = {}
@@ -93,14 +95,14 @@ def measure(arguments: argparse.Namespace, folder: Path, rank: int) -> dict[str,
     batch = order[: arguments.batch // world_size]
     figures["fetch"] = seconds(lambda: [owners.fetch(batch, weights) for _ in range(20)]) / 20
     residuals = mixed(n, seed=0)
-    figures["deliver"] = seconds(lambda: owners.deliver(order, residuals[order], order))
+    figures["deliver"] = seconds(lambda: owners.deliver(order, residuals[order], order), time.process_time)
 
     own = residuals[owners.index]
 
     def fit(iterations: int) -> object:
         return GaussianUniformMixture(groups=groups, tol=0, max_iter=iterations).fit(own, processes=processes)
 
-    short, long = seconds(lambda: fit(1)), seconds(lambda: fit(11))
+    short, long = (seconds(partial(fit, iterations), time.process_time) for iterations in (1, 11))
     figures["EM iteration"] = (long - short) / 10
     figures["rest of a fit"] = short
 

@@ -11,10 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deepgum.data import ArrayBatches as ArrayBatches
     from deepgum.data import Corruption as Corruption
     from deepgum.data import EpochSampler as EpochSampler
     from deepgum.data import IndexedDataset as IndexedDataset
     from deepgum.data import Mirror as Mirror
+    from deepgum.data import ParquetBatches as ParquetBatches
     from deepgum.data import RegressionData as RegressionData
     from deepgum.data import corrupt as corrupt
     from deepgum.data import load_digits_landmarks as load_digits_landmarks
@@ -52,10 +54,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "deepgum.data": (
+        "ArrayBatches",
         "Corruption",
         "EpochSampler",
         "IndexedDataset",
         "Mirror",
+        "ParquetBatches",
         "RegressionData",
         "corrupt",
         "load_digits_landmarks",

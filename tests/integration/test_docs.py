@@ -35,7 +35,17 @@ from deepgum.experiments.scales import SCALES
 from deepgum.mixture.gaussian import STRUCTURES
 from deepgum.models import MODELS, VGG16, split_at
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
-from deepgum.training.options import EM_STARTS, OPTIMIZERS, PRECISIONS, RESTARTS, RETURNS, RULES, SCHEDULES, UNSCALED
+from deepgum.training.options import (
+    EM_STARTS,
+    OPTIMIZERS,
+    PRECISIONS,
+    RESTARTS,
+    RETURNS,
+    RULES,
+    SCHEDULES,
+    SCHEDULES_OF_EM,
+    UNSCALED,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
@@ -123,6 +133,7 @@ def test_the_seed_is_the_only_key_before_the_sections():
         ("`[model]`", "name", MODELS),
         ("`[model]`", "cache_dtype", CACHE_DTYPES),
         ("`[method]`", "groups", GROUPS),
+        ("`[method.options]`", "schedule", SCHEDULES_OF_EM),
         ("`[method.options]`", "first_loss", UNSCALED),
         ("`[method.options]`", "weighted_loss", UNSCALED),
         ("`[method.options]`", "restart", RESTARTS),

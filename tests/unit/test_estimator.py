@@ -25,6 +25,7 @@ from torch import nn
 import deepgum
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
 from deepgum.estimator import DeepGUMRegressor
+from deepgum.estimator.recipe import build_options
 from deepgum.training import EpochRecord, RoundRecord
 
 QUICK: dict[str, Any] = {"max_epochs": 4, "learning_rate": 0.02, "options": {"em_max_iter": 10, "em_tol": 0.01}}
@@ -117,6 +118,7 @@ def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None
     ).fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
     np.testing.assert_allclose(model.predict(X[90:]), deepgum.predict(network, validation).numpy(), rtol=1e-6)
     np.testing.assert_allclose(model.inlier_probability_, result.responsibilities.numpy(), atol=1e-6)
+    assert isinstance(model.mixture_.inlier_prior_, np.ndarray)
     np.testing.assert_allclose(model.mixture_.inlier_prior_, result.mixture.inlier_prior_.numpy())
     assert model.n_iter_ == result.epochs == len(model.history_.epochs)
 
@@ -128,6 +130,10 @@ def test_what_is_not_said_is_as_the_engine_has_it() -> None:
         assert defaults[name] == getattr(options, name)
     for name in ("optimizer", "weight_decay", "patience", "device", "precision"):
         assert defaults[name] == getattr(sgd, name)
+    assert build_options(DeepGUMRegressor(schedule="alternate")) == deepgum.DeepGUMOptions.preset("alternate")
+    shares = {50: 15, 10: 3, 1: 1}
+    for epochs, warmup in shares.items():
+        assert build_options(DeepGUMRegressor(max_epochs=epochs)) == deepgum.DeepGUMOptions(warmup_epochs=warmup)
 
 
 def test_a_module_is_left_as_it_was() -> None:

@@ -67,6 +67,8 @@ def test_digits_trains_by_the_command_and_leaves_what_the_documentation_names(tm
     pictures = {name for name in named if "." not in name}
     files = {name for name in named if not name.startswith(".")} - pictures
     left = {path.name for path in (tmp_path / "run").iterdir()}
+    # How far a run has come is kept until it is done.
+    files.discard("checkpoint.safetensors")
     # What is doubted is drawn where anything is.
     assert {name for name in left if not name.endswith((".png", ".svg"))} == files
     assert {Path(name).stem for name in left if name.endswith((".png", ".svg"))} | {"suspects"} == pictures

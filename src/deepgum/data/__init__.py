@@ -11,16 +11,19 @@ from deepgum.data.mcgill import load_mcgill
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.residual_files import ArrayBatches, ParquetBatches
 from deepgum.data.splits import split_groups, split_sizes, split_validation
 from deepgum.data.table import load_table
 from deepgum.data.utkface import load_utkface
 
 __all__ = [
     "NOISES",
+    "ArrayBatches",
     "Corruption",
     "EpochSampler",
     "IndexedDataset",
     "Mirror",
+    "ParquetBatches",
     "Pool",
     "RegressionData",
     "corrupt",

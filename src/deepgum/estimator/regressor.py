@@ -176,7 +176,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         y : (n,) or (n, d) array or frame
             Labels, some of which may be wrong; NaN where one is missing.
         sample_weight : (n,) array, optional
-            How much each row counts, in the loss and in the mixture; only the ratios matter.
+            How much each row counts, in the loss and in the mixture; only the ratios matter. Held-out rows count alike.
         X_val, y_val : arrays like X and y, optional
             What chooses the best epoch, instead of a part of X. Its labels may be wrong or missing as well.
 

@@ -216,6 +216,7 @@ class RunFolder:
 
         How far it came is not.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             (self.path / name).unlink(missing_ok=True)
         for entry in self.path.iterdir():

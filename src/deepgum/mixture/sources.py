@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.arrays import Array, as_residuals, as_responsibilities, as_rows, as_weights
-from deepgum.mixture.blocks import columns, make_block
+from deepgum.mixture.blocks import columns, make_block, slices
 from deepgum.mixture.partition import Partition, SizeClass
 from deepgum.mixture.samples import Piece, Samples, Shared, Stream
 from deepgum.mixture.spread import Spread, spread, spread_over
@@ -83,7 +83,10 @@ class InMemory:
         if self._processes.world_size == 1:
             scales = spread(values, self._weights)
             return make_block(values, self._weights), scales
-        pieces = [(values, self._weights)] if len(self._residuals) else []
+        # What is computed on the way then takes no more memory than a piece.
+        cuts = slices(values.shape[-1], values, values.shape[0] * values.shape[1])
+        weights = self._weights
+        pieces = [(values[:, :, cut], None if weights is None else weights[cut]) for cut in cuts]
         scales = spread_over(pieces, self._processes, values[:, :, :0])
         return Shared(make_block(values, self._weights), self._processes), scales
 

@@ -43,6 +43,8 @@ _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _YELLOW = (
     "#888888",
     "#F0E442",
 )
+# DeepGUM's own red, darker: the same mixture, in another training.
+_DARK_RED = "#8A2C00"
 _STYLES = {
     "l2": MethodStyle("$L_2$", _PURPLE, "o", "-"),
     "l1": MethodStyle("$L_1$", _PURPLE, "o", "--"),
@@ -50,8 +52,7 @@ _STYLES = {
     "huber": MethodStyle("Huber", _SKY, "^", "-"),
     "biweight": MethodStyle("Biweight", _GREEN, "v", "-"),
     "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
-    # As DeepGUM, with dashes: the same mixture, in another training.
-    "deepgum-alternate": MethodStyle("DeepGUM (alternate)", _RED, "*", "--"),
+    "deepgum-alternate": MethodStyle("DeepGUM (alternate)", _DARK_RED, "*", "-"),
     "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
     "deepgum-authors": MethodStyle("DeepGUM (authors' code)", _BLUE, "X", "--"),
     "dex": MethodStyle("Dex", _YELLOW, "h", "-."),
