@@ -70,6 +70,25 @@ def test_a_loop_of_your_own(namespace):
     assert namespace["score"] < 5
 
 
+def test_scikit_learn(namespace):
+    data = namespace["dataset"].tensors
+    x, y = (part.numpy() for part in data)
+    y[3, 0] = float("nan")
+    table = {"X": x, "y": y, "more_X": x[:7], "more_y": y[:7]}
+    own = blocks("scikit-learn")
+    assert len(lines(own[0])) < 10
+    run(own[:1], table)
+    assert table["model"].predict(x).shape == y.shape
+    wrong = torch.zeros(250, dtype=torch.bool)
+    wrong[::5] = True
+    flagged = torch.as_tensor(table["model"].inlier_probability_[:, 0] < 0.5)
+    assert (flagged == wrong).float().mean() > 0.97
+    categories = [[name] for name in "abcd" * 6]
+    searched = {**table, "categories": categories, "y": [float(ord(name)) for (name,) in categories]}
+    run(own[1:], searched)
+    assert searched["search"].best_params_
+
+
 def test_lightning(namespace):
     pytest.importorskip("lightning")
     own = blocks("Lightning")

@@ -45,8 +45,8 @@ class RegressionData:
         columns is reversed.
     sample_weight : tensor, shape (n,), float32, at least 0, optional
         How much each sample counts in the losses and in the mixture; 0 leaves it out of both. In the losses a weight is
-        a factor of the learning rate, so that weights whose mean is 1 leave the rate as it is; in the mixture only their
-        ratios matter. None: all count the same.
+        a factor of the learning rate, so that weights whose mean is 1 leave the rate as it is; in the mixture only
+        their ratios matter. None: all count the same.
 
     Raises
     ------
