@@ -12,11 +12,11 @@ from deepgum import DeepGUMOptions, SGDOptions, build_model, corrupt, fit_deepgu
 fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp", precision="32-true")
 fabric.launch()  # from here on, both do everything
 
-train, validation = load_digits_landmarks(n_train=800, n_test=100, seed=0)
+train, validation = load_digits_landmarks(n_train=500, n_test=100, seed=0)
 labels = corrupt(train.targets, "l-ugo", 0.3, torch.Generator().manual_seed(0))
 train = train.with_targets(labels.targets)
 network = build_model("facenet", train, seed=0)
-options, sgd = DeepGUMOptions(groups="landmark"), SGDOptions(epochs_max=10)
+options, sgd = DeepGUMOptions(groups="landmark"), SGDOptions(epochs_max=12)
 result = fit_deepgum(network, train, validation, options=options, sgd=sgd, fabric=fabric)
 
 wrong = labels.outlier[result.index]  # of the samples that this process keeps

@@ -123,17 +123,17 @@ def test_a_plan_has_a_run_for_each_method_fold_and_seed(tmp_path: Path) -> None:
         "l2",
         "huber",
         "biweight",
-        "deepgum",
+        "deepgum-alternate",
     ]
-    methods = ARTEFACTS["figure4"].methods
-    assert {"l2", "huber", "biweight", "dex", "dexgum", "deepgum"} == set(methods)
+    assert {"l2", "huber", "biweight", "dex", "dexgum", "deepgum-paper"} == set(ARTEFACTS["figure4"].methods)
+    methods = TINY.methods(ARTEFACTS["figure4"].methods)
     plan = make_plan("figure4", "utkface", tmp_path, TINY, rate=0.3, seed=4)
     assert [(run.method.name, run.seed) for run in plan.runs] == [(name, 4) for name in methods]
     assert all((run.corruption.noise, run.corruption.rate) == ("uniform", 0.3) for run in plan.runs)
     for name in ("mcgill", "head-pose"):
         runs = make_plan("table2", name, tmp_path, TINY).runs
         assert {(run.method.name, run.data.fold) for run in runs} == set(
-            itertools.product(ARTEFACTS["table2"].methods, range(7))
+            itertools.product(TINY.methods(ARTEFACTS["table2"].methods), range(7))
         )
         assert len(runs) == 28
         # One fold after the other, so that each is loaded once.
@@ -143,6 +143,20 @@ def test_a_plan_has_a_run_for_each_method_fold_and_seed(tmp_path: Path) -> None:
     assert all(run.data.options == {"clothes": "lower"} for run in some.runs)
     digests = [run.digest for run in [*plan.runs, *some.runs]]
     assert len(set(digests)) == len(digests)
+
+
+def test_algorithm_1_stands_for_deepgum_at_either_scale_unless_methods_are_named(tmp_path: Path) -> None:
+    weights = Path("imagenet")
+    for name, scale in SCALES.items():
+        of_mixture = {"paper": "deepgum-paper", "cpu": "deepgum-alternate"}[name]
+        made = make_plan("table1", "fld", tmp_path, scale, weights=weights)
+        assert [run.method.name for run in made.runs] == ["l2", "huber", "biweight", of_mixture]
+        assert METHODS[of_mixture].options.schedule == "alternate"  # type: ignore[union-attr]
+        grid: dict[str, Any] = {"noises": ("ngo",), "rates": (0.4,), "seeds": (0,), "weights": weights}
+        assert of_mixture in figure5_options(tmp_path, scale, methods=None, **grid).methods
+        asked = make_plan("table1", "fld", tmp_path, scale, weights=weights, methods=("deepgum",))
+        assert [run.method.name for run in asked.runs] == ["deepgum"]
+    assert SCALES["cpu"].differences("faces")["DeepGUM"] == ("deepgum-paper", "deepgum-alternate")
 
 
 def test_figure_3_asks_for_a_run_of_table_1(tmp_path: Path) -> None:

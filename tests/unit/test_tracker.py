@@ -15,7 +15,7 @@ from deepgum.mixture import GaussianUniformMixture
 from deepgum.scale import mad_scale
 from deepgum.training import DeepGUMOptions, SGDOptions, fit_deepgum
 from deepgum.training.named_loss import CAUCHY_SHARE
-from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
+from deepgum.training.tracker import HALVED_IN, WARMUP_EPOCHS, ResponsibilityTracker
 
 N, D = 200, 4
 
@@ -85,9 +85,19 @@ def test_em_goes_on_from_its_own_covariance_and_not_from_the_widened_one() -> No
     )
     assert narrow.mixture is not None
     assert wide.mixture is not None
+    # Of the widening by 1, 5 / (5 + 3) is left three epochs after the first fit.
     torch.testing.assert_close(
-        torch.as_tensor(wide.mixture.covariances_[0]), 4 * torch.as_tensor(narrow.mixture.covariances_[0])
+        torch.as_tensor(wide.mixture.covariances_[0]), 1.625**2 * torch.as_tensor(narrow.mixture.covariances_[0])
     )
+
+
+def test_the_widening_wears_off() -> None:
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(widening=3.0)), residuals_of(), WARMUP_EPOCHS)
+    found = [tracker.widening]
+    for _ in range(2):
+        trained(tracker, residuals_of(), HALVED_IN)
+        found.append(tracker.widening)
+    assert found == pytest.approx([3.0, 2.0, 1 + 2 / 3])
 
 
 def test_the_first_loss_is_cauchy_with_a_quarter_of_the_labels_spread() -> None:

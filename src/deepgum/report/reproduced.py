@@ -45,7 +45,7 @@ _ORDER = (
 # What the paper's own DeepGUM stands beside, the nearest to it first, and how what is not it to the letter differs.
 _STAND_INS = {
     "deepgum-paper": "",
-    "deepgum-alternate": "{} is Algorithm 1 with this library's choices, which is not the paper's method to the letter.",
+    "deepgum-alternate": "{} is Algorithm 1 with this library's choices, and not the paper's method to the letter.",
     "deepgum": "{} here is one run of SGD with EM after every epoch, and not the paper's Algorithm 1.",
 }
 

@@ -132,6 +132,7 @@ class DeepGUMOptions:
         Factor on the inliers' standard deviations once EM has found them, at least 1; the paper has none. Training
         residuals are those of labels that the network has learned in part by heart, and a network errs far on a few
         hard samples. By the covariance as EM finds it those are flagged, not learned from, and so stay flagged.
+        Interleaved, it wears off: half of it is left 5 epochs after the warm-up, a third after 10.
     least_weight : float
         The weight of a label that is certainly wrong; between it and 1 weights go by the responsibility. The paper: 0.
         A tenth lets a label come back that was flagged too early, where the loss is L1 and the training short; a long

@@ -37,6 +37,9 @@ __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 WARMUP_EPOCHS = 5
 """Epochs of the robust first loss, before residuals can tell right labels from wrong ones."""
 
+HALVED_IN = 5
+"""Epochs after which half of the widening is left."""
+
 
 class ResponsibilityTracker:
     """Tell which labels are probably right while a network is trained, in any training loop.
@@ -73,7 +76,7 @@ class ResponsibilityTracker:
     residuals : Tensor (m, d) or None
         y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN where there is none.
     mixture : GaussianUniformMixture or None
-        Of these residuals, with the inliers as wide as `options.widening` says; None in the warm-up.
+        Of these residuals, with the inliers widened (`widening`); None in the warm-up.
 
     Raises
     ------
@@ -156,6 +159,15 @@ class ResponsibilityTracker:
     def warmup_epochs(self) -> int:
         """Epochs of the first loss."""
         return WARMUP_EPOCHS if self.options.warmup_epochs is None else self.options.warmup_epochs
+
+    @property
+    def widening(self) -> float:
+        """Factor on the inliers' standard deviations now: `options.widening` as EM begins, and less with every epoch.
+
+        What a long training is let in by mistake it learns by heart; the first epochs after the warm-up do not.
+        """
+        since = max(0, self.epoch - self.warmup_epochs)
+        return 1 + (self.options.widening - 1) * HALVED_IN / (HALVED_IN + since)
 
     @property
     def phase(self) -> str:
@@ -311,7 +323,7 @@ class ResponsibilityTracker:
         assert self._fit is not None
         assert self.residuals is not None
         # EM goes on from its own covariances, and not from the widened ones.
-        self.mixture = widened(self._fit, self.options.widening)
+        self.mixture = widened(self._fit, self.widening)
         self._responsibilities = self.mixture.responsibilities(self.residuals)
         self._label_weights = coordinate_weights(self.mixture, self.residuals, self.options).float()
 
