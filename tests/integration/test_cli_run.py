@@ -347,7 +347,7 @@ def test_table_1_and_then_figure_3_without_a_training(
     out = tmp_path / "out"
     shown = done("reproduce", "table1", "--data", fld, "--out", out)
     text = written(out, "table1.md", "table1.tex")
-    check_published(text, TABLE1, {"l2", "huber", "biweight", "deepgum"})
+    check_published(text, TABLE1, {"l2", "huber", "biweight", "deepgum-alternate"})
     l2 = next(row for row in columns(text) if row["method"] == "L2")
     assert [value for header, value in l2.items() if "published" in header and header.endswith("Avg.")] == ["15.80"]
     assert "15.80" not in [value for header, value in l2.items() if "published" not in header]
@@ -403,11 +403,11 @@ def test_figure_4_has_a_table_and_a_gallery(utkface: Path, tmp_path: Path) -> No
     out = tmp_path / "out"
     done("reproduce", "figure4", "--data", utkface, "--out", out, "--rate", "0.3", "--seed", "0")
     text = written(out, "figure4-uniform30.md", "figure4-uniform30.tex")
-    check_published(text, FIGURE4, {"l2", "huber", "biweight", "dex", "dexgum", "deepgum"})
+    check_published(text, FIGURE4, {"l2", "huber", "biweight", "dex", "dexgum", "deepgum-alternate"})
     rows = columns(text)
-    assert {"L2", "Huber", "Biweight", "Dex", "DexGUM", "DeepGUM"} <= {row["method"] for row in rows}
+    assert {"L2", "Huber", "Biweight", "Dex", "DexGUM", "DeepGUM (alternate)"} <= {row["method"] for row in rows}
     assert "UTKFace" in text or "utkface" in text
-    flagged = [path for path in out.glob("runs/*_deepgum_*/examples.npz")]
+    flagged = [path for path in out.glob("runs/*_deepgum-alternate_*/examples.npz")]
     with np.load(flagged[0]) as examples:
         doubted = int((examples["responsibilities"] < 0.5).sum())
     if doubted:

@@ -29,7 +29,7 @@ def test_wrong_landmarks_of_real_faces_are_found_and_learned_without(tmp_path):
     train, validation = faces.subset(order[:1200]), faces.subset(order[1200:1400])
     generator = torch.Generator().manual_seed(1)
     wrong, validation_wrong = (corrupt(side.targets, "l-ugo", 0.4, generator) for side in (train, validation))
-    sgd = SGDOptions(epochs_max=8, patience=3, learning_rate=2e-3)
+    sgd = SGDOptions(schedule="one-cycle", learning_rate=3e-3, epochs_max=15, patience=15)
 
     results = {
         name: train_method(
@@ -45,10 +45,12 @@ def test_wrong_landmarks_of_real_faces_are_found_and_learned_without(tmp_path):
         name: failure_rate(predict(result.model, test), test.targets, test.normaliser, threshold=0.1).overall
         for name, result in results.items()
     }
-    assert failures["deepgum"] < 0.75 * failures["l2"]
+    assert failures["deepgum"] < 0.5 * failures["l2"]
     found = results["deepgum"]
+    # At the price of one run.
+    assert found.epochs == results["l2"].epochs
     scores = detection_scores(1 - found.responsibilities, found.flags, wrong.outlier, wrong.displacement, threshold=0.2)
-    assert scores.recall_moved > 0.9
-    assert scores.precision > 0.8
+    assert scores.recall_moved > 0.95
+    assert scores.precision > 0.9
     # The mixture's own estimate of how many labels are right.
-    assert found.mixture.inlier_prior_.mean().item() == pytest.approx(0.6, abs=0.12)
+    assert found.mixture.inlier_prior_.mean().item() == pytest.approx(0.6, abs=0.05)
