@@ -3,7 +3,7 @@
 Starts processes of one thread each that talk by gloo over the loopback, and prints, of the repeats the least:
 
 - the seconds of a small all-reduce (the sums of an EM iteration) and of a large one (the histograms of the quantiles);
-- the seconds to fetch the weights of a batch from the processes that keep them;
+- the seconds to fetch the weights of a batch from the processes that keep them, where `expect` was not called;
 - the processor's seconds to deliver an epoch's residuals, of an EM iteration, of all else in a fit, and of a whole
   update, for each million of a process's samples: without the waiting, which is the messages' and a busy machine's;
 - the messages of each kind that a step, an update (of so many EM iterations) and a score take;

@@ -23,3 +23,4 @@ wrong = labels.outlier[result.index]  # of the samples that this process keeps
 counts = torch.stack([(result.flags & wrong).sum(), result.flags.sum(), wrong.sum()])
 found, doubted, all_wrong = fabric.all_reduce(counts, reduce_op="sum").tolist()
 fabric.print(f"{fabric.world_size} processes doubt {doubted} labels, among them {found} of the {all_wrong} wrong ones.")
+torch.distributed.destroy_process_group()  # or the first to end breaks the connection of the other

@@ -20,7 +20,7 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMError
 from deepgum.mixture import GaussianUniformMixture
-from deepgum.processes import current
+from deepgum.processes import TorchProcesses, current
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_deepgum
 from deepgum.training.checkpoint import Checkpoint
@@ -105,17 +105,34 @@ def train(
     *,
     n: int = N,
     normalised: bool = False,
+    weighted: bool = False,
     checkpoint: str | None = None,
     plain: bool = False,
     apart: bool = False,
     **more: Any,
 ) -> dict[str, Any]:
     """Train as `fit_deepgum` does, with a Fabric or without."""
-    data = table(n, seed=0)
     kept = None if checkpoint is None else folder / (str(fabric.global_rank) if apart else "") / checkpoint
+    weight = {"sample_weight": torch.linspace(0.5, 1.5, n)} if weighted else {}
+    data = table(n, seed=0, **weight)
     arguments = {"options": OPTIONS, "sgd": SGD, "seed": 5, "checkpoint": kept, **more}
     arguments["fabric"] = None if plain else fabric
     return outcome(fit_deepgum(network(normalised), data, table(HELD_OUT, seed=1), **arguments), data)
+
+
+def talk(fabric: Fabric, folder: Path, *, batch_size: int) -> dict[str, Any]:
+    """Train, and return how many times the processes exchanged rows."""
+    exchanges = 0
+    real = TorchProcesses.exchange
+
+    def counted(self: TorchProcesses, parts: Any) -> list[Tensor]:
+        nonlocal exchanges
+        exchanges += 1
+        return real(self, parts)
+
+    TorchProcesses.exchange = counted  # type: ignore[method-assign]
+    train(fabric, folder, sgd=replace(SGD, batch_size=batch_size))
+    return {"exchanges": exchanges}
 
 
 def dice(fabric: Fabric, folder: Path) -> dict[str, Any]:
@@ -300,6 +317,7 @@ TASKS = {
     "follow": follow,
     "lose": lose,
     "stand_still": stand_still,
+    "talk": talk,
     "train": train,
 }
 

@@ -32,3 +32,12 @@ def test_what_it_shows_belongs_together(tmp_path):
     moved = (result.given != result.clean).reshape(n, 4, 2).any(axis=2)
     assert (moved == result.posteriors.true_outliers).all()
     assert moved.sum() == round(0.4 * 4 * n)
+
+
+def test_by_its_own_schedule_the_wrong_landmarks_are_found_and_learned_without(tmp_path):
+    few = replace(DEMO, train_size=400, image_size=24, methods=("l2", "deepgum"))
+    l2, deepgum = run_demo(tmp_path, options=few).records
+    assert l2.epochs == deepgum.epochs == DEMO.sgd.epochs_max
+    assert deepgum.failure_rate < 0.4 * l2.failure_rate
+    assert deepgum.precision > 0.9
+    assert deepgum.recall > 0.85

@@ -95,8 +95,9 @@ def test_both_end_with_one_network_and_the_residuals_of_their_own_samples(tmp_pa
     assert len(rows([one, other], "residuals")) == more.get("n", 100)
 
 
-def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
-    together, (alone,) = Crew(tmp_path, "train").join(), Crew(tmp_path, "train", 1).join()
+@pytest.mark.parametrize("weighted", [False, True])
+def test_two_processes_train_as_one_does(tmp_path: Path, weighted: bool) -> None:
+    together, (alone,) = (Crew(tmp_path, "train", world, weighted=weighted).join() for world in (2, 1))
     for name, values in alone["weights"].items():
         torch.testing.assert_close(together[0]["weights"][name], values, rtol=0, atol=1e-5)
     for name in ("residuals", "responsibilities"):
@@ -111,6 +112,11 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
 def test_a_fabric_of_one_device_is_plain_torch_to_the_last_bit(tmp_path: Path) -> None:
     with_fabric, without = (Crew(tmp_path, "train", 1, plain=plain).join()[0] for plain in (False, True))
     assert same(with_fabric, without)
+
+
+def test_the_weights_of_an_epoch_come_in_one_message_however_many_steps_it_has(tmp_path: Path) -> None:
+    few, many = (Crew(tmp_path, "talk", batch_size=size).join()[0]["exchanges"] for size in (50, 10))
+    assert few == many > 0
 
 
 def test_dropout_is_another_one_in_each_process(tmp_path: Path) -> None:

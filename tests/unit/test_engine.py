@@ -8,7 +8,7 @@ from torch import nn
 from deepgum.data.batches import ordered_batches, shuffled_batches
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
-from deepgum.errors import ProcessLostError
+from deepgum.errors import InvalidDataError, ProcessLostError
 from deepgum.processes import SOLO, watched
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import SGDOptions
@@ -16,6 +16,7 @@ from deepgum.training.engine import LOCAL
 from deepgum.training.history import History
 from deepgum.training.identity import fingerprints
 from deepgum.training.options import DeepGUMOptions
+from deepgum.training.owners import Ahead
 from deepgum.training.result import TrainingResult
 
 
@@ -115,3 +116,10 @@ def test_fingerprints_differ_where_the_arguments_do(data, network):
         "seed": 1,
     }.items():
         assert {key for key, number in told(**{name: value}).items() if number != known[key]} == {name}
+
+
+def test_samples_that_were_not_expected_are_named():
+    ahead = Ahead(torch.tensor([9, 2, 4]), torch.tensor([[0.9], [0.2], [0.4]]))
+    assert ahead.rows(torch.tensor([4, 9, 4])).flatten().tolist() == pytest.approx([0.4, 0.9, 0.4])
+    with pytest.raises(InvalidDataError, match="Found 3 that it was not: 3, 1, 10"):
+        ahead.rows(torch.tensor([3, 2, 1, 10]))

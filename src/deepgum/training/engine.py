@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -45,8 +45,17 @@ class Engine(Protocol):
     def setup(self, model: nn.Module, optimizer: torch.optim.Optimizer, sgd: SGDOptions) -> Steps:
         """Take over a network, which is on its device, and its optimiser; both stay what they are for everyone else."""
 
-    def batches(self, train: RegressionData, sgd: SGDOptions, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield this process's share of every batch of an epoch; as many of them on each process."""
+    def batches(
+        self,
+        train: RegressionData,
+        sgd: SGDOptions,
+        generator: torch.Generator,
+        ahead: Callable[[Tensor], None] | None = None,
+    ) -> Iterator[Batch]:
+        """Yield this process's share of every batch of an epoch; as many of them on each process.
+
+        Where there are several, `ahead` is told before the first batch which samples this process will see.
+        """
 
 
 class _Local:
@@ -60,7 +69,13 @@ class _Local:
     def setup(self, model: nn.Module, optimizer: torch.optim.Optimizer, sgd: SGDOptions) -> Steps:
         return _LocalSteps(model, optimizer, sgd)
 
-    def batches(self, train: RegressionData, sgd: SGDOptions, generator: torch.Generator) -> Iterator[Batch]:
+    def batches(
+        self,
+        train: RegressionData,
+        sgd: SGDOptions,
+        generator: torch.Generator,
+        ahead: Callable[[Tensor], None] | None = None,
+    ) -> Iterator[Batch]:
         return shuffled_batches(train, sgd.batch_size, generator, mirror=sgd.mirror, device=sgd.device)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -86,8 +86,14 @@ class FabricEngine:
         """Have the Fabric average this network's gradients."""
         return _FabricSteps(self._fabric, self.processes, model, optimizer)
 
-    def batches(self, train: RegressionData, sgd: SGDOptions, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield this process's share of every batch of an epoch.
+    def batches(
+        self,
+        train: RegressionData,
+        sgd: SGDOptions,
+        generator: torch.Generator,
+        ahead: Callable[[Tensor], None] | None = None,
+    ) -> Iterator[Batch]:
+        """Yield this process's share of every batch of an epoch, once `ahead` was told of its samples.
 
         Where the samples cannot be dealt out evenly, the first ones are dealt a second time.
         """
@@ -96,7 +102,10 @@ class FabricEngine:
         def cut(order: Tensor, mirrored: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
             loader = DataLoader(TensorDataset(order, mirrored), size)
             shared = self._fabric.setup_dataloaders(loader, move_to_device=False)
-            return cast("Iterable[tuple[Tensor, Tensor]]", shared)
+            parts = list(cast("Iterable[tuple[Tensor, Tensor]]", shared))
+            if ahead is not None:
+                ahead(torch.cat([index for index, _ in parts]))
+            return parts
 
         return shuffled_batches(train, sgd.batch_size, generator, mirror=sgd.mirror, device=sgd.device, cut=cut)
 

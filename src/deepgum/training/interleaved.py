@@ -114,6 +114,7 @@ def fit_interleaved(
         history,
         least_epochs=tracker.warmup_epochs,
         keep_last=options.returned_round == "last",
+        ahead=tracker.expect,
         on_epoch=update,
         journal=journal,
         engine=engine,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from deepgum.errors import InvalidDataError, listing
 from deepgum.processes import Processes
 
-__all__ = ["Owners", "shares"]
+__all__ = ["Ahead", "Owners", "shares"]
 
 
 def shares(n_samples: int, processes: Processes) -> Tensor:
@@ -85,3 +86,40 @@ class Owners:
     def _by_owner(self, index: Tensor) -> list[Tensor]:
         owner = index % self.processes.world_size
         return [(owner == rank).nonzero().flatten() for rank in range(self.processes.world_size)]
+
+
+class Ahead:
+    """Rows of samples, fetched before they are needed.
+
+    Parameters
+    ----------
+    index : Tensor (b,) of int64
+        The samples.
+    rows : Tensor (b, ...)
+
+    Examples
+    --------
+    >>> Ahead(torch.tensor([7, 2]), torch.tensor([[0.7], [0.2]])).rows(torch.tensor([2, 2, 7])).flatten()
+    tensor([0.2000, 0.2000, 0.7000])
+    """
+
+    def __init__(self, index: Tensor, rows: Tensor) -> None:
+        self._index, order = index.sort()
+        self._rows = rows[order]
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Return the rows (c, ...) of some of the samples.
+
+        Raises
+        ------
+        InvalidDataError
+            If one is not among them.
+        """
+        place = torch.searchsorted(self._index, index).clamp_max(len(self._index) - 1)
+        others = index[self._index[place] != index].tolist()
+        if others:
+            raise InvalidDataError(
+                f"`expect` should be told of all samples of the epoch. Found {len(others)} that it was not: "
+                f"{listing(others)}. Call it on all of them after `update`, or leave it out."
+            )
+        return self._rows[place]

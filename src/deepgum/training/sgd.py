@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.residuals import compute_residuals
@@ -63,6 +63,7 @@ def run_sgd(
     least_epochs: int = 0,
     start_counts: bool = False,
     keep_last: bool = False,
+    ahead: Callable[[Tensor], None] | None = None,
     on_epoch: Callable[[], None] | None = None,
     journal: Journal | None = None,
     engine: Engine = LOCAL,
@@ -97,6 +98,8 @@ def run_sgd(
         Whether the weights at the start are a candidate, too.
     keep_last : bool
         Leave the model with the weights of the last epoch instead.
+    ahead : callable, optional
+        Where there are several processes: told before each epoch's first step which samples this one will see.
     on_epoch : callable, optional
         Called after each epoch's steps, before its score is taken.
     journal : Journal, optional
@@ -143,7 +146,7 @@ def run_sgd(
             phase = minimised.name
             training_mode(model)
             total, seen = 0.0, 0
-            for batch in engine.batches(train, options, generator):
+            for batch in engine.batches(train, options, generator, ahead):
                 loss = minimised(batch, steps.forward(batch.inputs))
                 steps.step(loss)
                 schedule.step()

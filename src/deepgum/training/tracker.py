@@ -22,7 +22,7 @@ from deepgum.training.history import RoundRecord
 from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import DeepGUMOptions
-from deepgum.training.owners import Owners
+from deepgum.training.owners import Ahead, Owners
 from deepgum.training.rounds import (
     SCORE_TOL,
     coordinate_weights,
@@ -129,6 +129,8 @@ class ResponsibilityTracker:
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
         self._given_weight = None if sample_weight is None else sample_weight.cpu()
+        self._table: Tensor | None = None
+        self._ahead: Ahead | None = None
         self._responsibilities: Tensor | None = None
         self._label_weights: Tensor | None = None
         self._spread = None if targets is None else label_spread(_columns(targets))
@@ -149,6 +151,7 @@ class ResponsibilityTracker:
         self.index = self._owners.index
         # Of what this process keeps.
         self._sample_weight = None if self._given_weight is None else self._given_weight[self.index]
+        self._tabulate()
 
     @property
     def recorded(self) -> bool:
@@ -228,6 +231,21 @@ class ResponsibilityTracker:
         self._seen.add(index, residuals.detach(), targets, mirrored)
         return value
 
+    def expect(self, index: Tensor) -> None:
+        """Fetch now, in one message, what `loss` will need of an epoch's samples from the processes that keep it.
+
+        For speed, where there are several processes; without it every `loss` asks the others. All processes call it,
+        after `update` and before the first batch, each on all samples (b,) that it will see until the next `update`.
+
+        Raises
+        ------
+        InvalidDataError
+            If an index is out of range. `loss` raises it for a sample that was not expected.
+        """
+        index = check_index(index, self.n_samples)
+        if self._table is not None and self._owners.processes.world_size > 1:
+            self._ahead = Ahead(index, self._owners.fetch(index, self._table))
+
     def record(self, index: Tensor, residuals: Tensor) -> None:
         """Keep residuals (b, d) of a batch, targets less predictions, without a loss.
 
@@ -254,7 +272,7 @@ class ResponsibilityTracker:
         InvalidDataError
             If nothing was recorded since the last call, or one index stands for several samples.
         """
-        since = time.perf_counter()
+        since, self._ahead = time.perf_counter(), None
         index, residuals = self._seen.close(self._owners)
         if self.residuals is None:
             self.residuals = torch.full((len(self.index), residuals.shape[1]), torch.nan)
@@ -276,8 +294,7 @@ class ResponsibilityTracker:
     def weights(self, index: Tensor) -> Tensor:
         """Return the weight (b, d) of each coordinate of some samples in the loss; 1 in the warm-up."""
         index = check_index(index, self.n_samples)
-        weights = self._batch_weights(index, None)
-        return torch.ones(len(index), 1) if weights is None else weights
+        return torch.ones(len(index), 1) if self._table is None else self._owners.fetch(index, self._table)
 
     def score(self, residuals: Tensor) -> float:
         """Return how badly the network explains held-out residuals (m, d); lower is better.
@@ -314,6 +331,7 @@ class ResponsibilityTracker:
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
         self.residuals = None if self.residuals is None else self.residuals.clone()
         self.mixture = self._fit = self._responsibilities = self._label_weights = None
+        self._tabulate()
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
             self._weigh()
@@ -326,16 +344,23 @@ class ResponsibilityTracker:
         self.mixture = widened(self._fit, self.widening)
         self._responsibilities = self.mixture.responsibilities(self.residuals)
         self._label_weights = coordinate_weights(self.mixture, self.residuals, self.options).float()
+        self._tabulate()
+
+    def _tabulate(self) -> None:
+        """Put together the weights of the samples that are kept here: (m, d), (m, 1), or None where all are 1."""
+        self._table, self._ahead = self._label_weights, None
+        if self._sample_weight is not None:
+            of_samples = self._sample_weight[:, None]
+            self._table = of_samples if self._table is None else self._table * of_samples
 
     def _batch_weights(self, index: Tensor, mirrored: Tensor | None) -> Tensor | None:
-        weights = None if self._label_weights is None else self._owners.fetch(index, self._label_weights)
-        if weights is not None and mirrored is not None:
+        if self._table is None:
+            return None
+        weights = self._owners.fetch(index, self._table) if self._ahead is None else self._ahead.rows(index)
+        if self._label_weights is not None and mirrored is not None:
             assert self.mirror is not None
             weights = torch.where(mirrored.cpu()[:, None], self.mirror.weights(weights), weights)
-        if self._sample_weight is None:
-            return weights
-        of_samples = self._owners.fetch(index, self._sample_weight)[:, None]
-        return of_samples if weights is None else weights * of_samples
+        return weights
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
