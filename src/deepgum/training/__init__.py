@@ -1,4 +1,4 @@
-"""Training: SGD, the losses to compare with, and Algorithm 1."""
+"""Training: SGD, the losses to compare with, and the mixture beside it, in one run or by Algorithm 1."""
 
 from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss

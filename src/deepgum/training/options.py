@@ -150,7 +150,7 @@ class DeepGUMOptions:
         median over coordinates of their MAD scale), so that labels in other units give the same network.
     warmup_epochs : int or None
         Epochs of the first fit; None trains it until it stops early, as Algorithm 1 says (section 4 says 3).
-        Interleaved, None is 5.
+        Interleaved, None is 5, and in a short training at most half of it.
     restart : {"continue", "fresh"}
         Whether a round of SGD goes on from the current weights (the paper), or begins again from the initial ones, free
         of what they learned from labels that are now known to be wrong.
