@@ -86,10 +86,22 @@ def test_a_loss_that_changes_in_the_first_fit_breaks_its_line_but_not_the_scores
     loss, score = panels(draw_history(epochs))
     assert curves(loss) == [([1, 2], [90.0, 80.0]), ([3, 4], [0.5, 0.4])]
     assert curves(score) == [([1, 2, 3, 4], [9.0, 8.0, 7.0, 6.0])]
-    assert loss.get_title() == "first fit (l2, then huber)"
+    assert loss.get_title() == "one run (l2, then huber)"
     assert [text.get_text() for text in loss.texts] == ["l2", "huber"]
     # Both are to be seen, though one is two hundred times the other.
     assert loss.get_yscale() == "log"
+
+
+def test_the_mixtures_of_one_run_stand_below_their_epochs():
+    epochs = fit("cauchy", 0, [5.0, 4.0]) + [
+        EpochRecord("weighted l1", 0, epoch, 0.5, 6.0 - epoch, 0.1, True) for epoch in (3, 4)
+    ]
+    loss, score, flagged = panels(draw_history(epochs, [fitted(2, 10), fitted(3, 15), fitted(4, 20)], samples=100))
+    assert loss.get_title() == "one run (cauchy, then weighted l1)"
+    ((x, y),) = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in flagged.get_lines()]
+    assert (x, y) == ([2, 3, 4], [10, 15, 20])
+    assert flagged.get_xlim() == score.get_xlim() == (0.5, 4.5)
+    assert flagged.get_xlabel() == "mixture fitted after epoch"
 
 
 @pytest.mark.parametrize(("scores", "scale"), [([5.0, 4.0], "linear"), ([5.0, 0.5], "log"), ([5.0, -0.5], "linear")])

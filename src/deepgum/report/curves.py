@@ -40,14 +40,16 @@ def draw_history(
 
     The first fit and the weighted rounds have axes of their own: neither loss nor score is in the same units in both.
     Lines are broken between rounds, and where another loss begins, for the same reason: the score is comparable within
-    a round, the loss where the same one is minimised. A star marks the epoch whose weights a round kept.
+    a round, the loss where the same one is minimised. A star marks the epoch whose weights a round kept. A training of
+    one run (a plain loss, or the interleaved schedule) has one column, and its mixtures stand below their epochs.
 
     Parameters
     ----------
     epochs : sequence of EpochRecord
         In the order in which they came.
     rounds : sequence of RoundRecord
-        In the order in which they came; none for a method without a mixture.
+        In the order in which they came; none for a method without a mixture. Where no epoch is of a later round, the
+        number of each is that of the epoch that it was fitted after.
     samples : int, optional
         Training samples: what is flagged is then a share, in percent; without it, it is a number.
     group_names : sequence of str, optional
@@ -98,7 +100,7 @@ def draw_history(
         lower.plot(
             x[kept], scores[kept], linestyle="None", marker="*", markersize=10, color=_KEPT, label="weights kept"
         )
-        _mark_rounds(upper, lower, x, part)
+        _mark_rounds(upper, lower, x, part, "first fit" if later else "one run")
         lower.set_xlabel("epoch")
         if column == 0:
             upper.set_ylabel("training loss")
@@ -106,8 +108,14 @@ def draw_history(
             lower.legend(frameon=False, loc="upper right", handletextpad=0.1)
         start += len(part)
     if rounds:
-        flagged = figure.add_subplot(grid[2, :])
-        _draw_flagged(flagged, rounds, names, samples)
+        if later:
+            flagged = figure.add_subplot(grid[2, :])
+            _draw_flagged(flagged, range(len(rounds)), rounds, names, samples)
+            _name_rounds(flagged, rounds)
+        else:
+            flagged = figure.add_subplot(grid[2, :], sharex=upper)
+            _draw_flagged(flagged, [record.round for record in rounds], rounds, names, samples)
+            flagged.set_xlabel("mixture fitted after epoch")
         if len(names) > 1:
             keys = flagged.get_legend_handles_labels()
             figure.legend(*keys, loc="outside lower center", ncols=min(5, len(names)), frameon=False, fontsize=9)
@@ -143,12 +151,12 @@ def _draw_pieces(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _mark_rounds(upper: Axes, lower: Axes, x: NDArray[np.int64], records: Sequence[EpochRecord]) -> None:
-    """Head the panels with what is minimised, and set rounds, and losses of the first fit, apart."""
+def _mark_rounds(upper: Axes, lower: Axes, x: NDArray[np.int64], records: Sequence[EpochRecord], run: str) -> None:
+    """Head the panels with what is minimised, and set rounds, and losses of the first `run`, apart."""
     first = records[0].round == 0
     phases = list(dict.fromkeys(record.phase for record in records))
     several = first and len(phases) > 1
-    upper.set_title(f"first fit ({', then '.join(phases)})" if first else f"rounds ({', '.join(phases)})", fontsize=10)
+    upper.set_title(f"{run} ({', then '.join(phases)})" if first else f"rounds ({', '.join(phases)})", fontsize=10)
     stretches = groupby(range(len(records)), key=lambda index: (records[index].round, records[index].phase))
     for number, ((round, phase), members) in enumerate(stretches):
         piece = list(members)
@@ -163,18 +171,22 @@ def _mark_rounds(upper: Axes, lower: Axes, x: NDArray[np.int64], records: Sequen
     upper.tick_params(labelbottom=False)
 
 
-def _draw_flagged(axes: Axes, rounds: Sequence[RoundRecord], names: Sequence[str], samples: int | None) -> None:
+def _draw_flagged(
+    axes: Axes, x: Sequence[int], rounds: Sequence[RoundRecord], names: Sequence[str], samples: int | None
+) -> None:
     counts = np.array([record.flagged for record in rounds], dtype=float)
     shares = counts if samples is None else 100 * counts / samples
     for group, values in enumerate(shares.T):
         colour, marker = _GROUPS[group % len(_GROUPS)]
         dashes = ("-", "--", ":")[group // len(_GROUPS) % 3]
-        axes.plot(values, color=colour, marker=marker, linestyle=dashes, markersize=5, label=names[group])
-    step = -(-len(rounds) // _MOST_TICKS)
-    shown = range(0, len(rounds), step)
-    axes.set_xticks(list(shown), ["first fit" if rounds[i].round == 0 else f"round {rounds[i].round}" for i in shown])
-    axes.set_xlabel("mixture fitted after")
+        axes.plot(x, values, color=colour, marker=marker, linestyle=dashes, markersize=5, label=names[group])
     axes.set_ylabel("flagged samples" if samples is None else "flagged (%)")
     axes.set_ylim(0, max(1.15 * shares.max(), 1.0))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _name_rounds(axes: Axes, rounds: Sequence[RoundRecord]) -> None:
+    shown = range(0, len(rounds), -(-len(rounds) // _MOST_TICKS))
+    axes.set_xticks(list(shown), ["first fit" if rounds[i].round == 0 else f"round {rounds[i].round}" for i in shown])
+    axes.set_xlabel("mixture fitted after")

@@ -51,7 +51,7 @@ def fit_deepgum(
     train, validation : RegressionData
         Labels of either may be wrong or missing (NaN).
     options : DeepGUMOptions, optional
-        The choices of Algorithm 1.
+        When EM is run, the mixture, the losses; one run of SGD with EM after every epoch by default.
     sgd : SGDOptions, optional
         Optimiser, schedule, patience.
     seed : int

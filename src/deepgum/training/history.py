@@ -20,7 +20,7 @@ class EpochRecord:
     phase : str
         What was minimised: the loss's name, "weighted " before it where responsibilities weighted it.
     round : int
-        0 for the first fit, then the round of Algorithm 1.
+        0 for the first fit, or all of a training in one run; then the round of Algorithm 1.
     epoch : int
         From 1 in each round.
     train_loss : float
@@ -44,12 +44,12 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """One fit of the mixture, and what the alternation made of it.
+    """One fit of the mixture, after a round of SGD or after an epoch.
 
     Attributes
     ----------
     round : int
-        The round of SGD whose residuals were fitted; 0 is the first fit.
+        The round of SGD whose residuals were fitted; 0 is the first fit. Interleaved, the epoch.
     inlier_prior, log_uniform_density : tuple of float, (g,)
         pi and log gamma.
     covariances : tuple of matrices, (g,) times (k, k)
@@ -61,7 +61,7 @@ class RoundRecord:
     em_iterations : int
         Until the parameters were stable.
     round_score : float
-        What decides whether to go on; lower is better.
+        What decides whether to go on; lower is better. NaN where nothing is decided by it.
     seconds : float
         Wall time of residuals and EM.
     """

@@ -39,7 +39,7 @@ class Method:
     loss : str or None
         A single run with this loss of `fit_loss`,
     options : DeepGUMOptions or None
-        or Algorithm 1 with these choices.
+        or a training with the mixture, by these choices.
     oracle : bool
         Whether it is told which labels are wrong, and trains on the others.
     head : {"regression", "expectation"}
