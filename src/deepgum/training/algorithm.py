@@ -19,9 +19,10 @@ from deepgum.training.fabric import FabricEngine, check_shared
 from deepgum.training.history import Event, History
 from deepgum.training.interleaved import fit_interleaved
 from deepgum.training.objective import CROSS_ENTROPY, check_loss
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.rounds import em_rows, unfitted_mixture
+from deepgum.training.sgd_options import SGDOptions
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

@@ -19,10 +19,11 @@ from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
 from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY, minimised
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.rounds import Round, criterion_for
 from deepgum.training.sgd import run_sgd
+from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.snapshot import restore_round, round_state
 from deepgum.training.weights import Weights
 

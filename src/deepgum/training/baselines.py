@@ -20,9 +20,10 @@ from deepgum.training.history import Event, History
 from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
 from deepgum.training.objective import CROSS_ENTROPY, Minimised, Objective, check_loss, minimised, residual_loss
-from deepgum.training.options import Groups, SGDOptions
+from deepgum.training.options import Groups
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.sgd import run_sgd
+from deepgum.training.sgd_options import SGDOptions
 
 __all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
 

@@ -15,7 +15,8 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.processes import SOLO, Processes, TorchProcesses, watched
 from deepgum.training.identity import fingerprints
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.sgd_options import SGDOptions
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.losses import Loss
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.sgd_options import SGDOptions
 
 __all__ = ["fingerprints", "identity_of"]
 

@@ -18,9 +18,10 @@ from deepgum.training.engine import LOCAL, Engine
 from deepgum.training.history import History
 from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.sgd import run_sgd
+from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.shared_checkpoint import SharedCheckpoint
 from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 

@@ -15,7 +15,8 @@ from deepgum.residuals import compute_residuals
 from deepgum.training.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
 from deepgum.training.history import RoundRecord
 from deepgum.training.objective import residual_loss
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.weights import Weights
 
 __all__ = [
