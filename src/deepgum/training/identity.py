@@ -24,8 +24,12 @@ _BLOCK = 1024
 def identity_of(training: Training[Any]) -> dict[str, Any]:
     """Return what tells a training from every other, for `Checkpoint`: choices as they are, arrays as a hash.
 
-    Reads all data once. The network should be as it is before the training: its weights are hashed, the frozen ones
-    too.
+    Reads all data once.
+
+    Parameters
+    ----------
+    training : Training
+        With the network as it is before the training: its weights are hashed, the frozen ones too.
 
     Examples
     --------
