@@ -33,7 +33,7 @@ from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import LAST_BLOCK, VGG16
 from deepgum.models.weights import load_weights
 from deepgum.training.optimisation import build_optimizer
-from deepgum.training.options import SGDOptions
+from deepgum.training.sgd_options import SGDOptions
 from deepgum.trunk_cache import DTYPES, cache_features
 
 SEED = 0

@@ -15,7 +15,7 @@ from deepgum.cli import main
 from deepgum.data.corruption import NOISES
 from deepgum.experiments.datasets import DATASETS
 from deepgum.training import METHODS
-from deepgum.training.options import OPTIMIZERS, PRECISIONS, SCHEDULES
+from deepgum.training.sgd_options import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 TINY = ["compare", "--dataset", "digits", "--image-size", 16, "--train-size", 24, "--validation-size", 12]
 TINY += ["--epochs-max", 1, "--patience", 1, "--threads", 1]

@@ -35,17 +35,8 @@ from deepgum.experiments.scales import SCALES
 from deepgum.mixture.gaussian import STRUCTURES
 from deepgum.models import MODELS, VGG16, split_at
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
-from deepgum.training.options import (
-    EM_STARTS,
-    OPTIMIZERS,
-    PRECISIONS,
-    RESTARTS,
-    RETURNS,
-    RULES,
-    SCHEDULES,
-    SCHEDULES_OF_EM,
-    UNSCALED,
-)
+from deepgum.training.options import EM_STARTS, RESTARTS, RETURNS, RULES, SCHEDULES_OF_EM, UNSCALED
+from deepgum.training.sgd_options import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from deepgum.training.journal import Journal
 from deepgum.training.optimisation import build_optimizer, build_schedule
 from deepgum.training.packing import pack, unpack
 from deepgum.training.snapshot import Machinery, restore_weights, seeded
+from deepgum.training.training import Training
 
 STATE = {
     "epoch": 3,
@@ -381,9 +383,8 @@ def data(**changes: Any) -> RegressionData:
 
 def known(**changes: Any) -> dict[str, Any]:
     torch.manual_seed(0)
-    given: dict[str, Any] = {"model": nn.Linear(1, 1), "train": data(), "validation": data()}
-    given |= {"trains": "loss", "sgd": SGDOptions(), "seed": 0, "loss": Cauchy(1.0)} | changes
-    return identity_of(given.pop("model"), given.pop("train"), given.pop("validation"), **given)
+    training = Training(nn.Linear(1, 1), data(), data(), Cauchy(1.0), SGDOptions(), seed=0)
+    return identity_of(replace(training, **changes))
 
 
 def moved(at: int) -> RegressionData:
@@ -394,7 +395,7 @@ def moved(at: int) -> RegressionData:
 
 def test_the_same_training_is_the_same_in_another_process() -> None:
     assert known() == known()
-    other = known(loss=None, options=DeepGUMOptions(groups=[range(0, 1)]))
+    other = known(how=DeepGUMOptions(groups=[range(0, 1)]))
     assert json.loads(json.dumps(other, default=repr)) == json.loads(json.dumps(other, default=repr))
 
 
@@ -403,9 +404,9 @@ def test_the_same_training_is_the_same_in_another_process() -> None:
     [
         {"seed": 1},
         {"sgd": SGDOptions(learning_rate=0.5)},
-        {"loss": Cauchy(2.0)},
-        {"trains": "alternate"},
-        {"options": DeepGUMOptions()},
+        {"how": Cauchy(2.0)},
+        {"how": "cross-entropy"},
+        {"how": DeepGUMOptions()},
         {"model": nn.Linear(1, 1)},
         {"train": moved(0)},
         {"train": moved(7)},
@@ -417,6 +418,14 @@ def test_the_same_training_is_the_same_in_another_process() -> None:
 )
 def test_whatever_changes_the_result_changes_the_identity(changes: dict[str, Any]) -> None:
     assert known(**changes) != known()
+
+
+def test_it_says_what_trains_and_what_by() -> None:
+    told = known()
+    assert (told["trains"], told["options"], told["loss"]) == ("loss", None, repr(Cauchy(1.0)))
+    for options in (DeepGUMOptions(), DeepGUMOptions.preset("alternate")):
+        told = known(how=options)
+        assert (told["trains"], told["options"], told["loss"]) == (options.schedule, asdict(options), "None")
 
 
 def test_a_frozen_weight_and_the_kind_of_numbers_belong_to_it() -> None:

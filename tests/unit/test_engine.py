@@ -1,5 +1,7 @@
 """Shares of samples, batches and predictions; connections that break; and the engine of one process."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -18,6 +20,7 @@ from deepgum.training.identity import fingerprints
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.owners import Ahead
 from deepgum.training.result import TrainingResult
+from deepgum.training.training import Training
 
 
 class Second:
@@ -102,20 +105,20 @@ def test_every_other_error_stays_what_it_is():
 
 def test_fingerprints_differ_where_the_arguments_do(data, network):
     def told(**changes):
-        arguments = {"model": network, "train": data, "validation": data} | changes
-        return fingerprints(**{"options": DeepGUMOptions(), "sgd": SGDOptions(), "seed": 0} | arguments)
+        training = Training(network, data, data, DeepGUMOptions(), SGDOptions(), seed=0)
+        return fingerprints(replace(training, **changes))
 
     known = told()
     assert known == told()
-    for name, value in {
-        "model": nn.Linear(16, 4),
-        "train": data.with_targets(data.targets + 1e-6),
-        "validation": data.subset(range(22)),
-        "options": DeepGUMOptions(groups="landmark"),
-        "sgd": SGDOptions(batch_size=8),
-        "seed": 1,
+    for name, changes in {
+        "model": {"model": nn.Linear(16, 4)},
+        "train": {"train": data.with_targets(data.targets + 1e-6)},
+        "validation": {"validation": data.subset(range(22))},
+        "options": {"how": DeepGUMOptions(groups="landmark")},
+        "sgd": {"sgd": SGDOptions(batch_size=8)},
+        "seed": {"seed": 1},
     }.items():
-        assert {key for key, number in told(**{name: value}).items() if number != known[key]} == {name}
+        assert {key for key, number in told(**changes).items() if number != known[key]} == {name}
 
 
 def test_samples_that_were_not_expected_are_named():

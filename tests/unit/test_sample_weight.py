@@ -18,7 +18,8 @@ from deepgum.models import DeepExpectation
 from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss
 from deepgum.training.objective import CrossEntropy, Objective
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.sgd_options import SGDOptions
 
 NAN, INF = float("nan"), float("inf")
 

@@ -17,8 +17,9 @@ from deepgum.training.criterion import mean_loss, median_absolute_error, trimmed
 from deepgum.training.history import History
 from deepgum.training.objective import Objective
 from deepgum.training.optimisation import build_optimizer, build_schedule
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.sgd import run_sgd
+from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.weights import Weights
 
 

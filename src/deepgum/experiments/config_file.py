@@ -10,9 +10,9 @@ from typing import Any
 import tomli_w
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
-from deepgum.experiments.config import RunConfig
+from deepgum.experiments.config import LATER, RunConfig
 
-__all__ = ["read_config", "write_config"]
+__all__ = ["read_config", "read_recorded", "write_config"]
 
 
 def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
@@ -31,16 +31,39 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     InvalidParameterError
         If a key is unknown, missing or has a wrong value; the message names the key.
     """
+    values = _read(path)
+    for change in changes:
+        _change(values, change)
+    return RunConfig.from_mapping(values)
+
+
+def read_recorded(path: Path) -> RunConfig:
+    """Read what a run was, from the file that `write_config` wrote when it was made.
+
+    An option that came later is not in it. It is then what was done before there was a choice, where `read_config`
+    takes today's default.
+
+    Raises
+    ------
+    InvalidDataError, InvalidParameterError
+        As of `read_config`.
+    """
+    values = _read(path)
+    method = values.get("method")
+    # Methods without a mixture have no options, and none that came later.
+    if isinstance(method, dict) and isinstance(method.get("options"), dict) and method["options"]:
+        method["options"] = LATER | method["options"]
+    return RunConfig.from_mapping(values)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            values = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise InvalidDataError(f"'{path}' should be a TOML file that says what to run. {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
-    for change in changes:
-        _change(values, change)
-    return RunConfig.from_mapping(values)
 
 
 def _change(values: dict[str, Any], change: str) -> None:

@@ -4,8 +4,9 @@ from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss
 from deepgum.training.history import EpochRecord, Event, History, Resumed, RoundRecord
 from deepgum.training.methods import METHODS, Method, check_method, train_method
-from deepgum.training.options import PRESETS, DeepGUMOptions, SGDOptions, check_device
+from deepgum.training.options import PRESETS, DeepGUMOptions
 from deepgum.training.result import TrainingResult, check_network
+from deepgum.training.sgd_options import SGDOptions, check_device
 from deepgum.training.tracker import ResponsibilityTracker
 
 __all__ = [

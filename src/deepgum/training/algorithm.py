@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,11 @@ from deepgum.training.fabric import FabricEngine, check_shared
 from deepgum.training.history import Event, History
 from deepgum.training.interleaved import fit_interleaved
 from deepgum.training.objective import CROSS_ENTROPY, check_loss
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.rounds import em_rows, unfitted_mixture
+from deepgum.training.sgd_options import SGDOptions
+from deepgum.training.training import Training
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -116,11 +117,13 @@ def fit_deepgum(
     check_deepgum(train, validation, options)
     check_loss(model, options.first_loss)
     check_network(model, train, sgd)
+    training = Training(model, train, validation, options, sgd, seed)
     if fabric is not None:
-        check_shared(engine.processes, model, train, validation, options=options, sgd=sgd, seed=seed)
-    fit = fit_alternate if options.schedule == "alternate" else partial(fit_interleaved, engine=engine)
+        check_shared(engine.processes, training)
     history = History(listener=on_event)
-    return fit(model, train, validation, options=options, sgd=sgd, seed=seed, history=history, checkpoint=checkpoint)
+    if options.schedule == "alternate":
+        return fit_alternate(training, history, checkpoint)
+    return fit_interleaved(training, history, checkpoint, engine)
 
 
 def check_deepgum(train: RegressionData, validation: RegressionData, options: DeepGUMOptions) -> None:

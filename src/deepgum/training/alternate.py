@@ -11,19 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepgum.data.regression import RegressionData
 from deepgum.losses import Loss
-from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.history import History
-from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
 from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY, minimised
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.rounds import Round, criterion_for
 from deepgum.training.sgd import run_sgd
 from deepgum.training.snapshot import restore_round, round_state
+from deepgum.training.training import Training
 from deepgum.training.weights import Weights
 
 __all__ = ["fit_alternate"]
@@ -63,35 +61,22 @@ class _Standing:
         return cls(state["round"], best, state["best_score"])
 
 
-def fit_alternate(
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
-    *,
-    options: DeepGUMOptions,
-    sgd: SGDOptions,
-    seed: int,
-    history: History,
-    checkpoint: Path | None = None,
-) -> TrainingResult:
+def fit_alternate(training: Training[DeepGUMOptions], history: History, checkpoint: Path | None) -> TrainingResult:
     """Run Algorithm 1 on what `fit_deepgum`, which describes the parameters, has checked."""
-    kept = None
-    if checkpoint is not None:
-        known = identity_of(model, train, validation, trains="alternate", options=options, sgd=sgd, seed=seed)
-        kept = Checkpoint(checkpoint, known)
-    journal = Journal(history, kept)
-    generator = torch.Generator().manual_seed(seed)
+    model, options = training.model, training.how
+    journal = Journal.of(training, history, checkpoint)
+    generator = torch.Generator().manual_seed(training.seed)
     initial_weights = Weights(model)
-    weighted_loss = _loss(options.weighted_loss, options, train)
+    weighted_loss = _loss(options.weighted_loss, training)
     standing = _Standing.of(journal.resume("alternation"), model)
     journal.register("alternation", standing.state_dict)
 
     while True:
         if standing.round > 0 and options.restart == "fresh":
             initial_weights.restore(model)
-        _train(model, train, validation, standing, options, sgd, generator, history, journal)
+        _train(training, standing, generator, history, journal)
         since, before = time.perf_counter(), standing.best
-        trained = Round.of(model, train, validation, options, sgd, before)
+        trained = Round.of(training, before)
         # By the mixture that the round was trained with; the one of its own residuals is the next round's.
         criterion = criterion_for(options.round_rule, options, weighted_loss, before or trained)
         score = criterion(trained.validation_residuals)
@@ -118,30 +103,26 @@ def fit_alternate(
 
 
 def _train(
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
+    training: Training[DeepGUMOptions],
     standing: _Standing,
-    options: DeepGUMOptions,
-    sgd: SGDOptions,
     generator: torch.Generator,
     history: History,
     journal: Journal,
 ) -> None:
     """Run the SGD of a round: the first fit, or one that the best round's responsibilities weight."""
-    best = standing.best
-    loss = _loss(options.first_loss if best is None else options.weighted_loss, options, train)
+    options, best = training.how, standing.best
+    loss = _loss(options.first_loss if best is None else options.weighted_loss, training)
     # Fixed while the round lasts, so that its epochs compare like with like.
     weights = None if best is None else best.weights_of(best.residuals, options)
-    objective = minimised(loss, model, weights)
+    objective = minimised(loss, training.model, weights)
     warmup = options.warmup_epochs if best is None else None
     run_sgd(
-        model,
-        train,
-        validation,
+        training.model,
+        training.train,
+        training.validation,
         lambda _: objective,
         criterion_for(options.epoch_rule, options, loss, best),
-        sgd,
+        training.sgd,
         generator,
         history,
         round=standing.round,
@@ -152,5 +133,5 @@ def _train(
     )
 
 
-def _loss(name: str, options: DeepGUMOptions, train: RegressionData) -> Loss | str:
-    return name if name == CROSS_ENTROPY else named_loss(name, options, label_spread(train.targets))
+def _loss(name: str, training: Training[DeepGUMOptions]) -> Loss | str:
+    return name if name == CROSS_ENTROPY else named_loss(name, training.how, label_spread(training.train.targets))

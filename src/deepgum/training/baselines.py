@@ -14,15 +14,15 @@ from deepgum.losses import Loss, get_loss
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
-from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.criterion import Criterion, mean_loss, median_absolute_error
 from deepgum.training.history import Event, History
-from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
 from deepgum.training.objective import CROSS_ENTROPY, Minimised, Objective, check_loss, minimised, residual_loss
-from deepgum.training.options import Groups, SGDOptions
+from deepgum.training.options import Groups
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.sgd import run_sgd
+from deepgum.training.sgd_options import SGDOptions
+from deepgum.training.training import Training
 
 __all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
 
@@ -87,11 +87,7 @@ def fit_loss(
     check_network(model, train, sgd)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
     history = History(listener=on_event)
-    kept = None
-    if checkpoint is not None:
-        known = identity_of(model, train, validation, trains="loss", loss=chosen, sgd=sgd, seed=seed)
-        kept = Checkpoint(checkpoint, known)
-    journal = Journal(history, kept)
+    journal = Journal.of(Training(model, train, validation, chosen, sgd, seed), history, checkpoint)
 
     def training_residuals() -> Tensor:
         return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deepgum.data.batches import Batch, shuffled_batches
 from deepgum.data.regression import RegressionData
 from deepgum.processes import SOLO, Processes
-from deepgum.training.options import SGDOptions
+from deepgum.training.sgd_options import SGDOptions
 
 __all__ = ["LOCAL", "Engine", "Steps"]
 

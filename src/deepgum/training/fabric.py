@@ -15,7 +15,9 @@ from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.processes import SOLO, Processes, TorchProcesses, watched
 from deepgum.training.identity import fingerprints
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.sgd_options import SGDOptions
+from deepgum.training.training import Training
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -139,16 +141,7 @@ class _FabricSteps:
                     buffer.copy_(self._processes.sum(first))
 
 
-def check_shared(
-    processes: Processes,
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
-    *,
-    options: DeepGUMOptions,
-    sgd: SGDOptions,
-    seed: int,
-) -> None:
+def check_shared(processes: Processes, training: Training[DeepGUMOptions]) -> None:
     """Refuse a training that is another one in another process, or that has too few samples for all; together.
 
     Raises
@@ -158,12 +151,12 @@ def check_shared(
     InvalidDataError
         If there are fewer samples than processes.
     """
-    for name, side in (("train", train), ("validation", validation)):
+    for name, side in (("train", training.train), ("validation", training.validation)):
         if len(side) < processes.world_size:
             raise InvalidDataError(
                 f"`{name}` should have a sample for each of {processes.world_size} processes. Found {len(side)}."
             )
-    known = fingerprints(model, train, validation, options=options, sgd=sgd, seed=seed)
+    known = fingerprints(training)
     numbers = torch.tensor(list(known.values()))
     unlike = (processes.minimum(numbers) != processes.maximum(numbers)).tolist()
     wrong = [name for name, differs in zip(known, unlike, strict=True) if differs]

@@ -13,74 +13,59 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.losses import Loss
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.training import Training
 
 __all__ = ["fingerprints", "identity_of"]
 
 _BLOCK = 1024
 
 
-def identity_of(
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
-    *,
-    trains: str,
-    sgd: SGDOptions,
-    seed: int,
-    options: DeepGUMOptions | None = None,
-    loss: Loss | str | None = None,
-) -> dict[str, Any]:
+def identity_of(training: Training[Any]) -> dict[str, Any]:
     """Return what tells a training from every other, for `Checkpoint`: choices as they are, arrays as a hash.
 
     Reads all data once.
 
     Parameters
     ----------
-    model : nn.Module
-        As it is before the training: its weights are hashed, the frozen ones too.
-    train, validation : RegressionData
-    trains : str
-        What trains it.
-    sgd, seed, options, loss
-        Its arguments.
+    training : Training
+        With the network as it is before the training: its weights are hashed, the frozen ones too.
 
     Examples
     --------
+    >>> from deepgum.training.sgd_options import SGDOptions
     >>> data = RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [1.5]])
-    >>> known = identity_of(nn.Linear(1, 1), data, data, trains="loss", sgd=SGDOptions(), seed=0, loss="l2")
-    >>> known["seed"], known["sgd"]["optimizer"], known["train"]["targets"]
-    (0, 'adam', '(2, 1) float32 ...')
+    >>> known = identity_of(Training(nn.Linear(1, 1), data, data, "cross-entropy", SGDOptions(), seed=0))
+    >>> known["trains"], known["seed"], known["sgd"]["optimizer"], known["train"]["targets"]
+    ('loss', 0, 'adam', '(2, 1) float32 ...')
     """
+    how, model = training.how, training.model
+    options, loss = (how, None) if isinstance(how, DeepGUMOptions) else (None, how)
     return {
-        "trains": trains,
+        "trains": "loss" if options is None else options.schedule,
         "options": None if options is None else asdict(options),
         "loss": repr(loss),
         # A training may go on on another device: where it is made belongs to it no more than how many threads make it.
-        "sgd": {name: value for name, value in asdict(sgd).items() if name != "device"},
-        "seed": seed,
+        "sgd": {name: value for name, value in asdict(training.sgd).items() if name != "device"},
+        "seed": training.seed,
         "network": {"kind": type(model).__qualname__, "initial_weights": _digest_of_weights(_named(model))},
-        "train": _data(train),
-        "validation": _data(validation),
+        "train": _data(training.train),
+        "validation": _data(training.validation),
     }
 
 
-def fingerprints(
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
-    *,
-    options: DeepGUMOptions,
-    sgd: SGDOptions,
-    seed: int,
-) -> dict[str, int]:
-    """Return a number for each argument of a training, by its name: another one where the argument is another.
+def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
+    """Return a number for each argument of `fit_deepgum`, by its name: another one where the argument is another.
 
     Of the data the inputs are not read, only their shape.
     """
-    told: dict[str, Any] = {"model": _digest_of_weights(_named(model)), "options": options, "sgd": sgd, "seed": seed}
-    for name, side in (("train", train), ("validation", validation)):
+    told: dict[str, Any] = {
+        "model": _digest_of_weights(_named(training.model)),
+        "options": training.how,
+        "sgd": training.sgd,
+        "seed": training.seed,
+    }
+    for name, side in (("train", training.train), ("validation", training.validation)):
         weight = None if side.sample_weight is None else _digest(side.sample_weight)
         told[name] = (tuple(side.inputs.shape), _digest(side.targets), weight, side.mirror)
     return {name: int(_hash([repr(value).encode()])[:15], 16) for name, value in told.items()}

@@ -7,22 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepgum.data.batches import Batch
-from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
 from deepgum.residuals import compute_residuals
-from deepgum.training.checkpoint import Checkpoint
-from deepgum.training.engine import LOCAL, Engine
+from deepgum.training.engine import Engine
 from deepgum.training.history import History
-from deepgum.training.identity import identity_of
 from deepgum.training.journal import Journal
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
 from deepgum.training.sgd import run_sgd
-from deepgum.training.shared_checkpoint import SharedCheckpoint
 from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
+from deepgum.training.training import Training
 
 __all__ = ["fit_interleaved"]
 
@@ -56,16 +53,7 @@ def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
 
 
 def fit_interleaved(
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
-    *,
-    options: DeepGUMOptions,
-    sgd: SGDOptions,
-    seed: int,
-    history: History,
-    checkpoint: Path | None = None,
-    engine: Engine = LOCAL,
+    training: Training[DeepGUMOptions], history: History, checkpoint: Path | None, engine: Engine
 ) -> TrainingResult:
     """Train in one run of SGD on what `fit_deepgum`, which describes the parameters, has checked.
 
@@ -74,22 +62,16 @@ def fit_interleaved(
     InvalidParameterError
         If the warm-up is longer than the training.
     """
-    options = _with_warmup(options, sgd.epochs_max)
-    kept: Checkpoint | SharedCheckpoint | None = None
-    processes = engine.processes
-    if checkpoint is not None:
-        known = identity_of(model, train, validation, trains="interleaved", options=options, sgd=sgd, seed=seed)
-        known["processes"] = processes.world_size
-        several = processes.world_size > 1
-        kept = SharedCheckpoint(checkpoint, known, processes, _OWN) if several else Checkpoint(checkpoint, known)
-    journal = Journal(history, kept)
+    training = replace(training, how=_with_warmup(training.how, training.sgd.epochs_max))
+    model, train, options, sgd = training.model, training.train, training.how, training.sgd
+    journal = Journal.of(training, history, checkpoint, engine.processes, _OWN)
     tracker = ResponsibilityTracker(
         len(train),
         options=options,
         targets=train.targets,
         sample_weight=train.sample_weight,
         mirror=train.mirror,
-        processes=processes,
+        processes=engine.processes,
     )
     state: dict[str, Any] | None = journal.resume("tracker")
     if state is not None:
@@ -105,12 +87,12 @@ def fit_interleaved(
     run_sgd(
         model,
         train,
-        validation,
+        training.validation,
         lambda _: objective,
         tracker.score,
         # A learning rate on its way down is no place to stop.
         sgd if sgd.schedule == "constant" else replace(sgd, patience=sgd.epochs_max),
-        torch.Generator().manual_seed(seed),
+        torch.Generator().manual_seed(training.seed),
         history,
         least_epochs=tracker.warmup_epochs,
         keep_last=options.returned_round == "last",

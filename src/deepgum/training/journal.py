@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from deepgum.processes import Processes
 from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.history import History
+from deepgum.training.identity import identity_of
 from deepgum.training.shared_checkpoint import SharedCheckpoint
+from deepgum.training.training import Training
 
 __all__ = ["Journal"]
 
@@ -61,6 +65,43 @@ class Journal:
         self._before = self._kept.pop("seconds", 0.0)
         if "history" in self._kept:
             history.load_state_dict(self._kept.pop("history"))
+
+    @classmethod
+    def of(
+        cls,
+        training: Training[Any],
+        history: History,
+        path: Path | None,
+        processes: Processes | None = None,
+        own: Sequence[str] = (),
+    ) -> Journal:
+        """Return the journal of a training that has not begun, with a checkpoint where there is a path for it.
+
+        Where there is a path, all data are read once, to know the training by.
+
+        Parameters
+        ----------
+        training : Training
+        history : History
+        path : Path or None
+        processes : Processes, optional
+            Those that train together, of a training that can be shared: a checkpoint is then for as many of them.
+        own : sequence of str
+            What belongs to each of several processes, as for `SharedCheckpoint`.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint cannot be gone on from.
+        """
+        if path is None:
+            return cls(history)
+        known = identity_of(training)
+        if processes is None:
+            return cls(history, Checkpoint(path, known))
+        known["processes"] = processes.world_size
+        several = processes.world_size > 1
+        return cls(history, SharedCheckpoint(path, known, processes, own) if several else Checkpoint(path, known))
 
     @property
     def seconds(self) -> float:

@@ -20,8 +20,9 @@ from deepgum.training.algorithm import check_deepgum, fit_deepgum
 from deepgum.training.baselines import fit_loss, without_labels
 from deepgum.training.history import Event
 from deepgum.training.objective import CROSS_ENTROPY
-from deepgum.training.options import PRESETS, DeepGUMOptions, Groups, SGDOptions
+from deepgum.training.options import PRESETS, DeepGUMOptions, Groups
 from deepgum.training.result import TrainingResult, check_training_data
+from deepgum.training.sgd_options import SGDOptions
 
 __all__ = ["METHODS", "Method", "check_method", "train_method"]
 

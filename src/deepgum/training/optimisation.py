@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
-from deepgum.training.options import SGDOptions
+from deepgum.training.sgd_options import SGDOptions
 
 __all__ = ["build_optimizer", "build_schedule"]
 

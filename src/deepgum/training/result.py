@@ -12,7 +12,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.residuals import predict
 from deepgum.training.history import History
-from deepgum.training.options import SGDOptions, check_device
+from deepgum.training.sgd_options import SGDOptions, check_device
 
 __all__ = ["TrainingResult", "check_network", "check_training_data"]
 

@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from deepgum.data.regression import RegressionData
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.residuals import compute_residuals
 from deepgum.training.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
 from deepgum.training.history import RoundRecord
 from deepgum.training.objective import residual_loss
-from deepgum.training.options import DeepGUMOptions, SGDOptions
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.training import Training
 from deepgum.training.weights import Weights
 
 __all__ = [
@@ -54,25 +54,19 @@ class Round:
     mixture: GaussianUniformMixture
 
     @classmethod
-    def of(
-        cls,
-        model: nn.Module,
-        train: RegressionData,
-        validation: RegressionData,
-        options: DeepGUMOptions,
-        sgd: SGDOptions,
-        previous: Round | None = None,
-    ) -> Round:
-        """Take stock of a network after a run of SGD: its residuals, and the mixture that explains them."""
+    def of(cls, training: Training[DeepGUMOptions], previous: Round | None = None) -> Round:
+        """Take stock of the network after a run of SGD: its residuals, and the mixture that explains them."""
+        model, options, sgd = training.model, training.how, training.sgd
         residuals, validation_residuals = (
-            compute_residuals(model, data, device=sgd.device, precision=sgd.precision) for data in (train, validation)
+            compute_residuals(model, data, device=sgd.device, precision=sgd.precision)
+            for data in (training.train, training.validation)
         )
         mixture, rows = unfitted_mixture(options), em_rows(residuals, options)
         start = None
         if options.em_start == "responsibilities":
             groups = len(mixture.resolve(residuals.shape[1]))
             start = torch.ones(len(residuals), groups) if previous is None else previous.responsibilities
-        counts = train.sample_weight
+        counts = training.train.sample_weight
         mixture.fit(
             residuals[:rows],
             sample_weight=None if counts is None else counts[:rows],

@@ -18,8 +18,8 @@ from deepgum.training.history import EpochRecord, History
 from deepgum.training.journal import Journal
 from deepgum.training.objective import Minimised
 from deepgum.training.optimisation import build_optimizer, build_schedule
-from deepgum.training.options import SGDOptions
 from deepgum.training.owners import shares
+from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.snapshot import Machinery, restore_weights, seeded
 from deepgum.training.weights import Weights, training_mode
 
