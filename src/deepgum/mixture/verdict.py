@@ -191,8 +191,8 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
     weight = fit.statistics.weight
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    # Where not even a residual of 0 is clearly more likely right than wrong, hardly any is an inlier: two components share
-    # one heap of residuals, such as one that does not lie about 0.
+    # Where not even a residual of 0 is clearly more likely right than wrong, hardly any is an inlier: two components
+    # share one heap of residuals, such as one that does not lie about 0.
     inlier, outlier = fit.parameters.log_joint(torch.zeros_like(spread.scale)[:, :, None])
     clear = (inlier - outlier >= math.log(LEAST_ODDS))[:, 0]
     return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one & clear
