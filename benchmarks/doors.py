@@ -31,7 +31,7 @@ from deepgum import DeepGUMOptions, RegressionData, SGDOptions, corrupt, fit_dee
 from deepgum.data.indexed import EpochSampler, IndexedDataset
 from deepgum.estimator import DeepGUMRegressor
 from deepgum.lightning import DeepGUMCallback
-from deepgum.training.tracker import ResponsibilityTracker
+from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 
 BOUND = 1e-6
 RATE, BATCH = 3e-3, 32
@@ -100,6 +100,7 @@ def by_scikit_learn(task: Task) -> tuple[Tensor, Tensor]:
     model = DeepGUMRegressor(
         task.network,
         max_epochs=task.epochs,
+        warmup_epochs=WARMUP_EPOCHS,  # its own default is longer, for small tables
         batch_size=BATCH,
         learning_rate=RATE,
         lr_schedule="constant",

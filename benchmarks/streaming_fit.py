@@ -125,14 +125,16 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def one_iteration(residuals: np.ndarray) -> np.ndarray:
-    """Seconds of an iteration in memory: the difference between a long and a short fit."""
-    took = []
-    for iterations in (1, 11):
+def one_iteration(residuals: np.ndarray, turns: int = 3, more: int = 20) -> np.ndarray:
+    """Seconds of an iteration in memory: the difference between a long and a short fit, the median of several turns."""
+
+    def took(iterations: int) -> np.ndarray:
         start = clocks()
         GaussianUniformMixture(tol=0, max_iter=iterations).fit(residuals)
-        took.append(clocks() - start)
-    return (took[1] - took[0]) / 10
+        return clocks() - start
+
+    took(1)  # warms up
+    return np.median([took(1 + more) - took(1) for _ in range(turns)], axis=0) / more
 
 
 def deviations(found: dict[str, object]) -> np.ndarray:
