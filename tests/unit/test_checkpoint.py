@@ -436,6 +436,45 @@ def test_a_frozen_weight_and_the_kind_of_numbers_belong_to_it() -> None:
     assert known(train=data(inputs=torch.arange(8.0, dtype=torch.float16)[:, None])) != known()
 
 
+def tanh_net(*more: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(1, 2), *(more or (nn.Tanh(), nn.Dropout(0.0))), nn.Linear(2, 1))
+
+
+class Scaled(nn.Module):
+    """Says of itself what it is made with: a function, which is somewhere else in memory each time."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.function = lambda x: x
+
+    def extra_repr(self) -> str:
+        return f"{self.factor}, {self.function!r}"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (nn.ReLU(), nn.Dropout(0.0)),
+        (nn.Tanh(), nn.Dropout(0.5)),
+        (nn.Dropout(0.0), nn.Tanh()),
+        (Scaled(2.0), nn.Dropout(0.0)),
+    ],
+)
+def test_a_network_of_the_same_weights_and_another_structure_is_another(more: tuple[nn.Module, ...]) -> None:
+    here, there = known(model=tanh_net()), known(model=tanh_net(*more))
+    assert here["network"]["structure"] != there["network"]["structure"]
+    assert known(model=tanh_net()) == here
+
+
+def test_where_a_network_is_in_memory_is_none_of_its_structure_and_what_is_frozen_is() -> None:
+    kept = [tanh_net(Scaled(2.0)) for _ in range(2)]
+    assert known(model=kept[0]) == known(model=kept[1])
+    assert known(model=tanh_net(Scaled(2.0))) != known(model=tanh_net(Scaled(3.0)))
+    assert known(model=tanh_net().requires_grad_(False)) != known(model=tanh_net())
+
+
 def test_space_is_checked_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     real = check_space
