@@ -171,6 +171,24 @@ def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path
     assert checkpoint.load() is not None
 
 
+def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    checkpoint = Checkpoint(path, {"seed": 0})
+    state = {"epoch": 3, "best": math.inf, "w": torch.arange(3.0), "mask": torch.tensor([True])}
+    checkpoint.save(state)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for at in range(len(content)):
+        for bit in range(8) if at >= header else (0, 5):
+            turned = bytearray(content)
+            turned[at] ^= 1 << bit
+            path.write_bytes(turned)
+            with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
+                checkpoint.load()
+    path.write_bytes(content)
+    assert same(checkpoint.load(), state)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -180,10 +198,10 @@ def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path
         b'{"epoch": 3}',
         safetensors.torch.save({"w": torch.ones(2)}),
         safetensors.torch.save({"w": torch.ones(2)}, {"format": "pt"}),
-        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "1", "identity": "{}", "state": "[[["}),
-        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "1", "identity": "{}"}),
+        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": "[[["}),
+        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}"}),
         safetensors.torch.save(
-            {}, {"format": "deepgum.checkpoint", "version": "1", "identity": "{}", "state": '{"tensor": "0"}'}
+            {}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": '{"tensor": "0"}'}
         ),
     ],
 )
@@ -199,7 +217,7 @@ def test_a_checkpoint_of_another_version_says_so(tmp_path: Path, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(module, "_VERSION", "99")
         Checkpoint(tmp_path / "c", {}).save({})
-    with pytest.raises(CheckpointError, match="of version '99', and this library reads '1'"):
+    with pytest.raises(CheckpointError, match="of version '99', and this library reads '2'"):
         Checkpoint(tmp_path / "c", {}).load()
 
 

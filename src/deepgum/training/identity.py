@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
+from deepgum.training.digest import as_bytes, digest, tensor_parts
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.training import Training
 
@@ -53,7 +51,7 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
         "network": {
             "kind": type(model).__qualname__,
             "structure": _digest_of_structure(model),
-            "initial_weights": _digest_of_weights(_named(model)),
+            "initial_weights": _hash(tensor_parts(_named(model))),
         },
         "train": _data(training.train),
         "validation": _data(training.validation),
@@ -66,7 +64,7 @@ def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
     Of the data the inputs are not read, only their shape.
     """
     told: dict[str, Any] = {
-        "model": (_digest_of_structure(training.model), _digest_of_weights(_named(training.model))),
+        "model": (_digest_of_structure(training.model), _hash(tensor_parts(_named(training.model)))),
         "options": training.how,
         "sgd": training.sgd,
         "seed": training.seed,
@@ -107,25 +105,8 @@ def _data(data: RegressionData) -> dict[str, Any]:
 def _digest(values: Tensor | NDArray[Any]) -> str:
     kind = str(values.dtype).removeprefix("torch.")
     blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
-    return f"{tuple(values.shape)} {kind} {_hash(map(_bytes, blocks))}"
-
-
-def _digest_of_weights(named: Iterable[tuple[str, Tensor]]) -> str:
-    return _hash(
-        part
-        for name, tensor in named
-        for part in (f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode(), _bytes(tensor.detach()))
-    )
+    return f"{tuple(values.shape)} {kind} {_hash(map(as_bytes, blocks))}"
 
 
 def _hash(parts: Iterable[bytes | memoryview]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()[:16]
-
-
-def _bytes(values: Tensor | NDArray[Any]) -> memoryview:
-    if isinstance(values, Tensor):
-        return values.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+    return digest(parts)[:16]
