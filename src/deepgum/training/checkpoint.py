@@ -19,7 +19,7 @@ from deepgum.errors import CheckpointError, InvalidDataError, differences
 from deepgum.training.digest import digest, tensor_parts
 from deepgum.training.packing import pack, unpack
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "check_place"]
 
 _FORMAT = "deepgum.checkpoint"
 _VERSION = "2"
@@ -77,7 +77,8 @@ class Checkpoint:
             If the file is of another training (the message lists what differs), damaged, or no checkpoint; or if none
             could be written there.
         """
-        self._check_place()
+        check_place(self.path)
+        self._sweep()
         if not self.path.exists():
             return None
         metadata, tensors = self._read()
@@ -136,19 +137,8 @@ class Checkpoint:
         except (SafetensorError, OSError, ValueError) as error:
             raise self._unusable(f"It is damaged, or something else: {error}.") from error
 
-    def _check_place(self) -> None:
-        folder = self.path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
-        if self.path.is_dir() or not os.access(folder, os.W_OK):
-            found = "a folder" if self.path.is_dir() else "a folder around it that cannot be written to"
-            raise CheckpointError(f"'{self.path}' should be a file to keep checkpoints in. Found {found}.")
-        self._sweep()
-
     def _sweep(self) -> None:
-        """Remove the temporary files of `replacing`; only one process at a time trains with a checkpoint."""
+        """Remove the temporary files of `replacing`; `alone_at` sees to it that none is another training's."""
         left = re.compile(rf"\.{re.escape(self.path.stem)}-[0-9a-f]{{8}}\.tmp")
         for entry in self.path.parent.iterdir():
             if left.fullmatch(entry.name):
@@ -157,6 +147,24 @@ class Checkpoint:
     def _unusable(self, reason: str) -> CheckpointError:
         hint = "Delete it to begin the training anew, or give another path."
         return CheckpointError(f"'{self.path}' should be a checkpoint of this library. {reason} {hint}")
+
+
+def check_place(path: Path) -> None:
+    """Make the folder of a checkpoint where it is not there.
+
+    Raises
+    ------
+    CheckpointError
+        If no file can be written there.
+    """
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        found = "a folder" if path.is_dir() else "a folder around it that cannot be written to"
+        raise CheckpointError(f"'{path}' should be a file to keep checkpoints in. Found {found}.")
 
 
 def _content_digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
