@@ -15,7 +15,8 @@ import pytest
 import sklearn.exceptions
 import torch
 from sklearn.base import clone
-from sklearn.metrics import r2_score
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import get_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -258,6 +259,59 @@ def test_the_score_is_r2_over_the_labels_that_are_there() -> None:
     predicted = model.predict(X)
     expected = [r2_score(y[:, 0], predicted[:, 0]), r2_score(y[30:, 1], predicted[30:, 1])]
     assert model.score(X, y) == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+def test_a_column_of_too_few_labels_has_no_part_in_the_score() -> None:
+    X, y = table(d=2)
+    model = quick().fit(X, y)
+    alone = r2_score(y[:, 0], model.predict(X)[:, 0])
+    for left in (0, 1):
+        few = y.copy()
+        few[left:, 1] = NAN
+        assert model.score(X, few) == pytest.approx(alone, rel=1e-12)
+        with pytest.warns(UndefinedMetricWarning, match="R\\^2 is not defined: no column of `y` has two labels"):
+            assert np.isnan(model.score(X, np.where(np.arange(120)[:, None] < left, y, NAN)))
+    weights = np.where(np.arange(120) < 40, 0.0, 1.0)
+    few = np.where(np.arange(120)[:, None] < 40, y, [1.0, NAN] * y)
+    assert model.score(X, few, weights) == pytest.approx(r2_score(y[40:, 0], model.predict(X)[40:, 0]), rel=1e-12)
+
+
+def test_weights_are_one_a_row() -> None:
+    X, y = table()
+    model = quick().fit(X, y)
+    for wrong in (np.ones(119), np.ones(121), np.ones((120, 1))):
+        for use in (model.score, clone(model).fit):
+            with pytest.raises(InvalidDataError, match=r"`sample_weight` should have shape \(120,\).* Found shape"):
+                use(X, y, wrong)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_scorer_is_scikit_learn_s_over_the_labels_that_are_there(d: int) -> None:
+    X, y = table(d=d)
+    model = quick().fit(X, y)
+    reference = get_scorer("neg_median_absolute_error")
+    assert deepgum.neg_median_absolute_error(model, X, y) == pytest.approx(reference(model, X, y), rel=1e-12)
+    missing = y.copy()
+    missing[:30] = NAN
+    assert deepgum.neg_median_absolute_error(model, X, missing) == pytest.approx(reference(model, X[30:], y[30:]))
+    with pytest.warns(UndefinedMetricWarning, match="no column of `y` has a label"):
+        assert np.isnan(deepgum.neg_median_absolute_error(model, X, np.full_like(y, NAN)))
+    if d == 2:
+        missing[:, 0] = NAN
+        expected = -np.median(np.abs(y - model.predict(X))[30:, 1])
+        assert deepgum.neg_median_absolute_error(model, X, missing) == pytest.approx(expected)
+        with pytest.raises(InvalidDataError, match=r"`y` should have shape \(120, 2\)"):
+            deepgum.neg_median_absolute_error(model, X, y[:, 0])
+
+
+def test_a_search_tells_settings_apart_where_labels_are_missing() -> None:
+    X, y = table()
+    y[::9] = NAN
+    settings = {"learning_rate": [0.02, 1e-9]}
+    search = GridSearchCV(quick(), settings, cv=2, scoring=deepgum.neg_median_absolute_error, n_jobs=2).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    assert search.best_params_ == {"learning_rate": 0.02}
 
 
 def test_it_is_copied_and_kept_whole() -> None:

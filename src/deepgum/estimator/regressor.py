@@ -10,7 +10,6 @@ import numpy as np
 import sklearn.exceptions
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -18,6 +17,7 @@ from deepgum.data import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
 from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, renamed
 from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, that_teach
+from deepgum.estimator.scoring import mean_r2
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Backbone
 from deepgum.residuals import compute_residuals, predict
@@ -200,7 +200,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             missing = "X_val" if X_val is None else "y_val"
             raise InvalidParameterError(missing, "given, as the other of `X_val` and `y_val` is", None)
         options, seed = build_options(self), as_seed(self.random_state)
-        data = RegressionData.from_arrays(features, labels, sample_weight=as_weights(sample_weight))
+        data = RegressionData.from_arrays(features, labels, sample_weight=as_weights(sample_weight, len(labels)))
         train = that_teach(data)
         sgd = build_sgd_options(self, len(train))
         if X_val is None:
@@ -254,16 +254,20 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, the mean over the columns of y, of each over the labels that are there.
 
-        Every wrong label in y lowers it, by its square. To choose parameters by labels that cannot be trusted, take
-        `scoring="neg_median_absolute_error"`.
+        A column of fewer than two labels takes no part; where there is no other, the score is NaN, with scikit-learn's
+        `UndefinedMetricWarning`. Every wrong label in y lowers it, by its square. To choose parameters by labels that
+        cannot be trusted, take `scoring=deepgum.neg_median_absolute_error`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidDataError
+            If y has not as many columns as in `fit`, or `sample_weight` not a weight a row.
         """
         predictions = self.predict(X)
         _, labels = self._labelled(X, y)
-        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(as_weights(sample_weight))
-        columns = [values.reshape(len(values), -1).T for values in (labels, predictions)]
-        seen = ~np.isnan(columns[0])
-        scores = [r2_score(y[s], p[s], sample_weight=weights[s]) for y, p, s in zip(*columns, seen, strict=True)]
-        return float(np.mean(scores))
+        return mean_r2(labels, predictions, as_weights(sample_weight, len(labels)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -18,7 +18,7 @@ from deepgum.errors import InvalidDataError
 from deepgum.training import DeepGUMOptions
 from deepgum.training.rounds import unfitted_mixture
 
-__all__ = ["as_inputs", "as_inputs_and_labels", "as_seed", "as_weights", "split", "that_teach"]
+__all__ = ["as_inputs", "as_inputs_and_labels", "as_labels", "as_seed", "as_weights", "split", "that_teach"]
 
 _LABELS = {"dtype": np.float64, "ensure_2d": False, "ensure_all_finite": "allow-nan"}
 
@@ -61,12 +61,28 @@ def _inputs(X: NDArray[Any]) -> NDArray[Any]:
     return np.require(X, np.float32, ["C", "W"])
 
 
-def as_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:
-    """Return the weights as float64, or None where there are none."""
+def as_labels(y: ArrayLike) -> NDArray[np.float64]:
+    """Return y alone as float64 of the shape that it has, NaN where a label is missing."""
+    return np.asarray(check_array(y, **_LABELS, input_name="y"))
+
+
+def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Return the weights of n rows as float64, or None where there are none.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are more or fewer.
+    """
     if sample_weight is None:
         return None
     rules = {"dtype": np.float64, "ensure_2d": False, "input_name": "sample_weight"}
-    return np.asarray(check_array(sample_weight, **rules))
+    weights = np.asarray(check_array(sample_weight, **rules))
+    if weights.shape != (n,):
+        raise InvalidDataError(
+            f"`sample_weight` should have shape ({n},), one weight a row. Found shape {weights.shape}."
+        )
+    return weights
 
 
 def as_seed(random_state: Any) -> int:
