@@ -124,6 +124,54 @@ def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None
     assert model.n_iter_ == result.epochs == len(model.history_.epochs)
 
 
+FAR = 1.7e9  # seconds from 1970 to 2023
+
+
+@pytest.mark.parametrize("module", [None, small, "mlp"])
+@pytest.mark.parametrize("d", [1, 2])
+def test_labels_far_from_zero_are_learned_as_those_near_it(module: Any, d: int) -> None:
+    X, y = table(d=d)
+    y = np.round(1024 * y) / 1024  # which float64 holds at both places
+    weights = np.where(np.arange(120) < 5, 0.0, 1.0)
+    models = [quick(module=module).fit(X, labels, sample_weight=weights) for labels in (y, y + FAR)]
+    near, far = (model.predict(X) for model in models)
+    np.testing.assert_allclose(far - FAR, near, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(models[1].inlier_probability_, models[0].inlier_probability_, atol=1e-3)
+    np.testing.assert_array_equal(models[1].inlier_probability(X, y + FAR), models[1].inlier_probability_)
+    assert models[1].score(X, y + FAR) == pytest.approx(models[0].score(X, y), abs=1e-4)
+    assert (models[0].label_offset_ == 0).all()
+    np.testing.assert_array_equal(models[1].label_offset_, np.median((y + FAR)[5:], axis=0))
+    held_out = quick(module=module).fit(X, y + FAR, X_val=X[:40], y_val=y[:40] + FAR)
+    np.testing.assert_allclose(held_out.predict(X).mean(), FAR, rtol=1e-6)
+
+
+def test_features_far_from_zero_are_those_near_it_to_the_default_network() -> None:
+    X, y = table()
+    X = np.round(2**20 * X) / 2**20
+    shift = np.array([FAR, 0.0, -FAR, 0.0])
+    near, far = (quick().fit(features, y) for features in (X, X + shift))
+    np.testing.assert_allclose(far.predict(X + shift), near.predict(X), rtol=1e-3)
+    assert (far.feature_offset_ != 0).tolist() == [True, False, True, False]
+    assert not near.feature_offset_.any()
+
+
+def test_a_torch_module_predicts_in_the_unit_of_y_and_is_warned_of() -> None:
+    X, y = table()
+    with pytest.warns(
+        deepgum.errors.DeepGUMWarning, match=r"`targets` should differ by more than .*Subtract a constant"
+    ):
+        model = quick(module=linear()).fit(X, y + FAR)
+    assert model.label_offset_ == 0
+
+
+def test_rows_without_weight_or_label_do_not_decide_where_zero_is() -> None:
+    X, y = table()
+    there = np.arange(120) % 3 == 0
+    one = quick().fit(X[there], y[there] + FAR)
+    hidden = quick().fit(np.where(there[:, None], X, 1e12), np.where(there, y + FAR, NAN))
+    np.testing.assert_array_equal(hidden.predict(X), one.predict(X))
+
+
 def test_what_is_not_said_is_as_the_engine_has_it() -> None:
     defaults = {name: p.default for name, p in inspect.signature(DeepGUMRegressor).parameters.items()}
     options, sgd = deepgum.DeepGUMOptions(), deepgum.SGDOptions()
