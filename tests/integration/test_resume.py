@@ -509,6 +509,19 @@ def test_another_run_is_refused_what_differs_is_said_and_the_command_that_is_nam
     assert "going on after epoch 2" in done.output
 
 
+def test_a_checkpoint_that_is_refused_leaves_the_configuration_that_it_is_of(stopped: tuple[Path, Path]) -> None:
+    config, out = stopped
+    path, recorded = out / "checkpoint.safetensors", out / "config.toml"
+    recorded.write_text("# as an earlier version wrote it\n" + recorded.read_text())
+    before, kept = recorded.read_bytes(), path.read_bytes()
+    path.write_bytes(kept[:1000])
+    assert deepgum("fit", config, "--out", out).exit_code == 2
+    assert recorded.read_bytes() == before
+    path.write_bytes(kept)
+    assert deepgum("fit", config, "--out", out).exit_code == 0
+    assert b"earlier" not in recorded.read_bytes()
+
+
 def test_a_damaged_checkpoint_is_one_message(stopped: tuple[Path, Path]) -> None:
     config, out = stopped
     path = out / "checkpoint.safetensors"
