@@ -10,13 +10,14 @@ Candidates that begin with "interleaved" are one run of SGD, with EM after every
 
     python benchmarks/choose_default.py --data DIR --out docs/results/choose-interleaved.jsonl --schedule one-cycle \
         --learning-rate 0.002 --epochs-max 25 --patience 25 --conditions ngo:0.4 l-ugo:0.6 g-ugo:0.5 \
-        --names oracle-l1 interleaved "interleaved, not widened" "interleaved, widened 1.4" "interleaved, widened 3"
+        --names oracle-l1 interleaved "interleaved, not widened" "interleaved, Gaussian tails" "interleaved, neither"
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "interleaved, not widened": {"widening": 1.0},
     "interleaved, widened 1.4": {"widening": 1.4},
     "interleaved, widened 3": {"widening": 3.0},
+    "interleaved, Gaussian tails": {"degrees_of_freedom": math.inf},
+    "interleaved, 2 degrees of freedom": {"degrees_of_freedom": 2.0},
+    "interleaved, neither": {"widening": 1.0, "degrees_of_freedom": math.inf},
 }
 BASELINES = ("oracle", "oracle-l1")
 CONDITIONS = ("l-ugo:0.4", "ngo:0.4", "g-ugo:0.5")

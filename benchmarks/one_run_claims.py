@@ -1,7 +1,7 @@
 """Hold comparisons of one run of SGD, short and long, against what is asked of the interleaved schedule.
 
-Prints the failure rates as a table in Markdown for each length of a run (the mean over seeds, and the lowest and highest
-of them), then one line a claim: whether it is met, the figure (of means over seeds), and the bound.
+Prints the failure rates as a table in Markdown for each length of a run (the mean over seeds, and the lowest and the
+highest of them), then one line a claim: whether it is met, the figure (of means over seeds), and the bound.
 
     python benchmarks/one_run_claims.py docs/results/one-run/25.jsonl docs/results/one-run/75.jsonl
 

@@ -24,6 +24,8 @@ SETTINGS = {
     "covariance_type": "diag",
     "uniform": np.float32(-3.5),
     "inlier_prior": 0.7,
+    "separation": np.float64(2.0),
+    "degrees_of_freedom": 5,
     "tol": np.float64(1e-4),
     "max_iter": np.int64(50),
     "reg_covar": 0,

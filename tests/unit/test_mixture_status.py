@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -214,3 +215,40 @@ def test_one_moving_group_among_resting_ones_is_enough_not_to_converge():
     groups = [[0], [1, 2]]
     assert not fit_quietly(residuals, groups=groups, max_iter=2).converged_
     assert fit_quietly(residuals, groups=groups, max_iter=5000).converged_
+
+
+def peaked(n: int = 4000) -> torch.Tensor:
+    """Labels that are all right, a quarter of them learned in part by heart."""
+    residuals = normal(n, 1)
+    residuals[: n // 4] *= 0.3
+    return residuals
+
+
+def width_ratio(mixture: GaussianUniformMixture) -> float:
+    k = len(mixture.covariances_[0])
+    outliers = np.exp(-float(mixture.log_uniform_density_[0]) / k) / np.sqrt(12)
+    return float(outliers / np.linalg.det(np.asarray(mixture.covariances_[0])) ** (1 / (2 * k)))
+
+
+def test_outliers_hardly_wider_than_the_inliers_are_none():
+    residuals = peaked()
+    forced = fit_quietly(residuals, separation=0.0, max_iter=2000)
+    # Two Gaussians do describe them better than one, and a good part would be flagged.
+    assert forced.status_ == (MixtureStatus.CONVERGED,)
+    assert width_ratio(forced) < 2.5
+    assert (forced.responsibilities(residuals) < 0.5).double().mean() > 0.05
+    mixture = GaussianUniformMixture().fit(residuals)
+    assert mixture.status_ == (MixtureStatus.NO_OUTLIERS,)
+    assert not (mixture.responsibilities(residuals) < 0.5).any()
+
+
+@pytest.mark.parametrize("separation", [2.0, 5.0, 9.0])
+def test_the_separation_is_the_ratio_of_standard_deviations(separation):
+    generator = torch.Generator().manual_seed(0)
+    residuals = torch.randn(4000, 2, generator=generator, dtype=torch.float64)
+    half_width = 6 * np.sqrt(3)  # a standard deviation of 6
+    residuals[:1200] = half_width * (2 * torch.rand(1200, 2, generator=generator, dtype=torch.float64) - 1)
+    mixture = GaussianUniformMixture(separation=separation).fit(residuals)
+    assert mixture.status_[0] == (MixtureStatus.CONVERGED if separation < 6 else MixtureStatus.NO_OUTLIERS)
+    if separation < 6:
+        assert width_ratio(mixture) == pytest.approx(6, rel=0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -52,7 +54,7 @@ def test_residuals_stay_with_their_samples_whatever_the_order() -> None:
 
 def test_responsibilities_are_those_of_a_mixture_of_all_residuals() -> None:
     residuals = residuals_of()
-    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", widening=1.0)
+    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", widening=1.0, degrees_of_freedom=math.inf)
     tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
     expected = GaussianUniformMixture(groups="landmark").fit(residuals)
     torch.testing.assert_close(tracker.responsibilities, expected.responsibilities(residuals), rtol=0, atol=0)
@@ -62,7 +64,8 @@ def test_responsibilities_are_those_of_a_mixture_of_all_residuals() -> None:
 @pytest.mark.parametrize("factor", [1.0, 2.0, 3.5])
 def test_widening_multiplies_the_standard_deviations_and_nothing_else(factor: float) -> None:
     residuals = residuals_of()
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1, widening=factor)), residuals, 1)
+    options = DeepGUMOptions(warmup_epochs=1, widening=factor, degrees_of_freedom=math.inf)
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
     plain = GaussianUniformMixture().fit(residuals)
     assert tracker.mixture is not None
     ratio = torch.as_tensor(tracker.mixture.covariances_[0]) / torch.as_tensor(plain.covariances_[0])
@@ -91,13 +94,17 @@ def test_em_goes_on_from_its_own_covariance_and_not_from_the_widened_one() -> No
     )
 
 
-def test_the_widening_wears_off() -> None:
+def test_the_leniency_wears_off() -> None:
     tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(widening=3.0)), residuals_of(), WARMUP_EPOCHS)
-    found = [tracker.widening]
+    found, freedom = [tracker.widening], [tracker.degrees_of_freedom]
     for _ in range(2):
         trained(tracker, residuals_of(), HALVED_IN)
         found.append(tracker.widening)
+        freedom.append(tracker.degrees_of_freedom)
     assert found == pytest.approx([3.0, 2.0, 1 + 2 / 3])
+    assert freedom == pytest.approx([4.0, 8.0, 12.0])
+    assert tracker.mixture is not None
+    assert tracker.mixture.degrees_of_freedom == pytest.approx(12.0)
 
 
 def test_the_first_loss_is_cauchy_with_a_quarter_of_the_labels_spread() -> None:
@@ -232,8 +239,61 @@ def test_a_state_goes_on_to_the_last_bit() -> None:
     assert one.mixture is not None
     assert other.mixture is not None
     assert one.mixture.n_iter_ == other.mixture.n_iter_
-    with pytest.raises(InvalidDataError, match="`n_samples = 3`"):
-        ResponsibilityTracker(3).load_state_dict(one.state_dict())
+
+
+def test_a_state_of_another_training_is_refused_and_nothing_is_taken_from_it() -> None:
+    targets = residuals_of()
+    state = trained(ResponsibilityTracker(N, targets=targets), targets, WARMUP_EPOCHS).state_dict()
+    for other, named in (
+        (ResponsibilityTracker(3), "n_samples = 200 there and 3 here"),
+        (ResponsibilityTracker(N, options=DeepGUMOptions(groups="coordinate")), "options.groups"),
+        (ResponsibilityTracker(N, targets=2 * targets), "spread"),
+        (ResponsibilityTracker(N, targets=targets[:, :1]), "width = 4 there and 1 here"),
+    ):
+        with pytest.raises(InvalidDataError, match=named):
+            other.load_state_dict(state)
+        assert other.epoch == 0
+    with pytest.raises(InvalidDataError, match="lacks"):
+        ResponsibilityTracker(N).load_state_dict({"epoch": 3})
+    # Without targets there is nothing to tell them apart by, and nothing to refuse.
+    ResponsibilityTracker(N).load_state_dict(state)
+
+
+def test_targets_of_one_dimension_less_predictions_of_two_are_refused_as_residuals() -> None:
+    tracker = ResponsibilityTracker(4)
+    predictions, targets, index = torch.zeros(4, 1), torch.arange(4.0), torch.arange(4)
+    tracker.loss(predictions, targets, index)
+    with pytest.raises(InvalidDataError, match=r"shape \(4, 1\).*\(4, 4\).*targets\[:, None\]"):
+        tracker.record(index, targets - predictions)
+    with pytest.raises(InvalidDataError, match=r"shape \(m, 1\).*\(4, 4\).*targets\[:, None\]"):
+        tracker.score(targets - predictions)
+    assert tracker.score(targets) == tracker.score(targets[:, None])
+
+
+def test_a_prediction_that_is_not_a_number_does_not_pass_for_a_missing_label() -> None:
+    residuals = residuals_of()
+    residuals[3] = torch.nan
+    tracker = trained(ResponsibilityTracker(N), residuals, 1)
+    tracker.record(torch.tensor([2, 3]), residuals[2:4])
+    spoiled = residuals.clone()
+    spoiled[5, 0] = torch.nan
+    with pytest.raises(NonFiniteLossError, match=r"epoch 2, for 1 samples .*indices 5"):
+        tracker.record(torch.arange(N), spoiled)
+
+
+def test_in_the_warm_up_there_are_no_flags() -> None:
+    with pytest.raises(NotFittedError, match="after the warm-up"):
+        _ = ResponsibilityTracker(N).flags
+
+
+def test_where_nothing_can_be_told_every_label_counts_in_full() -> None:
+    # Residuals that a box describes best: the network has not begun to fit the labels.
+    residuals = torch.linspace(-1, 1, N)[:, None].repeat(1, D)
+    options = DeepGUMOptions(warmup_epochs=1, groups="coordinate")
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    assert tracker.mixture is not None
+    assert {status.name for status in tracker.mixture.status_} == {"NO_INLIERS"}
+    assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
 
 
 def test_the_score_is_the_likelihood_of_the_best_mixture() -> None:
@@ -297,16 +357,23 @@ def test_a_loss_that_is_not_finite_names_samples_and_epoch_and_leaves_no_residua
     tracker = trained(ResponsibilityTracker(N), residuals_of(), 2)
     predictions = torch.zeros(3, D)
     predictions[1] = torch.nan
-    with pytest.raises(NonFiniteLossError, match=r"epoch 3, .* 1 samples \(indices 42\)"):
+    with pytest.raises(NonFiniteLossError, match=r"Predictions .* epoch 3, for 1 of .*\(indices 42\)"):
         tracker.loss(predictions, torch.zeros(3, D), torch.tensor([41, 42, 43]))
+    with pytest.raises(NonFiniteLossError, match=r"Labels .* for 1 of .*\(indices 41\)"):
+        tracker.loss(torch.zeros(3, D), torch.tensor([[torch.inf] * D, [0.0] * D, [0.0] * D]), torch.arange(41, 44))
     assert not tracker.recorded
 
 
 def test_mistakes_are_named_at_the_door() -> None:
     with pytest.raises(InvalidParameterError, match="n_samples"):
         ResponsibilityTracker(0)
-    with pytest.raises(InvalidDataError, match=r"`targets` should be of 5 samples\. Found 4"):
+    with pytest.raises(InvalidDataError, match=r"`targets` should have shape \(5, d\).*\(4, 2\)"):
         ResponsibilityTracker(5, targets=torch.zeros(4, 2))
+    for wrong, found in ((torch.ones(5, 1), r"\(5, 1\)"), (torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0]), "1 samples .*1")):
+        with pytest.raises(InvalidDataError, match=f"`sample_weight` should .*{found}"):
+            ResponsibilityTracker(5, sample_weight=wrong)
+    with pytest.raises(InvalidDataError, match="infinite ones: 2"):
+        ResponsibilityTracker(3, targets=torch.tensor([0.0, 1.0, torch.inf]))
     with pytest.raises(InvalidParameterError, match="cross-entropy"):
         ResponsibilityTracker(
             5, options=DeepGUMOptions.preset("alternate", first_loss="cross-entropy", weighted_loss="cross-entropy")
@@ -319,6 +386,10 @@ def test_mistakes_are_named_at_the_door() -> None:
         )
     with pytest.raises(InvalidParameterError, match="widening"):
         DeepGUMOptions(widening=0.5)
+    with pytest.raises(InvalidParameterError, match="degrees_of_freedom"):
+        DeepGUMOptions(degrees_of_freedom=0.0)
+    with pytest.raises(InvalidParameterError, match="separation"):
+        DeepGUMOptions(separation=-1.0)
     with pytest.raises(InvalidParameterError, match="least_weight"):
         DeepGUMOptions(least_weight=1.0)
     with pytest.raises(UnknownNameError, match="interleaved"):

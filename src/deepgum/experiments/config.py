@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -24,7 +25,13 @@ __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "Run
 GROUPS = ("sample", "landmark", "coordinate")
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
-LATER = {"schedule": "alternate", "widening": 1.0, "least_weight": 0.0}
+LATER = {
+    "schedule": "alternate",
+    "widening": 1.0,
+    "least_weight": 0.0,
+    "degrees_of_freedom": math.inf,
+    "separation": 0.0,
+}
 """Options of methods that came later, and what was done before there was a choice."""
 
 

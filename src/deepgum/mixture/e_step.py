@@ -1,4 +1,4 @@
-"""The E step, eq. 2, in log space: sufficient statistics for the M step, responsibilities for the user."""
+"""The E step, eq. 2, in log space: sufficient statistics for the M step. For each sample see `evidence.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepgum.mixture.parameters import Parameters
 from deepgum.mixture.samples import Samples
 from deepgum.mixture.statistics import Statistics
 
-__all__ = ["posterior", "summarise"]
+__all__ = ["summarise"]
 
 
 def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = None) -> Statistics:
@@ -21,27 +21,6 @@ def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = N
     group and the likelihood are still the parameters'.
     """
     return Statistics(*samples.total(lambda block: _block(block, parameters, given).tensors))
-
-
-def posterior(block: Block, parameters: Parameters) -> tuple[Tensor, Tensor]:
-    """Responsibilities and log densities of eq. 1, each (g, n); the prior and 0 where a group is wholly missing."""
-    n = block.values.shape[-1]
-    responsibility = parameters.inlier_prior[:, None].repeat(1, n)
-    log_likelihood = torch.zeros_like(responsibility)
-    for chunk in block.chunks():
-        inlier, outlier = parameters.log_joint(block.values[:, :, chunk])
-        seen = block.observed_rows[:, chunk]
-        responsibility[:, chunk] = torch.where(seen, torch.sigmoid(inlier - outlier), responsibility[:, chunk])
-        log_likelihood[:, chunk] = torch.where(seen, torch.logaddexp(inlier, outlier), 0.0)
-    if block.incomplete is not None:
-        pairs = block.incomplete
-        conditional = parameters.inliers.conditional(pairs)
-        for chunk in pairs.chunks():
-            inlier, outlier = parameters.log_joint_incomplete(pairs, conditional, chunk)
-            where = pairs.group[chunk], pairs.row[chunk]
-            responsibility[where] = torch.sigmoid(inlier - outlier)
-            log_likelihood[where] = torch.logaddexp(inlier, outlier)
-    return responsibility, log_likelihood
 
 
 def _block(block: Block, parameters: Parameters, given: Tensor | None) -> Statistics:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -46,11 +46,15 @@ class Fit:
 
 @dataclass(frozen=True)
 class EM:
-    """Expectation-maximisation of eq. 1 with a given structure, uniform rule and prior (None: estimated)."""
+    """Expectation-maximisation of eq. 1 with a given structure, uniform rule and prior (None: estimated).
+
+    What it comes to is a mixture if the outliers are at least `separation` times as wide as the inliers: see `judge`.
+    """
 
     covariance_type: str
     uniform: UniformRule
     inlier_prior: float | None
+    separation: float = field(default=0.0, kw_only=True)
     reg_covar: float
     tol: float
     max_iter: int

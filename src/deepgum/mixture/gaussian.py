@@ -59,6 +59,11 @@ class Gaussian:
         log_peak = -0.5 * k * LOG_2PI - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return inverse, log_peak[:, None]
 
+    @property
+    def log_peak(self) -> Tensor:
+        """Log density (g,) at 0."""
+        return self._whitening[1][:, 0]
+
     def log_density(self, values: Tensor) -> Tensor:
         """Log density (g, c) of complete residuals (g, k, c)."""
         inverse, log_peak = self._whitening

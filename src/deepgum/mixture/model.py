@@ -13,7 +13,8 @@ from torch import Tensor
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError
 from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
 from deepgum.mixture.blocks import columns, make_block
-from deepgum.mixture.e_step import posterior, summarise
+from deepgum.mixture.e_step import summarise
+from deepgum.mixture.evidence import Evidence, evidence
 from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, check_sizes, complaint, fit_groups
 from deepgum.mixture.parameters import to_device
 from deepgum.mixture.partition import Partition, partition, size_classes
@@ -26,6 +27,8 @@ from deepgum.processes import SOLO, Processes
 
 __all__ = ["GaussianUniformMixture"]
 
+# Settings that came later, as everything was before.
+BEFORE = {"separation": 0.0, "degrees_of_freedom": None}
 RESULTS = ("partition", "priors", "covariances", "log_uniform", "status", "n_iter", "converged", "array")
 
 
@@ -48,6 +51,13 @@ class GaussianUniformMixture(MixtureSettings):
     inlier_prior : "estimate" or float in (0, 1), default "estimate"
         pi by eq. 4, or fixed. With a fixed prior the user vouches that there are both inliers and outliers, and no
         group's status is `NO_OUTLIERS` or `NO_INLIERS`.
+    separation : float, default 2.5
+        How many times as wide as the inliers the outliers have to be, per coordinate; where they are not, there are
+        none (`NO_OUTLIERS`). EM finds outliers 1.5 to 2.4 times as wide in the residuals of a single Gaussian. 0 asks
+        for nothing. With a fixed prior it is not asked.
+    degrees_of_freedom : float or None, default None
+        None: the inliers' tails are Gaussian, as in the paper. A number allows for hard samples in `responsibilities`
+        (Student's t, see there), the smaller the more; it changes neither the fit nor the likelihood.
     tol : float, default 1e-6
         EM stops when no parameter of any group moves by more: the prior, each covariance over the standard deviations,
         the log density per coordinate. 0 takes `max_iter` steps, neither more nor less; the status is then
@@ -239,12 +249,19 @@ class GaussianUniformMixture(MixtureSettings):
         return groups
 
     def responsibilities(self, residuals: ArrayT) -> ArrayT:
-        """Probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is wholly missing."""
-        return like(residuals, self._posterior(residuals)[0])
+        """Probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is wholly missing.
+
+        With `degrees_of_freedom` the inliers of a sample have a covariance of its own: Sigma of each group times how
+        hard the sample is, a number that its groups share and of which each learns from the others (`Evidence.hard`).
+        """
+        evidence = self._evidence(residuals)
+        if self.degrees_of_freedom is None:
+            return like(residuals, evidence.responsibility)
+        return like(residuals, evidence.hard(self.degrees_of_freedom))
 
     def log_likelihood(self, residuals: ArrayT) -> ArrayT:
         """Log density of eq. 1 of what is observed: (n, g) float64; 0 where a group is wholly missing."""
-        return like(residuals, self._posterior(residuals)[1])
+        return like(residuals, self._evidence(residuals).log_likelihood)
 
     def partial_statistics(self, residuals: Array, sample_weight: Array | None = None) -> PartialStatistics:
         """E step's sufficient statistics of these samples under the fitted parameters; parts of a data set add up."""
@@ -280,6 +297,7 @@ class GaussianUniformMixture(MixtureSettings):
         InvalidDataError
             A dictionary of another format, or with keys too few or too many.
         """
+        state = {**BEFORE, **state}
         check_state(state, SETTINGS, RESULTS)
         mixture = cls(**{name: state[name] for name in SETTINGS})
         if "partition" not in state:
@@ -334,14 +352,10 @@ class GaussianUniformMixture(MixtureSettings):
             )
         return tensor
 
-    def _posterior(self, residuals: Array) -> tuple[Tensor, Tensor]:
+    def _evidence(self, residuals: Array) -> Evidence:
         tensor = self._checked(residuals)
-        shape = len(tensor), len(self.partition_)
-        responsibility = torch.empty(shape, dtype=torch.float64, device=tensor.device)
-        log_likelihood = torch.empty_like(responsibility)
+        parts = []
         for size_class, parameters in zip(size_classes(self.partition_), self._fitted().parameters, strict=True):
             block = make_block(columns(tensor, size_class))
-            both = posterior(block, to_device(parameters, tensor.device))
-            groups = list(size_class.groups)
-            responsibility[:, groups], log_likelihood[:, groups] = both[0].T, both[1].T
-        return responsibility, log_likelihood
+            parts.append((size_class.groups, evidence(block, to_device(parameters, tensor.device))))
+        return Evidence.joined(parts)

@@ -14,7 +14,8 @@ from deepgum.mixture.uniform import uniform_rule
 __all__ = ["SETTINGS", "MixtureSettings"]
 
 SETTINGS = (
-    "groups", "covariance_type", "uniform", "inlier_prior", "tol", "max_iter", "reg_covar", "init", "warm_start",
+    "groups", "covariance_type", "uniform", "inlier_prior", "separation", "degrees_of_freedom", "tol", "max_iter",
+    "reg_covar", "init", "warm_start",
 )  # fmt: skip
 
 
@@ -31,6 +32,8 @@ class MixtureSettings:
         covariance_type: str = "full",
         uniform: str | float = "moments",
         inlier_prior: str | float = "estimate",
+        separation: float = 2.5,
+        degrees_of_freedom: float | None = None,
         tol: float = 1e-6,
         max_iter: int = 200,
         reg_covar: float = 1e-6,
@@ -41,6 +44,8 @@ class MixtureSettings:
         self.covariance_type = covariance_type
         self.uniform = uniform
         self.inlier_prior = inlier_prior
+        self.separation = separation
+        self.degrees_of_freedom = degrees_of_freedom
         self.tol = tol
         self.max_iter = max_iter
         self.reg_covar = reg_covar
@@ -93,10 +98,13 @@ class MixtureSettings:
             check_choice("inlier_prior", self.inlier_prior, ("estimate",))
         else:
             prior = check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
+        if self.degrees_of_freedom is not None:
+            check_positive("degrees_of_freedom", self.degrees_of_freedom)
         return EM(
             check_choice("covariance_type", self.covariance_type, STRUCTURES),
             uniform_rule(self.uniform),
             prior,
+            separation=check_positive("separation", self.separation, zero=True),
             reg_covar=check_positive("reg_covar", self.reg_covar, zero=True),
             tol=check_positive("tol", self.tol, zero=True),
             max_iter=check_count("max_iter", self.max_iter),

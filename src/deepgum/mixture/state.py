@@ -39,7 +39,9 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
         return int(value) if isinstance(value, numbers.Integral) else float(value)
 
     state: dict[str, Any] = {
-        name: value if isinstance(value, str) else number(value) for name, value in settings.items() if name != "groups"
+        name: value if value is None or isinstance(value, str) else number(value)
+        for name, value in settings.items()
+        if name != "groups"
     }
     groups = settings["groups"]
     state["groups"] = groups if isinstance(groups, str) else [[int(index) for index in group] for group in groups]

@@ -31,6 +31,11 @@ class Uniform:
 
     log_density_per_coordinate: Tensor
 
+    @property
+    def log_standard_deviation(self) -> Tensor:
+        """Log of the standard deviation (g, k) of a box of this density."""
+        return -0.5 * LOG_12 - self.log_density_per_coordinate
+
     def log_density(self, values: Tensor) -> Tensor:
         """Log density (g, 1) of complete residuals (g, k, c), whatever they are."""
         return self.log_density_per_coordinate.sum(dim=1, keepdim=True)

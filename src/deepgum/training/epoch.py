@@ -1,4 +1,4 @@
-"""The residuals of one epoch as they come in, batch by batch, and what a batch must be."""
+"""The residuals of one epoch as they come in, batch by batch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from deepgum.data.mirror import Mirror
-from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError, listing
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.training.owners import Owners
 
-__all__ = ["Epoch", "check_batch", "check_finite", "check_index"]
-
-WRAP = "Wrap the data set in `deepgum.IndexedDataset`: its items end with their index."
+__all__ = ["Epoch"]
 
 
 class Epoch:
@@ -80,76 +78,6 @@ class Epoch:
         last = torch.ones_like(index, dtype=torch.bool)
         last[:-1] = index[1:] != index[:-1]
         return index[last], residuals[last]
-
-
-def check_batch(
-    predictions: Tensor, targets: Tensor, index: Tensor | None, n_samples: int, name: str = "predictions"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return predictions and targets as (b, d) and indices as (b,) on the CPU, or say what is wrong with them.
-
-    Raises
-    ------
-    InvalidDataError
-        Without indices, with indices out of range, or if shapes differ.
-    """
-    known = check_index(index, n_samples)
-    predictions, targets = (each[:, None] if each.ndim == 1 else each for each in (predictions, targets))
-    expected = (len(known), predictions.shape[1] if predictions.ndim == 2 else "d")
-    if predictions.ndim != 2 or len(predictions) != len(known):
-        raise InvalidDataError(
-            f"`{name}` should have shape {expected}, a row a sample. Found {tuple(predictions.shape)}."
-        )
-    if targets.shape != predictions.shape:
-        raise InvalidDataError(
-            f"`targets` should have shape {tuple(predictions.shape)}, as the network's predictions have. "
-            f"Found {tuple(targets.shape)}. A network needs an output for every coordinate of the targets."
-        )
-    return predictions, targets.to(predictions.device, torch.float32), known
-
-
-def check_finite(value: Tensor, predictions: Tensor, index: Tensor, name: str, epoch: int) -> None:
-    """Refuse a loss or predictions that are not finite, before a step spoils the weights.
-
-    Raises
-    ------
-    NonFiniteLossError
-        With the samples' indices, and the epoch.
-    """
-    # A prediction of NaN would pass for a missing label, so the loss alone does not show it.
-    if value.isfinite() and predictions.isfinite().all():
-        return
-    spoiled = index[(~predictions.isfinite()).any(dim=1).cpu()].tolist()
-    raise NonFiniteLossError(
-        f"The {name} loss became {value.item()} in epoch {epoch}, in a batch of {len(index)}, with predictions that "
-        f"are not finite for {len(spoiled)} samples (indices {listing(spoiled) or 'none'}). The weights are those of "
-        "the step before. Try a smaller learning rate, and look at these samples' inputs."
-    )
-
-
-def check_index(index: Tensor | None, n_samples: int) -> Tensor:
-    """Return indices as int64 (b,) on the CPU.
-
-    Raises
-    ------
-    InvalidDataError
-        If there are none, or if they are no whole numbers from 0 to n - 1.
-    """
-    if index is None:
-        raise InvalidDataError(f"`index` should say which samples these are. Found none. {WRAP}")
-    index = torch.as_tensor(index)
-    if index.ndim != 1 or index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
-        raise InvalidDataError(
-            "`index` should be whole numbers (b,), one a sample. "
-            f"Found {index.dtype} of shape {tuple(index.shape)}. {WRAP}"
-        )
-    index = index.detach().to("cpu", torch.int64)
-    outside = index[(index < 0) | (index >= n_samples)]
-    if len(outside):
-        raise InvalidDataError(
-            f"`index` should be from 0 to {n_samples - 1}: the tracker was made for {n_samples} samples. "
-            f"Found {listing(outside.tolist())}."
-        )
-    return index
 
 
 def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from deepgum.data.batches import Batch
-from deepgum.errors import InvalidParameterError
+from deepgum.errors import IdentifiabilityWarning, InvalidParameterError
+from deepgum.mixture.fitting import complaint
 from deepgum.residuals import compute_residuals
 from deepgum.training.engine import Engine
 from deepgum.training.history import History
@@ -105,6 +107,11 @@ def fit_interleaved(
     residuals = compute_residuals(model, train, device=sgd.device, precision=sgd.precision, index=tracker.index)
     tracker.record(tracker.index, residuals)
     tracker.update()
+    assert tracker.mixture is not None
+    # While the network learned no epoch's mixture was cause for alarm; the last one's is.
+    message = complaint(tracker.mixture.status_, fixed_steps=True)
+    if message:
+        warnings.warn(message, IdentifiabilityWarning, stacklevel=3)
     return TrainingResult(
         model=model.eval(),
         residuals=residuals,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -47,6 +48,12 @@ class DeepGUMOptions:
         residuals are those of labels that the network has learned in part by heart, and a network errs far on a few
         hard samples. By the covariance as EM finds it those are flagged, not learned from, and so stay flagged.
         Interleaved, it wears off: half of it is left 5 epochs after the warm-up, a third after 10.
+    degrees_of_freedom : float
+        Of the inliers' tails in each sample, which all its groups share: a sample whose other labels the network misses
+        by more than usual is hard, and allowed to be missed by more
+        (`deepgum.GaussianUniformMixture.responsibilities`). Infinity is the paper's Gaussian, one covariance for all
+        samples. Interleaved, the allowance wears off as the widening does: twice as many degrees of freedom 5 epochs
+        after the warm-up, three times as many after 10.
     least_weight : float
         The weight of a label that is certainly wrong; between it and 1 weights go by the responsibility. The paper: 0.
         A tenth lets a label come back that was flagged too early, where the loss is L1 and the training short; a long
@@ -85,7 +92,7 @@ class DeepGUMOptions:
         Whose weights are returned: the round's with the best score, or the last one's.
     rounds_max : int
         The most rounds after the first fit.
-    covariance_type, uniform, inlier_prior, em_tol, em_max_iter
+    covariance_type, uniform, inlier_prior, separation, em_tol, em_max_iter
         Passed to `deepgum.mixture.GaussianUniformMixture`. A `uniform` that is a number is the log density of one
         coordinate **in the targets' unit**: 0 for landmarks in fractions of the image's side, -log(224) in pixels of an
         image of 224, -log(w) in any range of width w. An `em_tol` of 0 takes exactly `em_max_iter` steps.
@@ -111,6 +118,7 @@ class DeepGUMOptions:
     first_loss: str = "cauchy"
     weighted_loss: str = "l1"
     widening: float = 2.0
+    degrees_of_freedom: float = 4.0
     least_weight: float = 0.0
     responsibility_power: float = 1.0
     cauchy_scale: float | None = None
@@ -124,6 +132,7 @@ class DeepGUMOptions:
     covariance_type: str = "full"
     uniform: str | float = "moments"
     inlier_prior: str | float = "estimate"
+    separation: float = 2.5
     em_tol: float = 1e-6
     em_max_iter: int = 200
     em_start: str = "robust"
@@ -137,6 +146,8 @@ class DeepGUMOptions:
             raise InvalidParameterError("weighted_loss", f"{self.first_loss!r} as well", self.weighted_loss, hint)
         if check_positive("widening", self.widening) < 1:
             raise InvalidParameterError("widening", "a number of at least 1", self.widening)
+        if self.degrees_of_freedom != math.inf:
+            check_positive("degrees_of_freedom", self.degrees_of_freedom)
         check_fraction("least_weight", self.least_weight, open_above=True)
         check_positive("responsibility_power", self.responsibility_power)
         if self.cauchy_scale is not None:
@@ -159,7 +170,7 @@ class DeepGUMOptions:
         check_positive("em_tol", self.em_tol, zero=True)
         check_count("em_max_iter", self.em_max_iter)
         # The mixture knows what it takes.
-        GaussianUniformMixture(covariance_type=self.covariance_type, uniform=self.uniform)
+        GaussianUniformMixture(covariance_type=self.covariance_type, uniform=self.uniform, separation=self.separation)
         if isinstance(self.inlier_prior, float | int):
             check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
         elif self.inlier_prior != "estimate":
@@ -179,12 +190,14 @@ class DeepGUMOptions:
 
 PRESETS = {
     "default": DeepGUMOptions(),
-    "alternate": DeepGUMOptions(schedule="alternate", widening=1.0),
+    "alternate": DeepGUMOptions(schedule="alternate", widening=1.0, degrees_of_freedom=math.inf, separation=0.0),
     "paper": DeepGUMOptions(
         schedule="alternate",
         first_loss="l2",
         weighted_loss="l2",
         widening=1.0,
+        degrees_of_freedom=math.inf,
+        separation=0.0,
         restart="continue",
         epoch_rule="weighted",
         round_rule="weighted",
@@ -192,6 +205,8 @@ PRESETS = {
     "authors-code": DeepGUMOptions(
         schedule="alternate",
         widening=1.0,
+        degrees_of_freedom=math.inf,
+        separation=0.0,
         first_loss="l2",
         weighted_loss="l2",
         responsibility_power=2.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from deepgum.losses import Loss
-from deepgum.mixture import GaussianUniformMixture
+from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.residuals import compute_residuals
 from deepgum.training.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
 from deepgum.training.history import RoundRecord
@@ -24,13 +25,18 @@ __all__ = [
     "coordinate_weights",
     "criterion_for",
     "em_rows",
+    "flags_of",
+    "lenient",
     "mixture_record",
     "unfitted_mixture",
-    "widened",
 ]
 
 SCORE_TOL = 1e-3
 """EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
+
+
+UNTOLD = (MixtureStatus.NO_INLIERS, MixtureStatus.TOO_FEW_SAMPLES)
+"""What becomes of a group of whose labels the mixture cannot say which are right."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ class Round:
             sample_weight=None if counts is None else counts[:rows],
             responsibilities=None if start is None else start[:rows],
         )
-        return cls(Weights(model), residuals, validation_residuals, widened(mixture, options.widening))
+        mixture = lenient(mixture, options.widening, options.degrees_of_freedom)
+        return cls(Weights(model), residuals, validation_residuals, mixture)
 
     @property
     def responsibilities(self) -> Tensor:
@@ -124,27 +131,46 @@ def mixture_record(
     )
 
 
-def widened(mixture: GaussianUniformMixture, factor: float) -> GaussianUniformMixture:
-    """Return a fitted mixture with its inliers' standard deviations multiplied; the mixture itself for a factor of 1.
+def lenient(mixture: GaussianUniformMixture, widening: float, degrees_of_freedom: float) -> GaussianUniformMixture:
+    """Return a fitted mixture that judges its inliers less strictly; the mixture itself where nothing is to change.
+
+    Parameters
+    ----------
+    mixture : GaussianUniformMixture
+    widening : float
+        Factor on the inliers' standard deviations.
+    degrees_of_freedom : float
+        Of their tails; infinity for a Gaussian's.
 
     Examples
     --------
     >>> mixture = GaussianUniformMixture().fit(torch.linspace(-1, 1, 9)[:, None] ** 3)
-    >>> float(widened(mixture, 2.0).covariances_[0] / mixture.covariances_[0])
+    >>> float(lenient(mixture, 2.0, math.inf).covariances_[0] / mixture.covariances_[0])
     4.0
     """
-    if factor == 1:
+    if widening == 1 and degrees_of_freedom == math.inf:
         return mixture
     state = mixture.state_dict()
-    return GaussianUniformMixture.from_state_dict(state | {"covariances": factor**2 * state["covariances"]})
+    tails = None if degrees_of_freedom == math.inf else degrees_of_freedom
+    return GaussianUniformMixture.from_state_dict(
+        state | {"covariances": widening**2 * state["covariances"], "degrees_of_freedom": tails}
+    )
 
 
 def coordinate_weights(mixture: GaussianUniformMixture, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
-    """Return weights (n, d) of residuals (n, d): from the least weight to 1, by the group's responsibility."""
+    """Return weights (n, d) of residuals (n, d): from the least weight to 1, by the group's responsibility.
+
+    A group in which no inliers are found, or too few labels, or of which not even a residual of 0 would be called
+    right, has weight 1 throughout: if the network has not learned enough yet to tell labels apart, a weight of nearly 0
+    for all of them would see to it that it never does.
+    """
     group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
     for group, coordinates in enumerate(mixture.partition_):
         group_of[list(coordinates)] = group
-    certain = mixture.responsibilities(residuals)[:, group_of] ** options.responsibility_power
+    unknown = torch.tensor([status in UNTOLD for status in mixture.status_])
+    unknown |= mixture.responsibilities(residuals.new_zeros(1, residuals.shape[1]))[0].cpu() < 0.5
+    told = torch.where(unknown.to(residuals.device), 1.0, mixture.responsibilities(residuals))
+    certain = told[:, group_of] ** options.responsibility_power
     least = options.least_weight
     return certain if least == 0 else least + (1 - least) * certain
 
@@ -161,6 +187,7 @@ def unfitted_mixture(options: DeepGUMOptions, tol: float | None = None) -> Gauss
         covariance_type=options.covariance_type,
         uniform=options.uniform,
         inlier_prior=options.inlier_prior,
+        separation=options.separation,
         tol=options.em_tol if tol is None else tol,
         max_iter=options.em_max_iter,
     )

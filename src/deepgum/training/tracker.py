@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,25 +13,42 @@ from torch import Tensor
 
 from deepgum.checks import check_count
 from deepgum.data.mirror import Mirror
-from deepgum.errors import IdentifiabilityWarning, InvalidDataError, InvalidParameterError, NotFittedError
+from deepgum.errors import (
+    IdentifiabilityWarning,
+    InvalidDataError,
+    InvalidParameterError,
+    NotFittedError,
+    differences,
+    listing,
+)
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import SOLO, Processes
+from deepgum.training.batch import (
+    check_batch,
+    check_finite,
+    check_finite_residuals,
+    check_index,
+    check_width,
+    checked_targets,
+    checked_weights,
+)
 from deepgum.training.criterion import held_out_log_likelihood
-from deepgum.training.epoch import Epoch, check_batch, check_finite, check_index
+from deepgum.training.epoch import Epoch
 from deepgum.training.history import RoundRecord
 from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import DeepGUMOptions
-from deepgum.training.owners import Ahead, Owners
+from deepgum.training.owners import Owners
 from deepgum.training.rounds import (
     SCORE_TOL,
     coordinate_weights,
     flags_of,
+    lenient,
     mixture_record,
     unfitted_mixture,
-    widened,
 )
+from deepgum.training.weight_table import WeightTable
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
@@ -38,7 +56,7 @@ WARMUP_EPOCHS = 5
 """Epochs of the robust first loss, before residuals can tell right labels from wrong ones."""
 
 HALVED_IN = 5
-"""Epochs after which half of the widening is left."""
+"""Epochs after which half of the leniency is left."""
 
 
 class ResponsibilityTracker:
@@ -54,8 +72,8 @@ class ResponsibilityTracker:
     n_samples : int
         n, the length of the training set.
     options : DeepGUMOptions, optional
-        `groups`, `first_loss`, `weighted_loss`, `widening`, `responsibility_power`, `cauchy_scale`, `warmup_epochs` and
-        what is said of the mixture; the other fields are Algorithm 1's.
+        `groups`, `first_loss`, `weighted_loss`, `widening`, `degrees_of_freedom`, `responsibility_power`,
+        `cauchy_scale`, `warmup_epochs` and what is said of the mixture; the other fields are Algorithm 1's.
     targets : Tensor (n, d), optional
         All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them that of the
         first batch does.
@@ -76,12 +94,12 @@ class ResponsibilityTracker:
     residuals : Tensor (m, d) or None
         y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN where there is none.
     mixture : GaussianUniformMixture or None
-        Of these residuals, with the inliers widened (`widening`); None in the warm-up.
+        Of these residuals, as lenient as it is now (`widening`, `degrees_of_freedom`); None in the warm-up.
 
     Raises
     ------
     InvalidDataError
-        If targets or weights are not of n samples.
+        If targets or weights are not of n samples, or cannot be labels or weights.
     InvalidParameterError
         If n is no number of samples, or the loss is none of residuals.
 
@@ -120,20 +138,17 @@ class ResponsibilityTracker:
         self.options = options or DeepGUMOptions()
         if self.options.first_loss == CROSS_ENTROPY:
             raise InvalidParameterError("first_loss", "a loss of residuals", CROSS_ENTROPY)
-        for name, values in (("targets", targets), ("sample_weight", sample_weight)):
-            if values is not None and len(values) != n_samples:
-                raise InvalidDataError(f"`{name}` should be of {n_samples} samples. Found {len(values)}.")
+        targets = None if targets is None else checked_targets(targets, self.n_samples)
+        self._given_weight = None if sample_weight is None else checked_weights(sample_weight, self.n_samples)
         self.mirror = mirror
         self.epoch = 0
         self.residuals: Tensor | None = None
         self.mixture: GaussianUniformMixture | None = None
         self._fit: GaussianUniformMixture | None = None
-        self._given_weight = None if sample_weight is None else sample_weight.cpu()
-        self._table: Tensor | None = None
-        self._ahead: Ahead | None = None
         self._responsibilities: Tensor | None = None
-        self._label_weights: Tensor | None = None
-        self._spread = None if targets is None else label_spread(_columns(targets))
+        self._spread = None if targets is None else label_spread(targets)
+        self._told = targets is not None
+        self._width = None if targets is None else targets.shape[1]
         self._seen = Epoch(n_samples, mirror)
         self.join(processes)
 
@@ -149,9 +164,7 @@ class ResponsibilityTracker:
             raise InvalidParameterError("processes", "given before the first batch", processes)
         self._owners = Owners(self.n_samples, processes)
         self.index = self._owners.index
-        # Of what this process keeps.
-        self._sample_weight = None if self._given_weight is None else self._given_weight[self.index]
-        self._tabulate()
+        self._weights = WeightTable(self._owners, self._given_weight, self.mirror)
 
     @property
     def recorded(self) -> bool:
@@ -164,18 +177,29 @@ class ResponsibilityTracker:
         return WARMUP_EPOCHS if self.options.warmup_epochs is None else self.options.warmup_epochs
 
     @property
-    def widening(self) -> float:
-        """Factor on the inliers' standard deviations now: `options.widening` as EM begins, and less with every epoch.
+    def _leniency(self) -> float:
+        """From 1 as EM begins to 0.
 
-        What a long training is let in by mistake it learns by heart; the first epochs after the warm-up do not.
+        What a long training is let in by mistake it learns by heart; the first epochs after the warm-up do not, and it
+        is then that a right label is lost or kept.
         """
-        since = max(0, self.epoch - self.warmup_epochs)
-        return 1 + (self.options.widening - 1) * HALVED_IN / (HALVED_IN + since)
+        return HALVED_IN / (HALVED_IN + max(0, self.epoch - self.warmup_epochs))
+
+    @property
+    def widening(self) -> float:
+        """Factor on the inliers' standard deviations now: `options.widening` as EM begins, less with every epoch."""
+        return 1 + (self.options.widening - 1) * self._leniency
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Of the inliers' tails now: `options.degrees_of_freedom` as EM begins, and more with every epoch."""
+        return self.options.degrees_of_freedom / self._leniency
 
     @property
     def phase(self) -> str:
         """What is minimised now, in words."""
-        return self.options.first_loss if self._label_weights is None else f"weighted {self.options.weighted_loss}"
+        weighted = self._weights.has_labels
+        return f"weighted {self.options.weighted_loss}" if weighted else self.options.first_loss
 
     @property
     def responsibilities(self) -> Tensor:
@@ -195,10 +219,17 @@ class ResponsibilityTracker:
 
     @property
     def flags(self) -> Tensor:
-        """Which labels (m, g) are probably wrong: there is one, and its responsibility is below 1/2."""
+        """Which labels (m, g) are probably wrong: there is one, and its responsibility is below 1/2.
+
+        Raises
+        ------
+        NotFittedError
+            In the warm-up.
+        """
+        responsibilities = self.responsibilities
         assert self.residuals is not None
         assert self.mixture is not None
-        return flags_of(self.mixture, self.residuals, self.responsibilities)
+        return flags_of(self.mixture, self.residuals, responsibilities)
 
     def loss(
         self, predictions: Tensor, targets: Tensor, index: Tensor | None = None, *, mirrored: Tensor | None = None
@@ -223,11 +254,12 @@ class ResponsibilityTracker:
         NonFiniteLossError
             If a prediction or the loss is not finite; it names samples and epoch. No weights are spoiled yet.
         """
-        predictions, targets, index = check_batch(predictions, targets, index, self.n_samples)
+        predictions, targets, index = check_batch(predictions, targets, index, self.n_samples, width=self._width)
+        self._width = targets.shape[1]
         residuals = targets - predictions.float()
-        loss, weights = self._current_loss(targets), self._batch_weights(index, mirrored)
+        loss, weights = self._current_loss(targets), self._weights.of_batch(index, mirrored)
         value = loss(residuals, weights=None if weights is None else weights.to(residuals))
-        check_finite(value, predictions, index, loss.name, self.epoch + 1)
+        check_finite(value, predictions, targets, index, loss.name, self.epoch + 1)
         self._seen.add(index, residuals.detach(), targets, mirrored)
         return value
 
@@ -242,9 +274,7 @@ class ResponsibilityTracker:
         InvalidDataError
             If an index is out of range. `loss` raises it for a sample that was not expected.
         """
-        index = check_index(index, self.n_samples)
-        if self._table is not None and self._owners.processes.world_size > 1:
-            self._ahead = Ahead(index, self._owners.fetch(index, self._table))
+        self._weights.expect(check_index(index, self.n_samples))
 
     def record(self, index: Tensor, residuals: Tensor) -> None:
         """Keep residuals (b, d) of a batch, targets less predictions, without a loss.
@@ -254,10 +284,22 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            As `loss`.
+            As `loss`; for example if predictions (b, 1) were taken from targets (b,), which gives (b, b).
+        NonFiniteLossError
+            If a residual is infinite, or NaN where the sample has a label.
         """
-        residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, name="residuals")
-        self._seen.add(index, residuals.detach().float())
+        residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
+        residuals = residuals.detach().float()
+        check_finite_residuals(residuals.cpu(), index, self._known(index), self.epoch + 1)
+        self._seen.add(index, residuals)
+
+    def _known(self, index: Tensor) -> Tensor:
+        """Return residuals (b, d) that are known of samples (b,) already; NaN for those that are kept elsewhere."""
+        known = torch.full((len(index), self._width or 1), torch.nan)
+        if self.residuals is not None:
+            here = index % self._owners.processes.world_size == self._owners.processes.rank
+            known[here] = self.residuals[self._owners.rows(index[here])]
+        return known
 
     def update(self) -> RoundRecord | None:
         """End an epoch: fit the mixture to its residuals, and weight the next one by it.
@@ -272,7 +314,8 @@ class ResponsibilityTracker:
         InvalidDataError
             If nothing was recorded since the last call, or one index stands for several samples.
         """
-        since, self._ahead = time.perf_counter(), None
+        since = time.perf_counter()
+        self._weights.forget()
         index, residuals = self._seen.close(self._owners)
         if self.residuals is None:
             self.residuals = torch.full((len(self.index), residuals.shape[1]), torch.nan)
@@ -285,7 +328,7 @@ class ResponsibilityTracker:
         with warnings.catch_warnings():
             # The record has the status; while the network still learns, one such epoch is no cause for alarm.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
-            self._fit.fit(self.residuals, self._sample_weight, processes=self._owners.processes)
+            self._fit.fit(self.residuals, self._weights.sample_weight, processes=self._owners.processes)
         self._weigh()
         flagged = self._owners.processes.sum(self.flags.sum(dim=0))
         assert self.mixture is not None
@@ -293,15 +336,21 @@ class ResponsibilityTracker:
 
     def weights(self, index: Tensor) -> Tensor:
         """Return the weight (b, d) of each coordinate of some samples in the loss; 1 in the warm-up."""
-        index = check_index(index, self.n_samples)
-        return torch.ones(len(index), 1) if self._table is None else self._owners.fetch(index, self._table)
+        return self._weights.of(check_index(index, self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
-        """Return how badly the network explains held-out residuals (m, d); lower is better.
+        """Return how badly the network explains held-out residuals (m, d), or (m,); lower is better.
 
         Minus their mean log-likelihood a sample, under the mixture that fits them best: so that epochs are compared
         like with like, whatever is wrong with the held-out labels.
+
+        Raises
+        ------
+        InvalidDataError
+            If they have not as many coordinates as the labels; for example if predictions (b, 1) were taken from
+            targets (b,), which gives (b, b).
         """
+        residuals = check_width(residuals, self._width)
         judge = unfitted_mixture(self.options, tol=SCORE_TOL)
         return held_out_log_likelihood(judge, self._owners.processes)(residuals)
 
@@ -310,6 +359,8 @@ class ResponsibilityTracker:
         return {
             "n_samples": self.n_samples,
             "world_size": self._owners.processes.world_size,
+            "options": {name: repr(value) for name, value in asdict(self.options).items()},
+            "width": self._width,
             "epoch": self.epoch,
             "spread": self._spread,
             "residuals": self.residuals,
@@ -323,15 +374,23 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            If it is of another number of samples or of processes.
+            If it is of another number of samples or of processes, of other options or labels, or no tracker's at all.
         """
-        for name, here in (("n_samples", self.n_samples), ("world_size", self._owners.processes.world_size)):
-            if state.get(name) != here:
-                raise InvalidDataError(f"A tracker's state should have `{name} = {here}`. Found {state.get(name)!r}.")
+        lacking = [name for name in self.state_dict() if name not in state]
+        if lacking:
+            raise InvalidDataError(f"A tracker's state should be what `state_dict` gave. It lacks {listing(lacking)}.")
+        here = {name: value for name, value in self.state_dict().items() if name in ("n_samples", "world_size")}
+        # The spread of all labels tells data sets apart; without them it is that of the first batch.
+        own = here | ({"width": self._width, "spread": self._spread} if self._told else {})
+        own["options"] = self.state_dict()["options"]
+        if any(state[name] != value for name, value in own.items()):
+            found = differences({name: state[name] for name in own}, own)
+            raise InvalidDataError(f"A tracker's state should be of the training that it is loaded into: {found}.")
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
+        self._width = state["width"]
         self.residuals = None if self.residuals is None else self.residuals.clone()
-        self.mixture = self._fit = self._responsibilities = self._label_weights = None
-        self._tabulate()
+        self.mixture = self._fit = self._responsibilities = None
+        self._weights.set_labels(None)
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
             self._weigh()
@@ -341,26 +400,9 @@ class ResponsibilityTracker:
         assert self._fit is not None
         assert self.residuals is not None
         # EM goes on from its own covariances, and not from the widened ones.
-        self.mixture = widened(self._fit, self.widening)
+        self.mixture = lenient(self._fit, self.widening, self.degrees_of_freedom)
         self._responsibilities = self.mixture.responsibilities(self.residuals)
-        self._label_weights = coordinate_weights(self.mixture, self.residuals, self.options).float()
-        self._tabulate()
-
-    def _tabulate(self) -> None:
-        """Put together the weights of the samples that are kept here: (m, d), (m, 1), or None where all are 1."""
-        self._table, self._ahead = self._label_weights, None
-        if self._sample_weight is not None:
-            of_samples = self._sample_weight[:, None]
-            self._table = of_samples if self._table is None else self._table * of_samples
-
-    def _batch_weights(self, index: Tensor, mirrored: Tensor | None) -> Tensor | None:
-        if self._table is None:
-            return None
-        weights = self._owners.fetch(index, self._table) if self._ahead is None else self._ahead.rows(index)
-        if self._label_weights is not None and mirrored is not None:
-            assert self.mirror is not None
-            weights = torch.where(mirrored.cpu()[:, None], self.mirror.weights(weights), weights)
-        return weights
+        self._weights.set_labels(coordinate_weights(self.mixture, self.residuals, self.options).float())
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
@@ -369,9 +411,5 @@ class ResponsibilityTracker:
             given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
             total, count = self._owners.processes.sum(given).tolist()
             self._spread = total / count if count else None
-        name = self.options.first_loss if self._label_weights is None else self.options.weighted_loss
+        name = self.options.weighted_loss if self._weights.has_labels else self.options.first_loss
         return named_loss(name, self.options, self._spread)
-
-
-def _columns(targets: Tensor) -> Tensor:
-    return targets[:, None] if targets.ndim == 1 else targets
