@@ -3,7 +3,8 @@
 Prints the failure rates as a table in Markdown for each length of a run (the mean over seeds, and the lowest and the
 highest of them), then one line a claim: whether it is met, the figure (of means over seeds), and the bound.
 
-    python benchmarks/one_run_claims.py docs/results/one-run/25.jsonl docs/results/one-run/75.jsonl
+    python benchmarks/one_run_claims.py docs/results/one-run/25.jsonl docs/results/one-run/75.jsonl \
+        --figure docs/results/one-run/cost
 
 The claims are about what every method was run on. The two files share all settings but the number of epochs.
 """
@@ -15,7 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
+
 from deepgum.experiments.records import RunRecord, read_records
+from deepgum.report.style import is_oracle, method_style, noise_label, save
 
 METHODS = ("l2", "l1", "cauchy", "deepgum", "deepgum-alternate", "oracle", "oracle-l1")
 Condition = tuple[str, float]
@@ -107,11 +113,63 @@ def claims(short: Runs, long: Runs) -> Iterator[tuple[str, float, float]]:
             yield f"{name} a round ({spent:.0f} in all)", ratio, float("inf")
 
 
+def draw(runs: Sequence[Runs]) -> Figure:
+    """Draw what a training costs against how often it fails, a panel a condition, a line a method: short, then long."""
+    conditions = runs[0].conditions
+    figure = Figure(figsize=(3.0 * len(conditions) + 0.6, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(conditions), sharey=True, squeeze=False)[0]
+    for axes, condition in zip(panels, conditions, strict=True):
+        for method in METHODS:
+            found = [each.of(method, condition) for each in runs]
+            draw_method(axes, method, [records for records in found if records])
+        axes.set_title(f"{noise_label(condition[0])} {condition[1]:.0%}")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.xaxis.set_major_locator(FixedLocator([25, 75, 200, 400]))
+        axes.yaxis.set_major_locator(FixedLocator([10, 15, 20, 30, 50, 70]))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(19, 600)
+        axes.set_xlabel("epochs in all")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("failure rate (%), clean test faces")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS), frameon=False)
+    return figure
+
+
+def draw_method(axes: Axes, method: str, lengths: Sequence[Sequence[RunRecord]]) -> None:
+    """Draw the mean over seeds for each length of a run, and the lowest and the highest."""
+    if not lengths:
+        return
+    style = method_style(method)
+    epochs = [mean(r.epochs for r in records) for records in lengths]
+    rates = [[100 * r.failure_rate for r in records] for records in lengths]
+    middle = [mean(each) for each in rates]
+    ends = [[m - min(each) for m, each in zip(middle, rates, strict=True)]]
+    ends.append([max(each) - m for m, each in zip(middle, rates, strict=True)])
+    axes.errorbar(
+        epochs,
+        middle,
+        yerr=ends,
+        label=style.label,
+        color=style.colour,
+        linestyle=style.dashes,
+        marker=style.marker or "_",
+        markersize=9 if style.marker == "*" else 6,
+        linewidth=1.2,
+        zorder=2 if is_oracle(method) else 3,
+    )
+
+
 def main() -> None:
     """Print tables and claims."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("short", type=Path, help="results.jsonl of the shorter runs, or the folder that holds it")
     parser.add_argument("long", type=Path, help="of the longer ones")
+    parser.add_argument("--figure", type=Path, help="where to draw cost against failures: without an ending")
     arguments = parser.parse_args()
     short, long = (Runs(list(read_records([path]))) for path in (arguments.short, arguments.long))
     for runs in (short, long):
@@ -122,6 +180,8 @@ def main() -> None:
             print(f"{'':8} {figure:6.3f}                 {what}")
         else:
             print(f"{'met' if figure <= bound else 'NOT MET':8} {figure:6.3f}  at most {bound:5.2f}  {what}")
+    if arguments.figure is not None:
+        save(draw([short, long]), arguments.figure)
 
 
 if __name__ == "__main__":

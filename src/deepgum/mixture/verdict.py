@@ -17,6 +17,7 @@ better by two Gaussians than by one, although no label is wrong. So a least rati
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -34,6 +35,9 @@ from deepgum.mixture.status import MixtureStatus
 from deepgum.mixture.uniform import Uniform, box
 
 __all__ = ["Verdict", "judge"]
+
+LEAST_ODDS = 2.0
+"""Of a residual of 0 being right, in a mixture."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +191,11 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
     weight = fit.statistics.weight
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    # Where not even a residual of 0 is more likely right than wrong, none is an inlier.
+    # Where not even a residual of 0 is clearly more likely right than wrong, hardly any is an inlier: two components
+    # share one heap of residuals, such as one that does not lie about 0.
     inlier, outlier = fit.parameters.log_joint(torch.zeros_like(spread.scale)[:, :, None])
-    return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one & (inlier > outlier)[:, 0]
+    clear = (inlier - outlier >= math.log(LEAST_ODDS))[:, 0]
+    return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one & clear
 
 
 def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:

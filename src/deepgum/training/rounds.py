@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.residuals import compute_residuals
 from deepgum.training.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
 from deepgum.training.history import RoundRecord
+from deepgum.training.leniency import lenient
 from deepgum.training.objective import residual_loss
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.training import Training
@@ -26,7 +26,6 @@ __all__ = [
     "criterion_for",
     "em_rows",
     "flags_of",
-    "lenient",
     "mixture_record",
     "unfitted_mixture",
 ]
@@ -78,8 +77,7 @@ class Round:
             sample_weight=None if counts is None else counts[:rows],
             responsibilities=None if start is None else start[:rows],
         )
-        mixture = lenient(mixture, options.widening, options.degrees_of_freedom)
-        return cls(Weights(model), residuals, validation_residuals, mixture)
+        return cls(Weights(model), residuals, validation_residuals, lenient(mixture, options))
 
     @property
     def responsibilities(self) -> Tensor:
@@ -128,32 +126,6 @@ def mixture_record(
         em_iterations=mixture.n_iter_,
         round_score=score,
         seconds=time.perf_counter() - since,
-    )
-
-
-def lenient(mixture: GaussianUniformMixture, widening: float, degrees_of_freedom: float) -> GaussianUniformMixture:
-    """Return a fitted mixture that judges its inliers less strictly; the mixture itself where nothing is to change.
-
-    Parameters
-    ----------
-    mixture : GaussianUniformMixture
-    widening : float
-        Factor on the inliers' standard deviations.
-    degrees_of_freedom : float
-        Of their tails; infinity for a Gaussian's.
-
-    Examples
-    --------
-    >>> mixture = GaussianUniformMixture().fit(torch.linspace(-1, 1, 9)[:, None] ** 3)
-    >>> float(lenient(mixture, 2.0, math.inf).covariances_[0] / mixture.covariances_[0])
-    4.0
-    """
-    if widening == 1 and degrees_of_freedom == math.inf:
-        return mixture
-    state = mixture.state_dict()
-    tails = None if degrees_of_freedom == math.inf else degrees_of_freedom
-    return GaussianUniformMixture.from_state_dict(
-        state | {"covariances": widening**2 * state["covariances"], "degrees_of_freedom": tails}
     )
 
 

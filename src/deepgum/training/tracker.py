@@ -36,6 +36,7 @@ from deepgum.training.batch import (
 from deepgum.training.criterion import held_out_log_likelihood
 from deepgum.training.epoch import Epoch
 from deepgum.training.history import RoundRecord
+from deepgum.training.leniency import lenient
 from deepgum.training.named_loss import label_spread, named_loss
 from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import DeepGUMOptions
@@ -44,7 +45,6 @@ from deepgum.training.rounds import (
     SCORE_TOL,
     coordinate_weights,
     flags_of,
-    lenient,
     mixture_record,
     unfitted_mixture,
 )
@@ -54,9 +54,6 @@ __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
 WARMUP_EPOCHS = 5
 """Epochs of the robust first loss, before residuals can tell right labels from wrong ones."""
-
-HALVED_IN = 5
-"""Epochs after which half of the leniency is left."""
 
 
 class ResponsibilityTracker:
@@ -94,7 +91,7 @@ class ResponsibilityTracker:
     residuals : Tensor (m, d) or None
         y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN where there is none.
     mixture : GaussianUniformMixture or None
-        Of these residuals, as lenient as it is now (`widening`, `degrees_of_freedom`); None in the warm-up.
+        Of these residuals, as leniently as they are judged now; None in the warm-up.
 
     Raises
     ------
@@ -175,25 +172,6 @@ class ResponsibilityTracker:
     def warmup_epochs(self) -> int:
         """Epochs of the first loss."""
         return WARMUP_EPOCHS if self.options.warmup_epochs is None else self.options.warmup_epochs
-
-    @property
-    def _leniency(self) -> float:
-        """From 1 as EM begins to 0.
-
-        What a long training is let in by mistake it learns by heart; the first epochs after the warm-up do not, and it
-        is then that a right label is lost or kept.
-        """
-        return HALVED_IN / (HALVED_IN + max(0, self.epoch - self.warmup_epochs))
-
-    @property
-    def widening(self) -> float:
-        """Factor on the inliers' standard deviations now: `options.widening` as EM begins, less with every epoch."""
-        return 1 + (self.options.widening - 1) * self._leniency
-
-    @property
-    def degrees_of_freedom(self) -> float:
-        """Of the inliers' tails now: `options.degrees_of_freedom` as EM begins, and more with every epoch."""
-        return self.options.degrees_of_freedom / self._leniency
 
     @property
     def phase(self) -> str:
@@ -400,7 +378,7 @@ class ResponsibilityTracker:
         assert self._fit is not None
         assert self.residuals is not None
         # EM goes on from its own covariances, and not from the widened ones.
-        self.mixture = lenient(self._fit, self.widening, self.degrees_of_freedom)
+        self.mixture = lenient(self._fit, self.options, max(0, self.epoch - self.warmup_epochs))
         self._responsibilities = self.mixture.responsibilities(self.residuals)
         self._weights.set_labels(coordinate_weights(self.mixture, self.residuals, self.options).float())
 
