@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deepgum.data import load_lfw_net as load_lfw_net
     from deepgum.data import split_validation as split_validation
     from deepgum.estimator import DeepGUMRegressor as DeepGUMRegressor
+    from deepgum.estimator import neg_median_absolute_error as neg_median_absolute_error
     from deepgum.evaluation import detection_scores as detection_scores
     from deepgum.evaluation import failure_rate as failure_rate
     from deepgum.evaluation import mae as mae
@@ -66,7 +67,7 @@ _HOMES = {
         "load_lfw_net",
         "split_validation",
     ),
-    "deepgum.estimator": ("DeepGUMRegressor",),
+    "deepgum.estimator": ("DeepGUMRegressor", "neg_median_absolute_error"),
     "deepgum.evaluation": ("detection_scores", "failure_rate", "mae", "nme", "paired_wilcoxon", "rmse"),
     "deepgum.losses": ("L1", "L2", "Biweight", "Cauchy", "Huber", "get_loss"),
     "deepgum.mixture": ("GaussianUniformMixture", "MixtureStatus"),

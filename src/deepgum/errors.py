@@ -134,7 +134,7 @@ class OutputFolderError(DeepGUMError, ValueError):
 
 
 class CheckpointError(DeepGUMError, ValueError):
-    """A checkpoint is damaged, of another training, or cannot be written."""
+    """A checkpoint is damaged, of another training, in use, or cannot be written."""
 
 
 class ExportError(DeepGUMError, RuntimeError):

@@ -9,6 +9,8 @@ import os
 import re
 import runpy
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -218,6 +220,43 @@ def test_a_loss_that_is_not_finite_leaves_the_last_whole_epoch(tmp_path: Path) -
     with pytest.raises(NonFiniteLossError):
         fit()
     assert [epoch.epoch for epoch in fit().history.epochs] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["deepgum", "loss"])
+def test_a_second_training_with_one_checkpoint_is_refused_and_the_first_is_not_disturbed(
+    name: str, tmp_path: Path
+) -> None:
+    path, refused = tmp_path / "c.safetensors", []
+    writing = tmp_path / ".c-0123abcd.tmp"  # as the first has it while it writes
+    fit = of_deepgum() if name == "deepgum" else of_loss("l2")
+
+    def second(event: Event) -> None:
+        if isinstance(event, EpochRecord) and event.epoch == 2 and not refused:
+            writing.touch()
+            with pytest.raises(
+                CheckpointError, match=rf"Another process \({os.getpid()}\) trains with it. Wait"
+            ) as error:
+                fit(checkpoint=path)
+            refused.append(error)
+            assert writing.exists()
+            writing.unlink()
+
+    result = fit(checkpoint=path, on_event=second)
+    assert refused
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert outcome(fit(checkpoint=path)) == outcome(result)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9")
+def test_the_lock_of_a_training_that_was_killed_is_in_nobody_s_way(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    dying = "with alone_at(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    code = f"import os, pathlib, signal, sys; from deepgum.training.alone import alone_at\n{dying}"
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert [entry.name for entry in tmp_path.iterdir()] == [f".{path.name}.lock"]
+    of_loss("l2")(checkpoint=path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 # ---- `deepgum fit`, killed by the system
@@ -468,6 +507,19 @@ def test_another_run_is_refused_what_differs_is_said_and_the_command_that_is_nam
     done = deepgum(*named[1].split())
     assert done.exit_code == 0
     assert "going on after epoch 2" in done.output
+
+
+def test_a_checkpoint_that_is_refused_leaves_the_configuration_that_it_is_of(stopped: tuple[Path, Path]) -> None:
+    config, out = stopped
+    path, recorded = out / "checkpoint.safetensors", out / "config.toml"
+    recorded.write_text("# as an earlier version wrote it\n" + recorded.read_text())
+    before, kept = recorded.read_bytes(), path.read_bytes()
+    path.write_bytes(kept[:1000])
+    assert deepgum("fit", config, "--out", out).exit_code == 2
+    assert recorded.read_bytes() == before
+    path.write_bytes(kept)
+    assert deepgum("fit", config, "--out", out).exit_code == 0
+    assert b"earlier" not in recorded.read_bytes()
 
 
 def test_a_damaged_checkpoint_is_one_message(stopped: tuple[Path, Path]) -> None:

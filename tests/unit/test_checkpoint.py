@@ -171,6 +171,24 @@ def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path
     assert checkpoint.load() is not None
 
 
+def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    checkpoint = Checkpoint(path, {"seed": 0})
+    state = {"epoch": 3, "best": math.inf, "w": torch.arange(3.0), "mask": torch.tensor([True])}
+    checkpoint.save(state)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for at in range(len(content)):
+        for bit in range(8) if at >= header else (0, 5):
+            turned = bytearray(content)
+            turned[at] ^= 1 << bit
+            path.write_bytes(turned)
+            with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
+                checkpoint.load()
+    path.write_bytes(content)
+    assert same(checkpoint.load(), state)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -180,10 +198,10 @@ def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path
         b'{"epoch": 3}',
         safetensors.torch.save({"w": torch.ones(2)}),
         safetensors.torch.save({"w": torch.ones(2)}, {"format": "pt"}),
-        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "1", "identity": "{}", "state": "[[["}),
-        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "1", "identity": "{}"}),
+        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": "[[["}),
+        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}"}),
         safetensors.torch.save(
-            {}, {"format": "deepgum.checkpoint", "version": "1", "identity": "{}", "state": '{"tensor": "0"}'}
+            {}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": '{"tensor": "0"}'}
         ),
     ],
 )
@@ -199,7 +217,7 @@ def test_a_checkpoint_of_another_version_says_so(tmp_path: Path, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(module, "_VERSION", "99")
         Checkpoint(tmp_path / "c", {}).save({})
-    with pytest.raises(CheckpointError, match="of version '99', and this library reads '1'"):
+    with pytest.raises(CheckpointError, match="of version '99', and this library reads '2'"):
         Checkpoint(tmp_path / "c", {}).load()
 
 
@@ -434,6 +452,45 @@ def test_a_frozen_weight_and_the_kind_of_numbers_belong_to_it() -> None:
     as_numpy = data(inputs=np.arange(8, dtype=np.float32)[:, None])
     assert known(train=as_numpy) == known()
     assert known(train=data(inputs=torch.arange(8.0, dtype=torch.float16)[:, None])) != known()
+
+
+def tanh_net(*more: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(1, 2), *(more or (nn.Tanh(), nn.Dropout(0.0))), nn.Linear(2, 1))
+
+
+class Scaled(nn.Module):
+    """Says of itself what it is made with: a function, which is somewhere else in memory each time."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.function = lambda x: x
+
+    def extra_repr(self) -> str:
+        return f"{self.factor}, {self.function!r}"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (nn.ReLU(), nn.Dropout(0.0)),
+        (nn.Tanh(), nn.Dropout(0.5)),
+        (nn.Dropout(0.0), nn.Tanh()),
+        (Scaled(2.0), nn.Dropout(0.0)),
+    ],
+)
+def test_a_network_of_the_same_weights_and_another_structure_is_another(more: tuple[nn.Module, ...]) -> None:
+    here, there = known(model=tanh_net()), known(model=tanh_net(*more))
+    assert here["network"]["structure"] != there["network"]["structure"]
+    assert known(model=tanh_net()) == here
+
+
+def test_where_a_network_is_in_memory_is_none_of_its_structure_and_what_is_frozen_is() -> None:
+    kept = [tanh_net(Scaled(2.0)) for _ in range(2)]
+    assert known(model=kept[0]) == known(model=kept[1])
+    assert known(model=tanh_net(Scaled(2.0))) != known(model=tanh_net(Scaled(3.0)))
+    assert known(model=tanh_net().requires_grad_(False)) != known(model=tanh_net())
 
 
 def test_space_is_checked_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

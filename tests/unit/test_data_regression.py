@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError
+from deepgum.errors import DeepGUMWarning, InvalidDataError
 
 INF, NAN = float("inf"), float("nan")
 
@@ -44,6 +45,64 @@ def test_a_subset_is_a_copy() -> None:
     data = make()
     data.subset([0]).inputs[0] = 99
     assert np.asarray(data.inputs)[0].max() < 99
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        (
+            {"targets": [[1.7e9 + i, float(i)] for i in range(6)]},
+            r"`targets` .* spread of 2.5 around 1.7e\+09: x\. Sub",
+        ),
+        ({"targets": torch.arange(12).view(6, 2) + 2**31}, r"spread of 5 around 2.15e\+09: x, y\."),
+        ({"targets": [[1.7e9 + i, NAN] for i in range(5)] + [[0.0, NAN]]}, r"spread of .*: x\."),
+        (
+            {"inputs": 1e8 + np.arange(12.0).reshape(6, 2)},
+            "`inputs` .* around 1e.08: column 0, column 1.*its median\\.",
+        ),
+        ({"inputs": (1e8 + np.arange(12.0).reshape(6, 2)).tolist()}, "`inputs`"),
+    ],
+)
+def test_what_float32_would_lose_is_said(changes: dict[str, Any], found: str) -> None:
+    with pytest.warns(DeepGUMWarning, match=found):
+        make(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"targets": [[2020.0 + i, 1.7e9] for i in range(6)]},  # years; and what is constant has nothing to lose
+        {"targets": [[0.5 + 0.01 * i, NAN] for i in range(6)]},
+        {"targets": np.float32(1.7e9) + 256 * np.arange(12, dtype=np.float32).reshape(6, 2)},
+        {"targets": [[float(i), 1e9 if i == 3 else i] for i in range(6)]},  # a wrong one
+        {"inputs": np.array([[0.0], [0.0], [0.0], [0.0], [0.0], [1e9]])},
+    ],
+)
+def test_ordinary_columns_are_not_warned_of(changes: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(**changes)
+
+
+@pytest.mark.parametrize("kind", ["list", "array", "pandas", "polars", "frame"])
+def test_nothing_is_a_missing_label(kind: str) -> None:
+    values = [1.0, None, 3.0]
+    targets = {
+        "list": lambda: values,
+        "array": lambda: np.array(values, dtype=object),
+        "pandas": lambda: pytest.importorskip("pandas").Series([1, None, 3], dtype="Int64"),
+        "polars": lambda: pytest.importorskip("polars").Series([1, None, 3]),
+        "frame": lambda: pytest.importorskip("polars").DataFrame({"y": values}),
+    }[kind]()
+    data = RegressionData.from_arrays([[0.0], [1.0], [2.0]], targets)
+    assert torch.equal(data.targets.isnan(), torch.tensor([[False], [True], [False]]))
+    assert data.targets.dtype == torch.float32
+
+
+def test_what_is_no_number_is_refused() -> None:
+    for name in ("inputs", "targets", "normaliser", "sample_weight"):
+        with pytest.raises(InvalidDataError, match=f"`{name}` should be an array of numbers"):
+            make(**{name: ["a"] * 6})
 
 
 @pytest.mark.parametrize("indices", [[], [6], [-1], [[0]], [0.0], [True] * 6])

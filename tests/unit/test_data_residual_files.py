@@ -70,6 +70,29 @@ def test_columns_come_in_the_order_asked_for_and_weights_apart(tmp_path):
         np.testing.assert_array_equal(weight, weights[first : first + 30])
 
 
+@pytest.mark.parametrize("name", [None, "id", "x"])
+def test_an_index_of_pandas_is_no_coordinate(tmp_path, name):
+    pandas = pytest.importorskip("pandas")
+    values = residuals()
+    frame = pandas.DataFrame(values, columns=["a", "b"], index=pandas.Index([5, 7] * 50, name=name))
+    # As a column; as a range, which is none; and as two columns.
+    for each in (frame, frame.reset_index(drop=True), frame.set_index(frame["a"].rename("j"), append=True)):
+        each.to_parquet(tmp_path / "r.parquet")
+        batches = ParquetBatches(tmp_path / "r.parquet")
+        assert batches.columns == ("a", "b")
+        np.testing.assert_array_equal(rows(batches), values)
+    frame.to_parquet(tmp_path / "r.parquet")
+    asked = ParquetBatches(tmp_path / "r.parquet", [name or "__index_level_0__"])
+    assert next(iter(asked))[:2].tolist() == [[5.0], [7.0]]
+
+
+@pytest.mark.parametrize("metadata", [b"no JSON", b"[]", b"{}"])
+def test_metadata_that_are_not_those_of_pandas_say_nothing(tmp_path, metadata):
+    table = pa.table({"x": [1.0], "y": [2.0]}).replace_schema_metadata({b"pandas": metadata})
+    pq.write_table(table, tmp_path / "r.parquet")
+    assert ParquetBatches(tmp_path / "r.parquet").columns == ("x", "y")
+
+
 @pytest.mark.parametrize(
     ("kind", "found"),
     [(pa.float64(), np.float64), (pa.int64(), np.float64), (pa.int8(), np.float32), (pa.float16(), np.float32)],

@@ -110,6 +110,8 @@ def test_fingerprints_differ_where_the_arguments_do(data, network):
 
     known = told()
     assert known == told()
+    shaped = nn.Sequential(network, nn.Dropout(0.0)), nn.Sequential(network, nn.Dropout(0.5))
+    assert told(model=shaped[0])["model"] != told(model=shaped[1])["model"]
     for name, changes in {
         "model": {"model": nn.Linear(16, 4)},
         "train": {"train": data.with_targets(data.targets + 1e-6)},

@@ -15,7 +15,8 @@ import pytest
 import sklearn.exceptions
 import torch
 from sklearn.base import clone
-from sklearn.metrics import r2_score
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import get_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -121,6 +122,54 @@ def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None
     assert isinstance(model.mixture_.inlier_prior_, np.ndarray)
     np.testing.assert_allclose(model.mixture_.inlier_prior_, result.mixture.inlier_prior_.numpy())
     assert model.n_iter_ == result.epochs == len(model.history_.epochs)
+
+
+FAR = 1.7e9  # seconds from 1970 to 2023
+
+
+@pytest.mark.parametrize("module", [None, small, "mlp"])
+@pytest.mark.parametrize("d", [1, 2])
+def test_labels_far_from_zero_are_learned_as_those_near_it(module: Any, d: int) -> None:
+    X, y = table(d=d)
+    y = np.round(1024 * y) / 1024  # which float64 holds at both places
+    weights = np.where(np.arange(120) < 5, 0.0, 1.0)
+    models = [quick(module=module).fit(X, labels, sample_weight=weights) for labels in (y, y + FAR)]
+    near, far = (model.predict(X) for model in models)
+    np.testing.assert_allclose(far - FAR, near, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(models[1].inlier_probability_, models[0].inlier_probability_, atol=1e-3)
+    np.testing.assert_array_equal(models[1].inlier_probability(X, y + FAR), models[1].inlier_probability_)
+    assert models[1].score(X, y + FAR) == pytest.approx(models[0].score(X, y), abs=1e-4)
+    assert (models[0].label_offset_ == 0).all()
+    np.testing.assert_array_equal(models[1].label_offset_, np.median((y + FAR)[5:], axis=0))
+    held_out = quick(module=module).fit(X, y + FAR, X_val=X[:40], y_val=y[:40] + FAR)
+    np.testing.assert_allclose(held_out.predict(X).mean(), FAR, rtol=1e-6)
+
+
+def test_features_far_from_zero_are_those_near_it_to_the_default_network() -> None:
+    X, y = table()
+    X = np.round(2**20 * X) / 2**20
+    shift = np.array([FAR, 0.0, -FAR, 0.0])
+    near, far = (quick().fit(features, y) for features in (X, X + shift))
+    np.testing.assert_allclose(far.predict(X + shift), near.predict(X), rtol=1e-3)
+    assert (far.feature_offset_ != 0).tolist() == [True, False, True, False]
+    assert not near.feature_offset_.any()
+
+
+def test_a_torch_module_predicts_in_the_unit_of_y_and_is_warned_of() -> None:
+    X, y = table()
+    with pytest.warns(
+        deepgum.errors.DeepGUMWarning, match=r"`targets` should differ by more than .*Subtract a constant"
+    ):
+        model = quick(module=linear()).fit(X, y + FAR)
+    assert model.label_offset_ == 0
+
+
+def test_rows_without_weight_or_label_do_not_decide_where_zero_is() -> None:
+    X, y = table()
+    there = np.arange(120) % 3 == 0
+    one = quick().fit(X[there], y[there] + FAR)
+    hidden = quick().fit(np.where(there[:, None], X, 1e12), np.where(there, y + FAR, NAN))
+    np.testing.assert_array_equal(hidden.predict(X), one.predict(X))
 
 
 def test_what_is_not_said_is_as_the_engine_has_it() -> None:
@@ -258,6 +307,59 @@ def test_the_score_is_r2_over_the_labels_that_are_there() -> None:
     predicted = model.predict(X)
     expected = [r2_score(y[:, 0], predicted[:, 0]), r2_score(y[30:, 1], predicted[30:, 1])]
     assert model.score(X, y) == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+def test_a_column_of_too_few_labels_has_no_part_in_the_score() -> None:
+    X, y = table(d=2)
+    model = quick().fit(X, y)
+    alone = r2_score(y[:, 0], model.predict(X)[:, 0])
+    for left in (0, 1):
+        few = y.copy()
+        few[left:, 1] = NAN
+        assert model.score(X, few) == pytest.approx(alone, rel=1e-12)
+        with pytest.warns(UndefinedMetricWarning, match="R\\^2 is not defined: no column of `y` has two labels"):
+            assert np.isnan(model.score(X, np.where(np.arange(120)[:, None] < left, y, NAN)))
+    weights = np.where(np.arange(120) < 40, 0.0, 1.0)
+    few = np.where(np.arange(120)[:, None] < 40, y, [1.0, NAN] * y)
+    assert model.score(X, few, weights) == pytest.approx(r2_score(y[40:, 0], model.predict(X)[40:, 0]), rel=1e-12)
+
+
+def test_weights_are_one_a_row() -> None:
+    X, y = table()
+    model = quick().fit(X, y)
+    for wrong in (np.ones(119), np.ones(121), np.ones((120, 1))):
+        for use in (model.score, clone(model).fit):
+            with pytest.raises(InvalidDataError, match=r"`sample_weight` should have shape \(120,\).* Found shape"):
+                use(X, y, wrong)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_scorer_is_scikit_learn_s_over_the_labels_that_are_there(d: int) -> None:
+    X, y = table(d=d)
+    model = quick().fit(X, y)
+    reference = get_scorer("neg_median_absolute_error")
+    assert deepgum.neg_median_absolute_error(model, X, y) == pytest.approx(reference(model, X, y), rel=1e-12)
+    missing = y.copy()
+    missing[:30] = NAN
+    assert deepgum.neg_median_absolute_error(model, X, missing) == pytest.approx(reference(model, X[30:], y[30:]))
+    with pytest.warns(UndefinedMetricWarning, match="no column of `y` has a label"):
+        assert np.isnan(deepgum.neg_median_absolute_error(model, X, np.full_like(y, NAN)))
+    if d == 2:
+        missing[:, 0] = NAN
+        expected = -np.median(np.abs(y - model.predict(X))[30:, 1])
+        assert deepgum.neg_median_absolute_error(model, X, missing) == pytest.approx(expected)
+        with pytest.raises(InvalidDataError, match=r"`y` should have shape \(120, 2\)"):
+            deepgum.neg_median_absolute_error(model, X, y[:, 0])
+
+
+def test_a_search_tells_settings_apart_where_labels_are_missing() -> None:
+    X, y = table()
+    y[::9] = NAN
+    settings = {"learning_rate": [0.02, 1e-9]}
+    search = GridSearchCV(quick(), settings, cv=2, scoring=deepgum.neg_median_absolute_error, n_jobs=2).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    assert search.best_params_ == {"learning_rate": 0.02}
 
 
 def test_it_is_copied_and_kept_whole() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from deepgum.cli import main
 from deepgum.data.regression import RegressionData
 from deepgum.errors import ExportError, InvalidDataError, InvalidParameterError, MissingDependencyError
+from deepgum.estimator import DeepGUMRegressor
 from deepgum.experiments.config import RunConfig
 from deepgum.experiments.network import load_network
 from deepgum.experiments.posteriors import Posteriors
@@ -253,6 +255,31 @@ def test_posteriors_have_a_row_a_sample_and_group_and_nulls_without_a_label(tmp_
         ("d", "eye", None, None, None),
         ("d", "nose", None, None, None),
     ]
+
+
+def test_a_network_in_float64_says_it_in_float32(tmp_path: Path) -> None:
+    X = VECTORS.repeat(3, axis=0)
+    regressor = DeepGUMRegressor(max_epochs=1, random_state=0).fit(X, X @ np.arange(5.0))
+    names = list(regressor.module_.state_dict())
+    export_onnx(regressor.module_, tmp_path / "network.onnx", (5,))
+    found = run_onnx(tmp_path / "network.onnx", FEATURES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[:, 0], regressor.predict(VECTORS), rtol=1e-5)
+    assert not regressor.module_.training
+    assert list(regressor.module_.state_dict()) == names
+
+
+def test_the_samples_of_a_process_are_asked_for_by_what_they_are(tmp_path: Path) -> None:
+    result, _ = trained()
+    mine = replace(result, index=torch.tensor([1, 3, 5, 7]))
+    both = RegressionData.from_arrays(torch.zeros(8, 1), torch.zeros(8, 4))
+    with pytest.raises(
+        InvalidDataError, match=r"Found \(8, 4\)\. Each of several .* give `data.subset\(result.index\)`"
+    ):
+        export_posteriors(mine, both, tmp_path / "posteriors.csv")
+    export_posteriors(mine, both.subset(mine.index), tmp_path / "posteriors.csv")
+    with pytest.raises(InvalidDataError, match=r"Found \(8, 4\)\.$"):
+        export_posteriors(result, both, tmp_path / "posteriors.csv", overwrite=True)
 
 
 def test_posteriors_of_other_samples_are_refused(tmp_path: Path) -> None:

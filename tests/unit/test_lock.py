@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 import deepgum.data.lock as module
 from deepgum.data.lock import LOCK, alone_in
-from deepgum.errors import OutputFolderError
+from deepgum.errors import DeepGUMWarning, OutputFolderError
 
 
 def test_the_second_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
@@ -66,3 +67,21 @@ def test_a_lock_that_the_one_before_removed_meanwhile_is_taken_anew(
         assert len(calls) == 2
         with pytest.raises(OutputFolderError), alone_in(tmp_path):
             pass
+
+
+def test_where_files_cannot_be_locked_that_is_said_and_the_work_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(code: int) -> None:
+        def try_lock(_: int) -> bool:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(module, "try_lock", try_lock)
+
+    refuse(errno.ENOSYS)
+    with pytest.warns(DeepGUMWarning, match="should be on a file system that can lock files"), alone_in(tmp_path):
+        (tmp_path / "work").touch()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["work"]
+    refuse(errno.EIO)
+    with pytest.raises(OSError, match="Input/output"), alone_in(tmp_path):
+        raise AssertionError("It was let in.")

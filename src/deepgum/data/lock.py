@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepgum.errors import OutputFolderError
+from deepgum.errors import DeepGUMWarning, OutputFolderError
 
-__all__ = ["LOCK", "alone_in", "try_lock"]
+__all__ = ["LOCK", "alone_in", "locked", "try_lock"]
 
 LOCK = ".lock"
 """The name of the file by which `alone_in` locks a folder."""
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 
 
 if sys.platform == "win32":
@@ -64,7 +68,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     new = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _locked(folder / LOCK):
+        with locked(folder / LOCK, lambda who: _taken(folder, who)):
             yield
     finally:
         with suppress(OSError):  # where something was written, it stays
@@ -73,11 +77,39 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
+    """Hold a lock by a file of this name, in a folder that is there; the file goes when the lock does.
+
+    Some file systems of clusters know no locks: there a `DeepGUMWarning` says so, and nothing is held.
+
+    Parameters
+    ----------
+    path : Path
+    taken : callable
+        Makes the error to raise while another process holds the lock, of " (PID)", or of "" where that is not known.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with locked(Path(folder.name) / ".lock", ValueError), locked(Path(folder.name) / ".lock", ValueError):
+    ...     pass
+    Traceback (most recent call last):
+        ...
+    ValueError:  (...)
+    >>> folder.cleanup()
+    """
     while True:
         with open(path, "a+b") as file:
-            if not try_lock(file.fileno()):
-                raise _taken(path)
+            try:
+                free = try_lock(file.fileno())
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                _warn(path.parent, error)
+                free = True
+            if not free:
+                raise taken(_holder(path))
             if not _is(file.fileno(), path):
                 continue  # the process before removed it in between
             file.truncate(0)
@@ -98,12 +130,24 @@ def _is(handle: int, path: Path) -> bool:
         return False
 
 
-def _taken(path: Path) -> OutputFolderError:
+def _holder(path: Path) -> str:
     try:
-        who = f" ({path.read_text()})"
+        return f" ({path.read_text()})"
     except OSError:
-        who = ""
+        return ""
+
+
+def _warn(folder: Path, error: OSError) -> None:
+    warnings.warn(
+        f"'{folder}' should be on a file system that can lock files. {error}. See to it yourself that no other process "
+        "writes there meanwhile.",
+        DeepGUMWarning,
+        stacklevel=2,
+    )
+
+
+def _taken(folder: Path, who: str) -> OutputFolderError:
     return OutputFolderError(
-        f"'{path.parent}' should be written to by one process at a time. Another one{who} is at it. "
+        f"'{folder}' should be written to by one process at a time. Another one{who} is at it. "
         "Wait until it has ended, or give another output folder."
     )

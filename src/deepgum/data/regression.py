@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepgum.data.mirror import Mirror
+from deepgum.data.precision import warn_of_lost_spread
 from deepgum.errors import InvalidDataError, listing
 
 __all__ = ["RegressionData", "take_rows"]
@@ -96,29 +97,37 @@ class RegressionData:
         """Return the data of anything array-like; by default ids count from 0, names from y0, the normaliser is 1.
 
         Lists become arrays, targets of shape (n,) become one column. Inputs that are arrays or tensors are kept as
-        they are, without a copy; what is on an accelerator comes to the CPU, from where batches are sent.
+        they are, without a copy; what is on an accelerator comes to the CPU, from where batches are sent. None in a
+        list, and what a frame has for nothing, is a missing label.
+
+        Warns
+        -----
+        DeepGUMWarning
+            Of columns, in more digits than float32 has, that lie so far from zero that float32 loses their spread.
         """
-        inputs = _as_inputs(inputs)
-        targets = _as_float32(targets)
+        labels = _as_array("targets", targets)
+        targets = _as_float32("targets", labels)
         if targets.ndim == 1:
             targets = targets[:, None]
         if targets.ndim != 2:
             raise InvalidDataError(f"`targets` should have shape (n, d). Found shape {tuple(targets.shape)}.")
         n, d = targets.shape
         data = cls(
-            inputs=inputs,
+            inputs=_as_inputs("inputs", inputs),
             targets=targets,
             ids=tuple(map(str, range(n) if ids is None else ids)),
             target_names=tuple(f"y{i}" for i in range(d)) if target_names is None else tuple(target_names),
-            normaliser=torch.ones(n) if normaliser is None else _as_float32(normaliser),
+            normaliser=torch.ones(n) if normaliser is None else _as_float32("normaliser", normaliser),
             mirror=mirror,
-            mirrored_inputs=None if mirrored_inputs is None else _as_inputs(mirrored_inputs),
-            sample_weight=None if sample_weight is None else _as_float32(sample_weight),
+            mirrored_inputs=None if mirrored_inputs is None else _as_inputs("mirrored_inputs", mirrored_inputs),
+            sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
         )
         # Only here, at the door: these may be large and on disk, and every subset would read them again.
         _check_finite(data, more_than_vectors=True)
         if data.sample_weight is not None and not data.sample_weight.any():
             raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found zero for all {n}.")
+        warn_of_lost_spread("inputs", _as_array("inputs", inputs))
+        warn_of_lost_spread("targets", labels.reshape(n, d), data.target_names)
         return data
 
     def __len__(self) -> int:
@@ -165,16 +174,28 @@ class RegressionData:
         return replace(self, targets=targets)
 
 
-def _as_inputs(inputs: Any) -> NDArray[Any] | Tensor:
-    if isinstance(inputs, Tensor):
-        return inputs.cpu()
-    return inputs if isinstance(inputs, np.ndarray) else np.asarray(inputs, dtype=np.float32)
+def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
+    """Return what is no array yet as one, in float64: a list, a series or frame of whatever library."""
+    if isinstance(values, Tensor) or (isinstance(values, np.ndarray) and values.dtype != object):
+        return values
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"`{name}` should be an array of numbers. {error}.") from error
 
 
-def _as_float32(values: Any) -> Tensor:
+def _as_inputs(name: str, inputs: Any) -> NDArray[Any] | Tensor:
+    array = _as_array(name, inputs)
+    if isinstance(array, Tensor):
+        return array.cpu()
+    return array if array is inputs else array.astype(np.float32)
+
+
+def _as_float32(name: str, values: Any) -> Tensor:
+    array = _as_array(name, values)
     # Torch knows no negative strides, and warns of arrays that may not be written to.
-    values = np.require(values, requirements=["C", "W"]) if isinstance(values, np.ndarray) else values
-    return torch.as_tensor(values).to("cpu", torch.float32)
+    array = np.require(array, requirements=["C", "W"]) if isinstance(array, np.ndarray) else array
+    return torch.as_tensor(array).to("cpu", torch.float32)
 
 
 def take_rows(inputs: NDArray[Any] | Tensor, rows: Tensor) -> NDArray[Any] | Tensor:

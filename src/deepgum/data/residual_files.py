@@ -40,7 +40,7 @@ class ParquetBatches:
         A file, or a folder with files whose names end in ``.parquet``.
     columns : sequence of str, optional
         The coordinates, in this order: columns of numbers, in which null is a missing label. By default all columns of
-        the first file but `sample_weight`.
+        the first file but `sample_weight` and what pandas says is the index.
     sample_weight : str, optional
         A column of weights. Batches are then pairs (residuals, sample_weight).
     batch_size : int
@@ -209,7 +209,15 @@ class _Layout:
         self.row_groups = [(i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
 
     def all_but(self, name: str | None) -> tuple[str, ...]:
-        return tuple(each for each in self._schema.names if each != name)
+        return tuple(each for each in self._schema.names if each not in (name, *self._index()))
+
+    def _index(self) -> list[str]:
+        """Return the columns in which pandas keeps a frame's index; a range of numbers is in none."""
+        try:
+            named = (self._schema.pandas_metadata or {}).get("index_columns", [])
+        except (ValueError, AttributeError):  # metadata that others wrote under pandas's name
+            return []
+        return [each for each in named if isinstance(each, str)]
 
     def types(self, names: Sequence[str]) -> list[Any]:
         """Return the NumPy types of these columns, or say which is missing or holds no numbers."""

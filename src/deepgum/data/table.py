@@ -20,6 +20,7 @@ from deepgum.data.crops import Square
 from deepgum.data.listed_images import load_pool, present_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
+from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
 
@@ -126,9 +127,10 @@ def load_table(
     if group is not None and parts is not None:
         _check_sides(table, group, parts)
     if features is not None:
-        columns = [table.numbers(name, missing=False) for name in features]
+        columns = np.stack([table.numbers(name, missing=False) for name in features], axis=1)
+        warn_of_lost_spread("features", columns, features)
         data = RegressionData.from_arrays(
-            np.stack(columns, axis=1).astype(np.float32),
+            columns.astype(np.float32),
             labels,
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,

@@ -10,14 +10,15 @@ import numpy as np
 import sklearn.exceptions
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
+from deepgum.estimator.offsets import Offsets
 from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, renamed
 from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, that_teach
+from deepgum.estimator.scoring import mean_r2
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Backbone
 from deepgum.residuals import compute_residuals, predict
@@ -75,7 +76,12 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     Attributes
     ----------
     module_ : torch module
-        The trained network, in evaluation mode.
+        The trained network, in evaluation mode. It takes X less `feature_offset_`, and `label_offset_` is to be added
+        to what it gives.
+    feature_offset_, label_offset_ : arrays
+        0, except for columns that lie further from zero than a thousand times their spread, as times in seconds since
+        1970 do. What these differ by would not outlast float32: their median is taken away before. Not with a torch
+        module, which predicts in the unit of y, and of features only without any `module`.
     inlier_probability_ : (n, g) array
         Probability that each label given to `fit` is right, a row a row of X and a column a group; below 1/2 it is more
         likely wrong. A row without any label of a group has the prior.
@@ -112,6 +118,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     mixture_: GaussianUniformMixture
     history_: History
     n_iter_: int
+    feature_offset_: NDArray[np.float64]
+    label_offset_: NDArray[np.float64]
     n_features_in_: int
 
     def __init__(
@@ -200,13 +208,15 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             missing = "X_val" if X_val is None else "y_val"
             raise InvalidParameterError(missing, "given, as the other of `X_val` and `y_val` is", None)
         options, seed = build_options(self), as_seed(self.random_state)
-        data = RegressionData.from_arrays(features, labels, sample_weight=as_weights(sample_weight))
+        weights = as_weights(sample_weight, len(labels))
+        offsets = Offsets.of(self.module, features, labels, weights)
+        data = offsets.data(features, labels, weights)
         train = that_teach(data)
         sgd = build_sgd_options(self, len(train))
         if X_val is None:
             train, validation = split(train, self.validation_fraction, options, seed)
         else:
-            validation = RegressionData.from_arrays(*as_inputs_and_labels(self, X_val, y_val))
+            validation = offsets.data(*as_inputs_and_labels(self, X_val, y_val))
         with renamed(model="module"):
             network = build_network(self.module, self.device, train, seed)
             result = fit_deepgum(
@@ -218,7 +228,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         # A listener need not be picklable.
         self.history_ = replace(result.history, listener=None)
         self.n_iter_ = result.epochs
-        self._shape = labels.shape[1:]
+        self.feature_offset_, self.label_offset_ = offsets.features, offsets.labels
         self.inlier_probability_ = self._posterior(data)
         return self
 
@@ -233,10 +243,9 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             If a prediction is not finite.
         """
         self._check_fitted()
-        features = as_inputs(self, X)
-        nothing = np.full((len(features), *self._shape), np.nan)
-        predictions = predict(self.module_, RegressionData.from_arrays(features, nothing), precision=self.precision)
-        return predictions.double().numpy().reshape(nothing.shape)
+        data, offset = self._offsets.data(as_inputs(self, X)), self.label_offset_
+        predictions = predict(self.module_, data, precision=self.precision).double().numpy()
+        return np.asarray(predictions.reshape(len(data), *offset.shape) + offset)
 
     def inlier_probability(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Return the probability (m, g) that each label is right, by the mixture of the training residuals.
@@ -249,21 +258,25 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             If y has not as many columns as in `fit`.
         """
         self._check_fitted()
-        return self._posterior(RegressionData.from_arrays(*self._labelled(X, y)))
+        return self._posterior(self._offsets.data(*self._labelled(X, y)))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, the mean over the columns of y, of each over the labels that are there.
 
-        Every wrong label in y lowers it, by its square. To choose parameters by labels that cannot be trusted, take
-        `scoring="neg_median_absolute_error"`.
+        A column of fewer than two labels takes no part; where there is no other, the score is NaN, with scikit-learn's
+        `UndefinedMetricWarning`. Every wrong label in y lowers it, by its square. To choose parameters by labels that
+        cannot be trusted, take `scoring=deepgum.neg_median_absolute_error`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidDataError
+            If y has not as many columns as in `fit`, or `sample_weight` not a weight a row.
         """
         predictions = self.predict(X)
         _, labels = self._labelled(X, y)
-        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(as_weights(sample_weight))
-        columns = [values.reshape(len(values), -1).T for values in (labels, predictions)]
-        seen = ~np.isnan(columns[0])
-        scores = [r2_score(y[s], p[s], sample_weight=weights[s]) for y, p, s in zip(*columns, seen, strict=True)]
-        return float(np.mean(scores))
+        return mean_r2(labels, predictions, as_weights(sample_weight, len(labels)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -278,10 +291,14 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
         inputs, labels = as_inputs_and_labels(self, X, y)
-        expected, found = (int(np.prod(shape)) for shape in (self._shape, labels.shape[1:]))
+        expected, found = (int(np.prod(shape)) for shape in (self.label_offset_.shape, labels.shape[1:]))
         if found != expected:
             raise InvalidDataError(f"`y` should have {expected} columns, as in `fit`. Found {found}.")
-        return inputs, labels
+        return inputs, labels.reshape(len(labels), *self.label_offset_.shape)
+
+    @property
+    def _offsets(self) -> Offsets:
+        return Offsets(self.feature_offset_, self.label_offset_)
 
     def _posterior(self, data: RegressionData) -> NDArray[np.float64]:
         residuals = compute_residuals(self.module_, data, precision=self.precision)

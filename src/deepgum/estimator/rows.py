@@ -18,20 +18,29 @@ from deepgum.errors import InvalidDataError
 from deepgum.training import DeepGUMOptions
 from deepgum.training.rounds import unfitted_mixture
 
-__all__ = ["as_inputs", "as_inputs_and_labels", "as_seed", "as_weights", "split", "that_teach"]
+__all__ = [
+    "as_float32",
+    "as_inputs",
+    "as_inputs_and_labels",
+    "as_labels",
+    "as_seed",
+    "as_weights",
+    "split",
+    "that_teach",
+]
 
 _LABELS = {"dtype": np.float64, "ensure_2d": False, "ensure_all_finite": "allow-nan"}
 
 
 def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
-    """Return X as float32 or images, if it has the columns of `fit`; its features may be of any shape with a module.
+    """Return X as floats or images, if it has the columns of `fit`; its features may be of any shape with a module.
 
     Raises
     ------
     ValueError
         Scikit-learn's, for anything else.
     """
-    return _inputs(validate_data(estimator, X, reset=False, **_rules(estimator)))
+    return np.asarray(validate_data(estimator, X, reset=False, **_rules(estimator)))
 
 
 def as_inputs_and_labels(
@@ -47,26 +56,45 @@ def as_inputs_and_labels(
     rules = _rules(estimator) | {"ensure_min_samples": 2 if fitting else 1}
     inputs, labels = validate_data(estimator, X, y, reset=fitting, validate_separately=(rules, _LABELS))
     check_consistent_length(inputs, labels)
-    return _inputs(inputs), np.asarray(labels)
+    return np.asarray(inputs), np.asarray(labels)
 
 
 def _rules(estimator: BaseEstimator) -> dict[str, Any]:
-    return {"dtype": [np.float32, np.uint8], "allow_nd": estimator.module is not None}
+    # For the default network in all their digits, until `Offsets` are taken from them.
+    kinds = [np.float64, np.float32, np.uint8] if estimator.module is None else [np.float32, np.uint8]
+    return {"dtype": kinds, "allow_nd": estimator.module is not None}
 
 
-def _inputs(X: NDArray[Any]) -> NDArray[Any]:
+def as_float32(X: NDArray[Any]) -> NDArray[Any]:
+    """Return features as float32, and images as they are."""
     if X.ndim == 4 and X.dtype == np.uint8:
         return X
     # Torch warns of arrays that may not be written to, as joblib's are.
     return np.require(X, np.float32, ["C", "W"])
 
 
-def as_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:
-    """Return the weights as float64, or None where there are none."""
+def as_labels(y: ArrayLike) -> NDArray[np.float64]:
+    """Return y alone as float64 of the shape that it has, NaN where a label is missing."""
+    return np.asarray(check_array(y, **_LABELS, input_name="y"))
+
+
+def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
+    """Return the weights of n rows as float64, or None where there are none.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are more or fewer.
+    """
     if sample_weight is None:
         return None
     rules = {"dtype": np.float64, "ensure_2d": False, "input_name": "sample_weight"}
-    return np.asarray(check_array(sample_weight, **rules))
+    weights = np.asarray(check_array(sample_weight, **rules))
+    if weights.shape != (n,):
+        raise InvalidDataError(
+            f"`sample_weight` should have shape ({n},), one weight a row. Found shape {weights.shape}."
+        )
+    return weights
 
 
 def as_seed(random_state: Any) -> int:

@@ -30,7 +30,7 @@ __all__ = ["Examples", "Metrics", "RunFolder"]
 _PICTURES = [
     f"{name}.{kind}" for name in ("history", "posteriors", "suspects", "predictions") for kind in ("png", "svg")
 ]
-_PARTIAL = re.compile(r"\..*\.(partial|tmp)")
+_PARTIAL = re.compile(r"\..*\.(partial|tmp|lock)")
 # What tells of a run that it was begun, and how far it came.
 _BEGUN = ("config.toml", "environment.json", "checkpoint.safetensors")
 _FILES = (

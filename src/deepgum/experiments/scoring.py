@@ -84,7 +84,8 @@ def posteriors_of(
     ----------
     result : TrainingResult
     data : RegressionData
-        What it was trained on, with the labels that it was given.
+        What it was trained on, with the labels that it was given; of a training over several processes those samples
+        that this one keeps, `data.subset(result.index)`.
     groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
         What the method flagged as a whole; the result's own mixture knows better, if it has one.
     true_outliers : array (n, g) of bool, optional
@@ -96,9 +97,11 @@ def posteriors_of(
         If the result is of other samples, or of other groups.
     """
     if result.residuals.shape != data.targets.shape:
+        several = len(data) > len(result.index) > 0 and int(result.index[-1]) != len(result.index) - 1
+        hint = " Each of several processes has its own samples: give `data.subset(result.index)`." if several else ""
         raise InvalidDataError(
             f"`data` should be what the result was trained on, with targets of shape {tuple(result.residuals.shape)}. "
-            f"Found {tuple(data.targets.shape)}."
+            f"Found {tuple(data.targets.shape)}.{hint}"
         )
     resolved = partition(groups, data.targets.shape[1]) if result.mixture is None else result.mixture.partition_
     return Posteriors(

@@ -12,6 +12,7 @@ from torch import nn
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.models import DeepExpectation
+from deepgum.training.alone import alone_at
 from deepgum.training.alternate import fit_alternate
 from deepgum.training.engine import LOCAL
 from deepgum.training.fabric import FabricEngine, check_shared
@@ -64,8 +65,9 @@ def fit_deepgum(
         A file to keep, after every epoch, where the training stands. Called again with the same arguments (the network
         built anew, as it was before the training), it goes on from there, however the process was ended, and gives what
         it would have given in one go. The file stays: delete it when the result is safe. Until then another call gives
-        the same result again at once. Over several processes it stands in a folder that all of them see, they keep a
-        file each beside it, and there have to be as many of them again.
+        the same result again at once. One training at a time may use it, and holds a lock for as long as it lasts, a
+        hidden file beside it. Over several processes it stands in a folder that all of them see, they keep a file each
+        beside it, and there have to be as many of them again.
     fabric : Fabric, optional
         Of `lightning.fabric` or `lightning_fabric`, launched: says on which device, in which precision and with which
         other processes to train, instead of `sgd`. All processes call this function with the same arguments, and share
@@ -88,7 +90,7 @@ def fit_deepgum(
     NonFiniteLossError
         As soon as a loss is not finite.
     CheckpointError
-        If the checkpoint is of another training or damaged; before any training.
+        If the checkpoint is of another training or damaged, or another process trains with it; before any training.
     DiskFullError
         If a checkpoint does not fit on the disk; the one before is still there.
     ProcessLostError
@@ -121,9 +123,10 @@ def fit_deepgum(
     if fabric is not None:
         check_shared(engine.processes, training)
     history = History(listener=on_event)
-    if options.schedule == "alternate":
-        return fit_alternate(training, history, checkpoint)
-    return fit_interleaved(training, history, checkpoint, engine)
+    with alone_at(checkpoint, engine.processes):
+        if options.schedule == "alternate":
+            return fit_alternate(training, history, checkpoint)
+        return fit_interleaved(training, history, checkpoint, engine)
 
 
 def check_deepgum(train: RegressionData, validation: RegressionData, options: DeepGUMOptions) -> None:

@@ -14,6 +14,7 @@ from deepgum.losses import Loss, get_loss
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
+from deepgum.training.alone import alone_at
 from deepgum.training.criterion import Criterion, mean_loss, median_absolute_error
 from deepgum.training.history import Event, History
 from deepgum.training.journal import Journal
@@ -87,7 +88,6 @@ def fit_loss(
     check_network(model, train, sgd)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
     history = History(listener=on_event)
-    journal = Journal.of(Training(model, train, validation, chosen, sgd, seed), history, checkpoint)
 
     def training_residuals() -> Tensor:
         return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
@@ -100,18 +100,20 @@ def fit_loss(
         return Objective(robust, scale=mad_scale(training_residuals()))
 
     criterion: Criterion = mean_loss(residual_loss(chosen)) if robust is None else median_absolute_error
-    run_sgd(
-        model,
-        train,
-        validation,
-        objective,
-        criterion,
-        sgd,
-        torch.Generator().manual_seed(seed),
-        history,
-        least_epochs=0 if robust is None else WARMUP_EPOCHS,
-        journal=journal,
-    )
+    with alone_at(checkpoint):
+        journal = Journal.of(Training(model, train, validation, chosen, sgd, seed), history, checkpoint)
+        run_sgd(
+            model,
+            train,
+            validation,
+            objective,
+            criterion,
+            sgd,
+            torch.Generator().manual_seed(seed),
+            history,
+            least_epochs=0 if robust is None else WARMUP_EPOCHS,
+            journal=journal,
+        )
     residuals = training_residuals()
     scale = None if robust is None else mad_scale(residuals)
     flags = None

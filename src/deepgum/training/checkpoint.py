@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -11,15 +12,17 @@ from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from deepgum.data.disk import replacing
 from deepgum.errors import CheckpointError, InvalidDataError, differences
+from deepgum.training.digest import digest, tensor_parts
 from deepgum.training.packing import pack, unpack
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "check_place"]
 
 _FORMAT = "deepgum.checkpoint"
-_VERSION = "1"
+_VERSION = "2"
 
 
 class Checkpoint:
@@ -27,7 +30,8 @@ class Checkpoint:
 
     The file is in safetensors; the metadata of its header hold, as JSON, what is no tensor. It is written beside, under
     a name of its own, and takes the place of the one before when all of it is on the disk: a process that is killed
-    while it writes leaves the one before.
+    while it writes leaves the one before. A SHA-256 of all that it holds is in it too: a bit that a disk or a copy has
+    turned would go unnoticed otherwise, and give another result.
 
     Parameters
     ----------
@@ -73,7 +77,8 @@ class Checkpoint:
             If the file is of another training (the message lists what differs), damaged, or no checkpoint; or if none
             could be written there.
         """
-        self._check_place()
+        check_place(self.path)
+        self._sweep()
         if not self.path.exists():
             return None
         metadata, tensors = self._read()
@@ -83,6 +88,8 @@ class Checkpoint:
             version = metadata["version"]
             if version != _VERSION:
                 raise self._unusable(f"It is of version {version!r}, and this library reads {_VERSION!r}.")
+            if metadata["sha256"] != _content_digest(metadata, tensors):
+                raise InvalidDataError("what it holds is not what was written, by the SHA-256 of it")
             found = json.loads(metadata["identity"])
             if found != self.identity:
                 raise CheckpointError(
@@ -113,6 +120,7 @@ class Checkpoint:
             "identity": json.dumps(self.identity),
             "state": json.dumps(skeleton, allow_nan=False),
         }
+        metadata["sha256"] = _content_digest(metadata, tensors)
         content = safetensors.torch.save(tensors, metadata)
         with replacing(self.path, len(content), "a checkpoint") as file:
             file.write(content)
@@ -122,26 +130,15 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
         self._sweep()
 
-    def _read(self) -> tuple[dict[str, str], dict[str, Any]]:
+    def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         try:
             with safe_open(self.path, framework="pt") as file:
                 return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
             raise self._unusable(f"It is damaged, or something else: {error}.") from error
 
-    def _check_place(self) -> None:
-        folder = self.path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
-        if self.path.is_dir() or not os.access(folder, os.W_OK):
-            found = "a folder" if self.path.is_dir() else "a folder around it that cannot be written to"
-            raise CheckpointError(f"'{self.path}' should be a file to keep checkpoints in. Found {found}.")
-        self._sweep()
-
     def _sweep(self) -> None:
-        """Remove the temporary files of `replacing`; only one process at a time trains with a checkpoint."""
+        """Remove the temporary files of `replacing`; `alone_at` sees to it that none is another training's."""
         left = re.compile(rf"\.{re.escape(self.path.stem)}-[0-9a-f]{{8}}\.tmp")
         for entry in self.path.parent.iterdir():
             if left.fullmatch(entry.name):
@@ -150,3 +147,27 @@ class Checkpoint:
     def _unusable(self, reason: str) -> CheckpointError:
         hint = "Delete it to begin the training anew, or give another path."
         return CheckpointError(f"'{self.path}' should be a checkpoint of this library. {reason} {hint}")
+
+
+def check_place(path: Path) -> None:
+    """Make the folder of a checkpoint where it is not there.
+
+    Raises
+    ------
+    CheckpointError
+        If no file can be written there.
+    """
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
+    if path.is_dir() or not os.access(folder, os.W_OK):
+        found = "a folder" if path.is_dir() else "a folder around it that cannot be written to"
+        raise CheckpointError(f"'{path}' should be a file to keep checkpoints in. Found {found}.")
+
+
+def _content_digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of all that a file says; of the packed tensors as they lie, so that nothing is copied."""
+    texts = (f"{name} {len(text)}\n{text}".encode() for name, text in sorted(metadata.items()) if name != "sha256")
+    return digest(itertools.chain(texts, tensor_parts(sorted(tensors.items()))))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
+from deepgum.training.digest import as_bytes, digest, tensor_parts
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.training import Training
 
 __all__ = ["fingerprints", "identity_of"]
 
 _BLOCK = 1024
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def identity_of(training: Training[Any]) -> dict[str, Any]:
@@ -48,7 +48,11 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
         # A training may go on on another device: where it is made belongs to it no more than how many threads make it.
         "sgd": {name: value for name, value in asdict(training.sgd).items() if name != "device"},
         "seed": training.seed,
-        "network": {"kind": type(model).__qualname__, "initial_weights": _digest_of_weights(_named(model))},
+        "network": {
+            "kind": type(model).__qualname__,
+            "structure": _digest_of_structure(model),
+            "initial_weights": _hash(tensor_parts(_named(model))),
+        },
         "train": _data(training.train),
         "validation": _data(training.validation),
     }
@@ -60,7 +64,7 @@ def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
     Of the data the inputs are not read, only their shape.
     """
     told: dict[str, Any] = {
-        "model": _digest_of_weights(_named(training.model)),
+        "model": (_digest_of_structure(training.model), _hash(tensor_parts(_named(training.model)))),
         "options": training.how,
         "sgd": training.sgd,
         "seed": training.seed,
@@ -69,6 +73,21 @@ def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
         weight = None if side.sample_weight is None else _digest(side.sample_weight)
         told[name] = (tuple(side.inputs.shape), _digest(side.targets), weight, side.mirror)
     return {name: int(_hash([repr(value).encode()])[:15], 16) for name, value in told.items()}
+
+
+def _digest_of_structure(model: nn.Module) -> str:
+    """Hash what the weights do not tell: an activation has none, nor has dropout, and a frozen weight is as any other.
+
+    A module is its name, its type and what it says of itself (`extra_repr`); not its type's module, which is "__main__"
+    in a script and another name where the same script is imported.
+    """
+    modules = (
+        # Where an object is in memory says nothing, and is another place every time.
+        f"{name} {type(part).__qualname__} {_ADDRESS.sub('', part.extra_repr())}\n".encode()
+        for name, part in model.named_modules(remove_duplicate=False)
+    )
+    frozen = (f"{name}\n".encode() for name, weight in model.named_parameters() if not weight.requires_grad)
+    return _hash([*modules, b"frozen\n", *frozen])
 
 
 def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
@@ -86,25 +105,8 @@ def _data(data: RegressionData) -> dict[str, Any]:
 def _digest(values: Tensor | NDArray[Any]) -> str:
     kind = str(values.dtype).removeprefix("torch.")
     blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
-    return f"{tuple(values.shape)} {kind} {_hash(map(_bytes, blocks))}"
-
-
-def _digest_of_weights(named: Iterable[tuple[str, Tensor]]) -> str:
-    return _hash(
-        part
-        for name, tensor in named
-        for part in (f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode(), _bytes(tensor.detach()))
-    )
+    return f"{tuple(values.shape)} {kind} {_hash(map(as_bytes, blocks))}"
 
 
 def _hash(parts: Iterable[bytes | memoryview]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()[:16]
-
-
-def _bytes(values: Tensor | NDArray[Any]) -> memoryview:
-    if isinstance(values, Tensor):
-        return values.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+    return digest(parts)[:16]

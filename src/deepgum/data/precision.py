@@ -1,0 +1,76 @@
+"""What float32 cannot tell apart: columns whose values differ by little and lie far from zero."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgum.errors import DeepGUMWarning, listing
+
+__all__ = ["median_and_spread", "warn_of_lost_spread"]
+
+_LEAST = 1e-4
+_ROWS = 4096
+# Narrower numbers fit into float32.
+_WIDE = ("float64", "longdouble", "int32", "int64", "uint32", "uint64")
+
+
+def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the median and the interquartile range (d,) of columns (n, d), without what is missing.
+
+    Where the middle half of a column is one value, the mean absolute deviation from it stands for the range: it is 0
+    of a column that is constant, and only of one. Wrong values hardly move either. Both are NaN where nothing is there.
+
+    Examples
+    --------
+    >>> median_and_spread(np.array([[0.0, 5.0], [2.0, 5.0], [4.0, np.nan], [6.0, 5.0], [8.0, 5.0]]))
+    (array([4., 5.]), array([4., 0.]))
+    """
+    values = np.asarray(values, dtype=np.float64)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any value
+        lower, median, upper = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
+        spread = upper - lower
+        flat = spread == 0
+        spread[flat] = np.nanmean(np.abs(values[:, flat] - median[flat]), axis=0)
+    return median, spread
+
+
+def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Sequence[str] | None = None) -> None:
+    """Warn of columns of numbers (n, d) whose spread is less than a ten-thousandth of their median.
+
+    The step from one float32 to the next is up to 1.2e-7 of a number, so that such a column keeps three digits at most
+    of what its values differ by, and timestamps in seconds keep none. It is a warning and no error: what is left may
+    still do, and a column that is of no use may stand among others that are. Float32 itself is not looked at: what it
+    has lost is gone. Of many rows some thousands are looked at, evenly spaced.
+
+    Examples
+    --------
+    >>> import pytest
+    >>> with pytest.warns(DeepGUMWarning) as caught:
+    ...     warn_of_lost_spread("targets", 1.7e9 + np.arange(100.0)[:, None], ["time"])
+    >>> print(caught[0].message)
+    `targets` should differ by more than a ten-thousandth of what they are, for they become float32. Found a spread of
+    49.5 around 1.7e+09: time. Subtract a constant from the column, such as its median, and add it to what is predicted.
+    """
+    if str(values.dtype).removeprefix("torch.") not in _WIDE or values.ndim != 2:
+        return
+    some = values[:: max(1, len(values) // _ROWS)]
+    median, spread = median_and_spread(some.detach().cpu().numpy() if isinstance(some, Tensor) else some)
+    lost = np.flatnonzero((spread > 0) & (spread < _LEAST * np.abs(median))).tolist()
+    if not lost:
+        return
+    named = listing([f"column {column}" if names is None else names[column] for column in lost])
+    undone = ", and add it to what is predicted" if parameter == "targets" else ""
+    warnings.warn(
+        f"`{parameter}` should differ by more than a ten-thousandth of what they are, for they become float32. Found a "
+        f"spread of {spread[lost[0]]:.3g} around {median[lost[0]]:.3g}: {named}. Subtract a constant from the column, "
+        f"such as its median{undone}.",
+        DeepGUMWarning,
+        stacklevel=3,
+    )
