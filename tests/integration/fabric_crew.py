@@ -154,7 +154,8 @@ def follow(fabric: Fabric, folder: Path) -> dict[str, Any]:
     torch.manual_seed(0)
     still = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
     engine = FabricEngine(fabric)
-    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", widening=1.0, least_weight=0.0)
+    # Given beforehand: the residuals of such a network are no mixture, and nothing would be told of the labels.
+    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", inlier_prior=0.7, uniform=-4.0)
     tracker = ResponsibilityTracker(
         len(data), options=options, targets=data.targets, mirror=data.mirror, processes=engine.processes
     )
