@@ -32,7 +32,9 @@ class Runs:
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = records
-        self.conditions: list[Condition] = list(dict.fromkeys((r.noise, r.rate) for r in records))
+        # Clean labels first, by whatever noise they were spared.
+        self.all: list[Condition] = sorted(dict.fromkeys((r.noise, r.rate) for r in records), key=lambda c: c[1] > 0)
+        self.conditions = [condition for condition in self.all if condition[1]]
         self.epochs = round(min(r.epochs for r in records if r.method == "deepgum"))
 
     def of(self, method: str, condition: Condition) -> list[RunRecord]:
@@ -59,11 +61,11 @@ def cell(records: Sequence[RunRecord]) -> str:
 
 def table(runs: Runs) -> Iterator[str]:
     """Yield the lines of a table of failure rates, a row a method."""
-    heads = [f"{noise} {rate:.0%}" for noise, rate in runs.conditions]
+    heads = [f"{noise} {rate:.0%}" if rate else "clean" for noise, rate in runs.all]
     yield f"| failure rate in %, {runs.epochs} epochs a run | {' | '.join(heads)} | epochs in all |"
     yield "|---|" + "---:|" * (len(heads) + 1)
     for method in METHODS:
-        records = [runs.of(method, condition) for condition in runs.conditions]
+        records = [runs.of(method, condition) for condition in runs.all]
         epochs = [r.epochs for each in records for r in each]
         if epochs:
             yield f"| {method} | {' | '.join(map(cell, records))} | {mean(epochs):.0f} |"
@@ -97,6 +99,11 @@ def claims(short: Runs, long: Runs) -> Iterator[tuple[str, float, float]]:
         known = [ratio for ratio in found if ratio is not None]
         if known:
             yield f"{runs.epochs} epochs: deepgum over oracle-l1, average of {len(known)}", mean(known), 1.1
+    for condition in short.all[:1]:
+        for other in ("l1", "l2"):
+            ratio = short.ratio("deepgum", other, condition)
+            if ratio is not None and not condition[1]:
+                yield f"clean labels, {short.epochs} epochs: deepgum over {other}", ratio, 1.03
     for condition in short.conditions:
         for method in ("deepgum", "cauchy", "l1", "oracle-l1"):
             one, two = short.of(method, condition), long.of(method, condition)
