@@ -297,6 +297,14 @@ def test_where_nothing_can_be_told_every_label_counts_in_full() -> None:
     assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
 
 
+def test_so_it_does_where_not_even_a_residual_of_0_would_be_called_right() -> None:
+    # A box so dense that nothing is as likely under the inliers.
+    options = DeepGUMOptions(warmup_epochs=1, inlier_prior=0.5, uniform=8.0)
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals_of(), 1)
+    assert (tracker.responsibilities < 0.5).all()
+    assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
+
+
 def test_the_score_is_the_likelihood_of_the_best_mixture() -> None:
     residuals = residuals_of()
     mixture = GaussianUniformMixture().fit(residuals)
