@@ -105,7 +105,8 @@ class RegressionData:
         DeepGUMWarning
             Of columns, in more digits than float32 has, that lie so far from zero that float32 loses their spread.
         """
-        labels = _as_array("targets", targets)
+        features, labels = _as_array("inputs", inputs), _as_array("targets", targets)
+        mirrored = None if mirrored_inputs is None else _as_array("mirrored_inputs", mirrored_inputs)
         targets = _as_float32("targets", labels)
         if targets.ndim == 1:
             targets = targets[:, None]
@@ -113,20 +114,20 @@ class RegressionData:
             raise InvalidDataError(f"`targets` should have shape (n, d). Found shape {tuple(targets.shape)}.")
         n, d = targets.shape
         data = cls(
-            inputs=_as_inputs("inputs", inputs),
+            inputs=_as_inputs(inputs, features),
             targets=targets,
             ids=tuple(map(str, range(n) if ids is None else ids)),
             target_names=tuple(f"y{i}" for i in range(d)) if target_names is None else tuple(target_names),
             normaliser=torch.ones(n) if normaliser is None else _as_float32("normaliser", normaliser),
             mirror=mirror,
-            mirrored_inputs=None if mirrored_inputs is None else _as_inputs("mirrored_inputs", mirrored_inputs),
+            mirrored_inputs=None if mirrored is None else _as_inputs(mirrored_inputs, mirrored),
             sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
         )
         # Only here, at the door: these may be large and on disk, and every subset would read them again.
         _check_finite(data, more_than_vectors=True)
         if data.sample_weight is not None and not data.sample_weight.any():
             raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found zero for all {n}.")
-        warn_of_lost_spread("inputs", _as_array("inputs", inputs))
+        warn_of_lost_spread("inputs", features)
         warn_of_lost_spread("targets", labels.reshape(n, d), data.target_names)
         return data
 
@@ -184,11 +185,11 @@ def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
         raise InvalidDataError(f"`{name}` should be an array of numbers. {error}.") from error
 
 
-def _as_inputs(name: str, inputs: Any) -> NDArray[Any] | Tensor:
-    array = _as_array(name, inputs)
+def _as_inputs(given: Any, array: NDArray[Any] | Tensor) -> NDArray[Any] | Tensor:
+    """Return an array that was given as it is, on the CPU; what was made of something else in float32."""
     if isinstance(array, Tensor):
         return array.cpu()
-    return array if array is inputs else array.astype(np.float32)
+    return array if array is given else array.astype(np.float32)
 
 
 def _as_float32(name: str, values: Any) -> Tensor:

@@ -10,7 +10,7 @@ questions are asked of proper densities, by the Bayesian information criterion:
 Where the mixture does not win both, the better of the two that stand alone is kept.
 
 Nor is it a mixture where its outliers are hardly wider than its inliers. EM on the residuals of a single Gaussian comes
-to rest at outliers 1.5 (ten coordinates) to 2.4 times (one) as wide as what it leaves of the inliers. Residuals that
+to rest at outliers 1.5 (ten coordinates) to 2 times (one) as wide as what it leaves of the inliers. Residuals that
 are only a little more peaked, such as those of labels that a network has learned in part by heart, are then described
 better by two Gaussians than by one, although no label is wrong. So a least ratio of the widths is asked for.
 """
@@ -34,7 +34,7 @@ from deepgum.mixture.statistics import Statistics
 from deepgum.mixture.status import MixtureStatus
 from deepgum.mixture.uniform import Uniform, box
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "judge", "separation"]
 
 LEAST_ODDS = 2.0
 """Of a residual of 0 being right, in a mixture."""
@@ -57,7 +57,7 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
     if em.inlier_prior is None:
         alone = _gaussian_alone(em, samples, spread, fit)
         two_gaussians, with_box, box_alone = _likelihoods(samples, spread, fit)
-        outliers = _has_outliers(spread, fit, alone, two_gaussians) & (_separation(parameters) >= em.separation)
+        outliers = _has_outliers(spread, fit, alone, two_gaussians) & (separation(parameters) >= em.separation)
         mixture = outliers & _has_inliers(em, spread, fit, with_box, box_alone)
         flat = _flatter_than_gaussian(spread, alone, box_alone)
         no_outliers, no_inliers = ~mixture & ~flat & ~too_few, ~mixture & flat & ~too_few
@@ -161,7 +161,7 @@ def _has_outliers(spread: Spread, fit: Fit, alone: Fit, two_gaussians: Tensor) -
     return gain >= price
 
 
-def _separation(parameters: Parameters) -> Tensor:
+def separation(parameters: Parameters) -> Tensor:
     """How many times as wide as the inliers the outliers are, (g,): by the volumes of both, a coordinate."""
     outliers = parameters.outliers.log_standard_deviation.mean(dim=1)
     inliers = 0.5 * torch.linalg.slogdet(parameters.covariance).logabsdet / parameters.covariance.shape[-1]

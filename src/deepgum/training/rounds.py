@@ -91,7 +91,7 @@ class Round:
 
     def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
         """Weights (n, d) of residuals (n, d): the group's responsibility, to the power that the options say."""
-        return coordinate_weights(self.mixture, residuals, options)
+        return coordinate_weights(self.mixture, self.mixture.responsibilities(residuals), options)
 
     def flagged_shares(self) -> Tensor:
         """Share (g,) of each group's observed training samples whose responsibility is below 1/2."""
@@ -129,19 +129,20 @@ def mixture_record(
     )
 
 
-def coordinate_weights(mixture: GaussianUniformMixture, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
-    """Return weights (n, d) of residuals (n, d): from the least weight to 1, by the group's responsibility.
+def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor, options: DeepGUMOptions) -> Tensor:
+    """Return weights (n, d) of labels: from the least weight to 1, by the responsibility (n, g) of their group.
 
     A group in which no inliers are found, or too few labels, or of which not even a residual of 0 would be called
     right, has weight 1 throughout: if the network has not learned enough yet to tell labels apart, a weight of nearly 0
     for all of them would see to it that it never does.
     """
-    group_of = torch.empty(residuals.shape[1], dtype=torch.int64)
+    d = mixture.n_features_in_
+    group_of = torch.empty(d, dtype=torch.int64)
     for group, coordinates in enumerate(mixture.partition_):
         group_of[list(coordinates)] = group
-    unknown = torch.tensor([status in UNTOLD for status in mixture.status_])
-    unknown |= mixture.responsibilities(residuals.new_zeros(1, residuals.shape[1]))[0].cpu() < 0.5
-    told = torch.where(unknown.to(residuals.device), 1.0, mixture.responsibilities(residuals))
+    at_zero = mixture.responsibilities(responsibilities.new_zeros(1, d))[0]
+    unknown = torch.tensor([status in UNTOLD for status in mixture.status_], device=at_zero.device) | (at_zero < 0.5)
+    told = torch.where(unknown, 1.0, responsibilities)
     certain = told[:, group_of] ** options.responsibility_power
     least = options.least_weight
     return certain if least == 0 else least + (1 - least) * certain

@@ -354,15 +354,14 @@ class ResponsibilityTracker:
         InvalidDataError
             If it is of another number of samples or of processes, of other options or labels, or no tracker's at all.
         """
-        lacking = [name for name in self.state_dict() if name not in state]
+        own = self.state_dict()
+        lacking = [name for name in own if name not in state]
         if lacking:
             raise InvalidDataError(f"A tracker's state should be what `state_dict` gave. It lacks {listing(lacking)}.")
-        here = {name: value for name, value in self.state_dict().items() if name in ("n_samples", "world_size")}
         # The spread of all labels tells data sets apart; without them it is that of the first batch.
-        own = here | ({"width": self._width, "spread": self._spread} if self._told else {})
-        own["options"] = self.state_dict()["options"]
-        if any(state[name] != value for name, value in own.items()):
-            found = differences({name: state[name] for name in own}, own)
+        names = ("n_samples", "world_size", "options", *(("width", "spread") if self._told else ()))
+        found = differences({name: state[name] for name in names}, {name: own[name] for name in names})
+        if found:
             raise InvalidDataError(f"A tracker's state should be of the training that it is loaded into: {found}.")
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
         self._width = state["width"]
@@ -380,7 +379,7 @@ class ResponsibilityTracker:
         # EM goes on from its own covariances, and not from the widened ones.
         self.mixture = lenient(self._fit, self.options, max(0, self.epoch - self.warmup_epochs))
         self._responsibilities = self.mixture.responsibilities(self.residuals)
-        self._weights.set_labels(coordinate_weights(self.mixture, self.residuals, self.options).float())
+        self._weights.set_labels(coordinate_weights(self.mixture, self._responsibilities, self.options).float())
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
