@@ -53,8 +53,8 @@ class GaussianUniformMixture(MixtureSettings):
         group's status is `NO_OUTLIERS` or `NO_INLIERS`.
     separation : float, default 2.5
         How many times as wide as the inliers the outliers have to be, per coordinate; where they are not, there are
-        none (`NO_OUTLIERS`). In some thousand residuals of a single Gaussian EM finds outliers 1.5 to 2.2 times as wide.
-        0 asks for nothing. With a fixed prior it is not asked.
+        none (`NO_OUTLIERS`). In the residuals of a single Gaussian EM finds outliers 1.5 to 2.2 times as wide. 0 asks
+        for nothing. With a fixed prior it is not asked.
     degrees_of_freedom : float or None, default None
         None: the inliers' tails are Gaussian, as in the paper. A number allows for hard samples in `responsibilities`
         (Student's t, see there), the smaller the more; it changes neither the fit nor the likelihood.
