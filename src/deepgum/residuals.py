@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data.batches import Batch, ordered_batches
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, NonFiniteLossError, listing
 
-__all__ = ["compute_residuals", "evaluating", "predict"]
+__all__ = ["compute_residuals", "evaluating", "predict", "wrapped"]
 
 
 @contextmanager
@@ -98,3 +100,18 @@ def compute_residuals(
     """
     targets = data.targets if index is None else data.targets[index]
     return targets - predict(model, data, batch_size=batch_size, device=device, precision=precision, index=index)
+
+
+def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
+    """Return residuals (n, d) the short way round: from -P / 2 to P / 2 in the columns with a period P above 0.
+
+    Examples
+    --------
+    >>> wrapped(np.array([[179.0 - -179.0, 7.0]]), (360.0, 0.0))
+    array([[-2.,  7.]])
+    """
+    if periods is None:
+        return residuals
+    period = np.asarray(periods, dtype=np.float64)
+    turns = np.where(period > 0, np.round(residuals / np.where(period > 0, period, 1.0)), 0.0)
+    return np.where(period > 0, residuals - period * turns, residuals)

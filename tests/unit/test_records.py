@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError, UnknownNameError
-from deepgum.experiments.posteriors import Posteriors, write_atomically
+from deepgum.experiments.posteriors import Posteriors
 from deepgum.experiments.records import ResultsFile, RunKey, RunRecord, read_records, select
 
 RECORD = RunRecord("l2", "ngo", 0.2, 0, 0.12, 0.03, 0.02, None, None, 0.4, 9, 1.5, 3000, 48, dataset="digits")

@@ -26,6 +26,7 @@ from PIL import Image
 
 from deepgum.data.crops import Square, read_crop
 from deepgum.data.disk import replacing
+from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidParameterError, UnreadableImagesError
 
 __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_crops", "load_readable_crops"]
@@ -65,6 +66,11 @@ class CropPlan:
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of the crops, (n, channels, height, width)."""
         return len(self.names), 3 if self.colour else 1, self.image_size, self.image_size
+
+    @property
+    def pictures(self) -> Pictures:
+        """What the crops are of."""
+        return Pictures(self.folder, self.names, self.squares)
 
     def key(self) -> str:
         """Return the hash of what makes the crops: names, sizes and times of the files, squares, form, versions."""

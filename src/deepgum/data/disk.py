@@ -7,13 +7,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from deepgum.errors import DiskFullError
 
-__all__ = ["FULL", "check_space", "replacing"]
+__all__ = ["FULL", "check_space", "replacing", "write_atomically"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk: no space left, a user's quota used up, a file larger than the file system takes."""
@@ -92,6 +92,31 @@ def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move what was written there to `path` if all went well.
+
+    Raises
+    ------
+    OSError
+        If the system refuses; its `filename` is `path`, also where the system gives none (a full disk).
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _binary(count: int) -> str:

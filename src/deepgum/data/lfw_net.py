@@ -27,6 +27,7 @@ from deepgum.data.crop_cache import CropPlan, Progress
 from deepgum.data.crops import Square
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.mirror import Mirror
+from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImagesError
 
@@ -118,8 +119,8 @@ def load_lfw_net(
         raise UnreadableImagesError(f"'{root}' should hold images of '{empty}' that can be decoded. Found none.")
     faces, squares = [faces[row] for row in rows], tuple(squares[row] for row in rows)
     return (
-        _assemble(crops[:n_train], faces[:n_train], squares[:n_train]),
-        _assemble(crops[n_train:], faces[n_train:], squares[n_train:]),
+        _assemble(root, crops[:n_train], faces[:n_train], squares[:n_train]),
+        _assemble(root, crops[n_train:], faces[n_train:], squares[n_train:]),
     )
 
 
@@ -167,7 +168,7 @@ def _parse(line: str, path: Path, number: int) -> Face:
     return Face(name.replace("\\", "/"), (left, right, top, bottom), values[4:].reshape(5, 2))
 
 
-def _assemble(crops: NDArray[np.uint8], faces: list[Face], squares: tuple[Square, ...]) -> RegressionData:
+def _assemble(root: Path, crops: NDArray[np.uint8], faces: list[Face], squares: tuple[Square, ...]) -> RegressionData:
     points = np.stack([square.fractions(face.points) for square, face in zip(squares, faces, strict=True)])
     widths = [(face.box[1] - face.box[0]) / square.side for square, face in zip(squares, faces, strict=True)]
     return RegressionData(
@@ -177,4 +178,5 @@ def _assemble(crops: NDArray[np.uint8], faces: list[Face], squares: tuple[Square
         target_names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS for axis in "xy"),
         normaliser=torch.tensor(widths, dtype=torch.float32),
         mirror=MIRROR,
+        pictures=Pictures(root, tuple(face.name for face in faces), squares),
     )

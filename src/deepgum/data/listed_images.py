@@ -179,5 +179,6 @@ def load_pool(
         target_names=tuple(target_names),
         normaliser=torch.ones(len(rows)),
         mirror=mirror,
+        pictures=plan.pictures.subset(rows),
     )
     return Pool(data, groups=None if groups is None else kept(groups), parts=None if parts is None else kept(parts))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepgum.data.mirror import Mirror
+from deepgum.data.pictures import Pictures
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.errors import InvalidDataError, listing
 
@@ -76,6 +77,7 @@ class RegressionData:
     mirror: Mirror | None = None
     mirrored_inputs: NDArray[Any] | Tensor | None = None
     sample_weight: Tensor | None = None
+    pictures: Pictures | None = None
 
     def __post_init__(self) -> None:
         _check_shapes(self)
@@ -154,6 +156,7 @@ class RegressionData:
             normaliser=self.normaliser[rows],
             mirrored_inputs=None if self.mirrored_inputs is None else take_rows(self.mirrored_inputs, rows),
             sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+            pictures=None if self.pictures is None else self.pictures.subset(rows.tolist()),
         )
 
     def scaled(self, factor: float) -> RegressionData:
@@ -232,8 +235,9 @@ def _check_shapes(data: RegressionData) -> None:
         ("ids", data.ids, n),
         ("target_names", data.target_names, found[1]),
         ("normaliser", data.normaliser, n),
+        ("pictures", data.pictures, n),
     ):
-        if len(values) != expected:
+        if values is not None and len(values) != expected:
             raise InvalidDataError(f"`{name}` should have length {expected}. Found {len(values)}.")
     weight = data.sample_weight
     if weight is not None and (tuple(weight.shape) != (n,) or weight.dtype != torch.float32):

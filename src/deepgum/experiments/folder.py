@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from deepgum.data.disk import write_atomically
 from deepgum.data.lock import LOCK
 from deepgum.errors import InvalidDataError, OutputFolderError, differences, listing
-from deepgum.experiments.posteriors import write_atomically
 from deepgum.experiments.records import ResultsFile
 
 __all__ = ["OutputFolder"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError
 
-__all__ = ["Posteriors", "write_atomically"]
+__all__ = ["Posteriors"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,28 +134,3 @@ class Posteriors:
             )
         except (OSError, KeyError, ValueError) as error:
             raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
-
-
-@contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and move what was written there to `path` if all went well.
-
-    Raises
-    ------
-    OSError
-        If the system refuses; its `filename` is `path`, also where the system gives none (a full disk).
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename in (None, str(temporary), temporary):
-            error.filename, error.filename2 = str(path), None
-        raise
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

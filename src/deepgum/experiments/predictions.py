@@ -13,9 +13,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
-from deepgum.experiments.posteriors import write_atomically
 
 __all__ = ["Predictions", "check_output"]
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from deepgum import __version__
+from deepgum.data.disk import write_atomically
 from deepgum.data.lock import alone_in
 from deepgum.errors import DeepGUMWarning, differences
 from deepgum.experiments.cells import Cell, make_cell
@@ -23,7 +24,6 @@ from deepgum.experiments.config_file import write_config
 from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.network import Network, Signature, save_network
 from deepgum.experiments.observer import Observer
-from deepgum.experiments.posteriors import write_atomically
 from deepgum.experiments.run_data import Data, Title
 from deepgum.experiments.run_folder import Examples, Metrics, RunFolder
 from deepgum.experiments.scoring import predict_labelled, score_run

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.data.disk import write_atomically
 from deepgum.data.lock import LOCK
 from deepgum.errors import InvalidDataError
-from deepgum.experiments.posteriors import write_atomically
 
 if TYPE_CHECKING:
     from deepgum.experiments.cells import Cell

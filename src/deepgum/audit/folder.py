@@ -1,0 +1,106 @@
+"""The folder of one audit: what was found, what it was found in, and later the decisions about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.summary import AuditSummary
+from deepgum.data.crops import Square
+from deepgum.data.disk import write_atomically
+from deepgum.data.pictures import Pictures
+from deepgum.errors import InvalidDataError
+
+__all__ = ["AuditFolder"]
+
+
+class AuditFolder:
+    """Reads and writes the files of an audit.
+
+    Parameters
+    ----------
+    path : Path
+        Need not exist.
+
+    Attributes
+    ----------
+    summary_file : Path
+        `summary.json`; see `AuditSummary`. Written last: where it is, the audit is finished.
+    scores_file : Path
+        `scores.parquet`; see `ScoredLabels`.
+    pictures_file : Path
+        `pictures.parquet`: file and square of each sample, where the inputs are images.
+    images : Path
+        `images/`: pictures of samples that are not files of their own.
+    decisions_file : Path
+        `decisions.sqlite`, of the review.
+    report_file : Path
+        `report.html`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.summary_file = path / "summary.json"
+        self.scores_file = path / "scores.parquet"
+        self.pictures_file = path / "pictures.parquet"
+        self.images = path / "images"
+        self.decisions_file = path / "decisions.sqlite"
+        self.report_file = path / "report.html"
+
+    def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:
+        """Write what an audit found."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        labels.write(self.scores_file)
+        if pictures is not None:
+            squares = [tuple(square or (None, None, None)) for square in pictures.squares]
+            columns = dict(zip(("left", "top", "side"), zip(*squares, strict=True), strict=True))
+            table = pa.table(
+                {"id": pa.array(labels.ids, pa.string()), "image": pa.array(pictures.names, pa.string())}
+                | {name: pa.array(values, pa.float64()) for name, values in columns.items()}
+            )
+            with write_atomically(self.pictures_file) as temporary:
+                pq.write_table(table.replace_schema_metadata({"folder": str(pictures.folder)}), temporary)
+        summary.write(self.summary_file)
+
+    def summary(self) -> AuditSummary:
+        """Return what was found.
+
+        Raises
+        ------
+        InvalidDataError
+            If the folder holds no finished audit.
+        """
+        if not self.summary_file.is_file():
+            raise InvalidDataError(
+                f"'{self.path}' should be the folder of a finished audit. Found no summary.json in it. "
+                "Make one: deepgum audit DATA --out FOLDER."
+            )
+        return AuditSummary.read(self.summary_file)
+
+    def labels(self) -> ScoredLabels:
+        """Return the labels with their scores."""
+        return ScoredLabels.read(self.scores_file)
+
+    def pictures(self) -> Pictures | None:
+        """Return the pictures of the samples, in the order of the labels; None where they have none.
+
+        Raises
+        ------
+        InvalidDataError
+            If their file cannot be read.
+        """
+        if not self.pictures_file.is_file():
+            return None
+        try:
+            table = pq.read_table(self.pictures_file)
+            columns = [table.column(name).to_pylist() for name in ("left", "top", "side")]
+            squares = tuple(
+                None if side is None else Square(left, top, side) for left, top, side in zip(*columns, strict=True)
+            )
+            folder = Path(table.schema.metadata[b"folder"].decode())
+            return Pictures(folder, tuple(table.column("image").to_pylist()), squares)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise InvalidDataError(f"'{self.pictures_file}' cannot be read: {error}.") from error

@@ -1,0 +1,261 @@
+"""Every label of a data set, and what is known of it: the one form in which scores travel."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from deepgum.audit.reason import Reason
+from deepgum.data.disk import write_atomically
+from deepgum.errors import InvalidDataError, listing
+from deepgum.residuals import wrapped
+
+__all__ = ["COLUMNS", "ScoredLabels"]
+
+Values = NDArray[np.float64]
+Place = tuple[int, int]
+
+COLUMNS = (
+    "id", "group", "responsibility", "residual_norm", "mahalanobis", "error_kind", "why", "given", "predicted",
+    "suggested", "uncertainty", "spread",
+)  # fmt: skip
+"""Of a file of scores, in this order. In CSV the lists are numbers with spaces between them."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredLabels:
+    """n samples of d labels in g groups; labels, predictions and suggestions in the labels' own unit.
+
+    Parameters
+    ----------
+    ids : tuple of str, length n
+        Each once.
+    target_names : tuple of str, length d
+    group_names : tuple of str, length g
+    partition : tuple of tuples of int
+        The labels of each group.
+    given, predicted : arrays (n, d)
+        NaN in `given` marks a missing label.
+    responsibilities : array (n, g)
+        Probability that a label is right; NaN where a group has no label.
+    mahalanobis : array (n, g)
+        Distance of the residual in standard deviations of the inliers, of all that is observed of the group; NaN where
+        nothing is.
+    suggested, uncertainty : arrays (n, d)
+        What a flagged label should be, and the standard deviation of that; NaN where nothing is suggested.
+    spread : array (n, g), optional
+        Root mean square distance between the predictions of several networks for a sample, over the group.
+    kinds : mapping of (row, group) to Reason
+        Of the flagged.
+    why : mapping of (row, group) to str
+        A sentence each, of the flagged.
+    periods : tuple of float, length d, optional
+        After how much a label comes round again, 360 for degrees; 0 where it never does.
+
+    Raises
+    ------
+    InvalidDataError
+        If a shape does not fit, or an id comes twice.
+
+    Examples
+    --------
+    >>> one = np.array([[3.0, 4.0]])
+    >>> labels = ScoredLabels(
+    ...     ids=("a",), target_names=("x", "y"), group_names=("nose",), partition=((0, 1),), given=one,
+    ...     predicted=0 * one, responsibilities=np.array([[0.01]]), mahalanobis=np.array([[9.0]]), suggested=0 * one,
+    ...     uncertainty=one, kinds={(0, 0): Reason.SHIFTED}, why={(0, 0): "5 px off"})
+    >>> labels.residual_norms, labels.flags, labels.expected_false_flags
+    (array([[5.]]), array([[ True]]), 0.01)
+    >>> labels.table().column_names[:4]
+    ['id', 'group', 'responsibility', 'residual_norm']
+    """
+
+    ids: tuple[str, ...]
+    target_names: tuple[str, ...]
+    group_names: tuple[str, ...]
+    partition: tuple[tuple[int, ...], ...]
+    given: Values
+    predicted: Values
+    responsibilities: Values
+    mahalanobis: Values
+    suggested: Values
+    uncertainty: Values
+    spread: Values | None = None
+    kinds: Mapping[Place, Reason] = field(default_factory=dict)
+    why: Mapping[Place, str] = field(default_factory=dict)
+    periods: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        n, d, g = len(self.ids), len(self.target_names), len(self.group_names)
+        if len(self.partition) != g:
+            raise InvalidDataError(f"`partition` should have {g} groups, as `group_names` has. Found {self.partition}.")
+        for names, shape in (
+            (("given", "predicted", "suggested", "uncertainty"), (n, d)),
+            (("responsibilities", "mahalanobis", "spread"), (n, g)),
+        ):
+            for name in names:
+                values = getattr(self, name)
+                if values is not None and values.shape != shape:
+                    raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
+        if len(set(self.ids)) < n:
+            twice = [name for name, count in Counter(self.ids).items() if count > 1]
+            raise InvalidDataError(f"`ids` should name each sample once. Found twice: {listing(twice)}.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def residuals(self) -> Values:
+        """Given less predicted, (n, d), the short way round where a label is periodic; NaN where a label is missing."""
+        return wrapped(self.given - self.predicted, self.periods)
+
+    @cached_property
+    def residual_norms(self) -> Values:
+        """Length of what is observed of the residual, (n, g); NaN where nothing is."""
+        residuals, norms = self.residuals, np.full((len(self), len(self.group_names)), np.nan)
+        for place, group in enumerate(self.partition):
+            part = residuals[:, group]
+            seen = ~np.isnan(part).all(axis=1)
+            norms[seen, place] = np.sqrt(np.nansum(np.square(part[seen]), axis=1))
+        return norms
+
+    @cached_property
+    def flags(self) -> NDArray[np.bool_]:
+        """Which labels are more likely wrong than right, (n, g)."""
+        flags: NDArray[np.bool_] = self.responsibilities < 0.5
+        return flags
+
+    @property
+    def expected_false_flags(self) -> float:
+        """How many of the flagged labels are right, as the posteriors have it."""
+        return float(self.responsibilities[self.flags].sum())
+
+    def worst_first(self) -> list[Place]:
+        """Return the places of the flagged, the least probable first, and of equals the farthest."""
+        rows, groups = self.flags.nonzero()
+        order = np.lexsort((-self.mahalanobis[rows, groups], self.responsibilities[rows, groups]))
+        return [(int(rows[i]), int(groups[i])) for i in order]
+
+    def table(self) -> pa.Table:
+        """Return one row a sample and group, with `COLUMNS`; null for what is not known."""
+        n, g = len(self), len(self.group_names)
+        missing = np.isnan(self.residual_norms).reshape(-1)
+
+        def numbers(values: Values | None) -> pa.Array:
+            if values is None:
+                return pa.nulls(n * g, pa.float64())
+            return pa.array(values.reshape(-1), pa.float64(), mask=missing | np.isnan(values.reshape(-1)))
+
+        def lists(values: Values) -> pa.Array:
+            rows = [
+                None if np.isnan(part := values[row, group]).all() else [None if v != v else v for v in part.tolist()]
+                for row in range(n)
+                for group in map(list, self.partition)
+            ]
+            return pa.array(rows, pa.list_(pa.float64()))
+
+        def texts(of: Mapping[Place, str]) -> pa.Array:
+            return pa.array([of.get((row, group)) for row in range(n) for group in range(g)], pa.string())
+
+        return pa.table(
+            {
+                "id": pa.array(np.repeat(np.array(self.ids, dtype=object), g), pa.string()),
+                "group": pa.array(list(self.group_names) * n, pa.string()),
+                "responsibility": numbers(self.responsibilities),
+                "residual_norm": numbers(self.residual_norms),
+                "mahalanobis": numbers(self.mahalanobis),
+                "error_kind": texts({place: kind.value for place, kind in self.kinds.items()}),
+                "why": texts(self.why),
+                "given": lists(self.given),
+                "predicted": lists(self.predicted),
+                "suggested": lists(self.suggested),
+                "uncertainty": lists(self.uncertainty),
+                "spread": numbers(self.spread),
+            }
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the table as CSV if the path ends so, otherwise as Parquet; whole or not at all."""
+        table = self.table()
+        with write_atomically(path) as temporary:
+            if path.suffix == ".csv":
+                pyarrow.csv.write_csv(without_lists(table), temporary)
+            else:
+                pq.write_table(table.replace_schema_metadata(self._about()), temporary, compression="zstd")
+
+    def _about(self) -> dict[str, str]:
+        """What a file of scores says of itself, so that it can be read again."""
+        groups = {name: list(group) for name, group in zip(self.group_names, self.partition, strict=True)}
+        about = {"targets": list(self.target_names), "groups": groups, "periods": self.periods}
+        return {"deepgum": json.dumps(about)}
+
+    @classmethod
+    def read(cls, path: Path) -> ScoredLabels:
+        """Read a Parquet file that `write` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is no such file, or it is not one of `write`'s.
+        """
+        try:
+            table = pq.read_table(path)
+            about = json.loads(table.schema.metadata[b"deepgum"])
+            targets, groups = tuple(about["targets"]), about["groups"]
+            partition = tuple(tuple(group) for group in groups.values())
+            g = len(groups)
+            columns = {name: table.column(name).to_pylist() for name in COLUMNS}
+            n = len(table) // g
+
+            def matrix(name: str) -> Values:
+                return np.array(columns[name], dtype=np.float64).reshape(n, g)
+
+            def coordinates(name: str) -> Values:
+                values = np.full((n, len(targets)), np.nan)
+                for place, part in enumerate(columns[name]):
+                    if part is not None:
+                        values[place // g, partition[place % g]] = np.array(part, dtype=np.float64)
+                return values
+
+            places = [(place // g, place % g) for place in range(n * g)]
+            return cls(
+                ids=tuple(columns["id"][::g]),
+                target_names=targets,
+                group_names=tuple(groups),
+                partition=partition,
+                given=coordinates("given"),
+                predicted=coordinates("predicted"),
+                responsibilities=matrix("responsibility"),
+                mahalanobis=matrix("mahalanobis"),
+                suggested=coordinates("suggested"),
+                uncertainty=coordinates("uncertainty"),
+                spread=None if table.column("spread").null_count == len(table) else matrix("spread"),
+                kinds={p: Reason(v) for p, v in zip(places, columns["error_kind"], strict=True) if v is not None},
+                why={p: v for p, v in zip(places, columns["why"], strict=True) if v is not None},
+                periods=None if about["periods"] is None else tuple(about["periods"]),
+            )
+        except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
+            raise InvalidDataError(f"'{path}' should be a file of scores. It cannot be read: {error}.") from error
+
+
+def without_lists(table: pa.Table) -> pa.Table:
+    """Return a table of scores with texts for its lists: numbers with spaces between them, and `nan`."""
+    for place, name in enumerate(table.column_names):
+        if pa.types.is_list(table.schema.field(name).type):
+            rows: Sequence[Sequence[float | None] | None] = table.column(name).to_pylist()
+            texts = [
+                None if row is None else " ".join("nan" if value is None else f"{value:.10g}" for value in row)
+                for row in rows
+            ]
+            table = table.set_column(place, name, pa.array(texts, pa.string()))
+    return table

@@ -1,0 +1,111 @@
+"""What several files of tests need: a small audit whose wrong labels are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.reason import Reason
+from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round, Share
+from deepgum.data.digits import load_digits_landmarks
+from deepgum.data.pictures import Pictures
+
+SIDE = 64
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> AuditFolder:
+    """Forty digits as PNG files of 64 pixels with two landmarks, in a table; every fourth has a wrong first landmark.
+
+    `tmp_path / "faces.csv"` is the table, `tmp_path / "audit"` the folder of the audit.
+    """
+    return make_audit(tmp_path, 40)
+
+
+def make_audit(folder: Path, n: int) -> AuditFolder:
+    """Write images, a table and the audit of it; without any training."""
+    data, _ = load_digits_landmarks(n, 1, 0, 32)
+    rng = np.random.default_rng(0)
+    truth = SIDE * data.targets.numpy().astype(np.float64)[:, :4]
+    given = truth + rng.normal(0, 0.5, truth.shape)
+    wrong = np.arange(0, n, 4)
+    given[wrong, :2] += 20 * np.where(truth[wrong, :2] < SIDE / 2, 1, -1)
+    given = given.round(2)
+    predicted = truth + rng.normal(0, 0.5, truth.shape)
+    names = [f"{i:03d}.png" for i in range(n)]
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name, pixels in zip(names, np.asarray(data.inputs), strict=True):
+        Image.fromarray(pixels[0]).resize((SIDE, SIDE)).save(folder / "images" / name)
+    columns = ("a_x", "a_y", "b_x", "b_y")
+    lines = [",".join([f"images/{name}", *map(str, row)]) for name, row in zip(names, given.tolist(), strict=True)]
+    (folder / "faces.csv").write_text("\n".join([",".join(("file", *columns)), *lines]) + "\n", encoding="utf-8")
+    distance = np.linalg.norm((given - predicted).reshape(n, 2, 2), axis=2)
+    responsibilities = np.where(distance > 5, 0.001 + 0.0001 * np.arange(n)[:, None], 0.99)
+    flags = responsibilities < 0.5
+    spread_out = np.repeat(flags, 2, axis=1)
+    labels = ScoredLabels(
+        ids=tuple(f"images/{name}" for name in names),
+        target_names=columns,
+        group_names=("a", "b"),
+        partition=((0, 1), (2, 3)),
+        given=given,
+        predicted=predicted,
+        responsibilities=responsibilities,
+        mahalanobis=distance / 0.7,
+        suggested=np.where(spread_out, predicted, np.nan),
+        uncertainty=np.where(spread_out, 0.7, np.nan),
+        kinds={(row, group): Reason.SHIFTED for row, group in np.argwhere(flags).tolist()},
+        why={
+            (row, group): f"{distance[row, group]:.1f} px from where it is predicted."
+            for row, group in np.argwhere(flags).tolist()
+        },
+    )
+    groups = tuple(
+        GroupSummary(
+            name=name,
+            labels=n,
+            flags=int(flags[:, place].sum()),
+            expected_false_flags=float(responsibilities[:, place][flags[:, place]].sum()),
+            share=Share(flags[:, place].mean(), 0.0, 0.4),
+            status="CONVERGED" if flags[:, place].any() else "NO_OUTLIERS",
+            verdict="Wrong labels can be told from right ones.",
+            prior=1 - float(flags[:, place].mean()),
+            covariance=((0.5, 0.0), (0.0, 0.5)),
+            log_uniform_density=-8.0,
+        )
+        for place, name in enumerate(labels.group_names)
+    )
+    options = {
+        "image": "file",
+        "targets": list(columns),
+        "landmarks": True,
+        "swap_pairs": [[0, 1]],
+        "mirror": "landmarks",
+    }
+    summary = AuditSummary(
+        data=DataSource("table", str(folder / "faces.csv"), options, str(folder), True, "px", ((0, 1),)),
+        samples=n,
+        labels=2 * n,
+        flags=int(flags.sum()),
+        expected_false_flags=labels.expected_false_flags,
+        share=Share(0.125, 0.08, 0.18),
+        verdict="About one label in eight is wrong.",
+        groups=groups,
+        history=(
+            Round(0, 5, int(flags.sum()), int(flags.sum()), 0.13, 1.0),
+            Round(1, 5, int(flags.sum()), 0, 0.125, 1.0),
+        ),
+        backbone="facenet",
+        folds=5,
+        fits=10,
+        version="0.1.0",
+    )
+    pictures = Pictures(folder, labels.ids, (None,) * n)
+    audit = AuditFolder(folder / "audit")
+    audit.write(summary, labels, pictures)
+    return audit

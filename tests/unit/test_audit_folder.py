@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import COLUMNS, ScoredLabels
+from deepgum.errors import InvalidDataError
+
+
+def test_what_is_written_is_read(audited):
+    labels, summary = audited.labels(), audited.summary()
+    assert labels.table().column_names == list(COLUMNS)
+    again = AuditFolder(audited.path.with_name("again"))
+    again.write(summary, labels, audited.pictures())
+    assert again.labels().table() == labels.table()
+    assert again.summary() == summary
+    assert again.pictures() == audited.pictures()
+
+
+def test_worst_first(audited):
+    labels = audited.labels()
+    places = labels.worst_first()
+    r = [labels.responsibilities[place] for place in places]
+    assert len(places) == labels.flags.sum() == 10
+    assert r == sorted(r)
+
+
+def test_norms_are_of_what_is_observed():
+    labels = ScoredLabels(
+        ids=("a", "b"), target_names=("x", "y"), group_names=("p",), partition=((0, 1),),
+        given=np.array([[3.0, np.nan], [np.nan, np.nan]]), predicted=np.zeros((2, 2)),
+        responsibilities=np.array([[0.5], [np.nan]]), mahalanobis=np.array([[3.0], [np.nan]]),
+        suggested=np.full((2, 2), np.nan), uncertainty=np.full((2, 2), np.nan),
+    )  # fmt: skip
+    assert labels.residual_norms[0, 0] == 3
+    assert np.isnan(labels.residual_norms[1, 0])
+    row = labels.table().to_pylist()[1]
+    assert row["responsibility"] is None and row["residual_norm"] is None
+    assert not labels.flags.any()
+
+
+def test_periods_are_the_short_way_round():
+    one = np.array([[179.0]])
+    labels = ScoredLabels(
+        ids=("a",), target_names=("yaw",), group_names=("yaw",), partition=((0,),), given=one, predicted=-one,
+        responsibilities=one / 200, mahalanobis=one, suggested=one, uncertainty=one, periods=(360.0,),
+    )  # fmt: skip
+    assert labels.residual_norms.item() == 2
+
+
+def test_a_folder_without_audit_says_what_to_do(tmp_path):
+    with pytest.raises(InvalidDataError, match="deepgum audit DATA"):
+        AuditFolder(tmp_path).summary()
+    with pytest.raises(InvalidDataError, match="file of scores"):
+        AuditFolder(tmp_path).labels()
+
+
+def test_an_id_that_comes_twice_is_named():
+    one = np.zeros((2, 1))
+    with pytest.raises(InvalidDataError, match="Found twice: a"):
+        ScoredLabels(("a", "a"), ("y",), ("y",), ((0,),), one, one, one, one, one, one)
