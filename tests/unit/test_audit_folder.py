@@ -34,7 +34,7 @@ def test_norms_are_of_what_is_observed():
     assert labels.residual_norms[0, 0] == 3
     assert np.isnan(labels.residual_norms[1, 0])
     row = labels.table().to_pylist()[1]
-    assert row["responsibility"] is None and row["residual_norm"] is None
+    assert (row["responsibility"], row["residual_norm"]) == (None, None)
     assert not labels.flags.any()
 
 
