@@ -259,6 +259,11 @@ class GaussianUniformMixture(MixtureSettings):
             return like(residuals, evidence.responsibility)
         return like(residuals, evidence.hard(self.degrees_of_freedom))
 
+    def mahalanobis(self, residuals: ArrayT) -> ArrayT:
+        """Distance in standard deviations of the inliers, of what is observed: (n, g) float64; NaN where nothing is."""
+        evidence = self._evidence(residuals)
+        return like(residuals, torch.where(evidence.observed > 0, evidence.distance.clamp_min(0).sqrt(), torch.nan))
+
     def log_likelihood(self, residuals: ArrayT) -> ArrayT:
         """Log density of eq. 1 of what is observed: (n, g) float64; 0 where a group is wholly missing."""
         return like(residuals, self._evidence(residuals).log_likelihood)
