@@ -1,0 +1,169 @@
+"""Out-of-fold predictions, refitted with the responsibilities until the flags settle.
+
+A network that has learned a wrong label by heart predicts it, and hides it. So each label is held against the
+predictions of networks that were not shown it: in every round the samples are dealt into folds anew, those of a group
+together, and a learner is fitted to all folds but one for each. What it is taught is weighted by how probably right
+each label is, as the rounds before have it. A sample's prediction is the mean over the rounds, which is steadier than
+any of them; how much they differ says which samples are hard.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.posterior import LabelMixture
+from deepgum.audit.summary import Round
+from deepgum.checks import check_count
+from deepgum.data.folds import folds
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.mixture import partition
+from deepgum.mixture.partition import Groups
+from deepgum.residuals import wrapped
+
+__all__ = ["MOST_FITS", "CrossFit", "Learner", "cross_fit"]
+
+Values = NDArray[np.float64]
+
+MOST_FITS = 15
+SETTLED = 0.01
+"""Flags have settled when fewer than this share of them has changed in a round."""
+
+
+class Learner(Protocol):
+    """Fits something to some samples, and predicts others."""
+
+    def predict(
+        self, train: NDArray[np.int64], held_out: NDArray[np.int64], responsibilities: Values | None, seed: int
+    ) -> Values:
+        """Return predictions (m, d) for the samples `held_out`, having learned from the samples `train`.
+
+        `responsibilities` (n, g) are how probably right each label is; None where nothing is known yet, and NaN where
+        a group has no label.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """What came of it.
+
+    Attributes
+    ----------
+    predictions : array (n, d)
+        Means over the rounds of out-of-fold predictions.
+    spread : array (n, g)
+        Root mean square distance of the rounds' predictions from their mean, as of a sample; NaN with one round.
+    mixture : LabelMixture
+        Of the residuals.
+    history : tuple of Round
+    """
+
+    predictions: Values
+    spread: Values
+    mixture: LabelMixture
+    history: tuple[Round, ...]
+
+
+def cross_fit(
+    learner: Learner,
+    targets: Values,
+    *,
+    groups: Groups = "sample",
+    together: Sequence[str] | None = None,
+    sequence: bool = False,
+    n_folds: int = 5,
+    most_rounds: int = 3,
+    periods: Sequence[float] | None = None,
+    inliers: str = "auto",
+    seed: int = 0,
+    on_round: Callable[[Round], None] | None = None,
+) -> CrossFit:
+    """Predict every sample by learners that were not shown it, and fit the mixture to the residuals.
+
+    Parameters
+    ----------
+    learner : Learner
+    targets : array (n, d)
+        NaN marks a missing label.
+    groups : as of `GaussianUniformMixture`
+        What is right or wrong together.
+    together : sequence of str, length n, optional
+        Samples of one name stay in one fold: a person, a video, copies of an image. By default each is by itself.
+    sequence : bool
+        Neighbours are near copies, as frames are: folds are contiguous blocks, the same in every round.
+    n_folds, most_rounds : int
+        Their product is the most fits, and at most 15.
+    periods : sequence of float, length d, optional
+        After how much a label comes round again; 0 where it never does.
+    inliers : as of `LabelMixture.fit`
+    seed : int
+        Of the folds and of the learners.
+    on_round : callable, optional
+        Called with each `Round`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there would be too many fits, or a value cannot be worked with.
+    InvalidDataError
+        If there are fewer samples, or groups of them, than folds, or a label that all samples lack.
+    """
+    check_count("n_folds", n_folds, least=2)
+    check_count("most_rounds", most_rounds)
+    check_count("seed", seed, least=0)
+    if n_folds * most_rounds > MOST_FITS:
+        hint = f"That is {n_folds * most_rounds} fits."
+        raise InvalidParameterError(
+            "most_rounds", f"at most {MOST_FITS // n_folds} with {n_folds} folds", most_rounds, hint
+        )
+    n, d = targets.shape
+    places = partition(groups, d)
+    empty = [column for column in range(d) if np.isnan(targets[:, column]).all()]
+    if empty:
+        raise InvalidDataError(f"Every target should have a label. Found none in the columns {empty}.")
+    names = None if sequence else list(together or map(str, range(n)))
+    made: list[Values] = []
+    history: list[Round] = []
+    flags = np.zeros((n, len(places)), dtype=bool)
+    responsibilities: Values | None = None
+    for number in range(most_rounds):
+        begun = time.perf_counter()
+        predictions = np.full_like(targets, np.nan)
+        for fold, held_out in enumerate(folds(n, n_folds, groups=names, seed=seed + number)):
+            test = held_out.numpy()
+            train = np.setdiff1d(np.arange(n), test)
+            predictions[test] = learner.predict(train, test, responsibilities, (seed * 100 + number) * 100 + fold)
+        made.append(predictions)
+        mean = _mean(made, periods)
+        residuals = wrapped(targets - mean, periods)
+        mixture = LabelMixture.fit(residuals, groups, inliers=inliers, seed=seed)
+        responsibilities = mixture.responsibilities(residuals)
+        before, flags = flags, responsibilities < 0.5
+        changed = int((flags != before).sum())
+        share = None if mixture.share is None else mixture.share.estimate
+        history.append(Round(number, n_folds, int(flags.sum()), changed, share, time.perf_counter() - begun))
+        if on_round is not None:
+            on_round(history[-1])
+        if number and changed <= SETTLED * max(int(flags.sum()), 1):
+            break
+    return CrossFit(mean, _spread(made, mean, periods, places), mixture, tuple(history))
+
+
+def _mean(made: Sequence[Values], periods: Sequence[float] | None) -> Values:
+    first = made[0]
+    mean: Values = first + np.mean([wrapped(each - first, periods) for each in made], axis=0)
+    return mean
+
+
+def _spread(
+    made: Sequence[Values], mean: Values, periods: Sequence[float] | None, places: Sequence[Sequence[int]]
+) -> Values:
+    if len(made) < 2:
+        return np.full((len(mean), len(places)), np.nan)
+    squares = np.stack([np.square(wrapped(each - mean, periods)) for each in made]).sum(axis=0) / (len(made) - 1)
+    return np.stack([np.sqrt(squares[:, list(group)].sum(axis=1)) for group in places], axis=1)
