@@ -1,0 +1,149 @@
+"""What an audit is: a run's data, network and training, and how its labels are looked at; one TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from deepgum.audit.crossfit import MOST_FITS
+from deepgum.audit.posterior import INLIERS
+from deepgum.checks import check_choice, check_count, check_positive
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.experiments.config import RunConfig
+from deepgum.experiments.nested import build, plain
+from deepgum.training import SGDOptions
+
+__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "read_audit"]
+
+PARTS = ("", "all", "train", "validation", "test")
+
+TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
+"""How an audit trains where nothing else is said: one run, to its end."""
+
+
+@dataclass(frozen=True)
+class AuditSection:
+    """Section `[audit]`.
+
+    Parameters
+    ----------
+    part : str
+        Which samples: "train", "validation", "test" or "all"; empty for all but the test part, where the data set
+        itself has one, for its labels are what a gain is measured by.
+    folds, rounds : int
+        Networks in a round, and rounds at most; their product is at most 15.
+    inliers : {"auto", "gaussian", "student-t"}
+        The density of right labels; by default by held-out likelihood.
+    periods : dict of str to float
+        After how much a target comes round again: `{ yaw = 360 }`.
+    unit : str
+        What labels are in, for people; by default what the data set says.
+    """
+
+    part: str = ""
+    folds: int = 5
+    rounds: int = 3
+    inliers: str = "auto"
+    periods: dict[str, float] = field(default_factory=dict)
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_choice("part", self.part, PARTS)
+        check_choice("inliers", self.inliers, INLIERS)
+        check_count("folds", self.folds, least=2)
+        check_count("rounds", self.rounds)
+        if self.folds * self.rounds > MOST_FITS:
+            hint = f"{self.rounds} rounds of {self.folds} folds are {self.folds * self.rounds} fits."
+            raise InvalidParameterError("rounds", f"at most {MOST_FITS // self.folds}", self.rounds, hint)
+        for name, period in self.periods.items():
+            check_positive(f"periods.{name}", period)
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """An audit.
+
+    Attributes
+    ----------
+    run : RunConfig
+        Data, network, groups, training, seed; its corruption, to try an audit on labels made wrong on purpose.
+    audit : AuditSection
+
+    Examples
+    --------
+    >>> config = AuditConfig.from_mapping({"data": {"name": "digits"}, "audit": {"folds": 3}})
+    >>> config.run.training.schedule, config.audit.folds, config.fits_most
+    ('one-cycle', 3, 9)
+    """
+
+    run: RunConfig
+    audit: AuditSection = field(default_factory=AuditSection)
+
+    def __post_init__(self) -> None:
+        if self.run.measure.landmarks and self.audit.periods:
+            hint = "Points do not come round again."
+            raise InvalidParameterError("audit.periods", "empty where labels are landmarks", self.audit.periods, hint)
+        if self.run.data.pixels:
+            raise InvalidParameterError("data.pixels", "false in an audit", True)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
+        """Build an audit from nested mappings, as TOML gives them; training is `TRAINING` but for what is said."""
+        rest = {key: value for key, value in values.items() if key != "audit"}
+        told = rest.get("training", {})
+        rest["training"] = {**plain(asdict(TRAINING)), **told} if isinstance(told, Mapping) else told
+        section: AuditSection = build(AuditSection, values.get("audit", {}), "audit")
+        return cls(RunConfig.from_mapping(rest), section)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return nested mappings of plain values."""
+        return {**self.run.to_mapping(), "audit": plain(asdict(self.audit))}
+
+    @property
+    def fits_most(self) -> int:
+        """How many networks are trained at the most."""
+        return self.audit.folds * self.audit.rounds
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits, the same for audits that do the same."""
+        values = json.dumps(plain(asdict(self.audit)), sort_keys=True) + self.run.digest
+        return hashlib.sha256(values.encode()).hexdigest()[:16]
+
+    def with_folder(self, folder: Path) -> AuditConfig:
+        """Return the same audit of a data set that is elsewhere."""
+        return replace(self, run=replace(self.run, data=replace(self.run.data, folder=folder)))
+
+    def write(self, path: Path) -> None:
+        """Write the TOML file, every default spelled out."""
+        path.write_text(tomli_w.dumps(self.to_mapping()), encoding="utf-8")
+
+
+def read_audit(path: Path, changes: Sequence[tuple[str, Any]] = ()) -> AuditConfig:
+    """Read an audit from a TOML file; `changes` are keys as `("section.key", value)`.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no such file, or it is no TOML.
+    InvalidParameterError
+        If a key is unknown, missing or has a wrong value.
+    """
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except OSError as error:
+        raise InvalidDataError(f"'{path}' should be a TOML file of an audit. {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
+    for key, value in changes:
+        section, _, name = key.rpartition(".")
+        (values.setdefault(section, {}) if section else values)[name] = value
+    return AuditConfig.from_mapping(values)
