@@ -1,4 +1,4 @@
-"""What groups of labels are called: a landmark after what its two coordinates have in common, others after their own."""
+"""What groups of labels are called: a landmark after what its coordinates have in common, others after their own."""
 
 from __future__ import annotations
 
@@ -98,8 +98,10 @@ def group_names(target_names: Sequence[str], partition: Partition) -> tuple[str,
     Examples
     --------
     >>> names = ["left_eye_x", "left_eye_y", "yaw", "pitch"]
-    >>> group_names(names, ((0, 1), (2,), (3,))), group_names(names, ((0, 1), (2, 3))), group_names(names, ((0, 1, 2, 3),))
-    (('left_eye', 'yaw', 'pitch'), ('left_eye', 'yaw+pitch'), ('sample',))
+    >>> group_names(names, ((0, 1), (2,), (3,))), group_names(names, ((0, 1), (2, 3)))
+    (('left_eye', 'yaw', 'pitch'), ('left_eye', 'yaw+pitch'))
+    >>> group_names(names, ((0, 1, 2, 3),))
+    ('sample',)
     """
     joined = ["+".join(target_names[place] for place in group) for group in partition]
     short = [_short(target_names, group) or name for group, name in zip(partition, joined, strict=True)]

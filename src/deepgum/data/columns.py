@@ -6,7 +6,7 @@ import csv
 import difflib
 import math
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -189,7 +189,7 @@ def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() in _PARQUET
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Generator[str, None, None]:
     """Yield the lines of a text in UTF-8 with the ends that they have, one in memory at a time."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
