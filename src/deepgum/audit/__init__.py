@@ -6,5 +6,7 @@ predictions, the report, the review and the patch.
 
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reason import Reason
+from deepgum.audit.score import Scored, score_labels
+from deepgum.audit.score_table import ScoredTable, score_table
 
-__all__ = ["Reason", "ScoredLabels"]
+__all__ = ["Reason", "Scored", "ScoredLabels", "ScoredTable", "score_labels", "score_table"]

@@ -12,6 +12,7 @@ from deepgum.cli.export import export
 from deepgum.cli.plot import plot
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.run import evaluate, fit, predict
+from deepgum.cli.score import score
 
 __all__ = ["main"]
 
@@ -28,10 +29,11 @@ def main() -> None:
     Begin here:
       deepgum demo                          two minutes, no data needed
       deepgum fit CONFIG --out runs/mine    your own table of images or features, and its labels
+      deepgum score TABLE                   wrong labels by the predictions of a model that you have
       deepgum compare --dataset digits --out runs/first
       deepgum reproduce figure2 --out paper
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, score):
     main.add_command(_command)
