@@ -1,10 +1,11 @@
 """Head poses: feature vectors of faces with yaw, pitch and roll, as NumPy archives.
 
-An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees, NaN where an angle is not known. `biwi_train.npz` and `biwi_test.npz` are the
-frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face Analysis", IJCV 2013) in the order of its
-sequences: neighbours are near copies of each other, so these rows are to be divided in contiguous blocks and never at
-random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across Large Poses", CVPR 2016), single photographs,
-with some angles far beyond what a head can do: gross outliers that nobody made on purpose.
+An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees, NaN where an angle is not known.
+`biwi_train.npz` and `biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face
+Analysis", IJCV 2013) in the order of its sequences: neighbours are near copies of each other, so these rows are to be
+divided in contiguous blocks and never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across
+Large Poses", CVPR 2016), single photographs, with some angles far beyond what a head can do: gross outliers that nobody
+made on purpose.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     -------
     Pool
         Inputs are the features as they are, float32 (n, p); targets are `ANGLES` in degrees, as they are, NaN where one
-        is missing, and the normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since nobody knows the
-        features of a mirrored face, and there are no groups: rows are a sequence, to be split with
+        is missing, and the normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since
+        nobody knows the features of a mirrored face, and there are no groups: rows are a sequence, to be split with
         `deepgum.data.splits.folds`. Where the names of all `parts` end in ``_train`` or ``_test``, and both occur,
         `Pool.parts` says so, with the rows of `extra` in the training part; otherwise it is None.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from deepgum.data.disk import check_space
@@ -25,7 +25,7 @@ def leaves(name: str) -> bool:
     return os.path.isabs(name) or posixpath.normpath(name.replace(os.sep, "/")).split("/")[0] == ".."
 
 
-def check_within(source: Path, names: Mapping[str, str] | tuple[str, ...]) -> None:
+def check_within(source: Path, names: Iterable[str]) -> None:
     """Refuse names that lead out of the folder: written to another one, they would lead to another place.
 
     Raises

@@ -16,6 +16,7 @@ from deepgum.data.annotations.base import Annotations, Changes
 from deepgum.data.annotations.carry import carry, check_within
 from deepgum.data.annotations.storage import stored
 from deepgum.data.head_pose import ANGLES, BIWI, archive_ids, read_archive
+from deepgum.errors import InvalidParameterError, listing
 
 __all__ = ["HeadPoseAnnotations", "read_head_pose"]
 
@@ -56,6 +57,9 @@ def read_head_pose(folder: Path, options: Mapping[str, Any]) -> HeadPoseAnnotati
     """
     files = (*(options.get("parts") or BIWI), *filter(None, [options.get("extra")]))
     check_within(folder, files)
+    absent = [file for file in files if not (folder / file).is_file()]
+    if absent:
+        raise InvalidParameterError("data", f"a folder that holds {listing(absent)}", str(folder))
     poses = {file: read_archive(folder / file)[1] for file in files}
     return HeadPoseAnnotations(
         source=folder,

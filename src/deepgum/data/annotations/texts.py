@@ -95,7 +95,9 @@ class NumberStyle:
 
     def text(self, value: float) -> str:
         """Return the shortest text that is this number and has the style."""
-        trim = "k" if self.decimals else "-"
-        text = np.format_float_positional(abs(value), trim=trim, min_digits=self.decimals or None)
+        if self.decimals:
+            text = np.format_float_positional(abs(value), min_digits=self.decimals)
+        else:
+            text = np.format_float_positional(abs(value), trim="-")
         whole, point, rest = text.partition(".")
         return ("-" if value < 0 else "") + whole.zfill(self.digits) + point + rest
