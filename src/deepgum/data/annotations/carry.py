@@ -41,7 +41,7 @@ def check_within(source: Path, names: Iterable[str]) -> None:
         )
 
 
-def carry(source: Path, names: Mapping[str, str], out: Path) -> None:
+def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> None:
     """Put files into another folder: as hard links, or as copies where the file system has none.
 
     Either way the new folder is whole in itself, and stays so when the old one is moved or removed.
@@ -54,6 +54,8 @@ def carry(source: Path, names: Mapping[str, str], out: Path) -> None:
         over: a list may name images that its folder lacks.
     out : Path
         Is there.
+    link : bool
+        False for files that a person may edit, such as lists: in a hard link the source would be edited too.
 
     Raises
     ------
@@ -64,7 +66,8 @@ def carry(source: Path, names: Mapping[str, str], out: Path) -> None:
     """
     check_within(source, names)
     files = {old: new for old, new in names.items() if (source / old).is_file()}
-    if files and source.stat().st_dev != out.stat().st_dev:
+    link = link and source.stat().st_dev == out.stat().st_dev
+    if not link:
         needed = sum((source / old).stat().st_size for old in files)
         check_space(out, needed, f"copies of {len(files)} files of '{source}'")
     for folder in {(out / new).parent for new in files.values()}:
@@ -72,9 +75,15 @@ def carry(source: Path, names: Mapping[str, str], out: Path) -> None:
     for old, new in files.items():
         # Of the file itself: what a relative link in the source leads to is not found from elsewhere.
         real = os.path.realpath(source / old)
-        try:
-            os.link(real, out / new)
-        except FileExistsError:
-            raise
-        except OSError:
+        if not (link and _linked(real, out / new)):
             shutil.copy2(real, out / new)
+
+
+def _linked(source: str, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # no links here, or too many to this file
+        return False
+    return True

@@ -43,7 +43,7 @@ class HeadPoseAnnotations(Annotations):
             if new.tobytes() != poses.tobytes():
                 _replace_poses(self.source / file, new, out / file)
         others = {file.name for file in self.source.glob("*.npz")} | set(self.poses)
-        carry(self.source, {name: name for name in sorted(others) if not (out / name).exists()}, out)
+        carry(self.source, {name: name for name in sorted(others) if not (out / name).exists()}, out, link=False)
         return tuple(notes)
 
 
