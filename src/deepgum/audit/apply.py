@@ -147,9 +147,8 @@ def _untouched(patch: Patch, annotations: Annotations) -> int:
     """Return how many labels, by groups, are there and were not decided about."""
     count = 0
     for group, places in patch.groups.items():
-        seen = ~np.isnan(annotations.values[:, list(places)]).all(axis=1)
-        seen[[annotations.rows[change.id] for change in patch.changes if change.group == group]] = False
-        count += int(seen.sum())
+        seen = set(np.flatnonzero(~np.isnan(annotations.values[:, list(places)]).all(axis=1)).tolist())
+        count += len(seen - {annotations.rows[change.id] for change in patch.changes if change.group == group})
     return count
 
 
