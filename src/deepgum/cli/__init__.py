@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from deepgum import __version__
+from deepgum.cli.apply import apply
 from deepgum.cli.common import Commands
 from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
@@ -35,5 +36,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, score):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, score, apply):
     main.add_command(_command)

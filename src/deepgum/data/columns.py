@@ -6,7 +6,7 @@ import csv
 import difflib
 import math
 import sys
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["Columns", "column_batches", "column_names", "read_columns"]
+__all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of", "read_columns"]
 
 _DELIMITERS = (",", ";", "\t")
-_PARQUET = (".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+"""How a Parquet file ends; anything else is CSV."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -186,7 +187,7 @@ def _check_file(path: Path) -> None:
 
 
 def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in _PARQUET
+    return path.suffix.lower() in PARQUET
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
@@ -202,7 +203,8 @@ def _lines(path: Path) -> Generator[str, None, None]:
 
 def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Return the names of the columns, and what `_records` yields below them."""
-    delimiter = max(_DELIMITERS, key=lambda candidate: len(_first_row(path, candidate)))
+    with closing(_lines(path)) as lines:
+        delimiter = delimiter_of(lines)
     records = _records(path, delimiter)
     _, header = next(records, (1, []))
     return [name.strip() for name in header], records
@@ -222,9 +224,25 @@ def _csv_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Column
         yield Columns(path, cells, tuple(f"line {line}" for line, _ in part))
 
 
-def _first_row(path: Path, delimiter: str) -> list[str]:
-    with closing(_lines(path)) as lines:
-        return next(filter(any, csv.reader(lines, delimiter=delimiter)), [])
+def delimiter_of(lines: Iterable[str]) -> str:
+    """Return which of comma, semicolon and tab divides the first line that is not blank most.
+
+    Examples
+    --------
+    >>> delimiter_of(["file;age, in years;sex"])
+    ';'
+    """
+    read: list[str] = []
+
+    def again() -> Iterator[str]:
+        """Yield the lines that were read before, and then more; a header may go over several."""
+        yield from list(read)
+        for line in rest:
+            read.append(line)
+            yield line
+
+    rest = iter(lines)
+    return max(_DELIMITERS, key=lambda each: len(next(filter(any, csv.reader(again(), delimiter=each)), [])))
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
