@@ -187,7 +187,8 @@ class IdColumn:
                 others = f" The same goes for {len(repeated) - 1:,} more." if len(repeated) > 1 else ""
                 raise InvalidDataError(
                     f"'{self._layout.path}', {rows.places[row]}, column {self._layout.id!r}: a cell should be a name "
-                    f"that no other row has. Found {rows.names[row]!r}.{others} Name another column with --id, or leave it out."
+                    f"that no other row has. Found {rows.names[row]!r}.{others} "
+                    "Name another column with --id, or leave it out."
                 )
             first += len(rows)
 

@@ -15,7 +15,7 @@ from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import group_verdict, overall_verdict
 
-__all__ = ["Flag", "Tally"]
+__all__ = ["Flag", "Tally", "worst_of"]
 
 
 class Flag(NamedTuple):
@@ -132,6 +132,11 @@ class Tally:
             log_uniform_density=float(fitted.log_uniform_density_[place]),
             degrees_of_freedom=mixture.degrees_of_freedom[place],
         )
+
+
+def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:
+    """Return the flags of the least probable labels, the least probable first."""
+    return tuple(_flag(labels, place) for place in labels.worst_first()[:most])
 
 
 def _flag(labels: ScoredLabels, place: tuple[int, int]) -> Flag:

@@ -6,36 +6,9 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import PATH, session
-from deepgum.errors import InvalidParameterError
+from deepgum.cli.common import PAIRS, PATH, PERIODS, session
 
 __all__ = ["score"]
-
-
-def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
-    """Read NAME=NUMBER."""
-    periods = {}
-    for value in values:
-        name, _, number = value.rpartition("=")
-        try:
-            periods[name] = float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise InvalidParameterError("period", "NAME=NUMBER, such as yaw=360", value)
-    return periods
-
-
-def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[tuple[int, int], ...]:
-    """Read A:B,C:D."""
-    if value is None:
-        return ()
-    try:
-        pairs = [tuple(int(place) for place in pair.split(":")) for pair in value.split(",")]
-        return tuple((a, b) for a, b in pairs)
-    except ValueError:
-        expected = "pairs of landmarks, counted from 0, such as 0:1,3:4"
-        raise InvalidParameterError("swap", expected, value) from None
 
 
 @click.command(short_help="Find wrong labels by the predictions of any model.")
@@ -54,12 +27,10 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--period",
     multiple=True,
     metavar="NAME=NUMBER",
-    callback=_periods,
+    callback=PERIODS,
     help="After how much a label comes round again.",
 )
-@click.option(
-    "--swap", metavar="PAIRS", callback=_pairs, help="Landmarks that are each other's left and right: 0:1,3:4"
-)
+@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Landmarks that are each other's left and right: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="What the labels are in: px, years.")
 @click.option("--out", type=PATH, metavar="FILE", help="Every score; ends in .csv or .parquet.  [default: the summary]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,28 @@ from typing import Any
 import tomli_w
 
 from deepgum.audit.crossfit import MOST_FITS
+from deepgum.audit.names import default_groups
 from deepgum.audit.posterior import INLIERS
 from deepgum.checks import check_choice, check_count, check_positive
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.config import RunConfig
+from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.nested import build, plain
 from deepgum.training import SGDOptions
 
-__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "read_audit"]
+__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit"]
 
 PARTS = ("", "all", "train", "validation", "test")
+
+_MARKS = {
+    "lfw-net": ("trainImageList.txt", "testImageList.txt"),
+    "fld": ("Anno/list_landmarks.txt",),
+    "cacd": ("celebrity2000_meta.mat",),
+    "head-pose": ("biwi_train.npz",),
+}
+"""Files by which the folder of a data set is known."""
+
+_AGED = re.compile(r"\d{1,3}_[01]_\d_\d+.*\.jpg$")
 
 TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
 """How an audit trains where nothing else is said: one run, to its end."""
@@ -126,8 +139,8 @@ class AuditConfig:
         path.write_text(tomli_w.dumps(self.to_mapping()), encoding="utf-8")
 
 
-def read_audit(path: Path, changes: Sequence[tuple[str, Any]] = ()) -> AuditConfig:
-    """Read an audit from a TOML file; `changes` are keys as `("section.key", value)`.
+def read_audit(path: Path) -> AuditConfig:
+    """Read an audit from a TOML file.
 
     Raises
     ------
@@ -136,14 +149,70 @@ def read_audit(path: Path, changes: Sequence[tuple[str, Any]] = ()) -> AuditConf
     InvalidParameterError
         If a key is unknown, missing or has a wrong value.
     """
+    return AuditConfig.from_mapping(_read(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            values = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise InvalidDataError(f"'{path}' should be a TOML file of an audit. {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
-    for key, value in changes:
+
+
+def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]) -> AuditConfig:
+    """Return the audit of a TOML file, a table or a data set's folder.
+
+    Parameters
+    ----------
+    data : Path
+    changes : mapping of str to value
+        Keys of the configuration, as "section.key".
+    columns : mapping of str to value
+        Options of a table, as of `deepgum.data.table.load_table`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `data` is not there, or it does not say what data set it is.
+    """
+    if not data.exists():
+        raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is none.")
+    values: dict[str, Any] = {}
+    if data.suffix == ".toml":
+        values = _read(data)
+    else:
+        values["data"] = {"folder": str(data), "name": changes.get("data.name") or _kind(data)}
+    for key, value in changes.items():
         section, _, name = key.rpartition(".")
         (values.setdefault(section, {}) if section else values)[name] = value
+    if columns:
+        options = values["data"].setdefault("options", {})
+        options |= {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
+        if "swap_pairs" in columns:
+            options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
+    if values.get("data", {}).get("name") in ("table", "csv"):
+        options = values["data"].get("options", {})
+        groups = "landmark" if options.get("landmarks") else default_groups(options.get("targets", []))
+        values.setdefault("method", {}).setdefault("groups", groups)
+        if options.get("features"):
+            values.setdefault("model", {}).setdefault("name", "mlp")
+    elif values.get("data", {}).get("name") == "head-pose":
+        values.setdefault("model", {}).setdefault("name", "mlp")
     return AuditConfig.from_mapping(values)
+
+
+def _kind(path: Path) -> str:
+    """Return which data set a path leads to, by what stands there."""
+    if path.is_file():
+        return "table"
+    for name, marks in _MARKS.items():
+        if all((path / mark).exists() for mark in marks):
+            return name
+    if any(_AGED.match(entry.name) for entry in path.iterdir()):
+        return "utkface"
+    known = ", ".join(sorted(name for name, each in DATASETS.items() if each.needs_folder))
+    hint = f"Say which it is by --dataset: {known}."
+    raise InvalidParameterError("data", "a table, or the folder of a known data set", str(path), hint)
