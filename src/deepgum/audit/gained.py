@@ -140,5 +140,3 @@ def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple
 def _row_means(values: Values) -> Values:
     counts = (~np.isnan(values)).sum(axis=1)
     return np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)
-
-

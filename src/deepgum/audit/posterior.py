@@ -36,6 +36,7 @@ INLIERS = {
 MOST_ROWS = 200_000
 """Of batches, so many rows are kept to choose densities and to fit the chosen ones."""
 
+_LEAST_WITH_VARIANCE, _HEAVY = 2.5, 5.0
 _TELLS = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
 
 
@@ -137,6 +138,17 @@ class LabelMixture:
         return (nu if math.isfinite(nu) else None,) * len(self.status)
 
     @property
+    def has_heavy_tails(self) -> bool:
+        """Whether some samples are so much harder than others that a wrong label may pass for one of theirs."""
+        return self.choice.degrees_of_freedom <= _HEAVY
+
+    def prior(self, group: int) -> float:
+        """Return pi of a group: its share of right labels, as fitted."""
+        if self.status[group] in _TELLS:
+            return self.tails.groups[group].prior
+        return float(self.mixture.inlier_prior_[group])
+
+    @property
     def inliers(self) -> str:
         """The density of right labels, in words."""
         nu = self.choice.degrees_of_freedom
@@ -144,11 +156,13 @@ class LabelMixture:
 
     @property
     def covariances(self) -> tuple[Values, ...]:
-        """Scale (k, k) of each group's right labels: the covariance of a Gaussian, the scale matrix of a t."""
-        own = (group.scale.numpy() for group in self.tails.groups)
+        """Covariance (k, k) of each group's right labels; of a t with hardly any, that of 2.5 degrees of freedom."""
+        nu = max(self.choice.degrees_of_freedom, _LEAST_WITH_VARIANCE)
+        wider = nu / (nu - 2) if math.isfinite(nu) else 1.0
+        own = (wider * group.scale.numpy() for group in self.tails.groups)
         return tuple(
-            scale if status in _TELLS else np.asarray(given)
-            for scale, given, status in zip(own, self.mixture.covariances_, self.status, strict=True)
+            covariance if status in _TELLS else np.asarray(given)
+            for covariance, given, status in zip(own, self.mixture.covariances_, self.status, strict=True)
         )
 
     def responsibilities(self, residuals: Values) -> Values:

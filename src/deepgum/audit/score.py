@@ -16,7 +16,6 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.posterior import LabelMixture
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.survey import Survey
-from deepgum.audit.tails import heavy_tails
 from deepgum.audit.tally import Flag, Tally
 from deepgum.audit.targets import Targets
 from deepgum.audit.why import Sizes, with_reasons
@@ -168,6 +167,5 @@ def score_targets(
     labels = with_reasons(targets.scored(mixture, ids, given, predicted), targets, mixture, sizes)
     tally = Tally(targets)
     tally.add(labels)
-    tails = heavy_tails(residuals, targets.partition, mixture.status)
-    summary = tally.summary(mixture, tails, data, seed=seed, seconds=time.perf_counter() - started)
+    summary = tally.summary(mixture, data, seed=seed, seconds=time.perf_counter() - started)
     return Scored(labels, summary, tally.worst)

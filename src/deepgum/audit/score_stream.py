@@ -14,7 +14,6 @@ from deepgum.audit.posterior import LabelMixture
 from deepgum.audit.spool import Spool
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.table_rows import IdColumn
-from deepgum.audit.tails import heavy_tails
 from deepgum.audit.tally import Flag, Tally
 from deepgum.audit.targets import Targets
 from deepgum.audit.why import with_reasons
@@ -53,7 +52,6 @@ def score_stream(spool: Spool, ids: IdColumn, work: Work) -> tuple[AuditSummary,
     work.say("Fitting the mixture ...")
     residuals = spool.residuals(targets)
     mixture = LabelMixture.fit_batches(residuals, targets.partition, inliers=work.inliers, seed=work.seed)
-    tails = heavy_tails(residuals, targets.partition, mixture.status)
     unreadable = ImageSizes(Path(work.data.root), [])
 
     def parts() -> Iterator[ScoredLabels]:
@@ -71,5 +69,5 @@ def score_stream(spool: Spool, ids: IdColumn, work: Work) -> tuple[AuditSummary,
     else:
         deque(parts(), maxlen=0)
     unreadable.warn()
-    summary = tally.summary(mixture, tails, work.data, seed=work.seed, seconds=time.perf_counter() - started)
+    summary = tally.summary(mixture, work.data, seed=work.seed, seconds=time.perf_counter() - started)
     return summary, tally.worst

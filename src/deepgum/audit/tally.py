@@ -77,22 +77,18 @@ class Tally:
         """The flags of the least probable labels, the least probable first."""
         return tuple(flag for *_, flag in self._worst)
 
-    def summary(
-        self, mixture: LabelMixture, heavy_tails: tuple[bool, ...], data: DataSource, *, seed: int, seconds: float
-    ) -> AuditSummary:
+    def summary(self, mixture: LabelMixture, data: DataSource, *, seed: int, seconds: float) -> AuditSummary:
         """Return all that is known but the labels themselves.
 
         Parameters
         ----------
         mixture : LabelMixture
             That the labels were scored by.
-        heavy_tails : tuple of bool, one a group
-            See `deepgum.audit.tails`.
         data : DataSource
         seed : int
         seconds : float
         """
-        groups = tuple(self._group(place, mixture, heavy_tails[place]) for place in range(len(self._labels)))
+        groups = tuple(self._group(place, mixture) for place in range(len(self._labels)))
         return AuditSummary(
             data=data,
             samples=self._samples,
@@ -109,7 +105,7 @@ class Tally:
             version=__version__,
         )
 
-    def _group(self, place: int, mixture: LabelMixture, heavy_tails: bool) -> GroupSummary:
+    def _group(self, place: int, mixture: LabelMixture) -> GroupSummary:
         status, share, fitted = mixture.status[place], mixture.shares[place], mixture.mixture
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
         return GroupSummary(
@@ -125,12 +121,14 @@ class Tally:
                 flags=flags,
                 expected_false_flags=right,
                 share=share,
-                heavy_tails=heavy_tails,
+                heavy_tails=mixture.has_heavy_tails,
             ),
-            prior=float(fitted.inlier_prior_[place]),
-            covariance=tuple(map(tuple, np.asarray(fitted.covariances_[place]).tolist())),
+            prior=mixture.prior(place),
+            covariance=tuple(map(tuple, mixture.covariances[place].tolist())),
             log_uniform_density=float(fitted.log_uniform_density_[place]),
             degrees_of_freedom=mixture.degrees_of_freedom[place],
+            exponent=mixture.tails.groups[place].exponent,
+            radius=mixture.tails.groups[place].radius,
         )
 
 

@@ -51,7 +51,7 @@ def group_verdict(
         Of wrong labels, if that can be told.
     heavy_tails : bool
         Where the status is `NO_OUTLIERS`: whether there are large residuals after all, though not far enough out to be
-        told from hard samples; see `deepgum.audit.tails`.
+        told from hard samples.
 
     Examples
     --------

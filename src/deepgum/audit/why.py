@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.posterior import LabelMixture
-from deepgum.audit.reason import Reason
+from deepgum.audit.reasons import explain
 from deepgum.audit.targets import Targets
 
 __all__ = ["with_reasons"]
@@ -21,27 +20,38 @@ Sizes = Callable[[list[int]], Values]
 
 
 def with_reasons(
-    labels: ScoredLabels, targets: Targets, mixture: LabelMixture, sizes: Sizes | None = None
+    labels: ScoredLabels,
+    targets: Targets,
+    mixture: LabelMixture | None = None,
+    sizes: Sizes | None = None,
+    *,
+    conflicts: Sequence[Sequence[str]] = (),
 ) -> ScoredLabels:
-    """Return the labels with a kind of error and a sentence for each flag.
+    """Return the labels with a kind of error and a sentence for each flag; see `deepgum.audit.reasons`.
 
     Parameters
     ----------
     labels : ScoredLabels
-        Of `Targets.scored`.
     targets : Targets
-    mixture : LabelMixture
-        That they were scored by.
+    mixture : LabelMixture, optional
+        That they were scored by, where its residuals are in the unit of the labels: it says how far right and wrong
+        labels lie. Otherwise the labels themselves say it.
     sizes : callable, optional
         Where the samples are images: gives their sizes, and is asked for those of flagged samples only.
+    conflicts : sequence of sequences of str
+        Ids of samples of the same content under different labels.
     """
-    # The one place where the rules of `deepgum.audit.reasons` are to be called, with `targets.landmarks`,
-    # `targets.swap_pairs`, `targets.unit`, `sizes(rows)` of the flagged, and covariances and densities of `mixture`.
-    places = labels.worst_first()
-    unit = f" {targets.unit}" if targets.unit else ""
-    why = {
-        place: f"{labels.residual_norms[place]:.3g}{unit} from what is predicted, "
-        f"{labels.mahalanobis[place]:.3g} standard deviations of right labels."
-        for place in places
-    }
-    return replace(labels, kinds=dict.fromkeys(places, Reason.OFF), why=why)
+    if not labels.flags.any():
+        return labels
+    points = targets.landmarks
+    flagged = np.flatnonzero(labels.flags.any(axis=1)).tolist()
+    return explain(
+        labels,
+        landmarks=points,
+        covariances=None if mixture is None else mixture.covariances,
+        log_densities=None if mixture is None else np.asarray(mixture.mixture.log_uniform_density_).tolist(),
+        swap_pairs=targets.swap_pairs,
+        sizes=sizes(flagged) if sizes is not None and points else None,
+        conflicts=conflicts,
+        unit=targets.unit,
+    )

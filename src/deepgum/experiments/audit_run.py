@@ -222,7 +222,9 @@ def _labels(data: AuditData, found: CrossFit) -> ScoredLabels:
     )
     pictures = samples.pictures
     measured = None if pictures is None else ImageSizes(pictures.folder, pictures.names)
-    return with_reasons(labels, targets, found.mixture, measured, conflicts=data.conflicts)
+    # Networks see crops of all sizes: how far right labels lie in pixels, the labels say themselves.
+    mixture = None if data.source.landmarks else found.mixture
+    return with_reasons(labels, targets, mixture, measured, conflicts=data.conflicts)
 
 
 def _summary(
