@@ -1,0 +1,80 @@
+"""Numbers and data as they stand in a page."""
+
+from __future__ import annotations
+
+import json
+
+from markupsafe import Markup
+
+__all__ = ["count", "duration", "embedded_json", "number", "percent"]
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 1 for people, without a place to break the line at.
+
+    Examples
+    --------
+    >>> shown = [percent(share) for share in (0.1249, 0.0123, 0.00042, 0.0, 1e-7, None)]
+    >>> [words.replace("\N{NO-BREAK SPACE}", " ") for words in shown]
+    ['12.5 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown']
+    """
+    if share is None:
+        return "unknown"
+    value = 100 * share
+    if 0 < value < 0.01:
+        return "<\N{NO-BREAK SPACE}0.01\N{NO-BREAK SPACE}%"
+    digits = 0 if value in (0, 100) else 1 if value >= 0.1 else 2
+    return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def count(value: float) -> str:
+    """Return how many, with commas; a number that is expected and small keeps a digit behind the point.
+
+    Examples
+    --------
+    >>> count(12345), count(31.4159), count(3.14159), count(0.01), count(0.0)
+    ('12,345', '31', '3.1', '< 0.1', '0')
+    """
+    if isinstance(value, float) and 0 < value < 9.95:
+        return f"{value:.1f}" if value >= 0.05 else "< 0.1"
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    Examples
+    --------
+    >>> duration(42.4), duration(125), duration(7500)
+    ('42 s', '2 min 5 s', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def number(value: float) -> str:
+    """Return a number with three digits.
+
+    Examples
+    --------
+    >>> number(1.23456), number(1234.5)
+    ('1.23', '1,234')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def embedded_json(value: object) -> Markup:
+    r"""Return JSON that can stand in a script element, whatever its texts hold.
+
+    Examples
+    --------
+    >>> print(embedded_json(["</script>", "&", "é"]))
+    ["\u003c/script\u003e","\u0026","\u00e9"]
+    """
+    # With all that is not ASCII written as \u.... there are no line separators that end a script's line, either.
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
