@@ -31,7 +31,7 @@ __all__ = ["MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 Values = NDArray[np.float64]
 
 MOST_FITS = 15
-SETTLED = 0.01
+SETTLED = 0.02
 """Flags have settled when fewer than this share of them has changed in a round."""
 
 

@@ -6,6 +6,7 @@ import click
 
 from deepgum import __version__
 from deepgum.cli.apply import apply
+from deepgum.cli.audit import audit
 from deepgum.cli.common import Commands
 from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
@@ -30,11 +31,12 @@ def main() -> None:
     Begin here:
       deepgum demo                          two minutes, no data needed
       deepgum fit CONFIG --out runs/mine    your own table of images or features, and its labels
+      deepgum audit DATA --out runs/audit   wrong labels of a data set, by networks that are trained for it
       deepgum score TABLE                   wrong labels by the predictions of a model that you have
       deepgum compare --dataset digits --out runs/first
       deepgum reproduce figure2 --out paper
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, score, apply):
+for _command in (demo, fit, predict, evaluate, export, audit, score, apply, compare, plot, reproduce):
     main.add_command(_command)
