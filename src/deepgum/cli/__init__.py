@@ -11,6 +11,7 @@ from deepgum.cli.common import Commands
 from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
 from deepgum.cli.export import export
+from deepgum.cli.gain import gain
 from deepgum.cli.plot import plot
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.run import evaluate, fit, predict
@@ -38,5 +39,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, audit, score, apply, compare, plot, reproduce):
+for _command in (demo, fit, predict, evaluate, export, audit, score, apply, gain, compare, plot, reproduce):
     main.add_command(_command)

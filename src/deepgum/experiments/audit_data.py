@@ -58,6 +58,8 @@ class AuditData:
         Samples whose image cannot be shown to a network, and why.
     sequence : bool
         Whether neighbours are near copies.
+    has_test_part : bool
+        Whether the data set itself says which samples are for testing.
     wrong : bool array (n, g) or None
         Which groups of labels were made wrong on purpose.
     """
@@ -72,6 +74,7 @@ class AuditData:
     conflicts: tuple[tuple[str, ...], ...]
     left_out: Mapping[str, str]
     sequence: bool
+    has_test_part: bool = False
     wrong: NDArray[np.bool_] | None = None
 
 
@@ -136,6 +139,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         conflicts=conflicts(copies, given, data.ids, targets.periods),
         left_out=left_out,
         sequence=is_sequence(run.data.name, pool),
+        has_test_part="test" in (whole.parts or ()),
         wrong=wrong,
     )
 

@@ -36,13 +36,13 @@ from deepgum.experiments.request import Subset
 from deepgum.models import build_model
 from deepgum.training import METHODS, check_device
 
-__all__ = ["CONFIG", "config_of", "run_audit"]
+__all__ = ["CONFIG", "recorded", "run_audit"]
 
 CONFIG = "audit.toml"
 FITS = "fits"
 
 
-def config_of(folder: AuditFolder) -> AuditConfig:
+def recorded(folder: AuditFolder) -> AuditConfig:
     """Return what an audit was, from its folder.
 
     Raises
