@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deepgum.audit import audit_labels as audit_labels
     from deepgum.audit import score_labels as score_labels
     from deepgum.data import ArrayBatches as ArrayBatches
     from deepgum.data import Corruption as Corruption
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "deepgum.audit": ("score_labels",),
+    "deepgum.audit": ("audit_labels", "score_labels"),
     "deepgum.data": (
         "ArrayBatches",
         "Corruption",

@@ -17,8 +17,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.audit.local_noise import LocalNoise, jackknife
 from deepgum.audit.posterior import LabelMixture
 from deepgum.audit.summary import Round
+from deepgum.audit.teaching import Teaching, weights_without_verdict
 from deepgum.checks import check_count
 from deepgum.data.folds import folds
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -36,15 +38,22 @@ SETTLED = 0.02
 
 
 class Learner(Protocol):
-    """Fits something to some samples, and predicts others."""
+    """Fits something to some samples, and predicts all.
 
-    def predict(
-        self, train: NDArray[np.int64], held_out: NDArray[np.int64], responsibilities: Values | None, seed: int
-    ) -> Values:
-        """Return predictions (m, d) for the samples `held_out`, having learned from the samples `train`.
+    Attributes
+    ----------
+    is_robust : bool
+        Whether it learns well from labels some of which are wrong, untold. Of one that does not, the first round only
+        says what the others are told, and is no part of the mean.
+    """
 
-        `responsibilities` (n, g) are how probably right each label is; None where nothing is known yet, and NaN where
-        a group has no label.
+    @property
+    def is_robust(self) -> bool: ...  # noqa: D102
+
+    def predict(self, train: NDArray[np.int64], told: Teaching | None, seed: int) -> Values:
+        """Return predictions (n, d) for all samples, having learned from the samples `train`.
+
+        `told` is how probably right each label is; None where nothing is known yet.
         """
 
 
@@ -58,6 +67,8 @@ class CrossFit:
         Means over the rounds of out-of-fold predictions.
     spread : array (n, g)
         Root mean square distance of the rounds' predictions from their mean, as of a sample; NaN with one round.
+    scale : array (n, d)
+        What residuals are divided by before they are scored: 1 where noise is the same everywhere.
     mixture : LabelMixture
         Of the residuals.
     history : tuple of Round
@@ -65,6 +76,7 @@ class CrossFit:
 
     predictions: Values
     spread: Values
+    scale: Values
     mixture: LabelMixture
     history: tuple[Round, ...]
 
@@ -79,6 +91,7 @@ def cross_fit(
     n_folds: int = 5,
     most_rounds: int = 3,
     periods: Sequence[float] | None = None,
+    noise: LocalNoise | None = None,
     inliers: str = "auto",
     seed: int = 0,
     on_round: Callable[[Round], None] | None = None,
@@ -100,6 +113,8 @@ def cross_fit(
         Their product is the most fits, and at most 15.
     periods : sequence of float, length d, optional
         After how much a label comes round again; 0 where it never does.
+    noise : LocalNoise, optional
+        How noise differs from sample to sample; by default it does not.
     inliers : as of `LabelMixture.fit`
     seed : int
         Of the folds and of the learners.
@@ -127,31 +142,50 @@ def cross_fit(
     if empty:
         raise InvalidDataError(f"Every target should have a label. Found none in the columns {empty}.")
     names = None if sequence else list(together or map(str, range(n)))
-    made: list[Values] = []
+    held_out: list[Values] = []
+    models: list[Values] = []
     history: list[Round] = []
     flags = np.zeros((n, len(places)), dtype=bool)
-    responsibilities: Values | None = None
+    told: Teaching | None = None
     for number in range(most_rounds):
         begun = time.perf_counter()
-        predictions = np.full_like(targets, np.nan)
-        for fold, held_out in enumerate(folds(n, n_folds, groups=names, seed=seed + number)):
-            test = held_out.numpy()
-            train = np.setdiff1d(np.arange(n), test)
-            predictions[test] = learner.predict(train, test, responsibilities, (seed * 100 + number) * 100 + fold)
-        made.append(predictions)
-        mean = _mean(made, periods)
-        residuals = wrapped(targets - mean, periods)
-        mixture = LabelMixture.fit(residuals, groups, inliers=inliers, seed=seed)
-        responsibilities = mixture.responsibilities(residuals)
-        before, flags = flags, responsibilities < 0.5
+        if number == 1 and not learner.is_robust:
+            held_out, models = [], []
+        own = np.full_like(targets, np.nan)
+        for fold, test in enumerate(folds(n, n_folds, groups=names, seed=seed + number)):
+            train = np.setdiff1d(np.arange(n), test.numpy())
+            models.append(learner.predict(train, told, (seed * 100 + number) * 100 + fold))
+            own[test.numpy()] = models[-1][test.numpy()]
+        held_out.append(own)
+        mean = _mean(held_out, periods)
+        residuals, scale = wrapped(targets - mean, periods), np.ones_like(targets)
+        weights = weights_without_verdict(residuals, places)
+        if noise is not None:
+            unknown = jackknife([mean + wrapped(each - mean, periods) for each in models], n_folds)
+            for _ in range(2):
+                scale = noise.scale(residuals, _by_column(weights, places), mean, unknown)
+                weights = weights_without_verdict(residuals / scale, places)
+        mixture = LabelMixture.fit(residuals / scale, groups, inliers=inliers, intervals=False, seed=seed)
+        told = Teaching(mixture.responsibilities(residuals / scale), weights)
+        before, flags = flags, told.responsibilities < 0.5
         changed = int((flags != before).sum())
         share = None if mixture.share is None else mixture.share.estimate
         history.append(Round(number, n_folds, int(flags.sum()), changed, share, time.perf_counter() - begun))
         if on_round is not None:
             on_round(history[-1])
-        if number and changed <= SETTLED * max(int(flags.sum()), 1):
+        settled = changed <= SETTLED * max(int(flags.sum()), 1)
+        if settled and number >= (1 if learner.is_robust else 2):
             break
-    return CrossFit(mean, _spread(made, mean, periods, places), mixture, tuple(history))
+    mixture = LabelMixture.fit(residuals / scale, groups, inliers=inliers, seed=seed)
+    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
+
+
+def _by_column(values: Values, places: Sequence[Sequence[int]]) -> Values:
+    """Return what is known of groups (n, g) for each of their columns (n, d), 0 where they have no label."""
+    columns = np.empty((len(values), sum(map(len, places))))
+    for place, group in enumerate(places):
+        columns[:, list(group)] = np.nan_to_num(values[:, [place]])
+    return columns
 
 
 def _mean(made: Sequence[Values], periods: Sequence[float] | None) -> Values:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from deepgum.audit.teaching import Teaching
 from deepgum.data.regression import RegressionData
 from deepgum.data.splits import split_validation
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -52,11 +53,13 @@ class NetworkLearner:
     together: tuple[str, ...] | None = None
     on_event: Callable[[Event], None] | None = None
 
-    def predict(self, train: Rows, held_out: Rows, responsibilities: Values | None, seed: int) -> Values:
-        """Return the predictions (m, d) of a network for the samples `held_out`; see `Learner`."""
+    is_robust: ClassVar[bool] = True
+
+    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+        """Return the predictions (n, d) of a network for all samples; see `Learner`."""
         data = self.data
-        if responsibilities is not None:
-            data = data.with_targets(_without_flagged(data.targets, responsibilities, self.options.groups))
+        if told is not None:
+            data = data.with_targets(_without_flagged(data.targets, told.responsibilities, self.options.groups))
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
             raise InvalidDataError("Some samples should have labels that are right. All of a fold's are flagged.")
@@ -65,8 +68,7 @@ class NetworkLearner:
         parts = data.subset(rows[kept.numpy()]), data.subset(rows[validation.numpy()])
         model = self.build(parts[0], seed)
         result = fit_deepgum(model, *parts, options=self.options, sgd=self.sgd, seed=seed, on_event=self.on_event)
-        asked = torch.from_numpy(held_out)
-        predicted = predict(result.model, self.data, device=self.sgd.device, precision=self.sgd.precision, index=asked)
+        predicted = predict(result.model, self.data, device=self.sgd.device, precision=self.sgd.precision)
         return predicted.numpy().astype(np.float64)
 
 
@@ -96,16 +98,19 @@ class EstimatorLearner:
     features: NDArray[Any]
     targets: Values
 
-    def predict(self, train: Rows, held_out: Rows, responsibilities: Values | None, seed: int) -> Values:
-        """Return the predictions (m, d) of a clone for the samples `held_out`; see `Learner`."""
+    is_robust: ClassVar[bool] = False
+
+    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+        """Return the predictions (n, d) of a clone for all samples; see `Learner`."""
         # Imported late: scikit-learn takes a second.
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
 
         rows = train[~np.isnan(self.targets[train]).any(axis=1)]
-        weights = None if responsibilities is None else np.nanmin(responsibilities[rows], axis=1)
-        if weights is not None:
-            rows, weights = rows[weights > 0.5], weights[weights > 0.5]
+        weights = None if told is None else told.weights[rows].min(axis=1)
+        weighted = has_fit_parameter(self.estimator, "sample_weight")
+        if weights is not None and not weighted:
+            rows, weights = rows[weights > 0.5], None
         if len(rows) < 2:
             raise InvalidDataError(f"A fold should leave at least 2 rows that are right. Found {len(rows)}.")
         estimator = clone(self.estimator)
@@ -113,11 +118,12 @@ class EstimatorLearner:
             estimator.set_params(random_state=seed % (2**31))
         labels = self.targets[rows]
         labels = labels[:, 0] if labels.shape[1] == 1 else labels
-        weighted = weights is not None and has_fit_parameter(estimator, "sample_weight")
         try:
-            estimator.fit(self.features[rows], labels, **({"sample_weight": weights} if weighted else {}))
-            predicted = np.asarray(estimator.predict(self.features[held_out]), dtype=np.float64)
+            # All count the same at first: some estimators do otherwise with weights than without.
+            weights = np.ones(len(rows)) if weights is None and weighted else weights
+            estimator.fit(self.features[rows], labels, **({} if weights is None else {"sample_weight": weights}))
+            predicted = np.asarray(estimator.predict(self.features), dtype=np.float64)
         except (TypeError, ValueError) as error:
             expected = "a regressor that takes these features and labels"
             raise InvalidParameterError("regressor", expected, self.estimator, f"It says: {error}") from error
-        return predicted.reshape(len(held_out), self.targets.shape[1])
+        return predicted.reshape(self.targets.shape)

@@ -77,7 +77,15 @@ class LabelMixture:
     share: Share | None
 
     @classmethod
-    def fit(cls, residuals: Values, groups: Groups = "sample", *, inliers: str = "auto", seed: int = 0) -> LabelMixture:
+    def fit(
+        cls,
+        residuals: Values,
+        groups: Groups = "sample",
+        *,
+        inliers: str = "auto",
+        intervals: bool = True,
+        seed: int = 0,
+    ) -> LabelMixture:
         """Fit to residuals (n, d) in memory; NaN marks a missing label.
 
         Parameters
@@ -86,6 +94,8 @@ class LabelMixture:
         groups : as of `GaussianUniformMixture`
         inliers : {"auto", "gaussian", "student-t"}
             The density of right labels; by default the one of the highest held-out likelihood.
+        intervals : bool
+            Whether shares get their intervals; a bootstrap makes them, and takes most of the time.
         seed : int
             Of folds and of the bootstrap.
 
@@ -99,7 +109,7 @@ class LabelMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IdentifiabilityWarning)  # the verdict says it
             mixture.fit(residuals)
-        return cls._of(mixture, residuals, inliers, check_count("seed", seed, least=0))
+        return cls._of(mixture, residuals, inliers, check_count("seed", seed, least=0), intervals=intervals)
 
     @classmethod
     def fit_batches(
@@ -117,7 +127,9 @@ class LabelMixture:
         return cls._of(mixture, _spread_over(batches), inliers, check_count("seed", seed, least=0))
 
     @classmethod
-    def _of(cls, mixture: GaussianUniformMixture, residuals: Values, inliers: str, seed: int) -> LabelMixture:
+    def _of(
+        cls, mixture: GaussianUniformMixture, residuals: Values, inliers: str, seed: int, *, intervals: bool = True
+    ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
         choice = choose(values, mixture, INLIERS[inliers], seed)
         tells = [status in _TELLS for status in mixture.status_]
@@ -128,7 +140,7 @@ class LabelMixture:
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if told else given
             for kind, told, given in zip(steps, tells, mixture.status_, strict=True)
         )
-        shares, share = shares_of(values, tails, steps, tells, choice.plausible, seed)
+        shares, share = shares_of(values, tails, steps, tells, choice.plausible, seed, replicates=100 * intervals)
         return cls(mixture, tails, choice, status, shares, share)
 
     @property

@@ -15,7 +15,6 @@ from deepgum.mixture.tails import Tails
 
 __all__ = ["shares_of"]
 
-REPLICATES = 100
 LEVEL = 0.95
 MOST_VALUES = 100_000
 
@@ -27,6 +26,8 @@ def shares_of(
     tells: Sequence[bool],
     plausible: Mapping[float, float],
     seed: int,
+    *,
+    replicates: int = 100,
 ) -> tuple[tuple[Share | None, ...], Share | None]:
     """Return the share of wrong labels of each group, and of all.
 
@@ -47,6 +48,8 @@ def shares_of(
     plausible : mapping of float to float
         How probable each number of degrees of freedom is.
     seed : int
+    replicates : int
+        Of the bootstrap; without any, intervals are of no width.
 
     Examples
     --------
@@ -65,9 +68,9 @@ def shares_of(
     most = max(1, MOST_VALUES // len(kinds))
     sample = residuals[torch.randperm(len(residuals), generator=generator)[:most]]
     mixed = [place for place, kind in enumerate(kinds) if kind != "none" and tells[place]]
-    drawn = np.zeros((REPLICATES, len(kinds)))
+    drawn = np.zeros((max(replicates, 1), len(kinds)))
     numbers, weights = list(plausible), torch.tensor(list(plausible.values()), dtype=torch.float64)
-    if mixed:
+    if mixed and replicates:
         partition = [tails.partition[place] for place in mixed]
         for replicate in drawn:
             nu = numbers[int(torch.multinomial(weights, 1, generator=generator))]

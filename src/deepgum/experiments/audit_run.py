@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from deepgum.audit.assemble import scored_labels
 from deepgum.audit.calibration import Calibration
-from deepgum.audit.contradiction import contradicted
 from deepgum.audit.crossfit import CrossFit, Learner, cross_fit
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.image_sizes import ImageSizes
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.learners import NetworkLearner
+from deepgum.audit.local_noise import LocalNoise
 from deepgum.audit.summary import AuditSummary, Round
 from deepgum.audit.survey import Survey
 from deepgum.audit.tally import Tally
-from deepgum.audit.why import with_reasons
+from deepgum.audit.teaching import Teaching
 from deepgum.data.disk import write_atomically
 from deepgum.data.lock import alone_in
 from deepgum.data.pictures import Pictures
@@ -124,6 +125,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         n_folds=config.audit.folds,
         most_rounds=config.audit.rounds,
         periods=data.targets.periods,
+        noise=LocalNoise(np.asarray(data.pool.data.inputs)) if data.pool.data.inputs.ndim == 2 else None,
         inliers=config.audit.inliers,
         seed=config.run.seed,
         on_round=observer.round_finished,
@@ -131,7 +133,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     labels = _labels(data, found)
     summary = _summary(config, data, found, labels, time.perf_counter() - begun)
     if data.wrong is not None:
-        observed = data.targets.residuals(data.pool.data.targets.numpy().astype(np.float64), found.predictions)
+        observed = _scaled_residuals(data, found)
         before = np.where(np.isnan(labels.responsibilities), np.nan, found.mixture.mixture.responsibilities(observed))
         Calibration.of(labels.responsibilities, before, data.wrong).write(folder.calibration_file)
     folder.write(summary, labels, _pictures(data, labels, folder))
@@ -170,19 +172,17 @@ class _Kept:
     folder: Path
     observer: Observer
 
-    def predict(
-        self,
-        train: NDArray[np.int64],
-        held_out: NDArray[np.int64],
-        responsibilities: NDArray[np.float64] | None,
-        seed: int,
-    ) -> NDArray[np.float64]:
+    @property
+    def is_robust(self) -> bool:
+        return self.learner.is_robust
+
+    def predict(self, train: NDArray[np.int64], told: Teaching | None, seed: int) -> NDArray[np.float64]:
         self.observer.fit_started(seed)
-        told = b"" if responsibilities is None else responsibilities.tobytes()
-        key = hashlib.sha256(train.tobytes() + held_out.tobytes() + told).hexdigest()[:16]
+        known = b"" if told is None else told.responsibilities.tobytes() + told.weights.tobytes()
+        key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
-            predictions = self.learner.predict(train, held_out, responsibilities, seed)
+            predictions = self.learner.predict(train, told, seed)
             self.folder.mkdir(exist_ok=True)
             with write_atomically(file) as temporary, open(temporary, "wb") as opened:
                 np.save(opened, predictions, allow_pickle=False)
@@ -192,39 +192,25 @@ class _Kept:
 
 def _labels(data: AuditData, found: CrossFit) -> ScoredLabels:
     """Return what is known of all labels, in their own unit, with reasons for the flagged."""
-    targets, samples = data.targets, data.pool.data
-    residuals = targets.residuals(samples.targets.numpy().astype(np.float64), found.predictions)
-    responsibilities = found.mixture.responsibilities(residuals)
-    responsibilities = contradicted(responsibilities, data.given, targets.partition, data.copies)
-    groups = [list(group) for group in targets.partition]
-    sizes = np.stack([data.scale[:, group[0]] for group in groups], axis=1)
-    deviations = np.empty(len(targets.names))
-    for group, covariance in zip(groups, found.mixture.covariances, strict=True):
-        deviations[group] = np.sqrt(np.diagonal(covariance))
-    flagged = np.zeros(data.given.shape, dtype=bool)
-    for place, group in enumerate(groups):
-        flagged[:, group] = responsibilities[:, [place]] < 0.5
-    flagged &= ~np.isnan(data.given)
-    predicted = data.offset + data.scale * found.predictions
-    labels = ScoredLabels(
-        ids=samples.ids,
-        target_names=targets.names,
-        group_names=targets.group_names,
-        partition=targets.partition,
-        given=data.given,
-        predicted=predicted,
-        responsibilities=responsibilities,
-        mahalanobis=found.mixture.mahalanobis(residuals),
-        suggested=np.where(flagged, predicted, np.nan),
-        uncertainty=np.where(flagged, data.scale * deviations, np.nan),
-        spread=None if np.isnan(found.spread).all() else found.spread * sizes,
-        periods=targets.periods,
-    )
+    samples = data.pool.data
     pictures = samples.pictures
-    measured = None if pictures is None else ImageSizes(pictures.folder, pictures.names)
-    # Networks see crops of all sizes: how far right labels lie in pixels, the labels say themselves.
-    mixture = None if data.source.landmarks else found.mixture
-    return with_reasons(labels, targets, mixture, measured, conflicts=data.conflicts)
+    return scored_labels(
+        data.targets,
+        samples.ids,
+        data.given,
+        samples.targets.numpy().astype(np.float64),
+        found,
+        offset=data.offset,
+        scale=data.scale,
+        copies=data.copies,
+        conflicts=data.conflicts,
+        sizes=None if pictures is None else ImageSizes(pictures.folder, pictures.names),
+    )
+
+
+def _scaled_residuals(data: AuditData, found: CrossFit) -> NDArray[np.float64]:
+    labels = data.pool.data.targets.numpy().astype(np.float64)
+    return data.targets.residuals(labels, found.predictions) / found.scale
 
 
 def _summary(
@@ -234,7 +220,7 @@ def _summary(
     tally.add(labels)
     summary = tally.summary(found.mixture, data.source, seed=config.run.seed, seconds=seconds)
     # Covariances are of what was trained on; people are told them in the unit of the labels, at the usual size.
-    size = float(np.median(data.scale))
+    size = float(np.median(data.scale) * np.median(found.scale))
     groups = tuple(
         replace(
             group,
