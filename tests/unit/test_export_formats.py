@@ -31,6 +31,7 @@ def audit(folder, *, landmarks=True, pictures=True, targets=("left <eye>_x", "le
         Image.new("RGB", SIZE).save(folder / "img" / name)
     given = np.arange(4.0 * n).reshape(n, 4) + 0.5
     given[0, 0] = 90.0  # to the right of the image
+    given[3, 0] = np.nan  # half of a landmark
     given[-1] = np.nan
     responsibilities = np.full((n, 2), 0.9)
     responsibilities[0] = 0.1, 0.2
@@ -194,6 +195,7 @@ def test_coco_gets_all_samples_as_they_were_decided(tmp_path):
     points = [annotation["keypoints"] for annotation in made["annotations"]]
     assert points[0] == [20, 10, 2, 2.5, 3.5, 2]
     assert points[1] == [4.5, 5.5, 2, 0, 0, 0]
+    assert points[3] == [0, 0, 0, 14.5, 15.5, 2]
     assert points[-1] == [0] * 6
     assert made["annotations"][0]["bbox"] == [0, 5, 50, 35]  # the part of the network's square that is in the image
     assert made["annotations"][1]["bbox"] == [0, 0, *SIZE]
@@ -221,7 +223,8 @@ def test_fiftyone_gets_keypoints_in_parts_of_the_image(tmp_path):
             (keypoint,) = sample[field]["keypoints"]
             assert keypoint["_cls"] == "Keypoint"
             assert np.shape(keypoint["points"]) == (2, 2)
-    first, second, *_, last = made["samples"]
+    first, second, _, half, _, last = made["samples"]
+    assert np.isnan(half["given"]["keypoints"][0]["points"][0]).all()
     assert first["labels"]["keypoints"][0]["points"] == [[20 / 80, 10 / 40], [2.5 / 80, 3.5 / 40]]
     assert first["given"]["keypoints"][0]["confidence"] == [0.1, 0.2]
     assert first["decisions"] == ["left <eye>: fix (clicked)"]
