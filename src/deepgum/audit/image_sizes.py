@@ -60,8 +60,8 @@ class ImageSizes:
         """Say what could not be known, if there is anything."""
         if self.unreadable:
             warnings.warn(
-                f"The sizes of {len(self.unreadable)} images of flagged samples cannot be read: "
-                f"{listing(self.unreadable)}. Whether labels lie outside of them is not known.",
+                f"{len(self.unreadable)} image sizes of flagged samples cannot be read: {listing(self.unreadable)}. "
+                "Whether labels lie outside of these images is not known.",
                 DeepGUMWarning,
                 stacklevel=2,
             )

@@ -185,10 +185,10 @@ class IdColumn:
                 assert rows.names is not None
                 row = repeated[0] - first
                 others = f" The same goes for {len(repeated) - 1:,} more." if len(repeated) > 1 else ""
+                hint = "Name another column with --id, or leave this one out."
                 raise InvalidDataError(
                     f"'{self._layout.path}', {rows.places[row]}, column {self._layout.id!r}: a cell should be a name "
-                    f"that no other row has. Found {rows.names[row]!r}.{others} "
-                    "Name another column with --id, or leave it out."
+                    f"that no other row has. Found {rows.names[row]!r}.{others} {hint}"
                 )
             first += len(rows)
 
