@@ -76,14 +76,14 @@ def test_random_labels_hardly_ever_fit_a_conversion(scored):
 
 def test_few_random_labels_hardly_ever_fit_a_conversion(scored):
     named = flags = 0
-    for seed in range(100):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         truth = rng.uniform(1, 90, (300, 1))
         given = truth + rng.normal(0, 2, truth.shape)
         given[:12] = rng.uniform(1, 90, (12, 1))
         case = Case.of(scored(given, truth, sigma=2.0), landmarks=False)
         named, flags = named + len(found(case)), flags + int(case.flags.sum())
-    assert flags > 900
+    assert flags > 500
     assert named < 0.02 * flags
 
 

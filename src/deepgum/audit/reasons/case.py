@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.density import WrongLabels, normal
 from deepgum.audit.reasons.inliers import checked_covariances, label_covariance, label_step, label_uniform
+from deepgum.audit.reasons.population import Population
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.residuals import wrapped
 
@@ -183,47 +184,44 @@ class Case:
         return normal(residuals, self.covariances[group], own if extra is None else own + extra).log_density
 
     @cached_property
-    def centre(self) -> Values:
-        """Mean (d,) of what is predicted: of the labels of the set."""
-        predicted = self.labels.predicted
-        centre = np.asarray(predicted.mean(axis=0))
-        for column, period in enumerate(self.labels.periods or ()):
-            if period > 0:
-                turn = 2 * np.pi / period
-                centre[column] = np.angle(np.exp(1j * turn * predicted[:, column]).mean()) / turn
-        return centre
+    def population(self) -> Population:
+        """The right labels of the set, whatever the sample is."""
+        labels = self.labels
+        covariance = np.zeros((len(labels.target_names),) * 2)
+        for columns, of_group in zip(labels.partition, self.covariances, strict=True):
+            covariance[np.ix_(columns, columns)] = of_group
+        steps = self.grids[0]
+        rounded = (self.steps > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
+        widths = np.where(rounded, steps, np.sqrt(covariance.diagonal()))
+        return Population.of(self.unflagged, labels.predicted, covariance, widths, labels.periods)
 
     @cached_property
-    def population(self) -> Values:
-        """Covariance (d, d) of the labels of the set: of what is predicted, and of right labels about it."""
-        deviations = self.wrapped(self.labels.predicted - self.centre)
-        covariance = np.asarray(deviations.T @ deviations / len(self.labels))
-        for columns, of_group in zip(self.labels.partition, self.covariances, strict=True):
-            covariance[np.ix_(columns, columns)] += of_group
-        return covariance
+    def log_any(self) -> Values:
+        """Log density (n, g) of each label among all labels of the set, a part of a group by itself."""
+        partition = self.labels.partition
+        parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
+        return np.stack([self.population.log_density_apart(self.labels.given, each) for each in parts], axis=1)
 
     @cached_property
-    def deviations(self) -> Values:
-        """Labels less `centre`, (n, d)."""
-        return self.wrapped(self.labels.given - self.centre)
+    def unflagged(self) -> Values:
+        """The labels (n, d); NaN for those that are flagged."""
+        given = self.labels.given.copy()
+        for group, columns in enumerate(map(list, self.labels.partition)):
+            given[:, columns] = np.where(self.flags[:, [group]], np.nan, given[:, columns])
+        return given
 
     @cached_property
     def wrong_labels(self) -> tuple[WrongLabels, ...]:
         """The density of labels that are wrong in no particular way, one a group, fitted to the flagged."""
         densities = []
-        for group, columns in enumerate(map(list, self.labels.partition)):
+        for group, columns in enumerate(self.labels.partition):
             flagged = self.flags[:, group]
-            residuals, deviations = self.labels.residuals[flagged][:, columns], self.deviations[flagged][:, columns]
+            residuals = self.labels.residuals[flagged][:, columns]
             distances = normal(residuals, self.covariances[group]).distance
-            density = WrongLabels(
-                self.covariances[group],
-                self.log_densities[group],
-                float(distances.max()) if len(distances) else 1.0,
-                self.population[np.ix_(columns, columns)],
-                self.parts(group),
-            )
+            farthest = float(distances.max()) if len(distances) else 1.0
+            density = WrongLabels(self.covariances[group], self.log_densities[group], farthest, self.parts(group))
             shares = np.ones(len(residuals)) if self.explained is None else 1 - self.explained[flagged, group]
-            densities.append(density.fitted(residuals, deviations, shares))
+            densities.append(density.fitted(residuals, self.log_any[flagged, group], shares))
         return tuple(densities)
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
@@ -239,7 +237,7 @@ class Case:
         rows = np.flatnonzero(self.flags.any(axis=1))
         for group, columns in enumerate(self.labels.partition):
             density[rows, group] = self.wrong_labels[group].log_density(
-                self.labels.residuals[rows][:, columns], self.deviations[rows][:, columns]
+                self.labels.residuals[rows][:, columns], self.log_any[rows, group]
             )
         return density
 
@@ -260,17 +258,18 @@ class Case:
         return density
 
     @cached_property
+    def grids(self) -> tuple[Values, Values]:
+        """Step and start (d,) of the grid to which the labels of each column are rounded; see `label_step`."""
+        steps, starts = np.array([label_step(column) for column in self.unflagged.T]).T
+        return steps, starts
+
+    @cached_property
     def steps(self) -> Values:
-        """Step (n, d) of the grid to which each label is rounded; 0 for a label that lies on no grid."""
-        steps = np.zeros_like(self.labels.given)
-        for group, columns in enumerate(self.labels.partition):
-            for column in columns:
-                values = self.labels.given[:, column]
-                step, start = label_step(values[~self.flags[:, group]])
-                if step > 0:
-                    places = (values - start) / step
-                    steps[:, column] = np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
-        return steps
+        """Step (n, d) of the grid on which each label lies; 0 for a label that lies on none."""
+        step, start = self.grids
+        with np.errstate(divide="ignore", invalid="ignore"):
+            places = (self.labels.given - start) / step
+            return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
         """Return residuals (..., d), or (..., k) of some columns, the short way round."""

@@ -147,15 +147,14 @@ class Posterior:
         """Tell the best of the entries; how uncertain its suggestion is depends on all, and on whether none is true."""
         row, group = at
         case, columns = self.case, list(self.case.labels.partition[group])
-        chosen = self._explanation(best)
-        suggested = chosen.suggested[self.place[best], columns]
+        chosen, place = self._explanation(best), int(self.place[best])
+        suggested, _ = chosen.suggest(place, group)
         variance = np.zeros(len(columns))
         for entry in entries:
-            each, place = self._explanation(entry), self.place[entry]
-            away = case.wrapped(each.suggested[place, columns] - suggested, columns)
-            variance += self.probability[entry] * (np.square(away) + each.variance[place, columns])
+            other, own = self._explanation(entry).suggest(int(self.place[entry]), group)
+            away = case.wrapped(other - suggested, columns)
+            variance += self.probability[entry] * (np.square(away) + own)
         none = max(1 - float(self.probability[entries].sum()), _TINY)
         away = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
         variance += none * (np.square(away) + np.square(case.deviation[row, columns]))
-        why = chosen.why(int(self.place[best]), group)
-        return Finding(chosen.reason, why, suggested, np.sqrt(variance), log_odds)
+        return Finding(chosen.reason, chosen.why(place, group), suggested, np.sqrt(variance), log_odds)

@@ -99,8 +99,6 @@ class WrongLabels:
         Log density of the mixture's uniform, over all k coordinates.
     farthest : float
         The largest distance of a flagged label, in standard deviations.
-    population : array (k, k)
-        Covariance of the labels of the set.
     parts : sequence of lists of int
         Coordinates, by their place in the group, that are a landmark or a value of their own.
     log_weights : array (3,) or (4,), optional
@@ -110,7 +108,6 @@ class WrongLabels:
     covariance: Values
     log_uniform: float
     farthest: float
-    population: Values
     parts: Sequence[list[int]]
     log_weights: Values | None = None
 
@@ -124,38 +121,32 @@ class WrongLabels:
         """Return the log density (m,) of the uniform alone, over what is observed of residuals (m, k)."""
         return np.asarray(-(~np.isnan(residuals) * self.log_width).sum(axis=1))
 
-    def fitted(self, residuals: Values, deviations: Values, shares: Values) -> WrongLabels:
-        """Return the mixture with the weights that suit flagged labels (m, k), each counted by its share (m,).
+    def fitted(self, residuals: Values, log_any: Values, shares: Values) -> WrongLabels:
+        """Return the mixture with the weights that suit flagged residuals (m, k), each counted by its share (m,).
 
         Found by EM; one label of each kind is taken to have been seen before.
         """
-        kinds = self._kinds(residuals, deviations)
+        kinds = self._kinds(residuals, log_any)
         weights = np.full(len(kinds), -math.log(len(kinds)))
         for _ in range(_ITERATIONS):
             joint = kinds + weights[:, None]
             counts = 1 + np.exp(joint - logsumexp(joint, axis=0)) @ shares
             weights = np.log(counts / counts.sum())
-        return WrongLabels(self.covariance, self.log_uniform, self.farthest, self.population, self.parts, weights)
+        return WrongLabels(self.covariance, self.log_uniform, self.farthest, self.parts, weights)
 
-    def log_density(self, residuals: Values, deviations: Values) -> Values:
-        """Return the log density (m,) of what is observed of labels, given as both residuals and deviations.
+    def log_density(self, residuals: Values, log_any: Values) -> Values:
+        """Return the log density (m,) of what is observed of residuals (m, k).
 
-        Parameters
-        ----------
-        residuals : array (m, k)
-            Label less prediction.
-        deviations : array (m, k)
-            Label less the mean of all labels.
+        The log density (m,) of the labels among all labels of the set is `log_any`.
         """
-        kinds = self._kinds(residuals, deviations)
+        kinds = self._kinds(residuals, log_any)
         weights = np.full(len(kinds), -math.log(len(kinds))) if self.log_weights is None else self.log_weights
         return np.asarray(logsumexp(kinds + weights[:, None], axis=0))
 
-    def _kinds(self, residuals: Values, deviations: Values) -> Values:
+    def _kinds(self, residuals: Values, log_any: Values) -> Values:
         """Log densities of each kind, (3, m) or (4, m)."""
         every = list(range(residuals.shape[1]))
-        likely = [normal(deviations[:, part], self.population[np.ix_(part, part)]).log_density for part in self.parts]
-        kinds = [*self._anywhere_and_shifted(residuals, every), np.sum(likely, axis=0)]
+        kinds = [*self._anywhere_and_shifted(residuals, every), log_any]
         if len(self.parts) > 1:
             kinds.append(self._in_part(residuals))
         return np.stack(kinds)

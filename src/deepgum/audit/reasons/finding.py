@@ -54,10 +54,9 @@ class Explanation:
         The groups that it accounts for.
     log_likelihood : array (m,)
         Log density of the covered labels if it is true.
-    suggested : array (m, d)
-        What the labels should be if it is true; read where covered.
-    variance : array (m, d)
-        Of right labels about the suggestion, if it is true.
+    suggest : callable
+        Gives, for a place in `rows` and a group of k coordinates, what the label should be if it is true, (k,), and the
+        variance of a right label about that, (k,).
     why : callable
         Gives the sentence for a place in `rows` and a group.
     """
@@ -68,6 +67,5 @@ class Explanation:
     rows: NDArray[np.intp]
     covers: NDArray[np.bool_]
     log_likelihood: Values
-    suggested: Values
-    variance: Values
+    suggest: Callable[[int, int], tuple[Values, Values]]
     why: Callable[[int, int], str]

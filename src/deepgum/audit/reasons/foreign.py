@@ -39,7 +39,7 @@ def foreign(case: Case) -> list[Explanation]:
     if not len(rows):
         return []
     nearest, of_nearest = _of_another(case, rows)
-    of_any = normal(case.deviations[rows], case.population).log_density
+    of_any = case.population.log_density(labels.given[rows])
     anyhow = np.where(labelled[rows], case.log_wrong[rows], 0.0).sum(axis=1)
     kinds = np.stack([of_nearest, of_any, anyhow])
     total: Values = logsumexp(kinds, axis=0)
@@ -56,6 +56,10 @@ def foreign(case: Case) -> list[Explanation]:
             return f"{which} wrong, and {fit} '{labels.ids[nearest[place]]}'; {away}."
         return f"{which} wrong at once, as if of another sample; {away}."
 
+    def suggest(place: int, group: int) -> tuple[Values, Values]:
+        row, columns = rows[place], list(labels.partition[group])
+        return labels.predicted[row, columns], np.square(case.deviation[row, columns])
+
     return [
         Explanation(
             reason=Reason.FOREIGN,
@@ -64,8 +68,7 @@ def foreign(case: Case) -> list[Explanation]:
             rows=rows,
             covers=labelled[rows],
             log_likelihood=total - math.log(len(kinds)),
-            suggested=labels.predicted[rows],
-            variance=np.square(case.deviation[rows]),
+            suggest=suggest,
             why=why,
         )
     ]

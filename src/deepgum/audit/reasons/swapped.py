@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.reason import Reason
 from deepgum.audit.reasons.case import Case
@@ -11,6 +12,8 @@ from deepgum.audit.reasons.names import landmark_name
 from deepgum.audit.reasons.wording import distance
 
 __all__ = ["swapped"]
+
+Values = NDArray[np.float64]
 
 
 def swapped(case: Case) -> list[Explanation]:
@@ -61,6 +64,12 @@ def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) ->
             what = f"With {', '.join(names)} exchanged it fits"
         return f"{what}: {after} from what is predicted, not {before}."
 
+    def suggest(place: int, group: int) -> tuple[Values, Values]:
+        row, columns = rows[place], list(labels.partition[group])
+        missing, values = unknown[place, columns], exchanged[place, columns]
+        doubt = np.square(case.deviation[row, columns])
+        return np.where(missing, labels.predicted[row, columns], values), np.where(missing, doubt, 0.0)
+
     return Explanation(
         reason=Reason.SWAPPED,
         mechanism=f"swapped {pairs}",
@@ -68,7 +77,6 @@ def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) ->
         rows=rows,
         covers=touched & case.labelled[rows],
         log_likelihood=log_likelihood,
-        suggested=np.where(unknown, labels.predicted[rows], exchanged),
-        variance=np.where(unknown, np.square(case.deviation[rows]), 0.0),
+        suggest=suggest,
         why=why,
     )
