@@ -125,6 +125,8 @@ def test_what_predictions_come_in_makes_no_difference():
     assert score_labels(torch.tensor(predictions), pl.from_pandas(frame)).labels.group_names == tuple(names)
     renamed = score_labels(predictions, frame.set_index(frame.index + 7))
     assert renamed.labels.ids[:2] == ("7", "8")
+    doubled = score_labels(predictions, frame.set_index(frame.index // 2))
+    assert doubled.labels.ids[:2] == ("0", "1")
 
 
 def test_a_series_is_one_target():

@@ -78,7 +78,8 @@ def score_labels(
         Which labels of a sample are right or wrong together: all; the x and y of each landmark, pair after pair; none.
         By default landmarks where the names of all targets come in pairs of x and y, and otherwise none.
     ids : sequence, length n, optional
-        Names of the samples, each once; by default the index of `targets` where it has one, and numbers from 0.
+        Names of the samples, each once; by default the index of `targets`, if it has one with each label once, or else
+        numbers from 0.
     target_names : sequence of str, length d, optional
         By default the columns of `targets` where it is a frame, and y0, y1 ...
     periods : mapping of str to float, or sequence of float, optional
@@ -125,7 +126,8 @@ def score_labels(
         names = tuple(f"y{place}" for place in range(d))
     if len(names) != d:
         raise InvalidParameterError("target_names", f"{d} names, one a target", names)
-    of_rows = tuple(map(str, ids)) if ids is not None else given.rows or tuple(map(str, range(n)))
+    index = given.rows if given.rows is not None and len(set(given.rows)) == n else tuple(map(str, range(n)))
+    of_rows = index if ids is None else tuple(map(str, ids))
     if len(of_rows) != n:
         raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(of_rows)}.")
     what = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)

@@ -35,8 +35,8 @@ def with_reasons(
     sizes : callable, optional
         Where the samples are images: gives their sizes, and is asked for those of flagged samples only.
     """
-    # The one place where the rules of `deepgum.audit.reasons` are to be called, with `targets.landmarks`,
-    # `targets.swap_pairs`, `targets.unit`, `sizes(rows)` of the flagged, and covariances and densities of `mixture`.
+    # The one place where rules that tell kinds of error apart are to be called: they take `targets.landmarks`,
+    # `targets.swap_pairs` and `targets.unit`, the `sizes` of the flagged rows, covariances and densities of `mixture`.
     places = labels.worst_first()
     unit = f" {targets.unit}" if targets.unit else ""
     why = {
