@@ -164,6 +164,16 @@ def test_a_verdict_for_each_thing_that_a_mixture_can_say():
     assert "1 label is too few" in verdicts[MixtureStatus.TOO_FEW_SAMPLES]
 
 
+def test_flags_of_a_group_of_which_nothing_can_be_told_are_not_shown_as_the_worst():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, size=(500, 2))
+    spoiled = np.where(rng.random(500) < 0.1, rng.uniform(-20, 20, 500), rng.normal(size=500))
+    scored = score_labels(truth, truth + np.stack([rng.uniform(-9, 9, 500), spoiled], axis=1), inliers="gaussian")
+    assert scored.summary.groups[0].status == "NO_INLIERS"
+    assert scored.labels.flags[:, 0].all()
+    assert {flag.group for flag in scored.worst} == {"y1"}
+
+
 def test_wrong_labels_that_are_as_near_as_right_ones_are_said_to_be_so():
     rng = np.random.default_rng(2)
     truth = rng.uniform(0, 100, size=(1000, 2))

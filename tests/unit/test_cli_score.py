@@ -99,6 +99,20 @@ def test_the_scores_are_written_where_they_are_wanted(ages, name):
     assert rows["suggested"].notna().equals(flagged)
 
 
+def test_what_to_do_next_depends_on_what_can_be_told(ages):
+    frame = pd.read_csv(ages)
+    frame["pred_height"] = np.random.default_rng(0).uniform(150, 190, 300)
+    frame["height"] = frame["pred_height"] + np.random.default_rng(1).uniform(-9, 9, 300)
+    frame.to_csv(ages, index=False)
+    out = ages.parent / "scores.csv"
+    output = done(ages, "--out", out)
+    assert "responsibility below 0.5" in output
+    assert "Leave the flags of height alone" in output
+    output = done(ages, "--target", "height", "--out", out)
+    assert "responsibility below 0.5" not in output
+    assert "The least probable labels" not in output
+
+
 def test_groups_patterns_and_periods_reach_the_mixture(poses):
     out = poses.parent / "scores.parquet"
     options = ["--pred", "net_*", "--target", "deg_*", "--out", out]

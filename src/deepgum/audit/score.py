@@ -37,7 +37,7 @@ class Scored:
     summary : AuditSummary
         The estimated share of wrong labels, and what can be told and what not, in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first.
+        The least probable labels, at most ten, the least probable first; none of groups of which nothing can be told.
     """
 
     labels: ScoredLabels
@@ -168,8 +168,8 @@ def score_targets(
     residuals = targets.residuals(given, predicted)
     mixture = LabelMixture.fit(residuals, targets.partition, inliers=inliers, seed=seed)
     labels = with_reasons(targets.scored(mixture, ids, given, predicted), targets, mixture, sizes)
-    tally = Tally(targets)
+    tally = Tally(targets, mixture)
     tally.add(labels)
     tails = heavy_tails(residuals, targets.partition, mixture.status)
-    summary = tally.summary(mixture, tails, data, seed=seed, seconds=time.perf_counter() - started)
+    summary = tally.summary(tails, data, seed=seed, seconds=time.perf_counter() - started)
     return Scored(labels, summary, tally.worst)
