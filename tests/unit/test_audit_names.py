@@ -57,6 +57,7 @@ def test_landmarks_are_put_in_order_by_their_names():
     assert landmark_order(["y1", "x1"]) == [1, 0]
     assert landmark_order(["x1", "y1", "age"]) is None
     assert landmark_order(["x1", "x2"]) is None
+    assert landmark_order(["xx", "xy", "yx"]) is None  # xx goes with either
 
 
 def test_only_pairs_of_x_and_y_make_landmarks_by_default():

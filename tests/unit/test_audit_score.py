@@ -125,6 +125,8 @@ def test_what_predictions_come_in_makes_no_difference():
     assert score_labels(torch.tensor(predictions), pl.from_pandas(frame)).labels.group_names == tuple(names)
     renamed = score_labels(predictions, frame.set_index(frame.index + 7))
     assert renamed.labels.ids[:2] == ("7", "8")
+    doubled = score_labels(predictions, frame.set_index(frame.index // 2))
+    assert doubled.labels.ids[:2] == ("0", "1")
 
 
 def test_a_series_is_one_target():
@@ -160,6 +162,16 @@ def test_a_verdict_for_each_thing_that_a_mixture_can_say():
     assert "guesses" in verdicts[MixtureStatus.NO_INLIERS]
     assert "by heart" in verdicts[MixtureStatus.COLLAPSED_COVARIANCE]
     assert "1 label is too few" in verdicts[MixtureStatus.TOO_FEW_SAMPLES]
+
+
+def test_flags_of_a_group_of_which_nothing_can_be_told_are_not_shown_as_the_worst():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, size=(500, 2))
+    spoiled = np.where(rng.random(500) < 0.1, rng.uniform(-20, 20, 500), rng.normal(size=500))
+    scored = score_labels(truth, truth + np.stack([rng.uniform(-9, 9, 500), spoiled], axis=1), inliers="gaussian")
+    assert scored.summary.groups[0].status == "NO_INLIERS"
+    assert scored.labels.flags[:, 0].all()
+    assert {flag.group for flag in scored.worst} == {"y1"}
 
 
 def test_wrong_labels_that_are_as_near_as_right_ones_are_said_to_be_so():

@@ -88,7 +88,7 @@ def test_the_file_has_a_row_a_sample_and_group_in_the_order_of_the_table(table, 
 
 @pytest.mark.parametrize("out", ["scores.csv", "scores.parquet"])
 def test_a_stream_is_scored_as_what_fits_in_memory_is(table, tmp_path, monkeypatch, out):
-    monkeypatch.setattr(table_rows, "BATCH", 512)  # 64 rows
+    monkeypatch.setattr(table_rows, "BATCH", 8 * 37)  # of 37 rows, and the last of 4
     stages = []
     options = {"inliers": "gaussian", "periods": {"nose_y": 360}, "unit": "px"}
     whole = score_table(table, out=tmp_path / f"whole-{out}", on_stage=stages.append, **options)

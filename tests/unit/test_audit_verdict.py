@@ -2,9 +2,9 @@ import warnings
 
 import numpy as np
 import pytest
+from deepgum.audit.tails import heavy_tails
 
 from deepgum.audit.summary import GroupSummary, Share
-from deepgum.audit.tails import heavy_tails
 from deepgum.audit.verdict import group_verdict, overall_verdict, percent
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 

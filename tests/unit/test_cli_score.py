@@ -41,7 +41,7 @@ def ages(tmp_path):
     age = truth + rng.normal(0, 1, 300)
     age[::10] += 25
     age[0] += 100
-    frame = pd.DataFrame({"file": [f"[{row}].png" for row in range(300)], "age": age.round(2)})
+    frame = pd.DataFrame({"file": [f"[b]{row}.png" for row in range(300)], "age": age.round(2)})
     frame["pred_age"] = (truth + rng.normal(0, 1, 300)).round(2)
     path = tmp_path / "ages.csv"
     frame.to_csv(path, index=False)
@@ -74,8 +74,8 @@ def test_the_worst_come_first_and_names_are_shown_as_they_are(ages):
     output = done(ages, "--id", "file", "--unit", "years", width=300)
     worst = [line.split()[0] for line in output.splitlines() if line.strip().startswith("[")]
     assert len(worst) == 10
-    assert worst[0] == "[0].png"
-    assert set(worst) <= {f"[{row}].png" for row in range(0, 300, 10)}
+    assert worst[0] == "[b]0.png"
+    assert set(worst) <= {f"[b]{row}.png" for row in range(0, 300, 10)}
     assert "years from what is predicted" in output
 
 
@@ -92,11 +92,25 @@ def test_the_scores_are_written_where_they_are_wanted(ages, name):
     assert f"Written: {out} (300 rows)" in output
     assert "responsibility below 0.5" in output
     rows = pd.read_csv(out) if name.endswith("csv") else pq.read_table(out).to_pandas()
-    assert list(rows["id"]) == [f"[{row}].png" for row in range(300)]
+    assert list(rows["id"]) == [f"[b]{row}.png" for row in range(300)]
     flagged = rows["responsibility"] < 0.5
     assert flagged[::10].all()
     assert flagged.sum() < 35
     assert rows["suggested"].notna().equals(flagged)
+
+
+def test_what_to_do_next_depends_on_what_can_be_told(ages):
+    frame = pd.read_csv(ages)
+    frame["pred_height"] = np.random.default_rng(0).uniform(150, 190, 300)
+    frame["height"] = frame["pred_height"] + np.random.default_rng(1).uniform(-9, 9, 300)
+    frame.to_csv(ages, index=False)
+    out = ages.parent / "scores.csv"
+    output = done(ages, "--out", out)
+    assert "responsibility below 0.5" in output
+    assert "Leave the flags of height alone" in output
+    output = done(ages, "--target", "height", "--out", out)
+    assert "responsibility below 0.5" not in output
+    assert "The least probable labels" not in output
 
 
 def test_groups_patterns_and_periods_reach_the_mixture(poses):

@@ -57,7 +57,7 @@ def landmark_order(target_names: Sequence[str]) -> list[int] | None:
             continue
         found = [(place, places[other]) for other in _replaced(name, {"x": "y", "X": "Y"}) if other in places]
         found += [(places[other], place) for other in _replaced(name, {"y": "x", "Y": "X"}) if other in places]
-        if len(found) != 1 or not done.isdisjoint(found[0]):
+        if len(found) != 1:
             return None
         order += found[0]
         done.update(found[0])

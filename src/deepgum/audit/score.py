@@ -36,7 +36,7 @@ class Scored:
     summary : AuditSummary
         The estimated share of wrong labels, and what can be told and what not, in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first.
+        The least probable labels, at most ten, the least probable first; none of groups of which nothing can be told.
     """
 
     labels: ScoredLabels
@@ -77,7 +77,8 @@ def score_labels(
         Which labels of a sample are right or wrong together: all; the x and y of each landmark, pair after pair; none.
         By default landmarks where the names of all targets come in pairs of x and y, and otherwise none.
     ids : sequence, length n, optional
-        Names of the samples, each once; by default the index of `targets` where it has one, and numbers from 0.
+        Names of the samples, each once; by default the index of `targets`, if it has one with each label once, or else
+        numbers from 0.
     target_names : sequence of str, length d, optional
         By default the columns of `targets` where it is a frame, and y0, y1 ...
     periods : mapping of str to float, or sequence of float, optional
@@ -124,7 +125,8 @@ def score_labels(
         names = tuple(f"y{place}" for place in range(d))
     if len(names) != d:
         raise InvalidParameterError("target_names", f"{d} names, one a target", names)
-    of_rows = tuple(map(str, ids)) if ids is not None else given.rows or tuple(map(str, range(n)))
+    index = given.rows if given.rows is not None and len(set(given.rows)) == n else tuple(map(str, range(n)))
+    of_rows = index if ids is None else tuple(map(str, ids))
     if len(of_rows) != n:
         raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(of_rows)}.")
     what = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
@@ -165,7 +167,7 @@ def score_targets(
     residuals = targets.residuals(given, predicted)
     mixture = LabelMixture.fit(residuals, targets.partition, inliers=inliers, seed=seed)
     labels = with_reasons(targets.scored(mixture, ids, given, predicted), targets, mixture, sizes)
-    tally = Tally(targets)
+    tally = Tally(targets, mixture)
     tally.add(labels)
-    summary = tally.summary(mixture, data, seed=seed, seconds=time.perf_counter() - started)
+    summary = tally.summary(data, seed=seed, seconds=time.perf_counter() - started)
     return Scored(labels, summary, tally.worst)

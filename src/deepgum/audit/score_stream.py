@@ -48,11 +48,11 @@ def score_stream(spool: Spool, ids: IdColumn, work: Work) -> tuple[AuditSummary,
         The least probable labels.
     """
     started = time.perf_counter()
-    targets, tally = work.targets, Tally(work.targets)
+    targets = work.targets
     work.say("Fitting the mixture ...")
     residuals = spool.residuals(targets)
     mixture = LabelMixture.fit_batches(residuals, targets.partition, inliers=work.inliers, seed=work.seed)
-    unreadable = ImageSizes(Path(work.data.root), [])
+    tally, unreadable = Tally(targets, mixture), ImageSizes(Path(work.data.root), [])
 
     def parts() -> Iterator[ScoredLabels]:
         for rows in spool:
@@ -69,5 +69,5 @@ def score_stream(spool: Spool, ids: IdColumn, work: Work) -> tuple[AuditSummary,
     else:
         deque(parts(), maxlen=0)
     unreadable.warn()
-    summary = tally.summary(mixture, work.data, seed=work.seed, seconds=time.perf_counter() - started)
+    summary = tally.summary(work.data, seed=work.seed, seconds=time.perf_counter() - started)
     return summary, tally.worst

@@ -39,7 +39,7 @@ class ScoredTable:
     summary : AuditSummary
         The estimated share of wrong labels, and what can be told and what not, in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first.
+        The least probable labels, at most ten, the least probable first; none of groups of which nothing can be told.
     labels : ScoredLabels or None
         All of them; None of a table that was not held in memory.
     pairs : tuple of Pair

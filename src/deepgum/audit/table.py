@@ -131,10 +131,10 @@ def audit_labels(
         on_round=on_round,
     )
     labels = scored_labels(targets, of_rows, given.values, given.values, found)
-    tally = Tally(targets)
+    tally = Tally(targets, found.mixture)
     tally.add(labels)
     data = DataSource("arrays", landmarks=targets.landmarks, unit=unit)
-    summary = tally.summary(found.mixture, data, seed=random_state, seconds=time.perf_counter() - begun)
+    summary = tally.summary(data, seed=random_state, seconds=time.perf_counter() - begun)
     summary = replace(
         summary,
         history=found.history,

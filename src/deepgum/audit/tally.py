@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from deepgum.audit.posterior import LabelMixture
 from deepgum.audit.reason import Reason
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary
 from deepgum.audit.targets import Targets
-from deepgum.audit.verdict import group_verdict, overall_verdict
+from deepgum.audit.verdict import can_tell, group_verdict, overall_verdict
 
 __all__ = ["Flag", "Tally", "worst_of"]
 
@@ -47,12 +48,14 @@ class Tally:
     Parameters
     ----------
     targets : Targets
+    mixture : LabelMixture
+        That the labels are scored by.
     worst : int
         How many flags to remember.
     """
 
-    def __init__(self, targets: Targets, worst: int = 10) -> None:
-        self._targets, self._most = targets, worst
+    def __init__(self, targets: Targets, mixture: LabelMixture, worst: int = 10) -> None:
+        self._targets, self._mixture, self._most = targets, mixture, worst
         g = len(targets.partition)
         self._samples, self._labels, self._flags = 0, np.zeros(g, np.int64), np.zeros(g, np.int64)
         self._right = np.zeros(g)
@@ -63,7 +66,8 @@ class Tally:
         self._labels += (~np.isnan(labels.responsibilities)).sum(axis=0)
         self._flags += labels.flags.sum(axis=0)
         self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
-        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in labels.worst_first()[: self._most]]
+        meant = (place for place in labels.worst_first() if can_tell(self._mixture.status[place[1]]))
+        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(meant, self._most)]
         # Of equals the first comes first, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
         self._samples += len(labels)
@@ -74,21 +78,20 @@ class Tally:
 
     @property
     def worst(self) -> tuple[Flag, ...]:
-        """The flags of the least probable labels, the least probable first."""
+        """The flags of the least probable labels, the least first; none of groups of which nothing can be told."""
         return tuple(flag for *_, flag in self._worst)
 
-    def summary(self, mixture: LabelMixture, data: DataSource, *, seed: int, seconds: float) -> AuditSummary:
+    def summary(self, data: DataSource, *, seed: int, seconds: float) -> AuditSummary:
         """Return all that is known but the labels themselves.
 
         Parameters
         ----------
-        mixture : LabelMixture
-            That the labels were scored by.
         data : DataSource
         seed : int
         seconds : float
         """
-        groups = tuple(self._group(place, mixture) for place in range(len(self._labels)))
+        mixture = self._mixture
+        groups = tuple(self._group(place) for place in range(len(self._labels)))
         return AuditSummary(
             data=data,
             samples=self._samples,
@@ -105,7 +108,8 @@ class Tally:
             version=__version__,
         )
 
-    def _group(self, place: int, mixture: LabelMixture) -> GroupSummary:
+    def _group(self, place: int) -> GroupSummary:
+        mixture = self._mixture
         status, share, fitted = mixture.status[place], mixture.shares[place], mixture.mixture
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
         return GroupSummary(

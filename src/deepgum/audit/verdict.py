@@ -9,7 +9,7 @@ from deepgum.audit.summary import GroupSummary, Share
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
 
-__all__ = ["FEW", "group_verdict", "overall_verdict", "percent"]
+__all__ = ["FEW", "can_tell", "group_verdict", "overall_verdict", "percent"]
 
 FEW = 30
 """Labels of a group, fewer than which are no ground to stand on, whatever the fit says."""
@@ -26,6 +26,17 @@ def percent(fraction: float) -> str:
     ['12', '2.3', '0.2', '0', '100']
     """
     return f"{100 * fraction:.0f}" if fraction >= 0.0995 else f"{100 * fraction:.1f}".removesuffix(".0")
+
+
+def can_tell(status: MixtureStatus) -> bool:
+    """Whether flags of a group mean something: its fit is a mixture, or has no outliers.
+
+    Examples
+    --------
+    >>> can_tell(MixtureStatus.CONVERGED), can_tell(MixtureStatus.NO_INLIERS)
+    (True, False)
+    """
+    return status in _MIXTURES or status is MixtureStatus.NO_OUTLIERS
 
 
 def group_verdict(
@@ -97,7 +108,7 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     if len(groups) == 1 or len({group.verdict for group in groups}) == 1:
         return groups[0].verdict
     status = [MixtureStatus[group.status] for group in groups]
-    told = [group for group, each in zip(groups, status, strict=True) if each.is_usable or each in _MIXTURES]
+    told = [group for group, each in zip(groups, status, strict=True) if can_tell(each)]
     words = []
     if any(each in _MIXTURES for each in status):
         flags = sum(group.flags for group in told)
@@ -105,7 +116,7 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     none = [group.name for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
     if none:
         words.append(f"{'None' if words else 'No wrong labels'} found in {listing(none)}.")
-    for fault, _ in Counter(each for each in status if not each.is_usable and each not in _MIXTURES).most_common():
+    for fault, _ in Counter(each for each in status if not can_tell(each)).most_common():
         names = [group.name for group, each in zip(groups, status, strict=True) if each is fault]
         words.append(f"Nothing can be told of {listing(names)} ({fault.name.lower().replace('_', ' ')}).")
     return " ".join(words)

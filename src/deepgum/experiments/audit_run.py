@@ -216,9 +216,9 @@ def _scaled_residuals(data: AuditData, found: CrossFit) -> NDArray[np.float64]:
 def _summary(
     config: AuditConfig, data: AuditData, found: CrossFit, labels: ScoredLabels, seconds: float
 ) -> AuditSummary:
-    tally = Tally(data.targets)
+    tally = Tally(data.targets, found.mixture)
     tally.add(labels)
-    summary = tally.summary(found.mixture, data.source, seed=config.run.seed, seconds=seconds)
+    summary = tally.summary(data.source, seed=config.run.seed, seconds=seconds)
     # Covariances are of what was trained on; people are told them in the unit of the labels, at the usual size.
     size = float(np.median(data.scale) * np.median(found.scale))
     groups = tuple(
