@@ -10,6 +10,7 @@ from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
 from deepgum.cli.export import export
 from deepgum.cli.plot import plot
+from deepgum.cli.report import report
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.run import evaluate, fit, predict
 
@@ -33,5 +34,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, report, reproduce):
     main.add_command(_command)
