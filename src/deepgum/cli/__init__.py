@@ -13,6 +13,7 @@ from deepgum.cli.demo import demo
 from deepgum.cli.export import export
 from deepgum.cli.gain import gain
 from deepgum.cli.plot import plot
+from deepgum.cli.report import report
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.run import evaluate, fit, predict
 from deepgum.cli.score import score
@@ -39,5 +40,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, audit, score, apply, gain, compare, plot, reproduce):
+for _command in (demo, fit, predict, evaluate, export, audit, report, apply, gain, score, compare, plot, reproduce):
     main.add_command(_command)
