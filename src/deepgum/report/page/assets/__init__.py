@@ -1,0 +1,54 @@
+"""Script and style of the gallery, for the report and for the review; plain text, made by no build step."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+__all__ = ["SCRIPTS", "read_asset", "script", "style", "theme"]
+
+SCRIPTS = ("geometry.js", "model.js", "drawing.js", "gallery.js", "embedded.js")
+"""In the order in which they need one another. Each adds to the one global object `DeepGUM`."""
+
+
+def read_asset(name: str) -> str:
+    """Return one of the files in this folder.
+
+    Examples
+    --------
+    >>> "function toCrop" in read_asset("geometry.js")
+    True
+    """
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def script() -> str:
+    """Return everything that `new DeepGUM.Gallery(...)` needs, as one script; see the head of `gallery.js`.
+
+    Examples
+    --------
+    >>> "DeepGUM.Gallery = Gallery" in script()
+    True
+    """
+    return "\n".join(map(read_asset, SCRIPTS))
+
+
+def style() -> str:
+    """Return the style sheet of the gallery and of pages around it.
+
+    Examples
+    --------
+    >>> ".gallery" in style()
+    True
+    """
+    return "\n".join(map(read_asset, ("page.css", "gallery.css")))
+
+
+def theme() -> str:
+    """Return the script of the buttons with `data-choose` of "auto", "light" or "dark"; it belongs into the head.
+
+    Examples
+    --------
+    >>> "data-choose" in theme()
+    True
+    """
+    return read_asset("theme.js")

@@ -1,0 +1,135 @@
+"""The data of the gallery: what a browser needs to know of flagged labels, compact enough for many thousands of them.
+
+The head of `assets/gallery.js` describes the form.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reason import Reason
+from deepgum.audit.summary import AuditSummary
+from deepgum.report.page.thumbnails import View
+
+__all__ = ["FORM", "flagged_rows", "gallery_data", "point_names"]
+
+FORM = "deepgum-gallery 1"
+
+Values = NDArray[np.float64]
+
+
+def flagged_rows(places: Sequence[Place]) -> list[int]:
+    """Return the samples of the flags, each once, in the order of their first flag.
+
+    Examples
+    --------
+    >>> flagged_rows([(7, 0), (2, 1), (7, 1)])
+    [7, 2]
+    """
+    return list(dict.fromkeys(row for row, _ in places))
+
+
+def gallery_data(
+    summary: AuditSummary, labels: ScoredLabels, places: Sequence[Place], views: Sequence[View] | None = None
+) -> dict[str, Any]:
+    """Return the data of the gallery, of nothing but what JSON has.
+
+    Parameters
+    ----------
+    summary : AuditSummary
+    labels : ScoredLabels
+    places : sequence of (row, group)
+        The flags to be shown, worst first.
+    views : sequence of View, optional
+        What is shown of the samples, in the order of `flagged_rows(places)`; None where they have no pictures.
+    """
+    rows = flagged_rows(places)
+    number = {row: index for index, row in enumerate(rows)}
+    reasons = [reason for reason in Reason if reason in set(labels.kinds.values())]
+    return {
+        "form": FORM,
+        "unit": summary.data.unit,
+        "pictures": views is not None,
+        "targets": _targets(labels),
+        "points": _points(labels) if summary.data.landmarks else [],
+        "groups": [
+            {"name": name, "targets": list(group)}
+            for name, group in zip(labels.group_names, labels.partition, strict=True)
+        ],
+        "reasons": [{"key": reason.value, "words": reason.words} for reason in reasons],
+        "total": int(labels.flags.sum()),
+        "samples": {
+            "row": rows,
+            "id": [labels.ids[row] for row in rows],
+            "given": [_numbers(labels.given[row]) for row in rows],
+            "predicted": [_numbers(labels.predicted[row]) for row in rows],
+            "crop": [None if view.crop is None else _numbers(view.crop) for view in views or ()],
+            "size": [None if view.size is None else list(view.size) for view in views or ()],
+            "problem": {str(index): view.problem for index, view in enumerate(views or ()) if view.problem},
+        },
+        "flags": {
+            "sample": [number[row] for row, _ in places],
+            "group": [group for _, group in places],
+            "posterior": _numbers([labels.responsibilities[place] for place in places]),
+            "distance": _numbers([labels.mahalanobis[place] for place in places]),
+            "residual": _numbers([labels.residual_norms[place] for place in places]),
+            "reason": [
+                reasons.index(labels.kinds[place]) if place in labels.kinds else None for place in places
+            ],
+            "why": [labels.why.get(place, "") for place in places],
+            "suggested": [_part(labels.suggested, labels, place) for place in places],
+            "uncertainty": [_part(labels.uncertainty, labels, place) for place in places],
+        },
+    }  # fmt: skip
+
+
+def point_names(target_names: Sequence[str]) -> list[str]:
+    """Return the names of landmarks whose coordinates are x y x y ...
+
+    Examples
+    --------
+    >>> point_names(["left_eye_x", "left_eye_y", "x3", "y3"])
+    ['left_eye', 'x3']
+    """
+    pairs = zip(target_names[::2], target_names[1::2], strict=True)
+    return [os.path.commonprefix(pair).rstrip("_-. ") or pair[0] for pair in pairs]
+
+
+def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "x": 2 * index, "y": 2 * index + 1}
+        for index, name in enumerate(point_names(labels.target_names))
+    ]
+
+
+def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
+    """The name of each target, and the ends of a scale for it that a few absurd labels do not stretch."""
+    targets = []
+    for place, name in enumerate(labels.target_names):
+        values = np.concatenate([labels.given[:, place], labels.predicted[:, place]])
+        values = values[np.isfinite(values)]
+        low, high = np.quantile(values, (0.005, 0.995)).tolist() if len(values) else (0.0, 1.0)
+        period = labels.periods[place] if labels.periods else 0.0
+        targets.append({"name": name, "low": _rounded(low), "high": _rounded(high), "period": period})
+    return targets
+
+
+def _part(values: Values, labels: ScoredLabels, place: Place) -> list[float | None] | None:
+    part = values[place[0], list(labels.partition[place[1]])]
+    return None if np.isnan(part).all() else _numbers(part)
+
+
+def _numbers(values: Sequence[float] | Values) -> list[float | None]:
+    return [_rounded(float(value)) for value in values]
+
+
+def _rounded(value: float) -> float | None:
+    """Six digits, which no screen shows more of; None for what is missing, as JSON has no NaN."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

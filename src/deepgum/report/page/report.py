@@ -1,0 +1,121 @@
+"""The report of an audit as one HTML file: verdict, figures, gallery. It loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from deepgum.audit.folder import AuditFolder
+from deepgum.checks import check_count
+from deepgum.data.disk import write_atomically
+from deepgum.report.page.assets import read_asset, script, style, theme
+from deepgum.report.page.data import flagged_rows, gallery_data
+from deepgum.report.page.thumbnails import PictureViewer, View
+from deepgum.report.page.words import count, embedded_json, number, percent
+
+__all__ = ["environment", "write_report"]
+
+Progress = Callable[[int, int], None]
+
+_SIDE = 128
+_FIRST, _REST = 48, 200
+"""Pictures in the first block, which is one page of the gallery, and in each of the others."""
+_SCALE_OF_LANDMARKS = 1.15
+"""A label that lies somewhat outside of what the network saw is still seen."""
+
+
+def write_report(
+    folder: AuditFolder, path: Path | None = None, *, most: int = 20_000, progress: Progress | None = None
+) -> Path:
+    """Write the report of a finished audit, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    folder : AuditFolder
+    path : Path, optional
+        By default `report.html` in the folder.
+    most : int
+        Flagged labels in the gallery, the worst; the page says how many there are in all.
+    progress : function of two ints, optional
+        Told how many pictures are read, and of how many.
+
+    Raises
+    ------
+    InvalidDataError
+        If the folder holds no finished audit, or a file of it cannot be read.
+    InvalidParameterError
+        If `most` is not a whole number of at least 1.
+    """
+    check_count("most", most)
+    summary, labels, pictures = folder.summary(), folder.labels(), folder.pictures()
+    target = folder.report_file if path is None else path
+    places = labels.worst_first()[:most]
+    rows = flagged_rows(places)
+    views: list[View] | None = None
+    encoded: list[str] = []
+    if pictures is not None:
+        views = []
+        scale = _SCALE_OF_LANDMARKS if summary.data.landmarks else 1.0
+        root = Path(summary.data.root) if summary.data.root else None
+        for view, jpeg in PictureViewer(pictures, root, scale).jpegs(rows, _SIDE):
+            views.append(view)
+            encoded.append("" if jpeg is None else base64.b64encode(jpeg).decode())
+            if progress is not None:
+                progress(len(views), len(rows))
+    starts = [0, *range(_FIRST, len(encoded), _REST)] if encoded else []
+    data: dict[str, Any] = gallery_data(summary, labels, places, views) | {"chunks": starts}
+    scripts = {"theme": theme(), "gallery": script(), "start": read_asset("start.js")}
+    page = environment().get_template("report.html.j2")
+    parts = page.generate(
+        summary=summary,
+        data=data,
+        pictures=(encoded[start:end] for start, end in pairwise([*starts, len(encoded)])),
+        scripts={name: Markup(text) for name, text in scripts.items()},
+        style=Markup(style()),
+        policy=_policy(list(scripts.values())),
+        review=f"deepgum review {shlex.quote(str(folder.path))}",
+    )
+    # Half a surrogate pair, as in a file name that is no text, has no encoding; a browser shows a mark in its place.
+    with (
+        write_atomically(target) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="xmlcharrefreplace", newline="\n") as file,
+    ):
+        file.writelines(parts)
+    return target
+
+
+def environment() -> Environment:
+    """Return the environment of the templates: it escapes by default, and a name that is not there is an error.
+
+    Examples
+    --------
+    >>> environment().from_string("{{ name }} {{ share|percent }}").render(name="<b>", share=0.125)
+    '&lt;b&gt; 12 %'
+    """
+    made = Environment(
+        loader=PackageLoader("deepgum.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"percent": percent, "count": count, "number": number, "json": embedded_json}
+    return made
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """A policy under which a browser runs these scripts and no others, and loads nothing from anywhere."""
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,61 @@
+"""Numbers and data as they stand in a page."""
+
+from __future__ import annotations
+
+import json
+
+from markupsafe import Markup
+
+__all__ = ["count", "embedded_json", "number", "percent"]
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 1 for people, with two digits; the gallery's script does the same.
+
+    Examples
+    --------
+    >>> percent(0.1249), percent(0.0123), percent(0.00042), percent(0.0), percent(1e-7), percent(None)
+    ('12 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown')
+    """
+    if share is None:
+        return "unknown"
+    value = 100 * share
+    if 0 < value < 0.01:
+        return "< 0.01 %"
+    digits = 0 if value == 0 or value >= 10 else 1 if value >= 0.1 else 2
+    return f"{value:.{digits}f} %"
+
+
+def count(value: float) -> str:
+    """Return how many, with commas; a number that is expected and small keeps a digit behind the point.
+
+    Examples
+    --------
+    >>> count(12345), count(3.14159), count(31.4159)
+    ('12,345', '3.1', '31')
+    """
+    return f"{value:,.1f}" if isinstance(value, float) and value < 9.95 else f"{value:,.0f}"
+
+
+def number(value: float) -> str:
+    """Return a number with three digits.
+
+    Examples
+    --------
+    >>> number(1.23456), number(1234.5)
+    ('1.23', '1,234')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def embedded_json(value: object) -> Markup:
+    r"""Return JSON that can stand in a script element, whatever its texts hold.
+
+    Examples
+    --------
+    >>> print(embedded_json(["</script>", "&", "é"]))
+    ["\u003c/script\u003e","\u0026","\u00e9"]
+    """
+    # With all that is not ASCII written as \u.... there are no line separators that end a script's line, either.
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
