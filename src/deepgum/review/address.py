@@ -62,7 +62,7 @@ class Address:
 
     @classmethod
     def read(cls, path: Path) -> Address | None:
-        """Return what `write` wrote; None where it cannot be trusted, as others could read it or it came from elsewhere."""
+        """Return what `write` wrote; None where there is none, others could read it, or it came from elsewhere."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             about = path.stat()
             if os.name == "posix" and (about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077):

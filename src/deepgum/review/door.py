@@ -59,8 +59,8 @@ class Door:
                     headers.setdefault(name, value)
             await send(message)
 
-        token, slash, rest = scope["path"].removeprefix("/").partition("/")
-        known = secrets.compare_digest(token.encode("utf-8", "surrogateescape"), self._token.encode())
+        token, slash, _ = scope["path"].removeprefix("/").partition("/")
+        known = secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
         refused = self._refused(scope, known)
         if refused is not None:
             await refused(scope, receive, guarded)

@@ -43,6 +43,11 @@ class DecisionStore:
     audit : str
         Which audit they are of; see `identity`.
 
+    Attributes
+    ----------
+    path, audit
+        As given.
+
     Raises
     ------
     DecisionsFileError
@@ -64,7 +69,7 @@ class DecisionStore:
     """
 
     def __init__(self, path: Path, labels: ScoredLabels, audit: str) -> None:
-        self.path = path
+        self.path, self.audit = path, audit
         self._rows = {name: row for row, name in enumerate(labels.ids)}
         self._groups = dict(zip(labels.group_names, labels.partition, strict=True))
         self._lock = Lock()
