@@ -104,14 +104,20 @@ def test_arrays_of_another_form_are_refused(folder: Path, values: dict[str, Any]
     assert "biwi_test.npz" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("name", ["features", "poses"])
+@pytest.mark.parametrize(("name", "value"), [("features", np.nan), ("features", np.inf), ("poses", -np.inf)])
 def test_rows_that_are_not_finite_are_counted_and_named(folder: Path, name: str, value: float) -> None:
     values = dict(zip(("features", "poses"), arrays(folder, "biwi_train.npz"), strict=True))[name]
     values[[2, 5], 1] = value
     replace(folder, "biwi_train.npz", **{name: values})
     with pytest.raises(InvalidDataError, match=rf"`{name}` of '.*biwi_train.npz'.*Found 2 rows.*: 2, 5\."):
         load_head_pose(folder)
+
+
+def test_an_angle_that_is_nan_is_a_missing_label(folder: Path) -> None:
+    poses = arrays(folder, "biwi_train.npz")[1]
+    poses[2, 1] = np.nan
+    replace(folder, "biwi_train.npz", poses=poses)
+    np.testing.assert_array_equal(load_head_pose(folder).data.targets[: len(poses)], poses.astype(np.float32))
 
 
 def test_whole_numbers_are_taken_as_numbers(folder: Path) -> None:

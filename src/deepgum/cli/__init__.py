@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from deepgum import __version__
+from deepgum.cli.apply import apply
 from deepgum.cli.common import Commands
 from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
@@ -33,5 +34,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, apply):
     main.add_command(_command)

@@ -35,7 +35,7 @@ from deepgum.data.listed_images import image_names, load_pool, present_rows, usa
 from deepgum.data.pool import Pool
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["IMAGE_FOLDER", "METADATA", "load_cacd"]
+__all__ = ["IMAGE_FOLDER", "METADATA", "composed", "load_cacd"]
 
 IMAGE_FOLDER, METADATA = "CACD2000", "celebrity2000_meta.mat"
 
@@ -102,11 +102,11 @@ def load_cacd(
         raise InvalidParameterError("folder", f"a folder that holds '{IMAGE_FOLDER}' with images", str(root), _SOURCE)
     parts = None
     if split_file is not None:
-        parts = {_composed(identity): part for identity, part in read_split(Path(split_file)).items()}
-    on_disk = {_composed(name): name for name in files}
+        parts = {composed(identity): part for identity, part in read_split(Path(split_file)).items()}
+    on_disk = {composed(name): name for name in files}
     if (root / METADATA).is_file():
         images = read_metadata(root / METADATA)
-        names = [_composed(name) for name in images.names]
+        names = [composed(name) for name in images.names]
         rule = f"The images in '{root / METADATA}' should have an age of 0 to {OLDEST} years."
     else:
         names = list(on_disk)
@@ -133,12 +133,12 @@ def load_cacd(
     )
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
     r"""Return a name in composed form; Python reads bytes that are no UTF-8 as lone surrogates, which are Latin-1 here.
 
     Examples
     --------
-    >>> _composed("20_Zoe\u0308_A_0001.jpg") == _composed("20_Zo\udceb_A_0001.jpg") == "20_Zo\xeb_A_0001.jpg"
+    >>> composed("20_Zoe\u0308_A_0001.jpg") == composed("20_Zo\udceb_A_0001.jpg") == "20_Zo\xeb_A_0001.jpg"
     True
     """
     if not name.isascii():

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from deepgum.data.pool import PARTS
 from deepgum.errors import InvalidDataError
 
-__all__ = ["CacdImages", "read_metadata", "read_split"]
+__all__ = ["STRUCTURE", "CacdImages", "read_metadata", "read_split"]
 
-_STRUCTURE, _FIELDS = "celebrityImageData", ("name", "age", "identity")
+STRUCTURE, _FIELDS = "celebrityImageData", ("name", "age", "identity")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_metadata(path: Path) -> CacdImages:
     import scipy.io
 
     try:
-        structure = scipy.io.loadmat(path, variable_names=[_STRUCTURE]).get(_STRUCTURE)
+        structure = scipy.io.loadmat(path, variable_names=[STRUCTURE]).get(STRUCTURE)
         # One entry an image is found in the fields of one structure, and in an array of structures alike.
         known = () if structure is None else structure.dtype.names or ()
         fields = {name: list(_leaves(structure[name])) for name in _FIELDS if name in known}
@@ -65,11 +65,11 @@ def read_metadata(path: Path) -> CacdImages:
         raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
-        raise InvalidDataError(f"'{path}' should hold {_STRUCTURE}.{missing[0]}. Found no such field.")
+        raise InvalidDataError(f"'{path}' should hold {STRUCTURE}.{missing[0]}. Found no such field.")
     lengths = {name: len(values) for name, values in fields.items()}
     if len(set(lengths.values())) > 1 or not lengths["name"]:
         found = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        raise InvalidDataError(f"The fields of {_STRUCTURE} in '{path}' should have an entry an image. Found {found}.")
+        raise InvalidDataError(f"The fields of {STRUCTURE} in '{path}' should have an entry an image. Found {found}.")
     try:
         ages, identities = (np.array(fields[name], dtype=np.float64) for name in ("age", "identity"))
     except (TypeError, ValueError) as error:
@@ -140,7 +140,7 @@ def _read_hdf5(path: Path) -> dict[str, list[Any]]:
         ) from error
     try:
         with h5py.File(path, "r") as file:
-            structure = file.get(_STRUCTURE, {})
+            structure = file.get(STRUCTURE, {})
             fields = {name: structure[name][()].ravel().tolist() for name in _FIELDS[1:] if name in structure}
             if "name" in structure:  # an array of references, each to UTF-16 code units
                 units = (file[reference][()] for reference in structure["name"][()].ravel())

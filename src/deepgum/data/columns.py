@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["Columns", "column_names", "read_columns"]
+__all__ = ["PARQUET", "Columns", "column_names", "delimiter_of", "read_columns"]
 
 _DELIMITERS = (",", ";", "\t")
-_PARQUET = (".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+"""How a Parquet file ends; anything else is CSV."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -116,7 +117,7 @@ def read_columns(path: Path, names: Collection[str]) -> Columns:
     """
     if not path.is_file():
         raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
-    parquet = path.suffix.lower() in _PARQUET
+    parquet = path.suffix.lower() in PARQUET
     columns = _read_parquet(path, names) if parquet else _read_csv(path, names)
     if not len(columns):
         raise InvalidDataError(f"'{path}' should have at least one row. Found none.")
@@ -133,7 +134,7 @@ def column_names(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
-    if path.suffix.lower() not in _PARQUET:
+    if path.suffix.lower() not in PARQUET:
         return _csv_records(path)[0]
     # Imported late: no other file needs it.
     import pyarrow as pa
@@ -153,8 +154,7 @@ def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]
         raise InvalidDataError(
             f"'{path}' should be text in UTF-8. Found: {error}. Save it in that encoding."
         ) from error
-    delimiter = max(_DELIMITERS, key=lambda candidate: len(_first_row(text, candidate)))
-    records = _records(path, text, delimiter)
+    records = _records(path, text, delimiter_of(text))
     _, header = next(records, (1, []))
     return [name.strip() for name in header], records
 
@@ -171,6 +171,17 @@ def _read_csv(path: Path, names: Collection[str]) -> Columns:
         lines.append(f"line {line}")
         rows.append(row)
     return Columns(path, {name: [row[place] for row in rows] for name, place in places.items()}, tuple(lines))
+
+
+def delimiter_of(text: str) -> str:
+    """Return which of comma, semicolon and tab divides the first line most.
+
+    Examples
+    --------
+    >>> delimiter_of("file;age, in years;sex")
+    ';'
+    """
+    return max(_DELIMITERS, key=lambda candidate: len(_first_row(text, candidate)))
 
 
 def _first_row(text: str, delimiter: str) -> list[str]:

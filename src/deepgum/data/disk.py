@@ -13,7 +13,7 @@ from typing import IO
 
 from deepgum.errors import DiskFullError
 
-__all__ = ["FULL", "check_space", "replacing", "write_atomically"]
+__all__ = ["FULL", "check_space", "folder_atomically", "replacing", "write_atomically"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk: no space left, a user's quota used up, a file larger than the file system takes."""
@@ -117,6 +117,29 @@ def write_atomically(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_atomically(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path`, and make it `path` if all went well; otherwise nothing of it is left.
+
+    `path` is not there yet, or an empty folder.
+
+    Raises
+    ------
+    OSError
+        If the system refuses, or `path` holds something by then.
+    """
+    path = Path(os.path.abspath(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        with suppress(FileNotFoundError):
+            path.rmdir()  # Windows renames to what is not there only
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _binary(count: int) -> str:

@@ -1,10 +1,11 @@
 """Head poses: feature vectors of faces with yaw, pitch and roll, as NumPy archives.
 
-An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees. `biwi_train.npz` and `biwi_test.npz` are the
-frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face Analysis", IJCV 2013) in the order of its
-sequences: neighbours are near copies of each other, so these rows are to be divided in contiguous blocks and never at
-random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across Large Poses", CVPR 2016), single photographs,
-with some angles far beyond what a head can do: gross outliers that nobody made on purpose.
+An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees, NaN where an angle is not known.
+`biwi_train.npz` and `biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face
+Analysis", IJCV 2013) in the order of its sequences: neighbours are near copies of each other, so these rows are to be
+divided in contiguous blocks and never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across
+Large Poses", CVPR 2016), single photographs, with some angles far beyond what a head can do: gross outliers that nobody
+made on purpose.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["ANGLES", "BIWI", "load_head_pose"]
+__all__ = ["ANGLES", "BIWI", "archive_ids", "load_head_pose", "read_archive"]
 
 ANGLES = ("yaw", "pitch", "roll")
 BIWI = ("biwi_train.npz", "biwi_test.npz")
@@ -45,9 +46,9 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     Returns
     -------
     Pool
-        Inputs are the features as they are, float32 (n, p); targets are `ANGLES` in degrees, as they are, and the
-        normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since nobody knows the
-        features of a mirrored face, and there are no groups: rows are a sequence, to be split with
+        Inputs are the features as they are, float32 (n, p); targets are `ANGLES` in degrees, as they are, NaN where one
+        is missing, and the normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since
+        nobody knows the features of a mirrored face, and there are no groups: rows are a sequence, to be split with
         `deepgum.data.splits.folds`. Where the names of all `parts` end in ``_train`` or ``_test``, and both occur,
         `Pool.parts` says so, with the rows of `extra` in the training part; otherwise it is None.
 
@@ -56,8 +57,8 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     InvalidParameterError
         If the folder or an archive is not there, or an archive is named twice or not at all.
     InvalidDataError
-        If an archive cannot be read without unpickling, lacks an array, or holds arrays of a wrong shape or with
-        values that are not finite. The message names the file and the first rows.
+        If an archive cannot be read without unpickling, lacks an array, or holds arrays of a wrong shape, features that
+        are not finite or infinite angles. The message names the file and the first rows.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     absent = [name for name in names if not (root / name).is_file()]
     if absent:
         raise InvalidParameterError("folder", f"a folder that holds {listing(absent)}", str(root))
-    arrays = [_read(root / name) for name in names]
+    arrays = [tuple(array.astype(np.float32) for array in read_archive(root / name)) for name in names]
     widths = {name: features.shape[1] for name, (features, _) in zip(names, arrays, strict=True)}
     if len(set(widths.values())) > 1:
         raise InvalidDataError(f"The archives of '{root}' should have features of one length. Found {widths}.")
@@ -83,9 +84,7 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     data = RegressionData(
         inputs=np.concatenate([features for features, _ in arrays]),
         targets=torch.from_numpy(np.concatenate([poses for _, poses in arrays])),
-        ids=tuple(
-            f"{name.removesuffix('.npz')}:{row:06d}" for name, n in zip(names, lengths, strict=True) for row in range(n)
-        ),
+        ids=tuple(row for name, n in zip(names, lengths, strict=True) for row in archive_ids(name, n)),
         target_names=ANGLES,
         normaliser=torch.ones(sum(lengths)),
     )
@@ -100,8 +99,25 @@ def _side(name: str) -> str:
     return Path(name).stem.rpartition("_")[2]
 
 
-def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the features (n, p) and the poses (n, 3) of an archive, checked."""
+def archive_ids(name: str, n: int) -> list[str]:
+    """Return the ids of an archive's n rows.
+
+    Examples
+    --------
+    >>> archive_ids("biwi_test.npz", 2)
+    ['biwi_test:000000', 'biwi_test:000001']
+    """
+    return [f"{name.removesuffix('.npz')}:{row:06d}" for row in range(n)]
+
+
+def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the features (n, p) and the poses (n, 3) of an archive, in the types that it holds them in.
+
+    Raises
+    ------
+    InvalidDataError
+        As `load_head_pose` does.
+    """
     if not zipfile.is_zipfile(path):
         raise InvalidDataError(f"'{path}' should be an archive of plain arrays (.npz). Found another kind of file.")
     try:
@@ -123,18 +139,20 @@ def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             f"'{path}' should hold `features` of shape (n, p) and `poses` of shape (n, 3). "
             f"Found {features.shape} and {poses.shape}."
         )
-    return _finite(path, "features", features), _finite(path, "poses", poses)
+    _check(path, "features", features, missing=False)
+    _check(path, "poses", poses, missing=True)
+    return features, poses
 
 
-def _finite(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float32]:
+def _check(path: Path, name: str, values: NDArray[Any], *, missing: bool) -> None:
     if values.dtype.kind not in "fiu":
         raise InvalidDataError(f"`{name}` of '{path}' should be numbers. Found {values.dtype}.")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
         single = values.astype(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(single).all(axis=1)).tolist()
+    bad = np.isinf(single) if missing else ~np.isfinite(single)
+    wrong = np.flatnonzero(bad.any(axis=1)).tolist()
     if wrong:
         raise InvalidDataError(
-            f"`{name}` of '{path}' should be finite. Found {len(wrong)} rows that are not (counted from 0): "
-            f"{listing(wrong)}."
+            f"`{name}` of '{path}' should be finite{', or NaN where one is missing' if missing else ''}. "
+            f"Found {len(wrong)} rows that are not (counted from 0): {listing(wrong)}."
         )
-    return single

@@ -35,7 +35,7 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
-__all__ = ["COLUMNS", "MIRROR", "Frame", "load_mcgill", "read_frames"]
+__all__ = ["COLUMNS", "MIRROR", "Frame", "frame_files", "load_mcgill", "read_frames"]
 
 COLUMNS = ("video", "frame", "yaw")
 MIRROR = Mirror(permutation=(0,), sign=(-1.0,), offset=(0.0,))
@@ -113,7 +113,7 @@ def load_mcgill(
     if not path.is_file():
         raise InvalidParameterError("table", f"a CSV file with columns {','.join(COLUMNS)}", str(path), _SOURCE)
     frames = read_frames(path)
-    files = _files(root, path, frames)
+    files = frame_files(root, path, frames)
     asked = [
         f"{frame.video}/{frame.frame}" if file is None else file for frame, file in zip(frames, files, strict=True)
     ]
@@ -156,8 +156,14 @@ def read_frames(path: Path) -> list[Frame]:
     return [Frame(*line) for line in zip(table.places, videos, frames, angles, strict=True)]
 
 
-def _files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]:
-    """Return the file of each frame as ``video/file``, or None where there is none."""
+def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]:
+    """Return the file of each frame as ``video/file``, or None where there is none.
+
+    Raises
+    ------
+    InvalidDataError
+        If two files have the number of a frame, or a frame has two lines of the table at `path`.
+    """
     videos: dict[str, dict[str, list[str]]] = {}
     seen: set[str] = set()
     files: list[str | None] = []

@@ -6,8 +6,8 @@ The head of `assets/gallery.js` describes the form.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -98,8 +98,11 @@ def point_names(target_names: Sequence[str]) -> list[str]:
     >>> point_names(["left_eye_x", "left_eye_y", "x3", "y3"])
     ['left_eye', 'x3']
     """
-    pairs = zip(target_names[::2], target_names[1::2], strict=True)
-    return [os.path.commonprefix(pair).rstrip("_-. ") or pair[0] for pair in pairs]
+    names = []
+    for pair in zip(target_names[::2], target_names[1::2], strict=True):
+        shared = "".join(x for x, _ in takewhile(lambda both: both[0] == both[1], zip(*pair, strict=False)))
+        names.append(shared.rstrip("_-. ") or pair[0])
+    return names
 
 
 def _points(labels: ScoredLabels) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,23 +16,24 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.checks import check_count
 from deepgum.data.disk import write_atomically
 from deepgum.report.page.assets import read_asset, script, style, theme
+from deepgum.report.page.content import page_content
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer, View
-from deepgum.report.page.words import count, embedded_json, number, percent
+from deepgum.report.page.words import count, duration, embedded_json, number, percent
 
 __all__ = ["environment", "write_report"]
-
-Progress = Callable[[int, int], None]
 
 _SIDE = 128
 _FIRST, _REST = 48, 200
 """Pictures in the first block, which is one page of the gallery, and in each of the others."""
-_SCALE_OF_LANDMARKS = 1.15
-"""A label that lies somewhat outside of what the network saw is still seen."""
 
 
 def write_report(
-    folder: AuditFolder, path: Path | None = None, *, most: int = 20_000, progress: Progress | None = None
+    folder: AuditFolder,
+    path: Path | None = None,
+    *,
+    most: int = 20_000,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write the report of a finished audit, whole or not at all, and return its path.
 
@@ -63,9 +63,7 @@ def write_report(
     encoded: list[str] = []
     if pictures is not None:
         views = []
-        scale = _SCALE_OF_LANDMARKS if summary.data.landmarks else 1.0
-        root = Path(summary.data.root) if summary.data.root else None
-        for view, jpeg in PictureViewer(pictures, root, scale).jpegs(rows, _SIDE):
+        for view, jpeg in PictureViewer.of(summary.data, pictures).jpegs(rows, _SIDE):
             views.append(view)
             encoded.append("" if jpeg is None else base64.b64encode(jpeg).decode())
             if progress is not None:
@@ -73,15 +71,17 @@ def write_report(
     starts = [0, *range(_FIRST, len(encoded), _REST)] if encoded else []
     data: dict[str, Any] = gallery_data(summary, labels, places, views) | {"chunks": starts}
     scripts = {"theme": theme(), "gallery": script(), "start": read_asset("start.js")}
-    page = environment().get_template("report.html.j2")
-    parts = page.generate(
-        summary=summary,
-        data=data,
-        pictures=(encoded[start:end] for start, end in pairwise([*starts, len(encoded)])),
-        scripts={name: Markup(text) for name, text in scripts.items()},
-        style=Markup(style()),
-        policy=_policy(list(scripts.values())),
-        review=f"deepgum review {shlex.quote(str(folder.path))}",
+    parts = (
+        environment()
+        .get_template("report.html.j2")
+        .generate(
+            **page_content(folder.path, summary, labels),
+            data=data,
+            pictures=(encoded[start:end] for start, end in pairwise([*starts, len(encoded)])),
+            scripts={name: Markup(text) for name, text in scripts.items()},
+            style=Markup(style()),
+            policy=_policy(list(scripts.values())),
+        )
     )
     # Half a surrogate pair, as in a file name that is no text, has no encoding; a browser shows a mark in its place.
     with (
@@ -98,7 +98,7 @@ def environment() -> Environment:
     Examples
     --------
     >>> environment().from_string("{{ name }} {{ share|percent }}").render(name="<b>", share=0.125)
-    '&lt;b&gt; 12 %'
+    '&lt;b&gt; 12.5 %'
     """
     made = Environment(
         loader=PackageLoader("deepgum.report.page"),
@@ -107,7 +107,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "count": count, "number": number, "json": embedded_json}
+    made.filters |= {
+        "percent": percent,
+        "count": count,
+        "number": number,
+        "duration": duration,
+        "json": embedded_json,
+    }
     return made
 
 

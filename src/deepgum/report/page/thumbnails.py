@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from deepgum.audit.summary import DataSource
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 
@@ -68,6 +69,12 @@ class PictureViewer:
     def __init__(self, pictures: Pictures, root: Path | None = None, scale: float = 1.0) -> None:
         self.pictures, self.scale = pictures, scale
         self.root = (pictures.folder if root is None else root).resolve()
+
+    @classmethod
+    def of(cls, source: DataSource, pictures: Pictures) -> PictureViewer:
+        """Return what shows the pictures of an audit; of landmarks also those somewhat outside of the square."""
+        root = Path(source.root) if source.root else None
+        return cls(pictures, root, 1.15 if source.landmarks else 1.0)
 
     def view(self, row: int) -> View:
         """Return what is to be shown of a sample, for which only the head of its file is read."""

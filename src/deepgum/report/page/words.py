@@ -6,23 +6,23 @@ import json
 
 from markupsafe import Markup
 
-__all__ = ["count", "embedded_json", "number", "percent"]
+__all__ = ["count", "duration", "embedded_json", "number", "percent"]
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 for people, with two digits; the gallery's script does the same.
+    """Return a share of 1 for people.
 
     Examples
     --------
     >>> percent(0.1249), percent(0.0123), percent(0.00042), percent(0.0), percent(1e-7), percent(None)
-    ('12 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown')
+    ('12.5 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown')
     """
     if share is None:
         return "unknown"
     value = 100 * share
     if 0 < value < 0.01:
         return "< 0.01 %"
-    digits = 0 if value == 0 or value >= 10 else 1 if value >= 0.1 else 2
+    digits = 0 if value in (0, 100) else 1 if value >= 0.1 else 2
     return f"{value:.{digits}f} %"
 
 
@@ -35,6 +35,22 @@ def count(value: float) -> str:
     ('12,345', '3.1', '31')
     """
     return f"{value:,.1f}" if isinstance(value, float) and value < 9.95 else f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    Examples
+    --------
+    >>> duration(42.4), duration(125), duration(7500)
+    ('42 s', '2 min 5 s', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def number(value: float) -> str:

@@ -51,6 +51,12 @@
     return made;
   };
 
+  /* "faces/a/1.png" as "faces/a/" and "1.png". */
+  function folderAndName(id) {
+    const end = id.replace(/[\\/]+$/, "").search(/[^\\/]*$/);
+    return end > 0 ? [id.slice(0, end), id.slice(end)] : [id];
+  }
+
   class Gallery {
     constructor(root, source, options) {
       Object.assign(this, { root, source, options: options || {}, data: source.data, position: 0 });
@@ -320,7 +326,7 @@
           make("span", { class: "posterior", title: "probability that the label is right" }, percent(flags.posterior[first])),
         ),
         words.length ? make("p", { class: "reason" }, words.map((reason) => reasons[reason].words).join("; ")) : null,
-        make("p", { class: "id", title: id }, id),
+        make("p", { class: "id", title: id }, ...folderAndName(id).map((part) => make("span", {}, part))),
       );
       const item = make("li", { class: "card" }, picture, body);
       item.dataset.place = place;
@@ -366,7 +372,7 @@
         ),
       );
       this._decorate(item, card, true);
-      const { page, state, cards } = this.model;
+      const { state, cards } = this.model;
       const where = state.page * state.size + this.position;
       this.dialog.replaceChildren(
         make(
@@ -379,12 +385,11 @@
         ),
         item,
       );
-      void page;
     }
 
     _sentence(flag) {
-      const { flags, unit, points } = { ...this.data };
-      const exact = flags.posterior[flag] >= 0.001 ? "" : ` (${number(flags.posterior[flag])})`;
+      const { flags, unit, points } = this.data;
+      const exact = flags.posterior[flag] >= 0.001 || flags.posterior[flag] === 0 ? "" : ` (${number(flags.posterior[flag])})`;
       const said = [
         flags.why[flag],
         `Probability that it is right: ${percent(flags.posterior[flag])}${exact}.`,
@@ -424,7 +429,7 @@
     _turn(page, place) {
       this.set({ page });
       if (place !== undefined || this.root.getBoundingClientRect().top < 0) {
-        this.root.querySelector(".bar").scrollIntoView({ block: "start" });
+        this.root.querySelector(".bar").scrollIntoView({ block: "start", behavior: "instant" });
       }
     }
 
@@ -510,7 +515,7 @@
       if (wanted) {
         if (window.location.hash === this._written) return;
         this.model.hash = window.location.hash;
-        this.root.scrollIntoView({ block: "start" });
+        this.root.scrollIntoView({ block: "start", behavior: "instant" });
       } else if (this.list.children.length) return;
       this.position = 0;
       this._drawControls();

@@ -3,7 +3,8 @@
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
 
-  const POSTERIORS = [0, 1e-4, 1e-3, 1e-2, 0.1, 0.5];
+  const POSTERIORS = [1e-4, 1e-3, 1e-2, 0.1, 0.5];
+  const POSTERIOR_WORDS = ["< 0.01 %", "0.01 to 0.1 %", "0.1 to 1 %", "1 to 10 %", "10 to 50 %"];
   const SORTS = {
     worst: "least probable first",
     distance: "farthest from the prediction first",
@@ -14,22 +15,18 @@
   };
   const SIZES = [24, 48, 96, 192];
 
-  /* A share of 1 in words: "12 %", "0.3 %", "< 0.01 %". */
-  function percent(share) {
-    if (share === null) return "unknown";
-    const value = 100 * share;
-    if (value > 0 && value < 0.01) return "< 0.01 %";
-    const digits = value === 0 || value >= 10 ? 0 : value >= 0.1 ? 1 : 2;
-    return `${value.toFixed(digits)} %`;
+  /* A probability in words: "12.5 %", "0.3 %", "< 0.01 %"; none is ever 0. */
+  function percent(probability) {
+    if (probability === null) return "unknown";
+    const value = 100 * probability;
+    if (value < 0.01) return "< 0.01 %";
+    return `${value.toFixed(value >= 0.1 ? 1 : 2)} %`;
   }
 
   /* The facets of every gallery. `of(flag)` is the place among `values` of the flag with this number, or -1. */
   function facets(data) {
     const { flags } = data;
-    const bins = POSTERIORS.slice(1).map((high, place) => {
-      const words = place === 0 ? `< ${percent(high)}` : `${percent(POSTERIORS[place])} to ${percent(high)}`;
-      return { key: String(place), words };
-    });
+    const bins = POSTERIOR_WORDS.map((words, place) => ({ key: String(place), words }));
     const point = data.points.length > 0;
     const found = [
       {
@@ -48,7 +45,7 @@
         name: "posterior",
         title: "Probability that the label is right",
         values: bins,
-        of: (flag) => POSTERIORS.findIndex((_, place) => place > 0 && flags.posterior[flag] < POSTERIORS[place]) - 1,
+        of: (flag) => POSTERIORS.findIndex((high) => flags.posterior[flag] < high),
       },
     ];
     return found.filter((facet) => facet.values.length > 1);

@@ -1,0 +1,103 @@
+"""Texts in which only some numbers change, and are written as the others are."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Edit", "NumberStyle", "Text", "edited"]
+
+Edit = tuple[int, int, str]
+"""Where a piece of text begins and ends, and what is to stand there instead."""
+
+_PLAIN = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]*))?")
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a file says, with the byte order mark that may stand before it.
+
+    Bytes that are not UTF-8 are kept as Python keeps them, and so is the end of every line: what is read and written
+    is the same file.
+    """
+
+    content: str
+    mark: bytes = b""
+
+    @classmethod
+    def read(cls, path: Path) -> Text:
+        """Read a file."""
+        raw = path.read_bytes()
+        mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+        return cls(raw[len(mark) :].decode("utf-8", "surrogateescape"), mark)
+
+    def write(self, path: Path) -> None:
+        """Write a file; its folder is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.mark + self.content.encode("utf-8", "surrogateescape"))
+
+
+def edited(content: str, edits: Iterable[Edit]) -> str:
+    """Return a text with other pieces in some places, which do not overlap.
+
+    Examples
+    --------
+    >>> edited("a 1 b 2", [(6, 7, "20"), (2, 3, "")])
+    'a  b 20'
+    """
+    pieces, done = [], 0
+    for start, end, piece in sorted(edits):
+        pieces += [content[done:start], piece]
+        done = end
+    return "".join([*pieces, content[done:]])
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How the numbers of a column are written: a new one looks like the others, and loses nothing.
+
+    Parameters
+    ----------
+    decimals : int
+        So many digits stand behind the point at least.
+    digits : int
+        And so many before it, with zeros in front.
+
+    Examples
+    --------
+    >>> NumberStyle.of(["106.250000", "88.000000"]).text(31.5)
+    '31.500000'
+    >>> NumberStyle.of(["010", "123"]).text(7.0)
+    '007'
+    >>> NumberStyle.of(["31", "30.5"]).text(1 / 3)
+    '0.3333333333333333'
+    """
+
+    decimals: int = 0
+    digits: int = 1
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> NumberStyle:
+        """Return what numbers have in common; texts that are none in plain notation do not matter."""
+        plain = [match for match in map(_PLAIN.fullmatch, texts) if match]
+        if not plain:
+            return cls()
+        padded = any(len(match[1]) > 1 and match[1].startswith("0") for match in plain)
+        return cls(
+            decimals=min(len(match[2] or "") for match in plain),
+            digits=min(len(match[1]) for match in plain) if padded else 1,
+        )
+
+    def text(self, value: float) -> str:
+        """Return the shortest text that is this number and has the style."""
+        if self.decimals:
+            text = np.format_float_positional(abs(value), min_digits=self.decimals)
+        else:
+            text = np.format_float_positional(abs(value), trim="-")
+        whole, point, rest = text.partition(".")
+        return ("-" if value < 0 else "") + whole.zfill(self.digits) + point + rest

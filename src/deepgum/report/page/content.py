@@ -1,0 +1,87 @@
+"""What the report says above its gallery."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.summary import AuditSummary, GroupSummary
+from deepgum.report.page.plots import draw_history, draw_residuals, draw_shares
+from deepgum.report.page.svg import inline_svg
+
+__all__ = ["page_content"]
+
+_PANELS = 6
+_LISTED = 500
+
+
+def page_content(path: Path, summary: AuditSummary, labels: ScoredLabels) -> dict[str, Any]:
+    """Return what the template is filled with, but for gallery, scripts and style.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of the audit.
+    summary, labels
+        What is in it.
+    """
+    shown = _panels(summary.groups)
+    return {
+        "summary": summary,
+        "name": Path(summary.data.path).name or summary.data.name,
+        "what": "landmark" if summary.data.landmarks else "label",
+        "flagged_samples": int(labels.flags.any(axis=1).sum()),
+        "review": f"deepgum review {shlex.quote(str(path))}",
+        "deviations": [_deviation(group) for group in summary.groups],
+        "residuals": [
+            (
+                summary.groups[place],
+                inline_svg(
+                    draw_residuals(labels, place, summary.groups[place]),
+                    f"residuals-{place}",
+                    f"Residuals of {summary.groups[place].name} with the fitted mixture",
+                ),
+            )
+            for place in shown
+        ],
+        "shares": _shares(summary),
+        "history": inline_svg(draw_history(summary.history), "history", "Flags, round by round")
+        if len(summary.history) > 1
+        else "",
+        "conflicts": _conflicts(summary, labels),
+        "listed": _LISTED,
+    }
+
+
+def _panels(groups: tuple[GroupSummary, ...]) -> list[int]:
+    """Places of the groups whose residuals are drawn: those with the most flags, in their own order."""
+    by_flags = sorted(range(len(groups)), key=lambda place: -groups[place].flags)
+    return sorted(by_flags[:_PANELS])
+
+
+def _shares(summary: AuditSummary) -> Markup | str:
+    if len(summary.groups) < 2 or all(group.share is None for group in summary.groups):
+        return ""
+    return inline_svg(draw_shares(summary.groups, summary.share), "shares", "Share of wrong labels, by label")
+
+
+def _deviation(group: GroupSummary) -> float:
+    """Standard deviation of right labels, in their own unit: root mean square over the coordinates."""
+    return math.sqrt(np.trace(np.array(group.covariance)) / len(group.covariance))
+
+
+def _conflicts(summary: AuditSummary, labels: ScoredLabels) -> list[list[tuple[str, str]]]:
+    """Ids of copies that disagree, and the label of each where it is one number."""
+    places = {name: row for row, name in enumerate(labels.ids)}
+    one = len(labels.target_names) == 1
+
+    def label(name: str) -> str:
+        return f"{labels.given[places[name], 0]:g}" if one and name in places else ""
+
+    return [[(name, label(name)) for name in copies] for copies in summary.conflicts[:_LISTED]]

@@ -1,0 +1,71 @@
+"""How many labels a fitted mixture expects at each distance from their prediction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, f
+
+from deepgum.audit.summary import GroupSummary
+
+__all__ = ["DistanceMixture"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DistanceMixture:
+    """The mixture of one group, of Mahalanobis distances instead of residuals of k coordinates.
+
+    The squared distance of a right label is chi-squared with k degrees of freedom; where right labels are Student's t
+    of nu, a k-th of it is F with k and nu. Wrong labels are as dense everywhere as the fit has it, so that up to a distance m
+    there are as many as the ellipsoid of that radius holds; the density is taken to end where it comes to one.
+
+    Parameters
+    ----------
+    dimensions : int
+        k.
+    prior : float
+        Share of right labels.
+    degrees_of_freedom : float or None
+        nu; None for a Gaussian.
+    reach : float
+        Distance at which the wrong labels end.
+
+    Examples
+    --------
+    >>> mixture = DistanceMixture(dimensions=2, prior=0.9, degrees_of_freedom=None, reach=100.0)
+    >>> mixture.right(np.array([1.0, 5.0])).round(3), mixture.wrong(np.array([50.0, 200.0])).round(3)
+    (array([0.354, 0.9  ]), array([0.025, 0.1  ]))
+    """
+
+    dimensions: int
+    prior: float
+    degrees_of_freedom: float | None
+    reach: float
+
+    @classmethod
+    def of(cls, group: GroupSummary) -> DistanceMixture:
+        """Return the mixture that an audit fitted to a group."""
+        k = len(group.covariance)
+        # Volume of the unit ball, and of the ellipsoid that is as far as one standard deviation.
+        log_ball = k / 2 * math.log(math.pi) - math.lgamma(k / 2 + 1)
+        log_ellipsoid = log_ball + np.linalg.slogdet(np.array(group.covariance))[1] / 2
+        reach = math.exp(min((-group.log_uniform_density - log_ellipsoid) / k, 300.0))
+        return cls(k, group.prior, group.degrees_of_freedom, reach)
+
+    def right(self, distance: Values) -> Values:
+        """Share of all labels that are right and at most that far."""
+        square = np.square(distance)
+        if self.degrees_of_freedom is None:
+            below = chi2.cdf(square, self.dimensions)
+        else:
+            below = f.cdf(square / self.dimensions, self.dimensions, self.degrees_of_freedom)
+        return self.prior * np.asarray(below)
+
+    def wrong(self, distance: Values) -> Values:
+        """Share of all labels that are wrong and at most that far."""
+        return (1 - self.prior) * np.minimum(distance / self.reach, 1.0) ** self.dimensions

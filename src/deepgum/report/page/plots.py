@@ -1,0 +1,137 @@
+"""The figures of the report: residuals with the fitted mixture, shares of wrong labels, what the rounds changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.summary import GroupSummary, Round, Share
+from deepgum.report.page.mixture import DistanceMixture
+from deepgum.report.page.svg import INK, LINE, PREDICTED, SOFT, WRONG, label_text
+
+__all__ = ["draw_history", "draw_residuals", "draw_shares"]
+
+_WIDTH = 4.4
+_BINS = 48
+_SHOWN = 40
+
+
+def draw_residuals(labels: ScoredLabels, place: int, group: GroupSummary) -> Figure:
+    """Draw how many labels of a group lie how far from their prediction, and how many the mixture expects there.
+
+    Labels given in part, whose distance has fewer dimensions, are left out. Both axes are logarithmic: wrong labels are few
+    and far.
+    """
+    columns = list(labels.partition[place])
+    whole = ~np.isnan(labels.given[:, columns]).any(axis=1)
+    distance, flagged = labels.mahalanobis[whole, place], labels.flags[whole, place]
+    seen = np.isfinite(distance) & (distance > 0)
+    distance, flagged = distance[seen], flagged[seen]
+    figure, axes = _axes(2.5)
+    _annotate(axes, "standard deviations from the prediction", "labels")
+    if len(distance):
+        _draw_distances(axes, distance, flagged, DistanceMixture.of(group))
+    return figure
+
+
+def _draw_distances(
+    axes: Axes, distance: NDArray[np.float64], flagged: NDArray[np.bool_], mixture: DistanceMixture
+) -> None:
+    low, high = max(distance.min(), 0.02), max(distance.max(), 10.0)
+    edges = np.geomspace(low, 1.02 * high, _BINS + 1)
+    every, _ = np.histogram(np.clip(distance, low, None), edges)
+    wrong, _ = np.histogram(np.clip(distance[flagged], low, None), edges)
+    step = dict(width=np.diff(edges), align="edge", linewidth=0)
+    axes.bar(edges[:-1], every, color=SOFT, alpha=0.35, **step)  # type: ignore[arg-type]
+    axes.bar(edges[:-1], wrong, color=WRONG, alpha=0.75, **step)  # type: ignore[arg-type]
+    n, ratio = len(distance), edges[1] / edges[0]
+    along = np.geomspace(edges[0], edges[-1], 400)
+    # What a bin about each point would hold; of wrong labels up to where they end.
+    right = n * (mixture.right(along * ratio**0.5) - mixture.right(along / ratio**0.5))
+    axes.plot(along, np.where(right > 0.05, right, np.nan), color=PREDICTED, linewidth=1.8)
+    along = along[along * ratio**0.5 < mixture.reach]
+    wrong_ones = n * (mixture.wrong(along * ratio**0.5) - mixture.wrong(along / ratio**0.5))
+    axes.plot(
+        [*along, *along[-1:]], [*wrong_ones, *(0.01 for _ in along[-1:])], color=WRONG, linestyle="--", linewidth=1.8
+    )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(0.6, 2.0 * max(every.max(), 5))
+    plain = FuncFormatter(lambda value, _: f"{value:,g}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(10, numticks=6))
+        axis.set_major_formatter(plain)
+        axis.set_minor_formatter(NullFormatter())
+
+
+def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
+    """Draw the share of wrong labels of each group with its interval; of very many, those with the most.
+
+    A group about which the mixture cannot tell has its name and no mark.
+    """
+    if len(groups) > _SHOWN:
+        worst = sorted(groups, key=lambda group: -1.0 if group.share is None else -group.share.estimate)
+        kept = {group.name for group in worst[:_SHOWN]}
+        groups = [group for group in groups if group.name in kept]
+    figure, axes = _axes(0.75 + 0.26 * len(groups))
+    _annotate(axes, "share of wrong labels", "")
+    if overall is not None:
+        axes.axvspan(overall.low, overall.high, color=SOFT, alpha=0.15, linewidth=0)
+        axes.axvline(overall.estimate, color=SOFT, linewidth=1, linestyle=":")
+    for row, group in enumerate(groups):
+        if group.share is not None:
+            axes.plot([group.share.low, group.share.high], [row, row], color=WRONG, linewidth=1.6)
+            axes.plot(group.share.estimate, row, "o", color=WRONG, markersize=5.5)
+    axes.set_yticks(range(len(groups)))
+    axes.set_yticklabels([label_text(group.name) for group in groups], parse_math=False)
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    highest = max([0.02, *(group.share.high for group in groups if group.share is not None)])
+    axes.set_xlim(0, min(1.0, 1.08 * highest))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+    axes.grid(axis="x", color=LINE, linewidth=0.8)
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def draw_history(rounds: Sequence[Round]) -> Figure:
+    """Draw how many labels were flagged in each round, and how many of the flags had changed."""
+    figure, axes = _axes(2.2)
+    _annotate(axes, "round", "labels")
+    at = [each.round for each in rounds]
+    for values, colour, marker, words in (
+        ([each.flags for each in rounds], WRONG, "o", "flagged"),
+        ([each.changed for each in rounds], SOFT, "s", "flag changed"),
+    ):
+        axes.plot(at, values, color=colour, marker=marker, linewidth=1.6, markersize=5)
+        axes.annotate(
+            words, (at[-1], values[-1]), (6, 0), textcoords="offset points", va="center", color=colour, fontsize=9
+        )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.set_xlim(at[0] - 0.1, at[-1] + 0.35 * max(1, at[-1] - at[0]))
+    axes.set_ylim(0, None)
+    axes.grid(axis="y", color=LINE, linewidth=0.8)
+    return figure
+
+
+def _axes(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+    axes.tick_params(which="both", colors=SOFT, labelcolor=SOFT, labelsize=9)
+    return figure, axes
+
+
+def _annotate(axes: Axes, along: str, up: str) -> None:
+    axes.set_xlabel(along, color=INK, fontsize=9.5)
+    axes.set_ylabel(up, color=INK, fontsize=9.5)

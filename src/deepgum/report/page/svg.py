@@ -1,0 +1,99 @@
+"""Figures as parts of a page: in its colours, light or dark, with text that is text."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["INK", "LINE", "PREDICTED", "SOFT", "WRONG", "inline_svg", "label_text"]
+
+# Colours that stand for those of the page, which change with its theme; no figure has them by chance.
+INK, SOFT, LINE, WRONG, PREDICTED = "#010203", "#020304", "#030405", "#040506", "#050607"
+_VARIABLES = {INK: "--ink", SOFT: "--soft", LINE: "--line", WRONG: "--given", PREDICTED: "--predicted"}
+_LONGEST = 28
+
+
+def inline_svg(figure: Figure, name: str, title: str) -> Markup:
+    """Return a figure as an element of a page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn in `INK`, `SOFT`, `LINE`, `WRONG` and `PREDICTED`, which become the colours of the page.
+    name : str
+        Of letters and dashes; two figures of one page have different names, for the ids in them not to clash.
+    title : str
+        What it shows, for those who do not see it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> print(inline_svg(Figure(figsize=(1, 1)), "empty", "<nothing>")[:90])
+    <svg viewBox="0 0 72 72" role="img" aria-label="&lt;nothing&gt;" class="figure"><defs /><g
+    """
+    from matplotlib import rc_context
+
+    written = io.StringIO()
+    with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        # The browser has fonts for what ours cannot write.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(written.getvalue())
+    box = root.get("viewBox", "")
+    _adapt(root, name)
+    root.attrib = {"viewBox": box, "role": "img", "aria-label": title, "class": "figure"}
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _adapt(element: ElementTree.Element, name: str) -> None:
+    """Take away what is of a file of its own, and give an element the names and colours of the page."""
+    element.tag = element.tag.rpartition("}")[2]  # an HTML parser knows the namespaces
+    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+    for key, value in attributes.items():
+        if key == "id":
+            attributes[key] = f"{name}-{value}"
+        elif key == "href":
+            attributes[key] = value.replace("#", f"#{name}-", 1)
+        elif key == "clip-path":
+            attributes[key] = value.replace("url(#", f"url(#{name}-", 1)
+        elif key == "style":
+            attributes[key] = _style(value)
+    element.attrib = attributes
+    if element.text is not None and not element.text.strip():
+        element.text = None
+    for child in list(element):
+        child.tail = None
+        if child.tag.rpartition("}")[2] in ("metadata", "style"):
+            element.remove(child)
+        else:
+            _adapt(child, name)
+
+
+def _style(style: str) -> str:
+    # Letters keep their size and have the font of the page; some versions of matplotlib write both as one.
+    style = re.sub(r"font-family: [^;]*;? ?", "", style)
+    style = re.sub(r"font: (?:[^;']*? )?([\d.]+px)[^;]*", r"font-size: \1", style)
+    for colour, variable in _VARIABLES.items():
+        style = style.replace(colour, f"var({variable})")
+    return style
+
+
+def label_text(text: str) -> str:
+    r"""Return a name as it stands in a figure: on one line, not too long, without characters that no XML has.
+
+    Examples
+    --------
+    >>> label_text("left eye\n" + "x" * 40), label_text("\x00")
+    ('left eye xxxxxxxxxxxxxxxxxx…', '\ufffd')
+    """
+    line = re.sub(r"\s+", " ", text).strip()
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", line)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1].rstrip() + "…"
