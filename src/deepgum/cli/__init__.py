@@ -12,6 +12,7 @@ from deepgum.cli.demo import demo
 from deepgum.cli.export import export
 from deepgum.cli.plot import plot
 from deepgum.cli.reproduce import reproduce
+from deepgum.cli.review import review
 from deepgum.cli.run import evaluate, fit, predict
 
 __all__ = ["main"]
@@ -34,5 +35,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, apply):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, apply, review):
     main.add_command(_command)

@@ -26,7 +26,16 @@ from deepgum.report.page.assets import script, style, theme
 from deepgum.review.address import Address
 from deepgum.review.door import LARGEST, Door, refusal
 from deepgum.review.ledger import Entry, Ledger
-from deepgum.review.messages import entry_message, read_action, read_count, read_object, read_text, read_values
+from deepgum.review.messages import (
+    entry_message,
+    read_action,
+    read_count,
+    read_flag,
+    read_key,
+    read_object,
+    read_text,
+    read_values,
+)
 from deepgum.review.session import Review
 
 __all__ = ["application"]
@@ -115,23 +124,23 @@ class _Pages:
         values = await self._read(request, fields)
         sample, group, action = read_text(values, "sample"), read_text(values, "group"), read_action(values)
         new = read_values(values, "new")
-        reason = read_text(values, "reason") or self._review.reason(sample, group)
-        if values["suggested"] is True:
+        reason = read_text(values, "reason")
+        if read_flag(values, "suggested"):
             new = self._review.suggested(sample, group)
             if new is None:
                 raise InvalidParameterError("suggested", "false where nothing is suggested for the label", True)
         decision = Decision(sample, group, action, new, reason, self._review.who)
-        expected, key = read_count(values, "expected"), read_text(values, "key", 64)
+        expected, key = read_count(values, "expected"), read_key(values)
         return await self._written(lambda: self._review.store.decide(decision, expected=expected, key=key))
 
     async def undo(self, request: Request) -> Response:
         values = await self._read(request, ("audit", "seq", "key"))
-        seq, key = read_count(values, "seq"), read_text(values, "key", 64)
+        seq, key = read_count(values, "seq"), read_key(values)
         return await self._written(lambda: self._review.store.undo(seq, who=self._review.who, key=key))
 
     async def redo(self, request: Request) -> Response:
         values = await self._read(request, ("audit", "seq", "key"))
-        seq, key = read_count(values, "seq"), read_text(values, "key", 64)
+        seq, key = read_count(values, "seq"), read_key(values)
         return await self._written(lambda: self._review.store.redo(seq, who=self._review.who, key=key))
 
     async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:

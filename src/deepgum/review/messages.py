@@ -13,7 +13,16 @@ from deepgum.checks import check_choice
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.review.ledger import Entry
 
-__all__ = ["entry_message", "read_count", "read_object", "read_text", "read_values"]
+__all__ = [
+    "entry_message",
+    "read_action",
+    "read_count",
+    "read_flag",
+    "read_key",
+    "read_object",
+    "read_text",
+    "read_values",
+]
 
 _LONGEST = 4096
 """Characters of an id, or of a name."""
@@ -51,11 +60,27 @@ def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def read_text(values: Mapping[str, Any], name: str, longest: int = _LONGEST) -> str:
-    """Return a text of a message, of at most so many characters."""
+def read_text(values: Mapping[str, Any], name: str) -> str:
+    """Return a text of a message, of at most 4096 characters."""
     value = values[name]
-    if not isinstance(value, str) or len(value) > longest:
-        raise InvalidParameterError(name, f"a text of at most {longest} characters", value)
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise InvalidParameterError(name, f"a text of at most {_LONGEST} characters", value)
+    return value
+
+
+def read_key(values: Mapping[str, Any]) -> str:
+    """Return the key of a write: a text of 1 to 64 characters."""
+    key = values["key"]
+    if not isinstance(key, str) or not 1 <= len(key) <= 64:
+        raise InvalidParameterError("key", "a text of 1 to 64 characters", key)
+    return key
+
+
+def read_flag(values: Mapping[str, Any], name: str) -> bool:
+    """Return a truth value of a message."""
+    value = values[name]
+    if not isinstance(value, bool):
+        raise InvalidParameterError(name, "true or false", value)
     return value
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from deepgum.data.lock import locked
 from deepgum.errors import MissingDependencyError, OutputFolderError
 from deepgum.review.address import Address, listen
 from deepgum.review.session import Review
 
-__all__ = ["check_packages", "serve"]
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["check_packages", "made_for", "serve"]
 
 _PACKAGES = ("starlette", "uvicorn")
 
@@ -36,11 +40,6 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
         If the port cannot be had.
     """
     check_packages()
-    # Imported late: all else works without them.
-    import uvicorn
-
-    from deepgum.review.app import application
-
     folder = review.folder
     address_file = folder.path / ".review.json"
 
@@ -56,21 +55,32 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
     with locked(folder.path / ".review.lock", taken):
         address, listening = listen(address_file, port)
         with listening:
-            config = uvicorn.Config(
-                application(review, address),
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,  # it would hold the token
-                proxy_headers=False,  # nobody stands between
-                server_header=False,
-                timeout_graceful_shutdown=3,
-            )
             ready(address)
-            uvicorn.Server(config).run(sockets=[listening])
+            made_for(review, address).run(sockets=[listening])
+
+
+def made_for(review: Review, address: Address) -> uvicorn.Server:
+    """Return the server of a review; `run(sockets=[...])` serves it until a signal, or until `should_exit` is set."""
+    # Imported late: all else works without them.
+    import uvicorn
+
+    from deepgum.review.app import application
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            application(review, address),
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,  # it would hold the token
+            proxy_headers=False,  # nobody stands between
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+    )
 
 
 def check_packages() -> None:

@@ -22,7 +22,7 @@ __all__ = ["Review", "suggestion"]
 MOST = 20_000
 """Flagged labels that a page shows, the worst."""
 
-_SCALE_OF_LANDMARKS = 1.3
+_SCALE_OF_LANDMARKS = 1.2
 """Side of what is shown, in sides of what the network saw: there is room to put a landmark beyond that."""
 _READERS = 8
 
@@ -99,12 +99,6 @@ class Review:
         if sample not in rows or group not in groups:
             return None
         return suggestion(self.labels, (rows[sample], groups[group]))
-
-    def reason(self, sample: str, group: str) -> str:
-        """Return the kind of error that the audit saw in a label, as its files say it; empty where it saw none."""
-        rows, groups = self._numbers
-        kind = self.labels.kinds.get((rows.get(sample, -1), groups.get(group, -1)))
-        return "" if kind is None else kind.value
 
     def counts(self) -> dict[Action | None, int]:
         """Return how many of the flagged labels were decided in which way; None stands for those that were not."""

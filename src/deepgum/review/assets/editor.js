@@ -1,6 +1,6 @@
 /* A correction in the making: values of the labels of one card, put right by pointer, by arrow keys or by typing.
  *
- *   const editor = new DeepGUM.Editor(data, {current(flag), changed()});
+ *   const editor = new DeepGUM.Editor(data, {current(flag), changed(), moved()});
  *
  * While `editor.card` is set, `editor.values` has the labels as they would be: array (d,), null for what is not edited. The
  * place of a landmark is dragged with the mouse, or put where one clicks; a finger, which would cover it, moves it from
@@ -270,6 +270,7 @@
       }
       this.drawing.settings.fixed = this.fixed();
       if (this.drawing.overlay) this.drawing.drawPoints();
+      this.hooks.moved();
       this._mark();
     }
 

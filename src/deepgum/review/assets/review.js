@@ -5,7 +5,7 @@
   const ACTIONS = {
     keep: { words: "Keep", done: "kept", key: "k", title: "The label is right (k)" },
     take: { words: "Take", done: "fixed", key: "a", title: "Take the suggestion (a)" },
-    fix: { words: "Fix\u2026", done: "fixed", key: "e", title: "Put it right by hand (e)" },
+    fix: { words: "Fix", done: "fixed", key: "e", title: "Put it right by hand (e)" },
     drop: { words: "Drop", done: "dropped", key: "d", title: "Use this label no more (d)" },
     skip: { words: "Skip", done: "skipped", key: "s", title: "Leave it open (s)" },
   };
@@ -39,6 +39,7 @@
       this.editor = new Editor(data, {
         current: (flag) => this._held(flag),
         changed: () => this._edited(),
+        moved: () => this.gallery.dialog.querySelector(".scrolled")?.replaceWith(this.gallery._table(this.editor.card)),
       });
       this._drawn = new Map();
       element("verdict").textContent = verdict;
@@ -71,6 +72,8 @@
       this._help();
       this.gallery.dialog.addEventListener("close", () => this._leaveEditor());
       document.addEventListener("keydown", (event) => this._key(event), true);
+      this.gallery.root.querySelector("details.filters").open = false;
+      element("open").addEventListener("click", () => this._onlyOpen());
       element("undo").addEventListener("click", () => this.undo());
       element("redo").addEventListener("click", () => this.redo());
       this._exports();
@@ -95,7 +98,7 @@
       if (name !== "take") return this._decide(card, card.flags.map((flag) => [flag, { action: name, new: null }]));
       const { suggested } = this.data.flags;
       if (card.flags.some((flag) => !suggested[flag] || suggested[flag].includes(null))) {
-        return this.gallery.say("Nothing is suggested for this label. Fix it by hand (e), or drop it (d).");
+        return this._say("Nothing is suggested for this label. Fix it by hand (e), or drop it (d).");
       }
       return this._decide(card, card.flags.map((flag) => [flag, { action: "fix", new: suggested[flag], suggested: true }]));
     }
@@ -114,7 +117,7 @@
       }
       this._recount();
       const names = card.flags.map((flag) => this._group(flag)).join(", ");
-      this.gallery.say(`${names}: ${ACTIONS[decided[0][1].action].done}.`);
+      this._say(`${names}: ${ACTIONS[decided[0][1].action].done}.`);
     }
 
     async undo(entry) {
@@ -127,12 +130,12 @@
     }
 
     _returned({ place, words }, done) {
-      if (words) return this.gallery.say(words);
+      if (words) return this._say(words);
       const flag = this.flagAt.get(place);
       if (flag !== undefined) {
         this._recount();
         if (!this._goTo(flag)) this._notice(`${done}: ${this._name(flag)}.`, flag);
-        else this.gallery.say(`${done}: ${this._name(flag)}.`);
+        else this._say(`${done}: ${this._name(flag)}.`);
       }
       return undefined;
     }
@@ -203,7 +206,7 @@
       const { card } = this.editor;
       const fixes = this.editor.take();
       if (fixes) this._decide(card, fixes);
-      else this.gallery.say("A value is no number. Put it right, or leave it with Esc.");
+      else this._say("A value is no number. Put it right, or leave it with Esc.");
     }
 
     /* Who goes on from a correction that was begun means it. */
@@ -266,8 +269,18 @@
         }),
       );
       place.append(make("div", { class: "choices", role: "group", "aria-label": "Decision" }, ...choices));
-      if (first) place.append(this._heldWords(first, held.length > 1 ? held.filter(Boolean).length : 0, large));
+      place.append(this._heldWords(held, large));
+      if (large) queueMicrotask(() => this._focusLarge());
       return undefined;
+    }
+
+    /* What had the focus was thrown away with what was drawn before. */
+    _focusLarge() {
+      const { dialog } = this.gallery;
+      const article = dialog.querySelector(".sample");
+      if (!dialog.open || !article || (document.activeElement !== dialog && dialog.contains(document.activeElement))) return;
+      article.tabIndex = -1;
+      article.focus({ preventScroll: true });
     }
 
     _clicked(name, card) {
@@ -277,14 +290,17 @@
       this.act(name, card);
     }
 
-    _heldWords(entry, several, large) {
-      const values = entry.new ? ` to ${entry.new.map(number).join(", ")}` : "";
-      const when = entry.at ? new Date(entry.at).toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : "";
-      const how = this._waits(entry) ? "waiting for the server" : `by ${entry.who}${large ? `, ${when}` : ""}`;
-      const words = several > 1 ? `${several} decided` : `${ACTIONS[entry.action].done}${values}`;
+    _heldWords(held, large) {
+      const [entry] = held.filter(Boolean);
+      const several = held.length > 1 && !large ? `${held.filter(Boolean).length} of ${held.length} decided` : "";
+      if (!entry) return make("p", { class: "held" }, "undecided");
+      const values = entry.new && large ? ` to ${entry.new.map(number).join(", ")}` : "";
+      const when = entry.at ? new Date(entry.at).toLocaleString([], { dateStyle: "short", timeStyle: "short" }) : "now";
+      const by = entry.who === this.who && !large ? "" : ` by ${entry.who}`;
+      const how = this._waits(entry) ? ", waiting for the server" : large ? `${by}, ${when}` : by;
       return make(
-        "p", { class: `held is-${entry.action}`, title: when },
-        make("b", {}, words), ` ${several > 1 ? "" : how} `,
+        "p", { class: `held is-${entry.action}`, title: `${ACTIONS[entry.action].done} by ${entry.who}, ${when}` },
+        make("b", {}, several || ACTIONS[entry.action].done + values), several ? " " : `${how} `,
         button("Undo", () => this.undo(entry), { class: "link", tabindex: large ? "0" : "-1" }),
       );
     }
@@ -354,7 +370,7 @@
 
     _next(flags) {
       const next = this._after(flags);
-      if (next === null || !this._goTo(next)) this.gallery.say("Nothing else is undecided among these.");
+      if (next === null || !this._goTo(next)) this._say("Nothing else is undecided among these.");
     }
 
     _goTo(flag) {
@@ -385,6 +401,19 @@
       if (here) this._goTo(here.flags[0]);
     }
 
+    _onlyOpen() {
+      const chosen = { ...this.gallery.model.state.chosen };
+      chosen.decision = this._isOnlyOpen() ? [] : ["none"];
+      const here = this.gallery.card;
+      this.gallery.set({ chosen });
+      if (here) this._goTo(here.flags[0]);
+      this._state();
+    }
+
+    _isOnlyOpen() {
+      return this.gallery.model.state.chosen.decision.join() === "none";
+    }
+
     /* ---- around the gallery ---- */
 
     _state() {
@@ -410,6 +439,7 @@
         return part;
       });
       element("track").replaceChildren(...parts);
+      element("open").setAttribute("aria-pressed", String(this._isOnlyOpen()));
       element("undo").disabled = !this.decisions.undoable && !this.decisions.queue.length;
       element("redo").disabled = !this.decisions.redoable;
       document.title = `${decided}/${all} Label review`;
@@ -443,6 +473,16 @@
       };
       banner.textContent = words[trouble] || `${trouble} ${waiting}`;
       banner.classList.toggle("blocked", blocked);
+    }
+
+    /* To be seen over the large view, too. */
+    _say(words) {
+      const toast = element("toast");
+      toast.hidePopover();
+      toast.textContent = words;
+      toast.showPopover();
+      clearTimeout(this._silence);
+      this._silence = setTimeout(() => toast.hidePopover(), 4000);
     }
 
     _notice(words, flag, brief) {
