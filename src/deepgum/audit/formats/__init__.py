@@ -1,0 +1,74 @@
+"""Decisions in the formats of other programs: as a patch, for Label Studio, as COCO keypoints, for FiftyOne."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from deepgum.audit.decided import patch_of
+from deepgum.audit.decisions import Decision
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.formats.coco import write_coco
+from deepgum.audit.formats.fiftyone import write_fiftyone
+from deepgum.audit.formats.label_studio import serving, write_label_studio
+from deepgum.audit.formats.reviewed import Reviewed
+from deepgum.audit.patch_file import write_patch
+from deepgum.checks import check_choice
+from deepgum.errors import InvalidParameterError
+
+__all__ = ["KINDS", "Exported", "Kind", "export_decisions"]
+
+Kind = Literal["patch", "label-studio", "coco", "fiftyone"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that were written, and what to do with them, a sentence or two."""
+
+    files: tuple[Path, ...]
+    next: str
+
+
+def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: Path, kind: Kind) -> Exported:
+    """Write the decisions about an audit in the format of another program.
+
+    Parameters
+    ----------
+    folder : AuditFolder
+    decisions : iterable of Decision
+        Of several about one label the last one counts. There may be none: then the flags are exported, to be decided
+        about elsewhere.
+    path : Path
+        What is there is replaced, whole or not at all.
+    kind : {"patch", "label-studio", "coco", "fiftyone"}
+
+    Raises
+    ------
+    UnknownNameError
+        If the kind is none of the four.
+    InvalidParameterError
+        If `path` is a folder.
+    InvalidDataError
+        If a decision is not about the audit, or the format has no place for its labels.
+    """
+    check_choice("kind", kind, KINDS)
+    if path.is_dir():
+        raise InvalidParameterError("export", "a file", str(path), "It is a folder.")
+    if kind == "patch":
+        write_patch(patch_of(folder, decisions), path)
+        return Exported((path,), f"Apply it: deepgum apply {path} DATA --out NEW")
+    reviewed = Reviewed.of(folder, decisions)
+    if kind == "label-studio":
+        files = write_label_studio(reviewed, path)
+        return Exported(
+            files,
+            f"Make a project with {files[1].name} as its labeling interface, and import {path.name}. "
+            + serving(reviewed),
+        )
+    if kind == "coco":
+        files = write_coco(reviewed, path)
+        return Exported(files, f"Its file names are relative to '{reviewed.shown('COCO').folder}'.")
+    return Exported(write_fiftyone(reviewed, path), f"Read it: fiftyone.Dataset.from_json({str(path)!r})")
