@@ -40,8 +40,8 @@ def draw_face(rng: np.random.Generator) -> tuple[Image.Image, np.ndarray, Square
     def oval(at: np.ndarray, rx: float, ry: float, colour: object) -> None:
         draw.ellipse((at[0] - rx, at[1] - ry, at[0] + rx, at[1] + ry), fill=colour)
 
-    oval(centre + [0, -0.1 * width], 0.52 * width, 0.62 * width, tuple(rng.integers(15, 120, 3).tolist()))
-    oval(centre + [0, 0.05 * width], 0.43 * width, 0.56 * width, skin)
+    oval(centre - np.array([0, 0.1 * width]), 0.52 * width, 0.62 * width, tuple(rng.integers(15, 120, 3).tolist()))
+    oval(centre + np.array([0, 0.05 * width]), 0.43 * width, 0.56 * width, skin)
     for eye in points[:2]:
         oval(eye, 0.085 * width, 0.05 * width, (245, 245, 240))
         oval(eye, 0.04 * width, 0.045 * width, (35, 30, 30))

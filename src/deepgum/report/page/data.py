@@ -113,12 +113,15 @@ def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
 
 
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
-    """The name of each target, and the ends of a scale for it that a few absurd labels do not stretch."""
+    """The name of each target, and the ends of a scale for it: of predictions and of labels that are not flagged."""
+    kept = labels.given.copy()
+    for group, flags in zip(labels.partition, labels.flags.T, strict=True):
+        kept[np.ix_(flags, list(group))] = np.nan
     targets = []
     for place, name in enumerate(labels.target_names):
-        values = np.concatenate([labels.given[:, place], labels.predicted[:, place]])
+        values = np.concatenate([kept[:, place], labels.predicted[:, place]])
         values = values[np.isfinite(values)]
-        low, high = np.quantile(values, (0.005, 0.995)).tolist() if len(values) else (0.0, 1.0)
+        low, high = np.quantile(values, (0.002, 0.998)).tolist() if len(values) else (0.0, 1.0)
         period = labels.periods[place] if labels.periods else 0.0
         targets.append({"name": name, "low": _rounded(low), "high": _rounded(high), "period": period})
     return targets

@@ -21,8 +21,8 @@ class DistanceMixture:
     """The mixture of one group, of Mahalanobis distances instead of residuals of k coordinates.
 
     The squared distance of a right label is chi-squared with k degrees of freedom; where right labels are Student's t
-    of nu, a k-th of it is F with k and nu. Wrong labels are as dense everywhere as the fit has it, so that up to a distance m
-    there are as many as the ellipsoid of that radius holds; the density is taken to end where it comes to one.
+    of nu, a k-th of it is F with k and nu. Wrong labels are as dense everywhere as the fit has it, so that up to a
+    distance m there are as many as the ellipsoid of that radius holds; they are taken to end where that is all of them.
 
     Parameters
     ----------

@@ -25,8 +25,8 @@ _SHOWN = 40
 def draw_residuals(labels: ScoredLabels, place: int, group: GroupSummary) -> Figure:
     """Draw how many labels of a group lie how far from their prediction, and how many the mixture expects there.
 
-    Labels given in part, whose distance has fewer dimensions, are left out. Both axes are logarithmic: wrong labels are few
-    and far.
+    Labels given in part, whose distance has fewer dimensions, are left out. Both axes are logarithmic: wrong labels are
+    few and far.
     """
     columns = list(labels.partition[place])
     whole = ~np.isnan(labels.given[:, columns]).any(axis=1)

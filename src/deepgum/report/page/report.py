@@ -97,8 +97,8 @@ def environment() -> Environment:
 
     Examples
     --------
-    >>> environment().from_string("{{ name }} {{ share|percent }}").render(name="<b>", share=0.125)
-    '&lt;b&gt; 12.5 %'
+    >>> environment().from_string("{{ name }} {{ many|count }}").render(name="<b>", many=12345)
+    '&lt;b&gt; 12,345'
     """
     made = Environment(
         loader=PackageLoader("deepgum.report.page"),

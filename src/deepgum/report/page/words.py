@@ -10,20 +10,21 @@ __all__ = ["count", "duration", "embedded_json", "number", "percent"]
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 for people.
+    """Return a share of 1 for people, without a place to break the line at.
 
     Examples
     --------
-    >>> percent(0.1249), percent(0.0123), percent(0.00042), percent(0.0), percent(1e-7), percent(None)
-    ('12.5 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown')
+    >>> shown = [percent(share) for share in (0.1249, 0.0123, 0.00042, 0.0, 1e-7, None)]
+    >>> [words.replace("\N{NO-BREAK SPACE}", " ") for words in shown]
+    ['12.5 %', '1.2 %', '0.04 %', '0 %', '< 0.01 %', 'unknown']
     """
     if share is None:
         return "unknown"
     value = 100 * share
     if 0 < value < 0.01:
-        return "< 0.01 %"
+        return "<\N{NO-BREAK SPACE}0.01\N{NO-BREAK SPACE}%"
     digits = 0 if value in (0, 100) else 1 if value >= 0.1 else 2
-    return f"{value:.{digits}f} %"
+    return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def count(value: float) -> str:
@@ -31,10 +32,12 @@ def count(value: float) -> str:
 
     Examples
     --------
-    >>> count(12345), count(3.14159), count(31.4159)
-    ('12,345', '3.1', '31')
+    >>> count(12345), count(31.4159), count(3.14159), count(0.01), count(0.0)
+    ('12,345', '31', '3.1', '< 0.1', '0')
     """
-    return f"{value:,.1f}" if isinstance(value, float) and value < 9.95 else f"{value:,.0f}"
+    if isinstance(value, float) and 0 < value < 9.95:
+        return f"{value:.1f}" if value >= 0.05 else "< 0.1"
+    return f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:

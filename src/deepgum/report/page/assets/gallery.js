@@ -171,8 +171,9 @@
       this.said = make("p", { class: "said", role: "status", "aria-live": "polite" });
       this.list = make("ol", { class: "cards" });
       this.pagers = [0, 1].map((place) => this._pager(place));
+      this.controls = make("div", { class: "controls" }, view, this.facets.length ? filters : null);
       this.root.append(
-        make("div", { class: "controls" }, view, this.facets.length ? filters : null),
+        this.controls,
         make("div", { class: "bar" }, this.status, this.clear, this.pagers[0].element),
         this.said, this.list, make("div", { class: "bar end" }, this.size, this.pagers[1].element),
       );
@@ -267,14 +268,17 @@
       this.others.checked = state.others;
       this.reverse.setAttribute("aria-pressed", String(state.reverse));
       this.clear.hidden = !filtered;
+      this.controls.hidden = count === 0;
+      this.size.hidden = cards.length <= SIZES[0];
       this.facets.forEach((facet) => facet.draw());
       this.pagers.forEach((pager) => pager.draw());
-      const right = expectedRight < 9.95 ? expectedRight.toFixed(1) : Math.round(expectedRight).toLocaleString("en");
+      const right = expectedRight >= 9.95 ? Math.round(expectedRight).toLocaleString("en")
+        : expectedRight >= 0.05 ? expectedRight.toFixed(1) : "none";
       const of = filtered ? `${shown.toLocaleString("en")} of ${plural(count, "flagged label")}` : plural(count, "flagged label");
       const samples = state.by === "sample" ? ` in ${plural(cards.length, "sample")}` : "";
       this.status.replaceChildren(
         make("b", {}, of + samples),
-        shown ? ` \u00b7 about ${right} of ${shown === 1 ? "it" : "them"} expected to be right after all` : "",
+        shown ? ` \u00b7 of these, ${right === "none" ? "none is" : `about ${right} are`} expected to be right after all` : "",
       );
     }
 
@@ -357,7 +361,10 @@
       const found = card.flags.map((flag) => {
         const reason = flags.reason[flag];
         const title = groups[flags.group[flag]].name + (reason === null ? "" : `: ${data.reasons[reason].words}`);
-        return make("li", {}, make("b", {}, title), make("span", {}, this._sentence(flag)));
+        return make(
+          "li", {}, make("b", {}, title), make("p", {}, flags.why[flag]),
+          make("p", { class: "soft" }, this._measures(flag).join(" \u00b7 ")),
+        );
       });
       const item = make(
         "article",
@@ -387,25 +394,22 @@
       );
     }
 
-    _sentence(flag) {
-      const { flags, unit, points } = this.data;
-      const exact = flags.posterior[flag] >= 0.001 || flags.posterior[flag] === 0 ? "" : ` (${number(flags.posterior[flag])})`;
-      const said = [
-        flags.why[flag],
-        `Probability that it is right: ${percent(flags.posterior[flag])}${exact}.`,
-        flags.distance[flag] === null
-          ? "" : `It lies ${number(flags.distance[flag])} standard deviations from the prediction.`,
-      ];
+    /* What is known of a flag besides its reason, in short. */
+    _measures(flag) {
+      const { flags, unit } = this.data;
+      const posterior = flags.posterior[flag];
+      const exact = posterior >= 0.0001 || posterior === 0 ? "" : ` (${number(posterior)})`;
+      const said = [`probability to be right ${percent(posterior)}${exact}`];
+      if (flags.distance[flag] !== null) said.push(`${number(flags.distance[flag])} standard deviations from the prediction`);
       const suggested = flags.suggested[flag];
       if (suggested) {
         const deviation = flags.uncertainty[flag];
-        const values = suggested.map((value, place) => {
-          const give = deviation && deviation[place] !== null ? ` \u00b1 ${number(deviation[place])}` : "";
-          return number(value) + give;
-        });
-        said.push(`Suggested: ${values.join(points.length ? ", " : "; ")}${unit ? ` ${unit}` : ""}.`);
+        const values = suggested.map((value, place) =>
+          number(value) + (deviation && deviation[place] !== null ? ` \u00b1 ${number(deviation[place])}` : ""),
+        );
+        said.push(`suggested ${values.join(", ")}${unit ? ` ${unit}` : ""}`);
       }
-      return said.filter(Boolean).join(" ");
+      return said;
     }
 
     _table(card) {

@@ -19,8 +19,8 @@
   function percent(probability) {
     if (probability === null) return "unknown";
     const value = 100 * probability;
-    if (value < 0.01) return "< 0.01 %";
-    return `${value.toFixed(value >= 0.1 ? 1 : 2)} %`;
+    if (value < 0.01) return "<\u00a00.01\u00a0%";
+    return `${value.toFixed(value >= 0.1 ? 1 : 2)}\u00a0%`;
   }
 
   /* The facets of every gallery. `of(flag)` is the place among `values` of the flag with this number, or -1. */
