@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import click
 
-from deepgum.cli.common import FOLDER, console
+from deepgum.cli.common import FOLDER, console, list_files
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["review"]
@@ -56,16 +58,27 @@ def review(run: Path, port: int | None, who: str, no_browser: bool, export: dict
       deepgum review audits/faces --who ada --port 8100 --no-browser
       deepgum review audits/faces --export patch=fixes.patch.jsonl --export coco=fixed.json
     """
-    from deepgum.audit.folder import AuditFolder
-
-    folder = AuditFolder(run)
     if export:
-        from deepgum.review.export import export_decisions
+        _export(run, export)
+    else:
+        _serve(run, port, who, no_browser)
 
-        for file, what in export_decisions(folder, export).items():
-            console().print(f"Written: {file} ({what})", highlight=False, markup=False, soft_wrap=True)
-        return
-    _serve(folder.path, port, who, no_browser)
+
+def _export(run: Path, files: Mapping[str, Path]) -> None:
+    from deepgum.audit.folder import AuditFolder
+    from deepgum.audit.formats import KINDS, export_decisions
+    from deepgum.checks import check_choice
+    from deepgum.review.store import read_decisions
+
+    kinds = {kind: check_choice("export", kind, KINDS) for kind in files}
+    folder = AuditFolder(run)
+    decisions = read_decisions(folder)
+    terminal = console()
+    count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
+    for kind, file in files.items():
+        exported = export_decisions(folder, decisions, file, cast(Any, kinds[kind]))
+        terminal.print(f"{kind}, {count}. {exported.next}", highlight=False, markup=False, soft_wrap=True)
+        list_files(terminal, exported.files)
 
 
 def _serve(run: Path, port: int | None, who: str, no_browser: bool) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+from urllib.parse import quote
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +20,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from deepgum.audit.decisions import Decision
+from deepgum.audit.formats import KINDS, Kind, export_decisions
+from deepgum.checks import check_choice
 from deepgum.errors import (
     DecisionsFileError,
     DeepGUMError,
@@ -43,6 +50,7 @@ __all__ = ["application"]
 _SIDES = {"small": 256, "large": 1024}
 """Of pictures on cards and in the large view, in pixels."""
 
+_ENDINGS = {"patch": "patch.jsonl"}
 _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 
@@ -85,6 +93,7 @@ class _Pages:
                 Route("/decisions", self.decide, methods=["POST"]),
                 Route("/undo", self.undo, methods=["POST"]),
                 Route("/redo", self.redo, methods=["POST"]),
+                Route("/export/{kind}", self.export),
             ],
             exception_handlers={DeepGUMError: _refuse, HTTPException: _not_here, Exception: _failed},
         )
@@ -142,6 +151,24 @@ class _Pages:
         values = await self._read(request, ("audit", "seq", "key"))
         seq, key = read_count(values, "seq"), read_key(values)
         return await self._written(lambda: self._review.store.redo(seq, who=self._review.who, key=key))
+
+    def export(self, request: Request) -> Response:
+        """All decisions as one file; as an archive where the format has several."""
+        kind = check_choice("kind", request.path_params["kind"], KINDS)
+        review = self._review
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{review.folder.path.resolve().name}.{_ENDINGS.get(kind, f'{kind}.json')}"
+            written = export_decisions(review.folder, review.store.decisions(), path, cast(Kind, kind)).files
+            if len(written) == 1:
+                content, name = path.read_bytes(), path.name
+            else:
+                archive = io.BytesIO()
+                with ZipFile(archive, "w", ZIP_DEFLATED) as packed:
+                    for file in written:
+                        packed.write(file, file.name)
+                content, name = archive.getvalue(), f"{path.stem}.zip"
+        disposition = f"attachment; filename*=utf-8''{quote(name, safe='')}"
+        return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": disposition})
 
     async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:
         body = b""

@@ -22,7 +22,7 @@ from deepgum.errors import (
 from deepgum.review.ledger import Entry, Ledger
 from deepgum.review.log import LogFile
 
-__all__ = ["DecisionStore", "identity", "login"]
+__all__ = ["DecisionStore", "identity", "login", "read_decisions"]
 
 _LONGEST = {"reason": 2000, "who": 200}
 
@@ -251,6 +251,23 @@ class DecisionStore:
         entry = self._ledger.entry(seq)
         assert entry is not None
         return entry
+
+
+def read_decisions(folder: AuditFolder) -> list[Decision]:
+    """Return the decisions about an audit that hold, in the order of its labels; none where no review was begun.
+
+    Raises
+    ------
+    InvalidDataError
+        If the folder holds no finished audit.
+    DecisionsFileError
+        As of `DecisionStore`.
+    """
+    folder.summary()
+    if not folder.decisions_file.exists():
+        return []
+    with DecisionStore.of(folder) as store:
+        return store.decisions()
 
 
 def identity(folder: AuditFolder) -> str:

@@ -11,10 +11,10 @@
   };
   const HELD = ["keep", "fix", "drop", "skip"];
   const KINDS = {
-    patch: { words: "Patch", file: "patch.jsonl" },
-    "label-studio": { words: "Label Studio", file: "label-studio.json" },
-    coco: { words: "COCO keypoints", file: "coco.json", landmarks: true },
-    fiftyone: { words: "FiftyOne", file: "fiftyone.json" },
+    patch: { words: "Patch, for deepgum apply" },
+    "label-studio": { words: "Label Studio" },
+    coco: { words: "COCO keypoints", landmarks: true },
+    fiftyone: { words: "FiftyOne" },
   };
   const element = (id) => document.getElementById(id);
   const button = (words, act, attributes) => {
@@ -512,11 +512,11 @@
     _exports() {
       const kinds = Object.entries(KINDS).filter(([, { landmarks }]) => !landmarks || this.landmarks);
       element("kinds").replaceChildren(
-        ...kinds.map(([kind, { words, file }]) => make("li", {}, button(words, () => this._export(kind, file)))),
+        ...kinds.map(([kind, { words }]) => make("li", {}, button(words, () => this._export(kind)))),
       );
     }
 
-    async _export(kind, file) {
+    async _export(kind) {
       element("export").open = false;
       await this.decisions.send();
       if (this.decisions.queue.length) return this._notice("Some decisions wait for the server; export when they are stored.");
@@ -525,7 +525,8 @@
         const body = response ? await response.json() : { message: "The server does not answer." };
         return this._notice(body.message);
       }
-      const link = make("a", { download: file });
+      const [, name] = response.headers.get("Content-Disposition").split("''");
+      const link = make("a", { download: decodeURIComponent(name) });
       link.href = URL.createObjectURL(await response.blob());
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
