@@ -120,23 +120,21 @@
       }
     }
 
-    /* A key that this editor acts upon, also while a field has the focus; true if it was one. */
+    /* What a key does, also while a field has the focus; null if nothing. */
     key(event) {
       const field = event.target.closest("input");
-      if (event.key in STEPS && !event.ctrlKey && !event.metaKey) {
+      if (event.key in STEPS) {
         const size = event.shiftKey ? 10 : event.altKey ? 0.1 : 1;
         const [right, down] = STEPS[event.key];
-        if (!field && this.points.length) return this._step(right * size, down * size);
-        const target = field && [...this.fields].find(([, each]) => each === field)?.[0];
-        if (target === undefined || !down) return false;
-        return this._nudge(target, -down * size);
+        if (!field) return this.points.length ? () => this._step(right * size, down * size) : null;
+        const target = [...this.fields].find(([, each]) => each === field)?.[0];
+        return target !== undefined && down ? () => this._nudge(target, -down * size) : null;
       }
       if (!field && (event.key === "." || event.key === ",") && this.points.length > 1) {
         const next = this.points.indexOf(this.selected) + (event.key === "." ? 1 : -1);
-        this._select(this.points.at(next % this.points.length));
-        return true;
+        return () => this._select(this.points.at(next % this.points.length));
       }
-      return false;
+      return null;
     }
 
     /* ---- the pointer ---- */
@@ -247,19 +245,18 @@
       const { x, y } = this.data.points[this.selected];
       const fixed = this.fixed();
       this._move([fixed[x] + right, fixed[y] + down]);
-      return true;
     }
 
     _nudge(target, by) {
       this.values[target] = Number(((this.values[target] || 0) + by).toFixed(this._digits()));
       this._redraw();
-      return true;
     }
 
     _typed(target, field) {
       const text = field.value.trim().replace(",", ".").replace("\u2212", "-");
-      this.values[target] = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
-      field.setAttribute("aria-invalid", String(!Number.isFinite(this.values[target])));
+      const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+      this.values[target] = Number.isFinite(value) ? value : NaN;
+      field.setAttribute("aria-invalid", String(Number.isNaN(this.values[target])));
       this._redraw(field);
     }
 
