@@ -165,7 +165,13 @@
       this.frame.notice(`Your decision was not stored (${decision}). ${why}`, { show: flag === undefined ? null : show });
     }
 
+    /* Show how far it is; once for all that is told of one decision, as there may be many thousands to count. */
     _state() {
+      this.due ??= setTimeout(() => this._show(), 20);
+    }
+
+    _show() {
+      this.due = null;
       if (!this.gallery) return;
       const { decisions } = this;
       if (this.trouble !== decisions.trouble) {
