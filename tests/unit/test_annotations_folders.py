@@ -107,13 +107,13 @@ def test_the_lists_without_changes_are_the_same_files_and_have_their_images(face
 
 def test_only_the_numbers_that_change_differ_and_back_again_is_the_same_list(faces, tmp_path):
     labels = read_annotations("lfw-net", faces, {})
-    name = f"lfw_5590/{NASTY[1]}"
+    name = f"lfw_5590/{NASTY[0]}"  # behind the byte order mark
     new = labels.values[labels.rows[name]].copy()
     new[4:6] = 31.5, 40.123456789
     written(labels, tmp_path / "new", {name: new})
     old, made = ((root / LISTS[0]).read_bytes().split(b"\r\n") for root in (faces, tmp_path / "new"))
-    assert [place for place, (a, b) in enumerate(zip(old, made, strict=True)) if a != b] == [1]
-    assert made[1].replace(b"31.500000 40.123456789", b"24.000000 24.250000") == old[1]
+    assert [place for place, (a, b) in enumerate(zip(old, made, strict=True)) if a != b] == [0]
+    assert made[0].replace(b"31.500000 40.123456789", b"21.000000 21.250000") == old[0]
     again = read_annotations("lfw-net", tmp_path / "new", {})
     np.testing.assert_array_equal(again.values[again.rows[name]], new)
     written(again, tmp_path / "back", {name: labels.values[labels.rows[name]]})

@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,9 @@ def test_a_patch_in_memory_is_as_sound_as_one_that_is_read():
         patch(Change("a", "q", (1.0, 2.0), None, "drop"))
     with pytest.raises(InvalidParameterError, match="`new`"):
         Change("a", "p", (1.0, 2.0), (1.0, math.inf), "fix")
+
+
+def test_the_example_of_the_documentation_is_a_patch(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "patch.md").read_text(encoding="utf-8")
+    (tmp_path / "p").write_text(text.split("```json\n")[1].split("```")[0], encoding="utf-8")
+    assert [change.decision for change in read_patch(tmp_path / "p").changes] == ["fix", "keep", "drop"]

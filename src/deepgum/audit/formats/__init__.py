@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from deepgum.audit.decided import patch_of
@@ -18,10 +19,16 @@ from deepgum.audit.patch_file import write_patch
 from deepgum.checks import check_choice
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["KINDS", "Exported", "Kind", "export_decisions"]
+__all__ = ["ENDINGS", "KINDS", "Exported", "Kind", "export_decisions"]
 
 Kind = Literal["patch", "label-studio", "coco", "fiftyone"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {"patch": (".jsonl", ".patch"), "label-studio": (".json",), "coco": (".json",), "fiftyone": (".json",)}
+)
+"""How the file of each kind may end."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +57,12 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     UnknownNameError
         If the kind is none of the four.
     InvalidParameterError
-        If `path` is a folder.
+        If `path` does not end as `ENDINGS` says, is a folder or a file of the audit's own: a slip may not cost data.
     InvalidDataError
         If a decision is not about the audit, or the format has no place for its labels.
     """
     check_choice("kind", kind, KINDS)
-    if path.is_dir():
-        raise InvalidParameterError("export", "a file", str(path), "It is a folder.")
+    _check_path(folder, path, kind)
     if kind == "patch":
         write_patch(patch_of(folder, decisions), path)
         return Exported((path,), f"Apply it: deepgum apply {path} DATA --out NEW")
@@ -72,3 +78,12 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
         files = write_coco(reviewed, path)
         return Exported(files, f"Its file names are relative to '{reviewed.shown('COCO').folder}'.")
     return Exported(write_fiftyone(reviewed, path), f"Read it: fiftyone.Dataset.from_json({str(path)!r})")
+
+
+def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
+    if path.suffix.lower() not in ENDINGS[kind]:
+        raise InvalidParameterError("export", f"a file that ends in {' or '.join(ENDINGS[kind])}", str(path))
+    if path.is_dir():
+        raise InvalidParameterError("export", "a file", str(path), "It is a folder.")
+    if path.resolve() == folder.summary_file.resolve():
+        raise InvalidParameterError("export", "another file than the audit's own", str(path))
