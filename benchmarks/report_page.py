@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drawn_faces import make_drawn_audit
 from playwright.sync_api import Page, sync_playwright
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.report.page import write_report
+from drawn_faces import make_drawn_audit
 
 # Notes when the first picture of the gallery is decoded, and every task that keeps the page from answering.
 WATCH = """

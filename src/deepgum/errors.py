@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "CheckpointError",
     "ComparisonError",
+    "DecisionsFileError",
     "DeepGUMError",
     "DeepGUMWarning",
     "DiskFullError",
@@ -26,6 +27,7 @@ __all__ = [
     "NotFittedError",
     "OutputFolderError",
     "ProcessLostError",
+    "StaleDecisionError",
     "UnknownNameError",
     "UnreadableImagesError",
     "differences",
@@ -163,6 +165,25 @@ class ComparisonError(DeepGUMError):
     def __init__(self, message: str, records: Sequence[Any]) -> None:
         super().__init__(message)
         self.records = records
+
+
+class DecisionsFileError(DeepGUMError, OSError):
+    """The file of a review's decisions cannot be read, or a decision cannot be written to it; what is in it stays."""
+
+
+class StaleDecisionError(DeepGUMError, RuntimeError):
+    """A decision was made in view of another one than holds now; it was not stored.
+
+    Parameters
+    ----------
+    message : str
+    current : object, optional
+        What holds at that place now (an entry of the review's store); None where nothing does.
+    """
+
+    def __init__(self, message: str, current: Any = None) -> None:
+        super().__init__(message)
+        self.current = current
 
 
 class NotFittedError(DeepGUMError, ValueError, AttributeError):

@@ -134,7 +134,7 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
     if values.get("format") != FORMAT:
         raise InvalidDataError(
             f'{where} a patch should begin with a line that says "format": "{FORMAT}". '
-            f"Found {values.get('format')!r}. Write one: deepgum review RUN --export patch FILE."
+            f"Found {values.get('format')!r}. Write one: deepgum review RUN --export patch=FILE."
         )
     if values.get("version") != VERSION:
         raise InvalidDataError(

@@ -15,6 +15,7 @@ from deepgum.cli.gain import gain
 from deepgum.cli.plot import plot
 from deepgum.cli.report import report
 from deepgum.cli.reproduce import reproduce
+from deepgum.cli.review import review
 from deepgum.cli.run import evaluate, fit, predict
 from deepgum.cli.score import score
 
@@ -40,5 +41,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, audit, report, apply, gain, score, compare, plot, reproduce):
+for _command in (
+    demo, fit, predict, evaluate, export, audit, report, review, apply, gain, score, compare, plot, reproduce,
+):  # fmt: skip
     main.add_command(_command)

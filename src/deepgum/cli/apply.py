@@ -19,7 +19,7 @@ __all__ = ["apply"]
 def apply(patch: Path, data: Path, out: Path) -> None:
     """Write DATA with the labels of PATCH to NEW, in DATA's own format.
 
-    PATCH is what `deepgum review RUN --export patch FILE` wrote; docs/patch.md says how to write one by hand.
+    PATCH is what `deepgum review RUN --export patch=FILE` wrote; docs/patch.md says how to write one by hand.
     DATA is the folder or the table that was audited. What is not in the patch stays as it is, to the byte
     where the format allows it, and DATA itself is never changed.
 

@@ -95,7 +95,7 @@ class Reviewed:
         if self.pictures is None:
             raise InvalidDataError(
                 f"{program} shows pictures, and the samples of this audit have none. Export a patch instead, which "
-                "says the same: deepgum review RUN --export patch FILE."
+                "says the same: deepgum review RUN --export patch=FILE."
             )
         return self.pictures
 

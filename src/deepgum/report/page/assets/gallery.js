@@ -23,7 +23,7 @@
  * A card is {sample, flags: [numbers of data.flags]}: one flag, or all that pass the filter of one sample.
  *
  * options, all optional:
- *   actions(card, element)     fill `element`, below a card and in the large view, with controls
+ *   actions(card, element, large)   fill `element`, below a card and in the large view, with controls
  *   className(card)            a class for the card, such as "is-kept"; asked again by refresh()
  *   facets                     more to filter by: [{name, title, values: [{key, words}], of(flag) -> place in values}]
  *   keys                       {key: [words for the help, (card) => ...]}; before the gallery's own keys
@@ -242,7 +242,8 @@
       const own = Object.entries(this.options.keys || {}).map(([key, [words]]) => [key, words]);
       const keys = [
         ...own,
-        ["j k", "next card, card before"],
+        ["j", "next card"],
+        ...(own.some(([key]) => key === "k") ? [] : [["k", "card before"]]),
         ["arrows", "from card to card, when one has the focus"],
         ["n p", "next page, page before"],
         ["Enter", "large view"],
@@ -339,18 +340,18 @@
       );
       const item = make("li", { class: "card" }, picture, body);
       item.dataset.place = place;
-      this._decorate(item, card);
+      this._decorate(item, card, false);
       return item;
     }
 
-    _decorate(item, card) {
+    _decorate(item, card, large) {
       if (this.options.className) {
         const name = this.options.className(card);
         if (name) item.classList.add(name);
       }
       if (this.options.actions) {
         const element = make("div", { class: "actions" });
-        this.options.actions(card, element);
+        this.options.actions(card, element, large);
         item.append(element);
       }
     }
@@ -384,7 +385,7 @@
           this._table(card),
         ),
       );
-      this._decorate(item, card);
+      this._decorate(item, card, true);
       const { state, cards } = this.model;
       const where = state.page * state.size + this.position;
       this.dialog.replaceChildren(

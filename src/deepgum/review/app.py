@@ -1,0 +1,236 @@
+"""The review as an ASGI application: a page, its data and pictures, and where its decisions go."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+from urllib.parse import quote
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from deepgum.audit.decisions import Decision
+from deepgum.audit.formats import KINDS, Kind, export_decisions
+from deepgum.checks import check_choice
+from deepgum.errors import (
+    DecisionsFileError,
+    DeepGUMError,
+    DiskFullError,
+    InvalidParameterError,
+    StaleDecisionError,
+)
+from deepgum.report.page.assets import script, style, theme
+from deepgum.review.address import Address
+from deepgum.review.door import LARGEST, Door, refusal
+from deepgum.review.ledger import Entry, Ledger
+from deepgum.review.messages import (
+    entry_message,
+    read_action,
+    read_count,
+    read_flag,
+    read_key,
+    read_object,
+    read_text,
+    read_values,
+)
+from deepgum.review.session import Review
+
+__all__ = ["application"]
+
+_SIDES = {"small": 256, "large": 1024}
+"""Of pictures on cards and in the large view, in pixels."""
+
+_ENDINGS = {"patch": "patch.jsonl"}
+_SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+
+
+def application(review: Review, address: Address) -> Door:
+    """Return the application of a review, behind its door.
+
+    Parameters
+    ----------
+    review : Review
+    address : Address
+        At which it will be served.
+    """
+    return Door(_Pages(review).application(), address.token, address.hosts)
+
+
+class _Pages:
+    """What there is behind the door."""
+
+    def __init__(self, review: Review) -> None:
+        self._review = review
+        own = files("deepgum.review") / "assets"
+        self._page = (own / "review.html").read_text(encoding="utf-8")
+        self._assets = {
+            "gallery.js": (script(), _SCRIPT),
+            "theme.js": (theme(), _SCRIPT),
+            "gallery.css": (style(), _STYLE),
+            **{name: ((own / name).read_text(encoding="utf-8"), _SCRIPT) for name in _OWN_SCRIPTS},
+            "review.css": ((own / "review.css").read_text(encoding="utf-8"), _STYLE),
+        }
+
+    def application(self) -> Starlette:
+        """Return the application, of paths without the token."""
+        return Starlette(
+            routes=[
+                Route("/", self.page),
+                Route("/assets/{name}", self.asset),
+                Route("/data", self.data),
+                Route("/pictures/{audit}/{size}/{row:int}.jpg", self.picture),
+                Route("/decisions", self.decisions, methods=["GET"]),
+                Route("/decisions", self.decide, methods=["POST"]),
+                Route("/undo", self.undo, methods=["POST"]),
+                Route("/redo", self.redo, methods=["POST"]),
+                Route("/export/{kind}", self.export),
+            ],
+            exception_handlers={DeepGUMError: _refuse, HTTPException: _not_here, Exception: _failed},
+        )
+
+    def page(self, request: Request) -> Response:
+        return HTMLResponse(self._page)
+
+    def asset(self, request: Request) -> Response:
+        text, kind = self._assets.get(request.path_params["name"], (None, ""))
+        if text is None:
+            raise HTTPException(404)
+        return Response(text, headers={"Content-Type": kind})
+
+    def data(self, request: Request) -> Response:
+        return _json(self._review.data)
+
+    def picture(self, request: Request) -> Response:
+        side = _SIDES.get(request.path_params["size"])
+        if side is None or request.path_params["audit"] != self._review.store.audit:
+            raise HTTPException(404)
+        jpeg, problem = self._review.picture(request.path_params["row"], side)
+        if jpeg is None:
+            return refusal(request.scope, 404, "NoPicture", problem)
+        # Of the same audit the address is of the same picture, so the browser need not ask for it on every page.
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def decisions(self, request: Request) -> Response:
+        """All that holds; nothing but where the log is, where that is where the page knows it to be."""
+        with self._review.store.reading() as ledger:
+            state = self._state(ledger)
+            known = request.query_params.get("since") == str(ledger.head)
+            held = None if known else [entry_message(entry) for entry in ledger]
+        return _json({**state, "decisions": held})
+
+    async def decide(self, request: Request) -> Response:
+        fields = ("audit", "sample", "group", "action", "new", "suggested", "reason", "expected", "key")
+        values = await self._read(request, fields)
+        sample, group, action = read_text(values, "sample"), read_text(values, "group"), read_action(values)
+        new = read_values(values, "new")
+        reason = read_text(values, "reason")
+        if read_flag(values, "suggested"):
+            new = self._review.suggested(sample, group)
+            if new is None:
+                raise InvalidParameterError("suggested", "false where nothing is suggested for the label", True)
+        decision = Decision(sample, group, action, new, reason, self._review.who)
+        expected, key = read_count(values, "expected"), read_key(values)
+        return await self._written(lambda: self._review.store.decide(decision, expected=expected, key=key))
+
+    async def undo(self, request: Request) -> Response:
+        values = await self._read(request, ("audit", "seq", "key"))
+        seq, key = read_count(values, "seq"), read_key(values)
+        return await self._written(lambda: self._review.store.undo(seq, who=self._review.who, key=key))
+
+    async def redo(self, request: Request) -> Response:
+        values = await self._read(request, ("audit", "seq", "key"))
+        seq, key = read_count(values, "seq"), read_key(values)
+        return await self._written(lambda: self._review.store.redo(seq, who=self._review.who, key=key))
+
+    def export(self, request: Request) -> Response:
+        """All decisions as one file; as an archive where the format has several."""
+        kind = check_choice("kind", request.path_params["kind"], KINDS)
+        review = self._review
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{review.folder.path.resolve().name}.{_ENDINGS.get(kind, f'{kind}.json')}"
+            written = export_decisions(review.folder, review.store.decisions(), path, cast(Kind, kind)).files
+            if len(written) == 1:
+                content, name = path.read_bytes(), path.name
+            else:
+                archive = io.BytesIO()
+                with ZipFile(archive, "w", ZIP_DEFLATED) as packed:
+                    for file in written:
+                        packed.write(file, file.name)
+                content, name = archive.getvalue(), f"{path.stem}.zip"
+        disposition = f"attachment; filename*=utf-8''{quote(name, safe='')}"
+        return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": disposition})
+
+    async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST:
+                raise HTTPException(413, f"A write should have at most {LARGEST} bytes. Nothing was stored.")
+        values = read_object(body, fields)
+        if values["audit"] != self._review.store.audit:
+            words = "The page is of another audit than the one that is served now. Nothing was stored; load it again."
+            raise HTTPException(410, words)
+        return values
+
+    async def _written(self, write: Callable[[], Entry]) -> Response:
+        """Write in another thread, and say what holds now at the place that was written to."""
+
+        def work() -> dict[str, Any]:
+            entry = write()
+            with self._review.store.reading() as ledger:
+                current = ledger.current(*entry.place)
+                return {**self._state(ledger), "entry": entry_message(entry), "current": entry_message(current)}
+
+        return _json(await run_in_threadpool(work))
+
+    def _state(self, ledger: Ledger) -> dict[str, Any]:
+        undo, redo = ledger.undoable, ledger.redoable
+        return {
+            "audit": self._review.store.audit,
+            "head": ledger.head,
+            "undo": entry_message(undo),
+            "redo": entry_message(redo),
+        }
+
+
+_OWN_SCRIPTS = ("decisions.js", "editor.js", "buttons.js", "frame.js", "review.js")
+
+_STATUS: tuple[tuple[type[DeepGUMError], int], ...] = (
+    (StaleDecisionError, 409),
+    (DiskFullError, 507),
+    (DecisionsFileError, 503),
+    (DeepGUMError, 400),
+)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    more = {"current": entry_message(error.current)} if isinstance(error, StaleDecisionError) else {}
+    return refusal(request.scope, status, type(error).__name__, str(error), **more)
+
+
+async def _not_here(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = "There is nothing at this address." if error.status_code == 404 else error.detail
+    return refusal(request.scope, error.status_code, "HTTPError", words)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    words = f"The server failed ({type(error).__name__}). Nothing was stored; its terminal says more."
+    return refusal(request.scope, 500, "ServerError", words)
+
+
+def _json(values: object) -> Response:
+    # Written as ASCII: half a surrogate pair, as in a file name that is no text, has no other form.
+    text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Response(text, media_type="application/json")

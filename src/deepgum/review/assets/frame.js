@@ -1,0 +1,89 @@
+/* What is around the gallery: progress, undo and redo, export, what is amiss, and what is said.
+ *
+ *   const frame = new DeepGUM.Frame({undo(), redo(), onlyOpen(), exported(kind)}, landmarks);
+ */
+(function () {
+  "use strict";
+  const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
+  const { ACTIONS, HELD, make, push } = DeepGUM;
+  const KINDS = {
+    patch: { words: "Patch, for deepgum apply" },
+    "label-studio": { words: "Label Studio" },
+    coco: { words: "COCO keypoints", landmarks: true },
+    fiftyone: { words: "FiftyOne" },
+  };
+  const BRIEF = 8000; // milliseconds that a notice stays which asks for nothing
+  const element = (id) => document.getElementById(id);
+
+  class Frame {
+    constructor(hooks, landmarks) {
+      element("undo").addEventListener("click", () => hooks.undo());
+      element("redo").addEventListener("click", () => hooks.redo());
+      element("open").addEventListener("click", () => hooks.onlyOpen());
+      const kinds = Object.keys(KINDS).filter((kind) => landmarks || !KINDS[kind].landmarks);
+      const buttons = kinds.map((kind) => push(KINDS[kind].words, () => this._export(kind, hooks)));
+      element("kinds").replaceChildren(...buttons.map((each) => make("li", {}, each)));
+      document.addEventListener("click", (event) => {
+        if (!element("export").contains(event.target)) element("export").open = false;
+      });
+    }
+
+    /* counts: {action: number of flags}, all: of flags, open: whether only the undecided are shown. */
+    show({ counts, all, undo, redo, open }) {
+      const decided = HELD.reduce((sum, name) => sum + counts[name], 0);
+      const said = HELD.filter((name) => counts[name]).map((name) => `${counts[name].toLocaleString("en")} ${ACTIONS[name].done}`);
+      const [some, whole] = [decided, all].map((count) => count.toLocaleString("en"));
+      element("progress").textContent = [`${some} of ${whole} decided`, said.join(", ")].filter(Boolean).join(" \u00b7 ");
+      const parts = HELD.map((name) => make("span", { class: `is-${name}` }));
+      parts.forEach((part, i) => (part.style.width = `${(100 * counts[HELD[i]]) / Math.max(1, all)}%`));
+      element("track").replaceChildren(...parts);
+      element("undo").disabled = !undo;
+      element("redo").disabled = !redo;
+      element("open").setAttribute("aria-pressed", String(open));
+      document.title = `${some}/${whole} \u00b7 Label review`;
+    }
+
+    /* Words for what keeps decisions from being stored; empty where nothing does. `blocked`: it will not pass of itself. */
+    amiss(words, blocked) {
+      const banner = element("banner");
+      banner.hidden = !words;
+      banner.textContent = words;
+      banner.classList.toggle("blocked", blocked);
+    }
+
+    /* For a moment, over the large view too. */
+    say(words) {
+      const toast = element("toast");
+      toast.hidePopover();
+      toast.textContent = words;
+      toast.showPopover();
+      clearTimeout(this._silence);
+      this._silence = setTimeout(() => toast.hidePopover(), 4000);
+    }
+
+    /* Until it is dismissed, if it is not brief; with `show`, a button that leads to what it is about. */
+    notice(words, { show, brief } = {}) {
+      const item = make("li", {}, make("span", {}, words), show ? push("Show", show) : null);
+      item.append(push("Dismiss", () => item.remove()));
+      element("notices").append(item);
+      if (brief) setTimeout(() => item.remove(), BRIEF);
+      else this.say(words); // it may be out of sight
+    }
+
+    async _export(kind, hooks) {
+      element("export").open = false;
+      if (!(await hooks.exported(kind))) return this.notice("Decisions wait for the server. Export when they are stored.");
+      const response = await fetch(`export/${kind}`, { cache: "no-store" }).catch(() => null);
+      if (!response) return this.notice("The server does not answer. Export when it is back.");
+      if (!response.ok) return this.notice((await response.json()).message);
+      const [, name] = response.headers.get("Content-Disposition").split("''");
+      const link = make("a", { download: decodeURIComponent(name) });
+      link.href = URL.createObjectURL(await response.blob());
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+      return this.say(`Written to your downloads: ${link.download}`);
+    }
+  }
+
+  DeepGUM.Frame = Frame;
+})();

@@ -1,0 +1,390 @@
+/* The review: the gallery with decisions, by pointer or by keyboard alone. */
+(function () {
+  "use strict";
+  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, buttons, make, placeOf, sameCard } = window.DeepGUM;
+
+  class Review {
+    constructor({ audit, who, landmarks, gallery: data }) {
+      Object.assign(this, { data, who, landmarks, drawn: new Map() });
+      const { samples, flags, groups } = data;
+      this.place = flags.sample.map((sample, flag) => placeOf(samples.id[sample], groups[flags.group[flag]].name));
+      this.flagAt = new Map(this.place.map((place, flag) => [place, flag]));
+      this.flagsOf = Map.groupBy(flags.sample.keys(), (flag) => flags.sample[flag]);
+      this.decisions = new Decisions(audit, {
+        changed: (places) => this._changed(places),
+        refused: (item, words, current) => this._refused(item, words, current),
+        state: () => this._state(),
+      });
+      this.editor = new Editor(data, {
+        current: (flag) => this._held(flag),
+        changed: () => this._edited(),
+        moved: () => this._retabled(),
+      });
+      const exported = () => this.decisions.send().then(() => this.decisions.queue.length === 0);
+      this.frame = new Frame(
+        { undo: () => this.undo(), redo: () => this.redo(), onlyOpen: () => this._onlyOpen(), exported }, landmarks,
+      );
+    }
+
+    async start() {
+      await this.decisions.load();
+      const decision = {
+        name: "decision",
+        title: "Decision",
+        values: [{ key: "none", words: "undecided" }, ...HELD.map((key) => ({ key, words: ACTIONS[key].done }))],
+        of: (flag) => HELD.indexOf(this._held(flag)?.action) + 1,
+      };
+      const keys = Object.entries(ACTIONS).map(([name, { key, title }]) => [key, [title, (card) => this.act(name, card)]]);
+      const gallery = (this.gallery = new Gallery(document.getElementById("gallery"), this._source(), {
+        actions: (card, element, large) => this._actions(card, element, large),
+        className: (card) => this._className(card),
+        facets: [decision],
+        fixed: (sample) => this._fixed(sample),
+        keys: {
+          ...Object.fromEntries(keys),
+          u: ["undo (also Ctrl-Z)", () => this.undo()],
+          U: ["redo (also Ctrl-Shift-Z)", () => this.redo()],
+          i: ["next undecided", (card) => this._next(card.flags)],
+          b: ["card before", () => this.gallery.move(-1)],
+        },
+      }));
+      gallery.help.querySelector("dl").after(...buttons.editingKeys());
+      gallery.root.querySelector("details.filters").open = false;
+      gallery.dialog.addEventListener("close", () => this._leave());
+      document.addEventListener("keydown", (event) => this._key(event), true);
+      this._state();
+      this._resume();
+      this.decisions.send();
+      this.decisions.watch();
+    }
+
+    _source() {
+      const { row } = this.data.samples;
+      const at = (size) => (sample) => Promise.resolve(`pictures/${this.decisions.audit}/${size}/${row[sample]}.jpg`);
+      return { data: this.data, picture: at("small"), large: at("large") };
+    }
+
+    /* ---- deciding ---- */
+
+    act(name, card) {
+      if (name === "fix") return this._edit(card);
+      if (this.editor.card) this.editor.stop();
+      const { suggested } = this.data.flags;
+      if (name !== "take") return this._decide(card, card.flags.map((flag) => [flag, { action: name, new: null }]));
+      if (card.flags.some((flag) => !suggested[flag] || suggested[flag].includes(null))) {
+        return this.frame.say("Nothing is suggested for this label. Fix it by hand (e), or drop it (d).");
+      }
+      return this._decide(card, card.flags.map((flag) => [flag, { action: "fix", new: suggested[flag], suggested: true }]));
+    }
+
+    /* decided: [[flag, {action, new, suggested}]] */
+    _decide(card, decided) {
+      const next = this._after(card.flags);
+      this._store(decided);
+      if (next !== null) this._goTo(next);
+      else this._finished();
+    }
+
+    _store(decided) {
+      for (const [flag, entry] of decided) {
+        const [sample, group] = JSON.parse(this.place[flag]);
+        this.decisions.decide({ sample, group, who: this.who, ...entry });
+      }
+      this._refilter();
+      this.frame.say(`${this._name(decided[0][0])}: ${ACTIONS[decided[0][1].action].done}`);
+    }
+
+    async undo(entry) {
+      if (this.editor.card) this.editor.stop();
+      this._returned(await this.decisions.undo(entry), "Undone");
+    }
+
+    async redo() {
+      this._returned(await this.decisions.redo(), "Redone");
+    }
+
+    _returned({ place, words }, done) {
+      const flag = this.flagAt.get(place);
+      if (words || flag === undefined) return this.frame.say(words || `${done}.`);
+      this._refilter();
+      this._goTo(flag);
+      return this.frame.say(`${done}: ${this._name(flag)}`);
+    }
+
+    _held(flag) {
+      return this.decisions.at(this.place[flag]);
+    }
+
+    _waits(entry) {
+      return Boolean(entry.waiting && this.decisions.trouble);
+    }
+
+    _name(flag) {
+      return JSON.parse(this.place[flag]).reverse().join(" of ");
+    }
+
+    _finished() {
+      const skipped = this.place.filter((_, flag) => this._held(flag)?.action === "skip").length;
+      const among = this.gallery.model.filtered ? " among what passes the filters" : "";
+      const open = skipped ? `; ${skipped.toLocaleString("en")} skipped` : "";
+      this.frame.notice(`Nothing is undecided${among}${open}. Export the decisions with the menu above.`, { brief: true });
+    }
+
+    /* ---- what the decisions tell ---- */
+
+    /* Draw the cards anew on which something is to be seen of it. */
+    _changed(places) {
+      if (!this.gallery) return;
+      const samples = new Set();
+      for (const place of places) {
+        const flag = this.flagAt.get(place);
+        const held = this.decisions.at(place);
+        const seen = JSON.stringify(held && [held.action, held.new, held.who, this._waits(held)]);
+        if (flag === undefined || this.drawn.get(place) === seen) continue;
+        this.drawn.set(place, seen);
+        samples.add(this.data.flags.sample[flag]);
+      }
+      const { gallery, editor } = this;
+      const focused = gallery.list.contains(document.activeElement);
+      for (const sample of samples) {
+        if (!(editor.card && editor.card.sample === sample)) gallery.refresh(sample);
+      }
+      if (focused && !gallery.list.contains(document.activeElement)) gallery.move(0);
+      this._state();
+    }
+
+    _refused(item, words, current) {
+      const flag = this.flagAt.get(item.place);
+      const decision = `${JSON.parse(item.place).reverse().join(" of ")}: ${ACTIONS[item.entry.action].done}`;
+      const why = current ? `Meanwhile ${current.who} has it ${ACTIONS[current.action].done}. Look again, then decide.` : words;
+      const show = () => {
+        if (this._goTo(flag)) return;
+        this.gallery.set({ search: "", chosen: Object.fromEntries(this.gallery.model.facets.map(({ name }) => [name, []])) });
+        this._goTo(flag);
+      };
+      this.frame.notice(`Your decision was not stored (${decision}). ${why}`, { show: flag === undefined ? null : show });
+    }
+
+    /* Show how far it is; once for all that is told of one decision, as there may be many thousands to count. */
+    _state() {
+      this.due ??= setTimeout(() => this._show(), 20);
+    }
+
+    _show() {
+      this.due = null;
+      if (!this.gallery) return;
+      const { decisions } = this;
+      if (this.trouble !== decisions.trouble) {
+        this.trouble = decisions.trouble;
+        this._changed(decisions.queue.map((item) => item.place));
+      }
+      const counts = Object.fromEntries(HELD.map((name) => [name, 0]));
+      for (const flag of this.place.keys()) {
+        const held = this._held(flag);
+        if (held) counts[held.action]++;
+      }
+      this.frame.show({
+        counts, all: this.place.length, open: this._isOnlyOpen(),
+        undo: decisions.undoable || decisions.queue.length, redo: decisions.redoable,
+      });
+      const waiting = decisions.queue.length;
+      const safe = waiting
+        ? `${waiting} decision${waiting > 1 ? "s wait" : " waits"} in this browser, to be sent when it can be.` : "Nothing is lost.";
+      const gone = "The server does not answer. Start it again with the same command, deepgum review RUN.";
+      this.frame.amiss(this.trouble && `${this.trouble === "gone" ? gone : this.trouble} ${safe}`, decisions.blocked);
+    }
+
+    /* ---- correcting ---- */
+
+    _edit(card) {
+      if (!this.editor.is(card)) this.editor.start(card);
+      this.gallery.open();
+      this.editor.focus();
+    }
+
+    _edited() {
+      if (!this.gallery.dialog.open) return;
+      this.gallery.open(); // draws it anew
+      if (this.editor.card) this.editor.focus();
+    }
+
+    _retabled() {
+      this.gallery.dialog.querySelector(".scrolled")?.replaceWith(this.gallery._table(this.editor.card));
+    }
+
+    _save() {
+      const { card } = this.editor;
+      const fixes = this.editor.take();
+      if (fixes) this._decide(card, fixes);
+      else this.frame.say("A value is no number. Put it right, or leave it with Esc.");
+    }
+
+    /* Who goes on from a correction that was begun means it. */
+    _leave() {
+      const { card, moved } = this.editor;
+      if (!card) return;
+      const fixes = moved ? this.editor.take() : null;
+      this.editor.clear();
+      // Not now: the gallery is in the midst of drawing the card that was gone on to.
+      if (fixes) queueMicrotask(() => this._store(fixes));
+      else if (moved) this.frame.notice(`The correction of ${this._name(card.flags[0])} was no number, and was not stored.`);
+    }
+
+    _fixed(sample) {
+      if (this.editor.card && this.editor.card.sample === sample) return this.editor.fixed();
+      const { flags, groups, targets } = this.data;
+      const fixed = new Array(targets.length).fill(null);
+      for (const flag of this.flagsOf.get(sample) || []) {
+        const values = this._held(flag)?.new;
+        if (values) groups[flags.group[flag]].targets.forEach((target, place) => (fixed[target] = values[place]));
+      }
+      return fixed.every((value) => value === null) ? null : fixed;
+    }
+
+    /* ---- cards ---- */
+
+    _className(card) {
+      const actions = new Set(card.flags.map((flag) => this._held(flag)?.action || "none"));
+      return actions.size === 1 ? `is-${[...actions][0]}` : "is-mixed";
+    }
+
+    _actions(card, element, large) {
+      const { editor, gallery } = this;
+      if (large) {
+        if (!editor.is(card)) this._leave();
+        editor.listen(gallery.drawing, card);
+        if (editor.is(card)) {
+          const fields = make("div", { class: "fields" });
+          editor.show(fields, gallery.drawing);
+          element.append(buttons.form(fields, this.landmarks, { store: () => this._save(), leave: () => editor.stop() }));
+          gallery.drawing.element.classList.add("editing");
+          return;
+        }
+        queueMicrotask(() => this._focusLarge());
+      }
+      const held = card.flags.map((flag) => this._held(flag));
+      const hooks = { who: this.who, waits: (entry) => this._waits(entry), undo: (entry) => this.undo(entry) };
+      element.append(
+        buttons.choices(held, large, (name) => this._clicked(name, card)), buttons.outcome(held, large, hooks),
+      );
+    }
+
+    _clicked(name, card) {
+      const place = this.gallery.model.page.findIndex((each) => sameCard(each, card));
+      if (place >= 0) this.gallery.move(place - this.gallery.position);
+      this.act(name, card);
+    }
+
+    /* What had the focus was thrown away with what was drawn before. */
+    _focusLarge() {
+      const { dialog } = this.gallery;
+      const article = dialog.querySelector(".sample");
+      const kept = document.activeElement !== dialog && dialog.contains(document.activeElement);
+      if (!dialog.open || !article || kept) return;
+      article.tabIndex = -1;
+      article.focus({ preventScroll: true });
+    }
+
+    /* ---- keys ---- */
+
+    _key(event) {
+      const { editor, gallery } = this;
+      const act = this._keyAct(event, editor.card && gallery.dialog.open && !gallery.help.open);
+      if (!act) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      act();
+    }
+
+    _keyAct(event, editing) {
+      const { key, target } = event;
+      const writing = target.closest("input:not([type=checkbox]), select, textarea");
+      if ((event.ctrlKey || event.metaKey) && !event.altKey && "zZyY".includes(key) && !writing) {
+        return () => (key.toLowerCase() === "y" || event.shiftKey ? this.redo() : this.undo());
+      }
+      if (!editing) return null;
+      if (key === "Escape") return () => this.editor.stop();
+      if (key === "Enter" && !target.closest("button")) return () => this._save();
+      return this.editor.key(event);
+    }
+
+    /* ---- moving about ---- */
+
+    /* The next undecided flag behind these in the order of the cards, from the beginning again after the last; or null. */
+    _after(flags) {
+      const { cards } = this.gallery.model;
+      const here = cards.findIndex((card) => card.flags.includes(flags.at(-1)));
+      for (let step = 1; step <= cards.length; step++) {
+        const { flags: others } = cards[(here + step) % cards.length];
+        const open = others.find((each) => !flags.includes(each) && !this._held(each));
+        if (open !== undefined) return open;
+      }
+      return null;
+    }
+
+    _next(flags) {
+      const next = this._after(flags);
+      if (next === null || !this._goTo(next)) this.frame.say("Nothing else is undecided among these.");
+    }
+
+    _goTo(flag) {
+      const { gallery } = this;
+      const { cards, state } = gallery.model;
+      const place = cards.findIndex((card) => card.flags.includes(flag));
+      if (place < 0) return false;
+      const page = Math.floor(place / state.size);
+      if (page !== state.page) gallery.set({ page });
+      gallery.move((place % state.size) - gallery.position);
+      return true;
+    }
+
+    /* Where it was left: the first undecided behind what was decided last. */
+    _resume() {
+      const last = this.decisions.undoable;
+      const flag = last ? this.flagAt.get(placeOf(last.sample, last.group)) : undefined;
+      const { cards } = this.gallery.model;
+      if (!cards.length) return;
+      const open = flag === undefined ? cards[0].flags.find((each) => !this._held(each)) ?? this._after(cards[0].flags) : this._after([flag]);
+      this._goTo(open ?? cards[0].flags[0]);
+    }
+
+    /* What the filters let through, if they ask for decisions. */
+    _refilter() {
+      const { gallery } = this;
+      if (!gallery.model.state.chosen.decision.length) return;
+      const here = gallery.card;
+      gallery.update();
+      if (!gallery.card) gallery.close();
+      else if (here) this._goTo(here.flags[0]);
+    }
+
+    _onlyOpen() {
+      const { gallery } = this;
+      const here = gallery.card;
+      gallery.set({ chosen: { ...gallery.model.state.chosen, decision: this._isOnlyOpen() ? [] : ["none"] } });
+      if (here) this._goTo(here.flags[0]);
+      this._state();
+    }
+
+    _isOnlyOpen() {
+      return this.gallery.model.state.chosen.decision.join() === "none";
+    }
+  }
+
+  async function begin() {
+    const banner = document.getElementById("banner");
+    try {
+      const response = await fetch("data", { cache: "no-store" });
+      const data = await response.json();
+      if (!response.ok) throw new Error(data.message);
+      document.getElementById("verdict").textContent = data.verdict;
+      await new Review(data).start();
+    } catch (error) {
+      banner.hidden = false;
+      banner.textContent = `The review cannot be shown: ${error.message} Load this page again.`;
+      throw error;
+    }
+  }
+
+  begin();
+})();

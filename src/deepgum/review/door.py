@@ -1,0 +1,102 @@
+"""Who is let in: this machine's browser at the address that was printed, and for writes only its own page."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["HEADER", "LARGEST", "Door", "refusal"]
+
+HEADER = "X-Deepgum-Review"
+"""A header that writes must carry: a form cannot send it, and another origin would have to ask first."""
+
+LARGEST = 64 * 1024
+"""Bytes of a request's body."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",  # the address holds the token
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",  # pictures may show people
+}
+
+
+class Door:
+    """An ASGI application before another one, to which it hands on what may come in, under paths without the token.
+
+    Parameters
+    ----------
+    app : ASGI application
+    token : str
+        The first part of every path.
+    hosts : iterable of str
+        What the page may be addressed by, with port. A page of a name that was bound to this machine's address
+        afterwards ("DNS rebinding") has another.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
+        self._app, self._token, self._hosts = app, token, frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        token, slash, _ = scope["path"].removeprefix("/").partition("/")
+        known = secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
+        refused = self._refused(scope, known)
+        if refused is not None:
+            await refused(scope, receive, guarded)
+        elif not slash:
+            moved = Response(status_code=308, headers={"Location": f"/{self._token}/"})
+            await moved(scope, receive, guarded)
+        else:
+            # Starlette takes the path for what comes after `root_path`.
+            await self._app({**scope, "root_path": f"/{self._token}"}, receive, guarded)
+
+    def _refused(self, scope: Scope, known: bool) -> Response | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            return refusal(scope, 403, "WrongHost", f"The page should be addressed as {' or '.join(self._hosts)}.")
+        if not known:
+            words = "The address should be the one that `deepgum review` printed, with its token."
+            return refusal(scope, 403, "WrongToken", words)
+        site, write = headers.get("sec-fetch-site", "same-origin"), scope["method"] not in ("GET", "HEAD")
+        if not write:
+            if site in ("same-origin", "none") or headers.get("sec-fetch-mode") == "navigate":
+                return None
+            return refusal(scope, 403, "WrongOrigin", "Only the page itself may read this.")
+        if headers.getlist("origin") != [f"http://{hosts[0]}"] or site != "same-origin" or HEADER not in headers:
+            return refusal(scope, 403, "WrongOrigin", "Only the page itself may write. Nothing was stored.")
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return refusal(scope, 415, "NotJSON", "A write should be of the type application/json. Nothing was stored.")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > LARGEST:
+            words = f"A write should have at most {LARGEST} bytes. Nothing was stored."
+            return refusal(scope, 413, "TooLarge", words)
+        return None
+
+
+def refusal(scope: Scope, status: int, error: str, message: str, **more: object) -> Response:
+    """Return an answer that says what is wrong: to the page as JSON, to a person's browser as text."""
+    if "text/html" in Headers(scope=scope).get("accept", ""):
+        return PlainTextResponse(message, status)
+    return JSONResponse({"error": error, "message": message, **more}, status)

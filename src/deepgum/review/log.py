@@ -1,0 +1,213 @@
+"""A log in an SQLite file, that is only added to: what was decided, undone and redone, by whom and when."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from deepgum.errors import DecisionsFileError, DiskFullError
+
+__all__ = ["LogFile", "Row"]
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE log (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        action TEXT NOT NULL CHECK (action IN ('keep', 'fix', 'drop', 'skip', 'undo', 'redo')),
+        of INTEGER REFERENCES log (seq) CHECK ((of IS NULL) = (action NOT IN ('undo', 'redo'))),
+        sample TEXT CHECK ((sample IS NULL) = (action IN ('undo', 'redo'))),
+        "group" TEXT CHECK (("group" IS NULL) = (sample IS NULL)),
+        new TEXT CHECK ((new IS NULL) = (action <> 'fix')),
+        reason TEXT NOT NULL,
+        who TEXT NOT NULL,
+        at TEXT NOT NULL,
+        key TEXT UNIQUE
+    )""",
+    # What was decided is evidence: it is added to, never changed.
+    "CREATE TRIGGER log_is_not_changed BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
+    "CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
+)
+_COLUMNS = 'action, of, sample, "group", new, reason, who, at'
+_WAIT = 15.0  # seconds for another process to finish its write
+
+
+class Row(NamedTuple):
+    """A row of the log: a decision, or the undoing or redoing of the decision in row `of`."""
+
+    seq: int
+    action: str
+    of: int | None
+    sample: str | None
+    group: str | None
+    new: tuple[float, ...] | None
+    reason: str
+    who: str
+    at: str
+
+
+class LogFile:
+    """The file, open. Of one thread at a time; of as many processes as there are.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is not there.
+    audit : str
+        What it is about; a file about something else is refused.
+
+    Raises
+    ------
+    DecisionsFileError
+        If it is of another audit, of a later version, no such file at all, or cannot be read or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> log = LogFile(Path(folder.name) / "decisions.sqlite", "one audit")
+    >>> with log.transaction():
+    ...     log.append("fix", sample="a.jpg", group="nose", new=(1.5, 2.0), who="me")
+    1
+    >>> [(row.seq, row.action, row.new) for row in log.after(0)]
+    [(1, 'fix', (1.5, 2.0))]
+    >>> log.close()
+    >>> LogFile(log.path, "another audit")
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.DecisionsFileError: '...' should hold decisions about this audit. Found 1 about another one, ...
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: Path, audit: str) -> None:
+        self.path = path
+        with self._named("opened"):
+            # Transactions are begun and ended here, not by Python; threads take turns by the store's lock.
+            self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        try:
+            with self._named("opened"):
+                self._open(audit)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file. What was committed is in it already."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Let nobody else write meanwhile. At its end all of it is on the disk, or after an error nothing of it.
+
+        Raises
+        ------
+        DiskFullError, DecisionsFileError
+            If it cannot be written.
+        """
+        with self._named("written"):
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._execute("ROLLBACK")
+                raise
+
+    def append(
+        self,
+        action: str,
+        *,
+        of: int | None = None,
+        sample: str | None = None,
+        group: str | None = None,
+        new: tuple[float, ...] | None = None,
+        reason: str = "",
+        who: str = "",
+        key: str | None = None,
+    ) -> int:
+        """Add a row with the time of now, inside a transaction, and return its number."""
+        values = None if new is None else json.dumps(new, allow_nan=False)
+        row = (action, of, sample, group, values, reason, who, _now(), key)
+        marks = ", ".join("?" * len(row))
+        cursor = self._execute(f"INSERT INTO log ({_COLUMNS}, key) VALUES ({marks})", *row)
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def after(self, seq: int) -> list[Row]:
+        """Return the rows with higher numbers than `seq`, in their order."""
+        with self._named("read"):
+            rows = self._execute(f"SELECT seq, {_COLUMNS} FROM log WHERE seq > ? ORDER BY seq", seq)
+            try:
+                return [Row._make(row)._replace(new=row[5] and tuple(json.loads(row[5]))) for row in rows]
+            except (ValueError, TypeError) as error:
+                raise DecisionsFileError(f"'{self.path}' should hold numbers as new labels. {error}.") from error
+
+    def find(self, key: str) -> int | None:
+        """Return the number of the decision that the write of this key made, undid or redid; None if it never came."""
+        with self._named("read"):
+            found = self._execute("SELECT coalesce(of, seq) FROM log WHERE key = ?", key).fetchone()
+        return None if found is None else int(found[0])
+
+    def _open(self, audit: str) -> None:
+        self._execute("PRAGMA synchronous = FULL")  # in WAL, less would lose the last transactions with the power
+        self._execute("PRAGMA foreign_keys = ON")
+        with self.transaction():  # as another process may be making it too
+            version = self._execute("PRAGMA user_version").fetchone()[0]
+            tables = {name for (name,) in self._execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if version == 0 and not tables:
+                self._make(audit)
+            elif version != SCHEMA_VERSION or not {"meta", "log"} <= tables:
+                raise DecisionsFileError(
+                    f"'{self.path}' should be a file of decisions of version {SCHEMA_VERSION}. Found version "
+                    f"{version}. A later deepgum wrote it, or another program: use that one, or move the file away."
+                )
+            else:
+                self._check(dict(self._execute("SELECT key, value FROM meta")), audit)
+        self._execute("PRAGMA journal_mode = WAL")
+
+    def _make(self, audit: str) -> None:
+        for statement in _SCHEMA:
+            self._execute(statement)
+        for item in {"audit": audit, "made": _now()}.items():
+            self._execute("INSERT INTO meta VALUES (?, ?)", *item)
+        self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _check(self, meta: Mapping[str, str], audit: str) -> None:
+        if meta.get("audit") != audit:
+            count = self._execute("SELECT count(*) FROM log").fetchone()[0]
+            raise DecisionsFileError(
+                f"'{self.path}' should hold decisions about this audit. Found {count} about another one, begun "
+                f"{meta.get('made')}: the audit was made anew since. They are kept. Move that file away to begin a new "
+                "review, or put the audit that it belongs to (its scores.parquet) back."
+            )
+
+    def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    @contextmanager
+    def _named(self, done: str) -> Iterator[None]:
+        """Raise SQLite's errors as ours."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code == sqlite3.SQLITE_FULL:
+                raise DiskFullError(
+                    f"The disk of '{self.path}' should hold one more decision. It is full, and the decision was not "
+                    "stored. Free some space, and decide again."
+                ) from error
+            busy = " Another program has been writing to it for long." if code == sqlite3.SQLITE_BUSY else ""
+            raise DecisionsFileError(
+                f"'{self.path}' should be a file of decisions that can be {done}. {error}.{busy} What is in it stays."
+            ) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,123 @@
+"""What a page sends and is sent: JSON, checked before anything is done with it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from deepgum.audit.decisions import ACTIONS
+from deepgum.checks import check_choice
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.review.ledger import Entry
+
+__all__ = [
+    "entry_message",
+    "read_action",
+    "read_count",
+    "read_flag",
+    "read_key",
+    "read_object",
+    "read_text",
+    "read_values",
+]
+
+_LONGEST = 4096
+"""Characters of an id, or of a name."""
+
+
+def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
+    """Return the JSON object of a request, which has these fields and no others.
+
+    Raises
+    ------
+    InvalidDataError
+        If it is no JSON by the standard (which has no NaN and no infinity), no object, or of other fields.
+
+    Examples
+    --------
+    >>> read_object(b'{"seq": 3, "key": "k"}', ("seq", "key"))
+    {'seq': 3, 'key': 'k'}
+    >>> read_object(b'{"seq": NaN}', ("seq",))
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.InvalidDataError: A write should be JSON. NaN is none. Nothing was stored.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is none")
+
+    try:
+        values = json.loads(body.decode("utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidDataError(f"A write should be JSON. {error}. Nothing was stored.") from error
+    known = sorted(fields)
+    if not isinstance(values, dict) or sorted(values) != known:
+        found = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise InvalidDataError(f"A write should be an object of {known}. Found {found}. Nothing was stored.")
+    return values
+
+
+def read_text(values: Mapping[str, Any], name: str) -> str:
+    """Return a text of a message, of at most 4096 characters."""
+    value = values[name]
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise InvalidParameterError(name, f"a text of at most {_LONGEST} characters", value)
+    return value
+
+
+def read_key(values: Mapping[str, Any]) -> str:
+    """Return the key of a write: a text of 1 to 64 characters."""
+    key = values["key"]
+    if not isinstance(key, str) or not 1 <= len(key) <= 64:
+        raise InvalidParameterError("key", "a text of 1 to 64 characters", key)
+    return key
+
+
+def read_flag(values: Mapping[str, Any], name: str) -> bool:
+    """Return a truth value of a message."""
+    value = values[name]
+    if not isinstance(value, bool):
+        raise InvalidParameterError(name, "true or false", value)
+    return value
+
+
+def read_count(values: Mapping[str, Any], name: str) -> int:
+    """Return a whole number of a message, of at least 0, that SQLite can hold."""
+    value = values[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise InvalidParameterError(name, "a whole number of at least 0", value)
+    return value
+
+
+def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
+    """Return a list of finite numbers of a message; None for null.
+
+    Examples
+    --------
+    >>> read_values({"new": [1, 2.5]}, "new")
+    (1.0, 2.5)
+    """
+    value = values[name]
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+        try:
+            numbers = tuple(map(float, value))
+        except OverflowError:
+            numbers = (math.inf,)
+        if all(map(math.isfinite, numbers)):
+            return numbers
+    raise InvalidParameterError(name, "null, or a list of finite numbers", value)
+
+
+def read_action(values: Mapping[str, Any]) -> Any:
+    """Return the action of a message."""
+    return check_choice("action", values["action"], ACTIONS)
+
+
+def entry_message(entry: Entry | None) -> dict[str, Any] | None:
+    """Return a decision as the page takes it."""
+    return None if entry is None else {"seq": entry.seq, **asdict(entry.decision)}

@@ -1,0 +1,139 @@
+"""One audit under review: what its page shows, and what is done with what its page sends."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any, Self
+
+from deepgum.audit.decisions import ACTIONS, Action
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.report.page.data import flagged_rows, gallery_data
+from deepgum.report.page.thumbnails import PictureViewer
+from deepgum.review.store import DecisionStore, login
+
+__all__ = ["Review", "suggestion"]
+
+MOST = 20_000
+"""Flagged labels that a page shows, the worst."""
+
+_SCALE_OF_LANDMARKS = 1.2
+"""Side of what is shown, in sides of what the network saw: there is room to put a landmark beyond that."""
+_READERS = 8
+
+
+class Review:
+    """An audit with its decisions, open. Use it as a context manager, or call `close`.
+
+    Parameters
+    ----------
+    folder : AuditFolder
+    who : str, optional
+        Who decides; by default the login name.
+
+    Raises
+    ------
+    InvalidDataError
+        If the folder holds no finished audit, or a file of it cannot be read.
+    DecisionsFileError
+        As of `DecisionStore`.
+    """
+
+    def __init__(self, folder: AuditFolder, who: str = "") -> None:
+        self.folder, self.who = folder, who or login()
+        self.summary, self.labels = folder.summary(), folder.labels()
+        pictures = folder.pictures()
+        root = Path(self.summary.data.root) if self.summary.data.root else None
+        scale = _SCALE_OF_LANDMARKS if self.summary.data.landmarks else 1.0
+        self.viewer = None if pictures is None else PictureViewer(pictures, root, scale)
+        self.places = self.labels.worst_first()
+        # Each holds an image as large as its file has it.
+        self._decoding = BoundedSemaphore(4)
+        self.store = DecisionStore.of(folder, self.labels)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What the page shows, of nothing but what JSON has: `gallery`, `audit`, `who`, `verdict`, `landmarks`.
+
+        To know how large the pictures are, the heads of their files are read, which takes a while the first time.
+        """
+        places = self.places[:MOST]
+        views = None
+        if self.viewer is not None:
+            with ThreadPoolExecutor(_READERS) as pool:
+                views = list(pool.map(self.viewer.view, flagged_rows(places)))
+        return {
+            "audit": self.store.audit,
+            "who": self.who,
+            "verdict": self.summary.verdict,
+            "landmarks": self.summary.data.landmarks,
+            "gallery": gallery_data(self.summary, self.labels, places, views),
+        }
+
+    def picture(self, row: int, side: int) -> tuple[bytes | None, str]:
+        """Return what is shown of a sample as a JPEG of `side` pixels, or None and why there is none."""
+        if self.viewer is None or not 0 <= row < len(self.labels):
+            return None, "There is no such picture."
+        with self._decoding:
+            view, jpeg = self.viewer.jpeg(row, side)
+        return jpeg, view.problem
+
+    def suggested(self, sample: str, group: str) -> tuple[float, ...] | None:
+        """Return what is suggested for a label; None where nothing is, or there is no such label."""
+        rows, groups = self._numbers
+        if sample not in rows or group not in groups:
+            return None
+        return suggestion(self.labels, (rows[sample], groups[group]))
+
+    def counts(self) -> dict[Action | None, int]:
+        """Return how many of the flagged labels were decided in which way; None stands for those that were not."""
+        with self.store.reading() as ledger:
+            held = [ledger.current(self.labels.ids[row], self.labels.group_names[group]) for row, group in self.places]
+        found = Counter(None if entry is None else entry.decision.action for entry in held)
+        return {action: found[action] for action in (*ACTIONS, None)}
+
+    @cached_property
+    def _numbers(self) -> tuple[dict[str, int], dict[str, int]]:
+        names = self.labels.ids, self.labels.group_names
+        rows, groups = ({name: place for place, name in enumerate(each)} for each in names)
+        return rows, groups
+
+
+def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
+    """Return what is suggested for a label, to as many digits as mean something; None unless for all its coordinates.
+
+    At most a twentieth of its standard deviation is lost by rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = np.ones((1, 2))
+    >>> labels = ScoredLabels(("a",), ("x", "y"), ("nose",), ((0, 1),), one, one, one[:, :1], one[:, :1],
+    ...     suggested=np.array([[31.4159, 2718.28]]), uncertainty=np.array([[0.7, 30.0]]))
+    >>> suggestion(labels, (0, 0))
+    (31.42, 2718.0)
+    """
+    row, group = place
+    columns = list(labels.partition[group])
+    values, deviations = labels.suggested[row, columns].tolist(), labels.uncertainty[row, columns].tolist()
+    if not all(map(math.isfinite, values)):
+        return None
+    return tuple(
+        round(value, 1 - math.floor(math.log10(deviation))) if math.isfinite(deviation) and deviation > 0 else value
+        for value, deviation in zip(values, deviations, strict=True)
+    )

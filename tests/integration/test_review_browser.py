@@ -1,0 +1,394 @@
+"""A person at the page: by keyboard alone, by mouse, in two tabs, and while the server is killed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.patch_file import read_patch
+from deepgum.audit.summary import DataSource
+from deepgum.data.pictures import Pictures
+from deepgum.review.ledger import Entry
+from deepgum.review.store import DecisionStore, read_decisions
+
+WAIT = 30_000
+
+
+@pytest.fixture
+def pages(browser: Any) -> Iterator[Callable[..., Any]]:
+    """A function that opens an address in a tab of one browser window, and waits for its cards."""
+    contexts: dict[str, Any] = {}
+    errors: list[str] = []
+
+    def open_page(url: str, width: int = 1200, window: str = "one", **options: Any) -> Any:
+        if window not in contexts:
+            size = {"width": width, "height": 900}
+            contexts[window] = browser.new_context(viewport=size, accept_downloads=True, **options)
+        page = contexts[window].new_page()
+        page.set_default_timeout(WAIT)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("dialog", lambda dialog: (errors.append(f"dialog {dialog.type}"), dialog.accept()))
+        page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
+        page.goto(url)
+        page.wait_for_selector(".card, .nothing")
+        return page
+
+    yield open_page
+    for context in contexts.values():
+        context.close()
+    assert errors == []
+
+
+def places(folder: AuditFolder) -> list[tuple[str, str]]:
+    labels = folder.labels()
+    return [(labels.ids[row], labels.group_names[group]) for row, group in labels.worst_first()]
+
+
+def held(folder: AuditFolder) -> dict[tuple[str, str], tuple[str, tuple[float, ...] | None]]:
+    return {(each.sample, each.group): (each.action, each.new) for each in read_decisions(folder)}
+
+
+def focused(page: Any) -> str:
+    """Id of the sample whose card has the focus."""
+    return str(page.evaluate("document.activeElement.closest('.card')?.querySelector('.id').textContent"))
+
+
+def until(page: Any, function: str, argument: object = None) -> None:
+    """Wait until a function is true. (Playwright's own way evaluates texts in the page, which its policy forbids.)"""
+    last = time.monotonic() + WAIT / 1000
+    while not page.evaluate(function, argument):
+        assert time.monotonic() < last, f"{function} of {argument!r} did not become true."
+        page.wait_for_timeout(30)
+
+
+def decided(page: Any, count: int) -> None:
+    """Wait until so many are decided, and stored."""
+    until(page, "(count) => document.title.startsWith(`${count}/`)", count)
+    until(page, "() => !Object.keys(localStorage).some((name) => name.startsWith('deepgum-review:'))")
+
+
+def said(page: Any, words: str) -> None:
+    until(page, "(words) => document.body.innerText.includes(words)", words)
+
+
+def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    server = start_review(audited.path, "--who", "ada")
+    page = pages(server.url)
+    order = places(audited)
+    labels = audited.labels()
+    suggested = [labels.suggested[row, :2] for row, _ in labels.worst_first()]
+    press = page.keyboard.press
+    assert focused(page) == order[0][0]
+    for place, key in enumerate("kads"):
+        press(key)
+        until(page, "(count) => document.title.startsWith(`${count}/`)", place + 1)
+        assert focused(page) == order[place + 1][0]
+    # Fix the fifth: from what is suggested one pixel right and ten down, then type the first value.
+    for key in ("e", "ArrowRight", "Shift+ArrowDown"):
+        press(key)
+    press("Enter")
+    decided(page, 5)
+    assert page.locator("dialog.large").is_visible()  # goes on there, with the next
+    assert order[5][0] in page.locator("dialog.large h2").inner_text()
+    for key in ("e", "Tab", "Control+a"):
+        press(key)
+    page.keyboard.type("12,5")
+    press("Enter")
+    decided(page, 6)
+    press("Escape")
+    assert focused(page) == order[6][0]
+    now = held(audited)
+    assert [now[place][0] for place in order[:6]] == ["keep", "fix", "drop", "skip", "fix", "fix"]
+    np.testing.assert_allclose(now[order[1]][1], suggested[1], atol=0.04)
+    np.testing.assert_allclose(now[order[4]][1], suggested[4] + (1, 10), atol=0.01)
+    np.testing.assert_allclose(now[order[5]][1], (12.5, suggested[5][1]), atol=0.01)
+    assert {each.who for each in read_decisions(audited)} == {"ada"}
+    # Undo twice, in two ways; redo once; then decide anew.
+    press("u")
+    decided(page, 5)
+    assert focused(page) == order[5][0]
+    press("Control+z")
+    decided(page, 4)
+    assert order[4] not in held(audited)
+    press("U")
+    decided(page, 5)
+    assert held(audited)[order[4]] == now[order[4]]
+    page.reload()
+    page.wait_for_selector(".card")
+    until(page, "() => !!document.activeElement.closest('.card')")
+    assert focused(page) == order[5][0]
+    for _ in order[5:]:
+        press("k")
+    decided(page, len(order))
+    said(page, "Nothing is undecided; 1 skipped")
+    press("?")
+    assert "fix by hand" in page.locator("dialog.help").inner_text()
+    press("Escape")
+    words = server.stop()
+    assert "6 kept, 2 fixed, 1 dropped, 1 skipped; 0 undecided" in words
+    assert f"deepgum review {audited.path} --export patch=FILE" in words
+
+
+def test_a_landmark_that_is_dragged_goes_where_it_is_put(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    order = places(audited)
+    page.locator(".card .picture").first.click()
+    page.wait_for_selector("dialog.large .frame img")
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        """Where on the screen a pixel of the file is; the picture shows the whole file, 64 pixels wide."""
+        image = page.locator("dialog.large .frame img").bounding_box()
+        return image["x"] + x * image["width"] / 64, image["y"] + y * image["height"] / 64
+
+    given = audited.labels().given[audited.labels().ids.index(order[0][0]), :2]
+    page.mouse.move(*at(*given))
+    page.mouse.down()
+    page.mouse.move(*at(20, 30), steps=4)
+    page.mouse.move(*at(40.5, 10.25), steps=4)
+    page.mouse.up()
+    assert held(audited) == {}
+    np.testing.assert_allclose([float(page.input_value(f"#value-{i}")) for i in (0, 1)], (40.5, 10.25), atol=0.2)
+    page.get_by_role("button", name="Store").click()
+    decided(page, 1)
+    np.testing.assert_allclose(held(audited)[order[0]][1], (40.5, 10.25), atol=0.2)
+    # Of the next: put where one clicks, while it is fixed; stored as one goes on to another card.
+    page.keyboard.press("e")
+    page.wait_for_selector("#value-0")
+    page.mouse.click(*at(50, 60))
+    page.get_by_role("button", name="Next card").click()
+    decided(page, 2)
+    np.testing.assert_allclose(held(audited)[order[1]][1], (50, 60), atol=0.2)
+    # And left as it was.
+    page.keyboard.press("e")
+    page.wait_for_selector("#value-0")
+    page.mouse.click(*at(5, 5))
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog.large").is_visible()
+    assert len(held(audited)) == 2
+
+
+def test_a_value_that_is_none_is_not_stored(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    for words in ("", "left", "1e999", "NaN", "12px", "--3"):
+        page.keyboard.press("e")
+        page.fill("#value-0", words)
+        page.keyboard.press("Enter")
+        said(page, "A value is no number")
+        assert page.get_attribute("#value-0", "aria-invalid") == "true"
+        page.keyboard.press("Escape")
+    assert held(audited) == {}
+
+
+def test_nothing_is_lost_while_the_server_is_killed_and_started_again(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    server = start_review(audited.path)
+    page, other = pages(server.url), pages(server.url)
+    order = places(audited)
+    page.bring_to_front()
+    page.keyboard.press("k")
+    decided(page, 1)
+    server.kill()
+    assert held(audited) == {order[0]: ("keep", None)}
+    # In one tab, which stays open; and in another that is closed.
+    page.keyboard.press("d")
+    page.keyboard.press("s")
+    said(page, "2 decisions wait in this browser")
+    page.keyboard.press("k")
+    page.keyboard.press("u")  # this one was never sent
+    other.bring_to_front()
+    other.locator(".card").nth(6).locator("button.keep").click()
+    said(other, "1 decision waits in this browser")
+    other.close()
+    assert len(held(audited)) == 1
+    again = start_review(audited.path)
+    assert again.url == server.url
+    page.bring_to_front()
+    until(page, "() => document.title.startsWith('3/')")
+    until(page, "() => document.querySelector('#banner').hidden")
+    assert page.locator("#banner").is_hidden()
+    pages(again.url)
+    decided(page, 4)
+    expected = {order[0]: "keep", order[1]: "drop", order[2]: "skip", order[6]: "keep"}
+    assert {place: action for place, (action, _) in held(audited).items()} == expected
+    with DecisionStore.of(audited) as store, store.reading() as ledger:
+        entries: list[Entry] = list(ledger)
+        assert ledger.head == len(entries) == 4  # each was stored once
+
+
+def test_a_decision_that_comes_too_late_is_refused_and_shown(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    url = start_review(audited.path, "--who", "ada").url
+    first, second = pages(url), pages(url, window="two")
+    order = places(audited)
+    # As if it had not looked since.
+    second.route("**/decisions?since=*", lambda route: route.fulfill(json={"decisions": None, **_state(second)}))
+    first.keyboard.press("k")
+    decided(first, 1)
+    second.keyboard.press("d")
+    said(second, "Your decision was not stored (a of " + order[0][0] + ": dropped). Meanwhile ada has it kept.")
+    assert held(audited) == {order[0]: ("keep", None)}
+    second.unroute("**/decisions?since=*")
+    second.get_by_role("button", name="Show").click()
+    assert focused(second) == order[0][0]
+    second.keyboard.press("d")
+    until(second, "() => !!document.querySelector('.card.is-drop')")
+    decided(second, 1)
+    assert held(audited) == {order[0]: ("drop", None)}
+    until(first, "() => !!document.querySelector('.card.is-drop')")  # which looks by itself
+
+
+def _state(page: Any) -> dict[str, Any]:
+    data = page.evaluate("fetch('data').then((response) => response.json())")
+    return {"audit": data["audit"], "head": 0, "undo": None, "redo": None}
+
+
+def test_names_and_files_of_every_bad_kind_are_shown_as_they_are(
+    audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    names = [
+        "<img src=x onerror=alert(1)>.png",
+        'it\'s "so".png',
+        "new\nline.png",
+        "名前 🦆.png",
+        "../out.png",
+        "gone.png",
+    ]
+    labels, pictures = audited.labels(), audited.pictures()
+    assert pictures is not None
+    ids = list(labels.ids)
+    for place, name in enumerate(names):
+        ids[4 * place] = name  # every fourth is flagged
+        if place < 4:
+            (tmp_path / name).write_bytes((tmp_path / labels.ids[4 * place]).read_bytes())
+    why = {place: "<script>alert(2)</script>" for place in labels.why}
+    audited.write(
+        audited.summary(), replace(labels, ids=tuple(ids), why=why), Pictures(tmp_path, tuple(ids), pictures.squares)
+    )
+    page = pages(start_review(audited.path).url)
+    shown = page.locator(".card .id").all_text_contents()
+    assert shown[:6] == names
+    assert page.locator(".without-picture").count() == 2
+    text = page.locator(".cards").inner_text()
+    assert "outside of the data's folder" in text
+    assert "There is no such file" in text
+    for _ in names:
+        page.keyboard.press("k")
+    decided(page, 6)
+    assert [sample for sample, _ in held(audited)] == names
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    assert "<script>alert(2)</script>" in page.locator("dialog.large").inner_text()
+
+
+def test_only_what_is_undecided_and_all_of_a_sample_at_once(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    labels = audited.labels()
+    responsibilities = labels.responsibilities.copy()
+    responsibilities[:8] = 0.2  # both landmarks of some samples
+    audited.write(audited.summary(), replace(labels, responsibilities=responsibilities), audited.pictures())
+    page = pages(start_review(audited.path).url)
+    order = places(audited)
+    page.get_by_role("button", name="Only undecided").click()
+    for count in range(1, 4):
+        page.keyboard.press("k")
+        decided(page, count)
+        assert page.locator(".card").count() == len(order) - count
+        assert focused(page) == order[count][0]
+    page.keyboard.press("u")
+    decided(page, 2)
+    assert focused(page) == order[2][0]
+    page.get_by_role("button", name="Only undecided").click()
+    page.select_option("#gallery-by", "sample")
+    page.fill("#gallery-search", labels.ids[1])
+    until(page, "() => document.querySelectorAll('.card').length === 1")
+    page.locator(".card button.drop").click()
+    decided(page, 4)
+    assert {place for place, (action, _) in held(audited).items() if action == "drop"} == {
+        (labels.ids[1], "a"),
+        (labels.ids[1], "b"),
+    }
+
+
+def test_the_patch_of_the_page_is_the_patch_of_the_command(
+    audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    for key in "kad":
+        page.keyboard.press(key)
+    decided(page, 3)
+    for words in ("Patch", "Label Studio", "COCO", "FiftyOne"):
+        page.locator("#export summary").click()
+        with page.expect_download() as download:
+            page.locator("#kinds button", has_text=words).click()
+        download.value.save_as(tmp_path / "file")
+        assert (tmp_path / "file").stat().st_size > 100
+        if words == "Patch":
+            patch = read_patch(tmp_path / "file")
+            assert download.value.suggested_filename == "audit.patch.jsonl"
+        elif words != "Label Studio":  # which is an archive
+            json.loads((tmp_path / "file").read_text())
+    assert [change.decision for change in patch.changes] == ["keep", "fix", "drop"]
+
+
+def test_values_without_pictures_are_typed(
+    tmp_path: Path, audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    n = 30
+    age = np.linspace(10, 60, n)[:, None]
+    wrong = (np.arange(n) % 5 == 0)[:, None]
+    labels = ScoredLabels(
+        ids=tuple(f"row {i}" for i in range(n)), target_names=("age",), group_names=("age",), partition=((0,),),
+        given=age + 30 * wrong, predicted=age, responsibilities=np.where(wrong, 0.01, 0.99), mahalanobis=10.0 * wrong,
+        suggested=np.where(wrong, age, np.nan), uncertainty=np.where(wrong, 2.0, np.nan),
+    )  # fmt: skip
+    summary = replace(audited.summary(), data=DataSource("table", unit="years"))
+    folder = AuditFolder(tmp_path / "ages")
+    folder.write(summary, labels, None)
+    page = pages(start_review(folder.path).url)
+    page.keyboard.press("e")
+    page.keyboard.type("41.5")  # the field has the focus, and its text is selected
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    decided(page, 1)
+    assert list(held(folder).values()) == [("fix", (42.5,))]
+    page.keyboard.press("a")
+    decided(page, 2)
+    page.keyboard.press("Escape")
+    assert re.search(r"42\.5\s+corrected", page.locator(".card").first.inner_text())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_on_a_narrow_screen(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any], scheme: str
+) -> None:
+    page = pages(start_review(audited.path).url, width=390, color_scheme=scheme, has_touch=True)
+    wide = "document.scrollingElement.scrollWidth"
+    assert page.evaluate(wide) <= 390
+    page.locator(".card .picture").first.tap()
+    page.locator("dialog.large button.fix").tap()
+    box = page.locator("dialog.large").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert page.evaluate("document.querySelector('dialog.large').scrollWidth") <= box["width"]
+    page.get_by_role("button", name="Store").tap()
+    decided(page, 1)
