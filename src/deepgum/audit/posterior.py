@@ -36,7 +36,7 @@ INLIERS = {
 MOST_ROWS = 200_000
 """Of batches, so many rows are kept to choose densities and to fit the chosen ones."""
 
-_LEAST_WITH_VARIANCE, _HEAVY = 2.5, 5.0
+_LEAST_WITH_VARIANCE, _HEAVY = 2.5, 10.0
 _TELLS = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
 
 
@@ -58,6 +58,8 @@ class LabelMixture:
         Of wrong labels, with intervals; None where the mixture cannot tell.
     share : Share or None
         Of all labels together.
+    chosen : tuple of bool, one a group
+        Whether `tails` have the say; elsewhere `mixture` does.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class LabelMixture:
     status: tuple[MixtureStatus, ...]
     shares: tuple[Share | None, ...]
     share: Share | None
+    chosen: tuple[bool, ...]
 
     @classmethod
     def fit(
@@ -93,7 +96,8 @@ class LabelMixture:
         residuals : array (n, d)
         groups : as of `GaussianUniformMixture`
         inliers : {"auto", "gaussian", "student-t"}
-            The density of right labels; by default the one of the highest held-out likelihood.
+            The density of right labels; by default the one of the highest held-out likelihood. "gaussian" is eq. 1 as
+            it stands, with its own verdict.
         intervals : bool
             Whether shares get their intervals; a bootstrap makes them, and takes most of the time.
         seed : int
@@ -131,69 +135,79 @@ class LabelMixture:
         cls, mixture: GaussianUniformMixture, residuals: Values, inliers: str, seed: int, *, intervals: bool = True
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
-        choice = choose(values, mixture, INLIERS[inliers], seed)
+        as_it_stands = inliers == "gaussian"
+        choice = choose(values, mixture, DEGREES_OF_FREEDOM if as_it_stands else INLIERS[inliers])
         tells = [status in _TELLS for status in mixture.status_]
+        kinds, freedom, plausible = choice.kinds, choice.degrees_of_freedom, choice.plausible
+        if as_it_stands:
+            kinds = tuple("none" if each is MixtureStatus.NO_OUTLIERS else "uniform" for each in mixture.status_)
+            freedom, plausible = (math.inf,) * len(kinds), ({math.inf: 1.0},) * len(kinds)
         # Where the mixture is none, its own parameters are kept, and nothing is fitted.
-        steps = [kind if told else "none" for kind, told in zip(choice.kinds, tells, strict=True)]
-        tails = fit_chosen(values, starts(mixture, choice.degrees_of_freedom), steps, mixture.partition_)
+        steps = [kind if told else "none" for kind, told in zip(kinds, tells, strict=True)]
+        tails = fit_chosen(values, starts(mixture, freedom), steps, mixture.partition_)
         status = tuple(
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if told else given
             for kind, told, given in zip(steps, tells, mixture.status_, strict=True)
         )
-        shares, share = shares_of(values, tails, steps, tells, choice.plausible, seed, replicates=100 * intervals)
-        return cls(mixture, tails, choice, status, shares, share)
+        shares, share = shares_of(values, tails, steps, tells, plausible, seed, replicates=100 * intervals)
+        chosen = tuple(told and not as_it_stands for told in tells)
+        return cls(mixture, tails, choice, mixture.status_ if as_it_stands else status, shares, share, chosen)
 
     @property
     def degrees_of_freedom(self) -> tuple[float | None, ...]:
         """Of Student's t, one a group; None for a Gaussian."""
-        nu = self.choice.degrees_of_freedom
-        return (nu if math.isfinite(nu) else None,) * len(self.status)
+        return tuple(nu if math.isfinite(nu) else None for nu in self._freedom)
 
     @property
-    def has_heavy_tails(self) -> bool:
+    def _freedom(self) -> tuple[float, ...]:
+        return tuple(group.degrees_of_freedom for group in self.tails.groups)
+
+    def has_heavy_tails(self, group: int) -> bool:
         """Whether some samples are so much harder than others that a wrong label may pass for one of theirs."""
-        return self.choice.degrees_of_freedom <= _HEAVY
+        return self.choice.degrees_of_freedom[group] <= _HEAVY
 
     def prior(self, group: int) -> float:
         """Return pi of a group: its share of right labels, as fitted."""
-        if self.status[group] in _TELLS:
+        if self.chosen[group]:
             return self.tails.groups[group].prior
         return float(self.mixture.inlier_prior_[group])
 
     @property
     def inliers(self) -> str:
         """The density of right labels, in words."""
-        nu = self.choice.degrees_of_freedom
-        return f"Student's t, {nu:g} degrees of freedom" if math.isfinite(nu) else "Gaussian"
+        finite = sorted({nu for nu in self._freedom if math.isfinite(nu)})
+        if not finite:
+            return "Gaussian"
+        several = f"{finite[0]:g} to {finite[-1]:g}" if len(finite) > 1 else f"{finite[0]:g}"
+        some = "" if all(map(math.isfinite, self._freedom)) else ", or Gaussian"
+        return f"Student's t, {several} degrees of freedom{some}"
 
     @property
     def covariances(self) -> tuple[Values, ...]:
         """Covariance (k, k) of each group's right labels; of a t with hardly any, that of 2.5 degrees of freedom."""
-        nu = max(self.choice.degrees_of_freedom, _LEAST_WITH_VARIANCE)
-        wider = nu / (nu - 2) if math.isfinite(nu) else 1.0
-        own = (wider * group.scale.numpy() for group in self.tails.groups)
+        own = (_wider(nu) * group.scale.numpy() for nu, group in zip(self._freedom, self.tails.groups, strict=True))
         return tuple(
-            covariance if status in _TELLS else np.asarray(given)
-            for covariance, given, status in zip(own, self.mixture.covariances_, self.status, strict=True)
+            covariance if chosen else np.asarray(given)
+            for covariance, given, chosen in zip(own, self.mixture.covariances_, self.chosen, strict=True)
         )
 
     def responsibilities(self, residuals: Values) -> Values:
         """Probability that each label is right, (n, g); NaN where a group has none."""
         values = self._checked(residuals)
         chosen = self.tails.responsibilities(values).numpy()
-        if all(status in _TELLS for status in self.status):
+        if all(self.chosen):
             return chosen
         given = np.where(np.isnan(chosen), np.nan, self.mixture.responsibilities(values.numpy()))
-        return np.where([status in _TELLS for status in self.status], chosen, given)
+        return np.where(self.chosen, chosen, given)
 
     def mahalanobis(self, residuals: Values) -> Values:
         """Distance in units of the scale of right labels, (n, g); NaN where a group has none."""
         values = self._checked(residuals)
         chosen = self.tails.mahalanobis(values).numpy()
-        if all(status in _TELLS for status in self.status):
+        if all(self.chosen):
             return chosen
         given = self.mixture.mahalanobis(values.numpy())
-        return np.where([status in _TELLS for status in self.status], chosen, given)
+        return np.where(self.chosen, chosen, given)
 
     def _checked(self, residuals: Values) -> Tensor:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
@@ -201,6 +215,12 @@ class LabelMixture:
         if values.ndim != 2 or values.shape[1] != expected:
             raise InvalidDataError(f"Residuals should have shape (n, {expected}). Found {tuple(values.shape)}.")
         return values
+
+
+def _wider(degrees_of_freedom: float) -> float:
+    """Return the variance of Student's t of unit scale."""
+    nu = max(degrees_of_freedom, _LEAST_WITH_VARIANCE)
+    return nu / (nu - 2) if math.isfinite(nu) else 1.0
 
 
 def _spread_over(batches: Iterable[Any]) -> Values:

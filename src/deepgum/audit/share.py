@@ -24,7 +24,7 @@ def shares_of(
     tails: Tails,
     kinds: Sequence[str],
     tells: Sequence[bool],
-    plausible: Mapping[float, float],
+    plausible: Sequence[Mapping[float, float]],
     seed: int,
     *,
     replicates: int = 100,
@@ -45,7 +45,7 @@ def shares_of(
         Of wrong labels; "none" has a share of 0.
     tells : sequence of bool, one a group
         Whether there is anything to tell: elsewhere the share is None, and it has no part in the share of all.
-    plausible : mapping of float to float
+    plausible : sequence of mappings of float to float, one a group
         How probable each number of degrees of freedom is.
     seed : int
     replicates : int
@@ -69,13 +69,16 @@ def shares_of(
     sample = residuals[torch.randperm(len(residuals), generator=generator)[:most]]
     mixed = [place for place, kind in enumerate(kinds) if kind != "none" and tells[place]]
     drawn = np.zeros((max(replicates, 1), len(kinds)))
-    numbers, weights = list(plausible), torch.tensor(list(plausible.values()), dtype=torch.float64)
+
+    def drawn_from(choices: Mapping[float, float]) -> float:
+        weights = torch.tensor(list(choices.values()), dtype=torch.float64)
+        return list(choices)[int(torch.multinomial(weights, 1, generator=generator))]
+
     if mixed and replicates:
         partition = [tails.partition[place] for place in mixed]
         for replicate in drawn:
-            nu = numbers[int(torch.multinomial(weights, 1, generator=generator))]
             counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
-            begin = [replace(tails.groups[place], degrees_of_freedom=nu) for place in mixed]
+            begin = [replace(tails.groups[place], degrees_of_freedom=drawn_from(plausible[place])) for place in mixed]
             fitted = fit_chosen(
                 sample, begin, [kinds[p] for p in mixed], partition, weight=counts, tol=1e-3, max_iter=30
             )

@@ -125,7 +125,7 @@ class Tally:
                 flags=flags,
                 expected_false_flags=right,
                 share=share,
-                heavy_tails=mixture.has_heavy_tails,
+                heavy_tails=mixture.has_heavy_tails(place),
             ),
             prior=mixture.prior(place),
             covariance=tuple(map(tuple, mixture.covariances[place].tolist())),
@@ -138,7 +138,7 @@ class Tally:
 
 def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:
     """Return the flags of the least probable labels, the least probable first."""
-    return tuple(_flag(labels, place) for place in labels.worst_first()[:most])
+    return tuple(_flag(labels, place) for place in labels.worst_first()[:most] if place in labels.kinds)
 
 
 def _flag(labels: ScoredLabels, place: tuple[int, int]) -> Flag:

@@ -178,12 +178,16 @@ class Tails:
 
         Student's t is a Gaussian whose scale differs from sample to sample: S times a factor u, inverse-gamma with nu
         degrees of freedom. The groups of a sample share u, so each learns from the others how hard the sample is; see
-        `deepgum.mixture.evidence`, whose formulas these are.
+        `deepgum.mixture.evidence`, whose formulas these are. Where groups differ in nu, each takes its own for what is
+        known of u beforehand.
         """
         inlier, outlier, squared, volume, seen = self._evidence(residuals)
         right = torch.sigmoid(inlier - outlier)
-        nu = self.groups[0].degrees_of_freedom
-        if len(self.groups) > 1 and math.isfinite(nu):
+        nu = torch.tensor([group.degrees_of_freedom for group in self.groups], dtype=torch.float64)
+        heavy = nu.isfinite()
+        if len(self.groups) > 1 and bool(heavy.any()):
+            plain = right
+            nu = torch.where(heavy, nu, 1.0)
             log_prior = torch.tensor([group.prior for group in self.groups], dtype=torch.float64).log()
             for _ in range(SWEEPS):
                 certain = torch.where(seen > 0, right, 0.0)
@@ -193,7 +197,7 @@ class Tails:
                 )
                 wider = total / freedom
                 inlier = log_prior - volume - 0.5 * seen * wider.log() + log_student(squared / wider, seen, freedom)
-                right = torch.sigmoid(inlier - outlier)
+                right = torch.where(heavy, torch.sigmoid(inlier - outlier), plain)
         return torch.where(seen > 0, right, torch.nan)
 
     def _evidence(self, residuals: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
