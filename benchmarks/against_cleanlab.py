@@ -46,14 +46,9 @@ from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from deepgum import GaussianUniformMixture
-from deepgum.mixture.blocks import make_block
-from deepgum.mixture.em import EM
-from deepgum.mixture.spread import spread
-from deepgum.mixture.uniform import OutlierMoments
+from deepgum import audit_labels
 
 Values = NDArray[np.float64]
 Table = tuple[Values, Values]
@@ -166,75 +161,6 @@ class Counted(RegressorMixin, BaseEstimator):
         return self.learner.predict(X)
 
 
-# The recipe. TO BE REPLACED by the library's own audit of tables, which `ours` then calls.
-
-FOLDS, ROUNDS = 3, 4
-IN_FEATURES, IN_PREDICTION = 30, 50
-"""Neighbours that tell the scale of the noise at a sample: in its features, and in what is predicted."""
-OVERALL = 10
-"""For how many neighbours the scale of all samples counts among them."""
-EM_TO_REST = EM("full", OutlierMoments(), None, separation=0.0, reg_covar=1e-6, tol=1e-3, max_iter=100)
-
-
-def recipe(X: Values, y: Values, learner: BaseEstimator, seed: int) -> Ranking:
-    """Out-of-fold residuals in units of what a right label's would be there; learned again with the posteriors.
-
-    A right label is off by the noise, which is measured around it, and by what the learner does not know, which is
-    measured by how its predictions change with the fold that is left out. Each round has folds of its own; from the
-    second on its predictions are averaged, and the first, which learned from wrong labels, is left out.
-    """
-    n, right, models, held_out = len(y), np.ones(len(y)), [], []
-    in_features = nearest(X, IN_FEATURES)
-    for round_ in range(ROUNDS):
-        predictions, out = np.empty((FOLDS, n)), np.empty(n)
-        for fold, (train, rest) in enumerate(KFold(FOLDS, shuffle=True, random_state=1000 * seed + round_).split(X)):
-            model = clone(learner).fit(X[train], y[train], sample_weight=right[train])
-            predictions[fold] = model.predict(X)
-            out[rest] = predictions[fold, rest]
-        # Round 0 serves the weights of round 1 alone.
-        models, held_out = ([*models, predictions], [*held_out, out]) if round_ > 1 else ([predictions], [out])
-        prediction = np.mean(held_out, axis=0)
-        residuals = y - prediction
-        jackknife = (FOLDS - 1) * np.concatenate(models).var(axis=0)
-        in_prediction = nearest(prediction[:, None], IN_PREDICTION)
-        right = rested(residuals)
-        right = rested(residuals / scale(residuals, right, in_features, in_prediction, jackknife))
-        scaled = residuals / scale(residuals, right, in_features, in_prediction, jackknife)
-    # To learn without a label costs little, to flag it more: flags go by the verdict, weights do not.
-    mixture = GaussianUniformMixture().fit(scaled[:, None])
-    return np.abs(scaled), np.asarray(mixture.responsibilities(scaled[:, None]))[:, 0] < 0.5
-
-
-def nearest(points: Values, count: int) -> NDArray[np.int64]:
-    return NearestNeighbors(n_neighbors=min(count, len(points) - 1)).fit(points).kneighbors(return_distance=False)
-
-
-def scale(
-    residuals: Values,
-    right: Values,
-    in_features: NDArray[np.int64],
-    in_prediction: NDArray[np.int64],
-    jackknife: Values,
-) -> Values:
-    squares = right * residuals**2
-    overall = squares.sum() / right.sum()
-
-    def noise(neighbours: NDArray[np.int64]) -> Values:
-        weight = right[neighbours].sum(axis=1) + OVERALL
-        return (squares[neighbours].sum(axis=1) + OVERALL * overall) / weight
-
-    return np.sqrt(np.sqrt(noise(in_features) * noise(in_prediction)) + jackknife)
-
-
-def rested(residuals: Values) -> Values:
-    """Posteriors where EM comes to rest, without the verdict on whether there are any wrong labels at all."""
-    values = torch.as_tensor(residuals, dtype=torch.float64)[None, None]
-    spreads = spread(values)
-    fit = EM_TO_REST.run(make_block(values.clone()), spreads, EM_TO_REST.start(spreads))
-    inlier, outlier = fit.parameters.log_joint(values)
-    return torch.sigmoid(inlier - outlier)[0].numpy()
-
-
 # Methods: how wrong each label seems, and which are flagged.
 
 
@@ -276,7 +202,9 @@ def residuals(X: Values, y: Values, learner: BaseEstimator, seed: int) -> Rankin
 
 
 def ours(X: Values, y: Values, learner: BaseEstimator, seed: int) -> Ranking:
-    return recipe(X, y, learner, seed)
+    labels = audit_labels(X, y, learner, random_state=seed).labels
+    # Not the posteriors: in one dimension they rank the same, but for those that are all zero to a float.
+    return labels.mahalanobis[:, 0], labels.flags[:, 0]
 
 
 METHODS: dict[str, Callable[[Values, Values, BaseEstimator, int], Ranking]] = {

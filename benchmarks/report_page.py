@@ -47,7 +47,8 @@ async (act) => {
   window.seen.long = [];
   const start = performance.now();
   const until = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  const find = (selector, words) => [...document.querySelectorAll(selector)].find((e) => e.textContent.startsWith(words));
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const find = (selector, words) => all(selector).find((e) => e.textContent.startsWith(words));
   const choose = (id, value) => {
     const select = document.getElementById(id);
     select.value = value;
