@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from deepgum.audit.reason import Reason
-from deepgum.audit.reasons import explain
+from deepgum.audit.reasons import Case, explain, weigh
+from deepgum.audit.reasons.unit import converted
 from deepgum.errors import InvalidParameterError
 
 PAIRS = ((0, 1), (3, 4))
@@ -223,3 +224,17 @@ def test_a_label_with_a_reason_survives_its_file(scored, faces, tmp_path):
     assert again.kinds == result.kinds
     assert again.why == result.why
     np.testing.assert_array_equal(again.suggested, result.suggested)
+
+
+def test_what_a_rule_explains_does_not_make_its_like_seem_usual(scored):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(170, 12, (600, 1))
+    given = truth + rng.normal(0, 4, truth.shape)
+    given[:6] *= 10
+    given[100:120] = rng.uniform(50, 300, (20, 1))
+    labels = scored(given, truth, sigma=4.0, width=300.0)
+    case = Case.of(labels, landmarks=False)
+    alone = weigh(case, converted(case)).findings()
+    result = explain(labels, landmarks=False)
+    assert {result.kinds[row, 0] for row in range(6)} == {Reason.UNIT}
+    assert all(result.uncertainty[row, 0] < 0.8 * alone[row, 0].uncertainty[0] for row in range(6) if (row, 0) in alone)
