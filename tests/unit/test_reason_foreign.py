@@ -105,15 +105,3 @@ def test_angles_are_compared_the_short_way_round(scored):
     findings = found(case)
     assert list(findings) == [(0, 0)]
     assert "fits 's100'" in findings[0, 0].why
-
-
-def test_labels_that_are_near_their_own_prediction_do_not_fit_their_own_sample(scored):
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(0, 1e5, (N, 4))
-    given = truth + rng.normal(0, 1, truth.shape)
-    given[:10] = truth[:10] + 3.5
-    for columns, values in (("sample", given), ("landmark", np.where(np.arange(4) == 3, np.nan, given))):
-        labels = scored(values, truth, columns, width=50.0, wrong=0.3)
-        case = Case.of(labels, landmarks=True)
-        assert case.flags[:10].all()
-        assert not any("fit" in finding.why for finding in found(case).values())
