@@ -90,6 +90,8 @@ def test_a_missing_label_contradicts_none():
     ids = list("abcde")
     assert conflicts([(0, 1, 2, 3)], given, ids) == ()
     assert conflicts([(0, 1, 2, 3, 4)], given, ids) == (("a", "b", "c", "e"),)
+    given[4] = nan, 2.0  # contradicts the second alone
+    assert conflicts([(0, 1, 4)], given, ids) == (("a", "b", "e"),)
 
 
 @pytest.mark.parametrize("value", [0.1234567, 123.456, -1e6])

@@ -1,13 +1,17 @@
 """The choice between the rules, and what holds of all of them together."""
 
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deepgum.audit.reason import Reason
-from deepgum.audit.reasons import explain
+from deepgum.audit.reasons import LEAST_ODDS, Case, explain, weigh
+from deepgum.audit.reasons.conversions import OF_VALUES
+from deepgum.audit.reasons.unit import converted
 from deepgum.errors import InvalidParameterError
 
 PAIRS = ((0, 1), (3, 4))
@@ -196,6 +200,17 @@ def test_nothing_flagged_nothing_said(scored, faces):
     assert explain(empty, landmarks=True).kinds == {}
 
 
+def test_where_every_label_is_flagged_each_still_gets_its_kind(scored, faces):
+    rng = np.random.default_rng(0)
+    truth = faces(30, rng)
+    labels = scored(rng.uniform(0, 250, truth.shape), truth, "landmark", sigma=0.5, width=300.0)
+    assert labels.flags.mean() > 0.98
+    result = explain(labels, landmarks=True, swap_pairs=PAIRS)
+    assert len(result.kinds) == labels.flags.sum()
+    numbers = scored(np.full((3, 1), 50.0), np.zeros((3, 1)), sigma=2.0, width=100.0)
+    assert set(explain(numbers, landmarks=False).kinds.values()) == {Reason.OFF}
+
+
 def test_what_the_labels_said_before_is_not_kept(scored, faces):
     labels, _, _ = landmarks_of(scored, faces)
     stale = replace(labels, kinds={(500, 0): Reason.HARD}, why={(500, 0): "old"}, suggested=labels.predicted)
@@ -223,3 +238,24 @@ def test_a_label_with_a_reason_survives_its_file(scored, faces, tmp_path):
     assert again.kinds == result.kinds
     assert again.why == result.why
     np.testing.assert_array_equal(again.suggested, result.suggested)
+
+
+def test_what_a_rule_explains_does_not_make_its_like_seem_usual(scored):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(170, 12, (600, 1))
+    given = truth + rng.normal(0, 4, truth.shape)
+    given[:6] *= 10
+    given[100:120] = rng.uniform(50, 300, (20, 1))
+    labels = scored(given, truth, sigma=4.0, width=300.0)
+    case = Case.of(labels, landmarks=False)
+    alone = weigh(case, converted(case)).findings()
+    result = explain(labels, landmarks=False)
+    assert {result.kinds[row, 0] for row in range(6)} == {Reason.UNIT}
+    assert all(result.uncertainty[row, 0] < 0.8 * alone[row, 0].uncertainty[0] for row in range(6) if (row, 0) in alone)
+
+
+def test_the_documentation_has_a_row_for_every_kind():
+    page = (Path(__file__).parents[2] / "docs" / "reasons.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == {reason.value for reason in Reason}
+    assert f"at odds of {LEAST_ODDS:g} against" in page
+    assert f"Try {len(OF_VALUES)} factors" in page

@@ -75,3 +75,18 @@ def test_angles_differ_the_short_way_round(scored):
 def test_conflicts_of_unknown_samples_are_refused(scored):
     with pytest.raises(InvalidDataError, match=r"`conflicts` should name ids.*stranger"):
         found(ages(scored, [60.0, 31.0]), ("s0", "stranger"))
+
+
+def test_a_copys_label_may_fit_beyond_where_angles_come_round(scored):
+    findings = found(ages(scored, [60.0, -179.0], [179.0, 179.0], periods=(360.0,)), ("s0", "s1"))
+    assert findings[0, 0].suggested == [-179.0]
+    assert findings[0, 0].log_odds > 0
+
+
+def test_the_uncertainty_of_a_copys_label_is_that_of_the_choice(scored):
+    case = Case.of(ages(scored, [60.0, 36.0]), landmarks=False, conflicts=(("s0", "s1"),))
+    finding = copies(case)[0, 0]
+    neither = 1 / (1 + np.exp(finding.log_odds))
+    assert 0.005 < neither < 0.3
+    # If neither label is right, a right one lies about the prediction, 30, which is 6 off.
+    np.testing.assert_allclose(finding.uncertainty**2, neither * (6**2 + case.covariances[0][0, 0]))

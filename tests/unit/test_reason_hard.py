@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from deepgum.audit.reason import Reason
@@ -55,3 +57,12 @@ def test_without_a_spread_nothing_is_hard(scored):
     labels = case_of(scored, 12.0).labels
     again = scored(labels.given, labels.predicted, sigma=2.0)
     assert hard(Case.of(again, landmarks=False)) == {}
+
+
+def test_a_label_flagged_for_other_reasons_is_not_hard_where_the_networks_agree(scored):
+    labels = case_of(scored, 1.0).labels
+    responsibilities = labels.responsibilities.copy()
+    responsibilities[50] = 0.4
+    case = Case.of(replace(labels, responsibilities=responsibilities), landmarks=False)
+    assert (50, 0) in case.places
+    assert hard(case) == {}

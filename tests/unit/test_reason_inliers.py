@@ -88,3 +88,9 @@ def test_what_is_no_covariance_is_refused(scored, covariances):
 def test_what_is_no_density_is_refused(scored, densities):
     with pytest.raises(InvalidParameterError, match="log_densities"):
         Case.of(labels_of(scored, n=50), landmarks=False, log_densities=densities)
+
+
+def test_few_residuals_prove_no_correlation(scored):
+    truth = np.zeros((2, 2))
+    covariance = label_covariance(scored(np.array([[1.0, 2.0], [2.0, 4.0]]), truth, "sample", sigma=3.0), 0)
+    np.testing.assert_allclose(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), 2 / (2 + 3))

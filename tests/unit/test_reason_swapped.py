@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,19 @@ def test_exchanged_eyes_are_found_and_each_gets_the_others_label(scored, faces):
         assert (finding.uncertainty < 0.2).all()
     assert findings[7, 0].why.startswith("Exchanged with right_eye it fits: ")
     assert " px from what is predicted, not " in findings[7, 0].why
+
+
+def test_only_what_is_flagged_gets_a_reason(scored, faces):
+    def change(given, rng):
+        given[7] = given[7, EYES]
+
+    case, right = case_of(scored, faces, change)
+    responsibilities = case.labels.responsibilities.copy()
+    responsibilities[7, 1] = 0.9
+    case = Case.of(replace(case.labels, responsibilities=responsibilities), landmarks=True, swap_pairs=PAIRS)
+    findings = found(case)
+    assert set(findings) == {(7, 0)}
+    np.testing.assert_array_equal(findings[7, 0].suggested, right[7, :2])
 
 
 def test_the_labels_of_a_mirrored_face_are_found_in_all_pairs(scored, faces):

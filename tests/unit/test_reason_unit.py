@@ -164,3 +164,30 @@ def test_the_table_has_each_conversion_and_its_inverse():
         assert len(maps) == len(table)
         inverse = {(round(1 / each.scale, 9), round(-each.offset / each.scale, 9)) for each in table}
         assert inverse == maps
+
+
+def test_of_rounded_labels_only_whole_values_are_possible_before_the_conversion(scored):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(10, 80, (3000, 1))
+    right = (truth + rng.normal(0, 5, truth.shape)).round()
+    given = right.copy()
+    given[:40] *= 10
+    given[40:80] *= 12
+    findings = found(Case.of(scored(given, truth, sigma=5.0, width=200.0), landmarks=False))
+    recovered = [finding.suggested[0] == right[row, 0] for (row, _), finding in findings.items()]
+    # Five in six of the tenfold are no multiple of 12, and nine in ten of the twelvefold none of 10.
+    assert len(findings) > 70
+    assert np.mean(recovered) > 0.9
+
+
+def test_two_conversions_that_fit_make_the_value_uncertain(scored):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(10, 80, (3000, 1))
+    truth[0] = 33.0
+    given = (truth + rng.normal(0, 5, truth.shape)).round()
+    given[1:41] *= 10
+    given[41:81] *= 12
+    given[0] = 360.0  # ten times 36 or twelve times 30
+    finding = found(Case.of(scored(given, truth, sigma=5.0, width=200.0), landmarks=False))[0, 0]
+    assert finding.suggested[0] == pytest.approx(36) or finding.suggested[0] == pytest.approx(30)
+    assert 3 < finding.uncertainty[0] < 6

@@ -85,7 +85,7 @@ def _of_another(case: Case, rows: Rows) -> tuple[Rows, Values]:
         some = rows[by_tree]
         neighbours = NearestNeighbors(n_neighbors=min(_NEAREST + 1, len(labels))).fit(_white(case, labels.predicted))
         distances, others = neighbours.kneighbors(_white(case, labels.given[some]))
-        distances[others == some[:, None]] = np.inf
+        distances[others == some[:, None]] = np.inf  # another sample, not the label's own
         peak = sum(float(normal(np.zeros((1, len(c))), c).log_density[0]) for c in case.covariances)
         density[by_tree] = logsumexp(peak - 0.5 * np.square(distances), axis=1)
         nearest[by_tree] = others[np.arange(len(some)), distances.argmin(axis=1)]
