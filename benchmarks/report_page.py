@@ -9,6 +9,7 @@ Chromium, with no network. Prints a table; with --shots also writes the screensh
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import statistics
 import time
@@ -16,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drawn_faces import make_drawn_audit
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.report.page import write_report
+from drawn_faces import make_drawn_audit
 
 # Notes when the first picture of the gallery is decoded, and every task that keeps the page from answering.
 WATCH = """
@@ -47,7 +49,8 @@ async (act) => {
   window.seen.long = [];
   const start = performance.now();
   const until = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  const find = (selector, words) => [...document.querySelectorAll(selector)].find((e) => e.textContent.startsWith(words));
+  const find = (selector, words) =>
+    [...document.querySelectorAll(selector)].find((element) => element.textContent.startsWith(words));
   const choose = (id, value) => {
     const select = document.getElementById(id);
     select.value = value;
@@ -110,6 +113,13 @@ def opened(chromium: str, file: Path, width: int, height: int, colours: str, par
         browser.close()
 
 
+def shoot(page: Page, path: Path) -> None:
+    """Write a picture of what is seen of a page, with as many colours as keep it small."""
+    page.wait_for_timeout(300)
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flags", type=int, default=10_000)
@@ -150,12 +160,10 @@ def main() -> None:
         arguments.shots.mkdir(parents=True, exist_ok=True)
         for name, width, height, colours, part in SHOTS:
             with opened(arguments.chromium, report, width, height, colours, part) as page:
-                page.wait_for_timeout(300)
-                page.screenshot(path=arguments.shots / f"{name}.png")
+                shoot(page, arguments.shots / f"{name}.png")
         with opened(arguments.chromium, report, 1440, 1000, "light", "#view?reason=swapped&by=sample") as page:
             page.locator("button.picture").nth(3).click()
-            page.wait_for_timeout(300)
-            page.screenshot(path=arguments.shots / "report-large.png")
+            shoot(page, arguments.shots / "report-large.png")
 
 
 if __name__ == "__main__":
