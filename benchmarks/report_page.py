@@ -57,7 +57,7 @@ async (act) => {
     select.dispatchEvent(new Event("change"));
   };
   const acts = {
-    "filter by a landmark": () => find(".chip", "nose").querySelector("input").click(),
+    "filter by a landmark": () => find(".chip", "right eye").querySelector("input").click(),
     "filter by a reason as well": () => find(".chip", "left and right").querySelector("input").click(),
     "take both away": () => find("button.clear", "").click(),
     "order by distance": () => choose("gallery-sort", "distance"),
@@ -89,8 +89,8 @@ ACTS = (
 SHOTS = (
     ("report-wide", 1440, 1000, "light", ""),
     ("report-wide-dark", 1440, 1000, "dark", ""),
-    ("report-gallery", 1440, 1000, "light", "#view?reason=swapped"),
-    ("report-gallery-dark", 1440, 1000, "dark", "#view?reason=shifted,swapped&by=sample"),
+    ("report-gallery", 1440, 820, "light", "#view?reason=swapped"),
+    ("report-gallery-dark", 1440, 740, "dark", "#view?reason=shifted,swapped&by=sample"),
     ("report-narrow", 390, 844, "light", ""),
     ("report-gallery-narrow-dark", 390, 844, "dark", "#view?reason=swapped"),
 )
@@ -114,10 +114,9 @@ def opened(chromium: str, file: Path, width: int, height: int, colours: str, par
 
 
 def shoot(page: Page, path: Path) -> None:
-    """Write a picture of what is seen of a page, with as many colours as keep it small."""
+    """Write a picture of what is seen of a page."""
     page.wait_for_timeout(300)
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, optimize=True)
 
 
 def main() -> None:
@@ -161,7 +160,7 @@ def main() -> None:
         for name, width, height, colours, part in SHOTS:
             with opened(arguments.chromium, report, width, height, colours, part) as page:
                 shoot(page, arguments.shots / f"{name}.png")
-        with opened(arguments.chromium, report, 1440, 1000, "light", "#view?reason=swapped&by=sample") as page:
+        with opened(arguments.chromium, report, 1200, 700, "light", "#view?reason=swapped&by=sample") as page:
             page.locator("button.picture").nth(3).click()
             shoot(page, arguments.shots / "report-large.png")
 

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal, multivariate_t
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import GroupSummary, Round, Share
 from deepgum.report.page.mixture import DistanceMixture
-from deepgum.report.page.plots import draw_history, draw_residuals, draw_shares
+from deepgum.report.page.plots import SHOWN, draw_history, draw_residuals, draw_shares
 from deepgum.report.page.svg import INK, inline_svg, label_text
 
 
@@ -114,7 +114,7 @@ def test_shares_have_a_row_a_group_and_one_that_cannot_tell_has_no_mark():
 def test_of_very_many_groups_those_with_the_largest_shares_are_drawn():
     groups = [replace(group(1, name=f"{i}"), share=Share(i / 1000, 0.0, 0.2)) for i in range(100)]
     axes = draw_shares(groups, None).axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == [f"{i}" for i in range(60, 100)]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [f"{i}" for i in range(100 - SHOWN, 100)]
 
 
 def test_history_has_the_numbers_of_each_round():

@@ -131,12 +131,13 @@
 
     _card(card, place) {
       const { flags, samples, groups, reasons } = this.data;
-      const names = card.flags.map((flag) => groups[flags.group[flag]].name).join(", ");
+      const all = card.flags.map((flag) => groups[flags.group[flag]].name);
+      const names = all.length > 2 ? `${all[0]} and ${all.length - 1} more` : all.join(", ");
       const why = [...new Set(card.flags.map((flag) => flags.reason[flag]))].filter((reason) => reason !== null);
       const id = samples.id[card.sample];
       const posterior = percent(flags.posterior[card.flags[0]]);
       const tabindex = place === this.position ? "0" : "-1";
-      const words = `${names} of ${id}, ${posterior} probable to be right. Large view`;
+      const words = `${all.join(", ")} of ${id}, ${posterior} probable to be right. Large view`;
       const picture = make("button", { type: "button", class: "picture", tabindex, "aria-label": words });
       picture.append(new Drawing(this.data, card.sample, card.flags, this.settings(card, false)).element);
       const about = make(
@@ -145,7 +146,7 @@
         make(
           "p",
           { class: "head" },
-          make("span", { class: "names", title: names }, names),
+          make("span", { class: "names", title: all.join(", ") }, names),
           make("span", { class: "posterior", title: "probability that the label is right" }, posterior),
         ),
         why.length ? make("p", { class: "reason" }, why.map((reason) => reasons[reason].words).join("; ")) : null,
@@ -260,7 +261,8 @@
       if (wanted ? hash === this._written : this.list.children.length) return;
       if (wanted) this.model.hash = hash;
       this._draw();
-      if (wanted) this.root.scrollIntoView({ block: "start", behavior: "instant" });
+      const top = this.root.closest("section") || this.root; // with its title
+      if (wanted) top.scrollIntoView({ block: "start", behavior: "instant" });
     }
 
     _writeHash() {

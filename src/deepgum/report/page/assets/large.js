@@ -76,11 +76,13 @@
       const flagged = new Set(card.flags.flatMap((flag) => data.groups[data.flags.group[flag]].targets));
       const apart = data.unit ? `apart, ${data.unit}` : "apart";
       const heads = ["", "given", "predicted", ...(fixed ? ["corrected"] : []), apart];
-      const body = rows(data, card.sample, fixed).map((row) => {
+      const known = rows(data, card.sample, fixed).map((row) => ({
+        ...row, flagged: row.targets.some((place) => flagged.has(place)),
+      }));
+      const body = known.sort((a, b) => b.flagged - a.flagged).map((row) => {
         const cells = [row.given, row.predicted, ...(fixed ? [row.fixed] : []), number(row.apart)];
-        const name = row.targets.some((place) => flagged.has(place)) ? "flagged" : "";
         const head = make("th", { scope: "row" }, row.name);
-        return make("tr", { class: name }, head, ...cells.map((cell) => make("td", {}, cell)));
+        return make("tr", { class: row.flagged ? "flagged" : "" }, head, ...cells.map((cell) => make("td", {}, cell)));
       });
       const head = make("tr", {}, ...heads.map((words) => make("th", { scope: "col" }, words)));
       return make("div", { class: "scrolled" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
