@@ -44,13 +44,7 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const { Drawing, Model, SIZES, SORTS, make, number, percent, rows } = DeepGUM;
-  const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-  const button = (words, act, attributes) => {
-    const made = make("button", { type: "button", ...attributes }, words);
-    made.addEventListener("click", act);
-    return made;
-  };
+  const { Controls, Drawing, Keys, LargeView, Model, make, percent } = DeepGUM;
 
   /* "faces/a/1.png" as "faces/a/" and "1.png". */
   function folderAndName(id) {
@@ -63,29 +57,47 @@
       Object.assign(this, { root, source, options: options || {}, data: source.data, position: 0 });
       this.model = new Model(source.data, this.options.facets);
       this._urls = new Map();
+      this._controls = new Controls(this);
+      this._large = new LargeView(this);
+      this._keys = new Keys(this);
+      this._said = make("p", { class: "said", role: "status", "aria-live": "polite" });
+      this.list = make("ol", { class: "cards" });
+      this.list.addEventListener("click", (event) => this._clicked(event));
+      this.list.addEventListener("focusin", (event) => this._focused(event));
       root.classList.add("gallery");
-      this._buildControls();
-      this._buildDialogs();
+      const { panel, above, below } = this._controls;
+      root.append(panel, above, this._said, this.list, below, this.dialog, this.help);
       this._restore();
       window.addEventListener("hashchange", () => this._restore());
-      document.addEventListener("keydown", (event) => this._key(event));
     }
 
     get card() {
       return this.model.page[this.position] || null;
     }
 
+    get dialog() {
+      return this._large.element;
+    }
+
+    get drawing() {
+      return this._large.drawing;
+    }
+
+    get help() {
+      return this._keys.help;
+    }
+
+    /* ---- what is shown ---- */
+
     set(changes) {
-      const pageOnly = Object.keys(changes).every((key) => key === "page");
-      Object.assign(this.model.state, pageOnly ? {} : { page: 0 }, changes);
+      const turnsOnly = Object.keys(changes).every((key) => key === "page");
+      Object.assign(this.model.state, turnsOnly ? {} : { page: 0 }, changes);
       this.update();
     }
 
     update() {
       this.model.apply();
-      this.position = 0;
-      this._drawControls();
-      this._drawPage();
+      this._draw();
       if (!this.options.keepHash) this._writeHash();
     }
 
@@ -97,27 +109,125 @@
         old.replaceWith(this._card(card, place));
         if (focused) this.list.children[place].querySelector("button.picture").focus();
       });
-      if (this.dialog.open && this.card && (sample === undefined || this.card.sample === sample)) this._drawLarge();
+      if (this.dialog.open && this.card && (sample === undefined || this.card.sample === sample)) this._large.draw();
     }
+
+    say(words) {
+      this._said.textContent = words;
+      clearTimeout(this._silence);
+      this._silence = setTimeout(() => (this._said.textContent = ""), 6000);
+    }
+
+    _draw() {
+      const { page, count } = this.model;
+      this.position = 0;
+      this._controls.draw();
+      const words = count ? "No flagged label passes these filters." : "No label is flagged.";
+      const items = page.map((card, place) => this._card(card, place));
+      this.list.replaceChildren(...(items.length ? items : [make("li", { class: "nothing" }, words)]));
+    }
+
+    /* ---- cards ---- */
+
+    _card(card, place) {
+      const { flags, samples, groups, reasons } = this.data;
+      const all = card.flags.map((flag) => groups[flags.group[flag]].name);
+      const names = all.length > 2 ? `${all[0]} and ${all.length - 1} more` : all.join(", ");
+      const why = [...new Set(card.flags.map((flag) => flags.reason[flag]))].filter((reason) => reason !== null);
+      const id = samples.id[card.sample];
+      const posterior = percent(flags.posterior[card.flags[0]]);
+      const tabindex = place === this.position ? "0" : "-1";
+      const words = `${all.join(", ")} of ${id}, ${posterior} probable to be right. Large view`;
+      const picture = make("button", { type: "button", class: "picture", tabindex, "aria-label": words });
+      picture.append(new Drawing(this.data, card.sample, card.flags, this.settings(card, false)).element);
+      const about = make(
+        "div",
+        { class: "about" },
+        make(
+          "p",
+          { class: "head" },
+          make("span", { class: "names", title: all.join(", ") }, names),
+          make("span", { class: "posterior", title: "probability that the label is right" }, posterior),
+        ),
+        why.length ? make("p", { class: "reason" }, why.map((reason) => reasons[reason].words).join("; ")) : null,
+        make("p", { class: "id", title: id }, ...folderAndName(id).map((part) => make("span", {}, part))),
+      );
+      const item = make("li", { class: "card" }, picture, about);
+      item.dataset.place = place;
+      this.decorate(item, card);
+      return item;
+    }
+
+    /* How the sample of a card is drawn; see Drawing. */
+    settings(card, large) {
+      const shown = this.data.pictures && !this.data.samples.problem[card.sample];
+      return {
+        url: shown ? this._url(card.sample, large) : Promise.resolve(null),
+        others: large || this.model.state.others,
+        names: large,
+        fixed: this.options.fixed ? this.options.fixed(card.sample) : null,
+      };
+    }
+
+    _url(sample, large) {
+      const ask = (large && this.source.large) || this.source.picture;
+      const key = `${large && this.source.large ? "large" : "small"} ${sample}`;
+      if (!this._urls.has(key)) this._urls.set(key, ask.call(this.source, sample));
+      return this._urls.get(key);
+    }
+
+    decorate(item, card) {
+      const { className, actions } = this.options;
+      const name = className && className(card);
+      if (name) item.classList.add(name);
+      if (actions) {
+        const element = make("div", { class: "actions" });
+        actions(card, element);
+        item.append(element);
+      }
+    }
+
+    /* ---- moving about ---- */
 
     move(by) {
       const { state, page, pages } = this.model;
-      const large = this.dialog.open;
-      let next = this.position + by;
+      const next = this.position + by;
       if (next < 0 && state.page > 0) {
-        this._turn(state.page - 1);
-        next = this.model.page.length - 1;
+        this.turn(state.page - 1);
+        this.goTo(this.model.page.length - 1);
       } else if (next >= page.length && state.page < pages - 1) {
-        this._turn(state.page + 1);
-        next = 0;
+        this.turn(state.page + 1);
+        this.goTo(0);
+      } else this.goTo(Math.min(Math.max(0, next), page.length - 1));
+    }
+
+    /* Show another page; whether there is one. */
+    turn(page, scroll) {
+      if (page < 0 || page >= this.model.pages) return false;
+      this.set({ page });
+      if (scroll || this.root.getBoundingClientRect().top < 0) {
+        this.root.querySelector(".bar").scrollIntoView({ block: "start", behavior: "instant" });
       }
-      this._select(Math.min(Math.max(0, next), this.model.page.length - 1), !large);
-      if (large) this._drawLarge();
+      return true;
+    }
+
+    /* Go to a card of the page; in the large view, if that is open. */
+    goTo(place) {
+      this.select(place, !this.dialog.open);
+      if (this.dialog.open && this.card) this._large.draw();
+    }
+
+    select(place, focus) {
+      const pictures = this.list.querySelectorAll("button.picture");
+      if (!pictures[place]) return;
+      pictures.forEach((picture, each) => (picture.tabIndex = each === place ? 0 : -1));
+      this.position = place;
+      if (focus) pictures[place].focus();
     }
 
     open() {
       if (!this.card) return;
-      this._drawLarge();
+      this._large.draw();
       if (!this.dialog.open) this.dialog.showModal();
     }
 
@@ -125,6 +235,7 @@
       this.dialog.close();
     }
 
+<<<<<<< HEAD
     say(words) {
       this.said.textContent = words;
       clearTimeout(this._silence);
@@ -450,87 +561,36 @@
       pictures.forEach((picture, each) => (picture.tabIndex = each === place ? 0 : -1));
       this.position = place;
       if (focus) pictures[place].focus();
+=======
+    find() {
+      this.close();
+      this._controls.search.focus();
+      this._controls.search.select();
+>>>>>>> page
     }
 
     _focused(event) {
       const item = event.target.closest(".card");
-      if (item && Number(item.dataset.place) !== this.position) this._select(Number(item.dataset.place), false);
+      if (item && Number(item.dataset.place) !== this.position) this.select(Number(item.dataset.place), false);
     }
 
     _clicked(event) {
       const picture = event.target.closest("button.picture");
       if (!picture) return;
-      this._select(Number(picture.closest(".card").dataset.place), false);
+      this.select(Number(picture.closest(".card").dataset.place), false);
       this.open();
     }
 
-    _columns() {
-      const items = [...this.list.children];
-      const below = items.findIndex((item) => item.offsetTop > items[0].offsetTop + 1);
-      return below < 0 ? items.length : below;
-    }
-
-    _key(event) {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      const writing = event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]");
-      if (writing) {
-        if (event.key === "Escape" && event.target === this.search) this.search.blur();
-        return;
-      }
-      if (this.help.open) return;
-      const own = (this.options.keys || {})[event.key];
-      const inside = this.dialog.open || this.list.contains(document.activeElement);
-      const act = own ? () => this.card && own[1](this.card) : this._action(event.key, inside);
-      if (!act) return;
-      event.preventDefault();
-      act();
-    }
-
-    _action(key, inside) {
-      const { state, pages } = this.model;
-      const last = this.model.page.length - 1;
-      const large = this.dialog.open;
-      const started = large || this.list.contains(document.activeElement);
-      const step = (by) => () => (started ? this.move(by) : this._select(this.position, true));
-      const everywhere = {
-        j: step(1), k: step(-1),
-        n: () => state.page < pages - 1 && (this._turn(state.page + 1), this._after(large)),
-        p: () => state.page > 0 && (this._turn(state.page - 1), this._after(large)),
-        "/": () => (this.close(), this.search.focus(), this.search.select()),
-        "?": () => this.help.showModal(),
-      };
-      const within = {
-        ArrowRight: step(1), ArrowLeft: step(-1),
-        ArrowDown: () => this.move(large ? 1 : this._columns()),
-        ArrowUp: () => this.move(large ? -1 : -this._columns()),
-        Home: () => (this._select(0, !large), large && this._drawLarge()),
-        End: () => (this._select(last, !large), large && this._drawLarge()),
-      };
-      return everywhere[key] || (inside ? within[key] : undefined);
-    }
-
-    _after(large) {
-      if (large) this._drawLarge();
-      else this._select(0, true);
-    }
-
-    _clear() {
-      const chosen = Object.fromEntries(this.model.facets.map((facet) => [facet.name, []]));
-      this.search.value = "";
-      this.set({ search: "", chosen });
-      this.search.focus();
-    }
+    /* ---- the address ---- */
 
     _restore() {
-      const wanted = window.location.hash.startsWith("#view");
-      if (wanted) {
-        if (window.location.hash === this._written) return;
-        this.model.hash = window.location.hash;
-      } else if (this.list.children.length) return;
-      this.position = 0;
-      this._drawControls();
-      this._drawPage();
-      if (wanted) this.root.scrollIntoView({ block: "start", behavior: "instant" });
+      const { hash } = window.location;
+      const wanted = hash.startsWith("#view");
+      if (wanted ? hash === this._written : this.list.children.length) return;
+      if (wanted) this.model.hash = hash;
+      this._draw();
+      const top = this.root.closest("section") || this.root; // with its title
+      if (wanted) top.scrollIntoView({ block: "start", behavior: "instant" });
     }
 
     _writeHash() {
