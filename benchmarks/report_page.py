@@ -17,10 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-<<<<<<< HEAD
-=======
 from PIL import Image
->>>>>>> page
 from playwright.sync_api import Page, sync_playwright
 
 from deepgum.audit.folder import AuditFolder
@@ -52,13 +49,8 @@ async (act) => {
   window.seen.long = [];
   const start = performance.now();
   const until = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-<<<<<<< HEAD
-  const all = (selector) => [...document.querySelectorAll(selector)];
-  const find = (selector, words) => all(selector).find((e) => e.textContent.startsWith(words));
-=======
   const find = (selector, words) =>
     [...document.querySelectorAll(selector)].find((element) => element.textContent.startsWith(words));
->>>>>>> page
   const choose = (id, value) => {
     const select = document.getElementById(id);
     select.value = value;

@@ -182,11 +182,7 @@ def test_there_is_a_picture_a_sample_in_blocks_and_the_script_comes_behind_the_f
     assert page.block("gallery-data")["chunks"] == [0, 4, 7]
     blocks = [page.block(f"pictures-{number}") for number in range(4)]
     assert [block and len(block) for block in blocks] == [4, 3, 3, None]
-<<<<<<< HEAD
-    for encoded in chain.from_iterable(blocks[:3]):
-=======
     for encoded in chain(*blocks[:3]):
->>>>>>> page
         assert base64.b64decode(encoded).startswith(b"\xff\xd8")  # a JPEG
     names = [attributes.get("id", "code") for attributes, _ in page.scripts]
     assert names == ["code", "gallery-data", "pictures-0", "code", "code", "pictures-1", "pictures-2"]

@@ -5,7 +5,8 @@
   const { button, make } = DeepGUM;
 
   const WORDS = [
-    ["j k", "next card, card before"],
+    ["j", "next card"],
+    ["k", "card before"],
     ["\u2190 \u2192 \u2191 \u2193", "from card to card"],
     ["n p", "next page, page before"],
     ["Enter", "large view"],
@@ -18,7 +19,8 @@
     constructor(gallery) {
       this.gallery = gallery;
       this.own = gallery.options.keys || {};
-      const words = [...Object.entries(this.own).map(([key, [about]]) => [key, about]), ...WORDS];
+      const general = WORDS.filter(([key]) => !Object.hasOwn(this.own, key));
+      const words = [...Object.entries(this.own).map(([key, [about]]) => [key, about]), ...general];
       const entries = words.flatMap(([keys, about]) => [
         make("dt", {}, ...keys.split(" ").map((key) => make("kbd", {}, key))), make("dd", {}, about),
       ]);

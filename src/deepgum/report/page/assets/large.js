@@ -25,7 +25,7 @@
       const found = make("ul", { class: "found" }, ...card.flags.map((flag) => this._found(flag)));
       const facts = make("div", { class: "facts" }, make("h2", {}, id), found, this._table(card, settings.fixed));
       const article = make("article", { class: "sample" }, this.drawing.element, facts);
-      gallery.decorate(article, card);
+      gallery.decorate(article, card, true);
       this.element.replaceChildren(this._head(), article);
     }
 
