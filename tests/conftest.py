@@ -153,7 +153,7 @@ def make_scored(given, predicted, groups="coordinate", *, sigma=1.0, wrong=0.05,
 
 @pytest.fixture(scope="session")
 def faces():
-    """A function that gives n faces (n, 10) in images of 250 x 250: eyes, nose, corners of the mouth."""
+    """A function that gives n faces of five landmarks (n, 10) in images of 250 x 250: eyes, nose, mouth."""
     shape = np.array([[-20, -15], [20, -15], [0, 5], [-15, 25], [15, 25]])
 
     def make(n, rng):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,25 @@ def test_the_uncertainty_of_a_copys_label_is_that_of_the_choice(scored):
     assert 0.005 < neither < 0.3
     # If neither label is right, a right one lies about the prediction, 30, which is 6 off.
     np.testing.assert_allclose(finding.uncertainty**2, neither * (6**2 + case.covariances[0][0, 0]))
+
+
+def contradicted(labels, *rows):
+    """The same labels, all of these rows flagged: at most one of them is right."""
+    responsibilities = labels.responsibilities.copy()
+    responsibilities[list(rows)] = np.minimum(responsibilities[list(rows)], 0.45)
+    return replace(labels, responsibilities=responsibilities)
+
+
+def test_copies_are_told_the_same_also_where_a_label_is_nearer_than_its_copys(scored):
+    findings = found(contradicted(ages(scored, [31.0, 41.0]), 0, 1), ("s0", "s1"))
+    assert {finding.suggested[0] for finding in findings.values()} == {31.0}
+    assert findings[0, 0].why == "'s1' has the same content and another label, 41 years; this one fits better."
+    assert findings[1, 0].why == "'s0' has the same content and another label, 31 years, which fits better."
+    np.testing.assert_allclose(findings[0, 0].uncertainty, findings[1, 0].uncertainty)
+
+
+def test_labels_that_fit_as_well_are_said_to(scored):
+    findings = found(contradicted(ages(scored, [28.0, 31.0]), 0, 1), ("s0", "s1"))
+    assert {finding.suggested[0] for finding in findings.values()} == {31.0}
+    assert all(finding.why.endswith("years, which fits as well.") for finding in findings.values())
+    assert 0.5 < findings[0, 0].uncertainty[0] < 3
