@@ -102,8 +102,15 @@ def _write(folder, ids, given, predicted, squares, kinds, most) -> AuditFolder:
     partition = tuple((2 * place, 2 * place + 1) for place in range(5))
     fitted = LabelMixture.fit(given - predicted, [list(group) for group in partition])
     r, distance = fitted.responsibilities(given - predicted), fitted.mahalanobis(given - predicted)
-    keep = int(np.searchsorted((r < 0.5).sum(axis=1).cumsum(), most, side="right"))
-    ids, given, predicted, squares, r, distance = (v[:keep] for v in (ids, given, predicted, squares, r, distance))
+    kept, found = [], 0
+    for row, count in enumerate((r < 0.5).sum(axis=1).tolist()):
+        if found + count <= most:
+            kept.append(row)
+            found += count
+    kinds = {(new, place): kinds[old, place] for new, old in enumerate(kept) for place in range(5) if (old, place) in kinds}
+    ids, squares = tuple(ids[row] for row in kept), tuple(squares[row] for row in kept)
+    given, predicted, r, distance = (values[kept] for values in (given, predicted, r, distance))
+    keep = len(kept)
     flags = r < 0.5
     wide = np.repeat(flags, 2, axis=1)
     norms = np.linalg.norm((given - predicted).reshape(keep, 5, 2), axis=2)

@@ -11,6 +11,7 @@ from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
 from deepgum.cli.export import export
 from deepgum.cli.plot import plot
+from deepgum.cli.report import report
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.review import review
 from deepgum.cli.run import evaluate, fit, predict
@@ -35,5 +36,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, reproduce, apply, review):
+for _command in (demo, fit, predict, evaluate, export, compare, plot, report, review, apply, reproduce):
     main.add_command(_command)

@@ -116,6 +116,7 @@ def draw_history(rounds: Sequence[Round]) -> Figure:
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlim(at[0] - 0.1, at[-1] + 0.35 * max(1, at[-1] - at[0]))
     axes.set_ylim(0, None)
     axes.grid(axis="y", color=LINE, linewidth=0.8)

@@ -32,8 +32,9 @@
  *                              afterwards set drawing.settings.fixed and call drawing.drawPoints()
  *   keepHash                   true: do not write the state into the URL
  *
- * Of a gallery: data, model (state, cards, page), card (the current one, or null), and
- *   refresh(sample)            draw the sample's cards again, and count again; without an argument: all
+ * Of a gallery: data, model (state, cards, page), card (the current one, or null), position (its place on the page), list
+ * (element of the cards), dialog (the large view), drawing (in it), help (dialog), and
+ *   refresh(sample)            draw the sample's cards again; without an argument: all of the page
  *   update()                   after what `facets` tell has changed: filter, count and draw again
  *   move(by)                   go to the next card (1), the one before (-1), ... beyond the ends of the page, too
  *   open(), close()            the large view of the current card
@@ -90,7 +91,11 @@
 
     refresh(sample) {
       this.model.page.forEach((card, place) => {
-        if (sample === undefined || card.sample === sample) this.list.children[place].replaceWith(this._card(card, place));
+        if (sample !== undefined && card.sample !== sample) return;
+        const old = this.list.children[place];
+        const focused = old.querySelector("button.picture") === document.activeElement;
+        old.replaceWith(this._card(card, place));
+        if (focused) this.list.children[place].querySelector("button.picture").focus();
       });
       if (this.dialog.open && this.card && (sample === undefined || this.card.sample === sample)) this._drawLarge();
     }
@@ -231,7 +236,8 @@
 
     _buildDialogs() {
       this.dialog = make("dialog", { class: "large", "aria-label": "Large view" });
-      this.dialog.addEventListener("close", () => this._select(this.position, true));
+      // The browser gives the focus back to the card that was opened, which need not be the last one that was seen.
+      this.dialog.addEventListener("close", () => this._select(this._seen, true));
       this.help = make("dialog", { class: "help", "aria-labelledby": "gallery-help" });
       const own = Object.entries(this.options.keys || {}).map(([key, [words]]) => [key, words]);
       const keys = [
@@ -268,7 +274,7 @@
       this.others.checked = state.others;
       this.reverse.setAttribute("aria-pressed", String(state.reverse));
       this.clear.hidden = !filtered;
-      this.controls.hidden = count === 0;
+      this.controls.hidden = this.status.hidden = count === 0;
       this.size.hidden = cards.length <= SIZES[0];
       this.facets.forEach((facet) => facet.draw());
       this.pagers.forEach((pager) => pager.draw());
@@ -352,6 +358,7 @@
 
     _drawLarge() {
       const { card, data } = this;
+      this._seen = this.position;
       const { flags, samples, groups } = data;
       const settings = this._settings(card, true);
       if (this.options.onMove) {
@@ -519,11 +526,11 @@
       if (wanted) {
         if (window.location.hash === this._written) return;
         this.model.hash = window.location.hash;
-        this.root.scrollIntoView({ block: "start", behavior: "instant" });
       } else if (this.list.children.length) return;
       this.position = 0;
       this._drawControls();
       this._drawPage();
+      if (wanted) this.root.scrollIntoView({ block: "start", behavior: "instant" });
     }
 
     _writeHash() {

@@ -177,7 +177,7 @@
     set hash(text) {
       const parts = new URLSearchParams(text.replace(/^#view\??/, ""));
       const state = this.state;
-      state.sort = parts.get("sort") in SORTS ? parts.get("sort") : "worst";
+      state.sort = Object.hasOwn(SORTS, parts.get("sort")) ? parts.get("sort") : "worst";
       state.reverse = parts.get("reverse") === "1";
       state.by = parts.get("by") === "sample" ? "sample" : "label";
       state.search = parts.get("search") || "";

@@ -1,0 +1,266 @@
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from deepgum.audit.folder import AuditFolder
+from deepgum.data.pictures import Pictures
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.report.page import write_report
+from deepgum.report.page.words import count, percent
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>.png",
+    "\"double\" and 'single' & more.png",
+    "line\nbreak\r\n.png",
+    "</script><script>alert(2)</script>.png",
+    "<!--<script>.png",
+    "../../etc/passwd",
+    "\u2028separators\u2029.png",
+    "顔の画像 وجه ansikt-ø.png",
+    "{{ 7 * 7 }}{% raw %}.png",
+    "javascript:alert(3)",
+)
+# What names a thing without loading it.
+NAMESPACE = "http://www.w3.org/2000/svg"
+
+
+class Page(HTMLParser):
+    """Elements, scripts and texts of a page, as a browser finds them."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.scripts, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag == "script":
+            self.scripts.append([dict(attributes), ""])
+
+    def handle_data(self, text):
+        if self.elements and self.elements[-1][0] == "script" and self.cdata_elem == "script":
+            self.scripts[-1][1] += text
+        elif self.cdata_elem != "style":
+            self.text += text
+
+    def block(self, name):
+        found = [text for attributes, text in self.scripts if attributes.get("id") == name]
+        return json.loads(found[0]) if found else None
+
+    @property
+    def words(self):
+        return " ".join(self.text.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def page_of(folder, **options):
+    return Page(write_report(folder, **options).read_text(encoding="utf-8"))
+
+
+def rewritten(audit, names=None, **changes):
+    """The audit with other ids, and with changes to its summary."""
+    labels, pictures = audit.labels(), audit.pictures()
+    if names:
+        names = (*names, *labels.ids[len(names) :])
+        labels, pictures = replace(labels, ids=names), Pictures(pictures.folder, names, pictures.squares)
+    other = AuditFolder(audit.path.with_name("other"))
+    other.write(replace(audit.summary(), **changes), labels, pictures)
+    return other
+
+
+@pytest.fixture
+def hostile(audited):
+    labels = audited.labels()
+    order = list(dict.fromkeys(row for row, _ in labels.worst_first()))
+    names = list(labels.ids)
+    for row, name in zip(order, HOSTILE, strict=True):
+        names[row] = name
+    return rewritten(
+        audited,
+        names,
+        verdict="<b>bold</b> & \"quoted\"",
+        unreadable={name: f"why {name}" for name in HOSTILE},
+        conflicts=(HOSTILE[:2], HOSTILE[2:4]),
+        backbone="<i>net</i>",
+    )  # fmt: skip
+
+
+def test_names_make_no_element_and_no_script(audited, hostile):
+    plain, page = page_of(audited), page_of(hostile)
+    assert len(page.scripts) == len(plain.scripts)
+    assert {tag for tag, _ in page.elements} - {tag for tag, _ in plain.elements} <= {"section", "li", "ul", "span"}
+    attributes = [name for _, attributes in page.elements for name in attributes]
+    assert not [name for name in attributes if name.startswith("on") or name == "srcdoc"]
+
+
+def test_names_come_through_as_they_are(hostile):
+    page = page_of(hostile)
+    assert page.block("gallery-data")["samples"]["id"] == list(HOSTILE)
+    lines = page.text.replace("\r\n", "\n")
+    for name in HOSTILE:
+        assert f"why {name}".replace("\r\n", "\n") in lines
+    assert '<b>bold</b> & "quoted"' in page.text
+
+
+def test_embedded_data_hold_nothing_that_ends_a_script_or_a_line(hostile):
+    text = write_report(hostile).read_text(encoding="utf-8")
+    for block in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL):
+        assert not set(block) & set("<>&\u2028\u2029\n")
+        assert block.isascii()
+
+
+def test_half_a_surrogate_pair_is_shown_as_something_and_stops_nothing(audited):
+    folder = rewritten(audited)
+    labels = replace(folder.labels(), ids=("\udcff.png", *folder.labels().ids[1:]))
+    folder.labels = lambda: labels
+    assert page_of(folder).block("gallery-data")["samples"]["id"][0] == "\udcff.png"
+
+
+def test_a_page_loads_nothing_from_anywhere(audited):
+    text = write_report(audited).read_text(encoding="utf-8")
+    page = Page(text)
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img", "form")
+        assert "src" not in attributes
+        for name in ("href", "xlink:href", "action", "poster", "data", "srcset"):
+            assert attributes.get(name, "#").startswith("#")
+    assert set(re.findall(r"\b\w+://[^\s\"'<>)]*", text)) <= {NAMESPACE}
+    assert "@import" not in text
+    assert not re.findall(r"\burl\((?!#)", text)
+    for loads in ("fetch(", "XMLHttpRequest", "WebSocket", "import(", "innerHTML", "eval(", "insertAdjacentHTML"):
+        assert loads not in text
+
+
+def test_the_policy_lets_these_scripts_run_and_nothing_be_loaded(audited):
+    page = page_of(audited)
+    policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    for attributes, text in page.scripts:
+        if "type" not in attributes:
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in policy
+
+
+def test_the_numbers_are_those_of_the_summary(audited):
+    summary, page = audited.summary(), page_of(audited)
+    share = summary.share
+    words = page.words
+    assert summary.verdict in words
+    for shown in (share.estimate, share.low, share.high):
+        assert percent(shown).replace("\N{NO-BREAK SPACE}", " ") in words
+    assert f"labels flagged {count(summary.flags)} of {count(summary.labels)}, in 10 of 40 samples" in words
+    assert f"flagged, yet right {count(summary.expected_false_flags)} expected" in words
+    for group in summary.groups:
+        row = f"{group.name} {count(group.labels)} {count(group.flags)} {percent(group.share.estimate)}"
+        assert row.replace("\N{NO-BREAK SPACE}", " ") in words
+
+
+def test_flags_stand_worst_first_with_what_is_known_of_them(audited):
+    labels, data = audited.labels(), page_of(audited).block("gallery-data")
+    flags, samples = data["flags"], data["samples"]
+    places = [(samples["row"][s], g) for s, g in zip(flags["sample"], flags["group"], strict=True)]
+    assert places == labels.worst_first()
+    assert flags["posterior"] == sorted(flags["posterior"])
+    for name, values in (("posterior", labels.responsibilities), ("distance", labels.mahalanobis)):
+        np.testing.assert_allclose(flags[name], [values[place] for place in places], rtol=1e-5)
+    assert flags["why"] == [labels.why[place] for place in places]
+    for name in ("given", "predicted"):
+        np.testing.assert_allclose(samples[name], getattr(labels, name)[samples["row"]], rtol=1e-5)
+
+
+def test_there_is_a_picture_a_sample_in_blocks_and_the_script_comes_behind_the_first(audited, monkeypatch):
+    monkeypatch.setattr("deepgum.report.page.report._FIRST", 4)
+    monkeypatch.setattr("deepgum.report.page.report._REST", 3)
+    page = page_of(audited)
+    assert page.block("gallery-data")["chunks"] == [0, 4, 7]
+    blocks = [page.block(f"pictures-{number}") for number in range(4)]
+    assert [block and len(block) for block in blocks] == [4, 3, 3, None]
+    for encoded in sum(blocks[:3], []):
+        assert base64.b64decode(encoded).startswith(b"\xff\xd8")  # a JPEG
+    names = [attributes.get("id", "code") for attributes, _ in page.scripts]
+    assert names == ["code", "gallery-data", "pictures-0", "code", "code", "pictures-1", "pictures-2"]
+
+
+def test_pictures_that_cannot_be_shown_say_so(audited):
+    folder, labels = audited.path.parent, audited.labels()
+    worst = [labels.ids[row] for row, _ in labels.worst_first()]
+    (folder / worst[0]).unlink()
+    (folder / worst[1]).write_bytes(b"no image")
+    outside = folder.parent / "outside.png"
+    outside.write_bytes((folder / worst[3]).read_bytes())
+    (folder / worst[2]).unlink()
+    (folder / worst[2]).symlink_to(outside)
+    page = page_of(audited)
+    problems = page.block("gallery-data")["samples"]["problem"]
+    assert list(problems) == ["0", "1", "2"]
+    assert "no such file" in problems["0"]
+    assert "no image" in problems["1"]
+    assert "outside" in problems["2"]
+    assert page.block("pictures-0")[:4].count("") == 3
+
+
+def test_samples_that_were_not_judged_are_named(audited):
+    unreadable = {f"{i}.png": "Cut off." for i in range(700)}
+    words = page_of(rewritten(audited, unreadable=unreadable)).words
+    assert "700 samples" in words
+    assert "0.png Cut off." in words
+    assert "And 200 more, in summary.json." in words
+
+
+def test_copies_with_other_labels_are_named(audited):
+    words = page_of(rewritten(audited, conflicts=(("a.png", "b.png"),))).words
+    assert "Copies with different labels" in words
+    assert "a.png · b.png" in words
+
+
+def test_only_the_worst_are_kept_of_too_many(audited):
+    page = page_of(audited, most=4)
+    data = page.block("gallery-data")
+    assert (len(data["flags"]["sample"]), data["total"]) == (4, 10)
+    assert "The 4 worst of 10 are here" in page.words
+
+
+def test_nothing_flagged_nothing_told_apart_and_no_pictures(audited):
+    labels, summary = audited.labels(), audited.summary()
+    kept = replace(labels, responsibilities=np.full_like(labels.responsibilities, 0.9), kinds={}, why={})
+    groups = tuple(
+        replace(group, share=None, flags=0, status="NO_INLIERS", verdict="Nothing was learned.")
+        for group in summary.groups
+    )
+    other = AuditFolder(audited.path.with_name("other"))
+    other.write(replace(summary, flags=0, expected_false_flags=0.0, share=None, groups=groups), kept, None)
+    page = page_of(other)
+    assert "labels wrong unknown" in page.words
+    assert "cannot be told apart" in page.words
+    assert "Nothing was learned." in page.words
+    data = page.block("gallery-data")
+    assert (data["flags"]["sample"], data["chunks"], data["pictures"]) == ([], [], False)
+
+
+def test_progress_is_told_to_the_end(audited):
+    told = []
+    write_report(audited, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_report_that_fails_leaves_the_one_before(audited, monkeypatch):
+    path = write_report(audited)
+    before = path.read_bytes()
+    monkeypatch.setattr("deepgum.report.page.report.gallery_data", lambda *_: {"flags": float("nan")})
+    with pytest.raises(Exception, match=r".*"):
+        write_report(audited)
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in audited.path.iterdir() if "report" in each.name) == ["report.html"]
+
+
+def test_what_is_refused(audited, tmp_path):
+    with pytest.raises(InvalidDataError, match="folder of a finished audit"):
+        write_report(AuditFolder(tmp_path / "nowhere"))
+    with pytest.raises(InvalidParameterError, match="`most`"):
+        write_report(audited, most=0)
