@@ -335,9 +335,7 @@ def test_values_without_pictures_are_drawn_on_a_scale(audited, visit):
     assert page.locator(".card .frame").count() == 0
     row, _ = values.worst_first()[0]
     shown = page.locator(".card .value b").all_inner_texts()[:2]
-    assert [float(text) for text in shown] == pytest.approx(
-        [values.given[row, 0], values.predicted[row, 0]], abs=0.051
-    )
+    assert [float(text) for text in shown] == pytest.approx([values.given[row, 0], values.predicted[row, 0]], abs=0.051)
 
 
 def test_nothing_flagged(audited, visit):
