@@ -25,12 +25,16 @@ PLACES = np.array([[-0.2, -0.12], [0.2, -0.12], [0.0, 0.08], [-0.15, 0.25], [0.1
 PARTNER = (1, 0, 2, 4, 3)
 
 
-def draw_face(rng: np.random.Generator) -> tuple[Image.Image, np.ndarray, Square]:
-    """Return a picture of 250 x 250 pixels, its five landmarks and the square around the face, in pixels."""
+def place_face(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return five landmarks, their centre, and the width of the face, in pixels."""
     width, turn = rng.uniform(95, 135), rng.normal(0, 0.15)
-    centre = np.array([SIZE / 2, SIZE / 2]) + rng.normal(0, 12, 2)
+    centre = SIZE / 2 + rng.normal(0, 12, 2)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    points = centre + width * (PLACES + rng.normal(0, 0.012, PLACES.shape)) @ rotation.T
+    return centre + width * (PLACES + rng.normal(0, 0.012, PLACES.shape)) @ rotation.T, centre, width
+
+
+def draw_face(rng: np.random.Generator, points: np.ndarray, centre: np.ndarray, width: float) -> Image.Image:
+    """Return a picture of 250 x 250 pixels."""
     skin = tuple(int(v) for v in np.clip(rng.uniform(80, 235) * np.array([1.0, 0.8, 0.66]), 0, 255))
     dark = tuple(int(0.35 * v) for v in skin)
     ground = np.linspace(rng.uniform(40, 200, 3), rng.uniform(40, 200, 3), SIZE)[:, None].repeat(SIZE, 1)
@@ -40,19 +44,18 @@ def draw_face(rng: np.random.Generator) -> tuple[Image.Image, np.ndarray, Square
     def oval(at: np.ndarray, rx: float, ry: float, colour: object) -> None:
         draw.ellipse((at[0] - rx, at[1] - ry, at[0] + rx, at[1] + ry), fill=colour)
 
-    oval(centre - np.array([0, 0.1 * width]), 0.52 * width, 0.62 * width, tuple(rng.integers(15, 120, 3).tolist()))
-    oval(centre + np.array([0, 0.05 * width]), 0.43 * width, 0.56 * width, skin)
+    down = np.array([0.0, width])
+    oval(centre - 0.1 * down, 0.52 * width, 0.62 * width, tuple(rng.integers(15, 120, 3).tolist()))
+    oval(centre + 0.05 * down, 0.43 * width, 0.56 * width, skin)
     for eye in points[:2]:
         oval(eye, 0.085 * width, 0.05 * width, (245, 245, 240))
         oval(eye, 0.04 * width, 0.045 * width, (35, 30, 30))
-        brow = eye - [0, 0.11 * width]
-        draw.line((brow[0] - 0.1 * width, brow[1], brow[0] + 0.1 * width, brow[1]), fill=dark, width=4)
-    bridge = points[:2].mean(axis=0)
-    draw.line([tuple(bridge), tuple(points[2] + [0.05 * width, 0]), tuple(points[2])], fill=dark, width=3)
-    low = points[3:].mean(axis=0) + rotation @ [0, 0.06 * width]
+        x, y = eye - 0.11 * down
+        draw.line((x - 0.1 * width, y, x + 0.1 * width, y), fill=dark, width=4)
+    bridge, low = points[:2].mean(axis=0), points[3:].mean(axis=0) + 0.06 * down
+    draw.line([tuple(bridge), tuple(points[2] + 0.05 * down[::-1]), tuple(points[2])], fill=dark, width=3)
     draw.line([tuple(points[3]), tuple(low), tuple(points[4])], fill=(150, 50, 50), width=5, joint="curve")
-    square = Square.around(*(centre[0] + [-0.5 * width, 0.5 * width]), *(centre[1] + [-0.5 * width, 0.5 * width]), 1.3)
-    return image.filter(ImageFilter.GaussianBlur(1)), points, square
+    return image.filter(ImageFilter.GaussianBlur(1))
 
 
 def spoil(rng: np.random.Generator, points: np.ndarray, side: float) -> tuple[np.ndarray, dict[int, Reason]]:
@@ -81,12 +84,13 @@ def make_drawn_audit(folder: Path, flags: int, *, seed: int = 0, right: int = 5)
     found = 0
     while found < 1.02 * flags + 50:
         row, wrong = len(ids), len(ids) % (right + 1) == 0
-        image, truth, square = draw_face(rng)
+        truth, centre, width = place_face(rng)
+        square = Square.around(*(centre[0] + [-width / 2, width / 2]), *(centre[1] + [-width / 2, width / 2]), 1.3)
         label, reasons = spoil(rng, truth, square.side) if wrong else (truth.copy(), {})
         ids.append(f"images/person_{row // 4:05d}/{row % 4 + 1}.jpg")
         if wrong or row < 50:  # no other is ever opened
             (folder / ids[-1]).parent.mkdir(exist_ok=True)
-            image.save(folder / ids[-1], quality=88)
+            draw_face(rng, truth, centre, width).save(folder / ids[-1], quality=88)
         points.append(truth)
         given.append(label + rng.normal(0, 1.0, label.shape))
         squares.append(square)
@@ -107,7 +111,9 @@ def _write(folder, ids, given, predicted, squares, kinds, most) -> AuditFolder:
         if found + count <= most:
             kept.append(row)
             found += count
-    kinds = {(new, place): kinds[old, place] for new, old in enumerate(kept) for place in range(5) if (old, place) in kinds}
+    kinds = {
+        (new, place): kinds[old, place] for new, old in enumerate(kept) for place in range(5) if (old, place) in kinds
+    }
     ids, squares = tuple(ids[row] for row in kept), tuple(squares[row] for row in kept)
     given, predicted, r, distance = (values[kept] for values in (given, predicted, r, distance))
     keep = len(kept)

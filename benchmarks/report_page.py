@@ -9,6 +9,7 @@ Chromium, with no network. Prints a table; with --shots also writes the screensh
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import statistics
 import time
@@ -16,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drawn_faces import make_drawn_audit
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.report.page import write_report
+from drawn_faces import make_drawn_audit
 
 # Notes when the first picture of the gallery is decoded, and every task that keeps the page from answering.
 WATCH = """
@@ -47,14 +49,15 @@ async (act) => {
   window.seen.long = [];
   const start = performance.now();
   const until = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  const find = (selector, words) => [...document.querySelectorAll(selector)].find((e) => e.textContent.startsWith(words));
+  const find = (selector, words) =>
+    [...document.querySelectorAll(selector)].find((element) => element.textContent.startsWith(words));
   const choose = (id, value) => {
     const select = document.getElementById(id);
     select.value = value;
     select.dispatchEvent(new Event("change"));
   };
   const acts = {
-    "filter by a landmark": () => find(".chip", "nose").querySelector("input").click(),
+    "filter by a landmark": () => find(".chip", "right eye").querySelector("input").click(),
     "filter by a reason as well": () => find(".chip", "left and right").querySelector("input").click(),
     "take both away": () => find("button.clear", "").click(),
     "order by distance": () => choose("gallery-sort", "distance"),
@@ -86,8 +89,8 @@ ACTS = (
 SHOTS = (
     ("report-wide", 1440, 1000, "light", ""),
     ("report-wide-dark", 1440, 1000, "dark", ""),
-    ("report-gallery", 1440, 1000, "light", "#view?reason=swapped"),
-    ("report-gallery-dark", 1440, 1000, "dark", "#view?reason=shifted,swapped&by=sample"),
+    ("report-gallery", 1440, 820, "light", "#view?reason=swapped"),
+    ("report-gallery-dark", 1440, 740, "dark", "#view?reason=shifted,swapped&by=sample"),
     ("report-narrow", 390, 844, "light", ""),
     ("report-gallery-narrow-dark", 390, 844, "dark", "#view?reason=swapped"),
 )
@@ -108,6 +111,12 @@ def opened(chromium: str, file: Path, width: int, height: int, colours: str, par
         page.evaluate(READ)
         yield page
         browser.close()
+
+
+def shoot(page: Page, path: Path) -> None:
+    """Write a picture of what is seen of a page."""
+    page.wait_for_timeout(300)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, optimize=True)
 
 
 def main() -> None:
@@ -150,12 +159,10 @@ def main() -> None:
         arguments.shots.mkdir(parents=True, exist_ok=True)
         for name, width, height, colours, part in SHOTS:
             with opened(arguments.chromium, report, width, height, colours, part) as page:
-                page.wait_for_timeout(300)
-                page.screenshot(path=arguments.shots / f"{name}.png")
-        with opened(arguments.chromium, report, 1440, 1000, "light", "#view?reason=swapped&by=sample") as page:
+                shoot(page, arguments.shots / f"{name}.png")
+        with opened(arguments.chromium, report, 1200, 700, "light", "#view?reason=swapped&by=sample") as page:
             page.locator("button.picture").nth(3).click()
-            page.wait_for_timeout(300)
-            page.screenshot(path=arguments.shots / "report-large.png")
+            shoot(page, arguments.shots / "report-large.png")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_there_is_a_picture_a_sample_in_blocks_and_the_script_comes_behind_the_f
     assert page.block("gallery-data")["chunks"] == [0, 4, 7]
     blocks = [page.block(f"pictures-{number}") for number in range(4)]
     assert [block and len(block) for block in blocks] == [4, 3, 3, None]
-    for encoded in sum(blocks[:3], []):
+    for encoded in chain(*blocks[:3]):
         assert base64.b64decode(encoded).startswith(b"\xff\xd8")  # a JPEG
     names = [attributes.get("id", "code") for attributes, _ in page.scripts]
     assert names == ["code", "gallery-data", "pictures-0", "code", "code", "pictures-1", "pictures-2"]

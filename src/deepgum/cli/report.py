@@ -30,7 +30,7 @@ def report(run: Path, out: Path | None, most: int, show: bool) -> None:
     that is predicted, how probably it is right, and what seems wrong with it. By landmark, reason, probability
     and id it can be filtered and ordered; j and k, n and p, Enter and ? are its keys.
 
-    The page loads nothing from anywhere, and sends nothing. About 2 kB a flagged picture. Images that cannot
+    The page loads nothing from anywhere, and sends nothing. About 4 kB a picture. Images that cannot
     be read, or that lie outside of the data's folder, are shown as such.
 
     \b

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, GroupSummary
-from deepgum.report.page.plots import draw_history, draw_residuals, draw_shares
+from deepgum.report.page.plots import SHOWN, draw_history, draw_residuals, draw_shares
 from deepgum.report.page.svg import inline_svg
 
 __all__ = ["page_content"]
@@ -56,6 +56,7 @@ def page_content(path: Path, summary: AuditSummary, labels: ScoredLabels) -> dic
         else "",
         "conflicts": _conflicts(summary, labels),
         "listed": _LISTED,
+        "most_shares": SHOWN,
     }
 
 

@@ -106,9 +106,11 @@ def point_names(target_names: Sequence[str]) -> list[str]:
 
 
 def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
+    of_groups = dict(zip(labels.partition, labels.group_names, strict=True))
+    places = [(2 * index, 2 * index + 1) for index in range(len(labels.target_names) // 2)]
     return [
-        {"name": name, "x": 2 * index, "y": 2 * index + 1}
-        for index, name in enumerate(point_names(labels.target_names))
+        {"name": of_groups.get((x, y), name), "x": x, "y": y}
+        for (x, y), name in zip(places, point_names(labels.target_names), strict=True)
     ]
 
 

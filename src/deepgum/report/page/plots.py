@@ -15,11 +15,12 @@ from deepgum.audit.summary import GroupSummary, Round, Share
 from deepgum.report.page.mixture import DistanceMixture
 from deepgum.report.page.svg import INK, LINE, PREDICTED, SOFT, WRONG, label_text
 
-__all__ = ["draw_history", "draw_residuals", "draw_shares"]
+__all__ = ["SHOWN", "draw_history", "draw_residuals", "draw_shares"]
 
 _WIDTH = 4.4
 _BINS = 48
-_SHOWN = 40
+SHOWN = 16
+"""Groups in the figure of shares."""
 
 
 def draw_residuals(labels: ScoredLabels, place: int, group: GroupSummary) -> Figure:
@@ -76,9 +77,9 @@ def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure
 
     A group about which the mixture cannot tell has its name and no mark.
     """
-    if len(groups) > _SHOWN:
+    if len(groups) > SHOWN:
         worst = sorted(groups, key=lambda group: -1.0 if group.share is None else -group.share.estimate)
-        kept = {group.name for group in worst[:_SHOWN]}
+        kept = {group.name for group in worst[:SHOWN]}
         groups = [group for group in groups if group.name in kept]
     figure, axes = _axes(0.75 + 0.26 * len(groups))
     _annotate(axes, "share of wrong labels", "")

@@ -135,10 +135,10 @@ def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
     Examples
     --------
     >>> visible_box(Square(-10.0, 0.0, 60.0), (40, 100))
-    (0, 0.0, 40, 60.0)
+    (0.0, 0.0, 40.0, 60.0)
     """
     left, top, side = crop
-    box = max(0, left), max(0, top), min(size[0], left + side), min(size[1], top + side)
+    box = max(0.0, left), max(0.0, top), min(float(size[0]), left + side), min(float(size[1]), top + side)
     return box if box[0] < box[2] and box[1] < box[3] else None
 
 

@@ -6,7 +6,16 @@ from importlib.resources import files
 
 __all__ = ["SCRIPTS", "read_asset", "script", "style", "theme"]
 
-SCRIPTS = ("geometry.js", "model.js", "drawing.js", "gallery.js", "embedded.js")
+SCRIPTS = (
+    "geometry.js",
+    "model.js",
+    "drawing.js",
+    "controls.js",
+    "large.js",
+    "keys.js",
+    "gallery.js",
+    "embedded.js",
+)
 """In the order in which they need one another. Each adds to the one global object `DeepGUM`."""
 
 
