@@ -58,9 +58,9 @@ def held(folder: AuditFolder) -> dict[tuple[str, str], tuple[str, tuple[float, .
     return {(each.sample, each.group): (each.action, each.new) for each in read_decisions(folder)}
 
 
-def focused(page: Any) -> str:
-    """Id of the sample whose card has the focus."""
-    return str(page.evaluate("document.activeElement.closest('.card')?.querySelector('.id').textContent"))
+def focuses(page: Any, sample: str) -> None:
+    """Wait until the card of a sample has the focus."""
+    until(page, "(id) => document.activeElement.closest('.card')?.querySelector('.id').textContent === id", sample)
 
 
 def until(page: Any, function: str, argument: object = None) -> None:
@@ -90,11 +90,11 @@ def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
     labels = audited.labels()
     suggested = [labels.suggested[row, :2] for row, _ in labels.worst_first()]
     press = page.keyboard.press
-    assert focused(page) == order[0][0]
+    focuses(page, order[0][0])
     for place, key in enumerate("kads"):
         press(key)
         until(page, "(count) => document.title.startsWith(`${count}/`)", place + 1)
-        assert focused(page) == order[place + 1][0]
+        focuses(page, order[place + 1][0])
     # Fix the fifth: from what is suggested one pixel right and ten down, then type the first value.
     for key in ("e", "ArrowRight", "Shift+ArrowDown"):
         press(key)
@@ -108,7 +108,7 @@ def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
     press("Enter")
     decided(page, 6)
     press("Escape")
-    assert focused(page) == order[6][0]
+    focuses(page, order[6][0])
     now = held(audited)
     assert [now[place][0] for place in order[:6]] == ["keep", "fix", "drop", "skip", "fix", "fix"]
     np.testing.assert_allclose(now[order[1]][1], suggested[1], atol=0.04)
@@ -118,7 +118,7 @@ def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
     # Undo twice, in two ways; redo once; then decide anew.
     press("u")
     decided(page, 5)
-    assert focused(page) == order[5][0]
+    focuses(page, order[5][0])
     press("Control+z")
     decided(page, 4)
     assert order[4] not in held(audited)
@@ -127,8 +127,7 @@ def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
     assert held(audited)[order[4]] == now[order[4]]
     page.reload()
     page.wait_for_selector(".card")
-    until(page, "() => !!document.activeElement.closest('.card')")
-    assert focused(page) == order[5][0]
+    focuses(page, order[5][0])
     for _ in order[5:]:
         press("k")
     decided(page, len(order))
@@ -248,7 +247,7 @@ def test_a_decision_that_comes_too_late_is_refused_and_shown(
     assert held(audited) == {order[0]: ("keep", None)}
     second.unroute("**/decisions?since=*")
     second.get_by_role("button", name="Show").click()
-    assert focused(second) == order[0][0]
+    focuses(second, order[0][0])
     second.keyboard.press("d")
     until(second, "() => !!document.querySelector('.card.is-drop')")
     decided(second, 1)
@@ -313,10 +312,10 @@ def test_only_what_is_undecided_and_all_of_a_sample_at_once(
         page.keyboard.press("k")
         decided(page, count)
         assert page.locator(".card").count() == len(order) - count
-        assert focused(page) == order[count][0]
+        focuses(page, order[count][0])
     page.keyboard.press("u")
     decided(page, 2)
-    assert focused(page) == order[2][0]
+    focuses(page, order[2][0])
     page.get_by_role("button", name="Only undecided").click()
     page.select_option("#gallery-by", "sample")
     page.fill("#gallery-search", labels.ids[1])

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const { make, number } = DeepGUM;
+  const { button, make, number } = DeepGUM;
 
   const ACTIONS = {
     keep: { words: "Keep", done: "kept", key: "k", title: "keep: the label is right" },
@@ -20,20 +20,11 @@
     ["Esc", "leave it as it was"],
   ];
 
-  function push(words, act, attributes) {
-    const made = make("button", { type: "button", ...attributes }, words);
-    made.addEventListener("click", (event) => {
-      event.stopPropagation();
-      act();
-    });
-    return made;
-  }
-
   /* A button for each action, pressed where that is what holds for all of the card. */
   function choices(held, large, act) {
     const all = held.every((entry) => entry && entry.action === held[0].action);
     const buttons = Object.entries(ACTIONS).map(([name, { words, key, title }]) =>
-      push(large ? make("span", {}, words, make("kbd", {}, key)) : words, () => act(name), {
+      button(large ? make("span", {}, words, make("kbd", {}, key)) : words, () => act(name), {
         class: `choice ${name}`, title: `${title} (${key})`, "aria-keyshortcuts": key, tabindex: large ? "0" : "-1",
         "aria-pressed": name === "take" ? null : String(all && held[0].action === name),
       }),
@@ -55,7 +46,7 @@
       "p", { class: `held is-${entry.action}`, title: `${ACTIONS[entry.action].done} by ${entry.who}, ${when}` },
       make("b", {}, several ? `${decided.length} of ${held.length} decided` : ACTIONS[entry.action].done + values),
       several ? " " : `${how} `,
-      push("Undo", () => undo(entry), { class: "link", tabindex: large ? "0" : "-1" }),
+      button("Undo", () => undo(entry), { class: "link", tabindex: large ? "0" : "-1" }),
     );
   }
 
@@ -65,7 +56,7 @@
       ? "Drag the diamond, or move it with the arrow keys (Shift: 10 pixels), or type where it belongs."
       : "Type what it should be. The arrow keys up and down change it by 1 (Shift: 10).";
     const submit = make("button", { type: "submit", class: "primary" }, make("span", {}, "Store", make("kbd", {}, "Enter")));
-    const cancel = push(make("span", {}, "Leave as it was", make("kbd", {}, "Esc")), leave, { class: "choice" });
+    const cancel = button(make("span", {}, "Leave as it was", make("kbd", {}, "Esc")), leave, { class: "choice" });
     const made = make(
       "form", { class: "editor" }, make("p", { class: "how" }, how), fields, make("div", { class: "choices" }, submit, cancel),
     );
@@ -84,5 +75,5 @@
     return [make("h2", {}, "While fixing"), make("dl", {}, ...entries)];
   }
 
-  Object.assign(DeepGUM, { ACTIONS, HELD, buttons: { choices, outcome, form, editingKeys }, push });
+  Object.assign(DeepGUM, { ACTIONS, HELD, buttons: { choices, outcome, form, editingKeys } });
 })();

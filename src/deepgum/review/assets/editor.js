@@ -280,6 +280,11 @@
       for (const mark of this.drawing?.overlay?.querySelectorAll(".mark.fixed") ?? []) {
         mark.classList.toggle("selected", Number(mark.dataset.point) === this.selected);
       }
+      const several = this.points.length > 1;
+      for (const [target, field] of this.fields ?? []) {
+        const chosen = several && this._edited(this.selected).includes(target);
+        field.parentElement?.classList.toggle("selected", chosen);
+      }
     }
   }
 

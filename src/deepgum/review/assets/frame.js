@@ -5,7 +5,7 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const { ACTIONS, HELD, make, push } = DeepGUM;
+  const { ACTIONS, HELD, button, make } = DeepGUM;
   const KINDS = {
     patch: { words: "Patch, for deepgum apply" },
     "label-studio": { words: "Label Studio" },
@@ -21,7 +21,7 @@
       element("redo").addEventListener("click", () => hooks.redo());
       element("open").addEventListener("click", () => hooks.onlyOpen());
       const kinds = Object.keys(KINDS).filter((kind) => landmarks || !KINDS[kind].landmarks);
-      const buttons = kinds.map((kind) => push(KINDS[kind].words, () => this._export(kind, hooks)));
+      const buttons = kinds.map((kind) => button(KINDS[kind].words, () => this._export(kind, hooks)));
       element("kinds").replaceChildren(...buttons.map((each) => make("li", {}, each)));
       document.addEventListener("click", (event) => {
         if (!element("export").contains(event.target)) element("export").open = false;
@@ -63,8 +63,8 @@
 
     /* Until it is dismissed, if it is not brief; with `show`, a button that leads to what it is about. */
     notice(words, { show, brief } = {}) {
-      const item = make("li", {}, make("span", {}, words), show ? push("Show", show) : null);
-      item.append(push("Dismiss", () => item.remove()));
+      const item = make("li", {}, make("span", {}, words), show ? button("Show", show) : null);
+      item.append(button("Dismiss", () => item.remove()));
       element("notices").append(item);
       if (brief) setTimeout(() => item.remove(), BRIEF);
       else this.say(words); // it may be out of sight

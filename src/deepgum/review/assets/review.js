@@ -18,7 +18,7 @@
       this.editor = new Editor(data, {
         current: (flag) => this._held(flag),
         changed: () => this._edited(),
-        moved: () => this._retabled(),
+        moved: () => this.gallery.retable(),
       });
       const exported = () => this.decisions.send().then(() => this.decisions.queue.length === 0);
       this.frame = new Frame(
@@ -145,11 +145,9 @@
         samples.add(this.data.flags.sample[flag]);
       }
       const { gallery, editor } = this;
-      const focused = gallery.list.contains(document.activeElement);
       for (const sample of samples) {
         if (!(editor.card && editor.card.sample === sample)) gallery.refresh(sample);
       }
-      if (focused && !gallery.list.contains(document.activeElement)) gallery.move(0);
       this._state();
     }
 
@@ -174,6 +172,7 @@
       this.due = null;
       if (!this.gallery) return;
       const { decisions } = this;
+      this.gallery.recount();
       if (this.trouble !== decisions.trouble) {
         this.trouble = decisions.trouble;
         this._changed(decisions.queue.map((item) => item.place));
@@ -206,10 +205,6 @@
       if (!this.gallery.dialog.open) return;
       this.gallery.open(); // draws it anew
       if (this.editor.card) this.editor.focus();
-    }
-
-    _retabled() {
-      this.gallery.dialog.querySelector(".scrolled")?.replaceWith(this.gallery._table(this.editor.card));
     }
 
     _save() {

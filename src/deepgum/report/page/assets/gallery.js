@@ -35,6 +35,8 @@
  * Of a gallery: data, model (state, cards, page), card (the current one, or null), position (its place on the page), list
  * (element of the cards), dialog (the large view), drawing (in it), help (dialog), and
  *   refresh(sample)            draw the sample's cards again; without an argument: all of the page
+ *   recount()                  count again what the filters offer, and draw no card
+ *   retable()                  draw the table of the large view again
  *   update()                   after what `facets` tell has changed: filter, count and draw again
  *   move(by)                   go to the next card (1), the one before (-1), ... beyond the ends of the page, too
  *   open(), close()            the large view of the current card
@@ -110,6 +112,15 @@
         if (focused) this.list.children[place].querySelector("button.picture").focus();
       });
       if (this.dialog.open && this.card && (sample === undefined || this.card.sample === sample)) this._large.draw();
+    }
+
+    recount() {
+      this.model.apply();
+      this._controls.draw();
+    }
+
+    retable() {
+      this._large.retable();
     }
 
     say(words) {

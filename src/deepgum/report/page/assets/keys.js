@@ -19,8 +19,8 @@
     constructor(gallery) {
       this.gallery = gallery;
       this.own = gallery.options.keys || {};
-      const general = WORDS.filter(([key]) => !Object.hasOwn(this.own, key));
-      const words = [...Object.entries(this.own).map(([key, [about]]) => [key, about]), ...general];
+      const own = Object.entries(this.own).map(([key, [about]]) => [key, about]);
+      const words = [...own, ...WORDS.filter(([key]) => !Object.hasOwn(this.own, key))];
       const entries = words.flatMap(([keys, about]) => [
         make("dt", {}, ...keys.split(" ").map((key) => make("kbd", {}, key))), make("dd", {}, about),
       ]);

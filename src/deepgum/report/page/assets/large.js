@@ -23,10 +23,17 @@
       this.drawing = new Drawing(data, card.sample, card.flags, settings);
       const id = data.samples.id[card.sample];
       const found = make("ul", { class: "found" }, ...card.flags.map((flag) => this._found(flag)));
-      const facts = make("div", { class: "facts" }, make("h2", {}, id), found, this._table(card, settings.fixed));
+      this._tabled = this._table(card, settings.fixed);
+      const facts = make("div", { class: "facts" }, make("h2", {}, id), found, this._tabled);
       const article = make("article", { class: "sample" }, this.drawing.element, facts);
       gallery.decorate(article, card, true);
       this.element.replaceChildren(this._head(), article);
+    }
+
+    retable() {
+      const table = this._table(this.gallery.card, this.drawing.settings.fixed);
+      this._tabled.replaceWith(table);
+      this._tabled = table;
     }
 
     _head() {

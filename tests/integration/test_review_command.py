@@ -1,0 +1,121 @@
+"""`deepgum review` as a command: what it says, what it refuses, and what it writes without serving."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deepgum.audit.decisions import Decision
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.formats import KINDS
+from deepgum.audit.patch_file import read_patch
+from deepgum.cli import main
+from deepgum.errors import MissingDependencyError
+from deepgum.review.server import check_packages
+from deepgum.review.store import DecisionStore
+
+
+def review(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, ["review", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_help_names_every_kind_of_export() -> None:
+    words = review("--help").output
+    assert all(kind in words for kind in KINDS)
+
+
+def test_an_export_needs_no_server_and_no_browser(audited: AuditFolder, tmp_path: Path) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision("images/004.png", "a", "fix", (1.5, 2.5), who="ada"))
+        store.decide(Decision("images/000.png", "a", "skip"))
+    files = {kind: tmp_path / f"{kind}.json{'l' if kind == 'patch' else ''}" for kind in KINDS}
+    result = review(audited.path, *[part for kind, file in files.items() for part in ("--export", f"{kind}={file}")])
+    assert result.exit_code == 0
+    assert all(file.is_file() and str(file) in result.output.replace("\n", "") for file in files.values())
+    (change,) = read_patch(files["patch"]).changes
+    assert (change.id, change.new, change.decision, change.who) == ("images/004.png", (1.5, 2.5), "fix", "ada")
+
+
+def test_an_export_before_any_review_leaves_the_folder_as_it_is(audited: AuditFolder, tmp_path: Path) -> None:
+    before = sorted(audited.path.iterdir())
+    assert review(audited.path, "--export", f"patch={tmp_path / 'patch.jsonl'}").exit_code == 0
+    assert read_patch(tmp_path / "patch.jsonl").changes == ()
+    assert sorted(audited.path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("patch", "KIND=FILE"), ("patch=", "KIND=FILE"), ("patches=x", "Did you mean 'patch'?"), ("=x", "one of 'patch'")],
+)
+def test_an_export_that_is_none_is_refused_before_anything_is_written(
+    audited: AuditFolder, tmp_path: Path, value: str, words: str
+) -> None:
+    result = review(audited.path, "--export", f"patch={tmp_path / 'first.jsonl'}", "--export", value)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert not (tmp_path / "first.jsonl").exists()
+
+
+def test_a_folder_without_audit_says_what_to_do(tmp_path: Path) -> None:
+    for more in ([], ["--export", f"patch={tmp_path / 'x'}"]):
+        result = review(tmp_path, "--no-browser", *more)
+        assert result.exit_code == 2
+        assert "deepgum audit DATA --out FOLDER" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_is_flagged_nothing_is_served(audited: AuditFolder) -> None:
+    labels = audited.labels()
+    labels.responsibilities[:] = 0.9
+    audited.write(audited.summary(), labels, audited.pictures())
+    result = review(audited.path, "--no-browser")
+    assert result.exit_code == 0
+    assert "nothing to review" in result.output
+
+
+def test_without_its_packages_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "deepgum\[review\]"'):
+        check_packages()
+
+
+def test_an_export_does_not_need_its_packages(audited: AuditFolder, tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.modules["starlette"] = sys.modules["uvicorn"] = None
+from deepgum.cli import main
+main(["review", {str(audited.path)!r}, "--export", "patch={tmp_path / "patch.jsonl"}"])
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert read_patch(tmp_path / "patch.jsonl").changes == ()
+
+
+def test_a_port_that_is_taken_is_refused(audited: AuditFolder) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        result = review(audited.path, "--no-browser", "--port", other.getsockname()[1])
+    assert result.exit_code == 2
+    assert "Parameter `port` should be one of this machine that is free" in result.output
+
+
+def test_one_server_a_folder_and_the_second_says_where_the_first_is(
+    audited: AuditFolder, start_review: Callable[..., Any]
+) -> None:
+    first = start_review(audited.path)
+    assert f"at {first.url}: open that, or stop it first" in review(audited.path, "--no-browser").output
+    with urllib.request.urlopen(first.url) as page:
+        assert page.status == 200
+    words = first.stop()
+    assert "Nothing decided; 10 undecided." in words
+    assert first.process.returncode == 0
+    assert start_review(audited.path).url == first.url
