@@ -132,7 +132,7 @@ def test_filters_narrow_what_is_shown_and_say_how_much_is_left(report, visit):
     page.get_by_role("button", name="Clear filters").click()
     assert cards(page).count() == 20
     page.get_by_label("Search id").fill("IMG SRC")
-    page.wait_for_function("document.querySelector('.status').textContent.includes('2 of 20')")
+    page.locator(".status", has_text="2 of 20").wait_for()
     assert page.locator(".card .id").first.text_content() == HOSTILE
 
 
