@@ -172,7 +172,8 @@
       this.due = null;
       if (!this.gallery) return;
       const { decisions } = this;
-      this.gallery.recount();
+      // With a filter of decisions this would let cards go that are still shown.
+      if (!this.gallery.model.state.chosen.decision.length) this.gallery.recount();
       if (this.trouble !== decisions.trouble) {
         this.trouble = decisions.trouble;
         this._changed(decisions.queue.map((item) => item.place));
@@ -274,8 +275,7 @@
     _focusLarge() {
       const { dialog } = this.gallery;
       const article = dialog.querySelector(".sample");
-      const kept = document.activeElement !== dialog && dialog.contains(document.activeElement);
-      if (!dialog.open || !article || kept) return;
+      if (!dialog.open || !article || article.contains(document.activeElement)) return;
       article.tabIndex = -1;
       article.focus({ preventScroll: true });
     }
