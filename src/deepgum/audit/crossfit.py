@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -165,7 +165,9 @@ def cross_fit(
             for _ in range(2):
                 scale = noise.scale(residuals, _by_column(weights, places), mean, unknown)
                 weights = weights_without_verdict(residuals / scale, places)
-        mixture = LabelMixture.fit(residuals / scale, groups, inliers=inliers, intervals=False, seed=seed)
+        # What a learner that is not robust is told are the weights; its rounds need no choice of densities.
+        density = inliers if learner.is_robust else "gaussian"
+        mixture = LabelMixture.fit(residuals / scale, groups, inliers=density, intervals=False, seed=seed)
         told = Teaching(mixture.responsibilities(residuals / scale), weights)
         before, flags = flags, told.responsibilities < 0.5
         changed = int((flags != before).sum())
@@ -177,6 +179,8 @@ def cross_fit(
         if settled and number >= (1 if learner.is_robust else 2):
             break
     mixture = LabelMixture.fit(residuals / scale, groups, inliers=inliers, seed=seed)
+    flagged = int((mixture.responsibilities(residuals / scale) < 0.5).sum())
+    history[-1] = replace(history[-1], flags=flagged, share=None if mixture.share is None else mixture.share.estimate)
     return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
 
 

@@ -136,7 +136,11 @@ class LabelMixture:
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
         as_it_stands = inliers == "gaussian"
-        choice = choose(values, mixture, DEGREES_OF_FREEDOM if as_it_stands else INLIERS[inliers])
+        if as_it_stands and not intervals:
+            g = len(mixture.status_)
+            choice = Choice((math.inf,) * g, ("uniform",) * g, ({math.inf: 1.0},) * g)
+        else:
+            choice = choose(values, mixture, DEGREES_OF_FREEDOM if as_it_stands else INLIERS[inliers])
         tells = [status in _TELLS for status in mixture.status_]
         kinds, freedom, plausible = choice.kinds, choice.degrees_of_freedom, choice.plausible
         if as_it_stands:
