@@ -69,15 +69,16 @@ def group_table(groups: Sequence[GroupSummary]) -> Table:
 
 
 def worst_table(worst: Sequence[Flag]) -> Table:
-    """Return a row a flag: whose it is, what it says and should say, how probable it is, and why it is flagged."""
+    """Return a row a flag: whose it is, what it says and should say, how probable it is, and what seems wrong."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", overflow="fold", max_width=40)
     table.add_column("group", overflow="fold")
     for heading in ("given", "suggested", "posterior"):
         table.add_column(heading, justify="right")
-    table.add_column("why", overflow="fold")
+    table.add_column("kind")
     for flag in worst:
-        texts = (flag.id, flag.group, _values(flag.given), _values(flag.suggested), _posterior(flag), flag.why)
+        values = (_values(flag.given), _values(flag.suggested))
+        texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind.value)
         # Not strings: an id may hold square brackets, which rich would read as its own.
         table.add_row(*map(Text, texts))
     return table
