@@ -5,8 +5,8 @@
     done
     python benchmarks/audit_faces.py OUT/0.1 OUT/0.3
 
-Prints a table in Markdown, and whether what is asked for is met: a calibration error under 0.03 after the correction, an
-estimated share within 0.02 of the truth, at most 15 fits.
+Prints a table in Markdown, and whether what is asked for is met: a calibration error under 0.03 after the correction,
+an estimated share within 0.02 of the truth, at most 15 fits.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of audits with --noise and --rate")
     claims = []
     heads = (
-        "audit", "labels", "average precision", "precision", "recall", "calibration error, eq. 1", "after", "share wrong",
-        "estimated", "fits", "minutes",
+        "audit", "labels", "average precision", "precision", "recall", "calibration error, eq. 1", "after",
+        "share wrong", "estimated", "fits", "minutes",
     )  # fmt: skip
     print(f"| {' | '.join(heads)} |\n|---{'|---:' * (len(heads) - 1)}|")
     for run in parser.parse_args().runs:
