@@ -123,8 +123,9 @@
     /* What a key does, also while a field has the focus; null if nothing. */
     key(event) {
       const field = event.target.closest("input");
+      if (event.altKey) return null; // the browser's own
       if (event.key in STEPS) {
-        const size = event.shiftKey ? 10 : event.altKey ? 0.1 : 1;
+        const size = event.shiftKey ? 10 : 1;
         const [right, down] = STEPS[event.key];
         if (!field) return this.points.length ? () => this._step(right * size, down * size) : null;
         const target = [...this.fields].find(([, each]) => each === field)?.[0];

@@ -372,7 +372,10 @@
       const response = await fetch("data", { cache: "no-store" });
       const data = await response.json();
       if (!response.ok) throw new Error(data.message);
-      document.getElementById("verdict").textContent = data.verdict;
+      const { total, flags } = data.gallery;
+      const [shown, all] = [flags.sample.length, total].map((count) => count.toLocaleString("en"));
+      const more = shown === all ? "" : ` Of ${all} flagged labels, the worst ${shown} are shown.`;
+      document.getElementById("verdict").textContent = data.verdict + more;
       await new Review(data).start();
     } catch (error) {
       banner.hidden = false;
