@@ -14,7 +14,6 @@ from typing import Any
 import tomli_w
 
 from deepgum.audit.crossfit import MOST_FITS
-from deepgum.audit.names import default_groups
 from deepgum.audit.posterior import INLIERS
 from deepgum.checks import check_choice, check_count, check_positive
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -195,7 +194,12 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
             options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
     if values.get("data", {}).get("name") in ("table", "csv"):
         options = values["data"].get("options", {})
-        groups = "landmark" if options.get("landmarks") else default_groups(options.get("targets", []))
+        if not options.get("targets"):
+            expected = "names of columns of the table, with commas between them"
+            raise InvalidParameterError(
+                "targets", expected, options.get("targets"), "They are the labels to be audited."
+            )
+        groups = "landmark" if options.get("landmarks") else "coordinate"
         values.setdefault("method", {}).setdefault("groups", groups)
         if options.get("features"):
             values.setdefault("model", {}).setdefault("name", "mlp")
