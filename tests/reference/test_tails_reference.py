@@ -108,7 +108,7 @@ def by_hand(groups: tuple[TailsOfGroup, ...], partition: tuple, sample: np.ndarr
     distance = {g: float(values[g] @ np.linalg.solve(scales[g], values[g])) for g in known}
 
     def posterior(g: int, nu: float, wider: float) -> float:
-        o, k, b = len(seen[g]), len(groups[g].scale), groups[g].exponent * len(seen[g]) / len(groups[g].scale)
+        o, b = len(seen[g]), groups[g].exponent * len(seen[g]) / len(groups[g].scale)
         core = math.sqrt(max(1.0, o - b))
         mass = core**o / o * core ** (b - o) + (groups[g].radius ** b - core**b) / b
         area = 2 * math.pi ** (o / 2) / gamma(o / 2)
