@@ -148,7 +148,7 @@ def test_missing_coordinates_leave_the_estimate_near_that_of_complete_data(nu: f
     partial[lost, torch.from_numpy(rng.integers(2, size=4000))[lost]] = math.nan
     found = fit_group(partial, start_of(2, nu), "uniform").group
     assert found.prior == pytest.approx(complete.prior, abs=0.02)
-    np.testing.assert_allclose(found.scale.numpy(), complete.scale.numpy(), rtol=0.03)
+    np.testing.assert_allclose(found.scale.numpy(), complete.scale.numpy(), rtol=0.05)
     nothing = torch.cat([partial, torch.full((50, 2), math.nan, dtype=torch.float64)])
     assert fit_group(nothing, start_of(2, nu), "uniform").group.scale.equal(found.scale)
 

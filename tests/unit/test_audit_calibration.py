@@ -63,7 +63,7 @@ def test_posteriors_that_are_not_there_are_left_out() -> None:
 
 
 def test_what_is_no_posterior_is_refused() -> None:
-    with pytest.raises(InvalidDataError, match="as many values as `posteriors`, 2. Found 1"):
+    with pytest.raises(InvalidDataError, match=r"as many values as `posteriors`, 2\. Found 1"):
         reliability([0.1, 0.2], [True])
     for nothing in ([], [np.nan]):
         with pytest.raises(InvalidDataError, match="at least one number"):
