@@ -168,3 +168,15 @@ def test_residuals_of_zero_keep_a_scale_above_zero() -> None:
     found = fit_group(torch.zeros(20, 2, dtype=torch.float64), start_of(2, 4.0), "uniform")
     assert torch.linalg.eigvalsh(found.group.scale).min() > 0
     assert math.isfinite(found.log_likelihood)
+
+
+@pytest.mark.parametrize("kind", ["none", "uniform", "radial"])
+def test_rows_that_count_nothing_teach_nothing(kind: str) -> None:
+    start, values = start_of(2, 4.0), torch.ones(3, 2, dtype=torch.float64)
+    for found in (
+        fit_group(values, start, kind, weight=torch.zeros(3, dtype=torch.float64)),
+        fit_group(values * math.nan, start, kind),
+    ):
+        assert found.log_likelihood == 0
+        assert found.group.scale.equal(start.scale)
+        assert 0 < found.group.prior < 1

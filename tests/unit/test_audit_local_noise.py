@@ -26,7 +26,7 @@ def scale_of(features, residuals, right=None, predictions=None, unknown=None) ->
 def test_noise_that_differs_from_sample_to_sample_is_recovered() -> None:
     features, noise, residuals = case()
     ratio = scale_of(features, residuals) / noise
-    assert np.abs(np.log(ratio)).mean() < 0.12
+    assert np.abs(np.log(ratio)).mean() < 0.15
     # The same for the least and the most noisy: to divide by it leaves residuals of one deviation.
     for part in (features[:, 0] < 0.2, features[:, 0] > 0.8):
         assert (residuals / scale_of(features, residuals))[part].std() == pytest.approx(1.0, abs=0.12)

@@ -34,7 +34,7 @@ def share_of(residuals: torch.Tensor, **options) -> tuple[tuple[Share | None, ..
 
 
 def test_the_interval_covers_the_true_share_about_as_often_as_it_says() -> None:
-    found = [share_of(residuals_of(seed), replicates=40)[1] for seed in range(60)]
+    found = [share_of(residuals_of(seed), replicates=30)[1] for seed in range(60)]
     assert sum(each.low <= 0.2 <= each.high for each in found) >= 51
     # As wide as a count of wrong labels has it, and a little wider: not every one is seen.
     width = np.mean([each.high - each.low for each in found])
@@ -107,4 +107,16 @@ def test_the_seed_alone_decides_and_other_densities_that_are_plausible_widen_the
 @pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 def test_a_mixture_that_cannot_tell_gives_no_share() -> None:
     assert LabelMixture.fit(np.zeros((50, 1))).share is None
-    assert LabelMixture.fit(np.random.default_rng(0).normal(size=(2, 5))).share is None
+    assert LabelMixture.fit(np.zeros((50, 2)), "coordinate").shares == (None, None)
+
+
+@pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
+@pytest.mark.parametrize("labels", [2, 3, 4, 5])
+def test_a_group_of_so_few_labels_that_a_replicate_may_count_none_has_an_interval(labels: int) -> None:
+    rng = np.random.default_rng(0)
+    residuals = np.full((100, 2), np.nan)
+    residuals[:, 0], residuals[:labels, 1] = rng.normal(size=100), rng.normal(size=labels)
+    residuals[0, 1] = 30.0
+    share = LabelMixture.fit(residuals, "coordinate").shares[1]
+    assert 0 <= share.low <= share.estimate <= share.high <= 1
+    assert share.high > 0.5
