@@ -142,8 +142,8 @@ def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple
     """Return the differences of all errors (n, g) together, by samples, and of each column that has any."""
     with np.errstate(invalid="ignore"):
         whole = difference("", _row_means(before), _row_means(after))
-    some = (~np.isnan(before) & ~np.isnan(after)).any(axis=0)
-    return (whole, *(difference(name, before[:, i], after[:, i]) for i, name in enumerate(names) if some[i]))
+    columns = zip(names, before.T, after.T, strict=True)
+    return (whole, *(difference(name, a, b) for name, a, b in columns if not np.isnan(a + b).all()))
 
 
 def _row_means(values: Values) -> Values:
