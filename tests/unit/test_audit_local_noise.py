@@ -27,8 +27,8 @@ def test_noise_that_differs_from_sample_to_sample_is_recovered() -> None:
     features, noise, residuals = case()
     ratio = scale_of(features, residuals) / noise
     assert np.abs(np.log(ratio)).mean() < 0.15
-    # To divide by it leaves deviations near 1, of the least noisy too; of these less, as the noise of all samples counts
-    # for ten of some forty neighbours.
+    # To divide by it leaves deviations near 1; of the least noisy below it, as the noise of all samples counts for ten
+    # of some forty neighbours.
     for part in (features[:, 0] < 0.2, features[:, 0] > 0.8):
         assert (residuals / scale_of(features, residuals))[part].std() == pytest.approx(0.9, abs=0.2)
 
