@@ -44,6 +44,11 @@ class Reliability:
 def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Reliability:
     """Return how posteriors of being wrong agree with what is; NaN posteriors are left out.
 
+    Raises
+    ------
+    InvalidDataError
+        If the two differ in length, or no posterior is known, or one is outside of [0, 1].
+
     Examples
     --------
     >>> reliability([0.1, 0.1, 0.9, 0.9], [False, False, True, False], bins=2)
@@ -56,6 +61,8 @@ def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Re
     p, truth = p[known], truth[known]
     if not len(p):
         raise InvalidDataError("`posteriors` should hold at least one number. Found none.")
+    if p.min() < 0 or p.max() > 1:
+        raise InvalidDataError(f"`posteriors` should lie between 0 and 1. Found {p.min():g} to {p.max():g}.")
     which = np.minimum((p * bins).astype(int), bins - 1)
     counts = np.bincount(which, minlength=bins)
     sums, wrongs = np.bincount(which, p, bins), np.bincount(which, truth, bins)

@@ -45,7 +45,8 @@ def contradicted(
             labels = given[np.ix_(labelled, list(columns))]
             if len(labelled) < 2:
                 continue
-            values, which = np.unique(labels, axis=0, return_inverse=True, equal_nan=True)
+            # Rows with a NaN are never alike to NumPy; of a label that is there in part the rest is missing alike.
+            values, which = np.unique(np.where(np.isnan(labels), np.inf, labels), axis=0, return_inverse=True)
             if len(values) < 2:
                 continue
             right = np.clip(responsibilities[labelled, place], 1e-12, 1 - 1e-12)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.data.disk import write_atomically
+from deepgum.errors import InvalidDataError
 from deepgum.evaluation import paired_wilcoxon
 
 __all__ = ["Difference", "Gain", "difference", "differences_of"]
@@ -52,6 +53,11 @@ def difference(name: str, before: Values, after: Values, seed: int = 0) -> Diffe
 
     The interval is of a bootstrap over test samples, at 95 %.
 
+    Raises
+    ------
+    InvalidDataError
+        If no sample has an error before and after.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -61,6 +67,8 @@ def difference(name: str, before: Values, after: Values, seed: int = 0) -> Diffe
     (0.1, True, True)
     """
     known = ~np.isnan(before) & ~np.isnan(after)
+    if not known.any():
+        raise InvalidDataError(f"There should be a test sample with a label of '{name or 'any target'}'. Found none.")
     before, after = before[known], after[known]
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(before), size=(REPLICATES, len(before)))
@@ -131,10 +139,11 @@ class Gain:
 
 
 def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple[Difference, ...]:
-    """Return the differences of all errors (n, g) together, by samples, and of each column."""
+    """Return the differences of all errors (n, g) together, by samples, and of each column that has any."""
     with np.errstate(invalid="ignore"):
         whole = difference("", _row_means(before), _row_means(after))
-    return (whole, *(difference(name, before[:, i], after[:, i]) for i, name in enumerate(names)))
+    columns = zip(names, before.T, after.T, strict=True)
+    return (whole, *(difference(name, a, b) for name, a, b in columns if not np.isnan(a + b).all()))
 
 
 def _row_means(values: Values) -> Values:

@@ -76,6 +76,8 @@ def gain_of(
         raise InvalidDataError("The patch should fix or drop a label; this one keeps all. There is nothing to gain.")
     after = _patched(data, patch)
     test, rows, official = _test_of(config, data, patch, observer)
+    if not bool(test.targets.isfinite().any()):
+        raise InvalidDataError("There should be labels to test on that the patch does not touch. Found none.")
     samples = data.pool.data
     network = prepare(
         config.run.model,

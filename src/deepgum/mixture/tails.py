@@ -30,6 +30,9 @@ __all__ = ["Part", "Tails", "TailsOfGroup", "parts_of"]
 
 SWEEPS = 6
 
+_FARTHEST = 1e300
+"""A squared distance that overflows is held here: infinitely unlikely both ways would be no probability at all."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -91,7 +94,7 @@ class TailsOfGroup:
         """Squared Mahalanobis distance (m,) of what is observed."""
         factor = torch.linalg.cholesky(self._scale_of(part))
         whitened: Tensor = torch.linalg.solve_triangular(factor, part.values.T, upper=False)
-        return whitened.square().sum(dim=0)
+        return whitened.square().sum(dim=0).clamp_max(_FARTHEST)
 
     def log_volume(self, part: Part) -> float:
         """Half the log determinant of the scale of what is observed."""

@@ -128,7 +128,9 @@ def _m_step(
             scatter = scatter + float((w * r).sum()) * rest
         scatter = scatter + (delta * (w * r * u)[:, None]).T @ delta
     scale = scatter / mass + floor if mass > 0 else group.scale
-    prior = group.prior if kind == "none" else min(max(inside / total, 1 - certain), certain)
+    # Of nothing (a bootstrap may count none of a few rows) nothing is learnt.
+    held = kind == "none" or not total
+    prior = group.prior if held else min(max(inside / total, 1 - certain), certain)
     return TailsOfGroup(prior, scale, nu, group.exponent, group.radius)
 
 
