@@ -249,12 +249,14 @@ def test_a_decision_whose_answer_is_lost_is_stored_once(
             route.continue_()
 
     page.route("**/decisions", lose)
-    page.keyboard.press("k")
+    page.locator(".card").nth(4).locator("button.keep").click()
     said(page, "1 decision waits in this browser")
     decided(page, 1)
     assert lost == [200, 200]
     with DecisionStore.of(audited) as store, store.reading() as ledger:
         assert ledger.head == 1
+    page.reload()
+    focuses(page, places(audited)[5][0])  # behind what was decided last, not at the first undecided of all
 
 
 def test_a_decision_that_comes_too_late_is_refused_and_shown(
