@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import norm
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
@@ -14,6 +15,8 @@ from deepgum.audit.reason import Reason
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round, Share
 from deepgum.data.digits import load_digits_landmarks
 from deepgum.data.pictures import Pictures
+from deepgum.mixture.partition import partition
+from deepgum.residuals import wrapped
 
 SIDE = 64
 
@@ -109,3 +112,54 @@ def make_audit(folder: Path, n: int) -> AuditFolder:
     audit = AuditFolder(folder / "audit")
     audit.write(summary, labels, pictures)
     return audit
+
+
+@pytest.fixture(scope="session")
+def scored():
+    """A function that gives labels their posteriors, of a mixture whose parameters are known; it explains nothing."""
+    return make_scored
+
+
+def make_scored(given, predicted, groups="coordinate", *, sigma=1.0, wrong=0.05, width=None, spread=None, **more):
+    """Return `ScoredLabels`; `width` of the uniform along each coordinate is by default that of all residuals."""
+    n, d = given.shape
+    columns = partition(groups, d)
+    residuals = wrapped(given - predicted, more.get("periods"))
+    seen = ~np.isnan(residuals)
+    widths = np.full(d, width or 2 * np.nanmax(np.abs(residuals), initial=6 * sigma))
+    log_odds = np.log(1 / wrong - 1) + np.where(seen, norm.logpdf(residuals, scale=sigma) + np.log(widths), 0.0)
+    nothing = np.full((n, d), np.nan)
+
+    def by_group(values, combine):
+        return np.stack([np.where(seen[:, c].any(axis=1), combine(values[:, c]), np.nan) for c in columns], axis=1)
+
+    prior = (np.array([len(c) for c in columns]) - 1) * np.log(1 / wrong - 1)
+    total = by_group(log_odds, lambda part: part.sum(axis=1)) - prior
+    return ScoredLabels(
+        ids=more.pop("ids", tuple(f"s{row}" for row in range(n))),
+        target_names=more.pop("target_names", tuple(f"t{column}" for column in range(d))),
+        group_names=more.pop("group_names", tuple(f"g{group}" for group in range(len(columns)))),
+        partition=columns,
+        given=given,
+        predicted=predicted,
+        responsibilities=1 / (1 + np.exp(-np.clip(total, -700, 700))),
+        mahalanobis=by_group(np.square(residuals / sigma), lambda part: np.sqrt(np.nansum(part, axis=1))),
+        suggested=nothing,
+        uncertainty=nothing,
+        spread=spread,
+        **more,
+    )
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """A function that gives n faces of five landmarks (n, 10) in images of 250 x 250: eyes, nose, mouth."""
+    shape = np.array([[-20, -15], [20, -15], [0, 5], [-15, 25], [15, 25]])
+
+    def make(n, rng):
+        angle = rng.normal(0, 0.15, n)
+        turn = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], axis=1).reshape(n, 2, 2)
+        turned = np.einsum("nij,lj->nli", turn, shape) * rng.uniform(0.8, 1.3, (n, 1, 1))
+        return (turned + rng.uniform(90, 160, (n, 1, 2))).reshape(n, 10)
+
+    return make

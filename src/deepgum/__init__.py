@@ -1,8 +1,8 @@
 """Deep regression that finds wrong labels and learns without them.
 
 `fit_deepgum` trains a network on labels some of which are wrong, and gives the probability of being right for each;
-`GaussianUniformMixture` does the same for residuals of any regression. The names below are loaded when they are first
-used, so that importing the package costs nothing.
+`score_labels` does the same for the predictions of any model, and `GaussianUniformMixture` for residuals. The names
+below are loaded when they are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deepgum.audit import audit_labels as audit_labels
+    from deepgum.audit import score_labels as score_labels
     from deepgum.data import ArrayBatches as ArrayBatches
     from deepgum.data import Corruption as Corruption
     from deepgum.data import EpochSampler as EpochSampler
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "deepgum.audit": ("audit_labels", "score_labels"),
     "deepgum.data": (
         "ArrayBatches",
         "Corruption",

@@ -2,8 +2,9 @@
 
 import json
 import re
-import shutil
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -14,23 +15,18 @@ from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.report.page import write_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser Chromium")
-
 # Until what an event has set going is done.
 FRAME = "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
-DRAWN = """Promise.all([...document.querySelectorAll('.card img')].map((image) => image.decode()))
-  .then((all) => all.length > 0)"""
+DRAWN = """new Promise((done, fail) => {
+  const late = performance.now() + 20000;
+  (function look() {
+    const images = [...document.querySelectorAll('.card img')];
+    if (images.length && images.every((image) => image.complete && image.naturalWidth)) done(true);
+    else if (performance.now() > late) done(false);
+    else setTimeout(look, 20);
+  })();
+})"""
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>.png"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def cards(page):
 
 
 def names(page):
-    return page.locator(".card .names").all_inner_texts()
+    return page.locator(".card .names").all_text_contents()
 
 
 def status(page):
@@ -136,9 +132,8 @@ def test_filters_narrow_what_is_shown_and_say_how_much_is_left(report, visit):
     page.get_by_role("button", name="Clear filters").click()
     assert cards(page).count() == 20
     page.get_by_label("Search id").fill("IMG SRC")
-    page.wait_for_timeout(300)
-    assert status(page).startswith("2 of 20")
-    assert page.locator(".card .id").first.inner_text().replace("\n", "") == HOSTILE
+    page.locator(".status", has_text="2 of 20").wait_for()
+    assert page.locator(".card .id").first.text_content() == HOSTILE
 
 
 def test_a_count_beside_a_choice_is_what_choosing_it_shows(report, visit):
@@ -158,13 +153,13 @@ def test_a_count_beside_a_choice_is_what_choosing_it_shows(report, visit):
 
 def test_order(report, visit):
     page = visit(report)
-    posteriors = page.locator(".card .posterior").all_inner_texts()
+    posteriors = page.locator(".card .posterior").all_text_contents()
     assert posteriors == sorted(posteriors, key=lambda text: float(re.sub(r"[^\d.]", "", text)))
     page.get_by_label("Order").select_option("id")
-    ids = [text.replace("\n", "") for text in page.locator(".card .id").all_inner_texts()]
+    ids = page.locator(".card .id").all_text_contents()
     assert ids[2:] == sorted(ids[2:]) or ids[:-2] == sorted(ids[:-2])  # where "<" comes in is the browser's to say
     page.get_by_role("button", name="Reverse").click()
-    assert [t.replace("\n", "") for t in page.locator(".card .id").all_inner_texts()] == ids[::-1]
+    assert page.locator(".card .id").all_text_contents() == ids[::-1]
 
 
 def test_a_card_a_sample_has_all_its_flags(report, visit):
@@ -233,12 +228,59 @@ def test_pages_turn(audited, visit, monkeypatch):
     for expected in ("1 of 3", "2 of 3", "3 of 3"):
         assert page.locator(".pager .where").first.inner_text() == expected
         assert page.evaluate(DRAWN)
-        seen += page.locator(".card .id").all_inner_texts()
+        seen += page.locator(".card .id").all_text_contents()
         page.keyboard.press("n")
     labels = audited.labels()
-    assert [text.replace("\n", "") for text in seen] == [labels.ids[row] for row, _ in labels.worst_first()]
+    assert seen == [labels.ids[row] for row, _ in labels.worst_first()]
     page.keyboard.press("p")
     assert page.locator(".pager .where").first.inner_text() == "2 of 3"
+
+
+def test_the_first_page_is_there_while_the_rest_of_the_file_is_still_on_its_way(audited, browser, monkeypatch):
+    monkeypatch.setattr("deepgum.report.page.report._FIRST", 4)
+    monkeypatch.setattr("deepgum.report.page.report._REST", 3)
+    whole = write_report(audited).read_bytes().replace(b"const SIZES = [24,", b"const SIZES = [4, 24,")
+    middle = whole.index(b'id="pictures-1"') + 60  # a block is in the document before all of its text is
+    go_on = threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(whole[:middle])
+            self.wfile.flush()
+            go_on.wait(60)
+            self.wfile.write(whole[middle:])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    context = browser.new_context(bypass_csp=True)
+    try:
+        page, wrong = context.new_page(), []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"http://127.0.0.1:{server.server_port}/#view?size=4", wait_until="commit")
+        cards(page).first.wait_for()
+        assert page.evaluate(DRAWN)
+        assert page.evaluate("document.readyState") == "loading"
+        page.keyboard.press("n")
+        page.evaluate(FRAME)
+        assert page.evaluate("[...document.querySelectorAll('.card img')].every((image) => !image.src)")
+        go_on.set()
+        page.wait_for_load_state()
+        page.evaluate(FRAME)
+        assert page.evaluate(DRAWN)
+        assert cards(page).count() == 4
+        assert page.locator(".without-picture").count() == 0
+        assert wrong == []
+    finally:
+        go_on.set()
+        context.close()
+        server.shutdown()
+        server.server_close()
 
 
 def test_names_are_text_and_no_markup(report, visit):
@@ -334,7 +376,7 @@ def test_values_without_pictures_are_drawn_on_a_scale(audited, visit):
     assert cards(page).count() == 10
     assert page.locator(".card .frame").count() == 0
     row, _ = values.worst_first()[0]
-    shown = page.locator(".card .value b").all_inner_texts()[:2]
+    shown = page.locator(".card .value b").all_text_contents()[:2]
     assert [float(text) for text in shown] == pytest.approx([values.given[row, 0], values.predicted[row, 0]], abs=0.051)
 
 

@@ -159,3 +159,18 @@ def test_names_fit_on_a_line():
     assert label_text("a\tb\u2028c") == "a b c"
     assert len(label_text("x" * 100)) == 28
     ElementTree.fromstring(svg(text=label_text("\x01\x1b\udcff")))
+
+
+def test_wrong_labels_that_crowd_are_as_many_at_every_distance():
+    mixture = DistanceMixture(2, 0.8, 4.0, reach=101.0, exponent=1.0)
+    far = np.array([21.0, 41.0, 61.0, 81.0, 101.0])
+    steps = np.diff(mixture.wrong(far))
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-12)
+    assert mixture.wrong(np.array([101.0, 500.0])).tolist() == pytest.approx([0.2, 0.2])
+
+
+def test_an_exponent_of_the_dimensions_is_a_uniform_density():
+    distance = np.array([0.1, 1.0, 7.0, 50.0])
+    uniform, given = DistanceMixture(3, 0.9, None, 50.0), DistanceMixture(3, 0.9, None, 50.0, exponent=3.0)
+    np.testing.assert_allclose(given.wrong(distance), uniform.wrong(distance), rtol=1e-12)
+    np.testing.assert_allclose(uniform.wrong(distance), 0.1 * (distance / 50) ** 3, rtol=1e-12)

@@ -6,5 +6,8 @@ predictions, the report, the review and the patch.
 
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reason import Reason
+from deepgum.audit.score import Scored, score_labels
+from deepgum.audit.score_table import ScoredTable, score_table
+from deepgum.audit.table import audit_labels
 
-__all__ = ["Reason", "ScoredLabels"]
+__all__ = ["Reason", "Scored", "ScoredLabels", "ScoredTable", "audit_labels", "score_labels", "score_table"]

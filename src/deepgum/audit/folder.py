@@ -35,6 +35,8 @@ class AuditFolder:
         `pictures.parquet`: file and square of each sample, where the inputs are images.
     images : Path
         `images/`: pictures of samples that are not files of their own.
+    calibration_file : Path
+        `calibration.json`, where labels were made wrong on purpose; see `deepgum.audit.calibration`.
     decisions_file : Path
         `decisions.sqlite`, of the review.
     report_file : Path
@@ -47,6 +49,7 @@ class AuditFolder:
         self.scores_file = path / "scores.parquet"
         self.pictures_file = path / "pictures.parquet"
         self.images = path / "images"
+        self.calibration_file = path / "calibration.json"
         self.decisions_file = path / "decisions.sqlite"
         self.report_file = path / "report.html"
 

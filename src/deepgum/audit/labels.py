@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +22,7 @@ from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError, listing
 from deepgum.residuals import wrapped
 
-__all__ = ["COLUMNS", "ScoredLabels"]
+__all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
 
 Values = NDArray[np.float64]
 Place = tuple[int, int]
@@ -186,12 +188,7 @@ class ScoredLabels:
 
     def write(self, path: Path) -> None:
         """Write the table as CSV if the path ends so, otherwise as Parquet; whole or not at all."""
-        table = self.table()
-        with write_atomically(path) as temporary:
-            if path.suffix == ".csv":
-                pyarrow.csv.write_csv(without_lists(table), temporary)
-            else:
-                pq.write_table(table.replace_schema_metadata(self._about()), temporary, compression="zstd")
+        write_parts(path, [self])
 
     def _about(self) -> dict[str, str]:
         """What a file of scores says of itself, so that it can be read again."""
@@ -246,6 +243,30 @@ class ScoredLabels:
             )
         except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
             raise InvalidDataError(f"'{path}' should be a file of scores. It cannot be read: {error}.") from error
+
+
+def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
+    """Write the scores of the same targets one part after the other, as `ScoredLabels.write` would all of them.
+
+    Parameters
+    ----------
+    path : Path
+    parts : iterable of ScoredLabels
+        At least one; each is forgotten when it is written.
+    """
+    with write_atomically(path) as temporary, ExitStack() as files:
+        writer: Any = None
+        for part in parts:
+            csv = path.suffix == ".csv"
+            table = without_lists(part.table()) if csv else part.table().replace_schema_metadata(part._about())
+            if writer is None:
+                opened = (
+                    pyarrow.csv.CSVWriter(temporary, table.schema)
+                    if csv
+                    else pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                )
+                writer = files.enter_context(opened)
+            writer.write_table(table)
 
 
 def without_lists(table: pa.Table) -> pa.Table:

@@ -49,6 +49,8 @@ class GroupSummary:
     log_uniform_density : float
     degrees_of_freedom : float or None
         Of Student's t; None for a Gaussian.
+    exponent, radius : float or None
+        b and R of the density of wrong labels, in `deepgum.mixture.tails`.
     """
 
     name: str
@@ -62,6 +64,8 @@ class GroupSummary:
     covariance: tuple[tuple[float, ...], ...]
     log_uniform_density: float
     degrees_of_freedom: float | None = None
+    exponent: float | None = None
+    radius: float | None = None
 
 
 @dataclass(frozen=True)

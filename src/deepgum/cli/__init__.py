@@ -6,15 +6,18 @@ import click
 
 from deepgum import __version__
 from deepgum.cli.apply import apply
+from deepgum.cli.audit import audit
 from deepgum.cli.common import Commands
 from deepgum.cli.compare import compare
 from deepgum.cli.demo import demo
 from deepgum.cli.export import export
+from deepgum.cli.gain import gain
 from deepgum.cli.plot import plot
 from deepgum.cli.report import report
 from deepgum.cli.reproduce import reproduce
 from deepgum.cli.review import review
 from deepgum.cli.run import evaluate, fit, predict
+from deepgum.cli.score import score
 
 __all__ = ["main"]
 
@@ -31,10 +34,14 @@ def main() -> None:
     Begin here:
       deepgum demo                          two minutes, no data needed
       deepgum fit CONFIG --out runs/mine    your own table of images or features, and its labels
+      deepgum audit DATA --out runs/audit   wrong labels of a data set, by networks that are trained for it
+      deepgum score TABLE                   wrong labels by the predictions of a model that you have
       deepgum compare --dataset digits --out runs/first
       deepgum reproduce figure2 --out paper
     """
 
 
-for _command in (demo, fit, predict, evaluate, export, compare, plot, report, review, apply, reproduce):
+for _command in (
+    demo, fit, predict, evaluate, export, audit, report, review, apply, gain, score, compare, plot, reproduce,
+):  # fmt: skip
     main.add_command(_command)

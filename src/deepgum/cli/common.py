@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
     from deepgum.report.progress import Reporter
 
-__all__ = ["FOLDER", "GOES_ON", "NAMES", "NUMBERS", "PATH", "WHOLE", "Commands", "console", "list_files", "session"]
+__all__ = [
+    "FOLDER",
+    "GOES_ON",
+    "NAMES",
+    "NUMBERS",
+    "PAIRS",
+    "PATH",
+    "PERIODS",
+    "WHOLE",
+    "Commands",
+    "console",
+    "list_files",
+    "session",
+]
 
 _INTERRUPTED = 130
 GOES_ON = "What was completed is kept, to the last epoch; the same command goes on from there."
@@ -61,6 +74,35 @@ def _listed(kind: Callable[[str], Any], what: str) -> _Read:
 
 
 NAMES, NUMBERS, WHOLE = _listed(str, "names"), _listed(float, "numbers"), _listed(int, "whole numbers")
+
+
+def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """Read NAME=NUMBER."""
+    periods = {}
+    for value in values:
+        name, _, number = value.rpartition("=")
+        try:
+            periods[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise InvalidParameterError(str(param.name).rstrip("s"), "NAME=NUMBER, such as yaw=360", value)
+    return periods
+
+
+def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[tuple[int, int], ...]:
+    """Read A:B,C:D."""
+    if value is None:
+        return ()
+    try:
+        pairs = [tuple(int(place) for place in pair.split(":")) for pair in value.split(",")]
+        return tuple((a, b) for a, b in pairs)
+    except ValueError:
+        expected = "pairs of landmarks, counted from 0, such as 0:1,3:4"
+        raise InvalidParameterError("swap", expected, value) from None
+
+
+PERIODS, PAIRS = _periods, _pairs
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["PARQUET", "Columns", "column_names", "delimiter_of", "read_columns"]
+__all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of", "read_columns"]
 
 _DELIMITERS = (",", ";", "\t")
 PARQUET = (".parquet", ".pq")
@@ -53,6 +55,9 @@ class Columns:
         InvalidDataError
             If a cell is not a number that float32 can hold, or is empty and `missing` is not set.
         """
+        at_once = _numbers(self.cells[name])
+        if at_once is not None and (missing or not np.isnan(at_once).any()):
+            return at_once
         values = [_number(cell) for cell in self.cells[name]]
         wrong = [row for row, value in enumerate(values) if value is None or (math.isnan(value) and not missing)]
         self.refuse(name, wrong, "a number" + (", or empty where the label is missing" if missing else ""))
@@ -115,13 +120,44 @@ def read_columns(path: Path, names: Collection[str]) -> Columns:
     >>> table.numbers("age", missing=True), table.places
     (array([31., nan]), ('line 2', 'line 3'))
     """
-    if not path.is_file():
-        raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
-    parquet = path.suffix.lower() in PARQUET
-    columns = _read_parquet(path, names) if parquet else _read_csv(path, names)
-    if not len(columns):
+    parts = list(column_batches(path, names, sys.maxsize))
+    cells = {name: list(chain.from_iterable(part.cells[name] for part in parts)) for name in parts[0].cells}
+    return Columns(path, cells, tuple(chain.from_iterable(part.places for part in parts)))
+
+
+def column_batches(path: Path, names: Collection[str], rows: int) -> Iterator[Columns]:
+    r"""Yield what `read_columns` reads, so many rows at a time: memory for these alone, however large the file is.
+
+    Parameters
+    ----------
+    path, names
+        As of `read_columns`.
+    rows : int
+        In each part but the last.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        As `read_columns`; about a row when it is reached.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "ages.csv"
+    ...     _ = path.write_text("file;age\na.jpg;31\nb.jpg;\nc.jpg;7\n")
+    ...     [(part.cells, part.places) for part in column_batches(path, ["age"], 2)]
+    [({'age': ['31', '']}, ('line 2', 'line 3')), ({'age': ['7']}, ('line 4',))]
+    """
+    _check_file(path)
+    parts = _parquet_parts(path, names, rows) if _is_parquet(path) else _csv_parts(path, names, rows)
+    some = False
+    for part in parts:
+        if len(part):
+            some = True
+            yield part
+    if not some:
         raise InvalidDataError(f"'{path}' should have at least one row. Found none.")
-    return columns
 
 
 def column_names(path: Path) -> list[str]:
@@ -132,9 +168,8 @@ def column_names(path: Path) -> list[str]:
     InvalidParameterError, InvalidDataError
         If there is no such file, or it cannot be read.
     """
-    if not path.is_file():
-        raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
-    if path.suffix.lower() not in PARQUET:
+    _check_file(path)
+    if not _is_parquet(path):
         return _csv_records(path)[0]
     # Imported late: no other file needs it.
     import pyarrow as pa
@@ -146,55 +181,77 @@ def column_names(path: Path) -> list[str]:
         raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
 
 
-def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and what `_records` yields below them."""
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidParameterError("path", "a CSV or Parquet file", str(path))
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in PARQUET
+
+
+def _lines(path: Path) -> Generator[str, None, None]:
+    """Yield the lines of a text in UTF-8 with the ends that they have, one in memory at a time."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            yield from file
     except UnicodeDecodeError as error:
         raise InvalidDataError(
             f"'{path}' should be text in UTF-8. Found: {error}. Save it in that encoding."
         ) from error
-    records = _records(path, text, delimiter_of(text))
+
+
+def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the names of the columns, and what `_records` yields below them."""
+    with closing(_lines(path)) as lines:
+        delimiter = delimiter_of(lines)
+    records = _records(path, delimiter)
     _, header = next(records, (1, []))
     return [name.strip() for name in header], records
 
 
-def _read_csv(path: Path, names: Collection[str]) -> Columns:
+def _csv_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Columns]:
     header, records = _csv_records(path)
-    places = _find(path, header, names)
-    lines, rows = [], []
-    for line, row in records:
-        if len(row) != len(header):
-            raise InvalidDataError(
-                f"'{path}', line {line}: a row should have {len(header)} cells, as the header has. Found {len(row)}."
-            )
-        lines.append(f"line {line}")
-        rows.append(row)
-    return Columns(path, {name: [row[place] for row in rows] for name, place in places.items()}, tuple(lines))
+    found = _find(path, header, names)
+    while part := list(islice(records, rows)):
+        for line, row in part:
+            if len(row) != len(header):
+                raise InvalidDataError(
+                    f"'{path}', line {line}: a row should have {len(header)} cells, as the header has. "
+                    f"Found {len(row)}."
+                )
+        cells = {name: [row[place] for _, row in part] for name, place in found.items()}
+        yield Columns(path, cells, tuple(f"line {line}" for line, _ in part))
 
 
-def delimiter_of(text: str) -> str:
-    """Return which of comma, semicolon and tab divides the first line most.
+def delimiter_of(lines: Iterable[str]) -> str:
+    """Return which of comma, semicolon and tab divides the first line that is not blank most.
 
     Examples
     --------
-    >>> delimiter_of("file;age, in years;sex")
+    >>> delimiter_of(["file;age, in years;sex"])
     ';'
     """
-    return max(_DELIMITERS, key=lambda candidate: len(_first_row(text, candidate)))
+    read: list[str] = []
+
+    def again() -> Iterator[str]:
+        """Yield the lines that were read before, and then more; a header may go over several."""
+        yield from list(read)
+        for line in rest:
+            read.append(line)
+            yield line
+
+    rest = iter(lines)
+    return max(_DELIMITERS, key=lambda each: len(next(filter(any, csv.reader(again(), delimiter=each)), [])))
 
 
-def _first_row(text: str, delimiter: str) -> list[str]:
-    return next(filter(any, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), [])
-
-
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not blank, and the line at which it begins; quoted cells may hold line breaks."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
     line = 1
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if any(map(str.strip, row)):
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
@@ -203,19 +260,21 @@ def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[
         ) from error
 
 
-def _read_parquet(path: Path, names: Collection[str]) -> Columns:
+def _parquet_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Columns]:
     # Imported late: no other file needs it.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    done = 0
     try:
         with pq.ParquetFile(path) as file:
-            places = _find(path, file.schema_arrow.names, names)
-            table = file.read(columns=list(places))
-            cells = {name: table.column(name).to_pylist() for name in places}
+            found = list(_find(path, file.schema_arrow.names, names))
+            for batch in file.iter_batches(min(rows, max(1, file.metadata.num_rows)), columns=found):
+                places = tuple(f"row {row}" for row in range(done + 1, done + 1 + batch.num_rows))
+                yield Columns(path, {name: batch.column(name).to_pylist() for name in found}, places)
+                done += batch.num_rows
     except (OSError, pa.ArrowException) as error:
         raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
-    return Columns(path, cells, tuple(f"row {row}" for row in range(1, table.num_rows + 1)))
 
 
 def _find(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
@@ -233,6 +292,18 @@ def _find(path: Path, header: list[str], names: Collection[str]) -> dict[str, in
     if double:
         raise InvalidDataError(f"'{path}' should have each column once. Found more than one: {listing(double)}.")
     return {name: header.index(name) for name in names}
+
+
+def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
+    """Return all cells as numbers at once, where all of them clearly are; None where each has to be looked at."""
+    kinds = set(map(type, cells))
+    if (kinds != {str} and not kinds <= {float, int}) or (kinds == {str} and "_" in "".join(cells)):
+        return None
+    try:
+        values = np.array(list(map(float, cells)), dtype=np.float64)
+    except (ValueError, OverflowError):
+        return None
+    return None if (np.abs(values) > _LARGEST).any() else values
 
 
 def _number(cell: Any) -> float | None:

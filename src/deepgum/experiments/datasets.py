@@ -26,7 +26,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.measure import Measure
 from deepgum.experiments.request import Request, Subset, cut, fold_of, sizes, split
 
-__all__ = ["DATASETS", "Dataset", "check_options", "load_all"]
+__all__ = ["DATASETS", "Dataset", "check_options", "load_all", "read_table"]
 
 FOLDS = 7
 """Of a cross-validation (section 4.3 of the paper)."""
@@ -168,7 +168,7 @@ def load_all(dataset: str, request: Request, seed: int) -> tuple[RegressionData,
     options = {**request.options, **{name: "" for name in ("part", "group", "split_file") if name in request.options}}
     request = replace(request, options=options)
     if dataset == "table":
-        return (_read_table(request).data,)
+        return (read_table(request).data,)
     if DATASETS[dataset].needs_folder:
         # What is neither validated nor tested on is all in the training part.
         request = replace(request, train_size=None, validation_size=1, test_size=1)
@@ -178,7 +178,7 @@ def load_all(dataset: str, request: Request, seed: int) -> tuple[RegressionData,
 
 def _load_table(request: Request, seed: int) -> Subset:
     """As the split column says; or a tenth to validate on and a fifth to test on, whole groups on one side."""
-    pool = _read_table(request)
+    pool = read_table(request)
     if pool.parts is not None:
         return cut(pool, _by_parts(pool, seed), request, seed)
     validation = len(pool) // 10 if request.validation_size is None else request.validation_size
@@ -186,7 +186,14 @@ def _load_table(request: Request, seed: int) -> Subset:
     return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
 
 
-def _read_table(request: Request) -> Pool:
+def read_table(request: Request) -> Pool:
+    """Return the samples of a user's own table.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        As of `deepgum.data.table.load_table`.
+    """
     columns: dict[str, Any] = {name: None if value in ("", []) else value for name, value in request.options.items()}
     if not columns["targets"]:
         raise InvalidParameterError("options.targets", "the names of one or more columns", request.options["targets"])

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from deepgum.errors import DeepGUMError
     from deepgum.training.history import Event
 
-__all__ = ["Observer", "Outcome", "Run"]
+__all__ = ["AuditRound", "Observer", "Outcome", "Run"]
 
 
 class Run(Protocol):
@@ -41,6 +41,23 @@ class Outcome(Protocol):
     def seconds(self) -> float: ...  # noqa: D102
 
 
+class AuditRound(Protocol):
+    """A round of an audit; as `deepgum.audit.summary.Round`."""
+
+    @property
+    def round(self) -> int: ...  # noqa: D102
+    @property
+    def fits(self) -> int: ...  # noqa: D102
+    @property
+    def flags(self) -> int: ...  # noqa: D102
+    @property
+    def changed(self) -> int: ...  # noqa: D102
+    @property
+    def share(self) -> float | None: ...  # noqa: D102
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+
+
 class Observer:
     """Hears of every step of an experiment. This one ignores all; override what is of interest."""
 
@@ -64,3 +81,12 @@ class Observer:
 
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
         """A run ended with an error, and left no record; the others go on."""
+
+    def audit_started(self, folds: int, rounds: int) -> None:
+        """All settings of an audit are in order; it trains `folds` networks in each of `rounds` rounds at most."""
+
+    def fit_started(self, number: int) -> None:
+        """The next network of an audit is trained, or its predictions are read."""
+
+    def round_finished(self, finished: AuditRound) -> None:
+        """A round of an audit is over."""

@@ -15,7 +15,7 @@ from deepgum.experiments.network import Network, prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.request import Request, Subset
 
-__all__ = ["Data", "Title", "load_samples", "load_subset"]
+__all__ = ["Data", "Title", "load_samples", "load_subset", "request_of"]
 
 
 def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
@@ -26,17 +26,18 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
     InvalidDataError, InvalidParameterError
         If the data set is not there or cannot be read.
     """
-    subset = DATASETS[config.data.name].load(_request(config, observer), config.seed)
+    subset = DATASETS[config.data.name].load(request_of(config, observer), config.seed)
     return subset.scaled(PIXELS) if config.data.pixels else subset
 
 
 def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
     """Load every sample of a run's data set, in one part or several; as `deepgum.experiments.datasets.load_all`."""
-    parts = load_all(config.data.name, _request(config, observer), config.seed)
+    parts = load_all(config.data.name, request_of(config, observer), config.seed)
     return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
 
 
-def _request(config: RunConfig, observer: Observer | None) -> Request:
+def request_of(config: RunConfig, observer: Observer | None) -> Request:
+    """Return what a run asks of its data set."""
     data = config.data
     return Request(
         folder=data.folder,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from deepgum.experiments.observer import Observer, Outcome, Run
+from deepgum.experiments.observer import AuditRound, Observer, Outcome, Run
 from deepgum.report.style import method_style, noise_label
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Reporter(Observer):
         )
         self._runs = self._progress.add_task("runs", total=None, visible=False)
         self._current = self._progress.add_task("", total=None, visible=False)
-        self._total = 0
+        self._total = self._folds = self._fits = 0
         self._name = ""
         self._said = time.monotonic()
 
@@ -130,6 +130,29 @@ class Reporter(Observer):
         self._progress.update(self._runs, advance=1)
         # It may have failed before it started.
         self.say(f"{_named(run)}: failed. {error}", style="red")
+
+    def audit_started(self, folds: int, rounds: int) -> None:
+        """Show how much there is to do."""
+        self._folds, self._total, self._fits = folds, folds * rounds, 0
+        self._progress.update(self._runs, description="networks", total=self._total, completed=0, visible=True)
+        self.say(f"Up to {rounds} rounds of {folds} networks, until the flags settle.")
+
+    def fit_started(self, number: int) -> None:
+        """Show which network it is."""
+        self._progress.update(self._runs, completed=self._fits)
+        turn, fold = divmod(self._fits, self._folds)
+        self._fits += 1
+        self._name = f"Round {turn + 1}, network {fold + 1} of {self._folds}"
+        self._progress.reset(self._current, description=self._name, total=None, visible=True)
+
+    def round_finished(self, finished: AuditRound) -> None:
+        """Leave a line with what was flagged."""
+        share = "" if finished.share is None else f", about {100 * finished.share:.1f} % of the labels wrong"
+        changed = f" ({finished.changed:,} flags changed)" if finished.round else ""
+        line = (
+            f"Round {finished.round + 1}: {finished.flags:,} labels flagged{changed}{share}, {finished.seconds:.0f} s"
+        )
+        self.say(line)
 
     def _due(self) -> bool:
         now = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -85,7 +86,7 @@ def _csv_table(columns: Columns) -> _CsvTable:
     header = column_names(columns.path)
     places = {name: header.index(name) for name in columns.cells}
     try:
-        _, *rows = cell_rows(text.content, delimiter_of(text.content))
+        _, *rows = cell_rows(text.content, delimiter_of(io.StringIO(text.content, newline="")))
         found = {
             name: [inner(text.content[slice(*cells[place])]) for *_, cells in rows] for name, place in places.items()
         }

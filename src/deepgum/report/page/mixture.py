@@ -21,8 +21,9 @@ class DistanceMixture:
     """The mixture of one group, of Mahalanobis distances instead of residuals of k coordinates.
 
     The squared distance of a right label is chi-squared with k degrees of freedom; where right labels are Student's t
-    of nu, a k-th of it is F with k and nu. Wrong labels are as dense everywhere as the fit has it, so that up to a
-    distance m there are as many as the ellipsoid of that radius holds; they are taken to end where that is all of them.
+    of nu, a k-th of it is F with k and nu. The density of wrong labels is flat up to the core of right ones, and falls
+    from there as the distance to the power b - k (`deepgum.mixture.tails`); with b = k it is uniform. It ends at the
+    reach.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ class DistanceMixture:
         nu; None for a Gaussian.
     reach : float
         Distance at which the wrong labels end.
+    exponent : float, optional
+        b; by default k.
 
     Examples
     --------
@@ -46,11 +49,14 @@ class DistanceMixture:
     prior: float
     degrees_of_freedom: float | None
     reach: float
+    exponent: float | None = None
 
     @classmethod
     def of(cls, group: GroupSummary) -> DistanceMixture:
         """Return the mixture that an audit fitted to a group."""
         k = len(group.covariance)
+        if group.radius is not None:
+            return cls(k, group.prior, group.degrees_of_freedom, group.radius, group.exponent)
         # Volume of the unit ball, and of the ellipsoid that is as far as one standard deviation.
         log_ball = k / 2 * math.log(math.pi) - math.lgamma(k / 2 + 1)
         log_ellipsoid = log_ball + np.linalg.slogdet(np.array(group.covariance))[1] / 2
@@ -68,4 +74,12 @@ class DistanceMixture:
 
     def wrong(self, distance: Values) -> Values:
         """Share of all labels that are wrong and at most that far."""
-        return (1 - self.prior) * np.minimum(distance / self.reach, 1.0) ** self.dimensions
+        return (1 - self.prior) * self._mass(np.minimum(distance, self.reach)) / self._mass(np.array(self.reach))
+
+    def _mass(self, distance: Values) -> Values:
+        """Integral of the density of wrong labels up to a distance, but for a constant."""
+        k = self.dimensions
+        b = k if self.exponent is None else self.exponent
+        core = math.sqrt(max(1.0, k - b))
+        inside = np.minimum(distance, core) ** k * core ** (b - k) / k
+        return np.asarray(inside + (np.maximum(distance, core) ** b - core**b) / b)

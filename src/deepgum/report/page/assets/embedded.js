@@ -15,8 +15,9 @@
     const parsed = new Map();
 
     async function chunk(place) {
-      // A block is whole if another one has begun behind it, or the file is at its end.
-      if (!block(`pictures-${place}`) || !block(`pictures-${place + 1}`)) await loaded;
+      // A block is in the document before all of its text is; it is whole once something stands behind it.
+      const found = block(`pictures-${place}`);
+      if (!found || !found.nextElementSibling) await loaded;
       if (!parsed.has(place)) parsed.set(place, JSON.parse(block(`pictures-${place}`).textContent));
       return parsed.get(place);
     }

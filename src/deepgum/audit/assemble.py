@@ -1,0 +1,80 @@
+"""From out-of-fold predictions to scored labels with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.contradiction import contradicted
+from deepgum.audit.crossfit import CrossFit
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.targets import Targets
+from deepgum.audit.why import Sizes, with_reasons
+
+__all__ = ["scored_labels"]
+
+Values = NDArray[np.float64]
+
+
+def scored_labels(
+    targets: Targets,
+    ids: Sequence[str],
+    given: Values,
+    taught: Values,
+    found: CrossFit,
+    *,
+    offset: Values | float = 0.0,
+    scale: Values | float = 1.0,
+    copies: Sequence[Sequence[int]] = (),
+    conflicts: Sequence[Sequence[str]] = (),
+    sizes: Sizes | None = None,
+) -> ScoredLabels:
+    """Return what is known of all labels, in their own unit, with reasons for the flagged.
+
+    Parameters
+    ----------
+    targets : Targets
+    ids : sequence of str, length n
+    given : array (n, d)
+        The labels in their own unit.
+    taught : array (n, d)
+        The labels that `found` is about: as learners were taught them.
+    found : CrossFit
+    offset, scale : arrays (n, d)
+        From the unit of `taught` to that of `given`.
+    copies : sequence of sequences of int
+        Rows of the same content, of which at most one label is right; see `deepgum.audit.contradiction`.
+    conflicts : sequence of sequences of str
+        The ids of those whose labels differ.
+    sizes : callable, optional
+        Of images; see `deepgum.audit.why`.
+    """
+    residuals = targets.residuals(taught, found.predictions) / found.scale
+    right = contradicted(found.mixture.responsibilities(residuals), given, targets.partition, copies)
+    groups = [list(group) for group in targets.partition]
+    flagged, deviations = np.zeros(given.shape, dtype=bool), np.empty(len(targets.names))
+    for place, (group, covariance) in enumerate(zip(groups, found.mixture.covariances, strict=True)):
+        flagged[:, group] = right[:, [place]] < 0.5
+        deviations[group] = np.sqrt(np.diagonal(covariance))
+    flagged &= ~np.isnan(given)
+    predicted = offset + scale * found.predictions
+    unit = np.broadcast_to(np.asarray(scale, dtype=np.float64), given.shape)
+    labels = ScoredLabels(
+        ids=tuple(ids),
+        target_names=targets.names,
+        group_names=targets.group_names,
+        partition=targets.partition,
+        given=given,
+        predicted=predicted,
+        responsibilities=right,
+        mahalanobis=found.mixture.mahalanobis(residuals),
+        suggested=np.where(flagged, predicted, np.nan),
+        uncertainty=np.where(flagged, unit * found.scale * deviations, np.nan),
+        spread=None if np.isnan(found.spread).all() else found.spread * unit[:, [group[0] for group in groups]],
+        periods=targets.periods,
+    )
+    # Where crops differ in size, or noise from sample to sample, the labels themselves say how far right ones lie.
+    same = bool((unit == 1).all() and (found.scale == 1).all())
+    return with_reasons(labels, targets, found.mixture if same else None, sizes, conflicts=conflicts)

@@ -1,0 +1,132 @@
+"""Whether posteriors are probabilities: of the labels that are right with 80 %, eight in ten should be.
+
+It can be checked only where it is known which labels are wrong: on labels that were made wrong on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deepgum.data.disk import write_atomically
+from deepgum.errors import InvalidDataError
+
+__all__ = ["BINS", "Calibration", "Reliability", "reliability"]
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Posteriors of being wrong against what was wrong, in bins of equal width from 0 to 1.
+
+    Attributes
+    ----------
+    error : float
+        Expected calibration error: the mean over labels of the distance between the two in the label's bin.
+    counts : tuple of int
+        Labels in each bin.
+    predicted, observed : tuple of float or None
+        Mean posterior and share of wrong labels in each bin; None in an empty one.
+    """
+
+    error: float
+    counts: tuple[int, ...]
+    predicted: tuple[float | None, ...]
+    observed: tuple[float | None, ...]
+
+
+def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Reliability:
+    """Return how posteriors of being wrong agree with what is; NaN posteriors are left out.
+
+    Examples
+    --------
+    >>> reliability([0.1, 0.1, 0.9, 0.9], [False, False, True, False], bins=2)
+    Reliability(error=0.25, counts=(2, 2), predicted=(0.1, 0.9), observed=(0.0, 0.5))
+    """
+    p, truth = np.asarray(posteriors, dtype=np.float64).ravel(), np.asarray(wrong, dtype=bool).ravel()
+    if p.shape != truth.shape:
+        raise InvalidDataError(f"`wrong` should have as many values as `posteriors`, {len(p)}. Found {len(truth)}.")
+    known = ~np.isnan(p)
+    p, truth = p[known], truth[known]
+    if not len(p):
+        raise InvalidDataError("`posteriors` should hold at least one number. Found none.")
+    which = np.minimum((p * bins).astype(int), bins - 1)
+    counts = np.bincount(which, minlength=bins)
+    sums, wrongs = np.bincount(which, p, bins), np.bincount(which, truth, bins)
+    error = float(np.abs(sums - wrongs).sum() / len(p))
+
+    def means(totals: NDArray[Any]) -> tuple[float | None, ...]:
+        return tuple(float(t / c) if c else None for t, c in zip(totals, counts, strict=True))
+
+    return Reliability(error, tuple(counts.tolist()), means(sums), means(wrongs))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How an audit did on labels that were made wrong on purpose.
+
+    Attributes
+    ----------
+    share : float
+        Of wrong labels, in truth.
+    average_precision : float or None
+        Of the ranking by posterior; None where nothing is wrong.
+    precision, recall : float or None
+        Of the flags.
+    before, after : Reliability
+        Of the posteriors of eq. 1, and of those of the densities that were chosen.
+    """
+
+    share: float
+    average_precision: float | None
+    precision: float | None
+    recall: float | None
+    before: Reliability
+    after: Reliability
+
+    @classmethod
+    def of(cls, after: NDArray[np.float64], before: NDArray[np.float64], wrong: NDArray[np.bool_]) -> Calibration:
+        """Compare responsibilities (n, g), those of eq. 1 and the final ones, with what is wrong (n, g)."""
+        from deepgum.evaluation import detection_scores
+
+        scores = detection_scores(1 - after, after < 0.5, wrong)
+        known = ~np.isnan(after)
+        return cls(
+            share=float(wrong[known].mean()),
+            average_precision=scores.average_precision,
+            precision=scores.precision,
+            recall=scores.recall,
+            before=reliability(1 - before, wrong),
+            after=reliability(1 - after, wrong),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write JSON; whole or not at all."""
+        with write_atomically(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Calibration:
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is no such file, or it is not one of `write`'s.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            for name in ("before", "after"):
+                of = values[name]
+                values[name] = Reliability(
+                    of["error"], *(tuple(of[key]) for key in ("counts", "predicted", "observed"))
+                )
+            return cls(**values)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise InvalidDataError(f"'{path}' should be a calibration. It cannot be read: {error}.") from error

@@ -1,0 +1,89 @@
+"""How far off right labels are from sample to sample: in a table, noise is not the same everywhere.
+
+A right label is off by its noise, which is measured among its neighbours, and by what the learner does not know there,
+which is measured by how its predictions change with the fold that is left out (the jackknife). Residuals are divided
+by the two together. The neighbours are those in the features and those in what is predicted; neither alone will do:
+in many dimensions nothing is near, and samples of one prediction may differ in all else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LocalNoise", "jackknife"]
+
+Values = NDArray[np.float64]
+
+IN_FEATURES, IN_PREDICTION = 30, 50
+OVERALL = 10
+"""For how many neighbours the noise of all samples counts among them."""
+
+
+class LocalNoise:
+    """The scale of right labels' residuals around each sample.
+
+    Parameters
+    ----------
+    features : array (n, p)
+        Standardised here: columns in other units are no nearer or farther.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(size=(2000, 1))
+    >>> residuals = rng.normal(size=(2000, 1)) * np.where(x < 0.5, 1.0, 3.0)
+    >>> scale = LocalNoise(x).scale(residuals, np.ones((2000, 1)), x, np.zeros((2000, 1)))
+    >>> bool(scale[x < 0.4].mean() < 1.5), bool(scale[x > 0.6].mean() > 2.5)
+    (True, True)
+    """
+
+    def __init__(self, features: NDArray[np.generic]) -> None:
+        values = np.asarray(features, dtype=np.float64)
+        deviation = values.std(axis=0)
+        values = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        self._around = _nearest(values, IN_FEATURES)
+
+    def scale(self, residuals: Values, right: Values, predictions: Values, unknown: Values) -> Values:
+        """Return the standard deviation (n, d) that a right label's residual has at each sample.
+
+        Parameters
+        ----------
+        residuals : array (n, d)
+            NaN where a label is missing.
+        right : array (n, d)
+            How probably each label is right.
+        predictions : array (n, d)
+        unknown : array (n, d)
+            Variance of the predictions; see `jackknife`.
+        """
+        scales = np.empty_like(residuals)
+        for column in range(residuals.shape[1]):
+            seen = ~np.isnan(residuals[:, column])
+            weight = np.where(seen, right[:, column], 0.0)
+            squares = weight * np.where(seen, residuals[:, column], 0.0) ** 2
+            overall = squares.sum() / max(weight.sum(), 1e-300)
+            alike = _nearest(predictions[:, [column]], IN_PREDICTION)
+            noise = [
+                (squares[near].sum(axis=1) + OVERALL * overall) / (weight[near].sum(axis=1) + OVERALL)
+                for near in (self._around, alike)
+            ]
+            scales[:, column] = np.sqrt(np.sqrt(noise[0] * noise[1]) + unknown[:, column])
+        # Where all residuals are 0 they are 0 in any unit.
+        return np.where(scales > 0, scales, 1.0)
+
+
+def jackknife(predictions: Sequence[Values], folds: int) -> Values:
+    """Return the variance (n, d) of predictions, by those (n, d) of learners each of which was not shown a fold."""
+    variance: Values = (folds - 1) * np.var(np.stack(list(predictions)), axis=0)
+    return variance
+
+
+def _nearest(points: Values, count: int) -> NDArray[np.int64]:
+    # Imported late: scikit-learn takes a second.
+    from sklearn.neighbors import NearestNeighbors
+
+    found = NearestNeighbors(n_neighbors=min(count, len(points) - 1)).fit(points).kneighbors(return_distance=False)
+    return np.asarray(found, dtype=np.int64)

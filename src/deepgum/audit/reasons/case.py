@@ -1,0 +1,289 @@
+"""What every rule looks at: the labels, what right and wrong ones look like, and what is known of the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reasons.density import WrongLabels, normal
+from deepgum.audit.reasons.inliers import checked_covariances, label_covariance, label_step, label_uniform
+from deepgum.audit.reasons.population import Population
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.residuals import wrapped
+
+__all__ = ["Case"]
+
+Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """n samples of d labels in g groups, and what the rules have to know of them. `Case.of` fills in the defaults.
+
+    Parameters
+    ----------
+    labels : ScoredLabels
+    covariances : tuple of arrays (k, k), one a group
+        Of right labels' residuals.
+    log_densities : tuple of float, one a group
+        Of wrong labels' residuals: the mixture's uniform, over all k coordinates.
+    landmarks : bool
+        Whether labels are points, x y x y ...
+    swap_pairs : tuple of (int, int)
+        Landmarks that are each other's left and right.
+    sizes : array (n, 2) or None
+        Width and height of each image in the unit of the labels; NaN where unknown.
+    conflicts : tuple of tuples of int
+        Rows with the same content and different labels.
+    unit : str
+        What labels are in, for people.
+    explained : array (n, g), optional
+        Probability that a rule explains a flag. The other flags show what a label is like that is wrong in no
+        particular way.
+
+    Examples
+    --------
+    >>> from deepgum.audit import ScoredLabels
+    >>> predicted = np.arange(20.0)[:, None]
+    >>> given = predicted + np.where(np.arange(20) == 3, 30.0, np.arange(20) % 3 - 1)[:, None]
+    >>> nothing = np.full((20, 1), np.nan)
+    >>> labels = ScoredLabels(
+    ...     tuple(map(str, range(20))), ("age",), ("age",), ((0,),), given, predicted,
+    ...     np.where(given - predicted > 20, 0.01, 0.99), np.abs(given - predicted), nothing, nothing)
+    >>> case = Case.of(labels, unit="years")
+    >>> case.covariances[0].round(1), case.places, case.wrong.round(2)
+    (array([[0.6]]), [(3, 0)], array([0.1]))
+    """
+
+    labels: ScoredLabels
+    covariances: tuple[Values, ...]
+    log_densities: tuple[float, ...]
+    landmarks: bool = False
+    swap_pairs: tuple[tuple[int, int], ...] = ()
+    sizes: Values | None = None
+    conflicts: tuple[tuple[int, ...], ...] = ()
+    unit: str = ""
+    explained: Values | None = None
+
+    @classmethod
+    def of(
+        cls,
+        labels: ScoredLabels,
+        *,
+        landmarks: bool = False,
+        covariances: Sequence[Values] | None = None,
+        log_densities: Sequence[float] | None = None,
+        swap_pairs: Sequence[tuple[int, int]] = (),
+        sizes: Values | None = None,
+        conflicts: Sequence[Sequence[str]] = (),
+        unit: str = "",
+    ) -> Case:
+        """Return the case of scored labels; see `explain` for the parameters and errors."""
+        n, d, groups = len(labels), len(labels.target_names), range(len(labels.partition))
+        if landmarks and d % 2:
+            raise InvalidParameterError("landmarks", "False for an odd number of labels (x y x y ...)", landmarks)
+        _check_pairs(swap_pairs, d // 2 if landmarks else 0)
+        if sizes is not None and np.shape(sizes) != (n, 2):
+            raise InvalidDataError(f"`sizes` should have the shape {(n, 2)}: width, height. Found {np.shape(sizes)}.")
+        rows = {name: row for row, name in enumerate(labels.ids)}
+        strangers = [name for copies in conflicts for name in copies if name not in rows]
+        if strangers:
+            raise InvalidDataError(f"`conflicts` should name ids of the labels. Found {listing(strangers)}.")
+        if covariances is None:
+            covariances = [label_covariance(labels, group) for group in groups]
+        covariances = checked_covariances(labels, covariances)
+        if log_densities is None:
+            log_densities = [label_uniform(labels, group, covariances[group]) for group in groups]
+        if len(log_densities) != len(groups) or not np.isfinite(log_densities).all():
+            expected = f"{len(groups)} finite numbers, one a group"
+            raise InvalidParameterError("log_densities", expected, list(log_densities))
+        return cls(
+            labels,
+            tuple(covariances),
+            tuple(float(value) for value in log_densities),
+            landmarks,
+            tuple((int(a), int(b)) for a, b in swap_pairs),
+            None if sizes is None else np.asarray(sizes, dtype=np.float64),
+            tuple(tuple(rows[name] for name in copies) for copies in conflicts),
+            unit,
+        )
+
+    @cached_property
+    def labelled(self) -> Mask:
+        """Where a group has a label, (n, g)."""
+        return ~np.isnan(self.labels.responsibilities) & ~np.isnan(self.labels.residual_norms)
+
+    @cached_property
+    def flags(self) -> Mask:
+        """Which labels are to be explained, (n, g)."""
+        return self.labels.flags & self.labelled
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Row and group of each flag."""
+        return [(int(row), int(group)) for row, group in np.argwhere(self.flags)]
+
+    @cached_property
+    def wrong(self) -> Values:
+        """Share of wrong labels (g,), from the posteriors; never 0 or 1."""
+        wrong = np.where(self.labelled, 1 - self.labels.responsibilities, 0.0).sum(axis=0)
+        return np.asarray((wrong + 1) / (self.labelled.sum(axis=0) + 2))
+
+    @cached_property
+    def excess(self) -> Values:
+        """By how much, a coordinate, the variance of a prediction is above the usual, (n, g), from the spread.
+
+        The covariance of right labels holds what is usual already.
+        """
+        if self.labels.spread is None:
+            return np.zeros_like(self.labels.responsibilities)
+        sizes = np.array([len(group) for group in self.labels.partition])
+        above = np.square(self.labels.spread) - np.square(self.usual_spread)
+        return np.asarray(np.maximum(np.nan_to_num(above), 0.0) / sizes)
+
+    @cached_property
+    def usual_spread(self) -> Values:
+        """Median spread of the unflagged, (g,); 0 where unknown."""
+        usual = np.zeros(len(self.labels.partition))
+        if self.labels.spread is not None:
+            for group, values in enumerate(self.labels.spread.T):
+                values = values[~self.flags[:, group] & np.isfinite(values)]
+                usual[group] = np.median(values) if len(values) else 0.0
+        return usual
+
+    @cached_property
+    def deviation(self) -> Values:
+        """Standard deviation (n, d) of a right label about its prediction: of the inliers, and of the spread."""
+        variance = np.empty_like(self.labels.predicted)
+        for group, columns in enumerate(self.labels.partition):
+            variance[:, columns] = self.covariances[group].diagonal()
+            if self.labels.spread is not None:
+                variance[:, columns] += np.nan_to_num(np.square(self.labels.spread[:, [group]])) / len(columns)
+        return np.sqrt(variance)
+
+    def parts(self, group: int) -> list[list[int]]:
+        """Return what of a group can be wrong by itself, as places in the group: its landmarks, or its coordinates."""
+        columns = self.labels.partition[group]
+        owners = [column // 2 if self.landmarks else column for column in columns]
+        return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
+
+    def log_right(self, residuals: Values, rows: Rows, group: int, extra: Values | None = None) -> Values:
+        """Return the log density (m,) of right labels' residuals (m, k) in a group, for these rows (m,).
+
+        Where the networks disagree more than usual about a sample, the density is as much wider; `extra` (m, k) is
+        variance that comes on top of it.
+        """
+        own = np.repeat(self.excess[rows, group][:, None], residuals.shape[1], axis=1)
+        return normal(residuals, self.covariances[group], own if extra is None else own + extra).log_density
+
+    @cached_property
+    def population(self) -> Population:
+        """The right labels of the set, whatever the sample is."""
+        labels = self.labels
+        covariance = np.zeros((len(labels.target_names),) * 2)
+        for columns, of_group in zip(labels.partition, self.covariances, strict=True):
+            covariance[np.ix_(columns, columns)] = of_group
+        steps = self.grids[0]
+        rounded = (self.steps > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
+        widths = np.where(rounded, steps, np.sqrt(covariance.diagonal()))
+        return Population.of(self.unflagged, labels.predicted, covariance, widths, labels.periods)
+
+    @cached_property
+    def log_any(self) -> Values:
+        """Log density (n, g) of each label among all labels of the set, a part of a group by itself."""
+        partition = self.labels.partition
+        parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
+        return np.stack([self.population.log_density_apart(self.labels.given, each) for each in parts], axis=1)
+
+    @cached_property
+    def unflagged(self) -> Values:
+        """The labels (n, d); NaN for those that are flagged."""
+        given = self.labels.given.copy()
+        for group, columns in enumerate(map(list, self.labels.partition)):
+            given[:, columns] = np.where(self.flags[:, [group]], np.nan, given[:, columns])
+        return given
+
+    @cached_property
+    def wrong_labels(self) -> tuple[WrongLabels, ...]:
+        """The density of labels that are wrong in no particular way, one a group, fitted to the flagged."""
+        densities = []
+        for group, columns in enumerate(self.labels.partition):
+            flagged = self.flags[:, group]
+            residuals = self.labels.residuals[flagged][:, columns]
+            distances = normal(residuals, self.covariances[group]).distance
+            farthest = float(distances.max()) if len(distances) else 1.0
+            density = WrongLabels(self.covariances[group], self.log_densities[group], farthest, self.parts(group))
+            shares = np.ones(len(residuals)) if self.explained is None else 1 - self.explained[flagged, group]
+            densities.append(density.fitted(residuals, self.log_any[flagged, group], shares))
+        return tuple(densities)
+
+    def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
+        """Log odds (m,) that labels with these residuals (m, k) are right: of eq. 2, with the spread counted."""
+        log_prior = np.log1p(-self.wrong[group]) - np.log(self.wrong[group])
+        log_right = self.log_right(residuals, rows, group)
+        return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
+
+    @cached_property
+    def log_wrong(self) -> Values:
+        """Log density (n, g) of each residual among labels that are wrong anyhow; NaN in rows without any flag."""
+        density = np.full(self.flags.shape, np.nan)
+        rows = np.flatnonzero(self.flags.any(axis=1))
+        for group, columns in enumerate(self.labels.partition):
+            density[rows, group] = self.wrong_labels[group].log_density(
+                self.labels.residuals[rows][:, columns], self.log_any[rows, group]
+            )
+        return density
+
+    @cached_property
+    def log_unexplained(self) -> Values:
+        """Log joint density (n, g) of a label that no rule explains: it is wrong anyhow, or right and hard to predict.
+
+        Both with their shares; 0 where there is no label, NaN in rows without any flag.
+        """
+        density = np.full(self.flags.shape, np.nan)
+        rows = np.flatnonzero(self.flags.any(axis=1))
+        for group, columns in enumerate(self.labels.partition):
+            right = self.log_right(self.labels.residuals[rows][:, columns], rows, group)
+            either = np.logaddexp(
+                np.log1p(-self.wrong[group]) + right, np.log(self.wrong[group]) + self.log_wrong[rows, group]
+            )
+            density[rows, group] = np.where(self.labelled[rows, group], either, 0.0)
+        return density
+
+    @cached_property
+    def grids(self) -> tuple[Values, Values]:
+        """Step and start (d,) of the grid to which the labels of each column are rounded; see `label_step`."""
+        steps, starts = np.array([label_step(column) for column in self.unflagged.T]).T
+        return steps, starts
+
+    @cached_property
+    def steps(self) -> Values:
+        """Step (n, d) of the grid on which each label lies; 0 for a label that lies on none."""
+        step, start = self.grids
+        with np.errstate(divide="ignore", invalid="ignore"):
+            places = (self.labels.given - start) / step
+            return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
+
+    def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
+        """Return residuals (..., d), or (..., k) of some columns, the short way round."""
+        periods = self.labels.periods
+        if periods is not None and columns is not None:
+            periods = tuple(periods[column] for column in columns)
+        return wrapped(residuals, periods)
+
+
+def _check_pairs(pairs: Sequence[tuple[int, int]], landmarks: int) -> None:
+    used = [index for pair in pairs for index in pair]
+    paired = all(len(pair) == 2 for pair in pairs) and len(set(used)) == len(used)
+    if not paired or not all(0 <= index < landmarks for index in used):
+        expected = (
+            f"pairs of different landmarks below {landmarks}" if landmarks else "empty where labels are no points"
+        )
+        raise InvalidParameterError("swap_pairs", expected, tuple(pairs))

@@ -1,0 +1,160 @@
+"""Which explanation of a label is believed: one that is far more probable than all else together.
+
+Each kind of mistake has a probability that is learned from the flags themselves: one that recurs is more probable than
+one that explains a single label. A label's own case does not count for itself. (This is collapsed variational Bayes of
+order zero: Asuncion, Welling, Smyth and Teh, "On Smoothing and Inference for Topic Models", UAI 2009.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.labels import Place
+from deepgum.audit.reason import Reason
+from deepgum.audit.reasons.case import Case
+from deepgum.audit.reasons.finding import Explanation, Finding
+
+__all__ = ["LEAST_ODDS", "Posterior", "weigh"]
+
+Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+LEAST_ODDS = 9.0
+"""Of the explanations of one kind against all else."""
+
+_UNEXPLAINED = 3.0
+"""Flags without an explanation that are taken to have been seen before there are any: as many as of the three rules."""
+
+_HOPELESS = -10.0
+_ITERATIONS = 100
+_TINY = float(np.finfo(np.float64).eps)
+
+
+def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
+    """Return the probabilities of explanations, each against no explanation and against the others."""
+    rate = math.log(float(case.wrong.mean()))
+    none = np.zeros(0, dtype=np.intp)
+    parts = [(none, none, none, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
+    for number, each in enumerate(explanations):
+        unexplained = np.where(each.covers, case.log_unexplained[each.rows], 0.0).sum(axis=1)
+        factor = each.log_likelihood + rate - unexplained
+        kept = np.flatnonzero(factor > _HOPELESS)
+        parts.append((np.full(len(kept), number), kept, each.rows[kept], each.covers[kept], factor[kept]))
+    index, place, row, covers, factor = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Posterior(case, tuple(explanations), index, place, row, covers, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What explanations are worth. An entry is one explanation of one sample; the hopeless are left out.
+
+    Attributes
+    ----------
+    case : Case
+    explanations : tuple of Explanation
+    index, place, row : arrays (e,) of int
+        Of each entry: which explanation, where in it, and the row of the labels.
+    covers : array (e, g) of bool
+        The groups that it accounts for.
+    log_factor : array (e,)
+        Bayes factor against no explanation.
+    """
+
+    case: Case
+    explanations: tuple[Explanation, ...]
+    index: Rows
+    place: Rows
+    row: Rows
+    covers: NDArray[np.bool_]
+    log_factor: Values
+
+    @cached_property
+    def probability(self) -> Values:
+        """Of each entry to be true, (e,), beside the others that cover the same labels."""
+        names = {name: i for i, name in enumerate(dict.fromkeys(each.mechanism for each in self.explanations))}
+        mechanism = np.array([names[self.explanations[i].mechanism] for i in self.index.tolist()], dtype=np.intp)
+        weight = np.array([self.explanations[i].weight for i in self.index.tolist()])
+        flags, count = self.case.flags, len(self.row)
+        entry, group = self.covers.nonzero()
+        labels, label = np.unique(self.row[entry] * flags.shape[1] + group, return_inverse=True)
+        flagged = flags.reshape(-1)[labels]
+        elsewhere = float(flags.sum() - flagged.sum())
+        probability = np.zeros(count)
+        for _ in range(_ITERATIONS):
+            cases = np.bincount(mechanism, probability, len(names))[mechanism] - probability
+            left = np.maximum(1 - np.bincount(label, probability[entry], len(labels)), 0.0) * flagged
+            own = np.bincount(entry, left[label], count)
+            unexplained = np.maximum(elsewhere + left.sum() - own, 0.0) + _UNEXPLAINED
+            odds = self.log_factor + np.log(np.maximum(cases, 0.0) + weight) - np.log(unexplained)
+            total = np.zeros(len(labels))
+            np.logaddexp.at(total, label, odds[entry])
+            most = np.full(count, -np.inf)
+            np.maximum.at(most, entry, total[label])
+            before, probability = probability, np.exp(odds - most)
+            if np.abs(probability - before).max(initial=0.0) < 1e-6:
+                break
+        return probability
+
+    @cached_property
+    def at(self) -> dict[Place, list[int]]:
+        """The entries that account for each flagged label."""
+        at: dict[Place, list[int]] = defaultdict(list)
+        for entry, group in np.argwhere(self.covers).tolist():
+            row = int(self.row[entry])
+            if self.case.flags[row, group]:
+                at[row, group].append(entry)
+        return dict(at)
+
+    @property
+    def explained(self) -> Values:
+        """Probability that some explanation of a label is true, (n, g); 0 where there is no flag."""
+        explained = np.zeros(self.case.flags.shape)
+        for place, entries in self.at.items():
+            explained[place] = min(1.0, float(self.probability[entries].sum()))
+        return explained
+
+    def findings(self) -> dict[Place, Finding]:
+        """Return what is said of each flagged label for which one kind of reason has odds of at least `LEAST_ODDS`.
+
+        Of several explanations of this kind the most probable is told.
+        """
+        found = {}
+        for place, entries in self.at.items():
+            shares: dict[Reason, float] = defaultdict(float)
+            for entry in entries:
+                shares[self._explanation(entry).reason] += float(self.probability[entry])
+            reason = max(shares, key=lambda each: shares[each])
+            share = min(shares[reason], 1 - _TINY)
+            if share >= LEAST_ODDS * (1 - share):
+                best = max(
+                    (entry for entry in entries if self._explanation(entry).reason is reason),
+                    key=lambda entry: float(self.probability[entry]),
+                )
+                found[place] = self._finding(place, entries, best, math.log(share) - math.log(1 - share))
+        return found
+
+    def _explanation(self, entry: int) -> Explanation:
+        return self.explanations[int(self.index[entry])]
+
+    def _finding(self, at: Place, entries: list[int], best: int, log_odds: float) -> Finding:
+        """Tell the best of the entries; how uncertain its suggestion is depends on all, and on whether none is true."""
+        row, group = at
+        case, columns = self.case, list(self.case.labels.partition[group])
+        chosen, place = self._explanation(best), int(self.place[best])
+        suggested, _ = chosen.suggest(place, group)
+        variance = np.zeros(len(columns))
+        for entry in entries:
+            other, own = self._explanation(entry).suggest(int(self.place[entry]), group)
+            away = case.wrapped(other - suggested, columns)
+            variance += self.probability[entry] * (np.square(away) + own)
+        none = max(1 - float(self.probability[entries].sum()), _TINY)
+        away = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
+        variance += none * (np.square(away) + np.square(case.deviation[row, columns]))
+        return Finding(chosen.reason, chosen.why(place, group), suggested, np.sqrt(variance), log_odds)

@@ -1,0 +1,87 @@
+"""What the labels of the set are like, whatever the sample is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.reasons.density import normal
+from deepgum.residuals import wrapped
+
+__all__ = ["Population"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The distribution of right labels over all samples.
+
+    Parameters
+    ----------
+    centre, covariance : arrays (d,) and (d, d)
+    values : sequence of arrays, one a column
+        The right labels, in ascending order.
+    widths : array (d,)
+        Over how much labels are counted: the step of a grid, or about what right labels err by.
+    periods : sequence of float or None
+
+    Examples
+    --------
+    >>> population = Population(np.array([5.0]), np.array([[4.0]]), [np.array([1.0, 1.0, 1.0, 9.0])], np.ones(1), None)
+    >>> often, seldom = np.exp(population.log_density_apart(np.array([[1.0], [9.0]]), [[0]]))
+    >>> round(float(often - seldom), 6)
+    0.25
+    """
+
+    centre: Values
+    covariance: Values
+    values: Sequence[Values]
+    widths: Values
+    periods: Sequence[float] | None
+
+    @classmethod
+    def of(
+        cls, right: Values, predicted: Values, covariance: Values, widths: Values, periods: Sequence[float] | None
+    ) -> Population:
+        """Return the population of right labels (n, d; else NaN), which err by a covariance from predictions (n, d)."""
+        centre = np.asarray(predicted.mean(axis=0))
+        for column, period in enumerate(periods or ()):
+            if period > 0:
+                turn = 2 * np.pi / period
+                centre[column] = np.angle(np.exp(1j * turn * predicted[:, column]).mean()) / turn
+        deviations = wrapped(predicted - centre, periods)
+        values = [np.sort(column[~np.isnan(column)]) for column in right.T]
+        return cls(centre, covariance + deviations.T @ deviations / len(predicted), values, widths, periods)
+
+    def log_density(self, given: Values) -> Values:
+        """Log density (m,) of labels (m, d), taken to be Gaussian: one beside the other, as in a sample."""
+        return normal(wrapped(given - self.centre, self.periods), self.covariance).log_density
+
+    def log_density_apart(self, given: Values, parts: Sequence[Sequence[int]]) -> Values:
+        """Log density (m,) of labels (m, d) of which each part, columns of a landmark or value, is of any sample.
+
+        Of a single value half the density is Gaussian and half as often as the value comes: some values come often.
+        """
+        deviations = wrapped(given - self.centre, self.periods)
+        total = np.zeros(len(given))
+        for part in map(list, parts):
+            density = normal(deviations[:, part], self.covariance[np.ix_(part, part)]).log_density
+            if len(part) == 1:
+                (column,) = part
+                density = np.logaddexp(density, self._log_frequency(given[:, column], column)) - math.log(2)
+                density = np.where(np.isnan(given[:, column]), 0.0, density)
+            total += density
+        return total
+
+    def _log_frequency(self, given: Values, column: int) -> Values:
+        values, width = self.values[column], self.widths[column]
+        if not len(values):
+            return np.full(len(given), -np.inf)
+        low, high = np.searchsorted(values, given - width / 2), np.searchsorted(values, given + width / 2)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log((high - low) / (len(values) * width)))

@@ -1,0 +1,82 @@
+"""Rule: left and right are exchanged. The labels of a pair of landmarks fit once they have changed places."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.reason import Reason
+from deepgum.audit.reasons.case import Case
+from deepgum.audit.reasons.finding import Explanation
+from deepgum.audit.reasons.names import landmark_name
+from deepgum.audit.reasons.wording import distance
+
+__all__ = ["swapped"]
+
+Values = NDArray[np.float64]
+
+
+def swapped(case: Case) -> list[Explanation]:
+    """Return an explanation a pair, and one for all pairs together, as in a label of the mirrored image.
+
+    Both landmarks of a pair are accounted for, also where only one is flagged. Where one has no label, the other's may
+    be its; the prediction is then what is suggested.
+    """
+    pairs = case.swap_pairs
+    sets = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
+    return [found for each in sets if (found := _exchanged(case, each, 1 / len(sets))) is not None]
+
+
+def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) -> Explanation | None:
+    labels = case.labels
+    order = np.arange(len(labels.target_names))
+    for left, right in pairs:
+        for axis in (0, 1):
+            order[[2 * left + axis, 2 * right + axis]] = 2 * right + axis, 2 * left + axis
+    moved = order != np.arange(len(order))
+    touched = np.array([bool(moved[list(columns)].any()) for columns in labels.partition])
+    seen = ~np.isnan(labels.given)
+    every = np.all([seen[:, [2 * a, 2 * a + 1, 2 * b, 2 * b + 1]].any(axis=1) for a, b in pairs], axis=0)
+    rows = np.flatnonzero((case.flags & touched).any(axis=1) & every)
+    if not len(rows):
+        return None
+    exchanged = labels.given[rows][:, order]
+    residuals = case.wrapped(exchanged - labels.predicted[rows])
+    log_likelihood = np.zeros(len(rows))
+    for group in np.flatnonzero(touched).tolist():
+        log_likelihood += case.log_right(residuals[:, labels.partition[group]], rows, group)
+    unknown = np.isnan(exchanged)
+    partner = {a: b for left, right in pairs for a, b in ((left, right), (right, left))}
+
+    def why(place: int, group: int) -> str:
+        columns = list(labels.partition[group])
+        before = distance(labels.residuals[rows[place], columns], case.unit)
+        inside = {column // 2 for column in columns}
+        if unknown[place, columns].all():
+            return (
+                f"It fits {landmark_name(labels, partner[min(inside)])}, which has no label here, and is {before} off."
+            )
+        after = distance(residuals[place, columns], case.unit)
+        if len(inside) == 1:
+            what = f"Exchanged with {landmark_name(labels, partner[min(inside)])} it fits"
+        else:
+            names = [f"{landmark_name(labels, a)} and {landmark_name(labels, b)}" for a, b in pairs if inside & {a, b}]
+            what = f"With {', '.join(names)} exchanged it fits"
+        return f"{what}: {after} from what is predicted, not {before}."
+
+    def suggest(place: int, group: int) -> tuple[Values, Values]:
+        row, columns = rows[place], list(labels.partition[group])
+        missing, values = unknown[place, columns], exchanged[place, columns]
+        doubt = np.square(case.deviation[row, columns])
+        return np.where(missing, labels.predicted[row, columns], values), np.where(missing, doubt, 0.0)
+
+    return Explanation(
+        reason=Reason.SWAPPED,
+        mechanism=f"swapped {pairs}",
+        weight=weight,
+        rows=rows,
+        covers=touched & case.labelled[rows],
+        log_likelihood=log_likelihood,
+        suggest=suggest,
+        why=why,
+    )

@@ -1,0 +1,52 @@
+import numpy as np
+from scipy.stats import multivariate_normal, norm
+
+from deepgum.audit.reasons import Case, weigh
+from deepgum.audit.reasons.population import Population
+from deepgum.audit.reasons.unit import converted
+
+
+def test_labels_of_a_sample_lie_as_predictions_and_errors_of_right_labels_do():
+    rng = np.random.default_rng(0)
+    predicted = rng.multivariate_normal([50, 80], [[9, 6], [6, 25]], 500)
+    errors = np.array([[4.0, 1.0], [1.0, 2.0]])
+    population = Population.of(predicted, predicted, errors, np.ones(2), None)
+    expected = multivariate_normal(predicted.mean(axis=0), np.cov(predicted.T, bias=True) + errors)
+    given = rng.uniform(30, 100, (20, 2))
+    np.testing.assert_allclose(population.log_density(given), expected.logpdf(given))
+    np.testing.assert_allclose(population.log_density_apart(given, [[0, 1]]), expected.logpdf(given))
+    given[0, 1] = np.nan
+    marginal = norm(predicted[:, 0].mean(), np.sqrt(expected.cov_object.covariance[0, 0]))
+    np.testing.assert_allclose(population.log_density(given)[0], marginal.logpdf(given[0, 0]))
+
+
+def test_a_single_value_is_half_as_probable_as_it_is_frequent_and_half_as_the_gaussian_has_it():
+    right = np.array([[1.0]] * 30 + [[7.0]] * 10 + [[np.nan]] * 5)
+    population = Population(np.array([4.0]), np.array([[9.0]]), [np.sort(right[:40, 0])], np.ones(1), None)
+    found = np.exp(population.log_density_apart(np.array([[1.0], [7.0], [8.0]]), [[0]]))
+    gaussian = norm(4, 3).pdf([1.0, 7.0, 8.0])
+    np.testing.assert_allclose(found, 0.5 * gaussian + 0.5 * np.array([0.75, 0.25, 0]))
+
+
+def test_values_apart_are_independent_and_missing_ones_left_out():
+    population = Population(np.zeros(2), np.array([[1.0, 0.9], [0.9, 1.0]]), [np.zeros(0)] * 2, np.ones(2), None)
+    found = population.log_density_apart(np.array([[1.0, -1.0], [1.0, np.nan]]), [[0], [1]])
+    np.testing.assert_allclose(found, [2 * (norm.logpdf(1.0) - np.log(2)), norm.logpdf(1.0) - np.log(2)])
+
+
+def test_angles_about_a_half_turn_have_their_centre_there():
+    predicted = np.array([[179.0], [-179.0], [178.0], [-178.0]])
+    population = Population.of(predicted, predicted, np.eye(1), np.ones(1), (360.0,))
+    np.testing.assert_allclose(np.abs(population.centre), 180)
+    np.testing.assert_allclose(population.covariance, [[1 + 2.5]])
+
+
+def test_a_value_that_many_samples_have_is_no_sign_of_a_wrong_unit(scored):
+    rng = np.random.default_rng(0)
+    truth = np.concatenate([np.ones((300, 1)), rng.uniform(15, 70, (1500, 1))])
+    given = (truth + rng.normal(0, 2, truth.shape)).round()
+    given[:300] = 1.0
+    given[400:700] = rng.permutation(given)[:300]  # many a one, as if of a child, and not 25.4 times older
+    case = Case.of(scored(given, truth, sigma=2.0, width=120.0), landmarks=False)
+    assert (given[case.flags] == 1).sum() > 40
+    assert len(weigh(case, converted(case)).findings()) < 0.02 * case.flags.sum()
