@@ -59,7 +59,7 @@ def start_review() -> Iterator[Callable[..., Served]]:
         process.communicate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # of one file: two of Playwright cannot run at a time
 def browser() -> Iterator[Any]:
     """Chromium, driven by Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")

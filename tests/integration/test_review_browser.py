@@ -212,6 +212,8 @@ def test_nothing_is_lost_while_the_server_is_killed_and_started_again(
     said(page, "2 decisions wait in this browser")
     page.keyboard.press("k")
     page.keyboard.press("u")  # this one was never sent
+    page.locator(".card").nth(0).locator("button.drop").click()  # decided anew, twice, the second in view of the first
+    page.locator(".card").nth(0).locator("button.skip").click()
     other.bring_to_front()
     other.locator(".card").nth(6).locator("button.keep").click()
     said(other, "1 decision waits in this browser")
@@ -225,11 +227,36 @@ def test_nothing_is_lost_while_the_server_is_killed_and_started_again(
     assert page.locator("#banner").is_hidden()
     pages(again.url)
     decided(page, 4)
-    expected = {order[0]: "keep", order[1]: "drop", order[2]: "skip", order[6]: "keep"}
+    expected = {order[0]: "skip", order[1]: "drop", order[2]: "skip", order[6]: "keep"}
     assert {place: action for place, (action, _) in held(audited).items()} == expected
     with DecisionStore.of(audited) as store, store.reading() as ledger:
         entries: list[Entry] = list(ledger)
-        assert ledger.head == len(entries) == 4  # each was stored once
+        assert len(entries) == 4
+        assert ledger.head == 6  # each was stored once
+
+
+def test_a_decision_whose_answer_is_lost_is_stored_once(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    lost: list[int] = []
+
+    def lose(route: Any) -> None:
+        if route.request.method == "POST" and len(lost) < 2:
+            lost.append(route.fetch().status)  # it came to the server, and was stored
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/decisions", lose)
+    page.locator(".card").nth(4).locator("button.keep").click()
+    said(page, "1 decision waits in this browser")
+    decided(page, 1)
+    assert lost == [200, 200]
+    with DecisionStore.of(audited) as store, store.reading() as ledger:
+        assert ledger.head == 1
+    page.reload()
+    focuses(page, places(audited)[5][0])  # behind what was decided last, not at the first undecided of all
 
 
 def test_a_decision_that_comes_too_late_is_refused_and_shown(

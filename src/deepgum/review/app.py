@@ -203,7 +203,7 @@ class _Pages:
         }
 
 
-_OWN_SCRIPTS = ("decisions.js", "editor.js", "buttons.js", "frame.js", "review.js")
+_OWN_SCRIPTS = ("decisions.js", "editor.js", "buttons.js", "frame.js", "walk.js", "review.js")
 
 _STATUS: tuple[tuple[type[DeepGUMError], int], ...] = (
     (StaleDecisionError, 409),

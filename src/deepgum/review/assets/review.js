@@ -1,7 +1,7 @@
 /* The review: the gallery with decisions, by pointer or by keyboard alone. */
 (function () {
   "use strict";
-  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, buttons, make, placeOf, sameCard } = window.DeepGUM;
+  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Walk, buttons, make, placeOf, sameCard } = window.DeepGUM;
 
   class Review {
     constructor({ audit, who, landmarks, gallery: data }) {
@@ -48,12 +48,14 @@
           b: ["card before", () => this.gallery.move(-1)],
         },
       }));
+      this.walk = new Walk(gallery, (flag) => this._held(flag));
       gallery.help.querySelector("dl").after(...buttons.editingKeys());
       gallery.root.querySelector("details.filters").open = false;
       gallery.dialog.addEventListener("close", () => this._leave());
       document.addEventListener("keydown", (event) => this._key(event), true);
       this._state();
-      this._resume();
+      const last = this.decisions.undoable;
+      this.walk.resume(last ? this.flagAt.get(placeOf(last.sample, last.group)) : undefined);
       this.decisions.send();
       this.decisions.watch();
     }
@@ -79,9 +81,9 @@
 
     /* decided: [[flag, {action, new, suggested}]] */
     _decide(card, decided) {
-      const next = this._after(card.flags);
+      const next = this.walk.after(card.flags);
       this._store(decided);
-      if (next !== null) this._goTo(next);
+      if (next !== null) this.walk.to(next);
       else this._finished();
     }
 
@@ -90,7 +92,7 @@
         const [sample, group] = JSON.parse(this.place[flag]);
         this.decisions.decide({ sample, group, who: this.who, ...entry });
       }
-      this._refilter();
+      this.walk.refilter();
       this.frame.say(`${this._name(decided[0][0])}: ${ACTIONS[decided[0][1].action].done}`);
     }
 
@@ -106,9 +108,20 @@
     _returned({ place, words }, done) {
       const flag = this.flagAt.get(place);
       if (words || flag === undefined) return this.frame.say(words || `${done}.`);
-      this._refilter();
-      this._goTo(flag);
+      this.walk.refilter();
+      this.walk.to(flag);
       return this.frame.say(`${done}: ${this._name(flag)}`);
+    }
+
+    _next(flags) {
+      const next = this.walk.after(flags);
+      if (next === null) this.frame.say("Nothing else is undecided among these.");
+      else this.walk.to(next);
+    }
+
+    _onlyOpen() {
+      this.walk.toggle();
+      this._state();
     }
 
     _held(flag) {
@@ -156,9 +169,9 @@
       const decision = `${JSON.parse(item.place).reverse().join(" of ")}: ${ACTIONS[item.entry.action].done}`;
       const why = current ? `Meanwhile ${current.who} has it ${ACTIONS[current.action].done}. Look again, then decide.` : words;
       const show = () => {
-        if (this._goTo(flag)) return;
-        this.gallery.set({ search: "", chosen: Object.fromEntries(this.gallery.model.facets.map(({ name }) => [name, []])) });
-        this._goTo(flag);
+        if (this.walk.to(flag)) return;
+        this.walk.clearFilters();
+        this.walk.to(flag);
       };
       this.frame.notice(`Your decision was not stored (${decision}). ${why}`, { show: flag === undefined ? null : show });
     }
@@ -172,8 +185,7 @@
       this.due = null;
       if (!this.gallery) return;
       const { decisions } = this;
-      // With a filter of decisions this would let cards go that are still shown.
-      if (!this.gallery.model.state.chosen.decision.length) this.gallery.recount();
+      this.walk.recount();
       if (this.trouble !== decisions.trouble) {
         this.trouble = decisions.trouble;
         this._changed(decisions.queue.map((item) => item.place));
@@ -184,7 +196,7 @@
         if (held) counts[held.action]++;
       }
       this.frame.show({
-        counts, all: this.place.length, open: this._isOnlyOpen(),
+        counts, all: this.place.length, open: this.walk.onlyOpen,
         undo: decisions.undoable || decisions.queue.length, redo: decisions.redoable,
       });
       const waiting = decisions.queue.length;
@@ -301,68 +313,6 @@
       if (key === "Escape") return () => this.editor.stop();
       if (key === "Enter" && !target.closest("button")) return () => this._save();
       return this.editor.key(event);
-    }
-
-    /* ---- moving about ---- */
-
-    /* The next undecided flag behind these in the order of the cards, from the beginning again after the last; or null. */
-    _after(flags) {
-      const { cards } = this.gallery.model;
-      const here = cards.findIndex((card) => card.flags.includes(flags.at(-1)));
-      for (let step = 1; step <= cards.length; step++) {
-        const { flags: others } = cards[(here + step) % cards.length];
-        const open = others.find((each) => !flags.includes(each) && !this._held(each));
-        if (open !== undefined) return open;
-      }
-      return null;
-    }
-
-    _next(flags) {
-      const next = this._after(flags);
-      if (next === null || !this._goTo(next)) this.frame.say("Nothing else is undecided among these.");
-    }
-
-    _goTo(flag) {
-      const { gallery } = this;
-      const { cards, state } = gallery.model;
-      const place = cards.findIndex((card) => card.flags.includes(flag));
-      if (place < 0) return false;
-      const page = Math.floor(place / state.size);
-      if (page !== state.page) gallery.set({ page });
-      gallery.move((place % state.size) - gallery.position);
-      return true;
-    }
-
-    /* Where it was left: the first undecided behind what was decided last. */
-    _resume() {
-      const last = this.decisions.undoable;
-      const flag = last ? this.flagAt.get(placeOf(last.sample, last.group)) : undefined;
-      const { cards } = this.gallery.model;
-      if (!cards.length) return;
-      const open = flag === undefined ? cards[0].flags.find((each) => !this._held(each)) ?? this._after(cards[0].flags) : this._after([flag]);
-      this._goTo(open ?? cards[0].flags[0]);
-    }
-
-    /* What the filters let through, if they ask for decisions. */
-    _refilter() {
-      const { gallery } = this;
-      if (!gallery.model.state.chosen.decision.length) return;
-      const here = gallery.card;
-      gallery.update();
-      if (!gallery.card) gallery.close();
-      else if (here) this._goTo(here.flags[0]);
-    }
-
-    _onlyOpen() {
-      const { gallery } = this;
-      const here = gallery.card;
-      gallery.set({ chosen: { ...gallery.model.state.chosen, decision: this._isOnlyOpen() ? [] : ["none"] } });
-      if (here) this._goTo(here.flags[0]);
-      this._state();
-    }
-
-    _isOnlyOpen() {
-      return this.gallery.model.state.chosen.decision.join() === "none";
     }
   }
 

@@ -1,0 +1,86 @@
+/* The way through the cards: from flag to flag that is undecided, whatever the filters, the order and the page.
+ *
+ *   const walk = new DeepGUM.Walk(gallery, (flag) => what is decided about it, or null);
+ *
+ * The gallery has a facet "decision" with a value "none".
+ */
+(function () {
+  "use strict";
+  const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
+
+  class Walk {
+    constructor(gallery, held) {
+      Object.assign(this, { gallery, held });
+    }
+
+    /* Go to the card of a flag; false if the filters do not let it through. */
+    to(flag) {
+      const { gallery } = this;
+      const { cards, state } = gallery.model;
+      const place = cards.findIndex((card) => card.flags.includes(flag));
+      if (place < 0) return false;
+      const page = Math.floor(place / state.size);
+      if (page !== state.page) gallery.turn(page);
+      gallery.goTo(place % state.size);
+      return true;
+    }
+
+    /* The next undecided flag behind these in the order of the cards, from the beginning again after the last; or null. */
+    after(flags) {
+      const { cards } = this.gallery.model;
+      const here = cards.findIndex((card) => card.flags.includes(flags.at(-1)));
+      for (let step = 1; step <= cards.length; step++) {
+        const { flags: others } = cards[(here + step) % cards.length];
+        const open = others.find((each) => !flags.includes(each) && !this.held(each));
+        if (open !== undefined) return open;
+      }
+      return null;
+    }
+
+    /* Go to the first undecided flag behind the one that was decided last; from the beginning where there is none. */
+    resume(last) {
+      const { cards } = this.gallery.model;
+      if (!cards.length) return;
+      const [first] = cards[0].flags;
+      const next = last === undefined && !this.held(first) ? first : this.after([last ?? first]);
+      this.to(next ?? first);
+    }
+
+    get onlyOpen() {
+      return this._chosen.join() === "none";
+    }
+
+    toggle() {
+      const { gallery } = this;
+      const here = gallery.card;
+      gallery.set({ chosen: { ...gallery.model.state.chosen, decision: this.onlyOpen ? [] : ["none"] } });
+      if (here) this.to(here.flags[0]);
+    }
+
+    /* After a decision: what the filters let through, if they ask for decisions. */
+    refilter() {
+      const { gallery } = this;
+      if (!this._chosen.length) return;
+      const here = gallery.card;
+      gallery.update();
+      if (!gallery.card) gallery.close();
+      else if (here) this.to(here.flags[0]);
+    }
+
+    /* Count anew; not with a filter of decisions, which would let cards go that are still shown. */
+    recount() {
+      if (!this._chosen.length) this.gallery.recount();
+    }
+
+    clearFilters() {
+      const { facets } = this.gallery.model;
+      this.gallery.set({ search: "", chosen: Object.fromEntries(facets.map(({ name }) => [name, []])) });
+    }
+
+    get _chosen() {
+      return this.gallery.model.state.chosen.decision;
+    }
+  }
+
+  DeepGUM.Walk = Walk;
+})();
