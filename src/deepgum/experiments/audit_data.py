@@ -16,6 +16,7 @@ from PIL import Image
 from deepgum.audit.conflicts import conflicts, content_groups
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
+from deepgum.audit.together import linked
 from deepgum.data.annotations import Annotations, read_annotations
 from deepgum.data.columns import read_columns
 from deepgum.data.corruption import corrupt
@@ -146,22 +147,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
 
 def together(data: AuditData) -> tuple[str, ...]:
     """Return a name for each sample that it shares with those of its group and with its copies, and theirs."""
-    n = len(data.pool)
-    first = list(range(n))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = first[row]
-        return row
-
-    seen: dict[str, int] = {}
-    for row, name in enumerate(data.pool.groups or ()):
-        first[root(row)] = root(seen.setdefault(name, row))
-    for copies in data.copies:
-        for row in copies[1:]:
-            first[root(row)] = root(copies[0])
-    return tuple(str(root(row)) for row in range(n))
+    return linked(len(data.pool), data.pool.groups or (), data.copies)
 
 
 def _part(pool: Pool, part: str) -> Pool:
