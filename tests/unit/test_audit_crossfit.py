@@ -243,7 +243,7 @@ def test_fifteen_fits_are_not_too_many(targets):
         sum(each.fits for each in cross_fit(learner, targets, n_folds=3, most_rounds=5, inliers="gaussian").history)
         <= MOST_FITS
     )
-    with pytest.raises(InvalidParameterError, match="at most 5 with 3 folds.*18 fits"):
+    with pytest.raises(InvalidParameterError, match=r"at most 5 with 3 folds.*18 fits"):
         cross_fit(learner, targets, n_folds=3, most_rounds=6)
 
 

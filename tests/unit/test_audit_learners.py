@@ -132,7 +132,7 @@ def test_what_an_estimator_refuses_is_an_error_that_says_what_it_says():
 
 def test_a_fold_without_right_rows_is_refused():
     everything = [(row, 0) for row in TRAIN[1:]]
-    with pytest.raises(InvalidDataError, match="at least 2 rows that are right. Found 1"):
+    with pytest.raises(InvalidDataError, match=r"at least 2 rows that are right. Found 1"):
         EstimatorLearner(Plain(), features(), np.ones((N, 1))).predict(TRAIN, told(*everything), 0)
     assert Plain.seen == []
 

@@ -31,7 +31,7 @@ from deepgum.experiments.request import TRAIN, generator
 from deepgum.experiments.run_data import request_of
 from deepgum.residuals import wrapped
 
-__all__ = ["AuditData", "load_audit_data", "together"]
+__all__ = ["AuditData", "load_audit_data", "together", "unrolled"]
 
 Values = NDArray[np.float64]
 
@@ -118,7 +118,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         swap_pairs=_pairs(data.mirror) if landmarks else (),
     )
     if targets.periods is not None:
-        data = data.with_targets(torch.from_numpy(_unrolled(given, targets.periods)).to(torch.float32))
+        data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
     copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
     source = DataSource(
         name=run.data.name,
@@ -182,7 +182,7 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
     return tuple((one, other) for one, other in enumerate(partners) if one < other)
 
 
-def _unrolled(given: Values, periods: tuple[float, ...]) -> Values:
+def unrolled(given: Values, periods: tuple[float, ...]) -> Values:
     """Return labels with periods moved by whole turns to within half a turn of their mean direction."""
     unrolled = given.copy()
     for column, period in enumerate(periods):
