@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.local_noise import LocalNoise, jackknife
-from deepgum.audit.posterior import LabelMixture
+from deepgum.audit.posterior import INLIERS, LabelMixture
 from deepgum.audit.summary import Round
 from deepgum.audit.teaching import Teaching, weights_without_verdict
-from deepgum.checks import check_count
+from deepgum.checks import check_choice, check_count
 from deepgum.data.folds import folds
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture import partition
@@ -131,6 +131,7 @@ def cross_fit(
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
     check_count("seed", seed, least=0)
+    check_choice("inliers", inliers, INLIERS)
     if n_folds * most_rounds > MOST_FITS:
         hint = f"That is {n_folds * most_rounds} fits."
         raise InvalidParameterError(

@@ -21,6 +21,7 @@ from deepgum.audit.summary import DataSource, Round
 from deepgum.audit.survey import Survey
 from deepgum.audit.tally import Tally
 from deepgum.audit.targets import Targets
+from deepgum.audit.together import linked
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Groups
 
@@ -55,7 +56,8 @@ def audit_labels(
     y : array, series or frame, (n,) or (n, d)
         Labels; NaN where one is missing.
     regressor : regressor, optional
-        Of scikit-learn's habits; it is cloned. By default `HistGradientBoostingRegressor`.
+        Of scikit-learn's habits; it is cloned. By default `HistGradientBoostingRegressor`, one a
+        target.
     groups : as of `score_labels`
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
@@ -112,11 +114,15 @@ def audit_labels(
     survey.add(given.values, np.nan_to_num(given.values), of_rows)
     survey.check()
     copies = content_groups(features.values).groups
+    backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
         # Imported late: scikit-learn takes a second.
         from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.multioutput import MultiOutputRegressor
 
-        regressor = HistGradientBoostingRegressor()
+        regressor = HistGradientBoostingRegressor(random_state=random_state)
+        if len(targets.names) > 1:  # it takes one target only
+            regressor = MultiOutputRegressor(regressor)
     found = cross_fit(
         EstimatorLearner(regressor, features.values, given.values),
         given.values,
@@ -140,19 +146,13 @@ def audit_labels(
         history=found.history,
         folds=n_folds,
         fits=sum(each.fits for each in found.history),
-        backbone=type(regressor).__name__,
+        backbone=backbone,
         conflicts=conflicts(copies, given.values, of_rows, targets.periods),
     )
     return Scored(labels, summary, tally.worst)
 
 
-def _together(n: int, names: Sequence[object] | None, copies: Sequence[Sequence[int]]) -> list[str]:
-    if names is not None:
-        if len(names) != n:
-            raise InvalidDataError(f"`together` should have length {n}, as there are labels. Found {len(names)}.")
-        return [str(name) for name in names]
-    own = [str(row) for row in range(n)]
-    for rows in copies:
-        for row in rows:
-            own[row] = str(rows[0])
-    return own
+def _together(n: int, names: Sequence[object] | None, copies: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    if names is not None and len(names) != n:
+        raise InvalidDataError(f"`together` should have length {n}, as there are labels. Found {len(names)}.")
+    return linked(n, () if names is None else map(str, names), copies)

@@ -16,6 +16,7 @@ from PIL import Image
 from deepgum.audit.conflicts import conflicts, content_groups
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
+from deepgum.audit.together import linked
 from deepgum.data.annotations import Annotations, read_annotations
 from deepgum.data.columns import read_columns
 from deepgum.data.corruption import corrupt
@@ -30,7 +31,7 @@ from deepgum.experiments.request import TRAIN, generator
 from deepgum.experiments.run_data import request_of
 from deepgum.residuals import wrapped
 
-__all__ = ["AuditData", "load_audit_data", "together"]
+__all__ = ["AuditData", "load_audit_data", "together", "unrolled"]
 
 Values = NDArray[np.float64]
 
@@ -117,7 +118,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         swap_pairs=_pairs(data.mirror) if landmarks else (),
     )
     if targets.periods is not None:
-        data = data.with_targets(torch.from_numpy(_unrolled(given, targets.periods)).to(torch.float32))
+        data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
     copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
     source = DataSource(
         name=run.data.name,
@@ -146,22 +147,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
 
 def together(data: AuditData) -> tuple[str, ...]:
     """Return a name for each sample that it shares with those of its group and with its copies, and theirs."""
-    n = len(data.pool)
-    first = list(range(n))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = first[row]
-        return row
-
-    seen: dict[str, int] = {}
-    for row, name in enumerate(data.pool.groups or ()):
-        first[root(row)] = root(seen.setdefault(name, row))
-    for copies in data.copies:
-        for row in copies[1:]:
-            first[root(row)] = root(copies[0])
-    return tuple(str(root(row)) for row in range(n))
+    return linked(len(data.pool), data.pool.groups or (), data.copies)
 
 
 def _part(pool: Pool, part: str) -> Pool:
@@ -196,7 +182,7 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
     return tuple((one, other) for one, other in enumerate(partners) if one < other)
 
 
-def _unrolled(given: Values, periods: tuple[float, ...]) -> Values:
+def unrolled(given: Values, periods: tuple[float, ...]) -> Values:
     """Return labels with periods moved by whole turns to within half a turn of their mean direction."""
     unrolled = given.copy()
     for column, period in enumerate(periods):

@@ -23,14 +23,14 @@ from deepgum.data.splits import split_validation
 from deepgum.errors import InvalidDataError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.audit_config import AuditConfig
-from deepgum.experiments.audit_data import AuditData, load_audit_data, together
+from deepgum.experiments.audit_data import AuditData, load_audit_data, together, unrolled
 from deepgum.experiments.audit_run import recorded
 from deepgum.experiments.config import CorruptionConfig
 from deepgum.experiments.network import prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.request import Subset
 from deepgum.experiments.run_data import Title
-from deepgum.residuals import predict
+from deepgum.residuals import predict, wrapped
 from deepgum.training import METHODS, train_method
 
 __all__ = ["LEAST_TEST", "gain_of"]
@@ -92,6 +92,8 @@ def gain_of(
     observer.started(2 * seeds, 0)
     for seed in range(config.run.seed, config.run.seed + seeds):
         for corrected, given in ((False, data.given), (True, after)):
+            if data.targets.periods is not None:
+                given = unrolled(given, data.targets.periods)
             labels = torch.from_numpy((given - data.offset) / data.scale).to(torch.float32)
             observer.run_started(_title(method, seed, corrected), seed)
             parts = _split(network.subset.train.with_targets(labels), rows, names, seed)
@@ -108,7 +110,7 @@ def gain_of(
                 result.model, network.subset.test, device=config.run.training.device,
                 precision=config.run.training.precision,
             )  # fmt: skip
-            errors[corrected].append(_errors(predicted.numpy(), test, landmarks=data.source.landmarks))
+            errors[corrected].append(_errors(predicted.numpy(), test, data.source.landmarks, data.targets.periods))
     before, now = (np.mean(errors[corrected], axis=0) for corrected in (False, True))
     failures = None
     if data.source.landmarks:
@@ -161,9 +163,10 @@ def _test_of(
     clean = replace(config, run=replace(config.run, corruption=CorruptionConfig()))
     if data.has_test_part:
         own = load_audit_data(replace(clean, audit=replace(config.audit, part="test")), observer).pool.data
-        test = own.subset([row for row, name in enumerate(own.ids) if name not in touched])
+        untouched = [row for row, name in enumerate(own.ids) if name not in touched]
+        _check_enough(len(untouched))
         held = set(own.ids)
-        return test, [row for row, name in enumerate(ids) if name not in held], True
+        return own.subset(untouched), [row for row, name in enumerate(ids) if name not in held], True
     names = together(data)
     closed = {names[row] for row, name in enumerate(ids) if name in touched}
     free = [row for row, name in enumerate(names) if name not in closed]
@@ -176,13 +179,18 @@ def _test_of(
             break
         chosen.add(name)
         count += sizes[name]
+    _check_enough(count)
+    rows = [row for row, name in enumerate(names) if name in chosen]
+    kept = [row for row, name in enumerate(names) if name not in chosen]
+    own = load_audit_data(clean, observer).pool.data if config.run.corruption.rate else data.pool.data
+    return own.subset(rows), kept, False
+
+
+def _check_enough(count: int) -> None:
     if count < LEAST_TEST:
         raise InvalidDataError(
             f"There should be at least {LEAST_TEST} samples to test on that the patch does not touch. Found {count}."
         )
-    rows = [row for row, name in enumerate(names) if name in chosen]
-    kept = [row for row, name in enumerate(names) if name not in chosen]
-    return data.pool.data.subset(rows), kept, False
 
 
 def _split(
@@ -196,10 +204,12 @@ def _split(
     return one, other
 
 
-def _errors(predicted: NDArray[np.float32], test: RegressionData, *, landmarks: bool) -> Values:
+def _errors(
+    predicted: NDArray[np.float32], test: RegressionData, landmarks: bool, periods: tuple[float, ...] | None
+) -> Values:
     labels = test.targets.numpy().astype(np.float64)
     if not landmarks:
-        return coordinate_errors(predicted.astype(np.float64), labels)
+        return coordinate_errors(labels + wrapped(predicted - labels, periods), labels)
     distances: Values = landmark_errors(predicted.astype(np.float64), labels) / test.normaliser.numpy()[:, None]
     return distances
 
