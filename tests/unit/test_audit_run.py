@@ -18,6 +18,7 @@ from deepgum.audit.patch import Change, Patch
 from deepgum.audit.patch_file import write_patch
 from deepgum.audit.posterior import LabelMixture
 from deepgum.cli import main
+from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolderError, UnknownNameError
 from deepgum.experiments import gain as gains
 from deepgum.experiments.audit_config import config_of, read_audit
@@ -219,9 +220,17 @@ def test_without_a_test_part_groups_that_the_patch_does_not_touch_are_held_out_w
     assert not people[0] & {1, 4}  # of r3 and r13
 
 
-def test_of_the_test_part_what_the_patch_changes_is_not_tested_on(table, audit):
+def test_of_the_test_part_what_the_patch_changes_is_not_tested_on_and_none_is_trained_on(table, audit, trained):
     found = gain_of(audit(**{"audit.part": "all"}), patch_of(table, fix(table, 3), fix(table, 15)), seeds=1)
-    assert found.test == N // 5 - 1
+    assert (found.test, found.train) == (N // 5 - 1, N - N // 5)
+    seen = {int(name[1:]) for _, train, validation, _ in trained for name in (*train.ids, *validation.ids)}
+    assert not any(map(is_test, seen))
+
+
+def test_errors_go_the_short_way_round():
+    test = RegressionData.from_arrays(np.zeros((2, 1)), np.array([[359.0, 5.0], [2.0, np.nan]]))
+    predicted = np.array([[3.0, 6.0], [357.0, 6.0]], dtype=np.float32)
+    np.testing.assert_allclose(gains._errors(predicted, test, False, (360.0, 0.0)), [[4.0, 1.0], [5.0, np.nan]])
 
 
 def test_a_patch_that_does_not_fit_or_changes_nothing_is_refused_before_any_training(table, audit, trained):

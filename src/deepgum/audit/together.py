@@ -21,7 +21,7 @@ def linked(n: int, names: Iterable[Hashable], copies: Iterable[Sequence[int]]) -
     Examples
     --------
     >>> linked(5, ["ann", "ann", "bob", "cid", "dee"], [(1, 2)])
-    ('2', '2', '2', '3', '4')
+    ('0', '0', '0', '3', '4')
     """
     first = list(range(n))
 
