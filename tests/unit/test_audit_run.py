@@ -228,7 +228,7 @@ def test_of_the_test_part_what_the_patch_changes_is_not_tested_on_and_none_is_tr
 
 
 def test_errors_go_the_short_way_round():
-    test = RegressionData.from_arrays(np.zeros((2, 1)), np.array([[359.0, 5.0], [2.0, np.nan]]))
+    test = RegressionData.from_arrays(np.zeros((2, 1), np.float32), np.array([[359.0, 5.0], [2.0, np.nan]]))
     predicted = np.array([[3.0, 6.0], [357.0, 6.0]], dtype=np.float32)
     np.testing.assert_allclose(gains._errors(predicted, test, False, (360.0, 0.0)), [[4.0, 1.0], [5.0, np.nan]])
 

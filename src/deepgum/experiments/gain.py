@@ -209,7 +209,8 @@ def _errors(
 ) -> Values:
     labels = test.targets.numpy().astype(np.float64)
     if not landmarks:
-        return coordinate_errors(labels + wrapped(predicted - labels, periods), labels)
+        nearest = labels + wrapped(predicted - labels, periods)
+        return coordinate_errors(np.where(np.isnan(labels), predicted, nearest), labels)
     distances: Values = landmark_errors(predicted.astype(np.float64), labels) / test.normaliser.numpy()[:, None]
     return distances
 
