@@ -98,6 +98,11 @@ def stored(page: Any, count: int) -> None:
     wait(page, "() => !Object.keys(localStorage).some((name) => name.startsWith('deepgum-review:'))")
 
 
+def has_focus(page: Any, sample: str) -> None:
+    """Wait until the card of a sample has the focus: a key that comes before is another card's."""
+    wait(page, "(id) => document.activeElement.closest('.card')?.querySelector('.id').textContent === id", sample)
+
+
 def test_from_wrong_labels_to_what_correcting_them_gained(
     tmp_path: Path, start_review: Callable[..., Any], browser: Any
 ) -> None:
@@ -137,14 +142,17 @@ def test_from_wrong_labels_to_what_correcting_them_gained(
     page.keyboard.press("Escape")
     # Twenty as suggested, by one key each; the server is killed in between, and the page goes on with the next.
     for count in range(2, 12):
+        has_focus(page, order[count - 1][0])
         page.keyboard.press("a")
         stored(page, count)
     server.kill()
+    has_focus(page, order[11][0])
     page.keyboard.press("a")
     wait(page, "() => document.title.startsWith('12/')")
     server = start_review(run, "--who", "ada")
     stored(page, 12)
     for count in range(13, 22):
+        has_focus(page, order[count - 1][0])
         page.keyboard.press("a")
         stored(page, count)
     context.close()
