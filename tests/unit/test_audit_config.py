@@ -102,7 +102,7 @@ def test_a_toml_file_is_read_and_changes_go_before_it(tmp_path, table):
 
 def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
     path = tmp_path / "audit.toml"
-    with pytest.raises(InvalidDataError, match=r"audit\.toml' should be a TOML file of an audit"):
+    with pytest.raises(InvalidDataError, match=r"audit\.toml' should be a TOML file"):
         read_audit(path)
     path.write_text("[data\n")
     with pytest.raises(InvalidDataError, match=r"audit\.toml' should be TOML"):

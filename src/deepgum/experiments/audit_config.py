@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,8 +15,9 @@ import tomli_w
 from deepgum.audit.crossfit import MOST_FITS
 from deepgum.audit.posterior import INLIERS
 from deepgum.checks import check_choice, check_count, check_positive
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidParameterError
 from deepgum.experiments.config import RunConfig
+from deepgum.experiments.config_file import read_toml
 from deepgum.experiments.datasets import DATASETS
 from deepgum.experiments.nested import build, plain
 from deepgum.training import SGDOptions
@@ -148,17 +148,7 @@ def read_audit(path: Path) -> AuditConfig:
     InvalidParameterError
         If a key is unknown, missing or has a wrong value.
     """
-    return AuditConfig.from_mapping(_read(path))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise InvalidDataError(f"'{path}' should be a TOML file of an audit. {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
+    return AuditConfig.from_mapping(read_toml(path))
 
 
 def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]) -> AuditConfig:
@@ -181,7 +171,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
         raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is none.")
     values: dict[str, Any] = {}
     if data.suffix == ".toml":
-        values = _read(data)
+        values = read_toml(data)
     else:
         values["data"] = {"folder": str(data), "name": changes.get("data.name") or _kind(data)}
     for key, value in changes.items():

@@ -12,7 +12,7 @@ import tomli_w
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.config import LATER, RunConfig
 
-__all__ = ["read_config", "read_recorded", "write_config"]
+__all__ = ["read_config", "read_recorded", "read_toml", "write_config"]
 
 
 def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
@@ -31,7 +31,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     InvalidParameterError
         If a key is unknown, missing or has a wrong value; the message names the key.
     """
-    values = _read(path)
+    values = read_toml(path)
     for change in changes:
         _change(values, change)
     return RunConfig.from_mapping(values)
@@ -48,7 +48,7 @@ def read_recorded(path: Path) -> RunConfig:
     InvalidDataError, InvalidParameterError
         As of `read_config`.
     """
-    values = _read(path)
+    values = read_toml(path)
     method = values.get("method")
     # Methods without a mixture have no options, and none that came later.
     if isinstance(method, dict) and isinstance(method.get("options"), dict) and method["options"]:
@@ -56,7 +56,14 @@ def read_recorded(path: Path) -> RunConfig:
     return RunConfig.from_mapping(values)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file says.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no such file, or it is no TOML.
+    """
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)
