@@ -7,10 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import multivariate_normal, multivariate_t
 
+from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import GroupSummary, Round, Share
 from deepgum.report.page.mixture import DistanceMixture
-from deepgum.report.page.plots import SHOWN, draw_history, draw_residuals, draw_shares
+from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
 from deepgum.report.page.svg import INK, inline_svg, label_text
 
 
@@ -174,3 +175,16 @@ def test_an_exponent_of_the_dimensions_is_a_uniform_density():
     uniform, given = DistanceMixture(3, 0.9, None, 50.0), DistanceMixture(3, 0.9, None, 50.0, exponent=3.0)
     np.testing.assert_allclose(given.wrong(distance), uniform.wrong(distance), rtol=1e-12)
     np.testing.assert_allclose(uniform.wrong(distance), 0.1 * (distance / 50) ** 3, rtol=1e-12)
+
+
+def test_reliability_has_a_mark_for_each_bin_that_holds_labels():
+    before = Reliability(0.3, (6, 0, 2), (0.1, None, 0.9), (0.4, None, 0.5))
+    after = Reliability(0.0, (4, 3, 1), (0.2, 0.5, 0.8), (0.25, 0.5, 1.0))
+    axes = draw_reliability(Calibration(0.4, 0.9, 0.8, 0.7, before, after)).axes[0]
+    marks = [np.asarray(each.get_offsets()).tolist() for each in axes.collections]
+    assert marks == [[[0.1, 0.4], [0.9, 0.5]], [[0.2, 0.25], [0.5, 0.5], [0.8, 1.0]]]
+    sizes = axes.collections[1].get_sizes()
+    assert sizes[0] > sizes[1] > sizes[2]
+    # Marks stand apart from nothing but the diagonal of equal axes.
+    assert axes.get_aspect() == 1
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]

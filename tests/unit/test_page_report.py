@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.folder import AuditFolder
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -265,3 +266,18 @@ def test_what_is_refused(audited, tmp_path):
         write_report(AuditFolder(tmp_path / "nowhere"))
     with pytest.raises(InvalidParameterError, match="`most`"):
         write_report(audited, most=0)
+
+
+def test_what_was_made_wrong_on_purpose_is_held_against_the_probabilities(audited):
+    assert "reliability" not in " ".join(dict(attributes).get("id", "") for _, attributes in page_of(audited).elements)
+    bins = Reliability(0.0123, (6, 2), (0.1, 0.9), (0.1, 0.9))
+    Calibration(0.25, None, 0.875, 0.5, replace(bins, error=0.0456), bins).write(audited.calibration_file)
+    page = page_of(audited)
+    assert ("section", {"id": "calibration", "aria-labelledby": "calibration-title"}) in page.elements
+    for words in ("25.0 % of them", "0.0123; of the posterior of eq. 1 it is 0.0456", "87.5 % of the flagged", "50.0 % of the wrong"):
+        assert words in page.words
+    assert "Average precision" not in page.words
+    assert any(attributes.get("aria-label") == "Probabilities against what is so" for _, attributes in page.elements)
+    audited.calibration_file.write_text("{")
+    with pytest.raises(InvalidDataError, match="calibration"):
+        page_of(audited)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary
 from deepgum.data.crops import Square
@@ -86,6 +87,10 @@ class AuditFolder:
     def labels(self) -> ScoredLabels:
         """Return the labels with their scores."""
         return ScoredLabels.read(self.scores_file)
+
+    def calibration(self) -> Calibration | None:
+        """Return how the audit did on labels that were made wrong on purpose; None where none were."""
+        return Calibration.read(self.calibration_file) if self.calibration_file.is_file() else None
 
     def pictures(self) -> Pictures | None:
         """Return the pictures of the samples, in the order of the labels; None where they have none.

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, GroupSummary
-from deepgum.report.page.plots import SHOWN, draw_history, draw_residuals, draw_shares
+from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
 from deepgum.report.page.svg import inline_svg
 
 __all__ = ["page_content"]
@@ -21,15 +22,17 @@ _PANELS = 6
 _LISTED = 500
 
 
-def page_content(path: Path, summary: AuditSummary, labels: ScoredLabels) -> dict[str, Any]:
+def page_content(
+    path: Path, summary: AuditSummary, labels: ScoredLabels, calibration: Calibration | None = None
+) -> dict[str, Any]:
     """Return what the template is filled with, but for gallery, scripts and style.
 
     Parameters
     ----------
     path : Path
         The folder of the audit.
-    summary, labels
-        What is in it.
+    summary, labels, calibration
+        What is in it; None where nobody knows which labels are wrong.
     """
     shown = _panels(summary.groups)
     return {
@@ -53,6 +56,10 @@ def page_content(path: Path, summary: AuditSummary, labels: ScoredLabels) -> dic
         "shares": _shares(summary),
         "history": inline_svg(draw_history(summary.history), "history", "Flags, round by round")
         if len(summary.history) > 1
+        else "",
+        "calibration": calibration,
+        "reliability": inline_svg(draw_reliability(calibration), "reliability", "Probabilities against what is so")
+        if calibration
         else "",
         "conflicts": _conflicts(summary, labels),
         "listed": _LISTED,

@@ -1,4 +1,4 @@
-"""The figures of the report: residuals with the fitted mixture, shares of wrong labels, what the rounds changed."""
+"""The figures of the report: residuals with the fitted mixture, shares of wrong labels, rounds, reliability."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter
 from numpy.typing import NDArray
 
+from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import GroupSummary, Round, Share
 from deepgum.report.page.mixture import DistanceMixture
 from deepgum.report.page.svg import INK, LINE, PREDICTED, SOFT, WRONG, label_text
 
-__all__ = ["SHOWN", "draw_history", "draw_residuals", "draw_shares"]
+__all__ = ["SHOWN", "draw_history", "draw_reliability", "draw_residuals", "draw_shares"]
 
 _WIDTH = 4.4
 _BINS = 48
@@ -122,6 +123,37 @@ def draw_history(rounds: Sequence[Round]) -> Figure:
     axes.set_ylim(0, None)
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     return figure
+
+
+def draw_reliability(calibration: Calibration) -> Figure:
+    """Draw the share of labels that are wrong against the probability that was given for it, before and after.
+
+    The area of a mark grows with the labels in its bin: the calibration error weighs bins by them.
+    """
+    figure, axes = _axes(3.4)
+    _annotate(axes, "probability of being wrong", "share that is wrong")
+    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, linestyle=":")
+    for found, colour, marker, line in (
+        (calibration.before, SOFT, "s", "--"),
+        (calibration.after, PREDICTED, "o", "-"),
+    ):
+        bins = _filled_bins(found)
+        axes.plot(bins[:, 0], bins[:, 1], color=colour, linestyle=line, linewidth=1.4)
+        axes.scatter(bins[:, 0], bins[:, 1], s=12 + 90 * np.sqrt(bins[:, 2]), color=colour, marker=marker, alpha=0.8)
+    axes.set_xlim(-0.04, 1.04)
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(0.25))
+    axes.grid(color=LINE, linewidth=0.8)
+    return figure
+
+
+def _filled_bins(found: Reliability) -> NDArray[np.float64]:
+    """Mean probability, share wrong, and share of all labels, of the bins (b, 3) that hold any."""
+    total = sum(found.counts)
+    bins = zip(found.predicted, found.observed, found.counts, strict=True)
+    return np.array([(p, o, count / total) for p, o, count in bins if p is not None and o is not None])
 
 
 def _axes(height: float) -> tuple[Figure, Axes]:

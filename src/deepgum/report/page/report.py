@@ -75,7 +75,7 @@ def write_report(
         environment()
         .get_template("report.html.j2")
         .generate(
-            **page_content(folder.path, summary, labels),
+            **page_content(folder.path, summary, labels, folder.calibration()),
             data=data,
             pictures=(encoded[start:end] for start, end in pairwise([*starts, len(encoded)])),
             scripts={name: Markup(text) for name, text in scripts.items()},
