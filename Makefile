@@ -20,7 +20,7 @@ demo: $(STAMP)  ## train on scikit-learn's digits with wrong landmarks; print th
 	$(BIN)/deepgum demo
 
 test: lint types $(STAMP)  ## everything that must pass: lint, types, import contracts, tests, doctests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(STAMP)  ## ruff and the import contracts
 	$(BIN)/ruff check .

@@ -253,4 +253,9 @@ def test_a_column_without_any_label_and_too_few_groups_are_refused(targets):
         cross_fit(learner, np.hstack([targets, np.full((N, 1), np.nan)]), n_folds=FOLDS)
     with pytest.raises(InvalidDataError, match="3 folds should have at least one group each"):
         cross_fit(learner, targets, together=["one", "two"] * (N // 2), n_folds=FOLDS)
+    names = ["all"] * (N - 5) + list("abcde")
+    with pytest.raises(InvalidDataError, match=rf"at least 6 samples.*leaves 5 of {N}\. {N - 5} samples of one group"):
+        cross_fit(learner, targets, together=names, n_folds=FOLDS)
+    with pytest.raises(InvalidDataError, match=r"leaves 3 of 7\.$"):
+        cross_fit(learner, targets[:7], n_folds=2)
     assert learner.trains == []

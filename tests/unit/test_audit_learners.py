@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from torch import nn
 
 from deepgum.audit import learners
-from deepgum.audit.learners import EstimatorLearner, NetworkLearner
+from deepgum.audit.learners import EstimatorLearner, NetworkLearner, validation_share
 from deepgum.audit.teaching import Teaching
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
@@ -176,11 +176,21 @@ def test_a_network_is_trained_and_validated_on_a_folds_rows_and_predicts_all(fit
     ((model, train, validation, options),) = fitted
     assert rows_of(train) | rows_of(validation) == set(TRAIN.tolist())
     assert not rows_of(train) & rows_of(validation)
-    assert len(validation) == round(learners.VALIDATION * len(TRAIN))
+    # Of few rows more than a tenth: a mixture of single coordinates is fitted to eleven.
+    assert len(validation) == 11
     assert options["seed"] == 4
     assert predicted.dtype == np.float64
     with torch.no_grad():
         np.testing.assert_allclose(predicted, model.eval()(torch.as_tensor(data.inputs)).numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [6, 10, 29, 30, 31, 99, 100, 101, 1000])
+@pytest.mark.parametrize("widest", [1, 2, 10])
+def test_a_tenth_is_validated_on_and_of_few_rows_more(rows, widest):
+    share = validation_share(rows, widest)
+    assert 0.1 <= share <= 1 / 3
+    assert share == 0.1 or share == 1 / 3 or round(share * rows) == 10 + widest
+    assert (share == 0.1) == (rows >= 10 * (10 + widest))
 
 
 def test_the_labels_that_were_flagged_are_taken_away_and_no_others(fitted):
@@ -197,6 +207,7 @@ def test_the_labels_that_were_flagged_are_taken_away_and_no_others(fitted):
     assert data.targets.isfinite().all()
 
 
+@pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 def test_a_flagged_group_loses_all_its_labels(fitted):
     data = table(4)
     network(data, groups=((0, 3), (1, 2))).predict(TRAIN, told((6, 1), groups=2), 0)
@@ -207,6 +218,7 @@ def test_a_flagged_group_loses_all_its_labels(fitted):
             assert torch.isnan(found).nonzero().flatten().tolist() == missing
 
 
+@pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 def test_missing_labels_are_no_reason_to_stop(fitted):
     data = table()
     targets = data.targets.clone()

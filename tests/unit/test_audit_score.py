@@ -164,13 +164,28 @@ def test_a_verdict_for_each_thing_that_a_mixture_can_say():
     assert "1 label is too few" in verdicts[MixtureStatus.TOO_FEW_SAMPLES]
 
 
+def test_without_inliers_nothing_is_flagged_and_nothing_is_known():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, size=(500, 2))
+    targets = truth + np.stack([rng.uniform(-9, 9, 500), rng.normal(size=500)], axis=1)
+    targets[4, 0] = NAN
+    for inliers in ("gaussian", "auto"):
+        scored = score_labels(truth, targets, inliers=inliers)
+        assert scored.summary.groups[0].status == "NO_INLIERS"
+        assert scored.summary.groups[0].flags == 0
+        expected = np.where(np.arange(500) == 4, NAN, 0.5)
+        np.testing.assert_array_equal(scored.labels.responsibilities[:, 0], expected)
+        assert "No label is flagged" in scored.summary.groups[0].verdict
+
+
 def test_flags_of_a_group_of_which_nothing_can_be_told_are_not_shown_as_the_worst():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, size=(500, 2))
     spoiled = np.where(rng.random(500) < 0.1, rng.uniform(-20, 20, 500), rng.normal(size=500))
-    scored = score_labels(truth, truth + np.stack([rng.uniform(-9, 9, 500), spoiled], axis=1), inliers="gaussian")
-    assert scored.summary.groups[0].status == "NO_INLIERS"
-    assert scored.labels.flags[:, 0].all()
+    copied = np.where(np.arange(500) < 400, 0.0, rng.uniform(-9, 9, 500))
+    scored = score_labels(truth, truth + np.stack([copied, spoiled], axis=1), inliers="gaussian")
+    assert scored.summary.groups[0].status == "COLLAPSED_COVARIANCE"
+    assert scored.labels.flags[:, 0].sum() > 90
     assert {flag.group for flag in scored.worst} == {"y1"}
 
 

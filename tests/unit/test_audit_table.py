@@ -195,7 +195,7 @@ def test_data_that_cannot_be_used_are_refused_before_any_fit(changes, message):
         ({"n_folds": 4, "most_rounds": 4}, "most_rounds"),
         ({"inliers": "normal"}, "inliers"),
         ({"periods": {"yaw": 360}}, "periods"),
-        ({"random_state": -1}, "seed"),
+        ({"random_state": -1}, "random_state"),
     ],
 )
 def test_parameters_that_cannot_be_worked_with_are_refused_before_any_fit(changes, parameter):

@@ -49,19 +49,25 @@ def test_samples_are_drawn_from_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "side"),
+    "arguments",
     [
-        ((3, 0.1, 0), "validation"),
-        ((3, 0.9, 0), "training"),
-        ((1, 0.4, 0), "validation"),
-        ((1, 0.6, 0), "training"),
-        ((10, 0.1, 0, ["one"] * 10), "validation"),
-        ((10, 0.9, 0, ["one"] * 10), "training"),
+        (3, 0.9, 0),
+        (1, 0.4, 0),
+        (1, 0.6, 0),
+        (10, 0.1, 0, ["one"] * 10),
+        (10, 0.9, 0, ["one"] * 10),
     ],
 )
-def test_an_empty_side_is_refused(arguments: tuple[Any, ...], side: str) -> None:
-    with pytest.raises(InvalidDataError, match=f"The {side} part"):
+def test_an_empty_side_is_refused(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(InvalidDataError, match="The training part"):
         split_validation(*arguments)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_of_few_large_groups_one_is_taken_the_nearest_in_size(seed: int) -> None:
+    assert len(split_validation(3, 0.1, seed)[1]) == 1
+    validation = split_validation(100, 0.1, seed, ["all but"] * 70 + ["some"] * 30)[1]
+    assert validation.tolist() == list(range(70, 100))
 
 
 @pytest.mark.parametrize(
@@ -262,7 +268,7 @@ def test_whole_videos_validate_a_fold() -> None:
         ([0.0, 1.0], {}, "integers"),
         ([[0, 1]], {}, "integers"),
         ([0, 1], {"groups": list("aaabbbcccc")}, "whole groups. Found 1 divided: a"),
-        ([0, 1, 2], {"groups": list("aaabbbbbbb")}, "The validation part"),
+        ([0, 1, 2], {"groups": list("aaabbbbbbb")}, "The training part"),
         (list(range(9)), {}, "The validation part"),
         ([0], {"validation_fraction": 0.99}, "The training part"),
     ],

@@ -274,7 +274,12 @@ def test_what_was_made_wrong_on_purpose_is_held_against_the_probabilities(audite
     Calibration(0.25, None, 0.875, 0.5, replace(bins, error=0.0456), bins).write(audited.calibration_file)
     page = page_of(audited)
     assert ("section", {"id": "calibration", "aria-labelledby": "calibration-title"}) in page.elements
-    for words in ("25.0 % of them", "0.0123; of the posterior of eq. 1 it is 0.0456", "87.5 % of the flagged", "50.0 % of the wrong"):
+    for words in (
+        "25.0 % of them",
+        "0.0123; of the posterior of eq. 1 it is 0.0456",
+        "87.5 % of the flagged",
+        "50.0 % of the wrong",
+    ):
         assert words in page.words
     assert "Average precision" not in page.words
     assert any(attributes.get("aria-label") == "Probabilities against what is so" for _, attributes in page.elements)

@@ -10,12 +10,14 @@ any of them; how much they differ says which samples are hard.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from deepgum.audit.local_noise import LocalNoise, jackknife
 from deepgum.audit.posterior import INLIERS, LabelMixture
@@ -33,6 +35,9 @@ __all__ = ["MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 Values = NDArray[np.float64]
 
 MOST_FITS = 15
+LEAST_LEARNED = 6
+"""Samples that every fold has to leave, to be learned from."""
+
 SETTLED = 0.02
 """Flags have settled when fewer than this share of them has changed in a round."""
 
@@ -126,7 +131,8 @@ def cross_fit(
     InvalidParameterError
         If there would be too many fits, or a value cannot be worked with.
     InvalidDataError
-        If there are fewer samples, or groups of them, than folds, or a label that all samples lack.
+        If there are fewer samples, or groups of them, than folds; if a fold leaves too few to learn from, as one of
+        the groups is nearly all of them; if there is a label that all samples lack.
     """
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
@@ -143,6 +149,7 @@ def cross_fit(
     if empty:
         raise InvalidDataError(f"Every target should have a label. Found none in the columns {empty}.")
     names = None if sequence else list(together or map(str, range(n)))
+    _check_folds(folds(n, n_folds, groups=names, seed=seed), n, names)
     held_out: list[Values] = []
     models: list[Values] = []
     history: list[Round] = []
@@ -183,6 +190,18 @@ def cross_fit(
     flagged = int((mixture.responsibilities(residuals / scale) < 0.5).sum())
     history[-1] = replace(history[-1], flags=flagged, share=None if mixture.share is None else mixture.share.estimate)
     return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
+
+
+def _check_folds(dealt: Sequence[Tensor], n: int, names: Sequence[str] | None) -> None:
+    left = n - max(map(len, dealt))
+    if left >= LEAST_LEARNED:
+        return
+    found = f"Found a fold that leaves {left} of {n}."
+    if names is not None:
+        count = max(Counter(names).values())
+        if count > 1:
+            found += f" {count} samples of one group, or copies of one, stay together: give smaller groups."
+    raise InvalidDataError(f"Each fold should leave at least {LEAST_LEARNED} samples to learn from. {found}")
 
 
 def _by_column(values: Values, places: Sequence[Sequence[int]]) -> Values:

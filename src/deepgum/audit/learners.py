@@ -20,12 +20,32 @@ from deepgum.mixture.partition import Groups
 from deepgum.residuals import predict
 from deepgum.training import DeepGUMOptions, Event, SGDOptions, fit_deepgum
 
-__all__ = ["EstimatorLearner", "NetworkLearner"]
+__all__ = ["EstimatorLearner", "NetworkLearner", "validation_share"]
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 VALIDATION = 0.1
+_VALIDATED = 10
+"""Samples at least, more than a group has coordinates: the mixture is fitted to their residuals."""
+
+
+def validation_share(rows: int, widest: int) -> float:
+    """Return which share of the samples to validate on: a tenth, and of few of them more, up to a third.
+
+    Parameters
+    ----------
+    rows : int
+        How many samples there are.
+    widest : int
+        Coordinates of the largest group.
+
+    Examples
+    --------
+    >>> validation_share(5000, widest=2), validation_share(40, widest=2), validation_share(12, widest=2)
+    (0.1, 0.3, 0.3333333333333333)
+    """
+    return max(VALIDATION, min(1 / 3, (_VALIDATED + widest) / rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +84,8 @@ class NetworkLearner:
         if not len(rows):
             raise InvalidDataError("Some samples should have labels that are right. All of a fold's are flagged.")
         names = None if self.together is None else [self.together[row] for row in rows.tolist()]
-        kept, validation = split_validation(len(rows), VALIDATION, seed, names)
+        widest = max(map(len, partition(self.options.groups, data.targets.shape[1])))
+        kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, names)
         parts = data.subset(rows[kept.numpy()]), data.subset(rows[validation.numpy()])
         model = self.build(parts[0], seed)
         result = fit_deepgum(model, *parts, options=self.options, sgd=self.sgd, seed=seed, on_event=self.on_event)

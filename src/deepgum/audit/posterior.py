@@ -196,13 +196,17 @@ class LabelMixture:
         )
 
     def responsibilities(self, residuals: Values) -> Values:
-        """Probability that each label is right, (n, g); NaN where a group has none."""
+        """Probability that each label is right, (n, g); NaN where a group has none.
+
+        One half throughout a group without inliers: nothing is known of it, and nothing is flagged.
+        """
         values = self._checked(residuals)
         chosen = self.tails.responsibilities(values).numpy()
         if all(self.chosen):
             return chosen
-        given = np.where(np.isnan(chosen), np.nan, self.mixture.responsibilities(values.numpy()))
-        return np.where(self.chosen, chosen, given)
+        given = np.where(self.chosen, chosen, self.mixture.responsibilities(values.numpy()))
+        none = np.array([status is MixtureStatus.NO_INLIERS for status in self.status])
+        return np.where(np.isnan(chosen), np.nan, np.where(none, 0.5, given))
 
     def mahalanobis(self, residuals: Values) -> Values:
         """Distance in units of the scale of right labels, (n, g); NaN where a group has none."""

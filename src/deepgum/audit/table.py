@@ -22,6 +22,7 @@ from deepgum.audit.survey import Survey
 from deepgum.audit.tally import Tally
 from deepgum.audit.targets import Targets
 from deepgum.audit.together import linked
+from deepgum.checks import check_count
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Groups
 
@@ -97,6 +98,7 @@ def audit_labels(
     (True, True, True)
     """
     begun = time.perf_counter()
+    check_count("random_state", random_state, least=0)
     features, given = as_given("X", X), as_given("y", y)
     n = len(given.values)
     if len(features.values) != n:

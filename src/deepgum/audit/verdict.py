@@ -161,7 +161,7 @@ _WHERE_NONE_IS_FOUND = {
 _WHY_NOT = {
     MixtureStatus.NO_INLIERS: (
         "the residuals are spread so evenly that no label stands out as right. The predictions are little better than "
-        "guesses, or belong to other rows. Leave the flags alone."
+        "guesses, or belong to other rows. No label is flagged."
     ),
     MixtureStatus.COLLAPSED_COVARIANCE: (
         "most residuals are all but zero, or all but depend on one another, as where a network has learned its labels "

@@ -28,7 +28,8 @@ def split_validation(
         Number of samples.
     fraction : float, between 0 and 1
         Share of the validation part: round(fraction * n) samples, or with groups as close to it as whole groups come
-        when they are added in random order.
+        when they are added in random order. At least one group: where the first would be too many, the one whose size
+        is the nearest.
     seed : int
         The same seed gives the same split.
     groups : sequence of length n, optional
@@ -37,7 +38,7 @@ def split_validation(
     Raises
     ------
     InvalidDataError
-        If a side would be empty.
+        If there is one group only, or one sample.
 
     Examples
     --------
@@ -53,12 +54,14 @@ def split_validation(
     check_fraction("fraction", fraction, open_below=True, open_above=True)
     group, n_groups = numbered(n, groups)
     order = np.random.default_rng(seed).permutation(n_groups)
-    chosen = _nearest(np.cumsum(np.bincount(group)[order]), round(fraction * n))
-    validation = np.isin(group, order[:chosen])
-    if not 0 < validation.sum() < n:
-        side = "training" if validation.all() else "validation"
+    sizes, wanted = np.bincount(group)[order], round(fraction * n)
+    members = order[: _nearest(np.cumsum(sizes), wanted)]
+    if not len(members):
+        members = order[[np.abs(sizes - wanted).argmin()]]
+    validation = np.isin(group, members)
+    if validation.all():
         raise InvalidDataError(
-            f"The {side} part should have at least one sample. Found none with n = {n}, fraction = {fraction} and "
+            f"The training part should have at least one sample. Found none with n = {n}, fraction = {fraction} and "
             f"{n_groups} groups. Give more samples or another fraction."
         )
     return places(~validation), places(validation)

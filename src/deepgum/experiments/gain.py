@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deepgum.audit.apply import check
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.gained import Gain, difference, differences_of
+from deepgum.audit.learners import validation_share
 from deepgum.audit.patch import Patch
 from deepgum.checks import check_choice, check_count
 from deepgum.data.annotations import Annotations, Changes
@@ -87,7 +88,7 @@ def gain_of(
         device=config.run.training.device,
         on_progress=observer.computing,
     )
-    names = together(data)
+    names, widest = together(data), max(map(len, data.targets.partition))
     errors: dict[bool, list[Values]] = {False: [], True: []}
     observer.started(2 * seeds, 0)
     for seed in range(config.run.seed, config.run.seed + seeds):
@@ -96,7 +97,7 @@ def gain_of(
                 given = unrolled(given, data.targets.periods)
             labels = torch.from_numpy((given - data.offset) / data.scale).to(torch.float32)
             observer.run_started(_title(method, seed, corrected), seed)
-            parts = _split(network.subset.train.with_targets(labels), rows, names, seed)
+            parts = _split(network.subset.train.with_targets(labels), rows, names, widest, seed)
             result = train_method(
                 method,
                 *parts,
@@ -194,10 +195,11 @@ def _check_enough(count: int) -> None:
 
 
 def _split(
-    data: RegressionData, rows: list[int], names: Sequence[str], seed: int
+    data: RegressionData, rows: list[int], names: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
     """Return what is trained on and what is validated on: the same samples before and after, but for dropped ones."""
-    train, validation = split_validation(len(rows), 0.1, seed, [names[row] for row in rows])
+    share = validation_share(len(rows), widest)
+    train, validation = split_validation(len(rows), share, seed, [names[row] for row in rows])
     labelled = data.targets.isfinite().any(dim=1)
     parts = ([rows[place] for place in part.tolist()] for part in (train, validation))
     one, other = (data.subset([row for row in part if labelled[row]]) for part in parts)
