@@ -354,7 +354,7 @@ def report(lines: list[dict[str, Any]]) -> Iterator[str]:
             yield f"- {rival}, {learner}:"
             yield f"    - at least equal on every table: {'yes' if not behind else 'no: ' + ', '.join(behind)}"
             yield f"    - better on average: {'yes' if average > 0 else 'no'}, {100 * average:+.1f} ± {100 * error:.1f}"
-            yield f"    - its fits over ours: {min(fewer):.1f} to {max(fewer):.1f}; its seconds over ours: {seconds:.2f}"
+            yield f"    - its fits over ours: {min(fewer):.1f} to {max(fewer):.1f}; seconds over ours: {seconds:.2f}"
 
 
 def main() -> None:
