@@ -72,6 +72,20 @@ def test_a_flagged_label_should_be_what_is_predicted_and_no_other_label_is_touch
     assert all(sentence.endswith(".") for sentence in labels.why.values())
 
 
+def test_with_heavy_tails_what_a_label_should_be_is_as_uncertain_as_they_are_wide():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, size=1500)
+    residuals = 2 * rng.standard_t(4, 1500)
+    residuals[:150] += rng.choice([-1, 1], 150) * rng.uniform(60, 90, 150)
+    scored = score_labels(truth, truth + residuals, inliers="student-t")
+    group = scored.summary.groups[0]
+    assert group.degrees_of_freedom is not None
+    uncertain = scored.labels.uncertainty[scored.labels.flags]
+    np.testing.assert_allclose(uncertain, np.sqrt(group.covariance[0][0]))
+    # The variance of Student's t of 4 degrees of freedom is twice the square of its scale.
+    assert uncertain[0] == pytest.approx(2 * 2**0.5, rel=0.15)
+
+
 def test_the_summary_counts_what_the_labels_say():
     predictions, targets, wrong = problem()
     targets[[1, 2], 2:] = NAN

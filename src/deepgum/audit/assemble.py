@@ -53,27 +53,17 @@ def scored_labels(
     """
     residuals = targets.residuals(taught, found.predictions) / found.scale
     right = contradicted(found.mixture.responsibilities(residuals), given, targets.partition, copies)
-    groups = [list(group) for group in targets.partition]
-    flagged, deviations = np.zeros(given.shape, dtype=bool), np.empty(len(targets.names))
-    for place, (group, covariance) in enumerate(zip(groups, found.mixture.covariances, strict=True)):
-        flagged[:, group] = right[:, [place]] < 0.5
-        deviations[group] = np.sqrt(np.diagonal(covariance))
-    flagged &= ~np.isnan(given)
-    predicted = offset + scale * found.predictions
     unit = np.broadcast_to(np.asarray(scale, dtype=np.float64), given.shape)
-    labels = ScoredLabels(
-        ids=tuple(ids),
-        target_names=targets.names,
-        group_names=targets.group_names,
-        partition=targets.partition,
-        given=given,
-        predicted=predicted,
+    of_groups = unit[:, [group[0] for group in targets.partition]]
+    labels = targets.scored(
+        found.mixture,
+        ids,
+        given,
+        offset + scale * found.predictions,
+        residuals=residuals,
         responsibilities=right,
-        mahalanobis=found.mixture.mahalanobis(residuals),
-        suggested=np.where(flagged, predicted, np.nan),
-        uncertainty=np.where(flagged, unit * found.scale * deviations, np.nan),
-        spread=None if np.isnan(found.spread).all() else found.spread * unit[:, [group[0] for group in groups]],
-        periods=targets.periods,
+        unit=unit * found.scale,
+        spread=None if np.isnan(found.spread).all() else found.spread * of_groups,
     )
     # Where crops differ in size, or noise from sample to sample, the labels themselves say how far right ones lie.
     same = bool((unit == 1).all() and (found.scale == 1).all())

@@ -95,15 +95,41 @@ class Targets:
         """Return labels less predictions, (n, d), the short way round where labels are periodic."""
         return wrapped(given - predicted, self.periods)
 
-    def scored(self, mixture: LabelMixture, ids: Sequence[str], given: Values, predicted: Values) -> ScoredLabels:
-        """Return labels (n, d) with what the mixture says of them; a flagged one should be what is predicted."""
-        residuals = self.residuals(given, predicted)
-        responsibilities = mixture.responsibilities(residuals)
+    def scored(
+        self,
+        mixture: LabelMixture,
+        ids: Sequence[str],
+        given: Values,
+        predicted: Values,
+        *,
+        residuals: Values | None = None,
+        responsibilities: Values | None = None,
+        unit: Values | float = 1.0,
+        spread: Values | None = None,
+    ) -> ScoredLabels:
+        """Return labels with what the mixture says of them; a flagged one should be what is predicted.
+
+        Parameters
+        ----------
+        mixture : LabelMixture
+        ids : sequence of str, length n
+        given, predicted : arrays (n, d)
+        residuals : array (n, d), optional
+            What the mixture is of; by default labels less predictions.
+        responsibilities : array (n, g), optional
+            By default those of the mixture.
+        unit : array (n, d), optional
+            What a residual of 1 is in the unit of the labels.
+        spread : array (n, g), optional
+            As of `ScoredLabels`.
+        """
+        residuals = self.residuals(given, predicted) if residuals is None else residuals
+        responsibilities = mixture.responsibilities(residuals) if responsibilities is None else responsibilities
         flagged = np.zeros(given.shape, dtype=bool)
         deviations = np.empty(len(self.names))
-        for place, group in enumerate(map(list, self.partition)):
+        for place, (group, covariance) in enumerate(zip(map(list, self.partition), mixture.covariances, strict=True)):
             flagged[:, group] = responsibilities[:, [place]] < 0.5
-            deviations[group] = np.sqrt(np.diagonal(np.asarray(mixture.mixture.covariances_[place])))
+            deviations[group] = np.sqrt(np.diagonal(covariance))
         # A label that is missing is not made up.
         flagged &= ~np.isnan(given)
         return ScoredLabels(
@@ -116,7 +142,8 @@ class Targets:
             responsibilities=responsibilities,
             mahalanobis=mixture.mahalanobis(residuals),
             suggested=np.where(flagged, predicted, np.nan),
-            uncertainty=np.where(flagged, deviations, np.nan),
+            uncertainty=np.where(flagged, unit * deviations, np.nan),
+            spread=spread,
             periods=self.periods,
         )
 
