@@ -127,6 +127,20 @@ def test_the_variance_is_that_of_the_residuals_themselves() -> None:
     assert fitted.covariances[0][0, 0] == pytest.approx(5 / 3, rel=0.15)
 
 
+@pytest.mark.parametrize("inliers", ["gaussian", "student-t"])
+def test_distances_are_mahalanobis_distances_of_that_variance(inliers: str) -> None:
+    rng = np.random.default_rng(0)
+    residuals = rng.standard_t(4, size=(900, 2)) @ np.array([[2.0, 0.0], [1.0, 0.5]])
+    fitted = fit(residuals, inliers=inliers)
+    expected = np.sqrt(np.einsum("ni,ij,nj->n", residuals, np.linalg.inv(fitted.covariances[0]), residuals))
+    np.testing.assert_allclose(fitted.mahalanobis(residuals)[:, 0], expected, rtol=1e-9)
+    # Wrong labels end at the one that is farthest.
+    residuals[:90] = 400 * rng.normal(size=(90, 2))
+    fitted = fit(residuals, inliers=inliers)
+    if inliers == "student-t":
+        assert fitted.radius(0) == pytest.approx(fitted.mahalanobis(residuals).max(), rel=1e-3)
+
+
 def test_batches_are_the_same_as_rows_in_memory() -> None:
     residuals, _ = contaminated(400, k=2)
     whole = LabelMixture.fit(residuals, "coordinate")

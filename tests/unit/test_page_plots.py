@@ -9,6 +9,7 @@ from scipy.stats import multivariate_normal, multivariate_t
 
 from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.score import score_labels
 from deepgum.audit.summary import GroupSummary, Round, Share
 from deepgum.report.page.mixture import DistanceMixture
 from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
@@ -31,6 +32,7 @@ def test_right_labels_are_as_far_as_samples_of_their_density(k, nu):
     covariance, rng = np.array(one.covariance), np.random.default_rng(0)
     density = multivariate_normal(cov=covariance) if nu is None else multivariate_t(shape=covariance, df=nu)
     residuals = np.reshape(density.rvs(40_000, random_state=rng), (-1, k))
+    covariance = covariance if nu is None else covariance * nu / (nu - 2)
     distance = np.sqrt(np.einsum("ni,ij,nj->n", residuals, np.linalg.inv(covariance), residuals))
     edges = np.quantile(distance, [0.05, 0.25, 0.5, 0.75, 0.95])
     found = DistanceMixture.of(one).right(edges)
@@ -56,6 +58,22 @@ def test_both_together_are_all_labels(nu):
     far = np.array([0.0, 1e9])
     np.testing.assert_allclose(mixture.right(far), [0, 0.8])
     np.testing.assert_allclose(mixture.wrong(far), [0, 0.2])
+
+
+@pytest.mark.parametrize("inliers", ["gaussian", "student-t"])
+def test_what_was_fitted_expects_labels_where_they_are(inliers):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, size=(4000, 2))
+    residuals = rng.standard_t(4, size=(4000, 2)) if inliers == "student-t" else rng.normal(size=(4000, 2))
+    angle, far = rng.uniform(0, 2 * np.pi, 800), rng.uniform(0, 200, 800)
+    residuals[:800] = far[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    scored = score_labels(truth, truth + residuals, groups="landmark", inliers=inliers)
+    distance, mixture = scored.labels.mahalanobis[:, 0], DistanceMixture.of(scored.summary.groups[0])
+    within = np.quantile(distance, [0.2, 0.5, 0.8, 0.9, 0.99])
+    # Distances of wrong labels are uniform, which a uniform density in the plane does not describe.
+    tolerance = 0.01 if inliers == "student-t" else 0.06
+    expected = mixture.right(within) + mixture.wrong(within)
+    np.testing.assert_allclose(expected, [0.2, 0.5, 0.8, 0.9, 0.99], atol=tolerance)
 
 
 def test_extremes_of_the_uniform_density_are_no_error():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from deepgum.audit.inliers import DEGREES_OF_FREEDOM, Choice, choose, fit_chosen, starts
 from deepgum.audit.share import shares_of
-from deepgum.audit.summary import Share
+from deepgum.audit.summary import Share, student_variance
 from deepgum.checks import check_choice, check_count
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
@@ -36,7 +36,7 @@ INLIERS = {
 MOST_ROWS = 200_000
 """Of batches, so many rows are kept to choose densities and to fit the chosen ones."""
 
-_LEAST_WITH_VARIANCE, _HEAVY = 2.5, 10.0
+_HEAVY = 10.0
 _TELLS = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
 
 
@@ -166,6 +166,14 @@ class LabelMixture:
     def _freedom(self) -> tuple[float, ...]:
         return tuple(group.degrees_of_freedom for group in self.tails.groups)
 
+    @property
+    def _variances(self) -> tuple[float, ...]:
+        return tuple(map(student_variance, self._freedom))
+
+    def radius(self, group: int) -> float:
+        """Return how far from the prediction the wrong labels of a group end, in standard deviations of right ones."""
+        return self.tails.groups[group].radius / math.sqrt(self._variances[group])
+
     def has_heavy_tails(self, group: int) -> bool:
         """Whether some samples are so much harder than others that a wrong label may pass for one of theirs."""
         return self.choice.degrees_of_freedom[group] <= _HEAVY
@@ -189,7 +197,7 @@ class LabelMixture:
     @property
     def covariances(self) -> tuple[Values, ...]:
         """Covariance (k, k) of each group's right labels; of a t with hardly any, that of 2.5 degrees of freedom."""
-        own = (_wider(nu) * group.scale.numpy() for nu, group in zip(self._freedom, self.tails.groups, strict=True))
+        own = (w * group.scale.numpy() for w, group in zip(self._variances, self.tails.groups, strict=True))
         return tuple(
             covariance if chosen else np.asarray(given)
             for covariance, given, chosen in zip(own, self.mixture.covariances_, self.chosen, strict=True)
@@ -209,9 +217,9 @@ class LabelMixture:
         return np.where(np.isnan(chosen), np.nan, np.where(none, 0.5, given))
 
     def mahalanobis(self, residuals: Values) -> Values:
-        """Distance in units of the scale of right labels, (n, g); NaN where a group has none."""
+        """Distance in standard deviations of right labels, (n, g); NaN where a group has none."""
         values = self._checked(residuals)
-        chosen = self.tails.mahalanobis(values).numpy()
+        chosen = self.tails.mahalanobis(values).numpy() / np.sqrt(self._variances)
         if all(self.chosen):
             return chosen
         given = self.mixture.mahalanobis(values.numpy())
@@ -223,12 +231,6 @@ class LabelMixture:
         if values.ndim != 2 or values.shape[1] != expected:
             raise InvalidDataError(f"Residuals should have shape (n, {expected}). Found {tuple(values.shape)}.")
         return values
-
-
-def _wider(degrees_of_freedom: float) -> float:
-    """Return the variance of Student's t of unit scale."""
-    nu = max(degrees_of_freedom, _LEAST_WITH_VARIANCE)
-    return nu / (nu - 2) if math.isfinite(nu) else 1.0
 
 
 def _spread_over(batches: Iterable[Any]) -> Values:

@@ -132,7 +132,7 @@ class Tally:
             log_uniform_density=float(fitted.log_uniform_density_[place]),
             degrees_of_freedom=mixture.degrees_of_freedom[place],
             exponent=mixture.tails.groups[place].exponent,
-            radius=mixture.tails.groups[place].radius,
+            radius=mixture.radius(place),
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, f
 
-from deepgum.audit.summary import GroupSummary
+from deepgum.audit.summary import GroupSummary, student_variance
 
 __all__ = ["DistanceMixture"]
 
@@ -20,10 +20,10 @@ Values = NDArray[np.float64]
 class DistanceMixture:
     """The mixture of one group, of Mahalanobis distances instead of residuals of k coordinates.
 
-    The squared distance of a right label is chi-squared with k degrees of freedom; where right labels are Student's t
-    of nu, a k-th of it is F with k and nu. The density of wrong labels is flat up to the core of right ones, and falls
-    from there as the distance to the power b - k (`deepgum.mixture.tails`); with b = k it is uniform. It ends at the
-    reach.
+    Distances are in standard deviations of right labels. Their square is chi-squared with k degrees of freedom; where
+    right labels are Student's t of nu, a k-th of it is F with k and nu, but for the variance. The density of wrong
+    labels is flat up to the core of right ones, and falls from there as the distance to the power b - k
+    (`deepgum.mixture.tails`); with b = k it is uniform. It ends at the reach.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class DistanceMixture:
 
     def right(self, distance: Values) -> Values:
         """Share of all labels that are right and at most that far."""
-        square = np.square(distance)
+        square = self._variance * np.square(distance)
         if self.degrees_of_freedom is None:
             below = chi2.cdf(square, self.dimensions)
         else:
@@ -76,10 +76,14 @@ class DistanceMixture:
         """Share of all labels that are wrong and at most that far."""
         return (1 - self.prior) * self._mass(np.minimum(distance, self.reach)) / self._mass(np.array(self.reach))
 
+    @property
+    def _variance(self) -> float:
+        return student_variance(math.inf if self.degrees_of_freedom is None else self.degrees_of_freedom)
+
     def _mass(self, distance: Values) -> Values:
         """Integral of the density of wrong labels up to a distance, but for a constant."""
         k = self.dimensions
         b = k if self.exponent is None else self.exponent
-        core = math.sqrt(max(1.0, k - b))
+        core = math.sqrt(max(1.0, k - b) / self._variance)
         inside = np.minimum(distance, core) ** k * core ** (b - k) / k
         return np.asarray(inside + (np.maximum(distance, core) ** b - core**b) / b)
