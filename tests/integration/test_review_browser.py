@@ -355,6 +355,58 @@ def test_only_what_is_undecided_and_all_of_a_sample_at_once(
     }
 
 
+def test_a_key_acts_on_the_card_that_is_shown_when_one_has_left_the_filter(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    order = places(audited)
+    for _ in order:
+        page.keyboard.press("s")
+    decided(page, len(order))
+    page.locator("details.filters summary").click()
+    page.locator(".chip", has_text="skipped").click()
+    page.locator(".card button.picture").nth(2).click()
+    for _ in range(2):
+        shown = page.locator("dialog.large h2").inner_text()
+        assert {place: what for place, (what, _) in held(audited).items() if place[0] == shown} == {
+            place: "skip" for place in order if place[0] == shown
+        }
+        page.keyboard.press("k")
+        until(page, "(id) => document.querySelector('dialog.large h2').textContent !== id", shown)
+        until(page, "() => !Object.keys(localStorage).some((name) => name.startsWith('deepgum-review:'))")
+        assert {what for place, (what, _) in held(audited).items() if place[0] == shown} == {"keep"}
+    assert [what for what, _ in held(audited).values()].count("keep") == 2
+
+
+def test_a_key_that_is_held_decides_once(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    for _ in range(4):
+        page.keyboard.down("d")  # without a release between them: the browser says that it repeats
+    page.keyboard.up("d")
+    page.keyboard.press("k")
+    decided(page, 2)
+    assert [what for what, _ in held(audited).values()] == ["drop", "keep"]
+
+
+def test_undo_takes_a_correction_back_before_a_decision(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    page.keyboard.press("k")
+    page.keyboard.press("e")
+    before = page.input_value("#value-0")
+    page.keyboard.press("ArrowRight")
+    assert page.input_value("#value-0") != before
+    page.keyboard.press("Control+z")
+    said(page, "no decision has changed")
+    assert page.input_value("#value-0") == before
+    page.keyboard.press("Control+z")  # nothing is moved any more: the decision
+    decided(page, 0)
+    assert held(audited) == {}
+
+
 def test_the_patch_of_the_page_is_the_patch_of_the_command(
     audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
@@ -401,6 +453,29 @@ def test_values_without_pictures_are_typed(
     decided(page, 2)
     page.keyboard.press("Escape")
     assert re.search(r"42\.5\s+corrected", page.locator(".card").first.inner_text())
+
+
+def test_what_is_not_edited_stays_as_it_is_to_the_last_digit(
+    tmp_path: Path, audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    n = 30
+    given = np.stack([np.linspace(30, 40, n), 4483721.4321 + np.arange(n)], axis=1)
+    predicted = given.copy()
+    predicted[0, 0] -= 5
+    wrong, none = (np.arange(n) == 0)[:, None], np.full((n, 2), np.nan)
+    labels = ScoredLabels(
+        ids=tuple(f"row {i}" for i in range(n)), target_names=("east", "north"), group_names=("place",),
+        partition=((0, 1),), given=given, predicted=predicted, responsibilities=np.where(wrong, 0.01, 0.99),
+        mahalanobis=9.0 * wrong, suggested=none, uncertainty=none,
+    )  # fmt: skip
+    folder = AuditFolder(tmp_path / "places")
+    folder.write(replace(audited.summary(), data=DataSource("table")), labels, None)
+    page = pages(start_review(folder.path).url)
+    page.keyboard.press("e")
+    page.keyboard.type("33.5")
+    page.keyboard.press("Enter")
+    decided(page, 1)
+    assert list(held(folder).values()) == [("fix", (33.5, 4483721.4321))]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,10 @@ def check_out(annotations: Annotations, out: Path) -> None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InvalidParameterError(
                 "out", "a new folder, or an empty one", str(out), "What it holds is never replaced."
+            )
+        if out.is_dir() and os.path.ismount(out):  # nothing can be put in its place
+            raise InvalidParameterError(
+                "out", f"a new folder, such as '{out / source.name}'", str(out), "It is mounted."
             )
         return
     if out.is_dir():

@@ -30,7 +30,7 @@ from deepgum.mixture import partition
 from deepgum.mixture.partition import Groups
 from deepgum.residuals import wrapped
 
-__all__ = ["MOST_FITS", "CrossFit", "Learner", "cross_fit"]
+__all__ = ["LEAST_LEARNED", "MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 
 Values = NDArray[np.float64]
 

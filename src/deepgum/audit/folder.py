@@ -42,6 +42,10 @@ class AuditFolder:
         `decisions.sqlite`, of the review.
     report_file : Path
         `report.html`.
+    gain_file : Path
+        `gain.json`, what correcting the labels gained.
+    address_file : Path
+        `.review.json`, where the review is served.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,6 +57,16 @@ class AuditFolder:
         self.calibration_file = path / "calibration.json"
         self.decisions_file = path / "decisions.sqlite"
         self.report_file = path / "report.html"
+        self.gain_file = path / "gain.json"
+        self.address_file = path / ".review.json"
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """What no export may replace."""
+        return (
+            self.summary_file, self.scores_file, self.pictures_file, self.calibration_file, self.decisions_file,
+            self.report_file, self.gain_file, self.address_file,
+        )  # fmt: skip
 
     def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:
         """Write what an audit found."""

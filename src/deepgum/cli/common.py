@@ -137,4 +137,4 @@ def console() -> Console:
 def list_files(terminal: Console, paths: Sequence[Path]) -> None:
     """Say which files were written."""
     for path in paths:
-        terminal.print(f"Written: {path}", highlight=False, soft_wrap=True)
+        terminal.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)

@@ -37,7 +37,7 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, thre
         from deepgum.experiments.predictions import check_output
         from deepgum.report.gained import gain_table
 
-        path = out or run / "gain.json"
+        path = out or AuditFolder(run).gain_file
         check_output(path, suffixes=(".json",))
         found = gain_of(AuditFolder(run), read_patch(patch), method=method, seeds=seeds, observer=reporter)
         found.write(path)

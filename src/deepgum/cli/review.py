@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -17,14 +17,17 @@ from deepgum.errors import InvalidParameterError
 __all__ = ["review"]
 
 
-def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, Path]]:
     """Read KIND=FILE; which kinds there are is the library's to know."""
-    files = {}
+    files: list[tuple[str, Path]] = []
     for value in values:
         kind, equals, file = value.partition("=")
         if not equals or not file:
             raise InvalidParameterError("export", "KIND=FILE, as in patch=fixes.patch.jsonl", value)
-        files[kind] = Path(file).expanduser()
+        path = Path(file).expanduser()
+        if path.resolve() in [other.resolve() for _, other in files]:
+            raise InvalidParameterError("export", "a file of its own for each", value)
+        files.append((kind, path))
     return files
 
 
@@ -34,7 +37,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 @click.option("--who", default="", metavar="NAME", help="Who decides.  [default: the login name]")
 @click.option("--no-browser", is_flag=True, help="Print the address, and open nothing.")
 @click.option("--export", multiple=True, callback=_exports, metavar="KIND=FILE", help="Only write this; repeatable.")
-def review(run: Path, port: int | None, who: str, no_browser: bool, export: dict[str, Path]) -> None:
+def review(run: Path, port: int | None, who: str, no_browser: bool, export: list[tuple[str, Path]]) -> None:
     """Go through the flagged labels of the finished audit RUN, worst first, in a page of this machine.
 
     For each: keep it, take the suggestion, fix it (drag the landmark, or type the value), drop it, or skip
@@ -64,19 +67,19 @@ def review(run: Path, port: int | None, who: str, no_browser: bool, export: dict
         _serve(run, port, who, no_browser)
 
 
-def _export(run: Path, files: Mapping[str, Path]) -> None:
+def _export(run: Path, files: Sequence[tuple[str, Path]]) -> None:
     from deepgum.audit.folder import AuditFolder
     from deepgum.audit.formats import KINDS, export_decisions
     from deepgum.checks import check_choice
     from deepgum.review.store import read_decisions
 
-    kinds = {kind: check_choice("export", kind, KINDS) for kind in files}
+    kinds = [check_choice("export", kind, KINDS) for kind, _ in files]
     folder = AuditFolder(run)
     decisions = read_decisions(folder)
     terminal = console()
     count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
-    for kind, file in files.items():
-        exported = export_decisions(folder, decisions, file, cast(Any, kinds[kind]))
+    for kind, (_, file) in zip(kinds, files, strict=True):
+        exported = export_decisions(folder, decisions, file, cast(Any, kind))
         terminal.print(f"{kind}, {count}. {exported.next}", highlight=False, markup=False, soft_wrap=True)
         list_files(terminal, exported.files)
 

@@ -130,7 +130,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     OSError
         If the system refuses, or `path` holds something by then.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.realpath(path))  # what is put in the place of a link should be where the link leads
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         temporary.mkdir(parents=True)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepgum.audit.apply import check
+from deepgum.audit.crossfit import LEAST_LEARNED
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.gained import Gain, difference, differences_of
 from deepgum.audit.learners import validation_share
@@ -77,6 +78,11 @@ def gain_of(
         raise InvalidDataError("The patch should fix or drop a label; this one keeps all. There is nothing to gain.")
     after = _patched(data, patch)
     test, rows, official = _test_of(config, data, patch, observer)
+    if len(rows) < LEAST_LEARNED:
+        raise InvalidDataError(
+            f"There should be at least {LEAST_LEARNED} samples to train on besides those to test on. Found {len(rows)} "
+            f"in an audit of the part '{config.audit.part}'."
+        )
     if not bool(test.targets.isfinite().any()):
         raise InvalidDataError("There should be labels to test on that the patch does not touch. Found none.")
     samples = data.pool.data

@@ -32,7 +32,7 @@ def gain_table(gain: Gain) -> RenderableType:
     Correcting helps: the error on the test set falls, and more than chance would have it.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(f"error {gain.unit}".strip(), overflow="fold")
+    table.add_column(Text(f"error {gain.unit}".strip()), overflow="fold")
     for heading in ("before", "after", "lower by", "p"):
         table.add_column(heading, justify="right")
     for each in gain.errors:

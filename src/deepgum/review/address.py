@@ -48,8 +48,9 @@ class Address:
 
     @property
     def hosts(self) -> tuple[str, str]:
-        """By what names this machine may be addressed."""
-        return f"{HOST}:{self.port}", f"localhost:{self.port}"
+        """By what names this machine may be addressed; browsers leave out the port that is everybody's."""
+        port = "" if self.port == 80 else f":{self.port}"
+        return f"{HOST}{port}", f"localhost{port}"
 
     def write(self, path: Path) -> None:
         """Write a file that only its owner can read."""

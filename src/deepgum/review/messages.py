@@ -69,10 +69,10 @@ def read_text(values: Mapping[str, Any], name: str) -> str:
 
 
 def read_key(values: Mapping[str, Any]) -> str:
-    """Return the key of a write: a text of 1 to 64 characters."""
+    """Return the key of a write: a text of 1 to 64 characters of ASCII."""
     key = values["key"]
-    if not isinstance(key, str) or not 1 <= len(key) <= 64:
-        raise InvalidParameterError("key", "a text of 1 to 64 characters", key)
+    if not isinstance(key, str) or not 1 <= len(key) <= 64 or not key.isascii():
+        raise InvalidParameterError("key", "a text of 1 to 64 characters of ASCII", key)
     return key
 
 

@@ -41,7 +41,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
     """
     check_packages()
     folder = review.folder
-    address_file = folder.path / ".review.json"
+    address_file = folder.address_file
 
     def taken(process: str) -> OutputFolderError:
         address = Address.read(address_file)

@@ -15,7 +15,7 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer
-from deepgum.review.store import DecisionStore, login
+from deepgum.review.store import DecisionStore, check_text, login
 
 __all__ = ["Review", "suggestion"]
 
@@ -40,12 +40,14 @@ class Review:
     ------
     InvalidDataError
         If the folder holds no finished audit, or a file of it cannot be read.
+    InvalidParameterError
+        If `who` is too long to be stored with a decision, or no text.
     DecisionsFileError
         As of `DecisionStore`.
     """
 
     def __init__(self, folder: AuditFolder, who: str = "") -> None:
-        self.folder, self.who = folder, who or login()
+        self.folder, self.who = folder, check_text("who", who or login())
         self.summary, self.labels = folder.summary(), folder.labels()
         pictures = folder.pictures()
         root = Path(self.summary.data.root) if self.summary.data.root else None

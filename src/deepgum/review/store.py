@@ -22,7 +22,7 @@ from deepgum.errors import (
 from deepgum.review.ledger import Entry, Ledger
 from deepgum.review.log import LogFile
 
-__all__ = ["DecisionStore", "identity", "login", "read_decisions"]
+__all__ = ["DecisionStore", "check_text", "identity", "login", "read_decisions"]
 
 _LONGEST = {"reason": 2000, "who": 200}
 
@@ -238,10 +238,8 @@ class DecisionStore:
         count = len(self._groups[decision.group])
         if decision.new is not None and len(decision.new) != count:
             raise InvalidParameterError("new", f"{count} numbers, one a label of the group", decision.new)
-        for name, longest in _LONGEST.items():
-            text = getattr(decision, name)
-            if len(text) > longest or any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise InvalidParameterError(name, f"a text of at most {longest} characters of Unicode", text)
+        for name in _LONGEST:
+            check_text(name, getattr(decision, name))
 
     def _stored(self, key: str | None) -> Entry | None:
         seq = None if key is None else self._log.find(key)
@@ -251,6 +249,19 @@ class DecisionStore:
         entry = self._ledger.entry(seq)
         assert entry is not None
         return entry
+
+
+def check_text(name: str, text: str) -> str:
+    """Return a text that can be stored as `who` or `reason`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is too long, or half of a character, as a name of bytes that are no UTF-8 may be.
+    """
+    if len(text) > _LONGEST[name] or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InvalidParameterError(name, f"a text of at most {_LONGEST[name]} characters of Unicode", text)
+    return text
 
 
 def read_decisions(folder: AuditFolder) -> list[Decision]:

@@ -13,7 +13,7 @@ from deepgum.audit.decisions import Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.formats.coco import write_coco
 from deepgum.audit.formats.fiftyone import write_fiftyone
-from deepgum.audit.formats.label_studio import serving, write_label_studio
+from deepgum.audit.formats.label_studio import is_configuration, serving, write_label_studio
 from deepgum.audit.formats.reviewed import Reviewed
 from deepgum.audit.patch_file import write_patch
 from deepgum.checks import check_choice
@@ -85,5 +85,9 @@ def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
         raise InvalidParameterError("export", f"a file that ends in {' or '.join(ENDINGS[kind])}", str(path))
     if path.is_dir():
         raise InvalidParameterError("export", "a file", str(path), "It is a folder.")
-    if path.resolve() == folder.summary_file.resolve():
+    if path.resolve() in [own.resolve() for own in folder.own_files]:
         raise InvalidParameterError("export", "another file than the audit's own", str(path))
+    beside = path.with_suffix(".xml")
+    if kind == "label-studio" and beside.is_file() and not is_configuration(beside):
+        hint = f"'{beside}' would be replaced, which is no configuration of Label Studio."
+        raise InvalidParameterError("export", "a file beside which the configuration can be written", str(path), hint)

@@ -23,7 +23,7 @@ from deepgum.audit.formats.reviewed import Reviewed, landmark_names, write_json
 from deepgum.audit.labels import Values
 from deepgum.data.disk import write_atomically
 
-__all__ = ["serving", "write_label_studio"]
+__all__ = ["is_configuration", "serving", "write_label_studio"]
 
 PROGRAM = "Label Studio"
 SIZE = 0.75
@@ -48,6 +48,12 @@ def write_label_studio(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
     with write_atomically(config) as temporary:
         temporary.write_text(_config(reviewed), encoding="utf-8")
     return path, config
+
+
+def is_configuration(path: Path) -> bool:
+    """Return whether a file may be one that `write_label_studio` wrote."""
+    with open(path, "rb") as file:
+        return file.read(5) == b"<View"
 
 
 def serving(reviewed: Reviewed) -> str:

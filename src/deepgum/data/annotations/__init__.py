@@ -20,7 +20,7 @@ from deepgum.data.annotations.lfw_net import read_lfw_net
 from deepgum.data.annotations.mcgill import read_mcgill
 from deepgum.data.annotations.named_ages import read_utkface
 from deepgum.data.annotations.table import read_table
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["OPTIONS", "Annotations", "Changes", "read_annotations"]
 
@@ -48,6 +48,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The options of each data set that say where its labels are and what its samples are called."""
+
+_LISTS = ("targets", "parts")
 
 
 def read_annotations(dataset: str, path: Path, options: Mapping[str, Any]) -> Annotations:
@@ -87,4 +89,17 @@ def read_annotations(dataset: str, path: Path, options: Mapping[str, Any]) -> An
         raise InvalidDataError(
             "The data set 'digits' is made and not read from files: there is no label to correct, and nothing to write."
         )
-    return _READERS[check_choice("dataset", dataset, _READERS)](path, options)
+    reader = _READERS[check_choice("dataset", dataset, _READERS)]
+    for name in OPTIONS[dataset]:
+        _check_option(name, options.get(name))
+    return reader(path, {name: value for name, value in options.items() if value is not None})
+
+
+def _check_option(name: str, value: object) -> None:
+    """Refuse what a patch that was written by hand may have in place of a name, or of several."""
+    if name in _LISTS:
+        several = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        if value is not None and not several:
+            raise InvalidParameterError(f"options.{name}", "a list of names", value)
+    elif value is not None and not isinstance(value, str):
+        raise InvalidParameterError(f"options.{name}", "a name", value)

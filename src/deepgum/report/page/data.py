@@ -22,6 +22,9 @@ __all__ = ["FORM", "flagged_rows", "gallery_data", "point_names"]
 
 FORM = "deepgum-gallery 1"
 
+_SHOWN, _FINE, _EXACT = 6, 9, 15
+"""Digits: more than a screen shows; as many as a float32 has; as many as a label may have, which a correction keeps."""
+
 Values = NDArray[np.float64]
 
 
@@ -68,8 +71,8 @@ def gallery_data(
         "samples": {
             "row": rows,
             "id": [labels.ids[row] for row in rows],
-            "given": [_numbers(labels.given[row]) for row in rows],
-            "predicted": [_numbers(labels.predicted[row]) for row in rows],
+            "given": [_numbers(labels.given[row], _EXACT) for row in rows],
+            "predicted": [_numbers(labels.predicted[row], _FINE) for row in rows],
             "crop": [None if view.crop is None else _numbers(view.crop) for view in views or ()],
             "size": [None if view.size is None else list(view.size) for view in views or ()],
             "problem": {str(index): view.problem for index, view in enumerate(views or ()) if view.problem},
@@ -131,13 +134,13 @@ def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
 
 def _part(values: Values, labels: ScoredLabels, place: Place) -> list[float | None] | None:
     part = values[place[0], list(labels.partition[place[1]])]
-    return None if np.isnan(part).all() else _numbers(part)
+    return None if np.isnan(part).all() else _numbers(part, _FINE)
 
 
-def _numbers(values: Sequence[float] | Values) -> list[float | None]:
-    return [_rounded(float(value)) for value in values]
+def _numbers(values: Sequence[float] | Values, digits: int = _SHOWN) -> list[float | None]:
+    return [_rounded(float(value), digits) for value in values]
 
 
-def _rounded(value: float) -> float | None:
-    """Six digits, which no screen shows more of; None for what is missing, as JSON has no NaN."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+def _rounded(value: float, digits: int = _SHOWN) -> float | None:
+    """Return a number of so many digits; None for what is missing, as JSON has no NaN."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

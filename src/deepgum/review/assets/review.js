@@ -97,12 +97,23 @@
     }
 
     async undo(entry) {
+      if (!entry && this._takenBack()) return;
       if (this.editor.card) this.editor.stop();
       this._returned(await this.decisions.undo(entry), "Undone");
     }
 
     async redo() {
+      if (this._takenBack()) return;
       this._returned(await this.decisions.redo(), "Redone");
+    }
+
+    /* Undo first takes back what was moved or typed and not stored yet, and touches no decision. */
+    _takenBack() {
+      const { card, moved } = this.editor;
+      if (!card || !moved) return false;
+      this.editor.start(card);
+      this.frame.say("The correction was taken back; no decision has changed.");
+      return true;
     }
 
     _returned({ place, words }, done) {
@@ -307,6 +318,7 @@
       const { key, target } = event;
       const writing = target.closest("input:not([type=checkbox]), select, textarea");
       if ((event.ctrlKey || event.metaKey) && !event.altKey && "zZyY".includes(key) && !writing) {
+        if (event.repeat) return () => {};
         return () => (key.toLowerCase() === "y" || event.shiftKey ? this.redo() : this.undo());
       }
       if (!editing) return null;

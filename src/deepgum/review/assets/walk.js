@@ -61,10 +61,11 @@
     refilter() {
       const { gallery } = this;
       if (!this._chosen.length) return;
-      const here = gallery.card;
+      const { card: here, position } = gallery;
       gallery.update();
       if (!gallery.card) gallery.close();
-      else if (here) this.to(here.flags[0]);
+      // Where the card is gone, what stands in its place is drawn: a key never acts on a card that is not shown.
+      else if (!here || !this.to(here.flags[0])) gallery.goTo(Math.min(position, gallery.model.page.length - 1));
     }
 
     /* Count anew; not with a filter of decisions, which would let cards go that are still shown. */

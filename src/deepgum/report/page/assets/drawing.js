@@ -36,7 +36,7 @@
   function number(value) {
     if (value === null || value === undefined) return "none";
     const size = Math.abs(value);
-    if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("-", "\u2212");
+    if (size !== 0 && (size >= 1e9 || size < 1e-3)) return value.toExponential(2).replace("-", "\u2212");
     if (size < 1) return String(Number(value.toPrecision(2))).replace("-", "\u2212");
     const most = size >= 1000 ? 0 : size >= 10 ? 1 : 2;
     return value.toLocaleString("en", { maximumFractionDigits: most, useGrouping: size >= 1e4 }).replace("-", "\u2212");

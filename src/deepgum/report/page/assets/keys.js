@@ -42,6 +42,7 @@
       const act = own ? () => gallery.card && own[1](gallery.card) : this._action(event.key);
       if (!act) return;
       event.preventDefault();
+      if (own && event.repeat) return; // a key that is held decides once
       act();
     }
 
