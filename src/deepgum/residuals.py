@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ from deepgum.data.batches import Batch, ordered_batches
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, NonFiniteLossError, listing
 
-__all__ = ["compute_residuals", "evaluating", "predict", "wrapped"]
+__all__ = ["compute_residuals", "evaluating", "predict", "unrolled", "wrapped"]
 
 
 @contextmanager
@@ -115,3 +116,23 @@ def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> 
     period = np.asarray(periods, dtype=np.float64)
     turns = np.where(period > 0, np.round(residuals / np.where(period > 0, period, 1.0)), 0.0)
     return np.where(period > 0, residuals - period * turns, residuals)
+
+
+def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
+    """Return labels (n, d) with periods moved by whole turns to within half a turn of their mean direction.
+
+    A network, or any other regressor, that learns angles about 180 degrees would otherwise be torn between the ends.
+
+    Examples
+    --------
+    >>> unrolled(np.array([[170.0], [-170.0], [-178.0]]), (360.0,)).ravel().round(6)
+    array([170., 190., 182.])
+    """
+    moved = labels.copy()
+    for column, period in enumerate(periods or ()):
+        if period:
+            turn = 2 * math.pi / period
+            angles = turn * labels[:, column]
+            centre = math.atan2(np.nanmean(np.sin(angles)), np.nanmean(np.cos(angles))) / turn
+            moved[:, column] = centre + wrapped(labels[:, [column]] - centre, (period,))[:, 0]
+    return moved

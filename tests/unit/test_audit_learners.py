@@ -257,7 +257,20 @@ def test_the_same_seed_gives_the_same_network():
     assert not np.array_equal(one, other)
 
 
-def test_a_fold_whose_labels_are_all_flagged_is_refused():
-    everything = [(row, group) for row in range(N) for group in range(2)]
-    with pytest.raises(InvalidDataError, match="All of a fold's are flagged"):
-        network(table()).predict(TRAIN, told(*everything, groups=2), 0)
+def test_where_nearly_all_labels_of_a_group_are_flagged_its_flags_count_for_nothing(fitted):
+    """A target that cannot be predicted, beside one that can, is no reason to stop."""
+    data = table()
+    everything = [(row, 0) for row in range(N) if row != 8] + [(6, 1)]
+    network(data).predict(TRAIN, told(*everything, groups=2), 0)
+    _, train, validation, _ = fitted[0]
+    for part in (train, validation):
+        for name, found in zip(part.ids, part.targets, strict=True):
+            assert found.isfinite().tolist() == [True, name != "row 6"]
+
+
+def test_a_fold_without_labels_is_refused():
+    data = table()
+    targets = data.targets.clone()
+    targets[TRAIN] = torch.nan
+    with pytest.raises(InvalidDataError, match="Found none"):
+        network(data.with_targets(targets)).predict(TRAIN, None, 0)

@@ -192,14 +192,14 @@ def test_without_inliers_nothing_is_flagged_and_nothing_is_known():
         assert "No label is flagged" in scored.summary.groups[0].verdict
 
 
-def test_flags_of_a_group_of_which_nothing_can_be_told_are_not_shown_as_the_worst():
+def test_of_a_group_of_which_nothing_can_be_told_nothing_is_flagged():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, size=(500, 2))
     spoiled = np.where(rng.random(500) < 0.1, rng.uniform(-20, 20, 500), rng.normal(size=500))
     copied = np.where(np.arange(500) < 400, 0.0, rng.uniform(-9, 9, 500))
     scored = score_labels(truth, truth + np.stack([copied, spoiled], axis=1), inliers="gaussian")
     assert scored.summary.groups[0].status == "COLLAPSED_COVARIANCE"
-    assert scored.labels.flags[:, 0].sum() > 90
+    np.testing.assert_array_equal(scored.labels.responsibilities[:, 0], 0.5)
     assert {flag.group for flag in scored.worst} == {"y1"}
 
 
@@ -209,7 +209,20 @@ def test_wrong_labels_that_are_as_near_as_right_ones_are_said_to_be_so():
     residuals = rng.normal(size=(1000, 2)) * np.where(rng.random((1000, 1)) < 0.3, 2, 1)
     scored = score_labels(truth, truth + residuals, groups="sample", inliers="gaussian")
     assert scored.summary.groups[0].status == "NO_OUTLIERS"
-    assert "cannot be told from right ones" in scored.summary.verdict
+    assert "heavy tails" in scored.summary.verdict
+    assert scored.summary.share is None
+
+
+def test_a_few_labels_that_are_far_out_are_counted_and_the_interval_holds_them():
+    for n, few in ((60, 6), (3000, 5)):
+        truth, residuals = np.linspace(0, 100, n), np.random.default_rng(0).normal(size=n)
+        residuals[:few] += 40
+        scored = score_labels(truth, truth + residuals)
+        share, flags = scored.summary.share, scored.labels.flags[:, 0]
+        assert flags[:few].all()
+        assert share.low < few / n < share.high
+        assert share.estimate == pytest.approx(flags.sum() / n, abs=0.5 / n)
+        assert "No wrong labels" not in scored.summary.verdict
 
 
 PREDICTIONS, TARGETS, _ = problem(60, 2)

@@ -64,10 +64,19 @@ def test_the_share_of_all_counts_labels_and_not_groups() -> None:
 def test_where_no_label_is_wrong_three_in_n_may_be() -> None:
     residuals = residuals_of(0, share=0.0, k=2)
     residuals[150:, 1] = math.nan
-    (one, other), whole = share_of(residuals, kinds=["none", "none"])
+    alone = tuple(fit_group(residuals[:, [c]], START, "none").group for c in range(2))
+    tails = Tails(alone, ((0,), (1,)))
+    (one, other), whole = shares_of(residuals, tails, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
     assert (one.estimate, one.low, one.high) == (0.0, 0.0, 3 / 200)
     assert (other.estimate, other.low, other.high) == (0.0, 0.0, 3 / 150)
     assert whole.high == 3 / 350
+    # Those that no right label is as far out as are counted.
+    residuals[:9, 0] = 100.0
+    (one, other), whole = shares_of(residuals, tails, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
+    assert one.estimate == pytest.approx(9 / 200, abs=1e-6)
+    assert (one.low, one.high) == pytest.approx((3 / 200, 18 / 200), abs=1e-6)
+    assert other.estimate == 0.0
+    assert whole.estimate == pytest.approx(9 / 350, abs=1e-6)
 
 
 def test_a_group_that_tells_nothing_has_no_share_and_no_part_in_that_of_all() -> None:

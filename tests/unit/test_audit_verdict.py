@@ -37,8 +37,11 @@ def words(status, *, labels=1000, flags=0, expected=0.0, share=None, tails=False
     )
 
 
-def a_group(name, status, *, flags=0, expected=0.0, verdict=""):
-    return GroupSummary(name, 100, flags, expected, None, status, verdict or name, 0.9, ((1.0,),), -3.0)
+NONE_WRONG = Share(0.0, 0.0, 0.1)
+
+
+def a_group(name, status, *, flags=0, expected=0.0, verdict="", share=NONE_WRONG):
+    return GroupSummary(name, 100, flags, expected, share, status, verdict or name, 0.9, ((1.0,),), -3.0)
 
 
 def test_data_that_give_each_status_have_words_of_their_own():
@@ -101,7 +104,9 @@ def test_all_together_are_what_the_groups_are():
     mixed = [
         a_group("a", "CONVERGED", flags=10, expected=2.0),
         a_group("b", "ITERATION_LIMIT", flags=5, expected=1.0),
-        a_group("c", "NO_OUTLIERS", flags=1, expected=0.4),
+        a_group("c", "NO_OUTLIERS"),
+        a_group("f", "NO_OUTLIERS", flags=1, expected=0.4),
+        a_group("g", "NO_OUTLIERS", share=None),
         a_group("d", "TOO_FEW_SAMPLES", flags=50, expected=20.0),
         a_group("e", "NO_INLIERS", flags=100, expected=1.0),
     ]
@@ -110,7 +115,7 @@ def test_all_together_are_what_the_groups_are():
     assert text.startswith(
         "About 5 % of all labels are wrong (3 to 7 %); 3 of the 16 flagged are expected to be right."
     )
-    assert "None found in c." in text
+    assert "Few wrong labels in f: only those that are flagged. None found in c. How many are wrong in g" in text
     assert "Nothing can be told of d (too few samples)." in text
     assert "Nothing can be told of e (no inliers)." in text
-    assert overall_verdict(mixed[2:4], None).startswith("No wrong labels found in c. Nothing can be told of d")
+    assert overall_verdict(mixed[2:6:3], None).startswith("No wrong labels found in c. Nothing can be told of d")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from deepgum.audit.reasons import Case
-from deepgum.audit.reasons.inliers import label_covariance, label_step, label_uniform
+from deepgum.audit.reasons.inliers import label_covariance, label_uniform
+from deepgum.audit.rounding import label_step
 from deepgum.errors import InvalidParameterError
 
 TRUE = np.array([[4.0, 2.4, 0.0], [2.4, 9.0, 0.0], [0.0, 0.0, 1.0]])

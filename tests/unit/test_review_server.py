@@ -66,9 +66,11 @@ class Caller:
         with suppress(BrokenPipeError, ConnectionResetError):  # where it was refused by its head
             connection.send(body or b"")
         response = connection.getresponse()
-        answer = response.status, response.headers, response.read()
+        body = b""
+        with suppress(ConnectionResetError):  # where the server has closed the door on what was still to come
+            body = response.read()
         connection.close()
-        return answer
+        return response.status, response.headers, body
 
     def get(self, path: str, **how: Any) -> tuple[int, Any]:
         status, headers, body = self.call("GET", path, **how)

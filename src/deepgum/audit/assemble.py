@@ -11,6 +11,7 @@ from deepgum.audit.contradiction import contradicted
 from deepgum.audit.crossfit import CrossFit
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.targets import Targets
+from deepgum.audit.verdict import can_tell
 from deepgum.audit.why import Sizes, with_reasons
 
 __all__ = ["scored_labels"]
@@ -52,7 +53,9 @@ def scored_labels(
         Of images; see `deepgum.audit.why`.
     """
     residuals = targets.residuals(taught, found.predictions) / found.scale
-    right = contradicted(found.mixture.responsibilities(residuals), given, targets.partition, copies)
+    right = found.mixture.responsibilities(residuals)
+    told = np.array([can_tell(status) for status in found.mixture.status])
+    right = np.where(told, contradicted(right, given, targets.partition, copies, targets.periods), right)
     unit = np.broadcast_to(np.asarray(scale, dtype=np.float64), given.shape)
     of_groups = unit[:, [group[0] for group in targets.partition]]
     labels = targets.scored(

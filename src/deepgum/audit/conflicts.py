@@ -18,9 +18,12 @@ from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
 from deepgum.residuals import wrapped
 
-__all__ = ["ContentGroups", "conflicts", "content_groups", "differ", "label_size"]
+__all__ = ["ContentGroups", "conflicts", "content_groups", "differ", "few", "label_size"]
 
 Values = NDArray[np.float64]
+
+FEW = 0.1
+"""Share of rows in conflict, above which features are too coarse to tell one sample from another."""
 
 _ROUNDING = 1e-6
 """Of float32, relative to the labels; twice over, for labels that were computed."""
@@ -103,6 +106,19 @@ def conflicts(
         if any(differ(given[a], given[b], scale, periods) for i, a in enumerate(labelled) for b in labelled[:i]):
             found.append(tuple(ids[row] for row in labelled))
     return tuple(found)
+
+
+def few(found: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
+    """Return conflicts between rows of features only if they are of a few of the n rows, otherwise none.
+
+    Two flats of three rooms may well have two rents: where many rows are alike, that their labels differ says nothing.
+
+    Examples
+    --------
+    >>> few([("a", "b")], 100), few([("a", "b")], 10)
+    ((('a', 'b'),), ())
+    """
+    return tuple(map(tuple, found)) if sum(map(len, found)) <= FEW * n else ()
 
 
 def label_size(given: Values) -> Values:

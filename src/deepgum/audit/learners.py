@@ -26,6 +26,8 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 VALIDATION = 0.1
+_LEAST_RIGHT = 0.1
+"""Of the labels of a group: fewer that are not flagged are not what a network is trained on."""
 _VALIDATED = 10
 """Samples at least, more than a group has coordinates: the mixture is fitted to their residuals."""
 
@@ -79,10 +81,10 @@ class NetworkLearner:
         """Return the predictions (n, d) of a network for all samples; see `Learner`."""
         data = self.data
         if told is not None:
-            data = data.with_targets(_without_flagged(data.targets, told.responsibilities, self.options.groups))
+            data = data.with_targets(_without_flagged(data.targets, told.responsibilities, self.options.groups, train))
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
-            raise InvalidDataError("Some samples should have labels that are right. All of a fold's are flagged.")
+            raise InvalidDataError("Some samples of each fold should have labels. Found none.")
         names = None if self.together is None else [self.together[row] for row in rows.tolist()]
         widest = max(map(len, partition(self.options.groups, data.targets.shape[1])))
         kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, names)
@@ -93,11 +95,14 @@ class NetworkLearner:
         return predicted.numpy().astype(np.float64)
 
 
-def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups) -> torch.Tensor:
+def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups, train: Rows) -> torch.Tensor:
     kept = targets.clone()
     for place, columns in enumerate(partition(groups, targets.shape[1])):
         flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
         kept[flagged[:, None], list(columns)] = torch.nan
+        # Too few that are left are no ground to learn from: then the flags, which are nearly all, count for nothing.
+        if kept[train][:, list(columns)].isfinite().all(dim=1).sum() < _LEAST_RIGHT * len(train):
+            kept[:, list(columns)] = targets[:, list(columns)]
     return kept
 
 

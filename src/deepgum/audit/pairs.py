@@ -68,7 +68,8 @@ def find_pairs(
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise InvalidDataError(f"The table should have each column once. Found more than one: {listing(twice)}.")
-    free = [name for name in columns if name not in apart]
+    # A column without a name is the index of a frame, which pandas writes unless it is told not to.
+    free = [name for name in columns if name and name not in apart]
     if pred and target:
         pairs = _by_patterns(free, pred, target)
     else:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgum.audit.inliers import DEGREES_OF_FREEDOM, Choice, choose, fit_chosen, starts
+from deepgum.audit.inliers import DEGREES_OF_FREEDOM, Choice, choose, fit_chosen, resolution_of, starts
 from deepgum.audit.share import shares_of
 from deepgum.audit.summary import Share, student_variance
 from deepgum.checks import check_choice, check_count
@@ -148,12 +148,16 @@ class LabelMixture:
             freedom, plausible = (math.inf,) * len(kinds), ({math.inf: 1.0},) * len(kinds)
         # Where the mixture is none, its own parameters are kept, and nothing is fitted.
         steps = [kind if told else "none" for kind, told in zip(kinds, tells, strict=True)]
-        tails = fit_chosen(values, starts(mixture, freedom), steps, mixture.partition_)
+        resolution = resolution_of(values)
+        tails = fit_chosen(values, starts(mixture, freedom), steps, mixture.partition_, resolution=resolution)
         status = tuple(
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if told else given
             for kind, told, given in zip(steps, tells, mixture.status_, strict=True)
         )
-        shares, share = shares_of(values, tails, steps, tells, plausible, seed, replicates=100 * intervals)
+        # Where right labels alone have tails that heavy, a wrong one may pass for one of them: how many do, who knows.
+        heavy = [nu <= _HEAVY for nu in choice.degrees_of_freedom]
+        known = [told and not (kind == "none" and h) for told, kind, h in zip(tells, steps, heavy, strict=True)]
+        shares, share = shares_of(values, tails, steps, known, plausible, seed, replicates=100 * intervals)
         chosen = tuple(told and not as_it_stands for told in tells)
         return cls(mixture, tails, choice, mixture.status_ if as_it_stands else status, shares, share, chosen)
 
@@ -206,15 +210,15 @@ class LabelMixture:
     def responsibilities(self, residuals: Values) -> Values:
         """Probability that each label is right, (n, g); NaN where a group has none.
 
-        One half throughout a group without inliers: nothing is known of it, and nothing is flagged.
+        One half throughout a group of which the mixture can tell nothing: nothing is known, and nothing is flagged.
         """
         values = self._checked(residuals)
         chosen = self.tails.responsibilities(values).numpy()
         if all(self.chosen):
             return chosen
         given = np.where(self.chosen, chosen, self.mixture.responsibilities(values.numpy()))
-        none = np.array([status is MixtureStatus.NO_INLIERS for status in self.status])
-        return np.where(np.isnan(chosen), np.nan, np.where(none, 0.5, given))
+        told = np.array([status in _TELLS for status in self.status])
+        return np.where(np.isnan(chosen), np.nan, np.where(told, given, 0.5))
 
     def mahalanobis(self, residuals: Values) -> Values:
         """Distance in standard deviations of right labels, (n, g); NaN where a group has none."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepgum.audit.inliers import fit_chosen
+from deepgum.audit.inliers import fit_chosen, resolution_of
 from deepgum.audit.summary import Share
 from deepgum.mixture.tails import Tails
 
@@ -42,7 +42,7 @@ def shares_of(
     tails : Tails
         Fitted to them.
     kinds : sequence of str, one a group
-        Of wrong labels; "none" has a share of 0.
+        Of wrong labels; with "none" the flagged ones are counted.
     tells : sequence of bool, one a group
         Whether there is anything to tell: elsewhere the share is None, and it has no part in the share of all.
     plausible : sequence of mappings of float to float, one a group
@@ -61,8 +61,13 @@ def shares_of(
     (True, True)
     """
     labels = _labels(residuals, tails)
+    # Where the density of right labels alone will do, those that are flagged are still too far out for it.
+    flagged = _flagged(residuals, tails)
     estimates = np.array(
-        [0.0 if kind == "none" else 1 - group.prior for kind, group in zip(kinds, tails.groups, strict=True)]
+        [
+            count / max(of, 1) if kind == "none" else 1 - group.prior
+            for kind, group, count, of in zip(kinds, tails.groups, flagged, labels, strict=True)
+        ]
     )
     generator = torch.Generator().manual_seed(seed)
     most = max(1, MOST_VALUES // len(kinds))
@@ -74,36 +79,50 @@ def shares_of(
         weights = torch.tensor(list(choices.values()), dtype=torch.float64)
         return list(choices)[int(torch.multinomial(weights, 1, generator=generator))]
 
+    resolution = resolution_of(residuals)
     if mixed and replicates:
         partition = [tails.partition[place] for place in mixed]
         for replicate in drawn:
             counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
             begin = [replace(tails.groups[place], degrees_of_freedom=drawn_from(plausible[place])) for place in mixed]
             fitted = fit_chosen(
-                sample, begin, [kinds[p] for p in mixed], partition, weight=counts, tol=1e-3, max_iter=30
-            )
+                sample, begin, [kinds[p] for p in mixed], partition,
+                weight=counts, resolution=resolution, tol=1e-3, max_iter=30,
+            )  # fmt: skip
             replicate[mixed] = [1 - group.prior for group in fitted.groups]
     # Fewer rows than there are make intervals wider than they should be, by the root of the ratio.
     shrink = np.sqrt(len(sample) / len(residuals))
+    counted = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
     shares = tuple(
-        _share(estimate, each, shrink, count) if told and count else None
-        for estimate, each, told, count in zip(estimates, drawn.T, tells, labels, strict=True)
+        _share(estimate, each, shrink, of, count) if told and of else None
+        for estimate, each, told, of, count in zip(estimates, drawn.T, tells, labels, counted, strict=True)
     )
     part = labels * np.array(tells)
     if not part.any():
         return shares, None
-    part = part / part.sum()
-    return shares, _share(float(estimates @ part), drawn @ part, shrink, int((labels * np.array(tells)).sum()))
+    total = int(part.sum())
+    part = part / total
+    # Only counts, where no group of which something can be told has a mixture.
+    alone = None if mixed else float(flagged @ np.array(tells))
+    return shares, _share(float(estimates @ part), drawn @ part, shrink, total, alone)
 
 
 def _labels(residuals: Tensor, tails: Tails) -> np.ndarray:
     return np.array([int((~residuals[:, list(columns)].isnan()).any(dim=1).sum()) for columns in tails.partition])
 
 
-def _share(estimate: float, drawn: np.ndarray, shrink: float, labels: int) -> Share:
-    """Return the interval of the percentiles, moved to the estimate; at the least what a count of none allows."""
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail)) - drawn.mean()
-    # Where none of n is wrong, up to 3 / n may be (the rule of three).
-    most = max(estimate + shrink * high, 3 / labels if estimate == 0 else 0.0)
-    return Share(estimate, float(max(0.0, estimate + shrink * low)), float(min(1.0, most)), LEVEL)
+def _flagged(residuals: Tensor, tails: Tails) -> np.ndarray:
+    """Return how many labels of each group are flagged and wrong, as expected."""
+    right = tails.responsibilities(residuals).numpy()
+    return np.asarray(np.where(right < 0.5, 1 - right, 0.0).sum(axis=0))
+
+
+def _share(estimate: float, drawn: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
+    """Return the interval of the percentiles, moved to the estimate; or that of a count, of what is flagged."""
+    if count is not None:
+        # A count of c has a mean from c - 2 sqrt(c) to c + 2 sqrt(c) + 3; of none, up to three (the rule of three).
+        low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
+    else:
+        tail = (1 - LEVEL) / 2
+        low, high = estimate + shrink * (np.quantile(drawn, (tail, 1 - tail)) - drawn.mean())
+    return Share(float(estimate), float(max(0.0, low)), float(min(1.0, high)), LEVEL)

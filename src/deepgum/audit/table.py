@@ -11,7 +11,7 @@ import numpy as np
 
 from deepgum.audit.arrays import as_given
 from deepgum.audit.assemble import scored_labels
-from deepgum.audit.conflicts import conflicts, content_groups
+from deepgum.audit.conflicts import conflicts, content_groups, few
 from deepgum.audit.crossfit import cross_fit
 from deepgum.audit.ids import check_ids
 from deepgum.audit.learners import EstimatorLearner
@@ -25,6 +25,7 @@ from deepgum.audit.together import linked
 from deepgum.checks import check_count
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Groups
+from deepgum.residuals import unrolled
 
 __all__ = ["audit_labels"]
 
@@ -108,7 +109,14 @@ def audit_labels(
         raise InvalidDataError(f"`X` should be finite. Found {int(wrong.any(axis=1).sum())} rows that are not.")
     names = given.names or tuple(f"y{place}" for place in range(given.values.shape[1]))
     targets = Targets.of(names, groups, periods=periods, unit=unit)
-    of_rows = tuple(map(str, ids)) if ids is not None else given.rows or features.rows or tuple(map(str, range(n)))
+    if None not in (given.rows, features.rows) and given.rows != features.rows:
+        raise InvalidDataError(
+            "`X` and `y` should be of the same rows in the same order. Found two indices that differ. Where only the "
+            "indices do, give arrays: `frame.to_numpy()`."
+        )
+    index = given.rows or features.rows
+    numbered = index is None or len(set(index)) < n
+    of_rows = tuple(map(str, ids if ids is not None else range(n) if numbered else index or ()))
     check_ids(of_rows)
     if len(of_rows) != n:
         raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(of_rows)}.")
@@ -116,6 +124,7 @@ def audit_labels(
     survey.add(given.values, np.nan_to_num(given.values), of_rows)
     survey.check()
     copies = content_groups(features.values).groups
+    taught = unrolled(given.values, targets.periods)
     backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
         # Imported late: scikit-learn takes a second.
@@ -126,8 +135,8 @@ def audit_labels(
         if len(targets.names) > 1:  # it takes one target only
             regressor = MultiOutputRegressor(regressor)
     found = cross_fit(
-        EstimatorLearner(regressor, features.values, given.values),
-        given.values,
+        EstimatorLearner(regressor, features.values, taught),
+        taught,
         groups=targets.partition,
         together=_together(n, together, copies),
         n_folds=n_folds,
@@ -138,7 +147,7 @@ def audit_labels(
         seed=random_state,
         on_round=on_round,
     )
-    labels = scored_labels(targets, of_rows, given.values, given.values, found)
+    labels = scored_labels(targets, of_rows, given.values, taught, found)
     tally = Tally(targets, found.mixture)
     tally.add(labels)
     data = DataSource("arrays", landmarks=targets.landmarks, unit=unit)
@@ -149,7 +158,7 @@ def audit_labels(
         folds=n_folds,
         fits=sum(each.fits for each in found.history),
         backbone=backbone,
-        conflicts=conflicts(copies, given.values, of_rows, targets.periods),
+        conflicts=few(conflicts(copies, given.values, of_rows, targets.periods), n),
     )
     return Scored(labels, summary, tally.worst)
 

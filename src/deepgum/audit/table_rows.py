@@ -80,7 +80,7 @@ class Layout:
         if id is None and "id" in columns:
             id = "id"
         pairs = find_pairs(columns, pred, target, apart=[name for name in (id, image) if name is not None])
-        order = landmark_order([pair.name for pair in pairs]) if groups in (None, "landmark") else None
+        order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
         return cls(path, pairs if order is None else tuple(pairs[place] for place in order), id, image)
 
     @property

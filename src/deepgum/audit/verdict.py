@@ -77,9 +77,9 @@ def group_verdict(
         if status is MixtureStatus.ITERATION_LIMIT:
             words += " The fit was still moving when it was stopped: the numbers are rough."
     elif status is MixtureStatus.NO_OUTLIERS:
-        words = _WHERE_NONE_IS_FOUND[heavy_tails]
+        words = _WHERE_NONE_IS_FOUND[heavy_tails, flags > 0]
         if flags:
-            words += f" Look at the {_counted(flags)} all the same: no right label is expected so far out."
+            words += f" Look at the {_counted(flags)}: no right label is expected so far out."
     else:
         words = f"Nothing can be told: {_why_not(status, labels)}"
     if labels < FEW and status is not MixtureStatus.TOO_FEW_SAMPLES:
@@ -113,9 +113,16 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     if any(each in _MIXTURES for each in status):
         flags = sum(group.flags for group in told)
         words.append(f"{_about(share, 'all ')}; {_of_the_flagged(flags, sum(g.expected_false_flags for g in told))}.")
-    none = [group.name for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
+    without = [group for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
+    none = [group.name for group in without if group.share is not None and not group.flags]
+    few = [group.name for group in without if group.share is not None and group.flags]
+    hidden = [group.name for group in without if group.share is None]
+    if few:
+        words.append(f"Few wrong labels in {listing(few)}: only those that are flagged.")
     if none:
         words.append(f"{'None' if words else 'No wrong labels'} found in {listing(none)}.")
+    if hidden:
+        words.append(f"How many are wrong in {listing(hidden)} cannot be told, as residuals have heavy tails there.")
     for fault, _ in Counter(each for each in status if not can_tell(each)).most_common():
         names = [group.name for group, each in zip(groups, status, strict=True) if each is fault]
         words.append(f"Nothing can be told of {listing(names)} ({fault.name.lower().replace('_', ' ')}).")
@@ -152,12 +159,19 @@ def _why_not(status: MixtureStatus, labels: int) -> str:
 
 
 _WHERE_NONE_IS_FOUND = {
-    False: "No wrong labels were found: the density of right labels alone describes the residuals as well.",
-    True: (
+    (False, False): "No wrong labels were found: the density of right labels alone describes the residuals as well.",
+    (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals as well.",
+    (True, False): (
         "Wrong labels, if there are any, cannot be told from right ones: the largest residuals are hardly wider spread "
         "than the others, as those of samples are that are hard to predict. Better predictions would tell."
     ),
+    (True, True): (
+        "How many labels are wrong cannot be told: residuals have heavy tails, as where some samples are hard to "
+        "predict. Better predictions would tell."
+    ),
 }
+"""By whether tails are heavy, and whether labels are flagged."""
+
 _WHY_NOT = {
     MixtureStatus.NO_INLIERS: (
         "the residuals are spread so evenly that no label stands out as right. The predictions are little better than "

@@ -66,7 +66,10 @@ def _listed(kind: Callable[[str], Any], what: str) -> _Read:
         if value is None:
             return None
         try:
-            return tuple(kind(part.strip()) for part in value.split(","))
+            parts = [part.strip() for part in value.split(",")]
+            if not all(parts):
+                raise ValueError("nothing between two commas")
+            return tuple(map(kind, parts))
         except ValueError:
             raise InvalidParameterError(str(param.name), f"{what} with commas between them", value) from None
 

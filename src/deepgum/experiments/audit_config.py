@@ -174,16 +174,21 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
         values = read_toml(data)
     else:
         values["data"] = {"folder": str(data), "name": changes.get("data.name") or _kind(data)}
+    for section in ("data", "method", "model", "training", "audit", "corruption"):
+        if not isinstance(values.setdefault(section, {}), dict):
+            raise InvalidParameterError(section, "a table of keys and values", values[section])
+    if not isinstance(values["data"].setdefault("options", {}), dict):
+        raise InvalidParameterError("data.options", "a table of keys and values", values["data"]["options"])
     for key, value in changes.items():
         section, _, name = key.rpartition(".")
         (values.setdefault(section, {}) if section else values)[name] = value
     if columns:
-        options = values["data"].setdefault("options", {})
+        options = values["data"]["options"]
         options |= {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
         if "swap_pairs" in columns:
             options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
-    if values.get("data", {}).get("name") in ("table", "csv"):
-        options = values["data"].get("options", {})
+    if values["data"].get("name") in ("table", "csv"):
+        options = values["data"]["options"]
         if not options.get("targets"):
             expected = "names of columns of the table, with commas between them"
             raise InvalidParameterError(
@@ -193,7 +198,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
         values.setdefault("method", {}).setdefault("groups", groups)
         if options.get("features"):
             values.setdefault("model", {}).setdefault("name", "mlp")
-    elif values.get("data", {}).get("name") == "head-pose":
+    elif values["data"].get("name") == "head-pose":
         values.setdefault("model", {}).setdefault("name", "mlp")
     return AuditConfig.from_mapping(values)
 

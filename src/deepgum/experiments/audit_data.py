@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgum.audit.conflicts import conflicts, content_groups
+from deepgum.audit.conflicts import conflicts, content_groups, few
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
 from deepgum.audit.together import linked
@@ -29,9 +28,9 @@ from deepgum.experiments.observer import Observer
 from deepgum.experiments.pools import is_sequence, load_pool
 from deepgum.experiments.request import TRAIN, generator
 from deepgum.experiments.run_data import request_of
-from deepgum.residuals import wrapped
+from deepgum.residuals import unrolled
 
-__all__ = ["AuditData", "load_audit_data", "together", "unrolled"]
+__all__ = ["AuditData", "load_audit_data", "together"]
 
 Values = NDArray[np.float64]
 
@@ -105,11 +104,11 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     if annotations is not None:
         given = annotations.values[[annotations.rows[name] for name in data.ids]]
         left_out = _left_out(annotations, whole, config)
-    wrong = None
+    outlier = None
     if run.corruption.rate:
         noise = corrupt(data.targets, run.corruption.noise, run.corruption.rate, generator(run.seed, TRAIN))
         given = given + scale * (noise.targets.numpy().astype(np.float64) - clean)
-        data, wrong = data.with_targets(noise.targets), noise.outlier.numpy()
+        data, outlier = data.with_targets(noise.targets), noise.outlier.numpy()
     targets = Targets.of(
         data.target_names,
         run.groups,
@@ -120,6 +119,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     if targets.periods is not None:
         data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
     copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
+    found = conflicts(copies, given, data.ids, targets.periods)
     source = DataSource(
         name=run.data.name,
         path="" if run.data.folder is None else str(run.data.folder.resolve()),
@@ -137,12 +137,18 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         source=source,
         targets=targets,
         copies=copies,
-        conflicts=conflicts(copies, given, data.ids, targets.periods),
+        conflicts=found if data.inputs.ndim == 4 else few(found, len(data.ids)),
         left_out=left_out,
         sequence=is_sequence(run.data.name, pool),
         has_test_part="test" in (whole.parts or ()),
-        wrong=wrong,
+        wrong=None if outlier is None else _of_groups(outlier, targets),
     )
+
+
+def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
+    """Return which groups (n, g) hold a label that was made wrong, by what the noise moved: samples, landmarks."""
+    columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
+    return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
 
 
 def together(data: AuditData) -> tuple[str, ...]:
@@ -180,18 +186,6 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
         return ()
     partners = [place // 2 for place in mirror.permutation[::2]]
     return tuple((one, other) for one, other in enumerate(partners) if one < other)
-
-
-def unrolled(given: Values, periods: tuple[float, ...]) -> Values:
-    """Return labels with periods moved by whole turns to within half a turn of their mean direction."""
-    unrolled = given.copy()
-    for column, period in enumerate(periods):
-        if period:
-            turn = 2 * math.pi / period
-            angles = turn * given[:, column]
-            centre = math.atan2(np.nanmean(np.sin(angles)), np.nanmean(np.cos(angles))) / turn
-            unrolled[:, column] = centre + wrapped(given[:, [column]] - centre, (period,))[:, 0]
-    return unrolled
 
 
 def _left_out(annotations: Annotations, pool: Pool, config: AuditConfig) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,9 +138,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         before = np.where(np.isnan(labels.responsibilities), np.nan, found.mixture.mixture.responsibilities(observed))
         Calibration.of(labels.responsibilities, before, data.wrong).write(folder.calibration_file)
     folder.write(summary, labels, _pictures(data, labels, folder))
-    for kept in (folder.path / FITS).glob("*.npy"):
-        kept.unlink()
-    (folder.path / FITS).rmdir()
+    shutil.rmtree(folder.path / FITS, ignore_errors=True)
 
 
 def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], observer: Observer) -> NetworkLearner:
@@ -202,7 +201,8 @@ def _labels(data: AuditData, found: CrossFit) -> ScoredLabels:
         found,
         offset=data.offset,
         scale=data.scale,
-        copies=data.copies,
+        # Of features the same may have two labels, and both may be right.
+        copies=data.copies if samples.inputs.ndim == 4 else (),
         conflicts=data.conflicts,
         sizes=None if pictures is None else ImageSizes(pictures.folder, pictures.names),
     )

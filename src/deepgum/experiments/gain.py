@@ -25,14 +25,14 @@ from deepgum.data.splits import split_validation
 from deepgum.errors import InvalidDataError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.audit_config import AuditConfig
-from deepgum.experiments.audit_data import AuditData, load_audit_data, together, unrolled
+from deepgum.experiments.audit_data import AuditData, load_audit_data, together
 from deepgum.experiments.audit_run import recorded
 from deepgum.experiments.config import CorruptionConfig
 from deepgum.experiments.network import prepare
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.request import Subset
 from deepgum.experiments.run_data import Title
-from deepgum.residuals import predict, wrapped
+from deepgum.residuals import predict, unrolled, wrapped
 from deepgum.training import METHODS, train_method
 
 __all__ = ["LEAST_TEST", "gain_of"]

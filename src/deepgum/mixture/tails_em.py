@@ -40,6 +40,7 @@ def fit_group(
     kind: str,
     *,
     weight: Tensor | None = None,
+    resolution: Tensor | None = None,
     tol: float = 1e-5,
     max_iter: int = 200,
 ) -> Fitted:
@@ -53,6 +54,9 @@ def fit_group(
     kind : {"none", "uniform", "radial"}
         See `KINDS`.
     weight : Tensor (n,), optional
+    resolution : Tensor (k,), optional
+        Variance of what rounding does to the residuals: right labels vary at least by that. Many residuals that are the
+        same number would otherwise be right labels without any variance, and the others wrong.
     tol : float
         EM stops when no parameter moves by more: the prior, and the scale in units of itself.
     max_iter : int
@@ -70,7 +74,8 @@ def fit_group(
     parts = parts_of(values)
     weights = [torch.ones(len(p.rows), dtype=torch.float64) if weight is None else weight[p.rows] for p in parts]
     total = float(sum(each.sum() for each in weights))
-    floor = _FLOOR * torch.diag(start.scale.diagonal())
+    own = start.scale.diagonal()
+    floor = torch.diag(_FLOOR * own if resolution is None else torch.minimum(resolution, own).maximum(_FLOOR * own))
     k = values.shape[1]
     certain = 1 - 0.5 / max(total, 1.0)
     group = TailsOfGroup(

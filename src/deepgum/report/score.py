@@ -14,7 +14,7 @@ from rich.text import Text
 from deepgum.audit.pairs import Pair
 from deepgum.audit.summary import AuditSummary, GroupSummary
 from deepgum.audit.tally import Flag
-from deepgum.audit.verdict import can_tell, percent
+from deepgum.audit.verdict import percent
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
 
@@ -108,14 +108,10 @@ def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str
         return [f"Every score, a row a sample and group: deepgum score {table} --out scores.csv"]
     rows = summary.samples * len(summary.groups)
     lines = [f"Written: {out} ({rows:,} rows)"]
-    told = [group for group in summary.groups if group.flags and can_tell(MixtureStatus[group.status])]
-    untold = [group.name for group in summary.groups if group.flags and group not in told]
-    if told:
+    if summary.flags:
         lines.append(
             "Look at the labels with a responsibility below 0.5, the lowest first; `suggested` is what they may be."
         )
-    if untold:
-        lines.append(f"Leave the flags of {listing(untold)} alone: nothing can be told of them.")
     return lines
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.density import WrongLabels, normal
-from deepgum.audit.reasons.inliers import checked_covariances, label_covariance, label_step, label_uniform
+from deepgum.audit.reasons.inliers import checked_covariances, label_covariance, label_uniform
 from deepgum.audit.reasons.population import Population
+from deepgum.audit.rounding import label_step
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.residuals import wrapped
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deepgum.audit.labels import ScoredLabels
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["checked_covariances", "label_covariance", "label_scale", "label_step", "label_uniform"]
+__all__ = ["checked_covariances", "label_covariance", "label_scale", "label_uniform"]
 
 Values = NDArray[np.float64]
 
@@ -101,20 +101,3 @@ def label_uniform(labels: ScoredLabels, group: int, covariance: Values) -> float
         if len(values):
             widths[column] = max(widths[column], 4 * float(np.median(values)))
     return -float(np.log(widths).sum())
-
-
-def label_step(values: Values) -> tuple[float, float]:
-    """Return the step of the grid that labels (n,) lie on, and a place on it; (0, 0) for fewer than three values.
-
-    The step is a low quantile of the distances between neighbouring values. Where labels are on no grid it means
-    nothing, and then hardly any label lies on it.
-
-    Examples
-    --------
-    >>> label_step(np.array([31.0, 20.0, 21.0, 60.0, np.nan, 22.0]))
-    (1.0, 20.0)
-    """
-    different = np.unique(values[~np.isnan(values)])
-    if len(different) < 3:
-        return 0.0, 0.0
-    return float(np.quantile(np.diff(different), 0.1, method="lower")), float(different[0])
