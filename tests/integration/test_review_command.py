@@ -119,3 +119,29 @@ def test_one_server_a_folder_and_the_second_says_where_the_first_is(
     assert "Nothing decided; 10 undecided." in words
     assert first.process.returncode == 0
     assert start_review(audited.path).url == first.url
+
+
+def test_each_export_has_a_file_of_its_own_and_none_of_the_audits(audited: AuditFolder, tmp_path: Path) -> None:
+    one, other = (f"patch={tmp_path / name}.jsonl" for name in "ab")
+    assert review(audited.path, "--export", one, "--export", other).exit_code == 0
+    assert all((tmp_path / f"{name}.jsonl").is_file() for name in "ab")
+    result = review(
+        audited.path, "--export", f"coco={tmp_path / 'c.json'}", "--export", f"fiftyone={tmp_path / 'c.json'}"
+    )
+    assert result.exit_code == 2
+    assert not same.exists()
+    for name in ("summary.json", "calibration.json", "gain.json", ".review.json"):
+        path = audited.path / name
+        before = path.read_bytes() if path.exists() else None
+        assert review(audited.path, "--export", f"coco={path}").exit_code == 2
+        assert (path.read_bytes() if path.exists() else None) == before
+    (tmp_path / "labels.xml").write_text("<annotations/>")
+    result = review(audited.path, "--export", f"label-studio={tmp_path / 'labels.json'}")
+    assert result.exit_code == 2
+    assert (tmp_path / "labels.xml").read_text() == "<annotations/>"
+
+
+def test_who_cannot_be_stored_is_refused_before_the_first_decision(audited: AuditFolder) -> None:
+    result = review(audited.path, "--no-browser", "--who", "x" * 300)
+    assert result.exit_code == 2
+    assert "`who`" in result.output

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepgum.audit.conflicts import conflicts
 from deepgum.audit.contradiction import contradicted
 
 seeds = st.integers(0, 2**31 - 1)
@@ -102,3 +103,15 @@ def test_a_label_can_only_lose_by_a_different_one_and_two_equally_good_ones_are_
     # Against one that is certainly wrong nothing is lost.
     found = contradicted(np.array([[0.9], [0.0]]), labels, ((0,),), [(0, 1)])[:, 0]
     np.testing.assert_allclose(found, [0.9, 0.0], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("labels", "periods"),
+    [([[180.0], [-180.0]], (360.0,)), ([[30.0], [30.000001]], None), ([[5.0, 7.0], [5.0, np.nan]], None)],
+)
+def test_labels_that_say_the_same_contradict_nobody(labels, periods):
+    given = np.array(labels)
+    right = np.array([[0.9], [0.8]])
+    found = contradicted(right, given, (tuple(range(given.shape[1])),), [(0, 1)], periods)
+    np.testing.assert_array_equal(found, right)
+    assert conflicts([(0, 1)], given, ["a", "b"], periods) == ()

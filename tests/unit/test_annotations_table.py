@@ -219,3 +219,21 @@ def test_a_parquet_column_that_cannot_hold_a_label_is_named(tmp_path):
 def test_three_rows_are_enough(tmp_path):
     path = table(tmp_path / "t.csv", [(name, "1", "", "2") for name in "abc"])
     assert rewritten(path, {"c": np.array([np.nan, 3.0])}).read_text().splitlines()[-1] == "c,,,3"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "parameter"),
+    [
+        ("table", {"targets": "age"}, "targets"),
+        ("table", {"targets": 5}, "targets"),
+        ("table", {"targets": [["age"]]}, "targets"),
+        ("table", {"targets": ["age"], "image": ["file"]}, "image"),
+        ("table", {"targets": ["age"], "id": {}}, "id"),
+        ("mcgill", {"table": 5}, "table"),
+        ("head-pose", {"extra": ["aflw2000.npz"]}, "extra"),
+        ("head-pose", {"parts": 5}, "parts"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_named(tmp_path, dataset, options, parameter):
+    with pytest.raises(InvalidParameterError, match=rf"`options\.{parameter}`"):
+        read_annotations(dataset, tmp_path, options)

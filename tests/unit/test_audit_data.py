@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from deepgum.audit.targets import Targets
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.audit_config import config_of
-from deepgum.experiments.audit_data import load_audit_data, together
+from deepgum.experiments.audit_data import _of_groups, load_audit_data, together
 from deepgum.experiments.pools import load_pool
 from deepgum.experiments.request import Request
 
@@ -180,3 +181,28 @@ def test_a_pool_without_groups_leaves_each_by_itself(angles):
     plain = RegressionData.from_arrays(torch.arange(3.0)[:, None], torch.zeros(3, 1))
     alone = replace(data, pool=replace(data.pool, data=plain, groups=None, parts=None), copies=())
     assert together(alone) == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("moved", [1, 2, 4])  # samples, landmarks, coordinates
+@pytest.mark.parametrize("partition", [((0, 1, 2, 3),), ((0, 1), (2, 3)), ((0,), (1,), (2,), (3,))])
+def test_a_group_is_wrong_where_the_noise_moved_any_of_it(moved, partition):
+    outlier = np.random.default_rng(0).random((50, moved)) < 0.3
+    of_column = [outlier[:, column * moved // 4] for column in range(4)]
+    found = _of_groups(outlier, Targets.of("abcd", partition))
+    expected = [[any(of_column[column][row] for column in group) for group in partition] for row in range(50)]
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "parameter"),
+    [
+        ('data = "faces.csv"', "data"),
+        ('training = 3\n[data]\nname = "table"', "training"),
+        ('[data]\nname = "table"\noptions = ["y"]', "data.options"),
+    ],
+)
+def test_what_should_be_a_section_and_is_none_is_named(tmp_path, text, parameter):
+    (tmp_path / "audit.toml").write_text(text)
+    with pytest.raises(InvalidParameterError) as caught:
+        config_of(tmp_path / "audit.toml", {"training.epochs_max": 3}, {"targets": ("y",)})
+    assert caught.value.parameter == parameter

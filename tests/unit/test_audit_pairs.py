@@ -125,3 +125,16 @@ def test_a_column_of_another_purpose_is_no_label_that_lacks_its_prediction():
 def test_a_label_keeps_its_own_name_where_two_would_share_one():
     pairs = find_pairs(["a", "label_a", "p", "q"], ["p", "q"], ["a", "label_a"])
     assert [pair.name for pair in pairs] == ["a", "label_a"]
+
+
+def test_the_index_that_pandas_writes_is_no_label():
+    assert columns_of(["", "y", "pred"]) == [("pred", "y")]
+    assert columns_of(["", "label", "pred"]) == [("pred", "label")]
+    with pytest.raises(InvalidDataError):
+        columns_of(["", "pred"])
+
+
+def test_a_prediction_without_a_name_is_of_the_only_other_column():
+    assert columns_of(["weight", "pred"]) == [("pred", "weight")]
+    with pytest.raises(InvalidDataError):
+        columns_of(["weight", "age", "pred"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from deepgum.audit.patch import Change, Patch
 from deepgum.audit.patch_file import write_patch
 from deepgum.audit.posterior import LabelMixture
 from deepgum.cli import main
+from deepgum.cli.common import list_files
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolderError, UnknownNameError
 from deepgum.experiments import gain as gains
@@ -389,3 +391,43 @@ def test_the_table_of_a_gain_says_in_percent_what_failed_and_who_was_tested():
     assert "1 training before" in text
     assert "held out of those that the patch does not touch" in text
     assert "Correcting helps: the share of failures" in text
+
+
+def test_zero_is_not_nothing(table, tmp_path):
+    run = ("--out", tmp_path / "run")
+    for option, parameter in (("--folds", "audit.folds"), ("--rounds", "audit.rounds"), ("--epochs", "epochs_max")):
+        assert parameter in refused("audit", table, *OPTIONS, option, 0, *run)
+    assert "names" in refused("audit", table, "--features", "area,", "--targets", "rent", *run)
+    config(table, **{"corruption.rate": 0.2}).write(tmp_path / "audit.toml")
+    text = (tmp_path / "audit.toml").read_text().replace("seed = 0", "seed = 7", 1)
+    (tmp_path / "audit.toml").write_text(text)
+    done = deepgum("audit", tmp_path / "audit.toml", "--seed", 0, "--rate", 0, "--rounds", 1, *run)
+    assert done.exit_code == 0, done.output
+    read = read_audit(tmp_path / "run" / "audit.toml")
+    assert (read.run.seed, read.run.corruption.rate) == (0, 0.0)
+
+
+def test_what_a_kill_left_among_the_fits_is_in_nobodys_way(table, tmp_path, fits):
+    fits["stop"] = 1
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(config(table), tmp_path / "run")
+    (tmp_path / "run" / "fits" / ".0-abc.npy.17.partial").write_bytes(b"half")
+    fits["stop"] = None
+    folder = run_audit(config(table), tmp_path / "run")
+    assert not (folder.path / "fits").exists()
+
+
+def test_a_gain_of_an_audit_of_the_test_part_has_nothing_to_train_on(table, audit, trained):
+    row = next(row for row in range(N) if is_test(row))
+    with pytest.raises(InvalidDataError, match="samples to train on"):
+        gain_of(audit(**{"audit.part": "test"}), patch_of(table, fix(table, row)))
+    assert trained == []
+
+
+def test_names_with_brackets_are_no_markup():
+    gain = Gain("l2", (0,), 9, 9, 1, 0, "[/deg]", (Difference("[b]", 2.0, 1.0, 1.0, 0.5, 1.5, 0.01, 9),), None, True)
+    terminal = Console(width=120, file=io.StringIO())
+    terminal.print(gain_table(gain))
+    list_files(terminal, [Path("runs/[old]/b[/x].json")])
+    written = terminal.file.getvalue()
+    assert all(words in written for words in ("[/deg]", "[b]", "runs/[old]/b[/x].json"))

@@ -202,3 +202,34 @@ def test_parameters_that_cannot_be_worked_with_are_refused_before_any_fit(change
     with pytest.raises(InvalidParameterError, match=f"`{parameter}`"):
         audit_labels(**bad(**changes))
     assert Fitted.rows == []
+
+
+def test_angles_about_the_ends_of_their_turn_are_learned_in_one_piece():
+    rng = np.random.default_rng(0)
+    X, wrong = rng.normal(size=(300, 3)), np.arange(300) < 20
+    yaw = 180 + X @ [10.0, 5.0, 3.0] + rng.normal(size=300)
+    yaw[wrong] = rng.uniform(0, 360, 20)
+    yaw = (yaw + 180) % 360 - 180
+    found = audit_labels(X, yaw, Ridge(), periods=[360.0])
+    assert found.labels.flags[wrong].mean() > 0.8
+    assert found.labels.flags[~wrong].mean() < 0.01
+    np.testing.assert_array_equal(found.labels.given[:, 0], yaw)
+
+
+def test_rows_of_coarse_features_are_alike_and_no_conflicts(monkeypatch):
+    X, y, _ = linear()
+    assert audit_labels(np.vstack([X, X[:3]]), np.vstack([y, y[:3] + 1]), Ridge()).summary.conflicts == (
+        ("0", str(N)), ("1", str(N + 1)), ("2", str(N + 2))
+    )  # fmt: skip
+    coarse = np.round(X)
+    assert audit_labels(coarse, y, Ridge()).summary.conflicts == ()
+
+
+def test_labels_of_other_rows_are_refused_and_an_index_that_repeats_is_no_name():
+    X, y, _ = linear()
+    features, labels = pd.DataFrame(X), pd.Series(y[:, 0])
+    with pytest.raises(InvalidDataError, match="same rows in the same order"):
+        audit_labels(features, labels[::-1], Ridge())
+    twice = features.index // 2
+    found = audit_labels(features.set_index(twice), labels.set_axis(twice), Ridge())
+    assert found.labels.ids[:3] == ("0", "1", "2")

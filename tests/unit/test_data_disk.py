@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deepgum.data.disk import check_space, replacing
+from deepgum.data.disk import check_space, folder_atomically, replacing
 from deepgum.errors import DeepGUMError, DiskFullError
 
 
@@ -61,3 +61,13 @@ def test_other_errors_pass_as_they_are_and_leave_what_was_there(tmp_path: Path, 
     assert caught.value is error
     assert list(tmp_path.iterdir()) == [target]
     assert target.read_bytes() == b"old"
+
+
+def test_a_folder_that_a_link_leads_to_is_filled_where_it_is(tmp_path):
+    (tmp_path / "disk" / "real").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "real")
+    with folder_atomically(tmp_path / "link") as folder:
+        assert folder.parent == tmp_path / "disk"
+        (folder / "a").write_text("a")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "real" / "a").read_text() == "a"

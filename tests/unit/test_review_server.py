@@ -525,3 +525,14 @@ def test_an_address_that_others_may_know_is_not_used_again(audited: AuditFolder,
 def test_the_audit_of_another_picture_is_another_address(served: Caller) -> None:
     assert pq.read_table(served.review.folder.pictures_file).num_rows == 40
     assert served.get(f"pictures/{'0' * 64}/small/0.jpg")[0] == 404
+
+
+def test_a_key_that_is_no_ascii_is_refused(served: Caller) -> None:
+    status, answer = served.post("decisions", served.write(key="\ud800"))
+    assert (status, answer["error"]) == (400, "InvalidParameterError")
+    assert served.held == []
+
+
+def test_browsers_leave_the_port_out_that_is_everybodys() -> None:
+    assert Address(80, "secret").hosts == ("127.0.0.1", "localhost")
+    assert Address(81, "secret").hosts == ("127.0.0.1:81", "localhost:81")

@@ -1,7 +1,8 @@
 """Which columns of a table are predictions, and which are the labels that they predict.
 
-By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``. By patterns, what
-the star stands for in the one is what it stands for in the other. Where two columns could be meant, neither is taken.
+By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``, and ``pred`` that
+of the only other column. By patterns, what the star stands for in the one is what it stands for in the other. Where two
+columns could be meant, neither is taken.
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ def _by_name(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) ->
         for name in free
         if (name in chosen if target else name not in predictions)
     }
+    if len(labels) == 1 and not target:  # what a column called pred says nothing of, it is of the only other one
+        labels = {name: keys | {""} for name, keys in labels.items()}
     pairs: list[tuple[str, str]] = []
     for name, keys in predictions.items():
         fitting = [label for label, others in labels.items() if keys & others]

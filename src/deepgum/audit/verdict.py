@@ -101,7 +101,8 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     --------
     >>> of = dict(labels=500, expected_false_flags=1.0, prior=0.9, covariance=(), log_uniform_density=0.0)
     >>> nose = GroupSummary("nose", flags=60, share=Share(0.1, 0.1, 0.1), status="CONVERGED", verdict="About ...", **of)
-    >>> mouth = GroupSummary("mouth", flags=0, share=None, status="NO_OUTLIERS", verdict="No wrong ...", **of)
+    >>> none = Share(0.0, 0.0, 0.01)
+    >>> mouth = GroupSummary("mouth", flags=0, share=none, status="NO_OUTLIERS", verdict="No wrong ...", **of)
     >>> overall_verdict([nose, mouth], Share(0.06, 0.04, 0.08))
     'About 6 % of all labels are wrong (4 to 8 %); 2 of the 60 flagged are expected to be right. None found in mouth.'
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -112,4 +113,6 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
         report = write_report(folder)
     terminal.print(scores(summary, worst_of(labels)))
     list_files(terminal, [folder.scores_file, report])
-    terminal.print(f"Look at it:  deepgum review {out}", highlight=False, soft_wrap=True)
+    if summary.flags:
+        words = f"Look at it:  deepgum review {shlex.quote(str(out))}"
+        terminal.print(words, highlight=False, markup=False, soft_wrap=True)
