@@ -125,9 +125,8 @@ def test_each_export_has_a_file_of_its_own_and_none_of_the_audits(audited: Audit
     one, other = (f"patch={tmp_path / name}.jsonl" for name in "ab")
     assert review(audited.path, "--export", one, "--export", other).exit_code == 0
     assert all((tmp_path / f"{name}.jsonl").is_file() for name in "ab")
-    result = review(
-        audited.path, "--export", f"coco={tmp_path / 'c.json'}", "--export", f"fiftyone={tmp_path / 'c.json'}"
-    )
+    same = tmp_path / "c.json"
+    result = review(audited.path, "--export", f"coco={same}", "--export", f"fiftyone={same}")
     assert result.exit_code == 2
     assert not same.exists()
     for name in ("summary.json", "calibration.json", "gain.json", ".review.json"):
