@@ -132,7 +132,7 @@ def draw_reliability(calibration: Calibration) -> Figure:
     """
     figure, axes = _axes(3.4)
     _annotate(axes, "probability of being wrong", "share that is wrong")
-    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
     for found, colour, marker, line in (
         (calibration.before, SOFT, "s", "--"),
         (calibration.after, PREDICTED, "o", "-"),
