@@ -125,8 +125,8 @@ def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> ND
 
     Examples
     --------
-    >>> unrolled(np.array([[170.0], [-170.0], [-178.0]]), (360.0,)).ravel().round(6)
-    array([170., 190., 182.])
+    >>> unrolled(np.array([[170.0], [178.0], [-170.0]]), (360.0,)).ravel().round(6)
+    array([170., 178., 190.])
     """
     moved = labels.copy()
     for column, period in enumerate(periods or ()):
