@@ -367,7 +367,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     arguments = parser.parse_args()
     if arguments.report:
-        print("\n".join(report(read(arguments.results))))
+        lines = read(arguments.results)
+        print("\n".join(report(lines)) if lines else f"Nothing is in {arguments.results}.")
         return
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
