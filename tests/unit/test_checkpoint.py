@@ -204,6 +204,18 @@ def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None
             {}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": '{"tensor": "0"}'}
         ),
     ],
+    # safetensors writes its head in another order each time.
+    ids=[
+        "empty",
+        "zip",
+        "pickle",
+        "json",
+        "tensor",
+        "of torch",
+        "malformed state",
+        "no state",
+        "state without tensors",
+    ],
 )
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "c"
