@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["Given", "as_given", "check_same_rows"]
+__all__ = ["Given", "as_given", "check_same_index", "check_same_rows", "row_names"]
 
 
 class Given(NamedTuple):
@@ -69,17 +69,49 @@ def check_same_rows(predictions: Given, targets: Given) -> None:
             "`predictions` and `targets` should have the same shape (n, d), d at least 1. "
             f"Found {predictions.values.shape} and {targets.values.shape}."
         )
-    if None not in (predictions.rows, targets.rows) and predictions.rows != targets.rows:
-        raise InvalidDataError(
-            "`predictions` and `targets` should be of the same rows in the same order. Found two indices that differ. "
-            "Where only the indices do, give arrays: `frame.to_numpy()`."
-        )
+    check_same_index("predictions", predictions, "targets", targets)
     ours, theirs = predictions.names, targets.names
     if ours is not None and theirs is not None and ours != theirs and set(ours) == set(theirs):
         raise InvalidDataError(
             f"`predictions` and `targets` should have their columns in the same order. Found {listing(ours)}, and "
             f"{listing(theirs)}."
         )
+
+
+def check_same_index(first: str, one: Given, second: str, other: Given) -> None:
+    """Refuse frames that say that they are of other rows, or in another order.
+
+    Raises
+    ------
+    InvalidDataError
+        About the parameters `first` and `second`.
+    """
+    if None not in (one.rows, other.rows) and one.rows != other.rows:
+        raise InvalidDataError(
+            f"`{first}` and `{second}` should be of the same rows in the same order. Found two indices that differ. "
+            "Where only the indices do, give arrays: `frame.to_numpy()`."
+        )
+
+
+def row_names(n: int, ids: Sequence[object] | None, *tables: Given) -> tuple[str, ...]:
+    """Return names for n rows: the ids, or the first index there is if no name in it comes twice, or numbers.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are not n ids.
+
+    Examples
+    --------
+    >>> row_names(2, None, Given(np.zeros((2, 1)), None, ("a", "b"))), row_names(2, None), row_names(2, [7, 8])
+    (('a', 'b'), ('0', '1'), ('7', '8'))
+    """
+    if ids is not None:
+        if len(ids) != n:
+            raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(ids)}.")
+        return tuple(map(str, ids))
+    index = next((table.rows for table in tables if table.rows is not None), ())
+    return index if len(set(index)) == n else tuple(map(str, range(n)))
 
 
 def _numbers(parameter: str, values: Any, where: str) -> NDArray[np.float64]:

@@ -99,11 +99,11 @@ def choose(
     if len(able) > MOST_GROUPS:
         asked = [able[place] for place in np.linspace(0, len(able) - 1, MOST_GROUPS, dtype=int)]
 
-    def best(columns: Sequence[int], start: TailsOfGroup) -> tuple[str, float]:
-        return _best(sample[:, list(columns)], start, resolution[list(columns)], mixture.separation)
+    def kind_of(columns: Sequence[int], start: TailsOfGroup) -> tuple[str, float]:
+        return _choose_kind(sample[:, list(columns)], start, resolution[list(columns)], mixture.separation)
 
     begin = {nu: starts(mixture, [nu] * g) for nu in candidates}
-    scores = {place: {nu: best(partition[place], begin[nu][place]) for nu in candidates} for place in asked}
+    scores = {place: {nu: kind_of(partition[place], begin[nu][place]) for nu in candidates} for place in asked}
     # For groups that were not asked, what the others come to together.
     together = {nu: sum(scores[place][nu][1] for place in asked) for nu in candidates}
     usual = max(candidates, key=lambda nu: together[nu])
@@ -111,16 +111,16 @@ def choose(
     for place, columns in enumerate(partition):
         if place in scores:
             totals = {nu: scores[place][nu][1] for nu in candidates}
-            chosen_one = max(candidates, key=lambda nu: totals[nu])
-            kind = scores[place][chosen_one][0]
+            best = max(candidates, key=lambda nu: totals[nu])
+            kind = scores[place][best][0]
         elif place in able:
-            totals, chosen_one = {nu: total / len(asked) for nu, total in together.items()}, usual
-            kind = best(columns, begin[usual][place])[0]
+            totals, best = {nu: total / len(asked) for nu, total in together.items()}, usual
+            kind = kind_of(columns, begin[best][place])[0]
         else:
-            totals, chosen_one = {math.inf: 0.0}, math.inf
+            totals, best = {math.inf: 0.0}, math.inf
             kind = "none" if mixture.status_[place] is MixtureStatus.NO_OUTLIERS else "uniform"
-        weights = {nu: math.exp(total - totals[chosen_one]) for nu, total in totals.items()}
-        chosen.append(chosen_one)
+        weights = {nu: math.exp(total - totals[best]) for nu, total in totals.items()}
+        chosen.append(best)
         kinds.append(kind)
         plausible.append({nu: weight / sum(weights.values()) for nu, weight in weights.items()})
     return Choice(tuple(chosen), tuple(kinds), tuple(plausible))
@@ -171,7 +171,7 @@ def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
     return int((~residuals[:, list(columns)].isnan()).any(dim=1).sum())
 
 
-def _best(values: Tensor, start: TailsOfGroup, resolution: Tensor, separation: float) -> tuple[str, float]:
+def _choose_kind(values: Tensor, start: TailsOfGroup, resolution: Tensor, separation: float) -> tuple[str, float]:
     """Return the kind that is chosen for a group, and its held-out log-likelihood."""
     kinds = KINDS if values.shape[1] > 1 else KINDS[:2]  # in one dimension both kinds of mixture are the same
     mixtures = set(kinds[1:])

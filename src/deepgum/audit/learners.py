@@ -26,8 +26,8 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 VALIDATION = 0.1
-_LEAST_RIGHT = 0.1
-"""Of the labels of a group: fewer that are not flagged are not what a network is trained on."""
+_LEAST_RIGHT = 10, 0.1
+"""Labels of a group, and share of them: where fewer are not flagged, its flags are no ground to stand on."""
 _VALIDATED = 10
 """Samples at least, more than a group has coordinates: the mixture is fitted to their residuals."""
 
@@ -100,8 +100,9 @@ def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Gr
     for place, columns in enumerate(partition(groups, targets.shape[1])):
         flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
         kept[flagged[:, None], list(columns)] = torch.nan
-        # Too few that are left are no ground to learn from: then the flags, which are nearly all, count for nothing.
-        if kept[train][:, list(columns)].isfinite().all(dim=1).sum() < _LEAST_RIGHT * len(train):
+        given, left = (int(each[train][:, list(columns)].isfinite().any(dim=1).sum()) for each in (targets, kept))
+        least, share = _LEAST_RIGHT
+        if left < max(least, share * given):
             kept[:, list(columns)] = targets[:, list(columns)]
     return kept
 

@@ -157,7 +157,10 @@ class LabelMixture:
         # Where right labels alone have tails that heavy, a wrong one may pass for one of them: how many do, who knows.
         heavy = [nu <= _HEAVY for nu in choice.degrees_of_freedom]
         known = [told and not (kind == "none" and h) for told, kind, h in zip(tells, steps, heavy, strict=True)]
-        shares, share = shares_of(values, tails, steps, known, plausible, seed, replicates=100 * intervals)
+        replicates = 100 * intervals
+        shares, share = shares_of(
+            values, tails, steps, known, plausible, seed, resolution=resolution, replicates=replicates
+        )
         chosen = tuple(told and not as_it_stands for told in tells)
         return cls(mixture, tails, choice, mixture.status_ if as_it_stands else status, shares, share, chosen)
 

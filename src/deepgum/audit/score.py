@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.arrays import as_given, check_same_rows
+from deepgum.audit.arrays import as_given, check_same_rows, row_names
 from deepgum.audit.ids import check_ids
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.posterior import LabelMixture
@@ -19,7 +19,7 @@ from deepgum.audit.survey import Survey
 from deepgum.audit.tally import Flag, Tally
 from deepgum.audit.targets import Targets
 from deepgum.audit.why import Sizes, with_reasons
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 
 __all__ = ["Scored", "score_labels", "score_targets"]
@@ -125,10 +125,7 @@ def score_labels(
         names = tuple(f"y{place}" for place in range(d))
     if len(names) != d:
         raise InvalidParameterError("target_names", f"{d} names, one a target", names)
-    index = given.rows if given.rows is not None and len(set(given.rows)) == n else tuple(map(str, range(n)))
-    of_rows = index if ids is None else tuple(map(str, ids))
-    if len(of_rows) != n:
-        raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(of_rows)}.")
+    of_rows = row_names(n, ids, given)
     what = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     data = DataSource("arrays", landmarks=what.landmarks, unit=unit, swap_pairs=what.swap_pairs)
     return score_targets(what, data, of_rows, given.values, predicted.values, inliers=inliers, seed=seed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepgum.audit.inliers import fit_chosen, resolution_of
+from deepgum.audit.inliers import fit_chosen
 from deepgum.audit.summary import Share
 from deepgum.mixture.tails import Tails
 
@@ -27,6 +27,7 @@ def shares_of(
     plausible: Sequence[Mapping[float, float]],
     seed: int,
     *,
+    resolution: Tensor | None = None,
     replicates: int = 100,
 ) -> tuple[tuple[Share | None, ...], Share | None]:
     """Return the share of wrong labels of each group, and of all.
@@ -48,6 +49,8 @@ def shares_of(
     plausible : sequence of mappings of float to float, one a group
         How probable each number of degrees of freedom is.
     seed : int
+    resolution : Tensor (d,), optional
+        As of `fit_chosen`.
     replicates : int
         Of the bootstrap; without any, intervals are of no width.
 
@@ -79,7 +82,6 @@ def shares_of(
         weights = torch.tensor(list(choices.values()), dtype=torch.float64)
         return list(choices)[int(torch.multinomial(weights, 1, generator=generator))]
 
-    resolution = resolution_of(residuals)
     if mixed and replicates:
         partition = [tails.partition[place] for place in mixed]
         for replicate in drawn:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deepgum.audit.arrays import as_given
+from deepgum.audit.arrays import as_given, check_same_index, row_names
 from deepgum.audit.assemble import scored_labels
 from deepgum.audit.conflicts import conflicts, content_groups, few
 from deepgum.audit.crossfit import cross_fit
@@ -109,17 +109,9 @@ def audit_labels(
         raise InvalidDataError(f"`X` should be finite. Found {int(wrong.any(axis=1).sum())} rows that are not.")
     names = given.names or tuple(f"y{place}" for place in range(given.values.shape[1]))
     targets = Targets.of(names, groups, periods=periods, unit=unit)
-    if None not in (given.rows, features.rows) and given.rows != features.rows:
-        raise InvalidDataError(
-            "`X` and `y` should be of the same rows in the same order. Found two indices that differ. Where only the "
-            "indices do, give arrays: `frame.to_numpy()`."
-        )
-    index = given.rows or features.rows
-    numbered = index is None or len(set(index)) < n
-    of_rows = tuple(map(str, ids if ids is not None else range(n) if numbered else index or ()))
+    check_same_index("X", features, "y", given)
+    of_rows = row_names(n, ids, given, features)
     check_ids(of_rows)
-    if len(of_rows) != n:
-        raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(of_rows)}.")
     survey = Survey(targets.names)
     survey.add(given.values, np.nan_to_num(given.values), of_rows)
     survey.check()

@@ -103,9 +103,9 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
         from deepgum.report.page import write_report
         from deepgum.report.score import scores
 
-        # Zero was said, and is not nothing.
-        told = {name: value for name, value in options.items() if value is not None and value is not False}
-        told = {name: value for name, value in told.items() if value not in ((), {})}
+        # By identity: 0 equals False, and was said.
+        unsaid = [name for name, value in options.items() if value is None or value is False or value in ((), {})]
+        told = {name: value for name, value in options.items() if name not in unsaid}
         columns = {name: told.pop(name) for name in _COLUMNS if name in told}
         config = config_of(data, {_KEYS[name]: value for name, value in told.items()}, columns)
         folder = run_audit(config, out, reporter)

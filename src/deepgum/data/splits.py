@@ -38,7 +38,7 @@ def split_validation(
     Raises
     ------
     InvalidDataError
-        If there is one group only, or one sample.
+        If the training part would be empty: of one group or one sample, or where the fraction takes all.
 
     Examples
     --------

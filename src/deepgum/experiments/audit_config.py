@@ -195,11 +195,11 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
                 "targets", expected, options.get("targets"), "They are the labels to be audited."
             )
         groups = "landmark" if options.get("landmarks") else "coordinate"
-        values.setdefault("method", {}).setdefault("groups", groups)
+        values["method"].setdefault("groups", groups)
         if options.get("features"):
-            values.setdefault("model", {}).setdefault("name", "mlp")
+            values["model"].setdefault("name", "mlp")
     elif values["data"].get("name") == "head-pose":
-        values.setdefault("model", {}).setdefault("name", "mlp")
+        values["model"].setdefault("name", "mlp")
     return AuditConfig.from_mapping(values)
 
 

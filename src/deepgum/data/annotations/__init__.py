@@ -90,16 +90,16 @@ def read_annotations(dataset: str, path: Path, options: Mapping[str, Any]) -> An
             "The data set 'digits' is made and not read from files: there is no label to correct, and nothing to write."
         )
     reader = _READERS[check_choice("dataset", dataset, _READERS)]
-    for name in OPTIONS[dataset]:
-        _check_option(name, options.get(name))
-    return reader(path, {name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given.keys() & set(OPTIONS[dataset]):
+        _check_option(name, given[name])
+    return reader(path, given)
 
 
 def _check_option(name: str, value: object) -> None:
     """Refuse what a patch that was written by hand may have in place of a name, or of several."""
     if name in _LISTS:
-        several = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-        if value is not None and not several:
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
             raise InvalidParameterError(f"options.{name}", "a list of names", value)
-    elif value is not None and not isinstance(value, str):
+    elif not isinstance(value, str):
         raise InvalidParameterError(f"options.{name}", "a name", value)
