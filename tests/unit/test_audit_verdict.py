@@ -81,7 +81,7 @@ def test_the_words_hold_the_numbers():
     assert "how many cannot be told" in words(MixtureStatus.CONVERGED)
     assert "rough" in words(MixtureStatus.ITERATION_LIMIT, share=share)
     assert "1 label is too few" in words(MixtureStatus.TOO_FEW_SAMPLES, labels=1)
-    assert "the 2 that are flagged" in words(MixtureStatus.NO_OUTLIERS, flags=2)
+    assert "1 of the 2 flagged is expected to be right" in words(MixtureStatus.NO_OUTLIERS, flags=2, expected=0.9)
 
 
 @pytest.mark.parametrize("status", [MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS, MixtureStatus.NO_INLIERS])

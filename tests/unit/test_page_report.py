@@ -268,6 +268,13 @@ def test_what_is_refused(audited, tmp_path):
         write_report(audited, most=0)
 
 
+def test_the_title_is_what_the_verdict_says_first(audited):
+    verdict = "How many are wrong cannot be told: tails are heavy. Better predictions would tell."
+    audited.write(replace(audited.summary(), verdict=verdict), audited.labels(), audited.pictures())
+    words = page_of(audited).words
+    assert "How many are wrong cannot be told Tails are heavy. Better predictions would tell. labels wrong" in words
+
+
 def test_what_was_made_wrong_on_purpose_is_held_against_the_probabilities(audited):
     assert "reliability" not in " ".join(dict(attributes).get("id", "") for _, attributes in page_of(audited).elements)
     bins = Reliability(0.0123, (6, 2), (0.1, 0.9), (0.1, 0.9))

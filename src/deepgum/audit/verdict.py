@@ -79,7 +79,8 @@ def group_verdict(
     elif status is MixtureStatus.NO_OUTLIERS:
         words = _WHERE_NONE_IS_FOUND[heavy_tails, flags > 0]
         if flags:
-            words += f" Look at the {_counted(flags)}: no right label is expected so far out."
+            told = _of_the_flagged(flags, expected_false_flags)
+            words += f" Look at what is flagged all the same: {told}."
     else:
         words = f"Nothing can be told: {_why_not(status, labels)}"
     if labels < FEW and status is not MixtureStatus.TOO_FEW_SAMPLES:
@@ -146,10 +147,6 @@ def _of_the_flagged(flags: int, expected: float) -> str:
     if not right:
         return f"hardly any of the {flags:,} flagged is expected to be right"
     return f"{right:,} of the {flags:,} flagged {'is' if right == 1 else 'are'} expected to be right"
-
-
-def _counted(flags: int) -> str:
-    return "one that is flagged" if flags == 1 else f"{flags:,} that are flagged"
 
 
 def _why_not(status: MixtureStatus, labels: int) -> str:

@@ -19,7 +19,7 @@ from deepgum.report.page.assets import read_asset, script, style, theme
 from deepgum.report.page.content import page_content
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer, View
-from deepgum.report.page.words import count, duration, embedded_json, number, percent
+from deepgum.report.page.words import count, duration, embedded_json, headline, number, percent
 
 __all__ = ["environment", "write_report"]
 
@@ -112,6 +112,7 @@ def environment() -> Environment:
         "count": count,
         "number": number,
         "duration": duration,
+        "headline": headline,
         "json": embedded_json,
     }
     return made

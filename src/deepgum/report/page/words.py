@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 from markupsafe import Markup
 
-__all__ = ["count", "duration", "embedded_json", "number", "percent"]
+__all__ = ["count", "duration", "embedded_json", "headline", "number", "percent"]
 
 
 def percent(share: float | None) -> str:
@@ -54,6 +55,20 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def headline(verdict: str) -> tuple[str, str]:
+    """Return what a verdict says first, for a title, and the rest of it.
+
+    Examples
+    --------
+    >>> headline("About 5.5 % of the labels are wrong (5 to 6 %); 3 of the 120 flagged are expected to be right.")
+    ('About 5.5 % of the labels are wrong (5 to 6 %)', '3 of the 120 flagged are expected to be right.')
+    >>> headline("How many are wrong cannot be told: tails are heavy. Better predictions would tell.")
+    ('How many are wrong cannot be told', 'Tails are heavy. Better predictions would tell.')
+    """
+    first, *rest = re.split("[;:.] ", verdict, maxsplit=1)
+    return first, rest[0][:1].upper() + rest[0][1:] if rest else ""
 
 
 def number(value: float) -> str:
