@@ -26,12 +26,12 @@ from sklearn.metrics import roc_auc_score
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.data.folds import folds
+from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
-from deepgum.experiments.audit_config import AuditConfig
-from deepgum.experiments.audit_data import load_audit_data, together
-from deepgum.experiments.audit_run import recorded
-from deepgum.experiments.network import prepare
-from deepgum.experiments.request import Subset
+from deepgum.experiments.audits.config import AuditConfig
+from deepgum.experiments.audits.data import load_audit_data, together
+from deepgum.experiments.audits.run import recorded
+from deepgum.experiments.runs.network import prepare
 from deepgum.residuals import predict
 from deepgum.training import train_method
 

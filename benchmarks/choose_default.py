@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 from deepgum.data.corruption import NOISES, corrupt
-from deepgum.data.lfw_net import load_lfw_net
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.lfw_net import load_lfw_net
 from deepgum.evaluation import DetectionScores, detection_scores, failure_rate
 from deepgum.models import build_model
 from deepgum.residuals import predict

@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.posterior import LabelMixture
-from deepgum.audit.reason import Reason
-from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round, Share
+from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
+from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.shares import Share
 
 SIZE = 250
 NAMES = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")

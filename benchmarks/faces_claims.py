@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 
-from deepgum.experiments.records import RunRecord, read_records
+from deepgum.experiments.paper.records import RunRecord, read_records
 
 CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4), ("g-ugo", 0.5))
 ONE_RUN = ("l2", "l1", "cauchy", "huber", "biweight")

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deepgum.experiments.config import RunConfig
-from deepgum.experiments.posteriors import Posteriors
-from deepgum.experiments.run import run
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.run import run
+from deepgum.experiments.runs.tables import Posteriors
 
 LIMIT = 99.0
 """Degrees. Labels of AFLW2000 beyond it are known to be wrong."""

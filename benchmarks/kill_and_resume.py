@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deepgum.experiments.run_folder import RunFolder
+from deepgum.experiments.runs.run_folder import RunFolder
 
 CONFIG = """
 seed = 0

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
-from deepgum.experiments.records import RunRecord, read_records
+from deepgum.experiments.paper.records import RunRecord, read_records
 from deepgum.report.style import is_oracle, method_style, noise_label, save
 
 METHODS = ("l2", "l1", "cauchy", "deepgum", "deepgum-alternate", "oracle", "oracle-l1")

@@ -33,7 +33,7 @@ from torch.utils.data import DistributedSampler
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import TorchProcesses
 from deepgum.training import DeepGUMOptions
-from deepgum.training.owners import Owners
+from deepgum.training.samples.owners import Owners
 from deepgum.training.tracker import ResponsibilityTracker
 from two_processes import mixed, together
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from deepgum.experiments.records import RunRecord, read_records
+from deepgum.experiments.paper.records import RunRecord, read_records
 
 READINGS = {"deepgum-paper": "paper", "deepgum-authors": "authors' code", "deepgum-alternate": "this library's"}
 CONDITIONS = (("l-ugo", 0.4), ("ngo", 0.4))

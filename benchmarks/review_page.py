@@ -25,11 +25,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.reason import Reason
+from deepgum.audit.labels import Reason, ScoredLabels
 from deepgum.audit.summary import AuditSummary, DataSource
-from deepgum.data.digits import CORNERS, load_digits_landmarks
 from deepgum.data.pictures import Pictures
+from deepgum.data.sets.digits import CORNERS, load_digits_landmarks
 
 SIDE, DECISIONS = 96, 40
 STORED = "() => !Object.keys(localStorage).some((name) => name.startsWith('deepgum-review:'))"

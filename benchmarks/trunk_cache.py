@@ -28,11 +28,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from deepgum.data.batches import shuffled_batches
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
-from deepgum.data.utkface import load_utkface
+from deepgum.data.sets.utkface import load_utkface
 from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import LAST_BLOCK, VGG16
 from deepgum.models.weights import load_weights
-from deepgum.training.optimisation import build_optimizer
+from deepgum.training.loop.sgd import build_optimizer
 from deepgum.training.sgd_options import SGDOptions
 from deepgum.trunk_cache import DTYPES, cache_features
 

@@ -10,13 +10,13 @@ from PIL import Image
 from scipy.stats import norm
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.reason import Reason
-from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round, Share
-from deepgum.data.digits import load_digits_landmarks
+from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round
 from deepgum.data.pictures import Pictures
+from deepgum.data.sets.digits import load_digits_landmarks
 from deepgum.mixture.partition import partition
-from deepgum.residuals import wrapped
+from deepgum.periods import wrapped
+from deepgum.posteriors.shares import Share
 
 SIDE = 64
 

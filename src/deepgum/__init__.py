@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from deepgum.training import fit_loss as fit_loss
     from deepgum.training import train_method as train_method
 
-__version__ = "0.1.0"
+from deepgum._version import __version__
 
 _HOMES = {
     "deepgum.audit": ("audit_labels", "score_labels"),

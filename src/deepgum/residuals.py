@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.data.batches import Batch, ordered_batches
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, NonFiniteLossError, listing
 
-__all__ = ["compute_residuals", "evaluating", "predict", "unrolled", "wrapped"]
+__all__ = ["compute_residuals", "evaluating", "predict"]
 
 
 @contextmanager
@@ -101,38 +98,3 @@ def compute_residuals(
     """
     targets = data.targets if index is None else data.targets[index]
     return targets - predict(model, data, batch_size=batch_size, device=device, precision=precision, index=index)
-
-
-def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return residuals (n, d) the short way round: from -P / 2 to P / 2 in the columns with a period P above 0.
-
-    Examples
-    --------
-    >>> wrapped(np.array([[179.0 - -179.0, 7.0]]), (360.0, 0.0))
-    array([[-2.,  7.]])
-    """
-    if periods is None:
-        return residuals
-    period = np.asarray(periods, dtype=np.float64)
-    turns = np.where(period > 0, np.round(residuals / np.where(period > 0, period, 1.0)), 0.0)
-    return np.where(period > 0, residuals - period * turns, residuals)
-
-
-def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return labels (n, d) with periods moved by whole turns to within half a turn of their mean direction.
-
-    A network, or any other regressor, that learns angles about 180 degrees would otherwise be torn between the ends.
-
-    Examples
-    --------
-    >>> unrolled(np.array([[170.0], [178.0], [-170.0]]), (360.0,)).ravel().round(6)
-    array([170., 178., 190.])
-    """
-    moved = labels.copy()
-    for column, period in enumerate(periods or ()):
-        if period:
-            turn = 2 * math.pi / period
-            angles = turn * labels[:, column]
-            centre = math.atan2(np.nanmean(np.sin(angles)), np.nanmean(np.cos(angles))) / turn
-            moved[:, column] = centre + wrapped(labels[:, [column]] - centre, (period,))[:, 0]
-    return moved

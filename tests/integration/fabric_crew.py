@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-import deepgum.training.fabric as engine_module
+import deepgum.training.loop.fabric as engine_module
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMError
@@ -23,8 +23,8 @@ from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import TorchProcesses, current
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_deepgum
-from deepgum.training.checkpoint import Checkpoint
-from deepgum.training.fabric import FabricEngine
+from deepgum.training.loop.fabric import FabricEngine
+from deepgum.training.state.checkpoint import Checkpoint
 from deepgum.training.tracker import ResponsibilityTracker
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.patch_file import read_patch
 from deepgum.review.store import read_decisions
 
 SIDE, TRAIN, TEST, WRONG = 32, 500, 200, 24

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import deepgum
 from deepgum.cli import main
 from deepgum.data.corruption import NOISES
-from deepgum.experiments.datasets import DATASETS
+from deepgum.data.sets.registry import DATASETS
 from deepgum.training import METHODS
 from deepgum.training.sgd_options import OPTIMIZERS, PRECISIONS, SCHEDULES
 
@@ -167,7 +167,7 @@ def test_ctrl_c_in_the_demo_does_not_promise_to_go_on(tmp_path, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deepgum.experiments.demo.run_demo", stopped)
+    monkeypatch.setattr("deepgum.experiments.paper.demo.run_demo", stopped)
     result = deepgum_command("demo", "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert "Stopped. A demo starts anew each time" in result.stderr

@@ -15,16 +15,16 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-import deepgum.experiments.compare as compare_module
-import deepgum.experiments.datasets as datasets
-import deepgum.experiments.run as run_module
-import deepgum.experiments.scales as scales
+import deepgum.data.sets.registry as datasets
+import deepgum.experiments.paper.compare as compare_module
+import deepgum.experiments.paper.scales as scales
+import deepgum.experiments.runs.run as run_module
 from deepgum.cli import main
-from deepgum.data.fld import BOX_LIST, LANDMARK_LIST
-from deepgum.data.lfw_net import TEST_LIST, TRAIN_LIST
-from deepgum.experiments.config import ModelConfig
-from deepgum.experiments.scales import Scale
-from deepgum.report.published import FIGURE4, TABLE1, TABLE2
+from deepgum.data.sets.fld import BOX_LIST, LANDMARK_LIST
+from deepgum.data.sets.lfw_net import TEST_LIST, TRAIN_LIST
+from deepgum.experiments.paper.scales import Scale
+from deepgum.experiments.runs.config import ModelConfig
+from deepgum.report.paper.published import FIGURE4, TABLE1, TABLE2
 from deepgum.training import SGDOptions
 
 CONFIG = """
@@ -243,7 +243,7 @@ def test_an_output_that_cannot_be_used_is_one_message(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("deepgum.experiments.predictions.pyarrow.csv.write_csv", full)
+    monkeypatch.setattr("deepgum.experiments.runs.tables.pyarrow.csv.write_csv", full)
     result = deepgum("predict", digits[1], tmp_path / "a.png", "--out", tmp_path / "new" / "p.csv")
     assert result.exit_code == 2
     assert (

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepgum.experiments.demo import DEMO, run_demo
-from deepgum.report.demo import draw_demo
+from deepgum.experiments.paper.demo import DEMO, run_demo
+from deepgum.report.runs.demo import draw_demo
 from deepgum.training import SGDOptions
 
 # The demonstration's own path, too short to learn anything.

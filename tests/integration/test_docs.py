@@ -14,13 +14,16 @@ import torch
 
 from deepgum.cli import main
 from deepgum.data import load_head_pose, load_table
-from deepgum.data.cacd_lists import read_split
 from deepgum.data.corruption import NOISES
-from deepgum.data.fld_lists import CLOTHES, read_landmarks
-from deepgum.data.lfw_net import read_list
-from deepgum.data.mcgill import read_frames
-from deepgum.data.table import PART_NAMES
-from deepgum.experiments.config import (
+from deepgum.data.sets.cacd_lists import read_split
+from deepgum.data.sets.fld_lists import CLOTHES, read_landmarks
+from deepgum.data.sets.lfw_net import read_list
+from deepgum.data.sets.mcgill import read_frames
+from deepgum.data.sets.registry import DATASETS
+from deepgum.data.sets.table import PART_NAMES
+from deepgum.experiments.paper.reproduce import ARTEFACTS, figure5_options, make_plan
+from deepgum.experiments.paper.scales import SCALES
+from deepgum.experiments.runs.config import (
     CACHE_DTYPES,
     GROUPS,
     CorruptionConfig,
@@ -29,9 +32,6 @@ from deepgum.experiments.config import (
     ModelConfig,
     RunConfig,
 )
-from deepgum.experiments.datasets import DATASETS
-from deepgum.experiments.reproduce import ARTEFACTS, figure5_options, make_plan
-from deepgum.experiments.scales import SCALES
 from deepgum.mixture.gaussian import STRUCTURES
 from deepgum.models import MODELS, VGG16, split_at
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from deepgum.data.corruption import corrupt
-from deepgum.data.lfw_net import load_lfw_net
+from deepgum.data.sets.lfw_net import load_lfw_net
 from deepgum.evaluation import detection_scores, failure_rate
 from deepgum.residuals import predict
 from deepgum.training import SGDOptions, train_method

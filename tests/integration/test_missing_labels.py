@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgum.cli import main
-from deepgum.data.fld import BOX_LIST, LANDMARK_LIST
+from deepgum.data.sets.fld import BOX_LIST, LANDMARK_LIST
 from deepgum.errors import IdentifiabilityWarning
-from deepgum.experiments.config import ModelConfig
-from deepgum.experiments.posteriors import Posteriors
-from deepgum.experiments.predictions import Predictions
-from deepgum.experiments.records import read_records
-from deepgum.experiments.reproduce import make_plan, run_all
-from deepgum.experiments.run_folder import Examples, RunFolder
-from deepgum.experiments.scales import SCALES
-from deepgum.report.reproduction import render
+from deepgum.experiments.paper.records import read_records
+from deepgum.experiments.paper.reproduce import make_plan, run_all
+from deepgum.experiments.paper.scales import SCALES
+from deepgum.experiments.runs.config import ModelConfig
+from deepgum.experiments.runs.run_folder import Examples, RunFolder
+from deepgum.experiments.runs.tables import Posteriors, Predictions
+from deepgum.report.paper.reproduction import render
 from deepgum.training import SGDOptions
 
 TARGETS = ("y0", "y1", "y2")

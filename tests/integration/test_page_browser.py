@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.reason import Reason
+from deepgum.audit.labels import Reason
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.report.page import write_report

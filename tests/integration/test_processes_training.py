@@ -32,7 +32,9 @@ class Crew:
             (folder / left).unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         # Also what other tests that are served by it need: it imports once.
-        context.set_forkserver_preload(["lightning.fabric", "deepgum.training", "deepgum.cli", "deepgum.report.run"])
+        context.set_forkserver_preload(
+            ["lightning.fabric", "deepgum.training", "deepgum.cli", "deepgum.report.runs.run"]
+        )
         calls = [{"CALL": (task, rank, world_size, str(folder), arguments)} for rank in range(world_size)]
         self.processes = [context.Process(target=runpy.run_path, args=(str(CREW), call, "crew")) for call in calls]
         for process in self.processes:

@@ -23,20 +23,20 @@ from click.testing import CliRunner
 from torch import nn
 
 from deepgum.cli import main
-from deepgum.data.lock import LOCK, alone_in
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import CheckpointError, NonFiniteLossError, OutputFolderError
-from deepgum.experiments.compare import compare
-from deepgum.experiments.config_file import read_config
 from deepgum.experiments.observer import Observer
-from deepgum.experiments.options import CompareOptions
-from deepgum.experiments.run import run
-from deepgum.experiments.run_folder import RunFolder
+from deepgum.experiments.paper.compare import compare
+from deepgum.experiments.paper.options import CompareOptions
+from deepgum.experiments.runs.config_file import read_config
+from deepgum.experiments.runs.run import run
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.models import DeepExpectation
+from deepgum.storage.lock import LOCK, alone_in
 from deepgum.training import DeepGUMOptions, Event, Resumed, SGDOptions, TrainingResult, fit_deepgum, fit_loss
-from deepgum.training.checkpoint import Checkpoint
 from deepgum.training.history import EpochRecord
+from deepgum.training.state.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 
@@ -251,7 +251,7 @@ def test_a_second_training_with_one_checkpoint_is_refused_and_the_first_is_not_d
 def test_the_lock_of_a_training_that_was_killed_is_in_nobody_s_way(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     dying = "with alone_at(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
-    code = f"import os, pathlib, signal, sys; from deepgum.training.alone import alone_at\n{dying}"
+    code = f"import os, pathlib, signal, sys; from deepgum.training.state.journal import alone_at\n{dying}"
     killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert [entry.name for entry in tmp_path.iterdir()] == [f".{path.name}.lock"]
@@ -291,13 +291,13 @@ patience = 5
 CHILD = '''
 """`deepgum fit` that stops and waits at one moment, so that it can be killed right there."""
 import pathlib, time
-import deepgum.report.run as report
-import deepgum.training.checkpoint as checkpoint
+import deepgum.report.runs.run as report
+import deepgum.training.state.checkpoint as checkpoint
 from contextlib import contextmanager
 from deepgum.cli import main
-from deepgum.experiments.run_folder import RunFolder
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.training.history import EpochRecord, History
-from deepgum.training.journal import Journal
+from deepgum.training.state.journal import Journal
 
 seen = 0
 
@@ -373,7 +373,7 @@ class Child:
         self.flag.unlink(missing_ok=True)
         (folder / "child.py").write_text(CHILD)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["deepgum.experiments.run", "deepgum.report.run", "torch._dynamo"])
+        context.set_forkserver_preload(["deepgum.experiments.runs.run", "deepgum.report.runs.run", "torch._dynamo"])
         names = {"MOMENT": moment, "COUNT": count, "FLAG": str(self.flag)}
         self.process = context.Process(
             target=runpy.run_path,
@@ -472,10 +472,10 @@ def deepgum(*arguments: Any) -> Any:
 def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Return the configuration and the folder of a run that was stopped by Ctrl-C in its third epoch."""
     config, out = configured(tmp_path, "alternate"), tmp_path / "run"
-    monkeypatch.setattr("deepgum.report.run.draw_run", lambda _: [])
+    monkeypatch.setattr("deepgum.report.runs.run.draw_run", lambda _: [])
     with monkeypatch.context() as patched:
         stop = stop_at(3, KeyboardInterrupt)
-        patched.setattr("deepgum.report.progress.Reporter.trained", lambda _, event: stop(event))
+        patched.setattr("deepgum.report.terminal.progress.Reporter.trained", lambda _, event: stop(event))
         result = deepgum("fit", config, "--out", out)
     assert result.exit_code == 130
     assert "Stopped. This run is not finished; the same command goes on after its last" in result.stderr

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.patch_file import read_patch
 from deepgum.audit.summary import DataSource
 from deepgum.data.pictures import Pictures
 from deepgum.review.ledger import Entry

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from deepgum.audit.decisions import Decision
+from deepgum.audit.corrections.decisions import Decision
+from deepgum.audit.corrections.formats import KINDS
+from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.formats import KINDS
-from deepgum.audit.patch_file import read_patch
 from deepgum.cli import main
 from deepgum.errors import MissingDependencyError
 from deepgum.review.server import check_packages

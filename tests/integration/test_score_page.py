@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from deepgum.audit.labels import COLUMNS
-from deepgum.audit.survey import LEAST
+from deepgum.audit.scoring.survey import LEAST
 from deepgum.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "score.md"
@@ -54,7 +54,7 @@ def test_options_and_numbers_are_those_of_the_code():
 
 @pytest.mark.parametrize("name", ["pred_age", "predicted_age", "age_pred", "age_hat"])
 def test_the_names_that_it_says_are_found_are_found(name):
-    from deepgum.audit.pairs import find_pairs
+    from deepgum.audit.scoring.pairs import find_pairs
 
     assert f"`{name}`" in TEXT
     for label in ("age", "label_age"):

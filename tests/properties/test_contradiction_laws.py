@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgum.audit.conflicts import conflicts
-from deepgum.audit.contradiction import contradicted
+from deepgum.audit.duplicates import conflicts, contradicted
 
 seeds = st.integers(0, 2**31 - 1)
 PARTITION = ((0, 1), (2,))

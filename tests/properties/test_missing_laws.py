@@ -17,18 +17,18 @@ from torch import Tensor, nn
 
 from deepgum.data.corruption import NOISES, Corruption, corrupt, delete_labels
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.request import Subset
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import detection_scores, failure_rate, mae, nme, paired_wilcoxon, rmse
 from deepgum.evaluation.metrics import Score, image_errors
-from deepgum.experiments.cells import make_cell
-from deepgum.experiments.request import Subset
+from deepgum.experiments.runs.cells import make_cell
 from deepgum.losses import get_loss
 from deepgum.losses.kinds import LOSSES
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Regressor
 from deepgum.scale import mad_scale
 from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, check_method, fit_deepgum, fit_loss
-from deepgum.training.criterion import held_out_log_likelihood, median_absolute_error, trimmed_loss
+from deepgum.training.loop.criterion import held_out_log_likelihood, median_absolute_error, trimmed_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgum.mixture.tails import Tails, TailsOfGroup
+from deepgum.posteriors.densities import Tails, TailsOfGroup
 
 INF = math.inf
 freedoms = st.one_of(st.just(INF), st.floats(0.5, 50))

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.stats import multivariate_t
 
-from deepgum.mixture.tails import TailsOfGroup
-from deepgum.mixture.tails_em import fit_group
+from deepgum.posteriors.densities import TailsOfGroup
+from deepgum.posteriors.em import fit_group
 
 INF = math.inf
 

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.special import gamma
 from scipy.stats import multivariate_normal, multivariate_t
 
-from deepgum.mixture.tails import SWEEPS, Tails, TailsOfGroup, log_student, parts_of
+from deepgum.posteriors.densities import SWEEPS, Tails, TailsOfGroup, log_student, parts_of
 
 INF = math.inf
 

@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from deepgum.cli import main
-from deepgum.experiments.config_file import read_config
-from deepgum.experiments.run import run
+from deepgum.experiments.runs.config_file import read_config
+from deepgum.experiments.runs.run import run
 from deepgum.models.vgg import VGG16
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -4,10 +4,9 @@
 predictions, the report, the review and the patch.
 """
 
-from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.reason import Reason
-from deepgum.audit.score import Scored, score_labels
-from deepgum.audit.score_table import ScoredTable, score_table
-from deepgum.audit.table import audit_labels
+from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.out_of_fold.audit_labels import audit_labels
+from deepgum.audit.scoring.score import Scored, score_labels
+from deepgum.audit.scoring.score_table import ScoredTable, score_table
 
 __all__ = ["Reason", "Scored", "ScoredLabels", "ScoredTable", "audit_labels", "score_labels", "score_table"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["BINS", "Calibration", "Reliability", "reliability"]
 

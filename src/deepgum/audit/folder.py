@@ -11,9 +11,9 @@ from deepgum.audit.calibration import Calibration
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary
 from deepgum.data.crops import Square
-from deepgum.data.disk import write_atomically
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["AuditFolder"]
 

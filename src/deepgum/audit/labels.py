@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,48 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from deepgum.audit.reason import Reason
-from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError, listing
-from deepgum.residuals import wrapped
+from deepgum.periods import wrapped
+from deepgum.storage.disk import write_atomically
 
-__all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
+__all__ = ["COLUMNS", "Reason", "ScoredLabels", "write_parts"]
+
+
+class Reason(Enum):
+    """What seems wrong with a flagged label; the value is what `error_kind` says in files.
+
+    Examples
+    --------
+    >>> Reason("swapped").words
+    'left and right are exchanged'
+    """
+
+    COPY = "copy"
+    FOREIGN = "foreign"
+    SWAPPED = "swapped"
+    UNIT = "unit"
+    OUTSIDE = "outside"
+    SHIFTED = "shifted"
+    HARD = "hard"
+    OFF = "off"
+
+    @property
+    def words(self) -> str:
+        """A few words for people, to stand in a list of reasons."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Reason.COPY: "the same sample has another label elsewhere",
+    Reason.FOREIGN: "all labels seem to be of another sample",
+    Reason.SWAPPED: "left and right are exchanged",
+    Reason.UNIT: "wrong unit, sign or scale",
+    Reason.OUTSIDE: "outside the image",
+    Reason.SHIFTED: "the landmark is in the wrong place",
+    Reason.HARD: "hard to predict: the label may well be right",
+    Reason.OFF: "far from what is predicted",
+}
+
 
 Values = NDArray[np.float64]
 Place = tuple[int, int]

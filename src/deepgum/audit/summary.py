@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidDataError
+from deepgum.posteriors.shares import Share
+from deepgum.storage.disk import write_atomically
 
-__all__ = ["AuditSummary", "DataSource", "GroupSummary", "Round", "Share", "student_variance"]
+__all__ = ["AuditSummary", "DataSource", "GroupSummary", "Round"]
 
 FORMAT = "deepgum-audit 1"
-
-_LEAST_WITH_VARIANCE = 2.5
-
-
-def student_variance(degrees_of_freedom: float) -> float:
-    """Return the variance of Student's t of unit scale; below 2.5 degrees of freedom, of hardly any, that of 2.5.
-
-    Examples
-    --------
-    >>> student_variance(4.0), student_variance(2.0), student_variance(math.inf)
-    (2.0, 5.0, 1.0)
-    """
-    nu = max(degrees_of_freedom, _LEAST_WITH_VARIANCE)
-    return nu / (nu - 2) if math.isfinite(nu) else 1.0
-
-
-@dataclass(frozen=True)
-class Share:
-    """An estimated share of wrong labels with its interval, all in [0, 1]; `level` is how often such intervals hold."""
-
-    estimate: float
-    low: float
-    high: float
-    level: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -65,7 +41,8 @@ class GroupSummary:
     degrees_of_freedom : float or None
         Of Student's t; None for a Gaussian.
     exponent, radius : float or None
-        b and R of the density of wrong labels, in `deepgum.mixture.tails`; R in standard deviations of right labels.
+        b and R of the density of wrong labels, in `deepgum.posteriors.densities`; R in standard deviations of right
+        labels.
     """
 
     name: str
@@ -102,7 +79,7 @@ class DataSource:
     Attributes
     ----------
     name : str
-        A key of `deepgum.experiments.datasets.DATASETS`.
+        A key of `deepgum.data.sets.registry.DATASETS`.
     path : str
         The folder, or for a table the file; empty where there is none.
     options : mapping

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.names import check_target_names, default_groups, group_names
-from deepgum.audit.posterior import LabelMixture
+from deepgum.data.target_names import check_target_names, default_groups, group_names
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.mixture.partition import Groups, Partition, partition
-from deepgum.residuals import wrapped
+from deepgum.periods import wrapped
+from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["Targets"]
 

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from deepgum.audit.summary import GroupSummary, Share
+from deepgum.audit.summary import GroupSummary
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
+from deepgum.posteriors.shares import Share
+from deepgum.wording import percent
 
-__all__ = ["FEW", "can_tell", "group_verdict", "overall_verdict", "percent"]
+__all__ = ["FEW", "can_tell", "group_verdict", "overall_verdict"]
 
 FEW = 30
 """Labels of a group, fewer than which are no ground to stand on, whatever the fit says."""
 
 _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
-
-
-def percent(fraction: float) -> str:
-    """Return a fraction in percent, with no more digits than it deserves.
-
-    Examples
-    --------
-    >>> [percent(value) for value in (0.1234, 0.0234, 0.002, 0.0, 1.0)]
-    ['12', '2.3', '0.2', '0', '100']
-    """
-    return f"{100 * fraction:.0f}" if fraction >= 0.0995 else f"{100 * fraction:.1f}".removesuffix(".0")
 
 
 def can_tell(status: MixtureStatus) -> bool:

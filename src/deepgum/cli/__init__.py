@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deepgum import __version__
+from deepgum._version import __version__
 from deepgum.cli.apply import apply
 from deepgum.cli.audit import audit
 from deepgum.cli.common import Commands

@@ -40,11 +40,11 @@ def apply(patch: Path, data: Path, out: Path) -> None:
       deepgum apply fixes.patch.jsonl faces.csv --out faces-fixed.csv
       deepgum apply fixes.patch.jsonl data/lfw_net --out data/lfw_net-fixed
     """
-    from deepgum.audit.apply import apply_patch
-    from deepgum.audit.patch_file import read_patch
-    from deepgum.data.annotations import read_annotations
+    from deepgum.audit.corrections.apply import apply_patch
+    from deepgum.audit.corrections.patch_file import read_patch
+    from deepgum.data.sets.registry import read_annotations
     from deepgum.errors import listing
-    from deepgum.report.applied import applied_table
+    from deepgum.report.terminal.applied import applied_table
 
     decided = read_patch(patch)
     applied = apply_patch(decided, read_annotations(decided.dataset, data, decided.options), out)

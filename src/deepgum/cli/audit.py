@@ -97,11 +97,11 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
       deepgum audit audit.toml --out runs/mine       the same, with everything that `deepgum fit` reads
     """
     with session(threads, _GOES_ON) as (terminal, reporter):
-        from deepgum.audit.tally import worst_of
-        from deepgum.experiments.audit_config import config_of
-        from deepgum.experiments.audit_run import run_audit
+        from deepgum.audit.scoring.tally import worst_of
+        from deepgum.experiments.audits.config import config_of
+        from deepgum.experiments.audits.run import run_audit
         from deepgum.report.page import write_report
-        from deepgum.report.score import scores
+        from deepgum.report.terminal.score import scores
 
         # By identity: 0 equals False, and was said.
         unsaid = [name for name, value in options.items() if value is None or value is False or value in ((), {})]

@@ -17,7 +17,7 @@ from deepgum.errors import DeepGUMError, InvalidParameterError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from deepgum.report.progress import Reporter
+    from deepgum.report.terminal.progress import Reporter
 
 __all__ = [
     "FOLDER",
@@ -115,7 +115,7 @@ def session(threads: int | None, when_stopped: str) -> Iterator[tuple[Console, R
     """Everything around a training: threads, progress, warnings in plain words, and what Ctrl-C means."""
     import torch
 
-    from deepgum.report.progress import Reporter
+    from deepgum.report.terminal.progress import Reporter
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -130,10 +130,10 @@ def compare(
     """
     failure = None
     with session(threads, GOES_ON) as (terminal, reporter):
-        from deepgum.experiments.compare import compare as run_comparison
-        from deepgum.experiments.config import ModelConfig
-        from deepgum.experiments.options import CompareOptions
-        from deepgum.report.tables import tables
+        from deepgum.experiments.paper.compare import compare as run_comparison
+        from deepgum.experiments.paper.options import CompareOptions
+        from deepgum.experiments.runs.config import ModelConfig
+        from deepgum.report.paper.tables import tables
         from deepgum.training import SGDOptions
 
         of_sgd = (

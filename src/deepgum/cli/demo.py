@@ -31,9 +31,9 @@ def demo(out: Path | None, threads: int) -> None:
       deepgum demo --out my-demo --threads 4
     """
     with session(threads, _STARTS_ANEW) as (terminal, reporter):
-        from deepgum.experiments.demo import free_folder, run_demo
-        from deepgum.report.demo import draw_demo
-        from deepgum.report.tables import tables
+        from deepgum.experiments.paper.demo import free_folder, run_demo
+        from deepgum.report.paper.tables import tables
+        from deepgum.report.runs.demo import draw_demo
 
         folder = out or free_folder(Path("runs/demo"))
         result = run_demo(folder, reporter)

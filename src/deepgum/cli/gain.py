@@ -31,11 +31,11 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, thre
       deepgum gain runs/faces fixes.patch.jsonl --method deepgum --seeds 5
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
+        from deepgum.audit.corrections.patch_file import read_patch
         from deepgum.audit.folder import AuditFolder
-        from deepgum.audit.patch_file import read_patch
-        from deepgum.experiments.gain import gain_of
-        from deepgum.experiments.predictions import check_output
-        from deepgum.report.gained import gain_table
+        from deepgum.experiments.audits.gain import gain_of
+        from deepgum.experiments.runs.tables import check_output
+        from deepgum.report.terminal.gained import gain_table
 
         path = out or AuditFolder(run).gain_file
         check_output(path, suffixes=(".json",))

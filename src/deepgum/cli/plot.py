@@ -27,8 +27,8 @@ def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] |
       deepgum plot runs/faces --methods l2,huber,biweight,deepgum
       deepgum plot runs/a/results.jsonl runs/b/results.jsonl --out figures/both
     """
-    from deepgum.experiments.records import read_records, select
-    from deepgum.report.figure5 import draw_figure5
+    from deepgum.experiments.paper.records import read_records, select
+    from deepgum.report.paper.figure5 import draw_figure5
     from deepgum.report.style import FORMATS, save
 
     figure = draw_figure5(select(read_records(results), methods))

@@ -14,8 +14,8 @@ from deepgum.errors import ComparisonError, InvalidParameterError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from deepgum.experiments.options import CompareOptions
-    from deepgum.report.progress import Reporter
+    from deepgum.experiments.paper.options import CompareOptions
+    from deepgum.report.terminal.progress import Reporter
 
 __all__ = ["reproduce"]
 
@@ -95,9 +95,16 @@ def reproduce(
     """
     with session(threads, GOES_ON) as (terminal, reporter):
         from deepgum.checks import check_choice
-        from deepgum.experiments.reproduce import ARTEFACTS, figure5_options, find_data, folders_of, make_plan, run_all
-        from deepgum.experiments.scales import SCALES
-        from deepgum.report.reproduction import render
+        from deepgum.experiments.paper.reproduce import (
+            ARTEFACTS,
+            figure5_options,
+            find_data,
+            folders_of,
+            make_plan,
+            run_all,
+        )
+        from deepgum.experiments.paper.scales import SCALES
+        from deepgum.report.paper.reproduction import render
 
         check_choice("artefact", artefact, ARTEFACTS)
         chosen = SCALES[check_choice("scale", scale, SCALES)]
@@ -158,7 +165,7 @@ def reproduce(
 
 
 def _figure2(terminal: Console, out: Path) -> None:
-    from deepgum.report.figure2 import draw_figure2
+    from deepgum.report.paper.figure2 import draw_figure2
     from deepgum.report.style import save
 
     list_files(terminal, save(draw_figure2(), out / "figure2"))
@@ -173,8 +180,8 @@ def _figure5(
     out: Path,
 ) -> None:
     """Train what is missing of the grid, and write the figure and a table a noise; also when some runs failed."""
-    from deepgum.experiments.compare import compare
-    from deepgum.report.reproduction import render_figure5
+    from deepgum.experiments.paper.compare import compare
+    from deepgum.report.paper.reproduction import render_figure5
 
     failure = None
     try:

@@ -68,8 +68,8 @@ def review(run: Path, port: int | None, who: str, no_browser: bool, export: list
 
 
 def _export(run: Path, files: Sequence[tuple[str, Path]]) -> None:
+    from deepgum.audit.corrections.formats import KINDS, export_decisions
     from deepgum.audit.folder import AuditFolder
-    from deepgum.audit.formats import KINDS, export_decisions
     from deepgum.checks import check_choice
     from deepgum.review.store import read_decisions
 

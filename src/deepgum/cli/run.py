@@ -48,9 +48,9 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
       deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
     """
     with session(threads, _GOES_ON) as (terminal, reporter):
-        from deepgum.experiments.config_file import read_config
-        from deepgum.experiments.run import run
-        from deepgum.report.run import draw_run, metrics_table
+        from deepgum.experiments.runs.config_file import read_config
+        from deepgum.experiments.runs.run import run
+        from deepgum.report.runs.run import draw_run, metrics_table
 
         configured = read_config(config, changes)
         reporter.started(1, 0)
@@ -87,8 +87,8 @@ def predict(
       deepgum predict runs/ages labels.csv --out ages.parquet
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
-        from deepgum.experiments.apply import predict_inputs
-        from deepgum.experiments.predictions import check_output
+        from deepgum.experiments.runs.predict import predict_inputs
+        from deepgum.experiments.runs.tables import check_output
 
         check_output(out)
         predictions = predict_inputs(
@@ -116,8 +116,8 @@ def evaluate(run: Path, data: Path | None, part: str | None, threads: int | None
       deepgum evaluate runs/ages --data other.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
-        from deepgum.experiments.apply import evaluate_run
-        from deepgum.report.run import evaluation_table
+        from deepgum.experiments.runs.predict import evaluate_run
+        from deepgum.report.runs.run import evaluation_table
 
         evaluation = evaluate_run(run, data, part, observer=reporter)
     terminal.print(evaluation_table(evaluation))

@@ -78,9 +78,9 @@ def score(
       deepgum score poses.csv --pred 'net_*' --target 'deg_*' --period deg_yaw=360 --out scores.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
-        from deepgum.audit.score_table import score_table
-        from deepgum.experiments.predictions import check_output
-        from deepgum.report.score import next_steps, scores
+        from deepgum.audit.scoring.score_table import score_table
+        from deepgum.experiments.runs.tables import check_output
+        from deepgum.report.terminal.score import next_steps, scores
 
         if out is not None:
             check_output(out)

@@ -1,20 +1,20 @@
 """Data sets in their published formats, corruption, splits, and the cache of decoded crops."""
 
-from deepgum.data.cacd import load_cacd
 from deepgum.data.corruption import NOISES, Corruption, corrupt
-from deepgum.data.digits import load_digits_landmarks
-from deepgum.data.fld import load_fld
-from deepgum.data.head_pose import load_head_pose
 from deepgum.data.indexed import EpochSampler, IndexedDataset
-from deepgum.data.lfw_net import load_lfw_net
-from deepgum.data.mcgill import load_mcgill
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.data.residual_files import ArrayBatches, ParquetBatches
+from deepgum.data.sets.cacd import load_cacd
+from deepgum.data.sets.digits import load_digits_landmarks
+from deepgum.data.sets.fld import load_fld
+from deepgum.data.sets.head_pose import load_head_pose
+from deepgum.data.sets.lfw_net import load_lfw_net
+from deepgum.data.sets.mcgill import load_mcgill
+from deepgum.data.sets.table import load_table
+from deepgum.data.sets.utkface import load_utkface
 from deepgum.data.splits import split_groups, split_sizes, split_validation
-from deepgum.data.table import load_table
-from deepgum.data.utkface import load_utkface
 
 __all__ = [
     "NOISES",

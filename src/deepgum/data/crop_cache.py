@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgum.data.crops import Square, read_crop
-from deepgum.data.disk import replacing
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidParameterError, UnreadableImagesError
+from deepgum.storage.disk import replacing
 
 __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_crops", "load_readable_crops"]
 

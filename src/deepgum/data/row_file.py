@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepgum.data.disk import FULL, check_space, replacing
-from deepgum.data.lock import try_lock
 from deepgum.errors import DiskFullError
+from deepgum.storage.disk import FULL, check_space, replacing
+from deepgum.storage.lock import try_lock
 
 __all__ = ["RowFile"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepgum import __version__
+from deepgum._version import __version__
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.predictions import check_output
+from deepgum.experiments.runs.tables import check_output
 
 __all__ = ["ONNX", "TABLES", "WEIGHTS", "check_path", "described"]
 

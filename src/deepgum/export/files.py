@@ -7,14 +7,14 @@ from pathlib import Path
 
 from torch import nn
 
-from deepgum import __version__
+from deepgum._version import __version__
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.config_file import read_config
-from deepgum.experiments.network import load_network
-from deepgum.experiments.posteriors import Posteriors
-from deepgum.experiments.run_folder import RunFolder
-from deepgum.experiments.scoring import posteriors_of
+from deepgum.experiments.runs.config_file import read_config
+from deepgum.experiments.runs.network import load_network
+from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.experiments.runs.scoring import posteriors_of
+from deepgum.experiments.runs.tables import Posteriors
 from deepgum.export.common import ONNX, TABLES, WEIGHTS, check_path, described
 from deepgum.export.onnx import check_packages, export_onnx
 from deepgum.mixture.partition import Groups

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepgum.checks import check_count, check_positive
-from deepgum.data.disk import replacing
 from deepgum.errors import ExportError, InvalidDataError, MissingDependencyError
 from deepgum.export.common import ONNX, check_path, described
 from deepgum.residuals import evaluating
+from deepgum.storage.disk import replacing
 
 __all__ = ["OPSET", "TOLERANCE", "check_packages", "export_onnx"]
 

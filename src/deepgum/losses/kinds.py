@@ -12,7 +12,7 @@ from deepgum.checks import check_positive
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.losses.base import Loss
 
-__all__ = ["L1", "L2", "LOSSES", "TUKEY_C", "Biweight", "Cauchy", "Huber", "get_loss"]
+__all__ = ["CROSS_ENTROPY", "L1", "L2", "LOSSES", "TUKEY_C", "Biweight", "Cauchy", "Huber", "get_loss"]
 
 #: Tukey's tuning constant, in standard deviations: the biweight is then 95 % as efficient as L2 on Gaussian noise.
 TUKEY_C = 4.6851
@@ -215,3 +215,7 @@ def get_loss(name: str, **parameters: float) -> Loss:
             expected = f"one that the loss {name!r} has ({', '.join(known) or 'it has none'})"
             raise InvalidParameterError(parameter, expected, value)
     return LOSSES[name](**parameters)
+
+
+CROSS_ENTROPY = "cross-entropy"
+"""The name of the one loss that is not one of residuals."""

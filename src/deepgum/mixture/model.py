@@ -2,30 +2,228 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError
+from deepgum.checks import check_choice, check_count, check_fraction, check_positive
+from deepgum.errors import IdentifiabilityWarning, InvalidDataError, NotFittedError, UnknownNameError, listing
 from deepgum.mixture.arrays import Array, ArrayT, as_residuals, as_weights, like
 from deepgum.mixture.blocks import columns, make_block
 from deepgum.mixture.e_step import summarise
+from deepgum.mixture.em import EM
 from deepgum.mixture.evidence import Evidence, evidence
 from deepgum.mixture.fitting import MixtureFit, check_count_of_samples, check_sizes, complaint, fit_groups
-from deepgum.mixture.parameters import to_device
-from deepgum.mixture.partition import Partition, partition, size_classes
-from deepgum.mixture.settings import SETTINGS, MixtureSettings
+from deepgum.mixture.gaussian import STRUCTURES
+from deepgum.mixture.parameters import Parameters, to_device
+from deepgum.mixture.partition import NAMES, Groups, Partition, SizeClass, partition, size_classes
 from deepgum.mixture.sources import Batch, InMemory, Source, Streamed
-from deepgum.mixture.state import FORMAT, check_state, pack, plain, split, unpack
 from deepgum.mixture.statistics import PartialStatistics
 from deepgum.mixture.status import MixtureStatus
+from deepgum.mixture.uniform import Uniform, uniform_rule
 from deepgum.processes import SOLO, Processes
 
-__all__ = ["GaussianUniformMixture"]
+__all__ = [
+    "FORMAT",
+    "SETTINGS",
+    "GaussianUniformMixture",
+    "MixtureSettings",
+    "check_state",
+    "pack",
+    "plain",
+    "split",
+    "unpack",
+]
+
+FORMAT = "deepgum.GaussianUniformMixture/1"
+
+
+def check_state(state: Mapping[str, Any], required: tuple[str, ...], fitted: tuple[str, ...]) -> None:
+    """Raise `InvalidDataError` unless the dictionary is of this format, with every key of it and no other."""
+    found = state.get("format")
+    if found != FORMAT:
+        raise InvalidDataError(f"A mixture's state should have format {FORMAT!r}. Found {found!r}.")
+    expected = {"format", *required, *(fitted if any(key in state for key in fitted) else ())}
+    missing, unknown = sorted(expected - set(state)), sorted(set(state) - expected)
+    if missing or unknown:
+        raise InvalidDataError(
+            f"A mixture's state lacks {listing(missing) or 'nothing'} and has unknown {listing(unknown) or 'nothing'}."
+        )
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as strings, Python numbers, truth values and lists, whatever kind of number was given."""
+
+    def number(value: Any) -> int | float:
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+    state: dict[str, Any] = {
+        name: value if value is None or isinstance(value, str) else number(value)
+        for name, value in settings.items()
+        if name != "groups"
+    }
+    groups = settings["groups"]
+    state["groups"] = groups if isinstance(groups, str) else [[int(index) for index in group] for group in groups]
+    state["warm_start"] = bool(settings["warm_start"])
+    return state
+
+
+def pack(parameters: tuple[Parameters, ...], partition: Partition) -> dict[str, Tensor]:
+    """Lay the parameters of all groups end to end, in the partition's order.
+
+    Returns
+    -------
+    dict
+        "priors" (g,); "covariances", each group's k x k matrix flattened; "log_uniform", each group's k log densities.
+    """
+    priors: dict[int, Tensor] = {}
+    covariances: dict[int, Tensor] = {}
+    densities: dict[int, Tensor] = {}
+    for size_class, each in zip(size_classes(partition), parameters, strict=True):
+        for position, group in enumerate(size_class.groups):
+            priors[group] = each.inlier_prior[position]
+            covariances[group] = each.covariance[position].flatten()
+            densities[group] = each.outliers.log_density_per_coordinate[position]
+    order = range(len(partition))
+    return {
+        "priors": torch.stack([priors[group] for group in order]),
+        "covariances": torch.cat([covariances[group] for group in order]),
+        "log_uniform": torch.cat([densities[group] for group in order]),
+    }
+
+
+def split(flat: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    """Cut a (sum of sizes,) tensor into one piece a group."""
+    return torch.split(flat, list(sizes))
+
+
+def unpack(state: Mapping[str, Any], partition: Partition) -> tuple[Parameters, ...]:
+    """Undo `pack`."""
+    sizes = [len(group) for group in partition]
+    expected = {
+        "priors": len(sizes),
+        "covariances": sum(size * size for size in sizes),
+        "log_uniform": sum(sizes),
+    }
+    for name, length in expected.items():
+        if tuple(state[name].shape) != (length,):
+            raise InvalidDataError(f"State `{name}` should have shape ({length},). Found {tuple(state[name].shape)}.")
+    covariances = split(state["covariances"], [size * size for size in sizes])
+    densities = split(state["log_uniform"], sizes)
+
+    def gather(size_class: SizeClass) -> Parameters:
+        k = size_class.size
+        return Parameters(
+            torch.stack([state["priors"][group] for group in size_class.groups]),
+            torch.stack([covariances[group].reshape(k, k) for group in size_class.groups]),
+            Uniform(torch.stack([densities[group] for group in size_class.groups])),
+        )
+
+    return tuple(gather(size_class) for size_class in size_classes(partition))
+
+
+SETTINGS = (
+    "groups", "covariance_type", "uniform", "inlier_prior", "separation", "degrees_of_freedom", "tol", "max_iter",
+    "reg_covar", "init", "warm_start",
+)  # fmt: skip
+
+
+class MixtureSettings:
+    """Constructor, `get_params` and `set_params` of `GaussianUniformMixture`, where the settings are described.
+
+    Every attribute is the very object that was given, as scikit-learn's `clone` asks.
+    """
+
+    def __init__(
+        self,
+        *,
+        groups: Groups = "sample",
+        covariance_type: str = "full",
+        uniform: str | float = "moments",
+        inlier_prior: str | float = "estimate",
+        separation: float = 2.5,
+        degrees_of_freedom: float | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 200,
+        reg_covar: float = 1e-6,
+        init: str = "mad",
+        warm_start: bool = False,
+    ) -> None:
+        self.groups = groups
+        self.covariance_type = covariance_type
+        self.uniform = uniform
+        self.inlier_prior = inlier_prior
+        self.separation = separation
+        self.degrees_of_freedom = degrees_of_freedom
+        self.tol = tol
+        self.max_iter = max_iter
+        self.reg_covar = reg_covar
+        self.init = init
+        self.warm_start = warm_start
+        self._em()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name; `deep` is scikit-learn's and changes nothing, as no setting is an estimator.
+
+        Examples
+        --------
+        >>> from deepgum.mixture import GaussianUniformMixture
+        >>> GaussianUniformMixture(max_iter=50).get_params()["max_iter"]
+        50
+        """
+        return {name: getattr(self, name) for name in SETTINGS}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change settings by name, all or none; the next `fit` goes by them.
+
+        Raises
+        ------
+        UnknownNameError
+            A name that is no setting.
+        InvalidParameterError
+            A value that the constructor would refuse.
+
+        Examples
+        --------
+        >>> from deepgum.mixture import GaussianUniformMixture
+        >>> GaussianUniformMixture().set_params(tol=1e-3, max_iter=50).tol
+        0.001
+        """
+        for name in params:
+            if name not in SETTINGS:
+                raise UnknownNameError("params", name, SETTINGS)
+        MixtureSettings(**(self.get_params() | params))
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def _em(self) -> EM:
+        """Return the EM of the settings as they are now, or say which of them is wrong."""
+        if isinstance(self.groups, str):
+            check_choice("groups", self.groups, NAMES)
+        check_choice("init", self.init, ("mad",))
+        prior = None
+        if isinstance(self.inlier_prior, str):
+            check_choice("inlier_prior", self.inlier_prior, ("estimate",))
+        else:
+            prior = check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
+        if self.degrees_of_freedom is not None:
+            check_positive("degrees_of_freedom", self.degrees_of_freedom)
+        return EM(
+            check_choice("covariance_type", self.covariance_type, STRUCTURES),
+            uniform_rule(self.uniform),
+            prior,
+            separation=check_positive("separation", self.separation, zero=True),
+            reg_covar=check_positive("reg_covar", self.reg_covar, zero=True),
+            tol=check_positive("tol", self.tol, zero=True),
+            max_iter=check_count("max_iter", self.max_iter),
+        )
+
 
 # Settings that came later, as everything was before.
 BEFORE = {"separation": 0.0, "degrees_of_freedom": None}
@@ -184,7 +382,7 @@ class GaussianUniformMixture(MixtureSettings):
         """Fit eq. 1 to residuals that come in batches, at the memory of one batch, however many there are.
 
         The fit is that of `fit` on all of them. The batches are gone through once to check them, once for their sums,
-        twice for the robust scales of float32 numbers (four times for float64's; see `mixture/quantiles.py`), once for
+        twice for the robust scales of float32 numbers (four times for float64's; see `mixture/spread.py`), once for
         each EM iteration and about five times for the verdict; groups of several sizes are fitted one size after the
         other.
 

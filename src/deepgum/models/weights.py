@@ -17,8 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from deepgum.data.disk import replacing
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.storage.disk import replacing
 
 __all__ = ["SUFFIXES", "VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
 

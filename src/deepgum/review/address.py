@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deepgum.data.disk import write_atomically
 from deepgum.errors import InvalidParameterError
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["Address", "listen"]
 

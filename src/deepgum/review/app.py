@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from deepgum.audit.decisions import Decision
-from deepgum.audit.formats import KINDS, Kind, export_decisions
+from deepgum.audit.corrections.decisions import Decision
+from deepgum.audit.corrections.formats import KINDS, Kind, export_decisions
 from deepgum.checks import check_choice
 from deepgum.errors import (
     DecisionsFileError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deepgum.audit.decisions import Decision
+from deepgum.audit.corrections.decisions import Decision
 
 __all__ = ["Entry", "Ledger", "Place"]
 

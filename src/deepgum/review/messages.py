@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from deepgum.audit.decisions import ACTIONS
+from deepgum.audit.corrections.decisions import ACTIONS
 from deepgum.checks import check_choice
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.review.ledger import Entry

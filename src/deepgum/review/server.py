@@ -6,10 +6,10 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from deepgum.data.lock import locked
 from deepgum.errors import MissingDependencyError, OutputFolderError
 from deepgum.review.address import Address, listen
 from deepgum.review.session import Review
+from deepgum.storage.lock import locked
 
 if TYPE_CHECKING:
     import uvicorn

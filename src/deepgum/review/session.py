@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Self
 
-from deepgum.audit.decisions import ACTIONS, Action
+from deepgum.audit.corrections.decisions import ACTIONS, Action
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.report.page.data import flagged_rows, gallery_data

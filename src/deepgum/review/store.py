@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self, cast
 
-from deepgum.audit.decisions import Action, Decision
+from deepgum.audit.corrections.decisions import Action, Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.errors import (

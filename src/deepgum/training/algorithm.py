@@ -11,19 +11,20 @@ from torch import nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.models import DeepExpectation
-from deepgum.training.alone import alone_at
 from deepgum.training.alternate import fit_alternate
-from deepgum.training.engine import LOCAL
-from deepgum.training.fabric import FabricEngine, check_shared
 from deepgum.training.history import Event, History
 from deepgum.training.interleaved import fit_interleaved
-from deepgum.training.objective import CROSS_ENTROPY, check_loss
+from deepgum.training.job import Training
+from deepgum.training.loop.engine import LOCAL
+from deepgum.training.loop.fabric import FabricEngine, check_shared
+from deepgum.training.loop.objective import check_loss
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.rounds import em_rows, unfitted_mixture
 from deepgum.training.sgd_options import SGDOptions
-from deepgum.training.training import Training
+from deepgum.training.state.journal import alone_at
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

@@ -12,17 +12,17 @@ import torch
 from torch import nn
 
 from deepgum.losses import Loss
+from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.training.history import History
-from deepgum.training.journal import Journal
-from deepgum.training.named_loss import label_spread, named_loss
-from deepgum.training.objective import CROSS_ENTROPY, minimised
+from deepgum.training.job import Training
+from deepgum.training.loop.named_loss import label_spread, named_loss
+from deepgum.training.loop.objective import minimised
+from deepgum.training.loop.sgd import run_sgd
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
-from deepgum.training.rounds import Round, criterion_for
-from deepgum.training.sgd import run_sgd
-from deepgum.training.snapshot import restore_round, round_state
-from deepgum.training.training import Training
-from deepgum.training.weights import Weights
+from deepgum.training.rounds import Round, criterion_for, restore_round, round_state
+from deepgum.training.state.journal import Journal
+from deepgum.training.state.weights import Weights
 
 __all__ = ["fit_alternate"]
 

@@ -11,19 +11,19 @@ from torch import Tensor, nn
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
 from deepgum.losses import Loss, get_loss
+from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
-from deepgum.training.alone import alone_at
-from deepgum.training.criterion import Criterion, mean_loss, median_absolute_error
 from deepgum.training.history import Event, History
-from deepgum.training.journal import Journal
-from deepgum.training.objective import CROSS_ENTROPY, Minimised, Objective, check_loss, minimised, residual_loss
+from deepgum.training.job import Training
+from deepgum.training.loop.criterion import Criterion, mean_loss, median_absolute_error
+from deepgum.training.loop.objective import Minimised, Objective, check_loss, minimised, residual_loss
+from deepgum.training.loop.sgd import run_sgd
 from deepgum.training.options import Groups
 from deepgum.training.result import TrainingResult, check_network, check_training_data
-from deepgum.training.sgd import run_sgd
 from deepgum.training.sgd_options import SGDOptions
-from deepgum.training.training import Training
+from deepgum.training.state.journal import Journal, alone_at
 
 __all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
 

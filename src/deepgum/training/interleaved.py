@@ -14,14 +14,14 @@ from deepgum.data.batches import Batch
 from deepgum.errors import IdentifiabilityWarning, InvalidParameterError
 from deepgum.mixture.fitting import complaint
 from deepgum.residuals import compute_residuals
-from deepgum.training.engine import Engine
 from deepgum.training.history import History
-from deepgum.training.journal import Journal
+from deepgum.training.job import Training
+from deepgum.training.loop.engine import Engine
+from deepgum.training.loop.sgd import run_sgd
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
-from deepgum.training.sgd import run_sgd
+from deepgum.training.state.journal import Journal
 from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
-from deepgum.training.training import Training
 
 __all__ = ["fit_interleaved"]
 

@@ -14,12 +14,12 @@ from torch import Tensor
 from deepgum.checks import check_choice
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
+from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.models import Backbone, DeepExpectation, build_model
 from deepgum.residuals import compute_residuals
 from deepgum.training.algorithm import check_deepgum, fit_deepgum
 from deepgum.training.baselines import fit_loss, without_labels
 from deepgum.training.history import Event
-from deepgum.training.objective import CROSS_ENTROPY
 from deepgum.training.options import PRESETS, DeepGUMOptions, Groups
 from deepgum.training.result import TrainingResult, check_training_data
 from deepgum.training.sgd_options import SGDOptions

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from deepgum.checks import check_choice, check_count, check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import LOSSES
+from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.mixture import GaussianUniformMixture
-from deepgum.training.objective import CROSS_ENTROPY
 
 __all__ = ["PRESETS", "DeepGUMOptions", "Groups"]
 

@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.residuals import compute_residuals
-from deepgum.training.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
 from deepgum.training.history import RoundRecord
-from deepgum.training.leniency import lenient
-from deepgum.training.objective import residual_loss
+from deepgum.training.job import Training
+from deepgum.training.loop.criterion import Criterion, held_out_log_likelihood, mean_loss, trimmed_loss
+from deepgum.training.loop.objective import residual_loss
 from deepgum.training.options import DeepGUMOptions
-from deepgum.training.training import Training
-from deepgum.training.weights import Weights
+from deepgum.training.state.snapshot import restore_weights
+from deepgum.training.state.weights import Weights
 
 __all__ = [
+    "HALVED_IN",
     "SCORE_TOL",
     "Round",
     "coordinate_weights",
     "criterion_for",
     "em_rows",
     "flags_of",
+    "leniency",
+    "lenient",
     "mixture_record",
+    "restore_round",
+    "round_state",
     "unfitted_mixture",
 ]
+
+HALVED_IN = 5
+"""Epochs after which half of the leniency is left."""
+
+
+def leniency(epochs: int) -> float:
+    """Return how much of the leniency is left so many epochs after EM began: 1, and less and less.
+
+    Examples
+    --------
+    >>> leniency(0), leniency(5), leniency(15)
+    (1.0, 0.5, 0.25)
+    """
+    return HALVED_IN / (HALVED_IN + epochs)
+
+
+def lenient(mixture: GaussianUniformMixture, options: DeepGUMOptions, epochs: int = 0) -> GaussianUniformMixture:
+    """Return a fitted mixture as it judges so many epochs after EM began; the mixture itself where that is the same.
+
+    The inliers' standard deviations are multiplied by a factor that begins at `options.widening` and comes down to 1,
+    and their tails have degrees of freedom that begin at `options.degrees_of_freedom` and go up to the Gaussian's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mixture = GaussianUniformMixture().fit(torch.linspace(-1, 1, 9)[:, None] ** 3)
+    >>> later = lenient(mixture, DeepGUMOptions(widening=2.0, degrees_of_freedom=4.0), epochs=5)
+    >>> float(later.covariances_[0] / mixture.covariances_[0]), later.degrees_of_freedom
+    (2.25, 8.0)
+    """
+    left = leniency(epochs)
+    widening, freedom = 1 + (options.widening - 1) * left, options.degrees_of_freedom / left
+    if widening == 1 and freedom == math.inf:
+        return mixture
+    state = mixture.state_dict()
+    tails = None if freedom == math.inf else freedom
+    return GaussianUniformMixture.from_state_dict(
+        state | {"covariances": widening**2 * state["covariances"], "degrees_of_freedom": tails}
+    )
+
 
 SCORE_TOL = 1e-3
 """EM's tolerance where only the likelihood is wanted: it is flat at its maximum, and a score is due every epoch."""
@@ -176,3 +224,23 @@ def criterion_for(rule: str, options: DeepGUMOptions, loss: Loss | str, current:
     if rule == "weighted":
         return mean_loss(judged, current.weights_of(current.validation_residuals, options))
     return trimmed_loss(judged, current.flagged_shares(), current.mixture.partition_)
+
+
+def round_state(round: Round) -> dict[str, Any]:
+    """Return a round of Algorithm 1 as nested plain values and tensors."""
+    return {
+        "weights": round.weights.copies,
+        "residuals": round.residuals,
+        "validation_residuals": round.validation_residuals,
+        "mixture": round.mixture.state_dict(),
+    }
+
+
+def restore_round(state: Mapping[str, Any], model: nn.Module) -> Round:
+    """Undo `round_state`, for the model that it was a round of."""
+    return Round(
+        restore_weights(model, state["weights"]),
+        state["residuals"],
+        state["validation_residuals"],
+        GaussianUniformMixture.from_state_dict(state["mixture"]),
+    )

@@ -22,9 +22,22 @@ from deepgum.errors import (
     listing,
 )
 from deepgum.losses import Loss
+from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import SOLO, Processes
-from deepgum.training.batch import (
+from deepgum.training.history import RoundRecord
+from deepgum.training.loop.criterion import held_out_log_likelihood
+from deepgum.training.loop.named_loss import label_spread, named_loss
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.rounds import (
+    SCORE_TOL,
+    coordinate_weights,
+    flags_of,
+    lenient,
+    mixture_record,
+    unfitted_mixture,
+)
+from deepgum.training.samples.batch import (
     check_batch,
     check_finite,
     check_finite_residuals,
@@ -33,22 +46,9 @@ from deepgum.training.batch import (
     checked_targets,
     checked_weights,
 )
-from deepgum.training.criterion import held_out_log_likelihood
-from deepgum.training.epoch import Epoch
-from deepgum.training.history import RoundRecord
-from deepgum.training.leniency import lenient
-from deepgum.training.named_loss import label_spread, named_loss
-from deepgum.training.objective import CROSS_ENTROPY
-from deepgum.training.options import DeepGUMOptions
-from deepgum.training.owners import Owners
-from deepgum.training.rounds import (
-    SCORE_TOL,
-    coordinate_weights,
-    flags_of,
-    mixture_record,
-    unfitted_mixture,
-)
-from deepgum.training.weight_table import WeightTable
+from deepgum.training.samples.epoch import Epoch
+from deepgum.training.samples.owners import Owners
+from deepgum.training.samples.weight_table import WeightTable
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 

@@ -16,8 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Place
-from deepgum.audit.reason import Reason
+from deepgum.audit.labels import Place, Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.finding import Explanation, Finding
 

@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 
-from deepgum.audit.conflicts import differ, label_size
-from deepgum.audit.labels import Place
-from deepgum.audit.reason import Reason
+from deepgum.audit.duplicates import differ, label_size
+from deepgum.audit.labels import Place, Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.choice import LEAST_ODDS
 from deepgum.audit.reasons.finding import Finding
-from deepgum.audit.reasons.wording import values
+from deepgum.wording import values
 
 __all__ = ["copies"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +12,15 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.choice import weigh
 from deepgum.audit.reasons.copies import copies
+from deepgum.audit.reasons.fallbacks import hard, off, outside
 from deepgum.audit.reasons.finding import Explanation
 from deepgum.audit.reasons.foreign import foreign
-from deepgum.audit.reasons.hard import hard
-from deepgum.audit.reasons.off import off
-from deepgum.audit.reasons.outside import outside
 from deepgum.audit.reasons.swapped import swapped
 from deepgum.audit.reasons.unit import converted
+from deepgum.audit.targets import Targets
+from deepgum.posteriors.label_mixture import LabelMixture
 
-__all__ = ["explain"]
+__all__ = ["explain", "with_reasons"]
 
 Values = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def explain(
     sizes : array (n, 2), optional
         Width and height of each image in the unit of the labels; NaN where unknown.
     conflicts : sequence of sequences of str
-        Ids of samples with the same content and different labels; see `deepgum.audit.conflicts`.
+        Ids of samples with the same content and different labels; see `deepgum.audit.duplicates`.
     unit : str
         What labels are in, for people.
 
@@ -120,3 +120,45 @@ def explain(
 
 def _explanations(case: Case) -> list[Explanation]:
     return [*swapped(case), *foreign(case), *converted(case)]
+
+
+Sizes = Callable[[list[int]], Values]
+"""From rows to the width and height (n, 2) of the images of all rows; NaN in every other row, and where unknown."""
+
+
+def with_reasons(
+    labels: ScoredLabels,
+    targets: Targets,
+    mixture: LabelMixture | None = None,
+    sizes: Sizes | None = None,
+    *,
+    conflicts: Sequence[Sequence[str]] = (),
+) -> ScoredLabels:
+    """Return the labels with a kind of error and a sentence for each flag; see `deepgum.audit.reasons`.
+
+    Parameters
+    ----------
+    labels : ScoredLabels
+    targets : Targets
+    mixture : LabelMixture, optional
+        That they were scored by, where its residuals are in the unit of the labels: it says how far right and wrong
+        labels lie. Otherwise the labels themselves say it.
+    sizes : callable, optional
+        Where the samples are images: gives their sizes, and is asked for those of flagged samples only.
+    conflicts : sequence of sequences of str
+        Ids of samples of the same content under different labels.
+    """
+    if not labels.flags.any():
+        return labels
+    points = targets.landmarks
+    flagged = np.flatnonzero(labels.flags.any(axis=1)).tolist()
+    return explain(
+        labels,
+        landmarks=points,
+        covariances=None if mixture is None else mixture.covariances,
+        log_densities=None if mixture is None else np.asarray(mixture.mixture.log_uniform_density_).tolist(),
+        swap_pairs=targets.swap_pairs,
+        sizes=sizes(flagged) if sizes is not None and points else None,
+        conflicts=conflicts,
+        unit=targets.unit,
+    )

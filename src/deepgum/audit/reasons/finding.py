@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.reason import Reason
+from deepgum.audit.labels import Reason
 
 __all__ = ["Explanation", "Finding"]
 

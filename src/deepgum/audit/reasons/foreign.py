@@ -10,11 +10,11 @@ from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 from sklearn.neighbors import NearestNeighbors
 
-from deepgum.audit.reason import Reason
+from deepgum.audit.labels import Reason
 from deepgum.audit.reasons.case import Case
-from deepgum.audit.reasons.density import LOG_2_PI, normal
 from deepgum.audit.reasons.finding import Explanation
-from deepgum.audit.reasons.wording import deviations, distance
+from deepgum.audit.reasons.wrong_labels import LOG_2_PI, normal
+from deepgum.wording import deviations, distance
 
 __all__ = ["foreign"]
 

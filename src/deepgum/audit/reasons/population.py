@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.reasons.density import normal
-from deepgum.residuals import wrapped
+from deepgum.audit.reasons.wrong_labels import normal
+from deepgum.periods import wrapped
 
 __all__ = ["Population"]
 

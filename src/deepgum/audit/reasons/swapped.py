@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.reason import Reason
-from deepgum.audit.reasons.case import Case
+from deepgum.audit.labels import Reason
+from deepgum.audit.reasons.case import Case, landmark_name
 from deepgum.audit.reasons.finding import Explanation
-from deepgum.audit.reasons.names import landmark_name
-from deepgum.audit.reasons.wording import distance
+from deepgum.wording import distance
 
 __all__ = ["swapped"]
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Place, ScoredLabels
-from deepgum.audit.reason import Reason
+from deepgum.audit.labels import Place, Reason, ScoredLabels
 from deepgum.audit.summary import AuditSummary
 from deepgum.report.page.thumbnails import View
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, f
 
-from deepgum.audit.summary import GroupSummary, student_variance
+from deepgum.audit.summary import GroupSummary
+from deepgum.posteriors.densities import student_variance
 
 __all__ = ["DistanceMixture"]
 
@@ -23,7 +24,7 @@ class DistanceMixture:
     Distances are in standard deviations of right labels. Their square is chi-squared with k degrees of freedom; where
     right labels are Student's t of nu, a k-th of it is F with k and nu, but for the variance. The density of wrong
     labels is flat up to the core of right ones, and falls from there as the distance to the power b - k
-    (`deepgum.mixture.tails`); with b = k it is uniform. It ends at the reach.
+    (`deepgum.posteriors.densities`); with b = k it is uniform. It ends at the reach.
 
     Parameters
     ----------

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.summary import GroupSummary, Round, Share
+from deepgum.audit.summary import GroupSummary, Round
+from deepgum.posteriors.shares import Share
 from deepgum.report.page.mixture import DistanceMixture
 from deepgum.report.page.svg import INK, LINE, PREDICTED, SOFT, WRONG, label_text
 

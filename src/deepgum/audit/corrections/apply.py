@@ -1,0 +1,233 @@
+"""A patch applied to the data set that it is of: never in place, and whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.corrections.patch import Change, Labels, Patch
+from deepgum.data.columns import PARQUET
+from deepgum.data.sets.registry import Annotations
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.storage.disk import folder_atomically, write_atomically
+
+__all__ = ["TOLERANCE", "Applied", "apply_patch", "check"]
+
+TOLERANCE = 1e-5
+"""Two labels are the same if they differ by no more than this times the sum of the label and the median label of its
+column, signs left aside. An audit sees labels through the float32 fractions of a crop and rounds them to seven digits:
+that is 1e-6 of them at most. No correction is that small."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a data set.
+
+    Attributes
+    ----------
+    out : Path
+    fixed, dropped, kept : int
+        Labels, by groups.
+    untouched : int
+        Labels that nothing was decided about; they are as they were.
+    left_out : tuple of str
+        Samples that are not in the new data set: they lost a label, and its format cannot say that one is missing.
+    notes : tuple of str
+        What else a person should know, a sentence each.
+    """
+
+    out: Path
+    fixed: int
+    dropped: int
+    kept: int
+    untouched: int
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def check(patch: Patch, annotations: Annotations) -> None:
+    """Refuse a patch of another data set, or of other labels than those that are there.
+
+    Raises
+    ------
+    InvalidDataError
+        If the targets differ, a sample is not there, or an old label is not what the file has (see `TOLERANCE`);
+        with the first of them and how many there are.
+    """
+    if patch.targets != annotations.names:
+        raise InvalidDataError(
+            f"This patch is of another data set{_made_of(patch)}: it is about {listing(patch.targets, 12)}, and "
+            f"'{annotations.source}' has {listing(annotations.names, 12)}."
+        )
+    unknown = [name for name in dict.fromkeys(change.id for change in patch.changes) if name not in annotations.rows]
+    samples = len({change.id for change in patch.changes})
+    if unknown and len(unknown) == samples:
+        raise InvalidDataError(
+            f"This patch is of another data set{_made_of(patch)}: none of its {samples} samples is in "
+            f"'{annotations.source}'. It names {_quoted(unknown)}; there are {_quoted(annotations.ids)}."
+        )
+    if unknown:
+        raise InvalidDataError(
+            f"'{annotations.source}' should have the {samples} samples of the patch{_made_of(patch)}. "
+            f"Found none named {_quoted(unknown)}."
+        )
+    scale = np.nan_to_num(_medians(annotations.values))
+    wrong = []
+    for change in patch.changes:
+        place = list(patch.groups[change.group])
+        found = annotations.values[annotations.rows[change.id], place]
+        if not _same(found, change.old, scale[place]):
+            wrong.append((change, found, scale[place]))
+    if wrong:
+        raise InvalidDataError(_mismatch(patch, annotations, wrong))
+
+
+def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
+    r"""Write a data set with the labels that were decided, in its own format, to another place.
+
+    Parameters
+    ----------
+    patch : Patch
+    annotations : Annotations
+        Of the data set that it is of; see `deepgum.data.sets.registry.read_annotations`.
+    out : Path
+        A new or empty folder; where the data set is one file, a file that is not there yet.
+
+    Raises
+    ------
+    InvalidDataError
+        As of `check`, or if the format cannot hold a new label. Nothing is written then.
+    InvalidParameterError
+        If `out` is the data set itself, or is taken, or a table would change between CSV and Parquet.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from deepgum.data.sets.registry import read_annotations
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "ages.csv").write_text("file,age\na.jpg,310\nb.jpg,58\n")
+    >>> options = {"image": "file", "targets": ["age"]}
+    >>> fix = Change("a.jpg", "age", (310.0,), (31.0,), "fix")
+    >>> patch = Patch("table", options, ("age",), {"age": (0,)}, changes=(fix,))
+    >>> applied = apply_patch(patch, read_annotations("table", folder / "ages.csv", options), folder / "new.csv")
+    >>> applied.fixed, applied.untouched, (folder / "new.csv").read_text()
+    (1, 1, 'file,age\na.jpg,31\nb.jpg,58\n')
+    """
+    check_out(annotations, out)
+    check(patch, annotations)
+    changes: dict[str, NDArray[np.float64]] = {}
+    for change in patch.changes:
+        if change.decision != "keep":
+            labels = changes.setdefault(change.id, annotations.values[annotations.rows[change.id]].copy())
+            labels[list(patch.groups[change.group])] = np.nan if change.new is None else change.new
+    left_out = annotations.left_out(changes)
+    if len(left_out) == len(annotations):
+        raise InvalidDataError(
+            f"'{annotations.source}' should keep at least one sample. All {len(annotations)} lose a label, and its "
+            "format cannot say that one is missing."
+        )
+    with (folder_atomically if annotations.is_folder else write_atomically)(out) as temporary:
+        notes = annotations.write(changes, temporary)
+    return Applied(
+        out=out,
+        fixed=patch.count("fix"),
+        dropped=patch.count("drop"),
+        kept=patch.count("keep"),
+        untouched=_untouched(patch, annotations),
+        left_out=left_out,
+        notes=notes,
+    )
+
+
+def _untouched(patch: Patch, annotations: Annotations) -> int:
+    """Return how many labels, by groups, are there and were not decided about."""
+    count = 0
+    for group, places in patch.groups.items():
+        seen = set(np.flatnonzero(~np.isnan(annotations.values[:, list(places)]).all(axis=1)).tolist())
+        count += len(seen - {annotations.rows[change.id] for change in patch.changes if change.group == group})
+    return count
+
+
+def check_out(annotations: Annotations, out: Path) -> None:
+    """Refuse to write over anything, first of all over the data set itself.
+
+    Raises
+    ------
+    InvalidParameterError
+        About `out`.
+    """
+    source = annotations.source
+    if out.exists() and out.samefile(source):
+        raise InvalidParameterError(
+            "out", "another place than the data's own", str(out), "Labels are never changed in place."
+        )
+    if annotations.is_folder:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InvalidParameterError(
+                "out", "a new folder, or an empty one", str(out), "What it holds is never replaced."
+            )
+        if out.is_dir() and os.path.ismount(out):  # nothing can be put in its place
+            raise InvalidParameterError(
+                "out", f"a new folder, such as '{out / source.name}'", str(out), "It is mounted."
+            )
+        return
+    if out.is_dir():
+        raise InvalidParameterError("out", f"a file, such as '{out / source.name}'", str(out), "It is a folder.")
+    if out.exists():
+        raise InvalidParameterError("out", "a file that is not there yet", str(out), "A file is never replaced.")
+    if (out.suffix.lower() in PARQUET) != (source.suffix.lower() in PARQUET):
+        raise InvalidParameterError("out", f"a file that ends in '{source.suffix}', as the data's own", str(out))
+
+
+def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median size of the labels in each column; NaN where there are none."""
+    return np.array(
+        [np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else np.nan for column in values.T]
+    )
+
+
+def _same(found: NDArray[np.float64], old: Sequence[float], scale: NDArray[np.float64]) -> bool:
+    given = np.array(old, dtype=np.float64)
+    missing = np.isnan(found)
+    close = np.abs(found - given) <= TOLERANCE * (np.abs(found) + scale)
+    return bool(np.where(missing | np.isnan(given), missing == np.isnan(given), close).all())
+
+
+def _mismatch(
+    patch: Patch, annotations: Annotations, wrong: list[tuple[Change, NDArray[np.float64], NDArray[np.float64]]]
+) -> str:
+    shown = [
+        f"{change.id!r}, group {change.group!r}: {_numbers(change.old)} in the patch, {_numbers(found.tolist())} there"
+        for change, found, _ in wrong[:5]
+    ]
+    more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+    done = all(
+        change.decision != "keep" and _same(found, change.new or (np.nan,) * len(found), scale)
+        for change, found, scale in wrong
+    )
+    hint = (
+        "They are what the patch makes of them: it has been applied to these data before."
+        if done
+        else "Take the data that the patch was made of, or audit these and review them anew."
+    )
+    return (
+        f"The labels of '{annotations.source}' should be those that the patch{_made_of(patch)} has looked at. Found "
+        f"{len(wrong)} of {len(patch.changes)} that are not: {'; '.join(shown)}{more}. Nothing was written. {hint}"
+    )
+
+
+def _made_of(patch: Patch) -> str:
+    return f" (made of '{patch.source}')" if patch.source else ""
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return listing([repr(name) for name in names[:4]] + list(names[4:]), 3)
+
+
+def _numbers(values: Labels | Sequence[float]) -> str:
+    return "(" + ", ".join("missing" if np.isnan(value) else f"{value:.7g}" for value in values) + ")"

@@ -1,0 +1,101 @@
+"""COCO's format of keypoints: one object an image, with the landmarks as they were decided.
+
+What the fields mean: https://cocodataset.org/#format-data. A landmark that is missing, or was dropped, has v = 0 and
+the place 0, 0; any other has v = 2. The box is what the network was shown of the image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.data.crops import Square
+from deepgum.errors import InvalidDataError
+
+__all__ = ["write_coco"]
+
+PROGRAM = "COCO"
+LABELLED = 2
+
+
+def write_coco(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
+    """Write all samples of an audit as COCO keypoints; return the file.
+
+    Raises
+    ------
+    InvalidDataError
+        If the labels are no landmarks, or there are no pictures.
+    """
+    labels = reviewed.labels
+    if not reviewed.data.landmarks:
+        raise InvalidDataError(
+            f"COCO's format has a place for landmarks. Found labels of another kind: {', '.join(labels.target_names)}. "
+            "Export a patch instead, or to Label Studio or FiftyOne."
+        )
+    pictures = reviewed.shown(PROGRAM)
+    rows = range(len(labels))
+    sizes = reviewed.sizes(rows, PROGRAM)
+    write_json(
+        path,
+        {
+            "info": {"description": f"Labels of {reviewed.data.name}, reviewed with deepgum.", "version": "1.0"},
+            "licenses": [],
+            "images": [
+                {"id": row + 1, "width": sizes[row][0], "height": sizes[row][1], "file_name": pictures.names[row]}
+                for row in rows
+            ],
+            "annotations": [_annotation(reviewed, row, sizes[row], pictures.squares[row]) for row in rows],
+            "categories": [
+                {
+                    "id": 1,
+                    "name": "object",
+                    "supercategory": "object",
+                    "keypoints": list(landmark_names(labels.target_names)),
+                    "skeleton": [],
+                }
+            ],
+        },
+    )
+    return (path,)
+
+
+def _annotation(reviewed: Reviewed, row: int, size: tuple[int, int], square: Square | None) -> dict[str, Any]:
+    points = reviewed.values[row].reshape(-1, 2)
+    seen = ~np.isnan(points).any(axis=1)
+    keypoints: list[float] = []
+    for (x, y), there in zip(points.tolist(), seen.tolist(), strict=True):
+        keypoints += [x, y, LABELLED] if there else [0, 0, 0]
+    box = _box(size, square)
+    responsibilities = reviewed.labels.responsibilities[row].tolist()
+    return {
+        "id": row + 1,
+        "image_id": row + 1,
+        "category_id": 1,
+        "keypoints": keypoints,
+        "num_keypoints": int(seen.sum()),
+        "bbox": box,
+        "area": box[2] * box[3],
+        "segmentation": [],
+        "iscrowd": 0,
+        # Of no meaning to COCO's own readers; others, such as CVAT, take attributes from here.
+        "attributes": {
+            "sample": reviewed.labels.ids[row],
+            "responsibility": {
+                name: None if r != r else r
+                for name, r in zip(reviewed.labels.group_names, responsibilities, strict=True)
+            },
+            "decisions": {name: decision.action for name, decision in reviewed.decisions_of(row).items()},
+        },
+    }
+
+
+def _box(size: tuple[int, int], square: Square | None) -> list[float]:
+    """Return x, y, width and height of what the square shows of the image."""
+    if square is None:
+        return [0.0, 0.0, float(size[0]), float(size[1])]
+    left, top = max(0.0, square.left), max(0.0, square.top)
+    right, bottom = min(size[0], square.left + square.side), min(size[1], square.top + square.side)
+    return [left, top, max(0.0, right - left), max(0.0, bottom - top)]

@@ -1,0 +1,170 @@
+"""Label Studio's JSON of tasks, and the configuration of the project that they belong to.
+
+A task is a sample of which a label is flagged or was decided about. Its predictions are what the network says and what
+the data set has; its annotation is what was decided, with the labels that nobody doubts. A landmark that was dropped,
+or is flagged and still open, is not in the annotation. Landmarks are in percent of the image; one outside of it stands
+at its edge.
+
+Label Studio serves files of its own machine below a folder that it is told of; see `serving`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import numpy as np
+
+from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.labels import Values
+from deepgum.storage.disk import write_atomically
+
+__all__ = ["is_configuration", "serving", "write_label_studio"]
+
+PROGRAM = "Label Studio"
+SIZE = 0.75
+"""Of a point as it is drawn, in percent of the image's width."""
+_SHOWN, _POINTS = "sample", "landmarks"
+Region = dict[str, Any]
+
+
+def write_label_studio(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
+    """Write the tasks, and beside them the configuration, which ends in .xml; return both files.
+
+    Raises
+    ------
+    InvalidDataError
+        If the labels are landmarks, and there are no pictures or some cannot be read.
+    """
+    config = path.with_suffix(".xml")
+    rows = reviewed.concerned
+    sizes = reviewed.sizes(rows, PROGRAM) if reviewed.data.landmarks else {}
+    tasks = [_task(reviewed, row, sizes.get(row)) for row in rows]
+    write_json(path, tasks)
+    with write_atomically(config) as temporary:
+        temporary.write_text(_config(reviewed), encoding="utf-8")
+    return path, config
+
+
+def is_configuration(path: Path) -> bool:
+    """Return whether a file may be one that `write_label_studio` wrote."""
+    with open(path, "rb") as file:
+        return file.read(5) == b"<View"
+
+
+def serving(reviewed: Reviewed) -> str:
+    """Return how Label Studio is told where the images are; nothing where there are none."""
+    if reviewed.pictures is None:
+        return ""
+    folder = _folder(reviewed)
+    return (
+        f"Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+        f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={folder.parent}, and add '{folder}' to the project as local storage: "
+        "without that it shows no image."
+    )
+
+
+def _folder(reviewed: Reviewed) -> Path:
+    return Path(reviewed.shown(PROGRAM).folder).resolve()
+
+
+def _url(reviewed: Reviewed, row: int) -> str:
+    name = f"{_folder(reviewed).name}/{reviewed.shown(PROGRAM).names[row]}"
+    return f"/data/local-files/?d={quote(name)}"
+
+
+def _task(reviewed: Reviewed, row: int, size: tuple[int, int] | None) -> dict[str, Any]:
+    labels = reviewed.labels
+    data = {"sample": labels.ids[row], "why": reviewed.why(row)}
+    if reviewed.pictures is not None:
+        data["image"] = _url(reviewed, row)
+    worst = labels.responsibilities[row]
+    score = 0.0 if np.isnan(worst).all() else 1 - float(np.nanmin(worst))
+    made: dict[str, Any] = {
+        "data": data,
+        "predictions": [
+            {"model_version": version, "score": score, "result": _regions(reviewed, row, size, values[row], version)}
+            for version, values in (("predicted", labels.predicted), ("given", labels.given))
+        ],
+    }
+    decided = reviewed.decisions_of(row)
+    if decided:
+        settled = reviewed.values[row].copy()
+        for group, places in enumerate(labels.partition):
+            if reviewed.open(row, group):
+                settled[list(places)] = np.nan
+        regions = _regions(reviewed, row, size, settled, "decided")
+        for group, name in enumerate(labels.group_names):
+            if name in decided and not reviewed.data.landmarks:
+                regions.append(_region(row, f"decision{group}", "choices", {"choices": [decided[name].action]}))
+        made["annotations"] = [{"result": regions}]
+        data["decisions"] = "; ".join(f"{name}: {decision.action}" for name, decision in decided.items())
+    return made
+
+
+def _regions(reviewed: Reviewed, row: int, size: tuple[int, int] | None, values: Values, version: str) -> list[Region]:
+    """Return the labels of a sample that are there."""
+    if size is None:
+        return [
+            _region(f"{row}-{version}", f"value{place}", "number", {"number": value})
+            for place, value in enumerate(values.tolist())
+            if value == value
+        ]
+    names = _safe(landmark_names(reviewed.labels.target_names))
+    return [
+        _point(f"{row}-{version}-{place}", name, point, size)
+        for place, (point, name) in enumerate(zip(values.reshape(-1, 2), names, strict=True))
+        if not np.isnan(point).any()
+    ]
+
+
+def _point(prefix: str, name: str, point: Values, size: tuple[int, int]) -> Region:
+    """Return a landmark; one outside of the image, which Label Studio refuses, at the edge with a note of its place."""
+    exact = 100 * point / size
+    x, y = np.clip(exact, 0, 100).tolist()
+    value = {"x": x, "y": y, "width": SIZE, "keypointlabels": [name]}
+    region = _region(prefix, _POINTS, "keypointlabels", value)
+    region |= {"original_width": size[0], "original_height": size[1], "image_rotation": 0}
+    if [x, y] != exact.tolist():
+        region["meta"] = {"text": [f"outside of the image, at {point[0]:.7g}, {point[1]:.7g} px"]}
+    return region
+
+
+def _region(prefix: object, control: str, kind: str, value: dict[str, Any]) -> Region:
+    """Return what one control of the configuration says; each has an id of its own."""
+    return {"id": f"{prefix}-{control}", "from_name": control, "to_name": _SHOWN, "type": kind, "value": value}
+
+
+def _config(reviewed: Reviewed) -> str:
+    labels = reviewed.labels
+    view = ElementTree.Element("View")
+    if reviewed.pictures is not None:
+        ElementTree.SubElement(view, "Image", name=_SHOWN, value="$image", zoom="true", zoomControl="true")
+        ElementTree.SubElement(view, "Header", value="$sample")
+    else:
+        ElementTree.SubElement(view, "Text", name=_SHOWN, value="$sample")
+    ElementTree.SubElement(view, "Header", value="$why")
+    if reviewed.data.landmarks:
+        points = ElementTree.SubElement(view, "KeyPointLabels", name=_POINTS, toName=_SHOWN)
+        for name in _safe(landmark_names(labels.target_names)):
+            ElementTree.SubElement(points, "Label", value=name)
+    else:
+        for place, name in enumerate(_safe(labels.target_names)):
+            ElementTree.SubElement(view, "Header", value=name)
+            ElementTree.SubElement(view, "Number", name=f"value{place}", toName=_SHOWN, step="0.01")
+        for group, name in enumerate(_safe(labels.group_names)):
+            ElementTree.SubElement(view, "Header", value=f"{name}: decision")
+            choices = ElementTree.SubElement(view, "Choices", name=f"decision{group}", toName=_SHOWN, choice="single")
+            for action in ("keep", "fix", "drop"):
+                ElementTree.SubElement(choices, "Choice", value=action)
+    ElementTree.indent(view)
+    return ElementTree.tostring(view, encoding="unicode") + "\n"
+
+
+def _safe(names: Iterable[str]) -> list[str]:
+    """Return names without the control characters that XML has no way to write, and without white space at the ends."""
+    return [re.sub(r"[\x00-\x1f]+", " ", name).strip() for name in names]

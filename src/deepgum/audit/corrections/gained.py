@@ -1,0 +1,151 @@
+"""What correcting labels gained: errors on the same test samples, before and after, and whether that is chance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.errors import InvalidDataError
+from deepgum.evaluation import paired_wilcoxon
+from deepgum.storage.disk import write_atomically
+
+__all__ = ["Difference", "Gain", "difference", "differences_of"]
+
+Values = NDArray[np.float64]
+
+REPLICATES = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Means over test samples and trainings, before and after, and how much lower the second is.
+
+    Attributes
+    ----------
+    name : str
+        Of the landmark or target; empty for all.
+    before, after : float
+    lower, low, high : float
+        ``before - after`` with its interval: above 0 the corrections help.
+    p_value : float
+        Of a two-sided paired Wilcoxon test over test samples.
+    samples : int
+    """
+
+    name: str
+    before: float
+    after: float
+    lower: float
+    low: float
+    high: float
+    p_value: float
+    samples: int
+
+
+def difference(name: str, before: Values, after: Values, seed: int = 0) -> Difference:
+    """Compare the errors (n,) of test samples, each the mean over trainings; NaN where a sample has no label.
+
+    The interval is of a bootstrap over test samples, at 95 %.
+
+    Raises
+    ------
+    InvalidDataError
+        If no sample has an error before and after.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> before = rng.uniform(1, 2, size=100)
+    >>> found = difference("nose", before, before - 0.1 + 0.05 * rng.normal(size=100))
+    >>> round(found.lower, 1), found.low > 0, found.p_value < 0.001
+    (0.1, True, True)
+    """
+    known = ~np.isnan(before) & ~np.isnan(after)
+    if not known.any():
+        raise InvalidDataError(f"There should be a test sample with a label of '{name or 'any target'}'. Found none.")
+    before, after = before[known], after[known]
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(before), size=(REPLICATES, len(before)))
+    low, high = np.quantile((before - after)[drawn].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Difference(
+        name=name,
+        before=float(before.mean()),
+        after=float(after.mean()),
+        lower=float((before - after).mean()),
+        low=float(low),
+        high=float(high),
+        p_value=paired_wilcoxon(before, after).p_value,
+        samples=len(before),
+    )
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a patch gained.
+
+    Attributes
+    ----------
+    method : str
+        By which networks were trained, before and after alike.
+    seeds : tuple of int
+        Of the trainings.
+    train, test : int
+        Samples.
+    fixed, dropped : int
+        Labels that the patch changes, by groups.
+    unit : str
+        Of the errors.
+    errors : tuple of Difference
+        Mean errors: of all, then of each landmark or target.
+    failures : Difference or None
+        Share of landmarks that are off by more than 5 % of the normaliser, by test samples; None without landmarks.
+    official : bool
+        Whether the data set itself says which samples are for testing; otherwise they were held out of those that
+        the patch does not touch.
+    """
+
+    method: str
+    seeds: tuple[int, ...]
+    train: int
+    test: int
+    fixed: int
+    dropped: int
+    unit: str
+    errors: tuple[Difference, ...]
+    failures: Difference | None
+    official: bool
+
+    @property
+    def verdict(self) -> str:
+        """What to make of it, a sentence."""
+        whole = self.failures or self.errors[0]
+        what = "share of failures" if self.failures else "error"
+        if whole.low > 0:
+            return f"Correcting helps: the {what} on the test set falls, and more than chance would have it."
+        if whole.high < 0:
+            return f"Correcting hurts: the {what} on the test set rises. Look at the decisions again."
+        return f"No difference that is more than chance: the interval of the {what} holds 0."
+
+    def write(self, path: Path) -> None:
+        """Write JSON; whole or not at all."""
+        with write_atomically(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple[Difference, ...]:
+    """Return the differences of all errors (n, g) together, by samples, and of each column that has any."""
+    with np.errstate(invalid="ignore"):
+        whole = difference("", _row_means(before), _row_means(after))
+    columns = zip(names, before.T, after.T, strict=True)
+    return (whole, *(difference(name, a, b) for name, a, b in columns if not np.isnan(a + b).all()))
+
+
+def _row_means(values: Values) -> Values:
+    counts = (~np.isnan(values)).sum(axis=1)
+    return np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)

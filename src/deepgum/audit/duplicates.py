@@ -1,0 +1,244 @@
+"""Samples that are the same, byte for byte or pixel for pixel, and whether their labels agree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgum.data.pictures import Pictures
+from deepgum.errors import InvalidDataError
+from deepgum.mixture.partition import Partition
+from deepgum.periods import wrapped
+
+__all__ = ["ContentGroups", "conflicts", "content_groups", "contradicted", "differ", "few", "label_size"]
+
+Values = NDArray[np.float64]
+
+FEW = 0.1
+"""Share of rows in conflict, above which features are too coarse to tell one sample from another."""
+
+_ROUNDING = 1e-6
+"""Of float32, relative to the labels; twice over, for labels that were computed."""
+
+
+@dataclass(frozen=True)
+class ContentGroups:
+    """Samples of identical content.
+
+    Attributes
+    ----------
+    groups : tuple of tuples of int
+        Rows, a tuple for each content that comes more than once, in the order in which it first comes.
+    unreadable : mapping of int to str
+        Rows whose file the system does not give, and what it says; they are in no group.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+
+
+def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
+    """Find samples of identical content.
+
+    Parameters
+    ----------
+    contents : Pictures, or array or tensor (n, ...)
+        Image files are the same if their bytes and the squares that are cut from them are: two faces in one picture
+        are not. Rows of an array are the same if their bytes are, so that images in memory need no file.
+
+    Returns
+    -------
+    ContentGroups
+
+    Examples
+    --------
+    >>> content_groups(np.array([[1, 2], [3, 4], [1, 2]])).groups
+    ((0, 2),)
+    """
+    if isinstance(contents, Pictures):
+        return _of_pictures(contents)
+    keys = {row: _digest_of_row(contents[row : row + 1]) for row in range(len(contents))}
+    return ContentGroups(_grouped(keys))
+
+
+def conflicts(
+    groups: ContentGroups | Sequence[Sequence[int]],
+    given: Values,
+    ids: Sequence[str],
+    periods: Sequence[float] | None = None,
+) -> tuple[tuple[str, ...], ...]:
+    """Return the ids of identical samples whose labels differ, a tuple a content.
+
+    Parameters
+    ----------
+    groups : ContentGroups or sequence of sequences of int
+        Rows of identical content.
+    given : array (n, d)
+        A missing label (NaN) contradicts none. Labels differ if they do by more than a rounding error of float32.
+    ids : sequence of str, length n
+    periods : sequence of float, length d, optional
+        After how much a label comes round again; 0 where it never does.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are not as many labels as ids.
+
+    Examples
+    --------
+    >>> conflicts([(0, 1), (2, 3)], np.array([[30.0], [31.0], [7.0], [7.0]]), ["a", "b", "c", "d"])
+    (('a', 'b'),)
+    """
+    if np.ndim(given) != 2 or len(given) != len(ids):
+        raise InvalidDataError(f"`given` should have the shape ({len(ids)}, d), as `ids` has. Found {np.shape(given)}.")
+    scale = label_size(given)
+    found = []
+    for rows in groups.groups if isinstance(groups, ContentGroups) else groups:
+        labelled = [row for row in rows if not np.isnan(given[row]).all()]
+        if any(differ(given[a], given[b], scale, periods) for i, a in enumerate(labelled) for b in labelled[:i]):
+            found.append(tuple(ids[row] for row in labelled))
+    return tuple(found)
+
+
+def few(found: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
+    """Return conflicts between rows of features only if they are of a few of the n rows, otherwise none.
+
+    Two flats of three rooms may well have two rents: where many rows are alike, that their labels differ says nothing.
+
+    Examples
+    --------
+    >>> few([("a", "b")], 100), few([("a", "b")], 10)
+    ((('a', 'b'),), ())
+    """
+    return tuple(map(tuple, found)) if sum(map(len, found)) <= FEW * n else ()
+
+
+def label_size(given: Values) -> Values:
+    """Return how large the labels (n, d) of each column are, (d,): what a rounding error is relative to."""
+    return np.array([np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else 0.0 for column in given.T])
+
+
+def differ(one: Values, other: Values, scale: Values, periods: Sequence[float] | None = None) -> bool:
+    """Tell whether two labels (d,) differ, where both have a value, by more than a rounding error.
+
+    Examples
+    --------
+    >>> differ(np.array([180.0]), np.array([-180.0]), np.array([90.0]), (360.0,))
+    False
+    """
+    rounding = _ROUNDING * np.maximum(scale, np.maximum(np.abs(one), np.abs(other)))
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(wrapped(one - other, periods)) > rounding).any())
+
+
+def _of_pictures(pictures: Pictures) -> ContentGroups:
+    rows_of: dict[Path, list[int]] = defaultdict(list)
+    for row in range(len(pictures)):
+        rows_of[pictures.file(row)].append(row)
+    sizes: dict[int, list[Path]] = defaultdict(list)
+    failures: dict[Path, str] = {}
+    for path in rows_of:
+        try:
+            sizes[path.stat().st_size].append(path)
+        except OSError as error:
+            failures[path] = str(error)
+    files: dict[Path, Hashable] = {}
+    for paths in sizes.values():
+        for path in paths:
+            try:
+                # A file of a size of its own has no copy, and need not be read.
+                files[path] = path if len(paths) == 1 else _digest_of_file(path)
+            except OSError as error:
+                failures[path] = str(error)
+    keys = {
+        row: (files[path], pictures.squares[row]) for path, rows in rows_of.items() if path in files for row in rows
+    }
+    unreadable = {row: failures[path] for path in failures for row in rows_of[path]}
+    return ContentGroups(_grouped(keys), dict(sorted(unreadable.items())))
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of_row(values: NDArray[Any] | Tensor) -> str:
+    if isinstance(values, Tensor):
+        values = values.contiguous().view(torch.uint8).numpy()  # NumPy has no bfloat16
+    return hashlib.sha256(values.tobytes()).hexdigest()
+
+
+def _grouped(keys: Mapping[int, Hashable]) -> tuple[tuple[int, ...], ...]:
+    rows_of: dict[Hashable, list[int]] = defaultdict(list)
+    for row in sorted(keys):
+        rows_of[keys[row]].append(row)
+    return tuple(tuple(rows) for rows in rows_of.values() if len(rows) > 1)
+
+
+def contradicted(
+    responsibilities: Values,
+    given: Values,
+    partition: Partition,
+    copies: Sequence[Sequence[int]],
+    periods: Sequence[float] | None = None,
+) -> Values:
+    """Return the responsibilities, given that of different labels of one content at most one is right.
+
+    Labels j of the same content, apart from that right with the odds o_j, are right with the probability
+    o_j / (1 + sum o): one of them is, or none. Copies that agree share one label. Two labels that fit equally well are
+    both a little more likely wrong than right, and both are flagged: somebody has to look.
+
+    Parameters
+    ----------
+    responsibilities : array (n, g)
+        NaN where a group has no label.
+    given : array (n, d)
+    partition : tuple of tuples of int
+    copies : sequence of sequences of int
+        Rows of the same content.
+    periods : sequence of float, length d, optional
+        After how much a label comes round again; 0 where it never does.
+
+    Examples
+    --------
+    >>> right = np.array([[0.9], [0.9], [0.5], [0.8]])
+    >>> contradicted(right, np.array([[30.0], [44.0], [44.0], [7.0]]), ((0,),), [(0, 1)]).round(2).ravel()
+    array([0.47, 0.47, 0.5 , 0.8 ])
+    """
+    result, scale = responsibilities.copy(), label_size(given)
+    for rows in copies:
+        for place, columns in enumerate(partition):
+            labelled = [row for row in rows if not np.isnan(responsibilities[row, place])]
+            labels = given[np.ix_(labelled, list(columns))]
+            if len(labelled) < 2:
+                continue
+            of = list(columns)
+            which = _classes(labels, scale[of], None if periods is None else [periods[column] for column in of])
+            if not which.any():
+                continue
+            right = np.clip(responsibilities[labelled, place], 1e-12, 1 - 1e-12)
+            odds = np.zeros(which.max() + 1)
+            np.maximum.at(odds, which, right / (1 - right))
+            result[labelled, place] = (odds / (1 + odds.sum()))[which]
+    return result
+
+
+def _classes(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
+    """Return a number for each label (m, k), the same for those that say the same; see `deepgum.audit.duplicates`."""
+    which = np.full(len(labels), -1, dtype=np.int64)
+    firsts: list[int] = []
+    for row in range(len(labels)):
+        alike = [place for place, first in enumerate(firsts) if not differ(labels[row], labels[first], scale, periods)]
+        if not alike:
+            firsts.append(row)
+        which[row] = alike[0] if alike else len(firsts) - 1
+    return which

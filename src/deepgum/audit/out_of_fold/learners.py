@@ -1,0 +1,156 @@
+"""What an audit predicts with: networks that are trained as `fit_deepgum` does, or any estimator of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from deepgum.audit.out_of_fold.teaching import Teaching
+from deepgum.data.regression import RegressionData
+from deepgum.data.splits import split_validation
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.mixture import partition
+from deepgum.mixture.partition import Groups
+from deepgum.residuals import predict
+from deepgum.training import DeepGUMOptions, Event, SGDOptions, fit_deepgum
+
+__all__ = ["EstimatorLearner", "NetworkLearner", "validation_share"]
+
+Values = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+VALIDATION = 0.1
+_LEAST_RIGHT = 10, 0.1
+"""Labels of a group, and share of them: where fewer are not flagged, its flags are no ground to stand on."""
+_VALIDATED = 10
+"""Samples at least, more than a group has coordinates: the mixture is fitted to their residuals."""
+
+
+def validation_share(rows: int, widest: int) -> float:
+    """Return which share of the samples to validate on: a tenth, and of few of them more, up to a third.
+
+    Parameters
+    ----------
+    rows : int
+        How many samples there are.
+    widest : int
+        Coordinates of the largest group.
+
+    Examples
+    --------
+    >>> validation_share(5000, widest=2), validation_share(40, widest=2), validation_share(12, widest=2)
+    (0.1, 0.3, 0.3333333333333333)
+    """
+    return max(VALIDATION, min(1 / 3, (_VALIDATED + widest) / rows))
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkLearner:
+    """Trains a fresh network on each fold, robustly, and without the labels that were flagged.
+
+    Attributes
+    ----------
+    data : RegressionData
+        All samples.
+    build : callable
+        ``build(data, seed)``: an untrained network for these samples.
+    options : DeepGUMOptions
+    sgd : SGDOptions
+    together : tuple of str, length n, optional
+        Samples of one name are all trained on or all validated on.
+    on_event : callable, optional
+        As of `fit_deepgum`.
+    """
+
+    data: RegressionData
+    build: Callable[[RegressionData, int], nn.Module]
+    options: DeepGUMOptions
+    sgd: SGDOptions
+    together: tuple[str, ...] | None = None
+    on_event: Callable[[Event], None] | None = None
+
+    is_robust: ClassVar[bool] = True
+
+    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+        """Return the predictions (n, d) of a network for all samples; see `Learner`."""
+        data = self.data
+        if told is not None:
+            data = data.with_targets(_without_flagged(data.targets, told.responsibilities, self.options.groups, train))
+        rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
+        if not len(rows):
+            raise InvalidDataError("Some samples of each fold should have labels. Found none.")
+        names = None if self.together is None else [self.together[row] for row in rows.tolist()]
+        widest = max(map(len, partition(self.options.groups, data.targets.shape[1])))
+        kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, names)
+        parts = data.subset(rows[kept.numpy()]), data.subset(rows[validation.numpy()])
+        model = self.build(parts[0], seed)
+        result = fit_deepgum(model, *parts, options=self.options, sgd=self.sgd, seed=seed, on_event=self.on_event)
+        predicted = predict(result.model, self.data, device=self.sgd.device, precision=self.sgd.precision)
+        return predicted.numpy().astype(np.float64)
+
+
+def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups, train: Rows) -> torch.Tensor:
+    kept = targets.clone()
+    for place, columns in enumerate(partition(groups, targets.shape[1])):
+        flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
+        kept[flagged[:, None], list(columns)] = torch.nan
+        given, left = (int(each[train][:, list(columns)].isfinite().any(dim=1).sum()) for each in (targets, kept))
+        least, share = _LEAST_RIGHT
+        if left < max(least, share * given):
+            kept[:, list(columns)] = targets[:, list(columns)]
+    return kept
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorLearner:
+    """Clones an estimator for each fold, and weights its rows by how probably right their labels are.
+
+    Attributes
+    ----------
+    estimator : regressor
+        Of scikit-learn's habits: `fit(X, y, sample_weight=...)`, or without weights, and then the flagged rows are left
+        out.
+    features : array (n, p)
+    targets : array (n, d)
+        A row with a missing label is not learned from.
+    """
+
+    estimator: Any
+    features: NDArray[Any]
+    targets: Values
+
+    is_robust: ClassVar[bool] = False
+
+    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+        """Return the predictions (n, d) of a clone for all samples; see `Learner`."""
+        # Imported late: scikit-learn takes a second.
+        from sklearn.base import clone
+        from sklearn.utils.validation import has_fit_parameter
+
+        rows = train[~np.isnan(self.targets[train]).any(axis=1)]
+        weights = None if told is None else told.weights[rows].min(axis=1)
+        weighted = has_fit_parameter(self.estimator, "sample_weight")
+        if weights is not None and not weighted:
+            rows, weights = rows[weights > 0.5], None
+        if len(rows) < 2:
+            raise InvalidDataError(f"A fold should leave at least 2 rows that are right. Found {len(rows)}.")
+        estimator = clone(self.estimator)
+        if "random_state" in estimator.get_params():
+            estimator.set_params(random_state=seed % (2**31))
+        labels = self.targets[rows]
+        labels = labels[:, 0] if labels.shape[1] == 1 else labels
+        try:
+            # All count the same at first: some estimators do otherwise with weights than without.
+            weights = np.ones(len(rows)) if weights is None and weighted else weights
+            estimator.fit(self.features[rows], labels, **({} if weights is None else {"sample_weight": weights}))
+            predicted = np.asarray(estimator.predict(self.features), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            expected = "a regressor that takes these features and labels"
+            raise InvalidParameterError("regressor", expected, self.estimator, f"It says: {error}") from error
+        return predicted.reshape(self.targets.shape)

@@ -1,0 +1,1 @@
+"""Scores of labels, given predictions: arrays, tables and streams."""

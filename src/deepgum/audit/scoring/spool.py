@@ -1,0 +1,118 @@
+"""The rows of a large table on disk, checked and typed: what a stream is read from again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deepgum.audit.scoring.table_rows import Rows
+from deepgum.audit.targets import Targets
+from deepgum.errors import DiskFullError
+from deepgum.storage.disk import FULL
+
+__all__ = ["Spool"]
+
+Values = NDArray[np.float64]
+_TEXTS = ("places", "names", "images")
+
+
+class Spool:
+    """Rows in an Arrow file, which the system maps into memory as far as it has any.
+
+    A text file is slow to read and a fit reads its rows some tens of times; this one costs no more than the disk.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, parts: Iterable[Rows]) -> None:
+        """Write rows, each part as it comes; see nothing before all of it is written.
+
+        Raises
+        ------
+        DiskFullError
+            If the disk cannot hold them.
+        """
+        try:
+            with ExitStack() as files:
+                writer: Any = None
+                for rows in parts:
+                    batch = _packed(rows)
+                    if writer is None:
+                        writer = files.enter_context(pa.ipc.new_file(str(self._path), batch.schema))
+                    writer.write_batch(batch)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise DiskFullError(
+                f"The disk of '{self._path.parent}' should hold the rows of the table for as long as they are scored. "
+                f"It filled up ({error}); what was written is removed. Free more, or name an output on another disk."
+            ) from error
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Go through the parts from the first on."""
+        for batch in self._batches():
+            places, names, images = (_texts(batch.column(name)) for name in _TEXTS)
+            yield Rows(
+                places or [], names, images, _numbers(batch.column("given")), _numbers(batch.column("predicted"))
+            )
+
+    def residuals(self, targets: Targets) -> Residuals:
+        """Return the residuals (b, d) of the parts, for `fit_batches`."""
+        return Residuals(self._batches, targets)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as file:
+            for number in range(file.num_record_batches):
+                yield file.get_batch(number)
+
+
+class Residuals:
+    """Residuals of a spool, from the first on whenever they are gone through.
+
+    Parameters
+    ----------
+    batches : callable
+        Gives the spool's batches.
+    targets : Targets
+    """
+
+    def __init__(self, batches: Callable[[], Iterator[pa.RecordBatch]], targets: Targets) -> None:
+        self._batches, self._targets = batches, targets
+
+    def __iter__(self) -> Iterator[Values]:
+        """Go through them."""
+        for batch in self._batches():
+            yield self._targets.residuals(_numbers(batch.column("given")), _numbers(batch.column("predicted")))
+
+
+def _packed(rows: Rows) -> pa.RecordBatch:
+    texts = {name: getattr(rows, name) for name in _TEXTS}
+    columns = {
+        name: pa.nulls(len(rows), pa.string()) if values is None else pa.array(values, pa.string())
+        for name, values in texts.items()
+    }
+    for name, numbers in (("given", rows.given), ("predicted", rows.predicted)):
+        flat = pa.array(np.ascontiguousarray(numbers).reshape(-1))
+        columns[name] = pa.FixedSizeListArray.from_arrays(flat, numbers.shape[1])
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _texts(column: pa.Array) -> list[str] | None:
+    return None if column.null_count == len(column) else column.to_pylist()
+
+
+def _numbers(column: pa.Array) -> Values:
+    # A copy: what is mapped is gone when the file is closed.
+    return np.array(column.flatten()).reshape(len(column), -1)

@@ -1,0 +1,201 @@
+"""The rows of a table of predictions and labels, so many at a time, every cell checked where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.scoring.ids import Digests
+from deepgum.audit.scoring.pairs import Pair, find_pairs
+from deepgum.data.columns import Columns, column_batches, column_names
+from deepgum.data.target_names import landmark_order
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.mixture.partition import Groups
+
+__all__ = ["IdColumn", "Layout", "Rows", "read_rows"]
+
+Values = NDArray[np.float64]
+
+BATCH = 2**18
+"""Values in a batch of rows: a few megabytes."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    r"""What the columns of a table are.
+
+    Attributes
+    ----------
+    path : Path
+    pairs : tuple of Pair
+        The targets; those of landmarks with x and y side by side.
+    id, image : str or None
+        Columns of names and of image files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "faces.csv"
+    ...     _ = path.write_text("id,x1,x2,y1,y2,x1_hat,x2_hat,y1_hat,y2_hat\n")
+    ...     layout = Layout.of(path)
+    >>> layout.id, layout.names
+    ('id', ('x1', 'y1', 'x2', 'y2'))
+    """
+
+    path: Path
+    pairs: tuple[Pair, ...]
+    id: str | None
+    image: str | None
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        pred: Sequence[str] = (),
+        target: Sequence[str] = (),
+        *,
+        groups: Groups | None = None,
+        id: str | None = None,
+        image: str | None = None,
+    ) -> Layout:
+        """Find out from the names of a table's columns; see `find_pairs` for `pred` and `target`.
+
+        A column called ``id`` holds the ids where no other is named.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            As `column_names` and `find_pairs`; or if `id` or `image` is no column.
+        """
+        columns = column_names(path)
+        for parameter, name in (("id", id), ("image", image)):
+            if name is not None and name not in columns:
+                found = f"The table has {listing(columns, most=20)}."
+                raise InvalidParameterError(parameter, "a column of the table", name, found)
+        if id is None and "id" in columns:
+            id = "id"
+        pairs = find_pairs(columns, pred, target, apart=[name for name in (id, image) if name is not None])
+        order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
+        return cls(path, pairs if order is None else tuple(pairs[place] for place in order), id, image)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the targets."""
+        return tuple(pair.name for pair in self.pairs)
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that are read."""
+        named = [name for name in (self.id, self.image) if name is not None]
+        return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:])]))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a table.
+
+    Attributes
+    ----------
+    places : sequence of str, length n
+        Where each stands in the file.
+    names : sequence of str or None
+        What the column of ids says, or else that of images.
+    images : sequence of str or None
+    given, predicted : arrays (n, d)
+    """
+
+    places: Sequence[str]
+    names: Sequence[str] | None
+    images: Sequence[str] | None
+    given: Values
+    predicted: Values
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def read_rows(layout: Layout) -> Iterator[Rows]:
+    """Yield the rows of a table in their order, a few megabytes at a time.
+
+    Raises
+    ------
+    InvalidDataError
+        If the file cannot be read, a cell is not what its column should hold, or a label has no prediction; the message
+        names file, line and column.
+    """
+    for table in column_batches(layout.path, layout.columns, max(1, BATCH // (2 * len(layout.pairs)))):
+        predicted = np.stack([table.numbers(pair.predicted, missing=True) for pair in layout.pairs], axis=1)
+        given = np.stack([table.numbers(pair.target, missing=True) for pair in layout.pairs], axis=1)
+        _check_predictions(table, layout.pairs, given, predicted)
+        images = None if layout.image is None else [name.replace("\\", "/") for name in table.texts(layout.image)]
+        names = images if layout.id is None else table.texts(layout.id)
+        yield Rows(table.places, names, images, given, predicted)
+
+
+def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, predicted: Values) -> None:
+    for pair, without in zip(pairs, (np.isnan(predicted) & ~np.isnan(given)).T, strict=True):
+        expected = f"a prediction, as there is a label in the column {pair.target!r}"
+        table.refuse(pair.predicted, np.flatnonzero(without).tolist(), expected)
+
+
+class IdColumn:
+    """What the samples of a table are called, known when all its rows have been seen.
+
+    By the column of ids, in which none may come twice; or else by the image files, with the places of the rows where an
+    image has several; or else by the table's name and the places of the rows.
+
+    Parameters
+    ----------
+    layout : Layout
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout, self._digests, self._repeated = layout, Digests(), False
+
+    def add(self, rows: Rows) -> None:
+        """See rows, each once, in their order."""
+        if rows.names is not None:
+            self._digests.add(rows.names)
+
+    def check(self, seen: Iterable[Rows]) -> None:
+        """Refuse ids that come twice.
+
+        Parameters
+        ----------
+        seen : iterable of Rows
+            All of them once more.
+
+        Raises
+        ------
+        InvalidDataError
+            Which names the first, its place and its column.
+        """
+        repeated = self._digests.repeated()
+        self._digests, self._repeated = Digests(), bool(repeated)
+        if not repeated or self._layout.id is None:
+            return
+        first = 0
+        for rows in seen:
+            if repeated[0] < first + len(rows):
+                assert rows.names is not None
+                row = repeated[0] - first
+                others = f" The same goes for {len(repeated) - 1:,} more." if len(repeated) > 1 else ""
+                hint = "Name another column with --id, or leave this one out."
+                raise InvalidDataError(
+                    f"'{self._layout.path}', {rows.places[row]}, column {self._layout.id!r}: a cell should be a name "
+                    f"that no other row has. Found {rows.names[row]!r}.{others} {hint}"
+                )
+            first += len(rows)
+
+    def of(self, rows: Rows) -> list[str]:
+        """Return the ids of some rows."""
+        if rows.names is None:
+            return [f"{self._layout.path.stem}:{place}" for place in rows.places]
+        if self._repeated:
+            return [f"{name}:{place}" for name, place in zip(rows.names, rows.places, strict=True)]
+        return list(rows.names)

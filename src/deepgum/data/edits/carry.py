@@ -1,0 +1,89 @@
+"""Image files of one folder put into another, without a second copy of their bytes where the system allows it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from deepgum.errors import InvalidDataError, listing
+from deepgum.storage.disk import check_space
+
+__all__ = ["carry", "check_within", "leaves"]
+
+
+def leaves(name: str) -> bool:
+    """Return whether a name leads out of the folder that it is relative to.
+
+    Examples
+    --------
+    >>> [leaves(name) for name in ("a/b.jpg", "a..b.jpg", "a/../b.jpg", "../b.jpg", "a/../../b.jpg", "/b.jpg")]
+    [False, False, False, True, True, True]
+    """
+    return os.path.isabs(name) or posixpath.normpath(name.replace(os.sep, "/")).split("/")[0] == ".."
+
+
+def check_within(source: Path, names: Iterable[str]) -> None:
+    """Refuse names that lead out of the folder: written to another one, they would lead to another place.
+
+    Raises
+    ------
+    InvalidDataError
+        With the first of them.
+    """
+    outside = [name for name in names if leaves(name)]
+    if outside:
+        raise InvalidDataError(
+            f"'{source}' should name files inside of it, so that the corrected labels can stand in a folder of their "
+            f"own. Found {len(outside)} that lead out of it: {listing(outside)}."
+        )
+
+
+def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> None:
+    """Put files into another folder: as hard links, or as copies where the file system has none.
+
+    Either way the new folder is whole in itself, and stays so when the old one is moved or removed.
+
+    Parameters
+    ----------
+    source : Path
+    names : mapping of str to str
+        The files, relative to `source`, and their new names, relative to `out`. Files that are not there are passed
+        over: a list may name images that its folder lacks.
+    out : Path
+        Is there.
+    link : bool
+        False for files that a person may edit, such as lists: in a hard link the source would be edited too.
+
+    Raises
+    ------
+    InvalidDataError
+        If a name leads out of its folder.
+    DiskFullError
+        If the files have to be copied, and the disk cannot hold them.
+    """
+    check_within(source, names)
+    files = {old: new for old, new in names.items() if (source / old).is_file()}
+    link = link and source.stat().st_dev == out.stat().st_dev
+    if not link:
+        needed = sum((source / old).stat().st_size for old in files)
+        check_space(out, needed, f"copies of {len(files)} files of '{source}'")
+    for folder in {(out / new).parent for new in files.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for old, new in files.items():
+        # Of the file itself: what a relative link in the source leads to is not found from elsewhere.
+        real = os.path.realpath(source / old)
+        if not (link and _linked(real, out / new)):
+            shutil.copy2(real, out / new)
+
+
+def _linked(source: str, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # no links here, or too many to this file
+        return False
+    return True

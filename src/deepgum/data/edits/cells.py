@@ -1,0 +1,219 @@
+"""Tables of which single cells change: CSV files and Parquet files."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepgum.data.columns import PARQUET, Columns, column_names, delimiter_of, read_columns
+from deepgum.data.edits.base import stored
+from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
+from deepgum.errors import InvalidDataError
+
+__all__ = ["NewCells", "Row", "Table", "cell_rows", "inner", "open_table", "with_number"]
+
+NewCells = Mapping[int, Mapping[str, float]]
+"""Of rows, counted from 0 without blank ones, what single columns are to say; NaN for an empty cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table(ABC):
+    """What a table says in some columns, and how to write it with other cells."""
+
+    columns: Columns
+
+    @abstractmethod
+    def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
+        """Write the table with other cells and without some (other) rows; return what a person should know of it.
+
+        Raises
+        ------
+        InvalidDataError
+            If a column cannot hold what is asked for.
+        """
+
+
+def open_table(path: Path, names: Sequence[str]) -> Table:
+    """Read columns of a table, as `deepgum.data.columns.read_columns` does.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        As `read_columns` does.
+    """
+    columns = read_columns(path, dict.fromkeys(names))
+    if path.suffix.lower() in PARQUET:
+        return _ParquetTable(columns)
+    return _csv_table(columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _CsvTable(Table):
+    text: Text
+    places: Mapping[str, int]
+    rows: Sequence[Row]
+
+    def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
+        content, edits = self.text.content, list[Edit]()
+        styles = {
+            name: NumberStyle.of(str(cell).strip() for cell in self.columns.cells[name])
+            for name in {name for row in cells.values() for name in row}
+        }
+        for row, wanted in cells.items():
+            for name, value in wanted.items():
+                a, b = self.rows[row][2][self.places[name]]
+                number = "" if math.isnan(value) else styles[name].text(value)
+                edits.append((a, b, with_number(content[a:b], number)))
+        for row in without:
+            start, end, _ = self.rows[row]
+            edits.append((start, end, ""))
+        Text(edited(content, edits), self.text.mark).write(out)
+        return ()
+
+
+def _csv_table(columns: Columns) -> _CsvTable:
+    """Return the table, with the places of its cells; they must say what the reader of columns has read."""
+    text = Text.read(columns.path)
+    header = column_names(columns.path)
+    places = {name: header.index(name) for name in columns.cells}
+    try:
+        _, *rows = cell_rows(text.content, delimiter_of(io.StringIO(text.content, newline="")))
+        found = {
+            name: [inner(text.content[slice(*cells[place])]) for *_, cells in rows] for name, place in places.items()
+        }
+    except (ValueError, IndexError) as error:
+        raise _unclear(columns.path) from error
+    if found != columns.cells:
+        raise _unclear(columns.path)
+    return _CsvTable(columns, text, places, rows)
+
+
+def _unclear(path: Path) -> InvalidDataError:
+    return InvalidDataError(
+        f"'{path}' should have cells whose places in the text are clear. Found others: save it again as CSV."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _ParquetTable(Table):
+    def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        path, notes = self.columns.path, dict[str, None]()
+        with pq.ParquetFile(path) as file:
+            table, about = file.read(), file.metadata
+        for name in dict.fromkeys(name for row in cells.values() for name in row):
+            place = table.schema.get_field_index(name)
+            field = table.schema.field(place)
+            wanted = {row: columns[name] for row, columns in cells.items() if name in columns}
+            rows = sorted(wanted)
+            mask = np.zeros(len(table), dtype=bool)
+            mask[rows] = True
+            try:
+                new, said = _arrow([wanted[row] for row in rows], field, f"'{path}', column {name!r},")
+                column = pc.replace_with_mask(table.column(place), pa.array(mask), new)
+                table = table.set_column(place, field, column)
+            except (pa.ArrowException, NotImplementedError) as error:
+                raise InvalidDataError(
+                    f"'{path}', column {name!r}: {field.type} should hold the new labels. It cannot: {error}."
+                ) from error
+            notes.update(dict.fromkeys(said))
+        if without:
+            table = table.take(pa.array(sorted(set(range(len(table))) - set(without)), pa.int64()))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        codec, groups = "snappy", about.num_row_groups
+        if groups:
+            codec = about.row_group(0).column(0).compression.lower()
+        size = about.row_group(0).num_rows if groups else None
+        pq.write_table(table, out, compression="none" if codec == "uncompressed" else codec, row_group_size=size)
+        return tuple(notes)
+
+
+def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:
+    """Return numbers as an Arrow array of a field's type, null for NaN, and what to say of that."""
+    import pyarrow as pa
+
+    missing = np.isnan(values)
+    if pa.types.is_floating(field.type):
+        return pa.array(np.array(values), pa.float64(), mask=missing if field.nullable else None).cast(field.type), ()
+    if missing.any() and not field.nullable:
+        raise InvalidDataError(f"{where} should allow nulls, so that a label can be missing. Found {field}.")
+    if pa.types.is_integer(field.type):
+        whole, notes = stored(np.where(missing, 0, values), np.dtype(field.type.to_pandas_dtype()), where)
+        return pa.array(whole, field.type, mask=missing), notes
+    style = NumberStyle()
+    texts = [None if gone else style.text(value) for value, gone in zip(values, missing, strict=True)]
+    if pa.types.is_decimal(field.type):
+        return pa.array([None if text is None else Decimal(text) for text in texts], field.type), ()
+    return pa.array(texts, pa.string()).cast(field.type), ()
+
+
+Row = tuple[int, int, list[tuple[int, int]]]
+"""Where a row begins, where the next one begins, and where each of its cells begins and ends, quotes included."""
+
+
+def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
+    r"""Yield the rows of a well-formed text that are not blank; quoted cells may hold delimiters and line breaks.
+
+    Examples
+    --------
+    >>> text = 'a,"b\n""c"\r\n\r\n1,2'
+    >>> [[text[a:b] for a, b in cells] for _, _, cells in cell_rows(text, ",")]
+    [['a', '"b\n""c"'], ['1', '2']]
+    """
+    cell = re.compile(rf'"[^"]*(?:""[^"]*)*"|[^{re.escape(delimiter)}\r\n]*')
+    end = re.compile(r"\r\n|\r|\n|\Z")
+    place = 0
+    while place < len(text):
+        start, cells = place, []
+        while True:
+            match = cell.match(text, place)
+            assert match is not None  # an empty cell is one too
+            cells.append(match.span())
+            place = match.end()
+            if not text.startswith(delimiter, place):
+                break
+            place += len(delimiter)
+        line_end = end.match(text, place)
+        if line_end is None:
+            raise ValueError(f"text behind a quoted cell at character {place}")
+        place = line_end.end()
+        if any(inner(text[a:b]).strip() for a, b in cells):
+            yield start, place, cells
+
+
+def inner(cell: str) -> str:
+    """Return what a cell says, without its quotes.
+
+    Examples
+    --------
+    >>> inner('"a ""b"" c"'), inner('a "b" c')
+    ('a "b" c', 'a "b" c')
+    """
+    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
+
+
+def with_number(cell: str, number: str) -> str:
+    """Return a cell that says a number, or nothing, with the quotes and the white space that it had.
+
+    Examples
+    --------
+    >>> with_number('" 31 "', "7"), with_number("31", ""), with_number("", "7")
+    ('" 7 "', '', '7')
+    """
+    quote = '"' if cell.startswith('"') else ""
+    said = inner(cell)
+    word = said.strip()
+    before, _, after = said.partition(word) if word else ("", "", "")
+    return f"{quote}{before}{number}{after}{quote}"

@@ -1,0 +1,140 @@
+"""What the data sets of ages have in common: file names that begin with an age, and targets in years."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.data.edits.base import ROUNDED, Annotations, Changes
+from deepgum.data.edits.carry import carry
+from deepgum.data.edits.texts import NumberStyle
+from deepgum.data.listed_images import image_names
+from deepgum.data.mirror import Mirror
+from deepgum.errors import InvalidDataError, InvalidParameterError
+
+__all__ = ["AGE", "MIRROR", "OLDEST", "NamedAges", "ages_in_names", "plausible", "read_utkface"]
+
+AGE = ("age",)
+"""The name of the one target."""
+
+MIRROR = Mirror(permutation=(0,), sign=(1.0,), offset=(0.0,))
+"""A mirrored face is as old as it was."""
+
+OLDEST = 120
+"""An age beyond is a slip of a name or a table. Ages that are wrong and possible are for the mixture to find."""
+
+
+def ages_in_names(names: Iterable[str]) -> NDArray[np.float64]:
+    """Return the whole number before the first underscore of each name, in years, or NaN where there is none.
+
+    Examples
+    --------
+    >>> ages_in_names(["26_1_0_20170117.jpg.chip.jpg", "39_1.jpg", "face_26.jpg", "26.jpg", "-3_0.jpg"])
+    array([26., 39., nan, nan, nan])
+    """
+    matches = (re.match(r"([0-9]+)_", name) for name in names)
+    return np.array([float(match[1]) if match else np.nan for match in matches])
+
+
+def plausible(ages: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which ages are numbers from 0 to `OLDEST`.
+
+    Examples
+    --------
+    >>> plausible(np.array([0.0, 120.0, 121.0, -1.0, np.nan])).tolist()
+    [True, True, False, False, False]
+    """
+    within: NDArray[np.bool_] = (ages >= 0) & (ages <= OLDEST)
+    return within
+
+
+_AGE = re.compile("([0-9]+)_")
+
+
+@dataclass(frozen=True, eq=False)
+class NamedAges(Annotations):
+    """Ages in whole years, from 0 to `OLDEST`. A name has no way to say that the age is missing."""
+
+    keeps_missing = False
+
+    files: tuple[str, ...] = ()
+    """Of the samples, as the file system has them, relative to `source` / `inside`."""
+    inside: str = ""
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Put the images into a folder, under names that begin with their new ages."""
+        dropped = set(self.left_out(changes))
+        style = NumberStyle.of(match[1] for match in map(_AGE.match, self.files) if match)
+        kept = [(name, file) for name, file in zip(self.ids, self.files, strict=True) if name not in dropped]
+        names = {file: file for name, file in kept if name not in changes}
+        taken, notes = set(names), dict[str, None]()
+        for name, file in kept:
+            if name in changes:
+                (age,) = changes[name].tolist()
+                new, clash = _free(_renamed(file, _whole(name, age), style), taken)
+                names[file] = new
+                taken.add(new)
+                if age != round(age):
+                    notes[ROUNDED.format(where="a file name")] = None
+                if clash:
+                    notes["Some new names were taken, and have another number behind them."] = None
+        root, target = self.source / self.inside, out / self.inside
+        target.mkdir(parents=True, exist_ok=True)
+        carry(root, names, target)
+        return tuple(notes)
+
+
+def read_utkface(folder: Path, options: Mapping[str, Any]) -> NamedAges:
+    """Read the names of the images of a folder.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it holds none.
+    """
+    files = tuple(image_names(folder)) if folder.is_dir() else ()
+    if not files:
+        raise InvalidParameterError("data", "a folder that holds 'AGE_GENDER_RACE_TIME.jpg' images", str(folder))
+    return NamedAges(source=folder, ids=files, names=AGE, values=ages_in_names(files)[:, None], files=files)
+
+
+def _whole(name: str, age: float) -> int:
+    if not 0 <= round(age) <= OLDEST:
+        raise InvalidDataError(f"The new age of {name!r} should be from 0 to {OLDEST} years. Found {age!r}.")
+    return round(age)
+
+
+def _renamed(file: str, age: int, style: NumberStyle) -> str:
+    match = _AGE.match(file)
+    return f"{style.text(age)}_{file[match.end() :] if match else file}"
+
+
+def _free(name: str, taken: set[str]) -> tuple[str, bool]:
+    """Return a name that no other image has, and whether it had to be changed for that.
+
+    The number at its end counts on; where there is none, one is put before the first point.
+
+    Examples
+    --------
+    >>> _free("31_Given_Family_0001.jpg", {"31_Given_Family_0001.jpg"})[0]
+    '31_Given_Family_0002.jpg'
+    >>> _free("31_1_0.jpg.chip.jpg", {"31_1_0.jpg.chip.jpg"})[0]
+    '31_1_0_2.jpg.chip.jpg'
+    """
+    if name not in taken:
+        return name, False
+    number = re.fullmatch(r"(.*_)([0-9]+)(\.[^.]*)", name, flags=re.DOTALL)
+    if number:
+        head, tail, width, first = number[1], number[3], len(number[2]), int(number[2]) + 1
+    else:
+        stem, point, rest = name.partition(".")
+        head, tail, width, first = f"{stem}_", point + rest, 1, 2
+    candidates = (f"{head}{count:0{width}d}{tail}" for count in itertools.count(first))
+    return next(candidate for candidate in candidates if candidate not in taken), True

@@ -1,0 +1,306 @@
+"""CACD, the Cross-Age Celebrity Dataset: faces of celebrities with their age.
+
+B.-C. Chen, C.-S. Chen and W. H. Hsu, "Cross-Age Reference Coding for Age-Invariant Face Recognition and Retrieval",
+ECCV 2014; the set of the paper's section 4.2: 163,446 images of 2,000 celebrities. The folder ``CACD2000`` holds the
+images, 250 x 250 pixels, under names such as
+
+    53_Given_Family_0001.jpg
+
+where the age comes first and the celebrity's name may hold letters outside ASCII. ``celebrity2000_meta.mat`` beside it
+(see `deepgum.data.sets.cacd_lists`) says the age and the identity of each image. Without it, both are read from the
+file names, and the name is the identity.
+
+The same letter can be written in several ways in Unicode, and what unpacked the images may have chosen another one than
+the MATLAB file. So names are compared in composed form (NFC), in which they are the ids as well; and a name of bytes
+that are not UTF-8 is taken as Latin-1.
+
+The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. Which ones is not published with
+the set; a user can name them in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.checks import check_count
+from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.edits.base import Annotations, Changes, stored
+from deepgum.data.edits.carry import carry
+from deepgum.data.listed_images import image_names, load_pool, present_rows, usable_rows
+from deepgum.data.pool import Pool
+from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, NamedAges, ages_in_names, plausible
+from deepgum.data.sets.cacd_lists import STRUCTURE, CacdImages, read_metadata, read_split
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["IMAGE_FOLDER", "METADATA", "CacdAnnotations", "composed", "load_cacd", "read_cacd"]
+
+IMAGE_FOLDER, METADATA = "CACD2000", "celebrity2000_meta.mat"
+
+_SOURCE = (
+    "The set is CACD of B.-C. Chen, C.-S. Chen and W. H. Hsu's 'Cross-Age Reference Coding for Age-Invariant Face "
+    f"Recognition and Retrieval' (ECCV 2014): unpack it so that '{METADATA}' stands beside '{IMAGE_FOLDER}'."
+)
+
+
+def load_cacd(
+    folder: str | os.PathLike[str],
+    image_size: int,
+    *,
+    colour: bool = True,
+    split_file: str | os.PathLike[str] | None = None,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    """Return the images in the order of the MATLAB file, or without it in that of their names, with their ages.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``CACD2000`` and, if possible, ``celebrity2000_meta.mat``.
+    image_size : int
+        The side in pixels that whole images are resized to.
+    colour : bool
+        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    split_file : path, optional
+        Which identity belongs to which part; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the MATLAB
+        file's
+        numbers, or without it ``Given_Family``.
+    skip_missing : bool
+        Go on without the images that the MATLAB file names and that are not there; a warning says how many.
+    skip_unreadable : bool
+        Go on without images that cannot be decoded or have no age; a warning says how many.
+    cache_dir : path, optional
+        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded.
+
+    Returns
+    -------
+    Pool
+        One target, the age in years. The group of an image is its identity; the parts are those of the split file.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the folder is not there or holds no images, or `image_size` has no sensible value.
+    InvalidDataError
+        If the MATLAB file or the split file is malformed, the split file lacks an identity, or images have no age from
+        0 to 120 and `skip_unreadable` is not set.
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError, DiskFullError
+        As `deepgum.data.listed_images.load_pool` raises them.
+    """
+    root = Path(folder)
+    check_count("image_size", image_size, least=8)
+    files = image_names(root / IMAGE_FOLDER) if (root / IMAGE_FOLDER).is_dir() else []
+    if not files:
+        raise InvalidParameterError("folder", f"a folder that holds '{IMAGE_FOLDER}' with images", str(root), _SOURCE)
+    parts = None
+    if split_file is not None:
+        parts = {composed(identity): part for identity, part in read_split(Path(split_file)).items()}
+    on_disk = {composed(name): name for name in files}
+    if (root / METADATA).is_file():
+        images = read_metadata(root / METADATA)
+        names = [composed(name) for name in images.names]
+        rule = f"The images in '{root / METADATA}' should have an age of 0 to {OLDEST} years."
+    else:
+        names = list(on_disk)
+        images = _from_names(names)
+        rule = f"Images in '{root / IMAGE_FOLDER}' should be named AGE_Given_Family_NNNN.jpg, AGE from 0 to {OLDEST}."
+    rows = present_rows(root / IMAGE_FOLDER, {METADATA: names}, skip_missing, _SOURCE, on_disk.__contains__)[METADATA]
+    good = plausible(images.ages[rows]).tolist()
+    rows = [rows[kept] for kept in usable_rows([names[row] for row in rows], good, rule, skip_unreadable)]
+    groups = [images.identities[row] for row in rows]
+    if parts is not None:
+        _check_split(str(split_file), parts, groups)
+    places = tuple(f"{IMAGE_FOLDER}/{on_disk[names[row]]}" for row in rows)
+    return load_pool(
+        CropPlan(root, places, (None,) * len(rows), image_size, colour),
+        images.ages[rows, None],
+        AGE,
+        mirror=MIRROR,
+        ids=[f"{IMAGE_FOLDER}/{names[row]}" for row in rows],
+        groups=groups,
+        parts=None if parts is None else [parts[identity] for identity in groups],
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+
+
+def composed(name: str) -> str:
+    r"""Return a name in composed form; Python reads bytes that are no UTF-8 as lone surrogates, which are Latin-1 here.
+
+    Examples
+    --------
+    >>> composed("20_Zoe\u0308_A_0001.jpg") == composed("20_Zo\udceb_A_0001.jpg") == "20_Zo\xeb_A_0001.jpg"
+    True
+    """
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            name = os.fsencode(name).decode("latin-1")
+    return unicodedata.normalize("NFC", name)
+
+
+def _from_names(names: list[str]) -> CacdImages:
+    """Return what the names say; one that does not have the form of the set's names gives no age."""
+    matches = [re.fullmatch(r"([0-9]+)_(.+)_[0-9]+\.[a-z]+", name, flags=re.IGNORECASE) for name in names]
+    ages = np.array([float(match[1]) if match else np.nan for match in matches])
+    return CacdImages(names, ages, [match[2] if match else "" for match in matches])
+
+
+def _check_split(split_file: str, parts: dict[str, str], identities: list[str]) -> None:
+    without = sorted(set(identities) - set(parts))
+    if without:
+        raise InvalidDataError(
+            f"The split file '{split_file}' should have a line for each of {len(set(identities))} identities. "
+            f"Found none for {len(without)}: {listing(without)}."
+        )
+
+
+Cells = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class CacdAnnotations(Annotations):
+    """Ages in the structure of the MATLAB file. An image without an age would be refused, so it is left out of it."""
+
+    keeps_missing = False
+
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Write the MATLAB file to a folder, with the images."""
+        import scipy.io
+
+        dropped = set(self.left_out(changes))
+        ages = {self.rows[name]: labels for name, labels in changes.items() if name not in dropped}
+        wrong = [name for name in changes if name not in dropped and not plausible(changes[name]).all()]
+        if wrong:
+            found = changes[wrong[0]].tolist()
+            raise InvalidDataError(f"The new age of {wrong[0]!r} should be from 0 to {OLDEST} years. Found {found}.")
+        structure, notes = _with_ages(self.variables[STRUCTURE], ages, f"'{METADATA}'")
+        structure = _without(structure, [self.rows[name] for name in sorted(dropped)], len(self))
+        out.mkdir(parents=True, exist_ok=True)
+        made = out / METADATA
+        scipy.io.savemat(made, {**self.variables, STRUCTURE: structure}, do_compression=True, long_field_names=True)
+        self._check(made, changes, dropped)
+        (out / IMAGE_FOLDER).mkdir(exist_ok=True)
+        images = image_names(self.source / IMAGE_FOLDER) if (self.source / IMAGE_FOLDER).is_dir() else []
+        left = {name for name in images if f"{IMAGE_FOLDER}/{composed(name)}" in dropped}
+        carry(self.source / IMAGE_FOLDER, {name: name for name in images if name not in left}, out / IMAGE_FOLDER)
+        return notes
+
+    def _check(self, made: Path, changes: Changes, dropped: set[str]) -> None:
+        """Read what was written: SciPy does not write all that MATLAB can put into a file."""
+        images = read_metadata(made)
+        kept = [name for name in self.ids if name not in dropped]
+        expected = np.array([changes.get(name, self.values[self.rows[name]])[0] for name in kept])
+        named = [f"{IMAGE_FOLDER}/{composed(name)}" for name in images.names]
+        if named != kept or not np.allclose(images.ages, expected, atol=0.5, equal_nan=True):
+            raise InvalidDataError(
+                f"'{self.source / METADATA}' cannot be written so that it reads the same: its structure is not one "
+                "that is known. Save it again in MATLAB with save(..., '-v7')."
+            )
+
+
+def read_cacd(folder: Path, options: Mapping[str, Any]) -> Annotations:
+    """Read the MATLAB file, or without it the names of the images.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If there is neither, or the file is malformed or of MATLAB 7.3.
+    """
+    if (folder / METADATA).is_file():
+        return _from_metadata(folder)
+    files = tuple(image_names(folder / IMAGE_FOLDER)) if (folder / IMAGE_FOLDER).is_dir() else ()
+    if not files:
+        raise InvalidParameterError("data", f"a folder that holds '{METADATA}' or '{IMAGE_FOLDER}'", str(folder))
+    return NamedAges(
+        source=folder,
+        ids=tuple(f"{IMAGE_FOLDER}/{composed(file)}" for file in files),
+        names=AGE,
+        values=ages_in_names(files)[:, None],
+        files=files,
+        inside=IMAGE_FOLDER,
+    )
+
+
+def _from_metadata(folder: Path) -> CacdAnnotations:
+    import scipy.io
+
+    path = folder / METADATA
+    try:
+        variables = scipy.io.loadmat(path)
+    except NotImplementedError as error:  # how SciPy says HDF5
+        raise InvalidDataError(
+            f"'{path}' should be a MATLAB 5 file, the one that can be written. Found MATLAB 7.3 (HDF5). "
+            "Save it again in MATLAB with save(..., '-v7')."
+        ) from error
+    except Exception as error:  # a spoilt file fails in the reader in many ways
+        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    images = read_metadata(path)
+    return CacdAnnotations(
+        source=folder,
+        ids=tuple(f"{IMAGE_FOLDER}/{composed(name)}" for name in images.names),
+        names=AGE,
+        values=images.ages[:, None],
+        variables={name: value for name, value in variables.items() if not name.startswith("__")},
+    )
+
+
+def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where: str) -> tuple[Cells, tuple[str, ...]]:
+    """Return a structure of arrays, or an array of structures, with other ages in some places (MATLAB's order)."""
+    made, notes = structure.copy(), dict[str, None]()
+
+    def changed(array: Cells, wanted: Mapping[int, NDArray[np.float64]]) -> Cells:
+        flat = array.ravel(order="F").copy()
+        for place, age in wanted.items():
+            if flat.dtype == object:
+                flat[place] = changed(flat[place], {0: age})
+            else:
+                (flat[place],), note = stored(age, flat.dtype, where)
+                notes.update(dict.fromkeys(note))
+        return flat.reshape(array.shape, order="F")
+
+    if structure.size == 1:
+        (inner,) = structure["age"].ravel()
+        made["age"][(0,) * made.ndim] = changed(inner, ages)
+    else:
+        made["age"] = changed(structure["age"], ages)
+    return made, tuple(notes)
+
+
+def _without(structure: Cells, rows: list[int], n: int) -> Cells:
+    """Return it without some entries: in every field that has one entry an image."""
+    if not rows:
+        return structure
+    if len(rows) == n:
+        raise InvalidDataError(f"'{METADATA}' should keep at least one image. All of its samples are dropped.")
+    if structure.size == n:
+        return _shortened(structure, rows, n)
+    made = structure.copy()
+    for name in structure.dtype.names or ():
+        (inner,) = structure[name].ravel()
+        made[name][(0,) * made.ndim] = _shortened(inner, rows, n)
+    return made
+
+
+def _shortened(array: Cells, rows: list[int], n: int) -> Cells:
+    axes = [axis for axis, length in enumerate(array.shape) if length == n]
+    return np.delete(array, rows, axis=axes[0]) if axes else array

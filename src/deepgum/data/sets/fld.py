@@ -1,0 +1,261 @@
+"""FLD, the Fashion Landmark Detection benchmark of DeepFashion: clothes and the landmarks on them.
+
+Z. Liu, S. Yan, P. Luo, X. Wang and X. Tang, "Fashion Landmark Detection in the Wild", ECCV 2016; the set of the paper's
+section 4.1. Its lists (see `deepgum.data.sets.fld_lists`) stand beside the folder ``img``. Coordinates in them are
+pixels
+of the image, read as continuous ones (see `deepgum.data.crops`). Left and right are as the lists have them: a mirrored
+image swaps them.
+
+The paper splits each type of clothes at random, 5,000 images to validate on, 5,000 to test on and the others to train
+on; the published partition is kept beside that in `Pool.parts`. The paper's errors are in pixels of a network's input
+of `FLD_PIXELS` pixels: an error here, in fractions of the crop's side, times that number.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.checks import check_choice, check_count, check_positive
+from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.crops import Square
+from deepgum.data.edits.base import Annotations, Changes, Values
+from deepgum.data.edits.carry import carry
+from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
+from deepgum.data.listed_images import load_pool, present_rows, usable_rows
+from deepgum.data.mirror import Mirror
+from deepgum.data.pool import Pool
+from deepgum.data.sets.fld_lists import CLOTHES, LANDMARKS, FldLine, read_boxes, read_landmarks, read_partition
+from deepgum.errors import InvalidDataError, InvalidParameterError
+
+__all__ = [
+    "BOX_LIST",
+    "CLOTHES",
+    "FLD_PIXELS",
+    "LANDMARKS",
+    "LANDMARK_LIST",
+    "MIRRORS",
+    "PARTITION_LIST",
+    "FldAnnotations",
+    "load_fld",
+    "read_fld",
+]
+
+LANDMARK_LIST, BOX_LIST = "Anno/list_landmarks.txt", "Anno/list_bbox.txt"
+PARTITION_LIST = "Eval/list_eval_partition.txt"
+
+FLD_PIXELS = 224
+"""The side of the input of the paper's network, in whose pixels it counts errors."""
+
+# Every landmark has a partner: left and right stand side by side in the lists.
+MIRRORS: Mapping[str, Mirror] = MappingProxyType(
+    {
+        clothes: Mirror.landmarks([(i, i + 1) for i in range(0, len(names), 2)], n_landmarks=len(names))
+        for clothes, names in LANDMARKS.items()
+    }
+)
+"""What mirroring an image does to the targets of each type of clothes."""
+
+_SOURCE = (
+    "The set is the 'Fashion Landmark Detection Benchmark' of DeepFashion, of Z. Liu, S. Yan, P. Luo, X. Wang and "
+    "X. Tang's 'Fashion Landmark Detection in the Wild' (ECCV 2016): unpack it so that 'Anno' and 'img' stand side by "
+    "side."
+)
+
+
+def load_fld(
+    folder: str | os.PathLike[str],
+    clothes: str,
+    image_size: int,
+    *,
+    colour: bool = True,
+    box_scale: float = 1.0,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    """Return the images of one type of clothes, in the order of the list, cropped around their boxes and resized.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``Anno`` and the image folders that the lists name, and the partition in ``Eval`` if there is one.
+    clothes : {"upper", "lower", "full"}
+    image_size : int
+        The side of the crops in pixels.
+    colour : bool
+        RGB crops (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    box_scale : float
+        The crop's side as a multiple of the longer side of the clothes' box.
+    skip_missing : bool
+        Go on without the images that are not there; a warning says how many.
+    skip_unreadable : bool
+        Go on without images that cannot be decoded or whose box is empty; a warning says how many.
+    cache_dir : path, optional
+        Where decoded crops are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded.
+
+    Returns
+    -------
+    Pool
+        Targets are x then y of each of ``LANDMARKS[clothes]``, in fractions of the crop's side, and missing (NaN) where
+        the landmark is occluded or cut off. The normaliser is 1. The parts are those of the published partition.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the folder or a list is not there, or an option has no sensible value.
+    InvalidDataError
+        If a list is malformed, lacks an image that another names, or holds no clothes of this type.
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError, DiskFullError
+        As `deepgum.data.listed_images.load_pool` raises them.
+    """
+    root = Path(folder)
+    check_choice("clothes", clothes, CLOTHES)
+    check_count("image_size", image_size, least=8)
+    check_positive("box_scale", box_scale)
+    if not all((root / file).is_file() for file in (LANDMARK_LIST, BOX_LIST)):
+        raise InvalidParameterError(
+            "folder", f"a folder that holds '{LANDMARK_LIST}' and '{BOX_LIST}'", str(root), _SOURCE
+        )
+    every = read_landmarks(root / LANDMARK_LIST)
+    boxes = read_boxes(root / BOX_LIST)
+    partition = read_partition(root / PARTITION_LIST) if (root / PARTITION_LIST).is_file() else None
+    _check_named(root / LANDMARK_LIST, every, root / BOX_LIST, boxes)
+    if partition is not None:
+        _check_named(root / LANDMARK_LIST, every, root / PARTITION_LIST, partition)
+    lines = [line for line in every if line.clothes == clothes]
+    if not lines:
+        raise InvalidDataError(f"'{root / LANDMARK_LIST}' should have lines of {clothes}-body clothes. Found none.")
+    there = present_rows(root, {LANDMARK_LIST: [line.name for line in lines]}, skip_missing, _SOURCE)
+    lines = [lines[row] for row in there[LANDMARK_LIST]]
+    names = [line.name for line in lines]
+    full = [left < right and top < bottom for left, top, right, bottom in (boxes[name] for name in names)]
+    rule = f"The boxes in '{root / BOX_LIST}' should have x_1 < x_2 and y_1 < y_2."
+    lines = [lines[row] for row in usable_rows(names, full, rule, skip_unreadable)]
+    squares = []
+    for line in lines:
+        left, top, right, bottom = boxes[line.name]
+        squares.append(Square.around(left, right, top, bottom, scale=box_scale))
+    return load_pool(
+        CropPlan(root, tuple(line.name for line in lines), tuple(squares), image_size, colour),
+        np.stack([_targets(line, square) for line, square in zip(lines, squares, strict=True)]),
+        [f"{landmark}_{axis}" for landmark in LANDMARKS[clothes] for axis in "xy"],
+        mirror=MIRRORS[clothes],
+        parts=None if partition is None else [partition[line.name] for line in lines],
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+
+
+def _check_named(landmark_list: Path, lines: list[FldLine], path: Path, named: Container[str]) -> None:
+    """Refuse an image of the landmarks that another list does not name."""
+    missing = [line for line in lines if line.name not in named]
+    if missing:
+        raise InvalidDataError(
+            f"'{landmark_list}', line {missing[0].number}: '{path}' should name the image {missing[0].name!r}. "
+            f"Found no such line, and so for {len(missing)} of {len(lines)} images."
+        )
+
+
+def _targets(line: FldLine, square: Square) -> NDArray[np.float64]:
+    """Return x y x y ... in fractions of the crop's side, NaN where the landmark cannot be seen."""
+    return np.where(line.visibility[:, None] == 0, square.fractions(line.points), np.nan).reshape(-1)
+
+
+VISIBLE, OCCLUDED = "0", "1"
+_FIRST = 3  # fields before the landmarks: name, type of clothes, variation
+
+
+@dataclass(frozen=True, eq=False)
+class FldAnnotations(Annotations):
+    """Points on one type of clothes, in pixels of the image, NaN where they cannot be seen.
+
+    A point that is to be missing becomes an occluded one, and keeps its place in the list; one that is found becomes
+    visible. A point without one of its coordinates is missing as a whole.
+    """
+
+    keeps_missing = True
+
+    text: Text = field(default_factory=lambda: Text(""))
+    numbers: tuple[int, ...] = ()
+    """Of the samples' lines, from 1."""
+    images: tuple[str, ...] = ()
+    """Of all types of clothes."""
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Write the list to a folder, with the other lists and the images."""
+        lines = io.StringIO(self.text.content, newline="").readlines()
+        fields = [[match.span() for match in re.finditer(r"\S+", line)] for line in lines]
+        of_samples = [number - 1 for number in self.numbers]
+        style = NumberStyle.of(
+            lines[place][a:b] for place in of_samples for axis in (1, 2) for a, b in fields[place][_FIRST + axis :: 3]
+        )
+        for row, place in enumerate(of_samples):
+            labels = changes.get(self.ids[row])
+            if labels is not None:
+                lines[place] = edited(lines[place], _edits(self.values[row], labels, fields[place][_FIRST:], style))
+        Text("".join(lines), self.text.mark).write(out / LANDMARK_LIST)
+        carry(self.source, {name: name for name in (BOX_LIST, PARTITION_LIST)}, out, link=False)
+        carry(self.source, {name: name for name in self.images}, out)
+        return ()
+
+
+def read_fld(folder: Path, options: Mapping[str, Any]) -> FldAnnotations:
+    """Read the list of landmarks, of one type of clothes.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If it is not there or malformed, or has no such clothes.
+    """
+    clothes = check_choice("clothes", options.get("clothes", CLOTHES[0]), CLOTHES)
+    path = folder / LANDMARK_LIST
+    if not path.is_file():
+        raise InvalidParameterError("data", f"a folder that holds '{LANDMARK_LIST}'", str(folder))
+    every = read_landmarks(path)
+    lines = [line for line in every if line.clothes == clothes]
+    if not lines:
+        raise InvalidDataError(f"'{path}' should have lines of {clothes}-body clothes. Found none.")
+    return FldAnnotations(
+        source=folder,
+        ids=tuple(line.name for line in lines),
+        names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS[clothes] for axis in "xy"),
+        values=np.stack([_values(line) for line in lines]),
+        text=Text.read(path),
+        numbers=tuple(line.number for line in lines),
+        images=tuple(line.name for line in every),
+    )
+
+
+def _values(line: FldLine) -> Values:
+    return np.where(line.visibility[:, None] == 0, line.points, np.nan).reshape(-1)
+
+
+def _edits(before: Values, after: Values, fields: list[tuple[int, int]], style: NumberStyle) -> list[Edit]:
+    """Return what becomes of the fields visibility x y of each landmark."""
+    edits: list[Edit] = []
+    for place, (old, new) in enumerate(zip(before.reshape(-1, 2), after.reshape(-1, 2), strict=True)):
+        visibility, *axes = fields[3 * place : 3 * place + 3]
+        if np.isnan(new).any():
+            if not np.isnan(old).any():
+                edits.append((*visibility, OCCLUDED))
+            continue
+        if np.isnan(old).any():
+            edits.append((*visibility, VISIBLE))
+        edits += [(*span, style.text(b)) for span, a, b in zip(axes, old, new, strict=True) if a != b]
+    return edits

@@ -1,0 +1,221 @@
+"""Head poses: feature vectors of faces with yaw, pitch and roll, as NumPy archives.
+
+An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees, NaN where an angle is not known.
+`biwi_train.npz` and `biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face
+Analysis", IJCV 2013) in the order of its sequences: neighbours are near copies of each other, so these rows are to be
+divided in contiguous blocks and never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across
+Large Poses", CVPR 2016), single photographs, with some angles far beyond what a head can do: gross outliers that nobody
+made on purpose.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgum.data.edits.base import Annotations, Changes, stored
+from deepgum.data.edits.carry import carry, check_within
+from deepgum.data.pool import Pool
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+
+__all__ = ["ANGLES", "BIWI", "HeadPoseAnnotations", "archive_ids", "load_head_pose", "read_archive", "read_head_pose"]
+
+ANGLES = ("yaw", "pitch", "roll")
+BIWI = ("biwi_train.npz", "biwi_test.npz")
+
+
+def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIWI, extra: Sequence[str] = ()) -> Pool:
+    """Return the rows of some archives, one archive after the other, each in its own order.
+
+    Parameters
+    ----------
+    folder : path
+        Holds the archives.
+    parts : sequence of str
+        Archives to train and to test on.
+    extra : sequence of str
+        Further archives, to train on and never to test on; their rows come last.
+
+    Returns
+    -------
+    Pool
+        Inputs are the features as they are, float32 (n, p); targets are `ANGLES` in degrees, as they are, NaN where one
+        is missing, and the normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since
+        nobody knows the features of a mirrored face, and there are no groups: rows are a sequence, to be split with
+        `deepgum.data.splits.folds`. Where the names of all `parts` end in ``_train`` or ``_test``, and both occur,
+        `Pool.parts` says so, with the rows of `extra` in the training part; otherwise it is None.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the folder or an archive is not there, or an archive is named twice or not at all.
+    InvalidDataError
+        If an archive cannot be read without unpickling, lacks an array, or holds arrays of a wrong shape, features that
+        are not finite or infinite angles. The message names the file and the first rows.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder) / "few.npz", features=np.zeros((3, 88), np.float32), poses=np.zeros((3, 3)))
+    ...     pool = load_head_pose(folder, parts=["few.npz"])
+    >>> pool.data.ids, pool.data.target_names, pool.data.inputs.shape
+    (('few:000000', 'few:000001', 'few:000002'), ('yaw', 'pitch', 'roll'), (3, 88))
+    """
+    root = Path(folder)
+    names = [*parts, *extra]
+    if not parts or isinstance(parts, str) or isinstance(extra, str) or len(set(names)) < len(names):
+        raise InvalidParameterError("parts, extra", "names of archives, at least one in `parts`, each once", names)
+    absent = [name for name in names if not (root / name).is_file()]
+    if absent:
+        raise InvalidParameterError("folder", f"a folder that holds {listing(absent)}", str(root))
+    arrays = [tuple(array.astype(np.float32) for array in read_archive(root / name)) for name in names]
+    widths = {name: features.shape[1] for name, (features, _) in zip(names, arrays, strict=True)}
+    if len(set(widths.values())) > 1:
+        raise InvalidDataError(f"The archives of '{root}' should have features of one length. Found {widths}.")
+    lengths = [len(poses) for _, poses in arrays]
+    data = RegressionData(
+        inputs=np.concatenate([features for features, _ in arrays]),
+        targets=torch.from_numpy(np.concatenate([poses for _, poses in arrays])),
+        ids=tuple(row for name, n in zip(names, lengths, strict=True) for row in archive_ids(name, n)),
+        target_names=ANGLES,
+        normaliser=torch.ones(sum(lengths)),
+    )
+    sides = [*map(_side, parts), *["train"] * len(extra)]
+    if {"train", "test"} != {_side(name) for name in parts}:
+        return Pool(data)
+    return Pool(data, parts=tuple(side for side, n in zip(sides, lengths, strict=True) for _ in range(n)))
+
+
+def _side(name: str) -> str:
+    """Return what follows the last underscore of an archive's name, without its suffix."""
+    return Path(name).stem.rpartition("_")[2]
+
+
+def archive_ids(name: str, n: int) -> list[str]:
+    """Return the ids of an archive's n rows.
+
+    Examples
+    --------
+    >>> archive_ids("biwi_test.npz", 2)
+    ['biwi_test:000000', 'biwi_test:000001']
+    """
+    return [f"{name.removesuffix('.npz')}:{row:06d}" for row in range(n)]
+
+
+def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the features (n, p) and the poses (n, 3) of an archive, in the types that it holds them in.
+
+    Raises
+    ------
+    InvalidDataError
+        As `load_head_pose` does.
+    """
+    if not zipfile.is_zipfile(path):
+        raise InvalidDataError(f"'{path}' should be an archive of plain arrays (.npz). Found another kind of file.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in ("features", "poses") if key not in archive.files]
+            if missing:
+                raise InvalidDataError(
+                    f"'{path}' should hold the arrays 'features' and 'poses'. "
+                    f"Found {listing(archive.files) or 'no array'}."
+                )
+            features, poses = archive["features"], archive["poses"]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InvalidDataError):
+            raise
+        raise InvalidDataError(f"'{path}' should be an archive of plain arrays (.npz). Found: {error}") from error
+    n = len(features) if features.ndim else 0
+    if features.ndim != 2 or 0 in features.shape or poses.shape != (n, 3):
+        raise InvalidDataError(
+            f"'{path}' should hold `features` of shape (n, p) and `poses` of shape (n, 3). "
+            f"Found {features.shape} and {poses.shape}."
+        )
+    _check(path, "features", features, missing=False)
+    _check(path, "poses", poses, missing=True)
+    return features, poses
+
+
+def _check(path: Path, name: str, values: NDArray[Any], *, missing: bool) -> None:
+    if values.dtype.kind not in "fiu":
+        raise InvalidDataError(f"`{name}` of '{path}' should be numbers. Found {values.dtype}.")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
+        single = values.astype(np.float32)
+    bad = np.isinf(single) if missing else ~np.isfinite(single)
+    wrong = np.flatnonzero(bad.any(axis=1)).tolist()
+    if wrong:
+        raise InvalidDataError(
+            f"`{name}` of '{path}' should be finite{', or NaN where one is missing' if missing else ''}. "
+            f"Found {len(wrong)} rows that are not (counted from 0): {listing(wrong)}."
+        )
+
+
+_MEMBER = "poses.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class HeadPoseAnnotations(Annotations):
+    """Yaw, pitch and roll of each row, in degrees."""
+
+    keeps_missing = True
+
+    poses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Write the archives that change to a folder, and put the others beside them."""
+        notes: dict[str, None] = {}
+        for file, poses in self.poses.items():
+            new = poses.copy()
+            for row, name in enumerate(archive_ids(file, len(poses))):
+                if name in changes:
+                    new[row], note = stored(changes[name], new.dtype, f"'{self.source / file}'")
+                    notes |= dict.fromkeys(note)
+            if new.tobytes() != poses.tobytes():
+                _replace_poses(self.source / file, new, out / file)
+        others = {file.name for file in self.source.glob("*.npz")} | set(self.poses)
+        carry(self.source, {name: name for name in sorted(others) if not (out / name).exists()}, out, link=False)
+        return tuple(notes)
+
+
+def read_head_pose(folder: Path, options: Mapping[str, Any]) -> HeadPoseAnnotations:
+    """Read the archives that the options name; see `deepgum.data.sets.head_pose.load_head_pose`.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If one is not there or malformed.
+    """
+    files = (*(options.get("parts") or BIWI), *filter(None, [options.get("extra")]))
+    check_within(folder, files)
+    absent = [file for file in files if not (folder / file).is_file()]
+    if absent:
+        raise InvalidParameterError("data", f"a folder that holds {listing(absent)}", str(folder))
+    poses = {file: read_archive(folder / file)[1] for file in files}
+    return HeadPoseAnnotations(
+        source=folder,
+        ids=tuple(name for file, rows in poses.items() for name in archive_ids(file, len(rows))),
+        names=ANGLES,
+        values=np.concatenate([rows.astype(np.float64) for rows in poses.values()]),
+        poses=poses,
+    )
+
+
+def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, poses, allow_pickle=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w") as new:
+        for member in old.infolist():
+            new.writestr(member, buffer.getvalue() if member.filename == _MEMBER else old.read(member))

@@ -1,0 +1,263 @@
+"""The McGill Real-World Face Videos: a folder of frames for each video, and the yaw angle of the head in each frame.
+
+M. Demirkus, D. Precup, J. J. Clark and T. Arbel, "Hierarchical temporal graphical model for head pose estimation and
+subsequent attribute classification in real-world videos", CVIU 2015; the set of the paper's section 4.3. One person is
+in a video, so a video is a group, and the paper's seven folds are of whole videos.
+
+The label files that were released vary. What is read here is a table that stands beside the folders, a CSV file (or a
+Parquet file; see `deepgum.data.columns`) whose first line names its columns. Further columns do not matter:
+
+    video,frame,yaw
+    v01,frame_0001.png,-15
+    v01,2,-10.5
+
+``video`` is the name of a folder. ``frame`` is the name of a file in it; or a whole number, which stands for the one
+file whose name has that number right before its suffix (2 for ``frame_0002.png``), so it does not matter whether frames
+count from 0 or from 1, or whether some are left out. ``yaw`` is in degrees; 0 is a frontal face, and a mirrored face
+has the opposite sign. Angles beyond 90 degrees are let pass: a wrong label is for the mixture to find. Frames without a
+line in the table are not read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepgum.checks import check_count
+from deepgum.data.columns import read_columns
+from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.edits.base import Annotations, Changes
+from deepgum.data.edits.carry import carry, check_within
+from deepgum.data.edits.cells import Table, open_table
+from deepgum.data.listed_images import image_names, load_pool, present_rows
+from deepgum.data.mirror import Mirror
+from deepgum.data.pool import Pool
+from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError
+
+__all__ = [
+    "COLUMNS",
+    "MIRROR",
+    "Frame",
+    "McGillAnnotations",
+    "frame_files",
+    "load_mcgill",
+    "read_frames",
+    "read_mcgill",
+]
+
+COLUMNS = ("video", "frame", "yaw")
+MIRROR = Mirror(permutation=(0,), sign=(-1.0,), offset=(0.0,))
+"""A mirrored face looks to the other side."""
+
+_SOURCE = (
+    "The set is the McGill Real-World Face Video Database of M. Demirkus, D. Precup, J. J. Clark and T. Arbel's "
+    "'Hierarchical temporal graphical model for head pose estimation' (CVIU 2015); the table's form is described in "
+    "`deepgum.data.sets.mcgill`."
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One line of the table: its place in the file, the video, the frame as it is named there, yaw in degrees."""
+
+    place: str
+    video: str
+    frame: str
+    yaw: float
+
+
+def load_mcgill(
+    folder: str | os.PathLike[str],
+    image_size: int,
+    *,
+    table: str | os.PathLike[str] = "yaw.csv",
+    colour: bool = True,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    """Return the frames of a table, in its order, with their yaw angles.
+
+    Parameters
+    ----------
+    folder : path
+        Holds a folder of frames for each video.
+    image_size : int
+        The side in pixels that whole frames are resized to. A frame that is not square keeps its form: its outermost
+        pixels are repeated above and below.
+    table : path
+        Relative to `folder`.
+    colour : bool
+        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    skip_missing : bool
+        Go on without the frames that are not there; a warning says how many.
+    skip_unreadable : bool
+        Go on without frames that cannot be decoded; a warning says how many.
+    cache_dir : path, optional
+        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded.
+
+    Returns
+    -------
+    Pool
+        One target, yaw in degrees. The group of a frame is its video. Ids are ``video/file``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the table is not there, or `image_size` has no sensible value.
+    InvalidDataError
+        If the table lacks a column, a line is malformed, or a frame has two lines or a number that two files share.
+    MissingImagesError
+        If frames are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError, DiskFullError
+        As `deepgum.data.listed_images.load_pool` raises them.
+    """
+    root = Path(folder)
+    check_count("image_size", image_size, least=8)
+    path = root / table
+    if not path.is_file():
+        raise InvalidParameterError("table", f"a CSV file with columns {','.join(COLUMNS)}", str(path), _SOURCE)
+    frames = read_frames(path)
+    files = frame_files(root, path, frames)
+    asked = [
+        f"{frame.video}/{frame.frame}" if file is None else file for frame, file in zip(frames, files, strict=True)
+    ]
+    there = set(files)
+    rows = present_rows(root, {path.name: asked}, skip_missing, _SOURCE, there.__contains__)[path.name]
+    return load_pool(
+        CropPlan(root, tuple(asked[row] for row in rows), (None,) * len(rows), image_size, colour),
+        np.array([[frames[row].yaw] for row in rows]),
+        ("yaw",),
+        mirror=MIRROR,
+        groups=[frames[row].video for row in rows],
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+
+
+def read_frames(path: Path) -> list[Frame]:
+    """Return the lines of a table, in its order.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are none, a column is missing, a name is empty or a yaw angle is not a number; the message names the
+        file, the line and the column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "yaw.csv"
+    ...     _ = path.write_text("frame,yaw,video")
+    ...     _ = path.open("a").write(chr(10) + "17,-12.5,v01")
+    ...     read_frames(path)
+    [Frame(place='line 2', video='v01', frame='17', yaw=-12.5)]
+    """
+    table = read_columns(path, COLUMNS)
+    videos, frames = table.texts("video"), table.texts("frame")
+    angles = table.numbers("yaw", missing=False).tolist()
+    return [Frame(*line) for line in zip(table.places, videos, frames, angles, strict=True)]
+
+
+def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]:
+    """Return the file of each frame as ``video/file``, or None where there is none.
+
+    Raises
+    ------
+    InvalidDataError
+        If two files have the number of a frame, or a frame has two lines of the table at `path`.
+    """
+    videos: dict[str, dict[str, list[str]]] = {}
+    seen: set[str] = set()
+    files: list[str | None] = []
+    for frame in frames:
+        known = videos.get(frame.video)
+        if known is None:
+            known = videos[frame.video] = _frames_by_name(root / frame.video)
+        key = str(int(frame.frame)) if re.fullmatch("[0-9]+", frame.frame) else frame.frame
+        found = known.get(key, [])
+        place = f"'{path}', {frame.place}, column 'frame'"
+        if len(found) > 1:
+            raise InvalidDataError(f"{place}: one file should have the number {key}. Found {', '.join(found)}.")
+        file = f"{frame.video}/{found[0]}" if found else None
+        if file in seen:
+            raise InvalidDataError(f"{place}: a frame should have one line. Found '{file}' again.")
+        if file is not None:
+            seen.add(file)
+        files.append(file)
+    return files
+
+
+def _frames_by_name(folder: Path) -> dict[str, list[str]]:
+    """Return the image files of a video, each under its name and under the number at the end of its stem."""
+    names: dict[str, list[str]] = {}
+    for file in image_names(folder) if folder.is_dir() else []:
+        number = re.search(r"([0-9]+)\.[^.]*$", file)
+        for key in (file, str(int(number[1]))) if number else (file,):
+            names.setdefault(key, []).append(file)
+    return names
+
+
+@dataclass(frozen=True, eq=False)
+class McGillAnnotations(Annotations):
+    """Yaw of each frame whose file is there, in degrees."""
+
+    keeps_missing = False
+
+    table: Table = field(kw_only=True)
+    file: str = field(kw_only=True)
+    """The table, relative to the source."""
+    places: tuple[int, ...] = field(kw_only=True)
+    """Of the samples' rows in the table."""
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Write the table to a folder, with the frames."""
+        dropped = set(self.left_out(changes))
+        if len(dropped) == len(self):
+            raise InvalidDataError(f"'{self.file}' should keep at least one line. All of its samples are dropped.")
+        place = dict(zip(self.ids, self.places, strict=True))
+        cells = {place[name]: {"yaw": labels.item()} for name, labels in changes.items() if name not in dropped}
+        notes = self.table.write(cells, out / self.file, without=[place[name] for name in dropped])
+        carry(self.source, {name: name for name in self.ids if name not in dropped}, out)
+        return notes
+
+
+def read_mcgill(folder: Path, options: Mapping[str, Any]) -> McGillAnnotations:
+    """Read the table that the options name; frames whose files are not there are left aside, and keep their lines.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If the table is not there or malformed.
+    MissingImagesError
+        If no frame is there.
+    """
+    file = options.get("table") or "yaw.csv"
+    check_within(folder, [file])
+    path = folder / file
+    if not path.is_file():
+        raise InvalidParameterError("data", f"a folder that holds '{file}'", str(folder))
+    frames = read_frames(path)
+    there = [(row, name) for row, name in enumerate(frame_files(folder, path, frames)) if name is not None]
+    if not there:
+        raise MissingImagesError(f"'{folder}' should hold frames that '{file}' names. Found none.")
+    return McGillAnnotations(
+        source=folder,
+        ids=tuple(name for _, name in there),
+        names=("yaw",),
+        values=np.array([[frames[row].yaw] for row, _ in there]),
+        table=open_table(path, COLUMNS),
+        file=file,
+        places=tuple(row for row, _ in there),
+    )

@@ -1,0 +1,301 @@
+"""A user's own data: a table with images or features, targets, and if there are any its parts and groups.
+
+A row is a sample. What the columns are called is for the caller to say; `deepgum.data.columns` says how files are read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepgum.checks import check_choice, check_count
+from deepgum.data.columns import Columns, read_columns
+from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.crops import Square
+from deepgum.data.edits.base import Annotations, Changes
+from deepgum.data.edits.cells import Table, open_table
+from deepgum.data.listed_images import load_pool, present_rows
+from deepgum.data.mirror import Mirror
+from deepgum.data.pool import Pool
+from deepgum.data.precision import warn_of_lost_spread
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidParameterError
+
+__all__ = ["PART_NAMES", "TableAnnotations", "load_table", "read_table_annotations", "row_ids"]
+
+PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+"""What a split column may say, in any case, and the part of `deepgum.data.pool.PARTS` that it means."""
+
+
+def load_table(
+    path: str | os.PathLike[str],
+    *,
+    targets: Sequence[str],
+    image: str | None = None,
+    features: Sequence[str] | None = None,
+    part: str | None = None,
+    group: str | None = None,
+    id: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    image_size: int = 64,
+    colour: bool = True,
+    landmarks: bool = False,
+    swap_pairs: Sequence[tuple[int, int]] | None = None,
+    mirror: str | None = None,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    r"""Return the samples of a CSV or Parquet file, in its order.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file (comma, semicolon or tab; UTF-8; the first line names the columns) or a Parquet file (``.parquet``).
+    targets : sequence of str
+        Columns of numbers, one a coordinate. An empty cell is a missing label.
+    image : str, optional
+        Column of image files. Each image is shown whole, in the smallest square around it.
+    features : sequence of str, optional
+        Columns of numbers, none missing, that are the input instead of an image.
+    part : str, optional
+        Column that says which part a sample belongs to, in the words of `PART_NAMES`.
+    group : str, optional
+        Column of what must stay on one side of every split: a person, a video. Without it, rows of one image are a
+        group wherever an image has several rows.
+    id : str, optional
+        Column of names, each once. By default the image file, with the row's place where an image comes twice, or for
+        features the table's name with the row's place, ``"ages:line 2"``.
+    root : path, optional
+        The folder that image files are relative to; by default the table's own.
+    image_size : int
+        The side of the images in pixels, once they are resized.
+    colour : bool
+        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    landmarks : bool
+        Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner,
+        as in `deepgum.data.crops`. They become fractions of the square's side, which is the image's longer side, and
+        so are errors: the normaliser is 1. Otherwise targets are taken as they are.
+    swap_pairs : sequence of (int, int), optional
+        With `landmarks`: images may be mirrored, and these landmarks (counted from 0) then take each other's place. An
+        empty sequence where all of them lie on the axis. Without it landmarks are never mirrored.
+    mirror : {"keep"}, optional
+        Without `landmarks`: images may be mirrored and keep their targets (ages). By default they are not mirrored.
+    skip_missing : bool
+        Go on without images that are not there; a warning says how many.
+    skip_unreadable : bool
+        Go on without images that cannot be decoded; a warning says how many.
+    cache_dir : path, optional
+        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such file, or the options contradict each other.
+    InvalidDataError
+        If a column is missing or a cell is not what its column should hold; the message names file, line and column.
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError
+        If images cannot be decoded and `skip_unreadable` is not set, or if none can.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "flats.csv"
+    ...     _ = path.write_text("rooms,area,rent,split\n2,50,900,train\n3,75,1200,train\n1,30,,test\n")
+    ...     pool = load_table(path, targets=["rent"], features=["rooms", "area"], part="split")
+    >>> pool.data.targets.flatten(), pool.part("test").ids
+    (tensor([ 900., 1200.,   nan]), ('flats:line 4',))
+    """
+    file = Path(path)
+    _check_columns(targets, features, image)
+    rule = _mirror_rule(len(targets), landmarks, swap_pairs, mirror, images=image is not None)
+    check_count("image_size", image_size, least=8)
+    named = [name for name in (image, part, group, id) if name is not None]
+    table = read_columns(file, dict.fromkeys([*targets, *(features or ()), *named]))
+    labels = np.stack([table.numbers(name, missing=True) for name in targets], axis=1)
+    parts = None if part is None else _parts(table, part)
+    groups = None if group is None else table.texts(group)
+    if group is not None and parts is not None:
+        _check_sides(table, group, parts)
+    if features is not None:
+        columns = np.stack([table.numbers(name, missing=False) for name in features], axis=1)
+        warn_of_lost_spread("features", columns, features)
+        data = RegressionData.from_arrays(
+            columns.astype(np.float32),
+            labels,
+            ids=row_ids(table, id, [file.stem] * len(table)),
+            target_names=targets,
+        )
+        return Pool(data, None if groups is None else tuple(groups), None if parts is None else tuple(parts))
+    assert image is not None
+    names = [name.replace("\\", "/") for name in table.texts(image)]
+    ids = row_ids(table, id, names)
+    if groups is None and len(set(names)) < len(names):
+        groups = names
+    folder = file.parent if root is None else Path(root)
+    source = f"The column {image!r} names them, and `root` the folder that they are in."
+    rows = present_rows(folder, {file.name: names}, skip_missing, source)[file.name]
+
+    def present(values: list[str] | None) -> list[str] | None:
+        return None if values is None else [values[row] for row in rows]
+
+    points = labels[rows]
+    squares: list[Square | None] = [None] * len(rows)  # the whole image
+    if landmarks:
+        squares = [_square(folder / names[row]) for row in rows]
+        points = _fractions(points, squares)
+    return load_pool(
+        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
+        points,
+        targets,
+        mirror=rule,
+        ids=present(ids),
+        groups=present(groups),
+        parts=present(parts),
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )
+
+
+def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image: str | None) -> None:
+    for parameter, names in (("targets", targets), ("features", features)):
+        if names is not None and (isinstance(names, str) or not names or len(set(names)) < len(names)):
+            raise InvalidParameterError(parameter, "a list of one or more columns, each once", names)
+    if (image is None) == (features is None):
+        raise InvalidParameterError("image, features", "given one without the other: the input", (image, features))
+    both = [name for name in features or () if name in targets]
+    if both:
+        raise InvalidParameterError("features", "columns that are no targets", both)
+
+
+def _mirror_rule(
+    d: int, landmarks: bool, swap_pairs: Sequence[tuple[int, int]] | None, mirror: str | None, *, images: bool
+) -> Mirror | None:
+    """Return how d targets are mirrored, if they are; refuse options that contradict each other."""
+    if not images and (landmarks or mirror is not None):
+        raise InvalidParameterError("landmarks, mirror", "left out where the input is no image", (landmarks, mirror))
+    if landmarks and d % 2:
+        raise InvalidParameterError("targets", "pairs of columns, x and y of each landmark", f"{d} columns")
+    if landmarks and mirror is not None:
+        hint = "Give `swap_pairs` to mirror landmarks."
+        raise InvalidParameterError("mirror", "left out where targets are landmarks", mirror, hint)
+    if mirror is not None:
+        check_choice("mirror", mirror, ("keep",))
+        return Mirror(tuple(range(d)), (1.0,) * d, (0.0,) * d)
+    if swap_pairs is None:
+        return None
+    if not landmarks or not all(_is_pair(pair) for pair in swap_pairs):
+        raise InvalidParameterError("swap_pairs", "pairs of places, for targets that are landmarks", swap_pairs)
+    return Mirror.landmarks(swap_pairs, d // 2)
+
+
+def _is_pair(pair: object) -> bool:
+    return isinstance(pair, Sequence) and len(pair) == 2 and all(type(place) is int for place in pair)
+
+
+def _parts(table: Columns, column: str) -> list[str]:
+    words = [word.lower() for word in table.texts(column)]
+    unknown = [row for row, word in enumerate(words) if word not in PART_NAMES]
+    table.refuse(column, unknown, "one of " + ", ".join(PART_NAMES))
+    return [PART_NAMES[word] for word in words]
+
+
+def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
+    side: dict[str, str] = {}
+    pairs = zip(table.texts(column), parts, strict=True)
+    divided = [row for row, (label, part) in enumerate(pairs) if side.setdefault(label, part) != part]
+    table.refuse(column, divided, "a group that has all its samples in one part")
+
+
+def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
+    """Return the ids of a column, or else the names, with the rows' places where a name comes twice.
+
+    Raises
+    ------
+    InvalidDataError
+        If a cell of the column is empty, or not the only one of its name.
+    """
+    if column is None:
+        unique = len(set(names)) == len(names)
+        return names if unique else [f"{name}:{place}" for name, place in zip(names, table.places, strict=True)]
+    ids = table.texts(column)
+    first: dict[str, int] = {}
+    repeated = [row for row, name in enumerate(ids) if first.setdefault(name, row) != row]
+    table.refuse(column, repeated, "a name that no other row has")
+    return ids
+
+
+def _square(path: Path) -> Square | None:
+    """Return the smallest square around an image, or None where the file does not say how large it is."""
+    try:
+        with Image.open(path) as image:
+            return Square.around(0, image.width, 0, image.height, scale=1)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None  # whoever decodes the image next says what is wrong with it
+
+
+def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
+    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
+    fractions = np.full_like(points, np.nan)
+    for row, square in enumerate(squares):
+        if square is not None:
+            fractions[row] = square.fractions(points[row].reshape(-1, 2)).ravel()
+    return fractions
+
+
+@dataclass(frozen=True, eq=False)
+class TableAnnotations(Annotations):
+    """Targets in columns of a CSV or Parquet file; a missing one is an empty cell, or a null."""
+
+    keeps_missing = True
+    is_folder = False
+
+    table: Table = field(kw_only=True)
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Write the table alone: image files stay where they are."""
+        cells = {}
+        for name, labels in changes.items():
+            row = self.rows[name]
+            pairs = zip(self.names, self.values[row].tolist(), labels.tolist(), strict=True)
+            cells[row] = {target: new for target, old, new in pairs if old != new and (old == old or new == new)}
+        return self.table.write(cells, out)
+
+
+def read_table_annotations(path: Path, options: Mapping[str, Any]) -> TableAnnotations:
+    """Read the targets of a table; the options are those of the data set `table`.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If there is no such file or column, or a cell is no number.
+    """
+    targets, image, column = tuple(options.get("targets", ())), options.get("image") or None, options.get("id") or None
+    if not targets:
+        raise InvalidParameterError("options.targets", "the names of one or more columns", targets)
+    if not path.is_file():
+        raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
+    table = open_table(path, [*targets, *filter(None, (image, column))])
+    columns = table.columns
+    names = [path.stem] * len(columns) if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
+    return TableAnnotations(
+        source=path,
+        ids=tuple(row_ids(columns, column, names)),
+        names=targets,
+        values=np.stack([columns.numbers(name, missing=True) for name in targets], axis=1),
+        table=table,
+    )

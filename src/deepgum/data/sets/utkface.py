@@ -1,0 +1,98 @@
+"""UTKFace: faces with their age in the file's name.
+
+Z. Zhang, Y. Song and H. Qi, "Age Progression/Regression by Conditional Adversarial Autoencoder", CVPR 2017; the
+"aligned and cropped" part of the set on the page of that publication. One folder holds all the images, 200 x 200
+pixels, under names such as
+
+    AGE_GENDER_RACE_TIMESTAMP.jpg.chip.jpg
+
+The age is the first field, in whole years. Some names lack a later field, and nothing but the age is read. There is no
+list and no official split. Some images are in the set several times, byte for byte, under different ages: they form a
+group, so that no copy of a training image is tested on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from deepgum.checks import check_count
+from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.listed_images import image_names, load_pool, usable_rows
+from deepgum.data.pool import Pool
+from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, ages_in_names, plausible
+from deepgum.errors import InvalidParameterError
+
+__all__ = ["load_utkface"]
+
+_SOURCE = (
+    "The set is UTKFace, 'aligned and cropped', of Z. Zhang, Y. Song and H. Qi's 'Age Progression/Regression by "
+    "Conditional Adversarial Autoencoder' (CVPR 2017)."
+)
+
+
+def load_utkface(
+    folder: str | os.PathLike[str],
+    image_size: int,
+    *,
+    colour: bool = True,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+) -> Pool:
+    """Return all images of the folder, in the order of their names, with their ages.
+
+    Parameters
+    ----------
+    folder : path
+        Holds the images.
+    image_size : int
+        The side in pixels that whole images are resized to.
+    colour : bool
+        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+    skip_missing : bool
+        Taken as every loader of images takes it. There is no list, so no image can be missing.
+    skip_unreadable : bool
+        Go on without images that cannot be decoded or whose name gives no age; a warning says how many.
+    cache_dir : path, optional
+        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` while images are decoded.
+
+    Returns
+    -------
+    Pool
+        One target, the age in years. Byte-identical images share a group. Ids are file names.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the folder is not there or holds no image, or `image_size` has no sensible value.
+    InvalidDataError
+        If names give no age from 0 to 120 and `skip_unreadable` is not set.
+    UnreadableImagesError, DiskFullError
+        As `deepgum.data.listed_images.load_pool` raises them.
+    """
+    root = Path(folder)
+    check_count("image_size", image_size, least=8)
+    names = image_names(root) if root.is_dir() else []
+    if not names:
+        raise InvalidParameterError(
+            "folder", "a folder that holds 'AGE_GENDER_RACE_TIME.jpg' images", str(root), _SOURCE
+        )
+    ages = ages_in_names(names)
+    rule = f"The names of the images in '{root}' should begin with an age of 0 to {OLDEST} years and '_'."
+    rows = usable_rows(names, plausible(ages).tolist(), rule, skip_unreadable)
+    names = [names[row] for row in rows]
+    return load_pool(
+        CropPlan(root, tuple(names), (None,) * len(names), image_size, colour),
+        ages[rows, None],
+        AGE,
+        mirror=MIRROR,
+        groups=[hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names],
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+    )

@@ -1,0 +1,1 @@
+"""Audits of data sets, from the configuration to the records."""

@@ -1,0 +1,217 @@
+"""What an audit is: a run's data, network and training, and how its labels are looked at; one TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from deepgum.audit.out_of_fold.cross_fit import MOST_FITS
+from deepgum.checks import check_choice, check_count, check_positive
+from deepgum.data.sets.registry import DATASETS
+from deepgum.errors import InvalidParameterError
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.config_file import read_toml
+from deepgum.experiments.runs.nested import build, plain
+from deepgum.posteriors.label_mixture import INLIERS
+from deepgum.training import SGDOptions
+
+__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit"]
+
+PARTS = ("", "all", "train", "validation", "test")
+
+_MARKS = {
+    "lfw-net": ("trainImageList.txt", "testImageList.txt"),
+    "fld": ("Anno/list_landmarks.txt",),
+    "cacd": ("celebrity2000_meta.mat",),
+    "head-pose": ("biwi_train.npz",),
+}
+"""Files by which the folder of a data set is known."""
+
+_AGED = re.compile(r"\d{1,3}_[01]_\d_\d+.*\.jpg$")
+
+TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
+"""How an audit trains where nothing else is said: one run, to its end."""
+
+
+@dataclass(frozen=True)
+class AuditSection:
+    """Section `[audit]`.
+
+    Parameters
+    ----------
+    part : str
+        Which samples: "train", "validation", "test" or "all"; empty for all but the test part, where the data set
+        itself has one, for its labels are what a gain is measured by.
+    folds, rounds : int
+        Networks in a round, and rounds at most; their product is at most 15.
+    inliers : {"auto", "gaussian", "student-t"}
+        The density of right labels; by default by held-out likelihood.
+    periods : dict of str to float
+        After how much a target comes round again: `{ yaw = 360 }`.
+    unit : str
+        What labels are in, for people; by default what the data set says.
+    """
+
+    part: str = ""
+    folds: int = 5
+    rounds: int = 3
+    inliers: str = "auto"
+    periods: dict[str, float] = field(default_factory=dict)
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_choice("part", self.part, PARTS)
+        check_choice("inliers", self.inliers, INLIERS)
+        check_count("folds", self.folds, least=2)
+        check_count("rounds", self.rounds)
+        if self.folds * self.rounds > MOST_FITS:
+            hint = f"{self.rounds} rounds of {self.folds} folds are {self.folds * self.rounds} fits."
+            raise InvalidParameterError("rounds", f"at most {MOST_FITS // self.folds}", self.rounds, hint)
+        for name, period in self.periods.items():
+            check_positive(f"periods.{name}", period)
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """An audit.
+
+    Attributes
+    ----------
+    run : RunConfig
+        Data, network, groups, training, seed; its corruption, to try an audit on labels made wrong on purpose.
+    audit : AuditSection
+
+    Examples
+    --------
+    >>> config = AuditConfig.from_mapping({"data": {"name": "digits"}, "audit": {"folds": 3}})
+    >>> config.run.training.schedule, config.audit.folds, config.fits_most
+    ('one-cycle', 3, 9)
+    """
+
+    run: RunConfig
+    audit: AuditSection = field(default_factory=AuditSection)
+
+    def __post_init__(self) -> None:
+        if self.run.measure.landmarks and self.audit.periods:
+            hint = "Points do not come round again."
+            raise InvalidParameterError("audit.periods", "empty where labels are landmarks", self.audit.periods, hint)
+        if self.run.data.pixels:
+            raise InvalidParameterError("data.pixels", "false in an audit", True)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
+        """Build an audit from nested mappings, as TOML gives them; training is `TRAINING` but for what is said."""
+        rest = {key: value for key, value in values.items() if key != "audit"}
+        told = rest.get("training", {})
+        rest["training"] = {**plain(asdict(TRAINING)), **told} if isinstance(told, Mapping) else told
+        section: AuditSection = build(AuditSection, values.get("audit", {}), "audit")
+        return cls(RunConfig.from_mapping(rest), section)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return nested mappings of plain values."""
+        return {**self.run.to_mapping(), "audit": plain(asdict(self.audit))}
+
+    @property
+    def fits_most(self) -> int:
+        """How many networks are trained at the most."""
+        return self.audit.folds * self.audit.rounds
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits, the same for audits that do the same."""
+        values = json.dumps(plain(asdict(self.audit)), sort_keys=True) + self.run.digest
+        return hashlib.sha256(values.encode()).hexdigest()[:16]
+
+    def with_folder(self, folder: Path) -> AuditConfig:
+        """Return the same audit of a data set that is elsewhere."""
+        return replace(self, run=replace(self.run, data=replace(self.run.data, folder=folder)))
+
+    def write(self, path: Path) -> None:
+        """Write the TOML file, every default spelled out."""
+        path.write_text(tomli_w.dumps(self.to_mapping()), encoding="utf-8")
+
+
+def read_audit(path: Path) -> AuditConfig:
+    """Read an audit from a TOML file.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no such file, or it is no TOML.
+    InvalidParameterError
+        If a key is unknown, missing or has a wrong value.
+    """
+    return AuditConfig.from_mapping(read_toml(path))
+
+
+def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]) -> AuditConfig:
+    """Return the audit of a TOML file, a table or a data set's folder.
+
+    Parameters
+    ----------
+    data : Path
+    changes : mapping of str to value
+        Keys of the configuration, as "section.key".
+    columns : mapping of str to value
+        Options of a table, as of `deepgum.data.sets.table.load_table`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `data` is not there, or it does not say what data set it is.
+    """
+    if not data.exists():
+        raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is none.")
+    values: dict[str, Any] = {}
+    if data.suffix == ".toml":
+        values = read_toml(data)
+    else:
+        values["data"] = {"folder": str(data), "name": changes.get("data.name") or _kind(data)}
+    for section in ("data", "method", "model", "training", "audit", "corruption"):
+        if not isinstance(values.setdefault(section, {}), dict):
+            raise InvalidParameterError(section, "a table of keys and values", values[section])
+    if not isinstance(values["data"].setdefault("options", {}), dict):
+        raise InvalidParameterError("data.options", "a table of keys and values", values["data"]["options"])
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        (values.setdefault(section, {}) if section else values)[name] = value
+    if columns:
+        options = values["data"]["options"]
+        options |= {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
+        if "swap_pairs" in columns:
+            options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
+    if values["data"].get("name") in ("table", "csv"):
+        options = values["data"]["options"]
+        if not options.get("targets"):
+            expected = "names of columns of the table, with commas between them"
+            raise InvalidParameterError(
+                "targets", expected, options.get("targets"), "They are the labels to be audited."
+            )
+        groups = "landmark" if options.get("landmarks") else "coordinate"
+        values["method"].setdefault("groups", groups)
+        if options.get("features"):
+            values["model"].setdefault("name", "mlp")
+    elif values["data"].get("name") == "head-pose":
+        values["model"].setdefault("name", "mlp")
+    return AuditConfig.from_mapping(values)
+
+
+def _kind(path: Path) -> str:
+    """Return which data set a path leads to, by what stands there."""
+    if path.is_file():
+        return "table"
+    for name, marks in _MARKS.items():
+        if all((path / mark).exists() for mark in marks):
+            return name
+    if any(_AGED.match(entry.name) for entry in path.iterdir()):
+        return "utkface"
+    known = ", ".join(sorted(name for name, each in DATASETS.items() if each.needs_folder))
+    hint = f"Say which it is by --dataset: {known}."
+    raise InvalidParameterError("data", "a table, or the folder of a known data set", str(path), hint)

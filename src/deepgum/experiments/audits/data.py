@@ -1,0 +1,218 @@
+"""What an audit looks at: the samples, their labels as the files have them, and what was left out and why."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepgum.audit.duplicates import conflicts, content_groups, few
+from deepgum.audit.summary import DataSource
+from deepgum.audit.targets import Targets
+from deepgum.data.columns import read_columns
+from deepgum.data.corruption import corrupt
+from deepgum.data.mirror import Mirror
+from deepgum.data.pictures import Pictures
+from deepgum.data.pool import Pool
+from deepgum.data.sets.registry import Annotations, is_sequence, load_pool, read_annotations
+from deepgum.data.sets.request import TRAIN, generator
+from deepgum.data.splits import linked
+from deepgum.errors import DeepGUMWarning, InvalidDataError
+from deepgum.experiments.audits.config import AuditConfig
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.run_data import request_of
+from deepgum.periods import unrolled
+
+__all__ = ["AuditData", "load_audit_data", "together"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class AuditData:
+    """n samples to be audited.
+
+    Attributes
+    ----------
+    pool : Pool
+        Inputs, and the labels that networks are trained on: landmarks as fractions of the square that is shown, labels
+        with a period moved to where most of them are.
+    given : array (n, d)
+        The labels in their own unit, as the files have them; landmarks in pixels of the image file.
+    offset, scale : arrays (n, d)
+        From predictions to that unit: ``offset + scale * prediction``.
+    source : DataSource
+    targets : Targets
+    copies : tuple of tuples of int
+        Rows of the same content.
+    conflicts : tuple of tuples of str
+        Ids of the same content under different labels.
+    left_out : mapping of str to str
+        Samples whose image cannot be shown to a network, and why.
+    sequence : bool
+        Whether neighbours are near copies.
+    has_test_part : bool
+        Whether the data set itself says which samples are for testing.
+    wrong : bool array (n, g) or None
+        Which groups of labels were made wrong on purpose.
+    """
+
+    pool: Pool
+    given: Values
+    offset: Values
+    scale: Values
+    source: DataSource
+    targets: Targets
+    copies: tuple[tuple[int, ...], ...]
+    conflicts: tuple[tuple[str, ...], ...]
+    left_out: Mapping[str, str]
+    sequence: bool
+    has_test_part: bool = False
+    wrong: NDArray[np.bool_] | None = None
+
+
+def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:
+    """Read the data of an audit. Images that are not there or cannot be read are left out, and named.
+
+    Raises
+    ------
+    InvalidDataError, InvalidParameterError
+        If the data set is not there or cannot be read, or has no sample of the part that is asked for.
+    """
+    run, landmarks = config.run, config.run.measure.landmarks
+    request = replace(request_of(run, observer), skip_missing=True, skip_unreadable=True)
+    with warnings.catch_warnings():
+        # They are counted and named here, and shown on the page.
+        warnings.simplefilter("ignore", DeepGUMWarning)
+        whole = load_pool(run.data.name, request, run.seed)
+    annotations = None
+    if run.data.folder is not None:
+        annotations = read_annotations(run.data.name, run.data.folder, run.data.options)
+    pool = _part(whole, config.audit.part)
+    data = pool.data
+    offset, scale = _to_files(pool, landmarks, run.data.image_size or 1)
+    clean = data.targets.numpy().astype(np.float64)
+    given = offset + scale * clean
+    left_out: dict[str, str] = {}
+    if annotations is not None:
+        given = annotations.values[[annotations.rows[name] for name in data.ids]]
+        left_out = _left_out(annotations, whole, config)
+    outlier = None
+    if run.corruption.rate:
+        noise = corrupt(data.targets, run.corruption.noise, run.corruption.rate, generator(run.seed, TRAIN))
+        given = given + scale * (noise.targets.numpy().astype(np.float64) - clean)
+        data, outlier = data.with_targets(noise.targets), noise.outlier.numpy()
+    targets = Targets.of(
+        data.target_names,
+        run.groups,
+        periods=config.audit.periods or None,
+        unit=config.audit.unit or ("px" if landmarks else run.measure.unit),
+        swap_pairs=_pairs(data.mirror) if landmarks else (),
+    )
+    if targets.periods is not None:
+        data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
+    copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
+    found = conflicts(copies, given, data.ids, targets.periods)
+    source = DataSource(
+        name=run.data.name,
+        path="" if run.data.folder is None else str(run.data.folder.resolve()),
+        options=run.data.options,
+        root="" if data.pictures is None else str(data.pictures.folder.resolve()),
+        landmarks=landmarks,
+        unit=targets.unit,
+        swap_pairs=targets.swap_pairs,
+    )
+    return AuditData(
+        pool=replace(pool, data=data),
+        given=given,
+        offset=offset,
+        scale=scale,
+        source=source,
+        targets=targets,
+        copies=copies,
+        conflicts=found if data.inputs.ndim == 4 else few(found, len(data.ids)),
+        left_out=left_out,
+        sequence=is_sequence(run.data.name, pool),
+        has_test_part="test" in (whole.parts or ()),
+        wrong=None if outlier is None else _of_groups(outlier, targets),
+    )
+
+
+def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
+    """Return which groups (n, g) hold a label that was made wrong, by what the noise moved: samples, landmarks."""
+    columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
+    return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
+
+
+def together(data: AuditData) -> tuple[str, ...]:
+    """Return a name for each sample that it shares with those of its group and with its copies, and theirs."""
+    return linked(len(data.pool), data.pool.groups or (), data.copies)
+
+
+def _part(pool: Pool, part: str) -> Pool:
+    if pool.parts is None or part == "all":
+        if part not in ("", "all"):
+            raise InvalidDataError(f"The data set has no parts of its own, and so no part {part!r}. Leave it out.")
+        return pool
+    rows = [row for row, each in enumerate(pool.parts) if (each != "test" if part == "" else each == part)]
+    if not rows:
+        raise InvalidDataError(f"The data set should have samples of the part {part or 'train'!r}. Found none.")
+    return pool.subset(rows)
+
+
+def _to_files(pool: Pool, landmarks: bool, side: int) -> tuple[Values, Values]:
+    """Return what takes targets (n, d) to the unit of the files."""
+    shape = tuple(pool.data.targets.shape)
+    if not landmarks:
+        return np.zeros(shape), np.ones(shape)
+    pictures: Pictures | None = pool.data.pictures
+    if pictures is None:  # images that are no files: in pixels of the images
+        return np.zeros(shape), np.full(shape, float(side))
+    squares = np.array([tuple(pictures.square(row)) for row in range(len(pictures))])
+    offset = np.tile(squares[:, :2], (1, shape[1] // 2))
+    return offset, np.broadcast_to(squares[:, 2:], shape).copy()
+
+
+def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
+    """Return the landmarks that take each other's place when an image is mirrored."""
+    if mirror is None:
+        return ()
+    partners = [place // 2 for place in mirror.permutation[::2]]
+    return tuple((one, other) for one, other in enumerate(partners) if one < other)
+
+
+def _left_out(annotations: Annotations, pool: Pool, config: AuditConfig) -> dict[str, str]:
+    """Return the samples of the files that the loader left out, and why."""
+    there = set(pool.data.ids)
+    pictures, files = pool.data.pictures, _files(config)
+    reasons = {}
+    for name in annotations.ids:
+        if name not in there:
+            file = None if pictures is None else pictures.folder / files.get(name, name)
+            reasons[name] = "Its image is not there." if file is None or not file.is_file() else _trouble(file)
+    return reasons
+
+
+def _files(config: AuditConfig) -> Mapping[str, str]:
+    """Return the image files of samples that have another name than these."""
+    data = config.run.data
+    image, name = data.options.get("image"), data.options.get("id")
+    if data.name != "table" or data.folder is None or not image or not name:
+        return {}
+    table = read_columns(data.folder, [image, name])
+    return dict(zip(table.texts(name), table.texts(image), strict=True))
+
+
+def _trouble(file: Path) -> str:
+    try:
+        with Image.open(file) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f"Its image cannot be read: {error}"
+    return "It was left out by the loader."

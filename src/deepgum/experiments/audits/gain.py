@@ -1,0 +1,239 @@
+"""`deepgum gain`: networks trained on the labels as they were, and as a patch has them, on the same test samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgum.audit.corrections.apply import check
+from deepgum.audit.corrections.gained import Gain, difference, differences_of
+from deepgum.audit.corrections.patch import Patch
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.out_of_fold.cross_fit import LEAST_LEARNED
+from deepgum.audit.out_of_fold.learners import validation_share
+from deepgum.checks import check_choice, check_count
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.registry import Annotations, Changes
+from deepgum.data.sets.request import Subset
+from deepgum.data.splits import split_validation
+from deepgum.errors import InvalidDataError
+from deepgum.evaluation import coordinate_errors, landmark_errors
+from deepgum.experiments.audits.config import AuditConfig
+from deepgum.experiments.audits.data import AuditData, load_audit_data, together
+from deepgum.experiments.audits.run import recorded
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.config import CorruptionConfig
+from deepgum.experiments.runs.network import prepare
+from deepgum.experiments.runs.run_data import Title
+from deepgum.periods import unrolled, wrapped
+from deepgum.residuals import predict
+from deepgum.training import METHODS, train_method
+
+__all__ = ["LEAST_TEST", "gain_of"]
+
+Values = NDArray[np.float64]
+
+FAILURE, TEST_SHARE, LEAST_TEST = 0.05, 0.2, 10
+
+
+def gain_of(
+    folder: AuditFolder, patch: Patch, *, method: str = "l2", seeds: int = 3, observer: Observer | None = None
+) -> Gain:
+    """Train before and after, and compare on test samples whose labels the patch does not change.
+
+    Those are the data set's own test part. Where it has none, a fifth of the samples is held out, whole groups of those
+    that the patch does not touch.
+
+    Parameters
+    ----------
+    folder : AuditFolder
+        Of the audit that the patch came from: it says which data, which network and how to train.
+    patch : Patch
+    method : str
+        A key of `deepgum.training.METHODS`: how both are trained. L2 by default, as most people train.
+    seeds : int
+        Trainings before, and after; pairs of them begin with the same weights.
+    observer : Observer, optional
+
+    Raises
+    ------
+    InvalidDataError
+        If the patch is of other data, or changes nothing, or there are too few samples to test on.
+    UnknownNameError
+        If there is no such method.
+    """
+    check_choice("method", method, [name for name, each in METHODS.items() if not each.oracle])
+    check_count("seeds", seeds)
+    observer = observer or Observer()
+    config = recorded(folder)
+    data = load_audit_data(config, observer)
+    check(patch, _Given.of(data))
+    if not patch.count("fix") + patch.count("drop"):
+        raise InvalidDataError("The patch should fix or drop a label; this one keeps all. There is nothing to gain.")
+    after = _patched(data, patch)
+    test, rows, official = _test_of(config, data, patch, observer)
+    if len(rows) < LEAST_LEARNED:
+        raise InvalidDataError(
+            f"There should be at least {LEAST_LEARNED} samples to train on besides those to test on. Found {len(rows)} "
+            f"in an audit of the part '{config.audit.part}'."
+        )
+    if not bool(test.targets.isfinite().any()):
+        raise InvalidDataError("There should be labels to test on that the patch does not touch. Found none.")
+    samples = data.pool.data
+    network = prepare(
+        config.run.model,
+        Subset(samples, samples.subset([0]), test),
+        seed=config.run.seed,
+        cache_dir=config.run.data.cache_dir,
+        device=config.run.training.device,
+        on_progress=observer.computing,
+    )
+    names, widest = together(data), max(map(len, data.targets.partition))
+    errors: dict[bool, list[Values]] = {False: [], True: []}
+    observer.started(2 * seeds, 0)
+    for seed in range(config.run.seed, config.run.seed + seeds):
+        for corrected, given in ((False, data.given), (True, after)):
+            if data.targets.periods is not None:
+                given = unrolled(given, data.targets.periods)
+            labels = torch.from_numpy((given - data.offset) / data.scale).to(torch.float32)
+            observer.run_started(_title(method, seed, corrected), seed)
+            parts = _split(network.subset.train.with_targets(labels), rows, names, widest, seed)
+            result = train_method(
+                method,
+                *parts,
+                groups=data.targets.partition,
+                sgd=config.run.training,
+                model=network.build,
+                seed=seed,
+                on_event=observer.trained,
+            )
+            predicted = predict(
+                result.model, network.subset.test, device=config.run.training.device,
+                precision=config.run.training.precision,
+            )  # fmt: skip
+            errors[corrected].append(_errors(predicted.numpy(), test, data.source.landmarks, data.targets.periods))
+    before, now = (np.mean(errors[corrected], axis=0) for corrected in (False, True))
+    failures = None
+    if data.source.landmarks:
+        failed = [np.mean([_failures(each) for each in errors[corrected]], axis=0) for corrected in (False, True)]
+        failures = difference("failures", *failed)
+    return Gain(
+        method=method,
+        seeds=tuple(range(config.run.seed, config.run.seed + seeds)),
+        train=len(rows),
+        test=len(test),
+        fixed=patch.count("fix"),
+        dropped=patch.count("drop"),
+        unit="of the normaliser" if data.source.landmarks else data.source.unit,
+        errors=differences_of(_names(data), before, now),
+        failures=failures,
+        official=official,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Given(Annotations):
+    """The labels that were audited, for a patch to be checked against."""
+
+    keeps_missing: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, data: AuditData) -> _Given:
+        return cls(Path(data.source.path or data.source.name), data.pool.data.ids, data.targets.names, data.given)
+
+    def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
+        """Not written: these labels may have been made wrong on purpose."""
+        raise NotImplementedError
+
+
+def _patched(data: AuditData, patch: Patch) -> Values:
+    rows: Mapping[str, int] = {name: row for row, name in enumerate(data.pool.data.ids)}
+    values = data.given.copy()
+    for change in patch.changes:
+        if change.decision != "keep":
+            values[rows[change.id], list(patch.groups[change.group])] = np.nan if change.new is None else change.new
+    return values
+
+
+def _test_of(
+    config: AuditConfig, data: AuditData, patch: Patch, observer: Observer
+) -> tuple[RegressionData, list[int], bool]:
+    """Return the test samples, the rows to train on, and whether the data set itself says so."""
+    touched = {change.id for change in patch.changes if change.decision != "keep"}
+    ids = data.pool.data.ids
+    clean = replace(config, run=replace(config.run, corruption=CorruptionConfig()))
+    if data.has_test_part:
+        own = load_audit_data(replace(clean, audit=replace(config.audit, part="test")), observer).pool.data
+        untouched = [row for row, name in enumerate(own.ids) if name not in touched]
+        _check_enough(len(untouched))
+        held = set(own.ids)
+        return own.subset(untouched), [row for row, name in enumerate(ids) if name not in held], True
+    names = together(data)
+    closed = {names[row] for row, name in enumerate(ids) if name in touched}
+    free = [row for row, name in enumerate(names) if name not in closed]
+    order = np.random.default_rng(config.run.seed).permutation(sorted({names[row] for row in free}))
+    wanted, count = round(TEST_SHARE * len(ids)), 0
+    chosen: set[str] = set()
+    sizes = Counter(names)
+    for name in order.tolist():
+        if count >= wanted:
+            break
+        chosen.add(name)
+        count += sizes[name]
+    _check_enough(count)
+    rows = [row for row, name in enumerate(names) if name in chosen]
+    kept = [row for row, name in enumerate(names) if name not in chosen]
+    own = load_audit_data(clean, observer).pool.data if config.run.corruption.rate else data.pool.data
+    return own.subset(rows), kept, False
+
+
+def _check_enough(count: int) -> None:
+    if count < LEAST_TEST:
+        raise InvalidDataError(
+            f"There should be at least {LEAST_TEST} samples to test on that the patch does not touch. Found {count}."
+        )
+
+
+def _split(
+    data: RegressionData, rows: list[int], names: Sequence[str], widest: int, seed: int
+) -> tuple[RegressionData, RegressionData]:
+    """Return what is trained on and what is validated on: the same samples before and after, but for dropped ones."""
+    share = validation_share(len(rows), widest)
+    train, validation = split_validation(len(rows), share, seed, [names[row] for row in rows])
+    labelled = data.targets.isfinite().any(dim=1)
+    parts = ([rows[place] for place in part.tolist()] for part in (train, validation))
+    one, other = (data.subset([row for row in part if labelled[row]]) for part in parts)
+    return one, other
+
+
+def _errors(
+    predicted: NDArray[np.float32], test: RegressionData, landmarks: bool, periods: tuple[float, ...] | None
+) -> Values:
+    labels = test.targets.numpy().astype(np.float64)
+    if not landmarks:
+        nearest = labels + wrapped(predicted - labels, periods)
+        return coordinate_errors(np.where(np.isnan(labels), predicted, nearest), labels)
+    distances: Values = landmark_errors(predicted.astype(np.float64), labels) / test.normaliser.numpy()[:, None]
+    return distances
+
+
+def _failures(errors: Values) -> Values:
+    """Return the share of each sample's landmarks that are off by too much; NaN without labels."""
+    known = ~np.isnan(errors)
+    return np.where(known.any(axis=1), (errors > FAILURE).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
+
+
+def _names(data: AuditData) -> list[str]:
+    names = data.targets.names
+    return [name.removesuffix("_x") for name in names[::2]] if data.source.landmarks else list(names)
+
+
+def _title(method: str, seed: int, corrected: bool) -> Title:
+    return Title(method, "", 0.0, seed, "corrected labels" if corrected else "labels as they were")

@@ -1,0 +1,257 @@
+"""An audit from its configuration to its folder: networks that are not shown a label say whether it is right."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from deepgum.audit.calibration import Calibration
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.out_of_fold.assemble import scored_labels
+from deepgum.audit.out_of_fold.cross_fit import CrossFit, Learner, cross_fit
+from deepgum.audit.out_of_fold.learners import NetworkLearner
+from deepgum.audit.out_of_fold.local_noise import LocalNoise
+from deepgum.audit.out_of_fold.teaching import Teaching
+from deepgum.audit.scoring.image_sizes import ImageSizes
+from deepgum.audit.scoring.survey import Survey
+from deepgum.audit.scoring.tally import Tally
+from deepgum.audit.summary import AuditSummary, Round
+from deepgum.data.pictures import Pictures
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.request import Subset
+from deepgum.errors import OutputFolderError, differences
+from deepgum.experiments.audits.config import AuditConfig, read_audit
+from deepgum.experiments.audits.data import AuditData, load_audit_data, together
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.network import prepare
+from deepgum.models import build_model
+from deepgum.storage.disk import write_atomically
+from deepgum.storage.lock import alone_in
+from deepgum.training import METHODS, check_device
+
+__all__ = ["CONFIG", "recorded", "run_audit"]
+
+CONFIG = "audit.toml"
+FITS = "fits"
+
+
+def recorded(folder: AuditFolder) -> AuditConfig:
+    """Return what an audit was, from its folder.
+
+    Raises
+    ------
+    InvalidDataError
+        If it is none.
+    """
+    return read_audit(folder.path / CONFIG)
+
+
+def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
+    """Audit a data set and write the folder; a finished audit is returned as it is.
+
+    The folder holds `audit.toml` (every default spelled out), and as `AuditFolder` says scores, pictures and the
+    summary. Until that is written, `fits/` keeps the predictions of every network: an audit that was stopped goes on
+    with the next.
+
+    Parameters
+    ----------
+    config : AuditConfig
+    out : Path
+        New, empty, or of the same audit.
+    observer : Observer, optional
+        Told of every step.
+
+    Raises
+    ------
+    OutputFolderError
+        If `out` holds anything else, or another process is in it.
+    InvalidDataError, InvalidParameterError
+        If the data or the network cannot be used; before any training, and nothing is written.
+    """
+    observer, folder = observer or Observer(), AuditFolder(out)
+    if not _is_done(folder, config):
+        with alone_in(out):
+            if not _is_done(folder, config):
+                _audit(config, folder, observer)
+    return folder
+
+
+def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
+    path = folder.path / CONFIG
+    if not path.is_file():
+        there = sorted(entry.name for entry in folder.path.iterdir()) if folder.path.is_dir() else []
+        there = [name for name in there if not name.startswith(".")]
+        if there:
+            raise OutputFolderError(
+                f"'{folder.path}' should be new or empty. It holds {there[0]}. Name another folder."
+            )
+        return False
+    before = read_audit(path)
+    if before.digest != config.digest:
+        found = differences(before.to_mapping(), config.to_mapping())
+        raise OutputFolderError(
+            f"'{folder.path}' should be of this audit. It is of another: {found}. Name another folder."
+        )
+    return folder.summary_file.is_file()
+
+
+def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None:
+    begun = time.perf_counter()
+    check_device(config.run.training.device)
+    config.run.model.check_weights("model.weights")
+    data = load_audit_data(config, observer)
+    survey = Survey(data.targets.names)
+    survey.add(data.given, np.nan_to_num(data.given), data.pool.data.ids)
+    survey.check()
+    names = together(data)
+    learner = _learner(config, data, names, observer)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    config.write(folder.path / CONFIG)
+    observer.audit_started(config.audit.folds, config.audit.rounds)
+    found = cross_fit(
+        _Kept(learner, folder.path / FITS, observer),
+        data.pool.data.targets.numpy().astype(np.float64),
+        groups=data.targets.partition,
+        together=names,
+        sequence=data.sequence,
+        n_folds=config.audit.folds,
+        most_rounds=config.audit.rounds,
+        periods=data.targets.periods,
+        noise=LocalNoise(np.asarray(data.pool.data.inputs)) if data.pool.data.inputs.ndim == 2 else None,
+        inliers=config.audit.inliers,
+        seed=config.run.seed,
+        on_round=observer.round_finished,
+    )
+    labels = _labels(data, found)
+    summary = _summary(config, data, found, labels, time.perf_counter() - begun)
+    if data.wrong is not None:
+        observed = _scaled_residuals(data, found)
+        before = np.where(np.isnan(labels.responsibilities), np.nan, found.mixture.mixture.responsibilities(observed))
+        Calibration.of(labels.responsibilities, before, data.wrong).write(folder.calibration_file)
+    folder.write(summary, labels, _pictures(data, labels, folder))
+    shutil.rmtree(folder.path / FITS, ignore_errors=True)
+
+
+def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], observer: Observer) -> NetworkLearner:
+    """Return networks as configured, of which what is frozen has been computed once."""
+    run, samples = config.run, data.pool.data
+    # Nothing is tested: the trunk is computed for all samples, as if they were all to be trained on.
+    subset = Subset(samples, samples.subset([0]), samples.subset([0]))
+    network = prepare(
+        run.model,
+        subset,
+        seed=run.seed,
+        cache_dir=run.data.cache_dir,
+        device=run.training.device,
+        on_progress=observer.computing,
+    )
+
+    def build(train: RegressionData, seed: int) -> nn.Module:
+        return build_model(network.build, train, seed)
+
+    build(network.subset.train, run.seed)  # what cannot be built is refused before anything is written
+    options = METHODS[run.method.name].with_changes(data.targets.partition, run.method.options)
+    return NetworkLearner(network.subset.train, build, options, run.training, names, observer.trained)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A learner whose predictions are kept in files until the audit is finished."""
+
+    learner: Learner
+    folder: Path
+    observer: Observer
+
+    @property
+    def is_robust(self) -> bool:
+        return self.learner.is_robust
+
+    def predict(self, train: NDArray[np.int64], told: Teaching | None, seed: int) -> NDArray[np.float64]:
+        self.observer.fit_started(seed)
+        known = b"" if told is None else told.responsibilities.tobytes() + told.weights.tobytes()
+        key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
+        file = self.folder / f"{seed}-{key}.npy"
+        if not file.is_file():
+            predictions = self.learner.predict(train, told, seed)
+            self.folder.mkdir(exist_ok=True)
+            with write_atomically(file) as temporary, open(temporary, "wb") as opened:
+                np.save(opened, predictions, allow_pickle=False)
+        kept: NDArray[np.float64] = np.load(file, allow_pickle=False)
+        return kept
+
+
+def _labels(data: AuditData, found: CrossFit) -> ScoredLabels:
+    """Return what is known of all labels, in their own unit, with reasons for the flagged."""
+    samples = data.pool.data
+    pictures = samples.pictures
+    return scored_labels(
+        data.targets,
+        samples.ids,
+        data.given,
+        samples.targets.numpy().astype(np.float64),
+        found,
+        offset=data.offset,
+        scale=data.scale,
+        # Of features the same may have two labels, and both may be right.
+        copies=data.copies if samples.inputs.ndim == 4 else (),
+        conflicts=data.conflicts,
+        sizes=None if pictures is None else ImageSizes(pictures.folder, pictures.names),
+    )
+
+
+def _scaled_residuals(data: AuditData, found: CrossFit) -> NDArray[np.float64]:
+    labels = data.pool.data.targets.numpy().astype(np.float64)
+    return data.targets.residuals(labels, found.predictions) / found.scale
+
+
+def _summary(
+    config: AuditConfig, data: AuditData, found: CrossFit, labels: ScoredLabels, seconds: float
+) -> AuditSummary:
+    tally = Tally(data.targets, found.mixture)
+    tally.add(labels)
+    summary = tally.summary(data.source, seed=config.run.seed, seconds=seconds)
+    # Covariances are of what was trained on; people are told them in the unit of the labels, at the usual size.
+    size = float(np.median(data.scale) * np.median(found.scale))
+    groups = tuple(
+        replace(
+            group,
+            covariance=tuple(tuple(size**2 * value for value in row) for row in group.covariance),
+            log_uniform_density=group.log_uniform_density - len(group.covariance) * float(np.log(size)),
+        )
+        for group in summary.groups
+    )
+    model = config.run.model
+    frozen = f", frozen up to {model.frozen}" if model.frozen else ""
+    history: tuple[Round, ...] = found.history
+    return replace(
+        summary,
+        groups=groups,
+        history=history,
+        conflicts=data.conflicts,
+        unreadable=data.left_out,
+        backbone=f"{model.name}{frozen}",
+        folds=config.audit.folds,
+        fits=sum(each.fits for each in history),
+    )
+
+
+def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pictures | None:
+    """Return the samples' pictures; those of flagged samples that are no files become some."""
+    samples = data.pool.data
+    if samples.pictures is not None or samples.inputs.ndim != 4:
+        return samples.pictures
+    folder.images.mkdir(exist_ok=True)
+    names = tuple(f"{row:06d}.png" for row in range(len(samples)))
+    for row in np.flatnonzero(labels.flags.any(axis=1)).tolist():
+        pixels = np.asarray(samples.inputs[row])
+        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(folder.images / names[row])
+    return Pictures(folder.images, names, (None,) * len(names))

@@ -1,0 +1,200 @@
+"""Methods side by side: every method under every noise, rate and seed, one run at a time, resumed where it stopped."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from deepgum._version import __version__
+from deepgum.data.sets.request import Subset
+from deepgum.errors import ComparisonError, DeepGUMError
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.paper.folder import OutputFolder
+from deepgum.experiments.paper.options import CompareOptions
+from deepgum.experiments.paper.records import RunKey, RunRecord
+from deepgum.experiments.runs.cells import Cell, make_cell
+from deepgum.experiments.runs.network import Network, prepare
+from deepgum.experiments.runs.scoring import score_run
+from deepgum.models import build_model
+from deepgum.storage.lock import alone_in
+from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
+
+if TYPE_CHECKING:
+    from deepgum.models.factory import Backbone
+    from deepgum.training.options import Groups
+
+__all__ = ["Trainer", "compare", "train_and_score"]
+
+Trainer = Callable[..., TrainingResult]
+"""Trains a method by its name: `deepgum.training.train_method`, or what a test puts in its place."""
+
+
+def compare(
+    options: CompareOptions, out: Path, observer: Observer | None = None, train: Trainer = train_method
+) -> list[RunRecord]:
+    """Train every method of the grid, and return the records of all its runs, in the grid's order.
+
+    Runs whose records `out` holds already are not repeated, and the one that was stopped goes on after its last
+    completed epoch, so an interrupted comparison goes on when it is called again. Runs that do the same (a corruption
+    of rate 0, by any name) are trained once and recorded under each name.
+
+    Parameters
+    ----------
+    options : CompareOptions
+    out : Path
+        A folder for `config.json`, `results.jsonl` and `posteriors/`; and `checkpoints/`, for as long as a run lasts.
+    observer : Observer, optional
+        Told of every step.
+    train : callable
+        With the signature of `deepgum.training.train_method`.
+
+    Raises
+    ------
+    OutputFolderError
+        If `out` holds anything else, or another process is at it; before any training, and nothing is written.
+    InvalidDataError, InvalidParameterError
+        If the data cannot be used or the network cannot be built; before any training, and nothing is written.
+    ComparisonError
+        If runs failed (diverged, or left a method without labels); after all others are done, with what failed and with
+        the records of the others.
+    """
+    check_device(options.sgd.device)
+    observer = observer or Observer()
+    folder = OutputFolder(out)
+    folder.check(options.shared)
+    runs = options.runs()
+    if not _missing(runs, _records(folder)):
+        return _compare(options, runs, folder, observer, train)
+    with alone_in(out):
+        return _compare(options, runs, folder, observer, train)
+
+
+def _compare(
+    options: CompareOptions, runs: Sequence[RunKey], folder: OutputFolder, observer: Observer, train: Trainer
+) -> list[RunRecord]:
+    records = _records(folder)
+    missing = _missing(runs, records)
+    for run in runs:
+        if run not in missing:  # recorded by a process that was killed before it came to this
+            folder.drop_checkpoint(run.stem)
+    # The first seed's data are read and a network is built before the folder is made, so that a mistake leaves nothing
+    # behind.
+    subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}
+    for subset, run in itertools.product(subsets.values(), missing):
+        # Options have checked the name.
+        check_method(run.method, subset.train, subset.validation, cast("Groups", run.groups))
+    networks = {seed: _prepare(options, subset, seed, observer) for seed, subset in subsets.items()}
+    for seed, network in networks.items():
+        train_data = network.subset.train
+        for head in {METHODS[method].head for method in options.methods}:
+            check_network(build_model(network.build, train_data, seed, head), train_data, options.sgd)
+    folder.claim(options.shared)
+    observer.started(len(runs), len(runs) - len(missing))
+    failed = []
+    for (seed, noise, rate), cell_runs in itertools.groupby(missing, key=lambda run: (run.seed, run.noise, run.rate)):
+        if seed not in networks:
+            networks = {seed: _prepare(options, options.load(seed, observer), seed, observer)}
+        points = options.measure.landmarks
+        cell = make_cell(networks[seed].subset, noise, rate, seed, missing=options.missing, landmarks=points)
+        for run in cell_runs:
+            observer.run_started(run, runs.index(run) + 1)
+            try:
+                build = networks[seed].build
+                trained = _twin(run, records.values())
+                kept = folder.checkpoint(run.stem)
+                record = trained or train_and_score(run, cell, build, options, folder, observer, train, kept)[1]
+            except DeepGUMError as error:
+                failed.append(f"{run.stem}: {error}")
+                observer.run_failed(run, error)
+                continue
+            folder.results.append(record)
+            folder.drop_checkpoint(run.stem)
+            records[_name(record)] = record
+            observer.run_finished(run, record)
+    names = [(run.digest, run.method, run.noise) for run in runs]
+    finished = [records[name] for name in names if name in records]
+    if failed:
+        raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", finished)
+    return finished
+
+
+def train_and_score(
+    run: RunKey,
+    cell: Cell,
+    build: Backbone,
+    options: CompareOptions,
+    folder: OutputFolder,
+    observer: Observer,
+    train: Trainer,
+    checkpoint: Path | None = None,
+) -> tuple[TrainingResult, RunRecord]:
+    """Train one method on a cell, write its posteriors, and return its result and its record.
+
+    The checkpoint is there as long as the record is not written: who writes it removes the file.
+    """
+    result = train(
+        run.method,
+        cell.train,
+        cell.validation,
+        true_outlier=cell.corruption.outlier,
+        validation_outlier=cell.validation_corruption.outlier,
+        groups=run.groups,
+        sgd=options.sgd,
+        model=build,
+        seed=run.seed,
+        on_event=observer.trained,
+        checkpoint=checkpoint,
+    )
+    scores, posteriors = score_run(result, cell, run.groups, options.sgd, options.measure)
+    path = folder.posteriors / f"{run.stem}.parquet"
+    posteriors.write(path, method=run.method, noise=run.noise, rate=f"{run.rate:g}", seed=str(run.seed), key=run.digest)
+    record = RunRecord(
+        method=run.method,
+        noise=run.noise,
+        rate=float(run.rate),
+        seed=run.seed,
+        **asdict(scores),
+        epochs=result.epochs,
+        seconds=round(result.seconds, 3),
+        train_size=len(cell.train),
+        image_size=options.shared["image_size"],
+        dataset=options.dataset,
+        groups=run.groups,
+        device=options.sgd.device,
+        version=__version__,
+        key=run.digest,
+        posteriors=path.relative_to(folder.path).as_posix(),
+        missing=float(options.missing),
+    )
+    return result, record
+
+
+def _prepare(options: CompareOptions, subset: Subset, seed: int, observer: Observer) -> Network:
+    return prepare(
+        options.network,
+        subset,
+        seed=seed,
+        cache_dir=options.cache_dir,
+        device=options.sgd.device,
+        on_progress=observer.computing,
+    )
+
+
+def _name(record: RunRecord) -> tuple[str, str, str]:
+    return record.key, record.method, record.noise
+
+
+def _records(folder: OutputFolder) -> dict[tuple[str, str, str], RunRecord]:
+    return {_name(record): record for record in folder.results.read()}
+
+
+def _missing(runs: Sequence[RunKey], records: Container[tuple[str, str, str]]) -> list[RunKey]:
+    return [run for run in runs if (run.digest, run.method, run.noise) not in records]
+
+
+def _twin(run: RunKey, records: Iterable[RunRecord]) -> RunRecord | None:
+    """Return the record of a run that did the same under another name, under this one's."""
+    return next((replace(r, method=run.method, noise=run.noise) for r in records if r.key == run.digest), None)

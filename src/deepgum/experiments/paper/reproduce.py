@@ -1,0 +1,253 @@
+"""The paper's experiments as lists of runs: what each table and figure needs, trained once whoever asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from deepgum.checks import check_choice
+from deepgum.data.sets.registry import DATASETS
+from deepgum.errors import ComparisonError, DeepGUMError, InvalidParameterError
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.paper.options import CompareOptions
+from deepgum.experiments.paper.scales import Scale
+from deepgum.experiments.runs.config import CorruptionConfig, DataConfig, MethodConfig, ModelConfig, RunConfig
+from deepgum.experiments.runs.run import run
+from deepgum.experiments.runs.run_data import Data, Title
+from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.training import METHODS
+
+__all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "folders_of", "make_plan", "run_all"]
+
+REGRESSIONS = ("l2", "huber", "biweight", "deepgum-paper")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A table or a figure of the paper.
+
+    Attributes
+    ----------
+    description : str
+    datasets : tuple of str
+        What it can be made from, the paper's own first, then what stands in for it.
+    methods : tuple of str
+        The paper's, in its order; a scale may have another in the place of one.
+    """
+
+    description: str
+    datasets: tuple[str, ...]
+    methods: tuple[str, ...] = REGRESSIONS
+
+
+ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
+    {
+        "table1": Artefact("fashion landmarks, MAE in pixels", ("fld",)),
+        "table2": Artefact("head pose, MAE and RMSE over 7 folds", ("mcgill", "head-pose")),
+        "figure2": Artefact("the losses' gradients; needs no data", ()),
+        "figure3": Artefact("predicted fashion landmarks drawn on images", ("fld",), ("deepgum-paper",)),
+        "figure4": Artefact(
+            "age: MAE in years, and the images flagged as outliers",
+            ("cacd", "utkface"),
+            ("l2", "huber", "biweight", "dex", "dexgum", "deepgum-paper"),
+        ),
+        "figure5": Artefact(
+            "facial landmarks under three noises and growing rates", ("lfw-net",), (*REGRESSIONS, "oracle")
+        ),
+    }
+)
+"""What `deepgum reproduce` knows."""
+
+# What tells that a folder holds a data set.
+_MARKS: Mapping[str, Callable[[Path], bool]] = {
+    "fld": lambda folder: (folder / "Anno" / "list_landmarks.txt").is_file(),
+    "cacd": lambda folder: (folder / "celebrity2000_meta.mat").is_file() or (folder / "CACD2000").is_dir(),
+    "utkface": lambda folder: next(folder.glob("*_*.jpg"), None) is not None,
+    "mcgill": lambda folder: (folder / "yaw.csv").is_file(),
+    "head-pose": lambda folder: (folder / "biwi_train.npz").is_file(),
+    "lfw-net": lambda folder: (folder / "trainImageList.txt").is_file(),
+}
+
+
+def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[str, Path]:
+    """Return which data set of an artefact is in a folder, or in one of the folders in it, and where.
+
+    Raises
+    ------
+    UnknownNameError
+        If the artefact cannot be made from `dataset`.
+    InvalidParameterError
+        If none is there.
+    """
+    known = ARTEFACTS[check_choice("artefact", artefact, ARTEFACTS)].datasets
+    wanted = known if dataset is None else (check_choice("dataset", dataset, known),)
+    places = [data, *sorted(place for place in data.glob("*") if place.is_dir())] if data.is_dir() else []
+    for name, place in itertools.product(wanted, places):
+        if _MARKS[name](place):
+            return name, place
+    raise InvalidParameterError("data", f"a folder with the data set {' or '.join(map(repr, wanted))}", str(data))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of an artefact on one data set under one condition of its labels.
+
+    Attributes
+    ----------
+    artefact, dataset : str
+    seed : int
+    rate : float
+        Share of the training and validation labels that are replaced by uniform ones; 0 for labels as they are.
+    runs : tuple of RunConfig
+    differences : Mapping
+        What the scale changes of the paper's numbers: name -> (paper, here).
+    """
+
+    artefact: str
+    dataset: str
+    rate: float
+    seed: int
+    runs: tuple[RunConfig, ...]
+    differences: Mapping[str, tuple[Any, Any]]
+
+
+def make_plan(
+    artefact: str,
+    dataset: str,
+    folder: Path,
+    scale: Scale,
+    *,
+    rate: float = 0.0,
+    seed: int = 0,
+    methods: Sequence[str] | None = None,
+    weights: Path | None = None,
+    clothes: str = "upper",
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: Path | None = None,
+) -> Plan:
+    """Return the runs that an artefact needs.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value cannot be worked with.
+    """
+    features = DATASETS[dataset].image_size == 0
+    model, sgd = (scale.features, scale.features_sgd) if features else (scale.images, scale.sgd)
+    if model.name == "vgg16":
+        model = _with_weights(model, weights)
+    data = DataConfig(
+        name=dataset,
+        folder=folder,
+        image_size=None if features else scale.image_size,
+        train_size=scale.train_sizes.get(dataset),
+        pixels=scale.pixels and DATASETS[dataset].measure.landmarks,
+        skip_missing=skip_missing,
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        options={"clothes": clothes} if dataset == "fld" else {},
+    )
+    names = methods or scale.methods(ARTEFACTS[artefact].methods)
+    for name in names:
+        check_choice("methods", name, METHODS)
+    runs = tuple(
+        RunConfig(
+            data=replace(data, fold=fold),
+            model=model,
+            method=MethodConfig(name, options=dict(scale.method_options.get(name, {}))),
+            corruption=CorruptionConfig("uniform", rate),
+            training=sgd,
+            seed=seed,
+        )
+        for fold, name in itertools.product(range(max(1, DATASETS[dataset].folds)), names)
+    )
+    differences = scale.differences("features" if features else "images", dataset)
+    return Plan(artefact, dataset, rate, seed, runs, differences)
+
+
+def figure5_options(
+    folder: Path,
+    scale: Scale,
+    *,
+    noises: tuple[str, ...],
+    rates: tuple[float, ...],
+    methods: tuple[str, ...] | None,
+    seeds: tuple[int, ...],
+    weights: Path | None = None,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: Path | None = None,
+) -> CompareOptions:
+    """Return the grid of Figure 5 at a scale, on all faces.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value cannot be worked with.
+    """
+    model = _with_weights(scale.faces, weights) if scale.faces.name == "vgg16" else scale.faces
+    return CompareOptions(
+        dataset="lfw-net",
+        data=folder,
+        noises=noises,
+        rates=rates,
+        methods=methods or scale.methods(ARTEFACTS["figure5"].methods),
+        seeds=seeds,
+        image_size=scale.faces_size,
+        pixels=scale.pixels,
+        model=model,
+        sgd=scale.faces_sgd,
+        skip_missing=skip_missing,
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+    )
+
+
+def _with_weights(model: ModelConfig, weights: Path | None) -> ModelConfig:
+    if weights is None:
+        raise InvalidParameterError(
+            "weights",
+            "a file of VGG-16's pretrained weights, or 'imagenet' to fetch the published ones",
+            None,
+            "The paper fine-tunes a network that was trained on ImageNet.",
+        )
+    model = replace(model, weights=weights)
+    model.check_weights()
+    return model
+
+
+def folders_of(plans: Sequence[Plan], out: Path) -> dict[str, RunFolder]:
+    """Return the folder of every run by its digest; runs that several plans ask for are one."""
+    return {config.digest: RunFolder(out / "runs" / config.stem) for plan in plans for config in plan.runs}
+
+
+def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) -> dict[str, RunFolder]:
+    """Train what is not trained yet, and return the folder of every run by its digest.
+
+    Runs that several plans ask for are one; what fails does not keep the others from being done.
+
+    Raises
+    ------
+    ComparisonError
+        If runs failed; after all others are done.
+    """
+    observer, data = observer or Observer(), Data()
+    runs = list({config.digest: config for plan in plans for config in plan.runs}.values())
+    folders = folders_of(plans, out)
+    done = {digest for digest, folder in folders.items() if folder.metrics_file.is_file()}
+    observer.started(len(runs), len(done))
+    failed = []
+    for number, config in enumerate(runs, start=1):
+        try:
+            run(config, folders[config.digest].path, observer, data, number)
+        except DeepGUMError as error:
+            failed.append(f"{config.stem}: {error}")
+            observer.run_failed(Title.of(config), error)
+    if failed:
+        raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", [])
+    return folders

@@ -1,0 +1,135 @@
+"""The two scales at which the paper's experiments are run: its own, and one for a machine without a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from deepgum.experiments.runs.config import ModelConfig
+from deepgum.models.vgg import LAST_BLOCK
+from deepgum.training import SGDOptions
+
+__all__ = ["SCALES", "Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Image size, network and optimisation of an experiment.
+
+    Attributes
+    ----------
+    images : ModelConfig
+        The network for images.
+    image_size : int
+        In pixels.
+    features : ModelConfig
+        The network for feature vectors, which stand in for images where only those can be had.
+    sgd : SGDOptions
+        For images.
+    features_sgd : SGDOptions
+    faces : ModelConfig
+        The network of Figure 5, which needs 45 trainings and more.
+    faces_size : int
+    faces_sgd : SGDOptions
+    pixels : bool
+        Landmarks in pixels of the paper's images; otherwise in fractions of an image's side.
+    train_sizes : Mapping
+        Training samples by data set, where not all there are.
+    deepgum : str
+        The method that stands for the paper's DeepGUM, which is Algorithm 1, where the user names none.
+    method_options : Mapping
+        Options by method.
+    """
+
+    images: ModelConfig
+    image_size: int
+    features: ModelConfig
+    sgd: SGDOptions
+    features_sgd: SGDOptions
+    faces: ModelConfig
+    faces_size: int
+    faces_sgd: SGDOptions
+    pixels: bool = False
+    train_sizes: Mapping[str, int] = field(default_factory=dict)
+    deepgum: str = "deepgum-alternate"
+    method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def methods(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the methods of an artefact, which are the paper's, at this scale."""
+        return tuple(self.deepgum if name == "deepgum-paper" else name for name in names)
+
+    def with_training(self, **changes: Any) -> Scale:
+        """Return the scale with fields of every `SGDOptions` changed."""
+        names = ("sgd", "features_sgd", "faces_sgd")
+        return replace(self, **{name: replace(getattr(self, name), **changes) for name in names})
+
+    def differences(self, network: str, dataset: str = "") -> dict[str, tuple[Any, Any]]:
+        """Return what this scale changes of the paper's for "images", "features" or "faces": name -> (paper, here)."""
+        # The paper has no experiment on features: they stand in for images.
+        paper = SCALES["paper"]._settings("images" if network == "features" else network)
+        here = self._settings(network)
+        changed = {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
+        if dataset in self.train_sizes:
+            changed["training samples"] = ("all", self.train_sizes[dataset])
+        return changed
+
+    def _settings(self, network: str) -> dict[str, Any]:
+        model, sgd, size = {
+            "images": (self.images, self.sgd, self.image_size),
+            "features": (self.features, self.features_sgd, self.image_size),
+            "faces": (self.faces, self.faces_sgd, self.faces_size),
+        }[network]
+        values = {"network": model.name, "frozen up to": model.frozen or "none"}
+        values["frozen trunk kept as"] = model.cache_dtype if model.frozen else "none"
+        if model.name == "vgg16":
+            values["width of fc6 and fc7"] = str(model.fc_width)
+        settings = {name.replace("_", " "): value for name, value in asdict(sgd).items() if name != "device"}
+        return {
+            "width of fc6 and fc7": "none",
+            **values,
+            "DeepGUM": self.deepgum,
+            "image size": size if network != "features" else "none, features",
+            **settings,
+        }
+
+
+# Section 4: the last convolutional block and both fully connected layers are trained; batch 128, learning rate 1e-4.
+_VGG16 = ModelConfig("vgg16", frozen=LAST_BLOCK)
+_PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
+_SMALL_VGG16 = replace(_VGG16, fc_width=512, cache_dtype="float16")
+# Twelve epochs down a cosine: the score of an early stop jumps about on few images, and the last epochs do not.
+_SMALL = SGDOptions(learning_rate=2e-4, schedule="cosine", batch_size=128, epochs_max=12, patience=12)
+
+SCALES: Mapping[str, Scale] = MappingProxyType(
+    {
+        "paper": Scale(
+            images=_VGG16,
+            image_size=224,
+            features=ModelConfig("mlp"),
+            sgd=_PAPER,
+            features_sgd=SGDOptions(batch_size=128, patience=5),
+            faces=_VGG16,
+            faces_size=224,
+            faces_sgd=_PAPER,
+            # A learning rate is one for a unit, and the paper's is for pixels.
+            pixels=True,
+            deepgum="deepgum-paper",
+            # Section 4: 3 epochs of L2, where Algorithm 1 has them to an early stop.
+            method_options={"deepgum-paper": {"warmup_epochs": 3}},
+        ),
+        "cpu": Scale(
+            images=_SMALL_VGG16,
+            image_size=64,
+            features=ModelConfig("mlp"),
+            sgd=_SMALL,
+            features_sgd=SGDOptions(batch_size=128, patience=5),
+            faces=ModelConfig("facenet"),
+            faces_size=48,
+            faces_sgd=SGDOptions(),
+            train_sizes={"fld": 5000, "cacd": 8000, "mcgill": 5000},
+        ),
+    }
+)
+"""By name: `paper` for a GPU, `cpu` for two cores and hours."""

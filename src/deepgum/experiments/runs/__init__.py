@@ -1,0 +1,1 @@
+"""One run: its configuration, data, network, training, records and predictions."""

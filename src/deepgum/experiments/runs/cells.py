@@ -1,0 +1,92 @@
+"""One cell of a comparison: a data set under one corruption and one seed, the same for every method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from deepgum.data.corruption import Corruption, corrupt, delete_labels
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.request import (
+    TRAIN,
+    TRAIN_MISSING,
+    VALIDATION,
+    VALIDATION_MISSING,
+    Subset,
+    generator,
+)
+
+__all__ = ["Cell", "make_cell"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Corrupted training and validation samples, clean test samples, and the truth about the former.
+
+    Attributes
+    ----------
+    train, validation : RegressionData
+        With the labels that a method is given.
+    test : RegressionData
+        With clean labels.
+    corruption, validation_corruption : Corruption
+        What was done to the training and to the validation labels.
+    clean_targets : Tensor (n, d)
+        The training labels before that.
+    """
+
+    train: RegressionData
+    validation: RegressionData
+    test: RegressionData
+    corruption: Corruption
+    validation_corruption: Corruption
+    clean_targets: Tensor
+
+
+def make_cell(
+    subset: Subset, noise: str, rate: float, seed: int, *, missing: float = 0.0, landmarks: bool = True
+) -> Cell:
+    """Corrupt the labels of training and validation samples, never those of test samples.
+
+    Parameters
+    ----------
+    subset : Subset
+        Clean samples.
+    noise, rate
+        As for `deepgum.data.corruption.corrupt`.
+    seed : int
+        Of the noise, and of what is deleted, each from a stream of its own.
+    missing : float
+        Share of the labels, right or wrong, that are deleted on top.
+    landmarks : bool
+        Whether a label is a landmark, of two coordinates, and not each coordinate by itself.
+
+    Examples
+    --------
+    >>> from deepgum.data.sets.registry import DATASETS
+    >>> from deepgum.data.sets.request import Request
+    >>> subset = DATASETS["digits"].load(Request(None, 20, 10, image_size=16), 0)
+    >>> cell = make_cell(subset, "l-ugo", 0.5, seed=0)
+    >>> int(cell.corruption.outlier.sum()), int(cell.validation_corruption.outlier.sum())
+    (40, 20)
+    >>> cell.test is subset.test
+    True
+    >>> int(make_cell(subset, "l-ugo", 0.5, seed=0, missing=0.25).train.targets.isnan().sum())  # 20 landmarks
+    40
+    """
+    corruptions = []
+    for data, stream, deletions in (
+        (subset.train, TRAIN, TRAIN_MISSING),
+        (subset.validation, VALIDATION, VALIDATION_MISSING),
+    ):
+        corruption = corrupt(data.targets, noise, rate, generator(seed, stream), subset.width)
+        if missing:
+            drawn = generator(seed, deletions)
+            corruption = delete_labels(corruption, data.targets, missing, drawn, together=2 if landmarks else 1)
+        corruptions.append(corruption)
+    train, validation = (
+        data.with_targets(corruption.targets)
+        for data, corruption in zip((subset.train, subset.validation), corruptions, strict=True)
+    )
+    return Cell(train, validation, subset.test, corruptions[0], corruptions[1], subset.train.targets)

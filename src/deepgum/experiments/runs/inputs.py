@@ -1,0 +1,139 @@
+"""What a run's network is to predict for: images and feature vectors without labels, from files, folders and tables."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deepgum.data.columns import column_names, read_columns
+from deepgum.data.crop_cache import CropPlan
+from deepgum.data.listed_images import present_rows, readable_crops
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.table import row_ids
+from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.network import Signature
+
+__all__ = ["read_features", "read_images"]
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+def read_images(
+    inputs: Sequence[Path],
+    config: RunConfig,
+    signature: Signature,
+    *,
+    skip_missing: bool,
+    skip_unreadable: bool,
+    observer: Observer,
+) -> tuple[RegressionData, list[Path]]:
+    """Return the images that the inputs are, hold or name, without labels; and the file of each.
+
+    A table gives one for each of its rows, also where an image comes twice, under the table's own ids. An image file
+    that is named, or lies in folders that are named, more than once is there once.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If there are none, or a table cannot be read.
+    MissingImagesError, UnreadableImagesError
+        If images of a table are not there, or images cannot be decoded, and they are not to be skipped.
+    """
+    named = _named(inputs, config, skip_missing)
+    if not named:
+        given = ", ".join(str(path) for path in inputs)
+        raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", given)
+    files = [file for _, file in named]
+    channels, size, _ = signature.inputs
+    folder = _common_folder(files)
+    names = tuple(file.absolute().relative_to(folder).as_posix() for file in files)
+    plan = CropPlan(folder, names, (None,) * len(files), size, channels == 3)
+    crops, rows = readable_crops(plan, skip_unreadable, config.data.cache_dir, observer.reading)
+    unknown = np.full((len(rows), len(signature.targets)), np.nan)
+    ids = [named[row][0] for row in rows]
+    data = RegressionData.from_arrays(np.asarray(crops), unknown, ids=ids, target_names=signature.targets)
+    return data, [files[row] for row in rows]
+
+
+def _named(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
+    """Return the id and the file of each image."""
+    named: list[tuple[str, Path]] = []
+    seen = set[Path]()
+    for path in inputs:
+        if path.suffix.lower() in TABLES and not path.is_dir():
+            named += _rows(path, config, skip_missing)
+            continue
+        found = _held(path) if path.is_dir() else [path]
+        named += [(str(file), file) for file in found if file not in seen]
+        seen.update(found)
+    return named
+
+
+def _held(folder: Path) -> list[Path]:
+    files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in IMAGES and file.is_file())
+    return [file for file in files if not file.name.startswith(".")]
+
+
+def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
+    column, own = config.data.options.get("image") or "image", _id_column(path, config)
+    table = read_columns(path, dict.fromkeys([column, *([own] if own else [])]))
+    names = [name.replace("\\", "/") for name in table.texts(column)]
+    ids = row_ids(table, own, names)
+    root = Path(config.data.options.get("root") or path.parent)
+    source = f"The column {column!r} names them."
+    rows = present_rows(root, {path.name: names}, skip_missing, source)[path.name]
+    return [(ids[row], root / names[row]) for row in rows]
+
+
+def _id_column(path: Path, config: RunConfig) -> str | None:
+    """Return the column of ids that the run's own table had, if this one has it too."""
+    column: str = config.data.options.get("id", "")
+    return column if column and column in column_names(path) else None
+
+
+def _common_folder(files: Sequence[Path]) -> Path:
+    """Return the deepest folder that all files lie in, for messages that are short."""
+    folders = {file.absolute().parent for file in files}
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError as error:  # on drives of their own
+        raise InvalidParameterError("inputs", "files on one drive", sorted(map(str, folders))) from error
+
+
+def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signature) -> RegressionData:
+    """Return feature vectors without labels: of a table's columns, or the array "features" of an .npz file.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        If the input is no such file, or cannot be read.
+    """
+    columns: list[str] = config.data.options.get("features") or []
+    kinds = ((*TABLES, ".npz") if columns else (".npz",)) if len(inputs) == 1 else ()
+    path = inputs[0]
+    if path.suffix.lower() not in kinds or path.is_dir():
+        table = f"one table ({', '.join(TABLES)}) with the columns {listing(columns)}; or " if columns else ""
+        expected = f"{table}one .npz file with an array 'features'"
+        raise InvalidParameterError("inputs", expected, ", ".join(str(path) for path in inputs))
+    if path.suffix.lower() in TABLES:
+        own = _id_column(path, config)
+        cells = read_columns(path, dict.fromkeys([*columns, *([own] if own else [])]))
+        features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
+        ids = row_ids(cells, own, [path.stem] * len(cells))
+    else:
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                features = np.asarray(arrays["features"], dtype=np.float32)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InvalidDataError(f"'{path}' should hold an array 'features' of shape (n, p). {error}.") from error
+        ids = [f"{path.stem}:{row}" for row in range(len(features))]
+    unknown = np.full((len(features), len(signature.targets)), np.nan)
+    return RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)

@@ -1,0 +1,181 @@
+"""The network of a run: built by its configuration, its frozen part computed once, put together again to be kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from deepgum.data.crop_cache import default_cache_dir
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.request import Subset
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.experiments.runs.config import PUBLISHED, ModelConfig, RunConfig
+from deepgum.models import DeepExpectation, Regressor, build_model
+from deepgum.models.factory import build_backbone
+from deepgum.models.trunk import TrunkAndHead, split_at
+from deepgum.models.vgg import VGG16
+from deepgum.models.weights import download_vgg16_weights, load_weights, save_weights
+from deepgum.trunk_cache import cache_features
+
+__all__ = ["Network", "Signature", "load_network", "prepare", "save_network"]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a network takes and gives: enough to build it again.
+
+    Attributes
+    ----------
+    inputs : tuple of int
+        The shape of one sample.
+    targets : tuple of str
+        Names of the d coordinates.
+    head : {"regression", "expectation"}
+    outputs : int
+        Values that the backbone gives: d, or the number of classes.
+    """
+
+    inputs: tuple[int, ...]
+    targets: tuple[str, ...]
+    head: str
+    outputs: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """How the runs on one subset get their networks.
+
+    Attributes
+    ----------
+    subset : Subset
+        What the network is trained on: the data themselves, or the outputs of the frozen trunk for them.
+    build : callable
+        ``build(data, n_outputs)``: a backbone for these inputs, as `deepgum.models.build_model` takes it.
+    whole : callable
+        From a trained network to one that takes the data themselves.
+    """
+
+    subset: Subset
+    build: Callable[[RegressionData, int], nn.Module]
+    whole: Callable[[nn.Module], nn.Module]
+
+
+def prepare(
+    config: ModelConfig,
+    subset: Subset,
+    *,
+    seed: int,
+    cache_dir: Path | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Network:
+    """Return how to build networks for a subset; compute what is frozen, where the configuration says so.
+
+    Raises
+    ------
+    InvalidDataError, InvalidParameterError
+        If the network cannot be built, split or given its weights.
+    """
+    # Of images a network takes the shape only, and one is less to keep; features are standardised by all of them.
+    images = subset.train if subset.train.inputs.ndim == 2 else subset.train.subset([0])
+
+    def backbone(data: RegressionData, n_outputs: int) -> nn.Module:
+        return _backbone(config, data, n_outputs)
+
+    if not config.frozen:
+        return Network(subset, backbone, lambda model: model)
+    if not config.cache:
+        return Network(subset, lambda data, n: _split(backbone(data, n), config.frozen), lambda model: model)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trunk = _split(backbone(images, images.targets.shape[1]), config.frozen).trunk
+    folder = cache_dir or default_cache_dir()
+    # Only training samples are ever mirrored.
+    parts = (subset.train, replace(subset.validation, mirror=None), replace(subset.test, mirror=None))
+    train, validation, test = (
+        cache_features(trunk, part, folder, dtype=config.cache_dtype, device=device, on_progress=on_progress)
+        for part in parts
+    )
+    features = Subset(train, validation, test, subset.width)
+
+    def whole(model: nn.Module) -> nn.Module:
+        assert isinstance(model, Regressor | DeepExpectation)
+        model.backbone = TrunkAndHead(trunk, model.backbone)
+        return model
+
+    return Network(features, lambda _, n: _split(backbone(images, n), config.frozen).head, whole)
+
+
+def _split(network: nn.Module, frozen: str) -> TrunkAndHead:
+    try:
+        return split_at(network, frozen)
+    except InvalidParameterError as error:
+        # Under the name that the user of a configuration knows it by.
+        name = "frozen" if error.parameter == "name" else error.parameter
+        raise InvalidParameterError(name, error.expected, error.found, error.hint) from error
+
+
+def _backbone(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.Module:
+    if config.name != "vgg16":
+        model = build_backbone(config.name, data, n_outputs)
+        if config.weights is not None:
+            _load(model, config.weights, config)
+        return model
+    size = data.inputs.shape[-1]
+    vgg = VGG16(n_outputs, image_size=size, fc_width=config.fc_width)
+    if config.weights is not None:
+        path = download_vgg16_weights() if config.weights == PUBLISHED else config.weights
+        # Fully connected layers are of an image size and a width, and the file's may be of others.
+        _load(vgg, path, config, fitting=("classifier.",))
+    return vgg
+
+
+def _load(model: nn.Module, path: Path, config: ModelConfig, fitting: Sequence[str] = ()) -> None:
+    try:
+        load_weights(model, path, sha256=config.sha256 or None, fitting=fitting)
+    except InvalidParameterError as error:
+        name = "weights" if error.parameter == "path" else error.parameter
+        raise InvalidParameterError(name, error.expected, error.found, error.hint) from error
+
+
+def save_network(model: nn.Module, signature: Signature, folder: Path) -> None:
+    """Write `weights.safetensors` and `network.json`."""
+    save_weights(model, folder / "weights.safetensors")
+    (folder / "network.json").write_text(json.dumps(asdict(signature), indent=2) + "\n", encoding="utf-8")
+
+
+def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]:
+    """Build a run's network again and give it the weights that the run ended with.
+
+    Raises
+    ------
+    InvalidDataError
+        If the folder holds no finished run.
+    """
+    try:
+        values = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        signature = Signature(tuple(values["inputs"]), tuple(values["targets"]), values["head"], values["outputs"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InvalidDataError(f"'{folder}' should be the folder of a finished run. {error}.") from error
+    images = len(signature.inputs) == 3
+    inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
+    # Labels that give the head its size: its numbers are among the weights.
+    targets = torch.zeros(2, len(signature.targets))
+    if signature.head == "expectation":
+        targets[1] = signature.outputs - 1
+    data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets)
+    # What a run began with does not matter to what it ended with.
+    plain = replace(config.model, weights=None)
+
+    def backbone(example: RegressionData, n_outputs: int) -> nn.Module:
+        whole = _backbone(plain, example, n_outputs)
+        return split_at(whole, plain.frozen) if plain.frozen else whole
+
+    model = build_model(backbone, data, config.seed, head=signature.head)
+    load_weights(model, folder / "weights.safetensors", complete=True)
+    return model.eval(), signature

@@ -1,0 +1,189 @@
+"""A run from its configuration to its folder: trained once, and read again by every table and figure."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+import warnings
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepgum._version import __version__
+from deepgum.data.sets.registry import DATASETS
+from deepgum.errors import DeepGUMWarning, differences
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.cells import Cell, make_cell
+from deepgum.experiments.runs.claim import is_done
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.config_file import write_config
+from deepgum.experiments.runs.network import Network, Signature, save_network
+from deepgum.experiments.runs.run_data import Data, Title
+from deepgum.experiments.runs.run_folder import Examples, Metrics, RunFolder
+from deepgum.experiments.runs.scoring import predict_labelled, score_run
+from deepgum.models import HEADS, build_model
+from deepgum.storage.disk import write_atomically
+from deepgum.storage.lock import alone_in
+from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
+
+__all__ = ["environment", "run"]
+
+SHOWN = 40
+"""Training samples, those least likely to be right, and test samples that a run folder keeps images of."""
+
+
+def run(
+    config: RunConfig, out: Path, observer: Observer | None = None, data: Data | None = None, number: int = 1
+) -> RunFolder:
+    """Train a network as configured and write its folder; a finished one is returned as it is.
+
+    The folder holds `config.toml` (every default spelled out), `environment.json`, `history.jsonl`, `metrics.json`,
+    `posteriors.parquet`, `predictions.parquet` (of the test set), `network.json` and `weights.safetensors`, and for
+    images `examples.npz`. `metrics.json` comes last. Until then `checkpoint.safetensors` holds where the training
+    stands: a run that was stopped, however that was, goes on after its last completed epoch, and ends with the same
+    files, but for wall times, as one that was not.
+
+    Parameters
+    ----------
+    config : RunConfig
+    out : Path
+        New, empty, or of the same configuration.
+    observer : Observer, optional
+        Told of every step.
+    data : Data, optional
+        Shared between runs, so that each data set is read once.
+    number : int
+        Of the run, for the observer.
+
+    Raises
+    ------
+    OutputFolderError
+        If `out` holds anything else, or another process trains in it.
+    CheckpointError
+        If the checkpoint in `out` is damaged, or of data that have changed since.
+    InvalidDataError, InvalidParameterError
+        If the data or the network cannot be used; before any training, and nothing is written.
+    """
+    observer, data, folder = observer or Observer(), data or Data(), RunFolder(out)
+    if not is_done(folder, config):
+        with alone_in(out):
+            if not is_done(folder, config):  # by the process that was in it until now
+                _run(config, folder, observer, data, number)
+    # Here, and not at the end of a run, which may be killed before it comes to that.
+    folder.checkpoint.unlink(missing_ok=True)
+    return folder
+
+
+def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, number: int) -> None:
+    check_device(config.training.device)
+    config.model.check_weights("model.weights")
+    dataset = DATASETS[config.data.name]
+    clean = data.subset(config, observer)
+    network = data.network(config, clean, observer)
+    noise, points = config.corruption, config.measure.landmarks
+    cell = make_cell(network.subset, noise.noise, noise.rate, config.seed, missing=noise.missing, landmarks=points)
+    options = config.method.options or None
+    check_method(config.method.name, cell.train, cell.validation, config.groups, options)  # type: ignore[arg-type]
+    head = METHODS[config.method.name].head
+    check_network(build_model(network.build, cell.train, config.seed, head), cell.train, config.training)
+    folder.claim()
+    goes_on = folder.checkpoint.is_file()
+    if not goes_on:
+        _write_config(config, folder)
+    _note_environment(folder, environment(config.training.device))
+    title = Title.of(config)
+    observer.run_started(title, number)
+    result = _train(config, cell, network, observer, folder.checkpoint)
+    if goes_on:
+        # Not before: a checkpoint of an earlier version is refused, and what that took the settings for would be lost.
+        _write_config(config, folder)
+    measure = config.measure
+    scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
+    predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
+    metrics = Metrics(
+        dataset=config.data.name,
+        method=config.method.name,
+        noise=config.corruption.noise,
+        rate=config.corruption.rate,
+        seed=config.seed,
+        fold=config.data.fold if dataset.folds else None,
+        unit=measure.unit,
+        factor=measure.factor,
+        each=predictions.each(landmarks=measure.landmarks),
+        **asdict(scores),
+        epochs=result.epochs,
+        rounds=len(result.history.rounds),
+        seconds=round(result.seconds, 3),
+        train_size=len(cell.train),
+        validation_size=len(cell.validation),
+        test_size=len(cell.test),
+        version=__version__,
+        key=config.digest,
+    )
+    result.history.write_jsonl(folder.history_file)
+    posteriors.write(folder.posteriors, method=config.method.name, key=config.digest)
+    predictions.write(folder.predictions)
+    examples = Examples.of(clean, cell, result, posteriors, predictions, SHOWN, clean.width, measure.factor)
+    if examples is not None:
+        examples.write(folder.examples)
+    whole = network.whole(result.model)
+    outputs = HEADS[head].n_outputs(cell.train.targets)
+    signature = Signature(tuple(clean.train.inputs.shape[1:]), clean.train.target_names, head, outputs)
+    save_network(whole, signature, folder.path)
+    folder.finish(metrics)
+    observer.run_finished(title, metrics)
+
+
+def _write_config(config: RunConfig, folder: RunFolder) -> None:
+    with write_atomically(folder.config) as temporary:
+        write_config(config, temporary)
+
+
+def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path) -> TrainingResult:
+    return train_method(
+        config.method.name,
+        cell.train,
+        cell.validation,
+        true_outlier=cell.corruption.outlier,
+        validation_outlier=cell.validation_corruption.outlier,
+        groups=config.groups,  # type: ignore[arg-type]
+        options=config.method.options or None,
+        sgd=config.training,
+        model=network.build,
+        seed=config.seed,
+        on_event=observer.trained,
+        checkpoint=checkpoint,
+    )
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Return what a run's figures may depend on besides its configuration; nothing that tells whose machine it is."""
+    names = ("deepgum", "torch", "numpy", "scipy", "pillow", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: metadata.version(name) for name in names},
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        "threads": torch.get_num_threads(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _note_environment(folder: RunFolder, now: dict[str, Any]) -> None:
+    """Write the environment; of a run that goes on, keep when it was begun, and say what has changed since."""
+    if folder.checkpoint.is_file():
+        before = folder.begun_in()
+        now = now | {"started": before.get("started", now["started"])}
+        if before and before != now:
+            warnings.warn(
+                f"'{folder.path}' was begun in another environment: {differences(before, now)}. The run goes on; its "
+                "figures may differ, by what rounding makes of it, from those of a run in one of them.",
+                DeepGUMWarning,
+                stacklevel=2,
+            )
+    with write_atomically(folder.environment) as temporary:
+        temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")

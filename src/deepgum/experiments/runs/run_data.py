@@ -1,0 +1,117 @@
+"""The data of runs, each read once however many runs share it, and what runs are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.measure import PIXELS
+from deepgum.data.sets.registry import DATASETS, load_all
+from deepgum.data.sets.request import Request, Subset
+from deepgum.errors import InvalidParameterError
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.config import ModelConfig, RunConfig
+from deepgum.experiments.runs.network import Network, prepare
+
+__all__ = ["Data", "Title", "load_samples", "load_subset", "request_of"]
+
+
+def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
+    """Load the clean samples of a run.
+
+    Raises
+    ------
+    InvalidDataError, InvalidParameterError
+        If the data set is not there or cannot be read.
+    """
+    subset = DATASETS[config.data.name].load(request_of(config, observer), config.seed)
+    return subset.scaled(PIXELS) if config.data.pixels else subset
+
+
+def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
+    """Load every sample of a run's data set, in one part or several; as `deepgum.data.sets.registry.load_all`."""
+    parts = load_all(config.data.name, request_of(config, observer), config.seed)
+    return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
+
+
+def request_of(config: RunConfig, observer: Observer | None) -> Request:
+    """Return what a run asks of its data set."""
+    data = config.data
+    return Request(
+        folder=data.folder,
+        train_size=data.train_size,
+        validation_size=data.validation_size,
+        test_size=data.test_size,
+        image_size=data.image_size or 0,
+        colour=data.colour,
+        skip_missing=data.skip_missing,
+        skip_unreadable=data.skip_unreadable,
+        cache_dir=data.cache_dir,
+        on_progress=(observer or Observer()).reading,
+        fold=data.fold,
+        options=data.options,
+    )
+
+
+class Data:
+    """Loads subsets and computes frozen trunks, and keeps the last of each: runs on the same data share them."""
+
+    def __init__(self) -> None:
+        self._subset: tuple[str, Subset] | None = None
+        self._network: tuple[str, Network] | None = None
+
+    def subset(self, config: RunConfig, observer: Observer) -> Subset:
+        """Return the clean samples of a run."""
+        key = repr((config.data, config.seed))
+        if self._subset is None or self._subset[0] != key:
+            self._subset = key, load_subset(config, observer)
+        return self._subset[1]
+
+    def network(self, config: RunConfig, subset: Subset, observer: Observer) -> Network:
+        """Return how to build a run's networks, with what is frozen already computed."""
+        key = repr((config.data, config.seed, config.model))
+        if self._network is None or self._network[0] != key:
+            with _in_section_model():
+                network = prepare(
+                    config.model,
+                    subset,
+                    seed=config.seed,
+                    cache_dir=config.data.cache_dir,
+                    device=config.training.device,
+                    on_progress=observer.computing,
+                )
+            # What is frozen without a cache, and weights, are looked at each time that a network is built.
+            self._network = key, replace(network, build=_in_section_model()(network.build))
+        return self._network[1]
+
+
+@contextmanager
+def _in_section_model() -> Iterator[None]:
+    """Give errors about a key of `[model]` the full name of that key."""
+    try:
+        yield
+    except InvalidParameterError as error:
+        # "name" and "model" are what networks and their factories call other things.
+        keys = {key.name for key in fields(ModelConfig)} - {"name"}
+        raise (error.within("model") if error.parameter in keys else error) from error
+
+
+@dataclass(frozen=True)
+class Title:
+    """What an observer is told of a run; as `deepgum.experiments.observer.Run`."""
+
+    method: str
+    noise: str
+    rate: float
+    seed: int
+    about: str
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Title:
+        """Return the title of a run."""
+        about = f"{config.data.name} fold {config.data.fold}" if DATASETS[config.data.name].folds else config.data.name
+        if config.corruption.missing:
+            about += f", {100 * config.corruption.missing:g} % of labels deleted"
+        return cls(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)

@@ -1,0 +1,182 @@
+"""From a trained network to the numbers of a record and the table of posteriors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.data.sets.measure import Measure
+from deepgum.errors import InvalidDataError
+from deepgum.evaluation import detection_scores, failure_rate, mae, nme, rmse
+from deepgum.evaluation.metrics import Score, Unit
+from deepgum.experiments.runs.cells import Cell
+from deepgum.experiments.runs.tables import Posteriors, Predictions
+from deepgum.mixture import Partition, partition
+from deepgum.mixture.partition import Groups
+from deepgum.residuals import predict
+from deepgum.training import SGDOptions, TrainingResult
+
+__all__ = ["Scores", "group_names", "posteriors_of", "predict_labelled", "score_run"]
+
+PLAIN = Measure()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a record; see `deepgum.experiments.paper.records.RunRecord`. None where a score means nothing."""
+
+    failure_rate: float | None
+    nme: float | None
+    mae: float | None
+    rmse: float | None
+    precision: float | None
+    recall: float | None
+    average_precision: float | None
+    recall_moved: float | None
+    flagged: float | None
+
+
+def score_run(
+    result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, measure: Measure = PLAIN
+) -> tuple[Scores, Posteriors]:
+    """Score a method's network on the test set and its flags on the training set.
+
+    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate. Missing
+    labels take no part; where the test set has none at all, there are no errors.
+
+    What ranks the groups for the average precision is the posterior, or for a method without one the length of the
+    residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
+    """
+    resolved = partition(groups, cell.train.targets.shape[1])
+    posteriors = posteriors_of(
+        result, cell.train, resolved, true_outliers=by_group(cell.corruption.outlier, resolved).astype(bool)
+    )
+    predictions = predict(result.model, cell.test, device=sgd.device, precision=sgd.precision)
+    labels, width = cell.test.targets, cell.test.normaliser
+    unit: Unit = "landmark" if measure.landmarks else "coordinate"
+    found = _detection(result, cell, resolved, posteriors, measure.moved)
+    scores = Scores(
+        failure_rate=_known(failure_rate(predictions, labels, width)) if measure.landmarks else None,
+        nme=_known(nme(predictions, labels, width)) if measure.landmarks else None,
+        mae=_known(mae(predictions, labels, unit), measure.factor),
+        rmse=_known(rmse(predictions, labels, unit), measure.factor),
+        flagged=None if result.flags is None else float(result.flags.cpu().numpy()[posteriors.observed].mean()),
+        **found,
+    )
+    return scores, posteriors
+
+
+def posteriors_of(
+    result: TrainingResult,
+    data: RegressionData,
+    groups: Groups = "sample",
+    *,
+    true_outliers: NDArray[np.bool_] | None = None,
+) -> Posteriors:
+    """Return what a training learned of its labels, a row a sample and group.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    data : RegressionData
+        What it was trained on, with the labels that it was given; of a training over several processes those samples
+        that this one keeps, `data.subset(result.index)`.
+    groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
+        What the method flagged as a whole; the result's own mixture knows better, if it has one.
+    true_outliers : array (n, g) of bool, optional
+        Where it is known which labels are wrong.
+
+    Raises
+    ------
+    InvalidDataError
+        If the result is of other samples, or of other groups.
+    """
+    if result.residuals.shape != data.targets.shape:
+        several = len(data) > len(result.index) > 0 and int(result.index[-1]) != len(result.index) - 1
+        hint = " Each of several processes has its own samples: give `data.subset(result.index)`." if several else ""
+        raise InvalidDataError(
+            f"`data` should be what the result was trained on, with targets of shape {tuple(result.residuals.shape)}. "
+            f"Found {tuple(data.targets.shape)}.{hint}"
+        )
+    resolved = partition(groups, data.targets.shape[1]) if result.mixture is None else result.mixture.partition_
+    return Posteriors(
+        sample_ids=data.ids,
+        group_names=group_names(resolved, data),
+        residual_norms=residual_norms(result.residuals, resolved),
+        responsibilities=None if result.responsibilities is None else result.responsibilities.cpu().numpy(),
+        true_outliers=true_outliers,
+        flagged=None if result.flags is None else result.flags.cpu().numpy(),
+    )
+
+
+def predict_labelled(model: nn.Module, data: RegressionData, sgd: SGDOptions, factor: float = 1.0) -> Predictions:
+    """Let a network predict for labelled data; `factor` takes the targets' unit to the one that is reported."""
+    values = predict(model, data, device=sgd.device, precision=sgd.precision)
+    predicted, labels = (factor * part.double().numpy() for part in (values, data.targets))
+    return Predictions(data.ids, data.target_names, predicted, labels)
+
+
+def _detection(
+    result: TrainingResult, cell: Cell, groups: Partition, posteriors: Posteriors, moved: float
+) -> dict[str, float | None]:
+    names = ("precision", "recall", "average_precision", "recall_moved")
+    truth = posteriors.true_outliers
+    assert truth is not None
+    if not truth.any():
+        return dict.fromkeys(names)
+    norms, r = posteriors.residual_norms, posteriors.responsibilities
+    # -r ranks as 1 - r does, and keeps apart what 1 - r rounds to 1. A group without labels takes no part.
+    ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
+    displacement = by_group(cell.corruption.displacement, groups)
+    scores = detection_scores(ranking, result.flags, truth, displacement, moved)
+    return {name: getattr(scores, name) for name in names}
+
+
+def _known(score: Score, factor: float = 1.0) -> float | None:
+    return None if np.isnan(score.overall) else factor * score.overall
+
+
+def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
+    """Return the length of each group's residual over its observed coordinates, (n, g); NaN where there are none."""
+    values = residuals.double().cpu().numpy()
+    norms = []
+    for group in groups:
+        part = values[:, list(group)]
+        norms.append(np.where(np.isnan(part).all(axis=1), np.nan, np.sqrt(np.nansum(part**2, axis=1))))
+    return np.stack(norms, axis=1)
+
+
+def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
+    """Return the largest value (n, g) among the units (n, u) that a group touches.
+
+    A unit is what a corruption moves as a whole: the d coordinates fall into u units of d / u coordinates each.
+    """
+    values = per_unit.double().cpu().numpy()
+    each = sum(map(len, groups)) // values.shape[1]
+    return np.stack([values[:, sorted({index // each for index in group})].max(axis=1) for group in groups], axis=1)
+
+
+def group_names(groups: Partition, data: RegressionData) -> tuple[str, ...]:
+    """Name groups after their coordinates: "sample" for all of them, "nose" for nose_x and nose_y.
+
+    Examples
+    --------
+    >>> import torch
+    >>> data = RegressionData.from_arrays(torch.zeros(1, 1), torch.zeros(1, 3), target_names=["eye_x", "eye_y", "age"])
+    >>> group_names(((0, 1), (2,)), data), group_names(((0, 1, 2),), data), group_names(((0, 2), (1,)), data)
+    (('eye', 'age'), ('sample',), ('eye_x+age', 'eye_y'))
+    """
+    return tuple(_group_name([data.target_names[index] for index in group], len(groups)) for group in groups)
+
+
+def _group_name(names: list[str], n_groups: int) -> str:
+    stems = {name.rpartition("_")[0] for name in names}
+    if len(names) == 1:
+        return names[0]
+    if n_groups == 1:
+        return "sample"
+    return stems.pop() if len(stems) == 1 and "" not in stems else "+".join(names)

@@ -1,0 +1,131 @@
+"""Images that were flagged as outliers, each with its annotation below (Figure 4 of the paper, right)."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure, FigureBase
+from numpy.typing import NDArray
+
+from deepgum.checks import check_count, check_fraction
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.report.runs.grid import check_images, grid_columns, image_panels
+
+__all__ = ["draw_gallery", "gallery_size", "label_caption", "plot_gallery"]
+
+Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
+
+# Inches of an image, of a line of a caption, and points of the letters.
+_WIDTH, _LINE = 1.35, 0.15
+_MAIN, _MORE = 10, 8
+_NARROWEST = 3.2
+
+
+def label_caption(given: float, predicted: float, responsibility: float) -> str:
+    """Return a caption of three lines: the annotation, the prediction, the probability that the annotation is right.
+
+    Raises
+    ------
+    InvalidParameterError
+        The responsibility is not in [0, 1], or a label or prediction is not finite.
+
+    Examples
+    --------
+    >>> print(label_caption(62, 31.4, 0.00012))
+    labelled 62
+    predicted 31
+    r < 0.001
+    """
+    check_fraction("responsibility", responsibility)
+    for name, value in (("given", given), ("predicted", predicted)):
+        if not math.isfinite(value):
+            raise InvalidParameterError(name, "finite", value)
+    r = "r < 0.001" if responsibility < 0.001 else f"r = {responsibility:.3f}"
+    return f"labelled {given:.0f}\npredicted {predicted:.0f}\n{r}"
+
+
+def draw_gallery(images: Images, captions: Sequence[str], title: str = "", *, columns: int | None = None) -> Figure:
+    r"""Draw images in the order in which they are given, each with its caption below.
+
+    Parameters
+    ----------
+    images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
+        Gray (c = 1) or RGB (c = 3); they may differ in size.
+    captions : sequence of str, length k
+        The first line is written large, the others small and grey.
+    title : str
+        Above all.
+    columns : int, optional
+        Images in a row; by default what makes a good grid.
+
+    Raises
+    ------
+    InvalidDataError
+        There are no images, they are not of those shapes, or there is not a caption an image.
+    InvalidParameterError
+        `columns` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> figure = draw_gallery(np.zeros((2, 1, 8, 8), dtype=np.uint8), ["62\nr < 0.001", "14"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['62', 'r < 0.001']
+    """
+    width, height = gallery_size(images, captions, columns)
+    width = max(width, _NARROWEST)
+    # Thirteen letters of the title an inch.
+    heading = textwrap.fill(title, int(13 * width))
+    lines = heading.count("\n") + 1 if heading else 0
+    figure = Figure(figsize=(width, height + 0.2 * lines), layout="constrained")
+    plot_gallery(figure, images, captions, columns)
+    if heading:
+        figure.suptitle(heading, fontsize=11)
+    return figure
+
+
+def gallery_size(images: Images, captions: Sequence[str], columns: int | None = None) -> tuple[float, float]:
+    """Return the width and height in inches that a gallery needs; parameters and errors as in `draw_gallery`.
+
+    Examples
+    --------
+    >>> width, height = gallery_size(np.zeros((6, 1, 8, 8), dtype=np.uint8), ["14"] * 6, columns=3)
+    >>> round(width / height, 1)
+    1.2
+    """
+    check_images(images)
+    if len(captions) != len(images):
+        raise InvalidDataError(f"`captions` should hold one an image, {len(images)}. Found {len(captions)}.")
+    columns = grid_columns(len(images)) if columns is None else check_count("columns", columns)
+    tallest = max(image.shape[1] / image.shape[2] for image in images)
+    lines = max(caption.count("\n") + 1 for caption in captions)
+    rows = math.ceil(len(images) / columns)
+    return _WIDTH * columns + 0.1, rows * (_WIDTH * tallest + _LINE * lines + 0.12) + 0.1
+
+
+def plot_gallery(figure: FigureBase, images: Images, captions: Sequence[str], columns: int | None = None) -> None:
+    """Draw a gallery on a figure, or on a part of one, with a constrained layout; see `draw_gallery`.
+
+    Examples
+    --------
+    >>> figure = Figure(layout="constrained")
+    >>> plot_gallery(figure, np.zeros((1, 1, 8, 8), dtype=np.uint8), ["62"])
+    """
+    gallery_size(images, captions, columns)
+    panels = image_panels(figure, images, columns or grid_columns(len(images)))
+    for axes, caption in zip(panels, captions, strict=True):
+        main, _, more = caption.partition("\n")
+        centre: dict[str, Any] = {
+            "xycoords": "axes fraction",
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "top",
+        }
+        # A dollar sign in a caption is a dollar sign.
+        axes.annotate(main, (0.5, 0), (0, -3), fontsize=_MAIN, parse_math=False, **centre)
+        if more:
+            below = (0, -4 - 1.2 * _MAIN)
+            axes.annotate(more, (0.5, 0), below, fontsize=_MORE, color="0.35", parse_math=False, **centre)

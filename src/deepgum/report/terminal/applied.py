@@ -1,0 +1,28 @@
+"""What a patch has done to a data set, as a table for a terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from deepgum.audit.corrections.apply import Applied
+
+__all__ = ["applied_table"]
+
+
+def applied_table(applied: Applied) -> Table:
+    """Return how many labels were fixed, dropped, kept and left alone, and how many samples are left out."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=True)
+    table.add_column("labels")
+    table.add_column("", justify="right")
+    table.add_column("")
+    for name, count, meaning in (
+        ("fixed", applied.fixed, "have a new value"),
+        ("dropped", applied.dropped, "are missing now"),
+        ("kept", applied.kept, "were looked at and are right"),
+        ("left alone", applied.untouched, "were not decided about"),
+    ):
+        table.add_row(name, f"{count:,}", meaning)
+    if applied.left_out:
+        table.add_row("samples left out", f"{len(applied.left_out):,}", "lost a label, and the format has none missing")
+    return table

@@ -1,0 +1,135 @@
+"""What `deepgum score` shows on a terminal: the groups, the verdict, and the worst labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deepgum.audit.scoring.pairs import Pair
+from deepgum.audit.scoring.tally import Flag
+from deepgum.audit.summary import AuditSummary, GroupSummary
+from deepgum.errors import listing
+from deepgum.mixture import MixtureStatus
+from deepgum.wording import percent
+
+__all__ = ["group_table", "next_steps", "scores", "worst_table"]
+
+
+def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = ()) -> RenderableType:
+    """Return all that there is to show: groups, verdict, worst labels.
+
+    Parameters
+    ----------
+    summary : AuditSummary
+    worst : sequence of Flag
+    pairs : sequence of Pair
+        Which columns were scored by which, to be checked by a person.
+
+    Examples
+    --------
+    >>> from rich.console import Console
+    >>> from deepgum.audit.summary import DataSource, Share
+    >>> group = GroupSummary("age", 500, 60, 1.8, Share(0.12, 0.1, 0.14), "CONVERGED", "", 0.9, ((1.0,),), -3.0)
+    >>> summary = AuditSummary(DataSource("table"), 500, 500, 60, 1.8, group.share, "About 12 % are wrong.", (group,))
+    >>> Console(width=80).print(scores(summary, []))
+    500 samples, 500 labels
+    <BLANKLINE>
+     group   labels   flagged   of these right       share wrong
+     ───────────────────────────────────────────────────────────
+     age        500        60              1.8   12 % (10 to 14)
+    <BLANKLINE>
+    About 12 % are wrong.
+    """
+    head = Text(f"{summary.samples:,} samples, {summary.labels:,} labels", style="bold")
+    if pairs:
+        head.append(f": {listing([f'{pair.target} by {pair.predicted}' for pair in pairs])}")
+    parts: list[RenderableType] = [head, group_table(summary.groups), Text(summary.verdict, style="bold")]
+    parts += [Text(f"- {line}") for line in _remarks(summary)]
+    if worst:
+        unit = f", in {summary.data.unit}" if summary.data.unit else ""
+        parts += [Text(""), Text(f"The least probable labels{unit}", style="bold"), worst_table(worst)]
+    return Group(*parts)
+
+
+def group_table(groups: Sequence[GroupSummary]) -> Table:
+    """Return a row a group: labels, flags, how many of those are expected to be right, the share of wrong labels."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("group", overflow="fold")
+    for heading in ("labels", "flagged", "of these right", "share wrong"):
+        table.add_column(heading, justify="right")
+    for group in groups:
+        table.add_row(Text(group.name), f"{group.labels:,}", f"{group.flags:,}", _expected(group), Text(_share(group)))
+    return table
+
+
+def worst_table(worst: Sequence[Flag]) -> Table:
+    """Return a row a flag: whose it is, what it says and should say, how probable it is, and what seems wrong."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("id", overflow="fold", max_width=40)
+    table.add_column("group", overflow="fold")
+    for heading in ("given", "suggested", "posterior"):
+        table.add_column(heading, justify="right")
+    table.add_column("kind")
+    for flag in worst:
+        values = (_values(flag.given), _values(flag.suggested))
+        texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind.value)
+        # Not strings: an id may hold square brackets, which rich would read as its own.
+        table.add_row(*map(Text, texts))
+    return table
+
+
+def _remarks(summary: AuditSummary) -> list[str]:
+    """Return what the table does not say: the verdicts that are more than numbers, each once with its groups."""
+    groups: dict[str, list[str]] = {}
+    for group in summary.groups:
+        if group.status != MixtureStatus.CONVERGED.name and group.verdict != summary.verdict:
+            groups.setdefault(group.verdict, []).append(group.name)
+    return [f"{listing(names)}: {verdict}" for verdict, names in groups.items()]
+
+
+def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str]:
+    """Return what to do with the scores, a line each.
+
+    Parameters
+    ----------
+    summary : AuditSummary
+    table : Path
+        What was scored.
+    out : Path or None
+        Where the scores were written.
+    """
+    if out is None:
+        return [f"Every score, a row a sample and group: deepgum score {table} --out scores.csv"]
+    rows = summary.samples * len(summary.groups)
+    lines = [f"Written: {out} ({rows:,} rows)"]
+    if summary.flags:
+        lines.append(
+            "Look at the labels with a responsibility below 0.5, the lowest first; `suggested` is what they may be."
+        )
+    return lines
+
+
+def _expected(group: GroupSummary) -> str:
+    return "-" if not group.flags else f"{group.expected_false_flags:.1f}"
+
+
+def _share(group: GroupSummary) -> str:
+    share = group.share
+    if share is None:
+        return "-"
+    between = f" ({percent(share.low)} to {percent(share.high)})" if share.low < share.high else ""
+    return f"{percent(share.estimate)} %{between}"
+
+
+def _values(values: Sequence[float]) -> str:
+    return ", ".join("-" if math.isnan(value) else f"{value:.6g}" for value in values)
+
+
+def _posterior(flag: Flag) -> str:
+    return "< 0.001" if flag.responsibility < 0.001 else f"{flag.responsibility:.3f}"

@@ -1,0 +1,1 @@
+"""Files on disk: atomic writing, and the lock of a folder."""

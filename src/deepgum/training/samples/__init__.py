@@ -1,0 +1,1 @@
+"""The samples of an epoch: which process holds them, their weights, their batches."""

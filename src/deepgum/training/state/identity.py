@@ -1,0 +1,112 @@
+"""What a training is, in plain values: two that agree in all of them give the same result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.training.job import Training
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.state.packing import as_bytes, digest, tensor_parts
+
+__all__ = ["fingerprints", "identity_of"]
+
+_BLOCK = 1024
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def identity_of(training: Training[Any]) -> dict[str, Any]:
+    """Return what tells a training from every other, for `Checkpoint`: choices as they are, arrays as a hash.
+
+    Reads all data once.
+
+    Parameters
+    ----------
+    training : Training
+        With the network as it is before the training: its weights are hashed, the frozen ones too.
+
+    Examples
+    --------
+    >>> from deepgum.training.sgd_options import SGDOptions
+    >>> data = RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [1.5]])
+    >>> known = identity_of(Training(nn.Linear(1, 1), data, data, "cross-entropy", SGDOptions(), seed=0))
+    >>> known["trains"], known["seed"], known["sgd"]["optimizer"], known["train"]["targets"]
+    ('loss', 0, 'adam', '(2, 1) float32 ...')
+    """
+    how, model = training.how, training.model
+    options, loss = (how, None) if isinstance(how, DeepGUMOptions) else (None, how)
+    return {
+        "trains": "loss" if options is None else options.schedule,
+        "options": None if options is None else asdict(options),
+        "loss": repr(loss),
+        # A training may go on on another device: where it is made belongs to it no more than how many threads make it.
+        "sgd": {name: value for name, value in asdict(training.sgd).items() if name != "device"},
+        "seed": training.seed,
+        "network": {
+            "kind": type(model).__qualname__,
+            "structure": _digest_of_structure(model),
+            "initial_weights": _hash(tensor_parts(_named(model))),
+        },
+        "train": _data(training.train),
+        "validation": _data(training.validation),
+    }
+
+
+def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
+    """Return a number for each argument of `fit_deepgum`, by its name: another one where the argument is another.
+
+    Of the data the inputs are not read, only their shape.
+    """
+    told: dict[str, Any] = {
+        "model": (_digest_of_structure(training.model), _hash(tensor_parts(_named(training.model)))),
+        "options": training.how,
+        "sgd": training.sgd,
+        "seed": training.seed,
+    }
+    for name, side in (("train", training.train), ("validation", training.validation)):
+        weight = None if side.sample_weight is None else _digest(side.sample_weight)
+        told[name] = (tuple(side.inputs.shape), _digest(side.targets), weight, side.mirror)
+    return {name: int(_hash([repr(value).encode()])[:15], 16) for name, value in told.items()}
+
+
+def _digest_of_structure(model: nn.Module) -> str:
+    """Hash what the weights do not tell: an activation has none, nor has dropout, and a frozen weight is as any other.
+
+    A module is its name, its type and what it says of itself (`extra_repr`); not its type's module, which is "__main__"
+    in a script and another name where the same script is imported.
+    """
+    modules = (
+        # Where an object is in memory says nothing, and is another place every time.
+        f"{name} {type(part).__qualname__} {_ADDRESS.sub('', part.extra_repr())}\n".encode()
+        for name, part in model.named_modules(remove_duplicate=False)
+    )
+    frozen = (f"{name}\n".encode() for name, weight in model.named_parameters() if not weight.requires_grad)
+    return _hash([*modules, b"frozen\n", *frozen])
+
+
+def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
+    return sorted([*model.named_parameters(), *model.named_buffers()], key=lambda pair: pair[0])
+
+
+def _data(data: RegressionData) -> dict[str, Any]:
+    # `sample_weight` may be absent.
+    arrays = {name: getattr(data, name, None) for name in ("inputs", "targets", "mirrored_inputs", "sample_weight")}
+    return {name: _digest(values) for name, values in arrays.items() if values is not None} | {
+        "mirror": None if data.mirror is None else asdict(data.mirror)
+    }
+
+
+def _digest(values: Tensor | NDArray[Any]) -> str:
+    kind = str(values.dtype).removeprefix("torch.")
+    blocks = (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))
+    return f"{tuple(values.shape)} {kind} {_hash(map(as_bytes, blocks))}"
+
+
+def _hash(parts: Iterable[bytes | memoryview]) -> str:
+    return digest(parts)[:16]

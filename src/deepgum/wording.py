@@ -1,0 +1,82 @@
+"""Numbers in sentences for people."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["amount", "deviations", "distance", "number", "percent", "values"]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits, written out.
+
+    Examples
+    --------
+    >>> number(1234.5), number(0.04567), number(20.0), number(23.46)
+    ('1234', '0.0457', '20', '23.5')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def amount(value: float, unit: str, digits: int = 3) -> str:
+    """Return a number with its unit.
+
+    Examples
+    --------
+    >>> amount(23.0, "px"), amount(0.5, "")
+    ('23 px', '0.5')
+    """
+    return f"{number(value, digits)} {unit}".rstrip()
+
+
+def distance(residual: NDArray[np.float64], unit: str) -> str:
+    """Return the length of what is observed of a residual (k,), with its unit.
+
+    Examples
+    --------
+    >>> distance(np.array([-3.0, 4.0]), "px"), distance(np.array([-3.0, np.nan]), "px")
+    ('5 px', '3 px')
+    """
+    return amount(float(np.sqrt(np.nansum(np.square(residual)))), unit)
+
+
+def deviations(count: float) -> str:
+    """Return so many standard deviations of right labels.
+
+    Examples
+    --------
+    >>> deviations(31.26)
+    '31 standard deviations of right labels'
+    """
+    return f"{number(count, 2)} standard deviations of right labels"
+
+
+def values(label: NDArray[np.float64], unit: str) -> str:
+    """Return a label: a number with its unit, or several in brackets; a dash for what is missing.
+
+    Examples
+    --------
+    >>> values(np.array([30.0]), "years"), values(np.array([12.25, np.nan]), "px")
+    ('30 years', '(12.25, -) px')
+    """
+    texts = ["-" if value != value else number(value, 6) for value in label.tolist()]
+    text = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+    return f"{text} {unit}".rstrip()
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction in percent, with no more digits than it deserves.
+
+    Examples
+    --------
+    >>> [percent(value) for value in (0.1234, 0.0234, 0.002, 0.0, 1.0)]
+    ['12', '2.3', '0.2', '0', '100']
+    """
+    return f"{100 * fraction:.0f}" if fraction >= 0.0995 else f"{100 * fraction:.1f}".removesuffix(".0")

@@ -1,0 +1,116 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deepgum.audit.labels import Reason
+from deepgum.audit.reasons import Case
+from deepgum.audit.reasons.copies import copies
+from deepgum.errors import InvalidDataError
+
+
+def ages(scored, given, predicted=None, **more):
+    rng = np.random.default_rng(0)
+    truth = np.full((len(given), 1), 30.0) if predicted is None else np.array(predicted)[:, None]
+    others = rng.uniform(10, 80, (100, 1))
+    given = np.concatenate([np.array(given)[:, None], others + rng.normal(0, 3, others.shape)])
+    return scored(given, np.concatenate([truth, others]), sigma=3.0, width=100.0, **more)
+
+
+def found(labels, *conflicts):
+    return copies(Case.of(labels, landmarks=False, conflicts=conflicts, unit="years"))
+
+
+def test_a_flagged_label_gets_its_copys_label(scored):
+    findings = found(ages(scored, [60.0, 31.0]), ("s0", "s1"))
+    assert set(findings) == {(0, 0)}
+    finding = findings[0, 0]
+    assert finding.reason is Reason.COPY
+    assert finding.suggested == [31.0]
+    assert finding.log_odds > 0
+    assert finding.why == "'s1' has the same content and another label, 31 years, which fits better."
+    assert finding.uncertainty[0] < 2
+
+
+def test_of_several_copies_the_label_nearest_to_the_prediction_is_suggested(scored):
+    findings = found(ages(scored, [60.0, 44.0, 31.0, 62.0]), ("s0", "s1", "s2", "s3"))
+    assert {row for row, _ in findings} == {0, 1, 3}
+    assert {finding.suggested[0] for finding in findings.values()} == {31.0}
+
+
+def test_copies_that_are_all_far_off_leave_the_prediction(scored):
+    findings = found(ages(scored, [60.0, 70.0]), ("s0", "s1"))
+    assert set(findings) == {(0, 0), (1, 0)}
+    assert all(finding.log_odds < 0 for finding in findings.values())
+    np.testing.assert_allclose([finding.suggested[0] for finding in findings.values()], 30)
+    assert "neither is near what is predicted" in findings[0, 0].why
+
+
+def test_two_labels_that_fit_make_the_choice_uncertain(scored):
+    close = found(ages(scored, [60.0, 31.0, 31.0]), ("s0", "s1", "s2"))[0, 0]
+    apart = found(ages(scored, [60.0, 27.0, 33.0]), ("s0", "s1", "s2"))[0, 0]
+    assert close.uncertainty[0] < 2 < apart.uncertainty[0]
+    # Both are equally near, so one is right with a probability of a half: six years off or none.
+    np.testing.assert_allclose(apart.uncertainty, np.sqrt(6**2 / 2), rtol=0.05)
+
+
+def test_a_copy_that_agrees_or_has_no_label_says_nothing(scored):
+    assert found(ages(scored, [60.0, 60.0, np.nan]), ("s0", "s1", "s2")) == {}
+
+
+def test_only_groups_in_which_the_labels_differ_are_concerned(scored):
+    truth = np.zeros((60, 4))
+    given = np.random.default_rng(0).normal(0, 1, truth.shape)
+    given[:2] = 40.0
+    given[1, 2:] = 0.5
+    case = Case.of(scored(given, truth, "landmark", width=100.0), landmarks=True, conflicts=(("s0", "s1"),))
+    assert set(copies(case)) == {(0, 1)}
+
+
+def test_angles_differ_the_short_way_round(scored):
+    labels = ages(scored, [180.0, -180.0, -150.0], [20.0, 20.0, 20.0], periods=(360.0,))
+    findings = found(labels, ("s0", "s1", "s2"))
+    assert "-150" in findings[0, 0].why
+    assert "-180" not in findings[0, 0].why
+
+
+def test_conflicts_of_unknown_samples_are_refused(scored):
+    with pytest.raises(InvalidDataError, match=r"`conflicts` should name ids.*stranger"):
+        found(ages(scored, [60.0, 31.0]), ("s0", "stranger"))
+
+
+def test_a_copys_label_may_fit_beyond_where_angles_come_round(scored):
+    findings = found(ages(scored, [60.0, -179.0], [179.0, 179.0], periods=(360.0,)), ("s0", "s1"))
+    assert findings[0, 0].suggested == [-179.0]
+    assert findings[0, 0].log_odds > 0
+
+
+def test_the_uncertainty_of_a_copys_label_is_that_of_the_choice(scored):
+    case = Case.of(ages(scored, [60.0, 36.0]), landmarks=False, conflicts=(("s0", "s1"),))
+    finding = copies(case)[0, 0]
+    neither = 1 / (1 + np.exp(finding.log_odds))
+    assert 0.005 < neither < 0.3
+    # If neither label is right, a right one lies about the prediction, 30, which is 6 off.
+    np.testing.assert_allclose(finding.uncertainty**2, neither * (6**2 + case.covariances[0][0, 0]))
+
+
+def contradicted(labels, *rows):
+    """The same labels, all of these rows flagged: at most one of them is right."""
+    responsibilities = labels.responsibilities.copy()
+    responsibilities[list(rows)] = np.minimum(responsibilities[list(rows)], 0.45)
+    return replace(labels, responsibilities=responsibilities)
+
+
+def test_copies_are_told_the_same_also_where_a_label_is_nearer_than_its_copys(scored):
+    findings = found(contradicted(ages(scored, [31.0, 41.0]), 0, 1), ("s0", "s1"))
+    assert {finding.suggested[0] for finding in findings.values()} == {31.0}
+    assert findings[0, 0].why == "'s1' has the same content and another label, 41 years; this one fits better."
+    assert findings[1, 0].why == "'s0' has the same content and another label, 31 years, which fits better."
+    np.testing.assert_allclose(findings[0, 0].uncertainty, findings[1, 0].uncertainty)
+
+
+def test_labels_that_fit_as_well_are_said_to(scored):
+    findings = found(contradicted(ages(scored, [28.0, 31.0]), 0, 1), ("s0", "s1"))
+    assert {finding.suggested[0] for finding in findings.values()} == {31.0}
+    assert all(finding.why.endswith("years, which fits as well.") for finding in findings.values())
+    assert 0.5 < findings[0, 0].uncertainty[0] < 3

@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import numpy as np
+
+from deepgum.audit.labels import Reason
+from deepgum.audit.reasons import Case
+from deepgum.audit.reasons.fallbacks import hard
+
+
+def case_of(scored, spread_of_flagged, away=20.0, usual=1.0, scale=1.0):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, (300, 1))
+    given = truth + rng.normal(0, 2, truth.shape)
+    given[:10] = truth[:10] + away
+    given[10:20] = truth[10:20] + 60
+    spread = np.full((300, 1), usual)
+    spread[:10] = spread_of_flagged
+    labels = scored(scale * given, scale * truth, sigma=2.0 * scale, width=200.0 * scale, spread=scale * spread)
+    return Case.of(labels, landmarks=False, unit="years")
+
+
+def test_a_label_within_what_the_networks_disagree_by_may_be_right(scored):
+    case = case_of(scored, 12.0)
+    findings = hard(case)
+    assert set(findings) == {(row, 0) for row in range(10)}
+    assert case.flags[:20].all()
+    finding = findings[3, 0]
+    assert finding.reason is Reason.HARD
+    assert finding.why == (
+        "The networks disagree by 12 years about this sample (1 is usual), and the label is 20 years from their "
+        "mean: it may well be right."
+    )
+    assert np.isnan([finding.suggested, finding.uncertainty]).all()
+
+
+def test_a_label_far_beyond_the_spread_is_not_hard(scored):
+    assert hard(case_of(scored, 4.0)) == {}
+
+
+def test_a_spread_that_all_samples_have_makes_none_hard(scored):
+    assert hard(case_of(scored, 12.0, usual=12.0)) == {}
+
+
+def test_it_is_the_flag_that_falls_when_the_spread_is_counted(scored):
+    case = case_of(scored, 12.0)
+    wrong, variance = case.wrong[0], case.covariances[0][0, 0] + 12.0**2 - 1
+    right = np.exp(-0.5 * 20**2 / variance) / np.sqrt(2 * np.pi * variance)
+    odds = (1 - wrong) / wrong * right / np.exp(case.log_densities[0])
+    np.testing.assert_allclose([finding.log_odds for finding in hard(case).values()], np.log(odds))
+
+
+def test_another_unit_makes_no_label_harder(scored):
+    assert set(hard(case_of(scored, 12.0))) == set(hard(case_of(scored, 12.0, scale=1000.0)))
+
+
+def test_without_a_spread_nothing_is_hard(scored):
+    labels = case_of(scored, 12.0).labels
+    again = scored(labels.given, labels.predicted, sigma=2.0)
+    assert hard(Case.of(again, landmarks=False)) == {}
+
+
+def test_a_label_flagged_for_other_reasons_is_not_hard_where_the_networks_agree(scored):
+    labels = case_of(scored, 1.0).labels
+    responsibilities = labels.responsibilities.copy()
+    responsibilities[50] = 0.4
+    case = Case.of(replace(labels, responsibilities=responsibilities), landmarks=False)
+    assert (50, 0) in case.places
+    assert hard(case) == {}

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from deepgum.audit.reasons import Case
+from deepgum.audit.reasons.right_labels import label_covariance, label_uniform
+from deepgum.errors import InvalidParameterError
+from deepgum.posteriors.rounding import label_step
+
+TRUE = np.array([[4.0, 2.4, 0.0], [2.4, 9.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def labels_of(scored, n=4000, missing=0.0, wrong=0.1):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, (n, 3))
+    given = truth + rng.multivariate_normal(np.zeros(3), TRUE, n)
+    given[: int(wrong * n)] += rng.uniform(30, 500, (int(wrong * n), 3))
+    given[rng.random(given.shape) < missing] = np.nan
+    return scored(given, truth, "sample", sigma=2.5, width=200.0)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_covariance_is_that_of_right_labels_whatever_the_wrong_ones_are(scored, missing):
+    covariance = label_covariance(labels_of(scored, missing=missing), 0)
+    np.testing.assert_allclose(covariance, TRUE, atol=0.5)
+
+
+def test_few_labels_still_give_a_positive_covariance(scored):
+    covariance = Case.of(labels_of(scored, n=3, wrong=0.0), landmarks=False).covariances[0]
+    assert np.linalg.eigvalsh(covariance)[0] > 0
+
+
+def test_where_all_are_flagged_the_mahalanobis_distances_tell_the_deviation(scored):
+    truth = np.zeros((3, 1))
+    labels = scored(truth + 50.0, truth, sigma=2.0, width=100.0)
+    assert labels.flags.all()
+    np.testing.assert_allclose(label_covariance(labels, 0), [[4.0]])
+
+
+def test_predictions_that_are_exact_leave_a_floor(scored):
+    truth = np.arange(50.0)[:, None]
+    given = truth.copy()
+    given[3] += 40
+    labels = scored(given, truth, sigma=1.0)
+    case = Case.of(labels, landmarks=False)
+    assert 0 < case.covariances[0][0, 0] < 1e-6
+
+
+def test_the_uniform_has_the_width_of_the_flagged_and_not_of_the_farthest(scored):
+    rng = np.random.default_rng(0)
+    truth = np.zeros((2000, 1))
+    given = rng.normal(0, 1, truth.shape)
+    given[:1000] = rng.uniform(-60, 60, (1000, 1))
+    given[:20] *= 1000
+    labels = scored(given, truth, width=120.0, wrong=0.5)
+    density = label_uniform(labels, 0, np.eye(1))
+    np.testing.assert_allclose(np.exp(-density), 120, rtol=0.15)
+
+
+def test_the_step_of_whole_numbers_and_of_others():
+    rng = np.random.default_rng(0)
+    assert label_step(rng.integers(1, 90, 500).astype(float)) == (1.0, 1.0)
+    assert label_step(np.array([1.0, 2.0])) == (0.0, 0.0)
+    halves, start = label_step(rng.integers(1, 90, 500) / 2 + 0.25)
+    assert (halves, start) == (0.5, 0.75)
+
+
+def test_labels_on_no_grid_have_no_step(scored):
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, (500, 1))
+    given = truth + rng.normal(0, 2, truth.shape)
+    assert (Case.of(scored(given, truth, sigma=2.0), landmarks=False).steps > 0).mean() < 0.1
+    whole = given.round()
+    whole[7] = 31.4
+    steps = Case.of(scored(whole, truth, sigma=2.0), landmarks=False).steps
+    assert steps[7] == 0
+    assert (np.delete(steps, 7) == 1).all()
+
+
+@pytest.mark.parametrize(
+    "covariances",
+    [[], [np.eye(2)], [np.array([[1.0, 2.0, 0], [0, 1, 0], [0, 0, 1]])], [-np.eye(3)], [np.full((3, 3), np.nan)]],
+)
+def test_what_is_no_covariance_is_refused(scored, covariances):
+    with pytest.raises(InvalidParameterError, match="covariances"):
+        Case.of(labels_of(scored, n=50), landmarks=False, covariances=covariances)
+
+
+@pytest.mark.parametrize("densities", [[], [-3.0, -4.0], [np.inf], [np.nan]])
+def test_what_is_no_density_is_refused(scored, densities):
+    with pytest.raises(InvalidParameterError, match="log_densities"):
+        Case.of(labels_of(scored, n=50), landmarks=False, log_densities=densities)
+
+
+def test_few_residuals_prove_no_correlation(scored):
+    truth = np.zeros((2, 2))
+    covariance = label_covariance(scored(np.array([[1.0, 2.0], [2.0, 4.0]]), truth, "sample", sigma=3.0), 0)
+    np.testing.assert_allclose(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), 2 / (2 + 3))

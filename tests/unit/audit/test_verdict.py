@@ -1,0 +1,123 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from deepgum.audit.summary import GroupSummary
+from deepgum.audit.verdict import group_verdict, overall_verdict
+from deepgum.mixture import GaussianUniformMixture, MixtureStatus
+from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.shares import Share
+from deepgum.wording import percent
+
+
+def normal(n=1000, seed=0, d=1):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def wrong(residuals, share=0.2, width=20.0, seed=1):
+    rng = np.random.default_rng(seed)
+    spoiled = rng.random((len(residuals), 1)) < share
+    return np.where(spoiled, rng.uniform(-width, width, residuals.shape), residuals)
+
+
+def twice_as_wide(n=1000, seed=2):
+    """A part of the residuals is wider than the others, but not by much."""
+    rng = np.random.default_rng(seed)
+    return normal(n, seed=3, d=2) * np.where(rng.random((n, 1)) < 0.3, 2, 1)
+
+
+def status_of(residuals):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return GaussianUniformMixture().fit(residuals).status_
+
+
+def words(status, *, labels=1000, flags=0, expected=0.0, share=None, tails=False):
+    return group_verdict(
+        status, labels=labels, flags=flags, expected_false_flags=expected, share=share, heavy_tails=tails
+    )
+
+
+NONE_WRONG = Share(0.0, 0.0, 0.1)
+
+
+def a_group(name, status, *, flags=0, expected=0.0, verdict="", share=NONE_WRONG):
+    return GroupSummary(name, 100, flags, expected, share, status, verdict or name, 0.9, ((1.0,),), -3.0)
+
+
+def test_data_that_give_each_status_have_words_of_their_own():
+    few = np.full((50, 2), np.nan)
+    few[:2] = 1.0
+    cases = {
+        MixtureStatus.CONVERGED: wrong(normal()),
+        MixtureStatus.NO_OUTLIERS: normal(),
+        MixtureStatus.NO_INLIERS: np.random.default_rng(0).uniform(-1, 1, size=(1000, 1)),
+        MixtureStatus.COLLAPSED_COVARIANCE: np.where(np.arange(1000)[:, None] < 800, 0.0, normal()),
+        MixtureStatus.TOO_FEW_SAMPLES: few,
+    }
+    said = set()
+    for status, residuals in cases.items():
+        assert status_of(residuals) == (status,)
+        said.add(words(status))
+    assert len(said) == len(cases)
+    assert all(text.endswith(".") for text in said)
+
+
+def test_outliers_as_tight_as_inliers_are_told_from_none_at_all():
+    fitted = LabelMixture.fit(np.hstack([normal(2000, d=2), twice_as_wide(2000)]), ((0, 1), (2, 3)))
+    assert fitted.status == (MixtureStatus.NO_OUTLIERS,) * 2
+    assert [fitted.has_heavy_tails(group) for group in (0, 1)] == [False, True]
+    none = MixtureStatus.NO_OUTLIERS
+    assert words(none) != words(none, tails=True)
+
+
+def test_the_words_hold_the_numbers():
+    share = Share(0.12, 0.09, 0.15)
+    text = words(MixtureStatus.CONVERGED, flags=120, expected=3.2, share=share)
+    assert text == "About 12 % of the labels are wrong (9 to 15 %); 3 of the 120 flagged are expected to be right."
+    assert "1 of the 120 flagged is" in words(MixtureStatus.CONVERGED, flags=120, expected=1.0, share=share)
+    assert "hardly any of the 120" in words(MixtureStatus.CONVERGED, flags=120, expected=0.2, share=share)
+    assert "with a probability of 4 %" in words(MixtureStatus.CONVERGED, flags=1, expected=0.04, share=share)
+    assert "none of them" in words(MixtureStatus.CONVERGED, share=share)
+    assert "how many cannot be told" in words(MixtureStatus.CONVERGED)
+    assert "rough" in words(MixtureStatus.ITERATION_LIMIT, share=share)
+    assert "1 label is too few" in words(MixtureStatus.TOO_FEW_SAMPLES, labels=1)
+    assert "1 of the 2 flagged is expected to be right" in words(MixtureStatus.NO_OUTLIERS, flags=2, expected=0.9)
+
+
+@pytest.mark.parametrize("status", [MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS, MixtureStatus.NO_INLIERS])
+def test_few_labels_are_no_ground_to_stand_on(status):
+    assert "no more than a guess" in words(status, labels=12)
+    assert "no more than a guess" not in words(status, labels=1000)
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-4, 0.004, 0.0994, 0.0996, 0.5, 0.999, 1.0])
+def test_percentages_are_right_to_the_digits_that_are_shown(share):
+    shown = float(percent(share))
+    assert abs(shown - 100 * share) <= (0.5 if shown >= 10 else 0.05) + 1e-9
+
+
+def test_all_together_are_what_the_groups_are():
+    one = [a_group("a", "CONVERGED", verdict="About 12 %.")]
+    assert overall_verdict(one, None) == "About 12 %."
+    same = [a_group(name, "NO_INLIERS", verdict="Nothing.") for name in "ab"]
+    assert overall_verdict(same, None) == "Nothing."
+    mixed = [
+        a_group("a", "CONVERGED", flags=10, expected=2.0),
+        a_group("b", "ITERATION_LIMIT", flags=5, expected=1.0),
+        a_group("c", "NO_OUTLIERS"),
+        a_group("f", "NO_OUTLIERS", flags=1, expected=0.4),
+        a_group("g", "NO_OUTLIERS", share=None),
+        a_group("d", "TOO_FEW_SAMPLES", flags=50, expected=20.0),
+        a_group("e", "NO_INLIERS", flags=100, expected=1.0),
+    ]
+    text = overall_verdict(mixed, Share(0.05, 0.03, 0.07))
+    # Flags of groups of which nothing can be told count for nothing.
+    assert text.startswith(
+        "About 5 % of all labels are wrong (3 to 7 %); 3 of the 16 flagged are expected to be right."
+    )
+    assert "Few wrong labels in f: only those that are flagged. None found in c. How many are wrong in g" in text
+    assert "Nothing can be told of d (too few samples)." in text
+    assert "Nothing can be told of e (no inliers)." in text
+    assert overall_verdict(mixed[2:6:3], None).startswith("No wrong labels found in c. Nothing can be told of d")

@@ -1,0 +1,396 @@
+"""Any table with images or features: read as it says, and refused by file, line and column where it makes no sense."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from deepgum.data.columns import read_columns
+from deepgum.data.pool import Pool
+from deepgum.data.sets.table import load_table
+from deepgum.errors import (
+    DeepGUMWarning,
+    InvalidDataError,
+    InvalidParameterError,
+    MissingImagesError,
+    UnknownNameError,
+    UnreadableImagesError,
+)
+
+NAN = float("nan")
+DOT = (30.5, 44.5)  # where each image is bright, in pixels of an image 80 wide and 60 high
+ROWS = [
+    ("photos/a.png", 31, "train", "ann"),
+    ("photos/b.png", 45.5, "Train", "bob"),
+    ("photos/c.png", "", "VAL", "cid"),
+    ("photos/d.png", 7, "test", "dee"),
+]
+
+
+def write(path: Path, rows: list[tuple[Any, ...]], header: str = "image,age,split,person") -> Path:
+    delimiter = max(",;\t", key=header.count)
+    lines = [header, *(delimiter.join(map(str, row)) for row in rows)]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    folder = tmp_path / "set"
+    (folder / "photos").mkdir(parents=True)
+    columns, lines = np.arange(80) + 0.5, np.arange(60)[:, None] + 0.5
+    pixels = 255 * np.exp(-((columns - DOT[0]) ** 2 + (lines - DOT[1]) ** 2) / 18)
+    for name, *_ in ROWS:
+        Image.fromarray(pixels.astype(np.uint8)).convert("RGB").save(folder / name)
+    return write(folder / "people.csv", ROWS)
+
+
+def load(path: Path, **options: Any) -> Pool:
+    given = {"targets": ["age"], "cache_dir": path.parent.parent / "cache"} | options
+    return load_table(path, **({} if "features" in given else {"image": "image"}) | given)
+
+
+def test_a_table_is_read_in_its_order(table: Path) -> None:
+    pool = load(table, part="split", group="person", image_size=32)
+    assert pool.data.ids == tuple(row[0] for row in ROWS)
+    assert pool.data.inputs.shape == (4, 3, 32, 32)
+    assert pool.data.target_names == ("age",)
+    torch.testing.assert_close(pool.data.targets[:, 0], torch.tensor([31, 45.5, NAN, 7]), equal_nan=True)
+    assert pool.parts == ("train", "train", "validation", "test")
+    assert pool.groups == ("ann", "bob", "cid", "dee")
+    assert torch.equal(pool.data.normaliser, torch.ones(4))
+    assert pool.data.mirror is None
+
+
+def test_without_columns_for_them_there_are_no_parts_and_no_groups(table: Path) -> None:
+    pool = load(table)
+    assert pool.parts is None
+    assert pool.groups is None
+
+
+@pytest.mark.parametrize("word", ["train", "validation", "val", "valid", "test", "TEST", " Valid "])
+def test_words_for_parts(table: Path, word: str) -> None:
+    meant = {"train": "train", "test": "test"}.get(word.strip().lower(), "validation")
+    write(table, [(*ROWS[0][:2], word, "ann")])
+    assert load(table, part="split").parts == (meant,)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_images_are_shown_whole_in_the_square_around_them(table: Path, colour: bool) -> None:
+    data = load(table, image_size=80, colour=colour).data
+    assert data.inputs.shape == (4, 3 if colour else 1, 80, 80)
+    # An image 80 wide and 60 high begins 10 pixels below the square's upper edge.
+    bright = np.unravel_index(np.asarray(data.inputs[0, 0]).argmax(), (80, 80))
+    assert bright == (44 + 10, 30)
+
+
+@pytest.mark.parametrize("size", [(80, 60), (60, 80), (70, 70)])
+def test_landmarks_lie_on_what_they_mark(table: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    Image.open(table.parent / ROWS[0][0]).crop((0, 0, width, height)).save(table.parent / ROWS[0][0])
+    write(table, [(ROWS[0][0], *DOT, "", 12)], header="image,x,y,u,v")
+    data = load(table, targets=["x", "y", "u", "v"], landmarks=True, image_size=64, colour=False).data
+    mass = np.asarray(data.inputs[0, 0], dtype=float)
+    mass[mass < 40] = 0
+    centres = (np.arange(64) + 0.5) / 64
+    centroid = [mass.sum(axis=0) @ centres / mass.sum(), mass.sum(axis=1) @ centres / mass.sum()]
+    assert data.targets[0, :2].tolist() == pytest.approx(centroid, abs=0.004)
+    side, top = max(size), (max(size) - height) / 2
+    assert data.targets[0, :2].tolist() == pytest.approx(
+        [(DOT[0] + (side - width) / 2) / side, (DOT[1] + top) / side], rel=1e-6
+    )
+    assert data.targets[0, 2].isnan()
+    assert data.targets[0, 3].item() == pytest.approx((12 + top) / side)
+
+
+def test_targets_that_are_no_landmarks_are_taken_as_they_are(table: Path) -> None:
+    write(table, [(ROWS[0][0], *DOT)], header="image,x,y")
+    assert load(table, targets=["y", "x"]).data.targets.tolist() == [[DOT[1], DOT[0]]]
+
+
+def test_mirroring_is_what_was_said(table: Path) -> None:
+    ages = torch.tensor([[31.0], [NAN]])
+    keep = load(table, mirror="keep").data.mirror
+    assert keep is not None
+    torch.testing.assert_close(keep.targets(ages), ages, equal_nan=True)
+    write(table, [(ROWS[0][0], 10, 20, 30, 40)], header="image,x1,y1,x2,y2")
+    options = {"targets": ["x1", "y1", "x2", "y2"], "landmarks": True}
+    assert load(table, **options).data.mirror is None
+    points = torch.tensor([0.25, 0.5, 0.625, 0.375])
+    for pairs, expected in (
+        ([], [0.75, 0.5, 0.375, 0.375]),
+        ([[0, 1]], [0.375, 0.375, 0.75, 0.5]),  # as a configuration file gives them
+    ):
+        mirror = load(table, swap_pairs=pairs, **options).data.mirror
+        assert mirror is not None
+        assert mirror.targets(points).tolist() == expected
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_delimiters_marks_and_line_ends_make_no_difference(
+    tmp_path: Path, delimiter: str, start: str, end: str
+) -> None:
+    path = tmp_path / "ages.csv"
+    rows = [['"name, ""full"""', "X", " Y"], ['"Ärger; Æ"', "1", "-2e1"], [""], ["b", " 3.5", '""'], ["", "", " "]]
+    path.write_bytes((start + "".join(delimiter.join(row) + end for row in rows)).encode())
+    table = read_columns(path, ['name, "full"', "X", "Y"])
+    assert table.texts('name, "full"') == ["Ärger; Æ", "b"]
+    assert table.numbers("X", missing=False).tolist() == [1, 3.5]
+    np.testing.assert_array_equal(table.numbers("Y", missing=True), [-20, NAN])
+    blank = start.count("\n")
+    assert table.places == (f"line {2 + blank}", f"line {4 + blank}")
+
+
+def test_lines_are_counted_through_cells_of_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "ages.csv"
+    path.write_text('note,age\n"two\nlines",1\n"three\nmore\nlines",2\nx,old\n')
+    with pytest.raises(InvalidDataError, match=r"ages\.csv', line 7, column 'age'.*Found 'old'"):
+        load_table(path, targets=["age"], features=["note"])
+    path.write_text('note,age\n1,1\n"2\n",2\n')
+    assert load_table(path, targets=["age"], features=["note"]).data.ids == ("ages:line 2", "ages:line 3")
+
+
+@pytest.mark.parametrize("cell", ["young", "3,5", "1_000", "inf", "-Infinity", "1e39", "0x1f", "12 years", "True"])
+def test_a_target_that_is_no_number_is_named_by_file_line_and_column(table: Path, cell: str) -> None:
+    rows = [list(row) for row in ROWS]
+    rows[1][1] = rows[3][1] = f'"{cell}"'
+    write(table, [tuple(row) for row in rows])
+    with pytest.raises(InvalidDataError) as caught:
+        load(table)
+    message = str(caught.value)
+    assert f"'{table}', line 3, column 'age': a cell should be a number, or empty" in message
+    assert f"Found '{cell}'. The same goes for line 5." in message
+
+
+@pytest.mark.parametrize("cell", ["", "  ", "nan", "NaN"])
+def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
+    write(table, [("photos/a.png", cell, "train", "ann"), *ROWS[1:]])
+    assert load(table).data.targets[:, 0].isnan().tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "options", "message"),
+    [
+        (2, "training", {"part": "split"}, "column 'split': a cell should be one of train, validation, val, valid, te"),
+        (2, "", {"part": "split"}, "column 'split': a cell should be some text. Found ''"),
+        (3, " ", {"group": "person"}, "column 'person': a cell should be some text"),
+        (0, "", {}, "column 'image': a cell should be some text"),
+        (3, "ann", {"id": "person"}, "column 'person': a cell should be a name that no other row has. Found 'ann'"),
+        (3, "ann", {"group": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
+        (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are no targets"),
+    ],
+)
+def test_cells_of_other_columns_that_make_no_sense_are_named(
+    table: Path, column: int, cell: str, options: dict[str, Any], message: str
+) -> None:
+    rows = [list(row) for row in ROWS]
+    rows[2][column] = cell
+    write(table, [tuple(row) for row in rows])
+    with pytest.raises((InvalidDataError, InvalidParameterError)) as caught:
+        load(table, **options)
+    assert message in str(caught.value)
+    assert ", line 4, " in str(caught.value) or "features" in options
+
+
+def test_missing_columns_are_named_with_what_the_file_has_and_the_nearest(table: Path) -> None:
+    with pytest.raises(InvalidDataError) as caught:
+        load(table, targets=["Age", "weight"], group="persons")
+    message = str(caught.value)
+    assert "should have the columns Age, weight, persons. Found image, age, split, person." in message
+    assert message.endswith("Did you mean 'age' and 'person'?")
+
+
+def test_a_column_that_is_there_twice_is_refused_only_when_it_is_asked_for(table: Path) -> None:
+    write(table, [("photos/a.png", 1, 2, 3)], header="image,age,other,other")
+    assert load(table).data.targets.tolist() == [[1]]
+    with pytest.raises(InvalidDataError, match="more than one: other"):
+        load(table, targets=["other"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "Found none"),
+        (b"image,age\n", "at least one row"),
+        (b"image,age\n\n,\n", "at least one row"),
+        (b"image,age\na.png,1\nb.png\n", "line 3: a row should have 2 cells"),
+        (b"image,age\na.png,1,2\n", "line 2: a row should have 2 cells, as the header has. Found 3"),
+        (b'image,age\na.png,1\n"b.png,1\n', "line 3: a row should be cells"),
+        (b"image,age\n\xe4.png,1\n", "UTF-8"),
+        ("image,age\na.png,1\n".encode("utf-16"), "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(table: Path, content: bytes, message: str) -> None:
+    table.write_bytes(content)
+    with pytest.raises(InvalidDataError) as caught:
+        load(table)
+    assert str(table) in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_features_are_an_input_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "flats.csv", [(2, 50, 900, 1), (3, 75.5, "", 2)], header="rooms;area;rent;floor")
+    data = load_table(path, targets=["rent", "floor"], features=["area", "rooms"]).data
+    assert data.inputs.dtype == np.float32
+    assert data.inputs.tolist() == [[50, 2], [75.5, 3]]
+    torch.testing.assert_close(data.targets, torch.tensor([[900, 1], [NAN, 2]]), equal_nan=True)
+    assert data.ids == ("flats:line 2", "flats:line 3")
+    assert data.mirror is None
+    write(path, [(2, 50, 900, 1), (3, "", 9, 2)], header="rooms;area;rent;floor")
+    with pytest.raises(InvalidDataError, match=r"line 3, column 'area': a cell should be a number\. Found ''"):
+        load_table(path, targets=["rent"], features=["area"])
+
+
+def test_parquet_says_the_same_as_csv(table: Path) -> None:
+    columns = {
+        "image": [row[0] for row in ROWS],
+        "age": pa.array([31, 45.5, None, 7], pa.float64()),
+        "split": [row[2] for row in ROWS],
+        "person": pa.array([1, 2, 3, 4]),
+        "year": pa.array([1990, 2000, None, 2010], pa.int32()),
+    }
+    path = table.with_suffix(".parquet")
+    pq.write_table(pa.table(columns), path)
+    pools = load(path, part="split", group="person"), load(table, part="split", group="person")
+    np.testing.assert_array_equal(pools[0].data.inputs, pools[1].data.inputs)
+    torch.testing.assert_close(pools[0].data.targets, pools[1].data.targets, equal_nan=True)
+    assert (pools[0].data.ids, pools[0].parts) == (pools[1].data.ids, pools[1].parts)
+    assert pools[0].groups == ("1", "2", "3", "4")
+    years = load(path, targets=["year"]).data.targets[:, 0]
+    torch.testing.assert_close(years, torch.tensor([1990, 2000, NAN, 2010]), equal_nan=True)
+
+
+@pytest.mark.parametrize("values", [["1", "two"], [True, False], [[1.0], [2.0]]])
+def test_parquet_cells_are_named_by_row(table: Path, values: list[Any]) -> None:
+    path = table.with_suffix(".parquet")
+    pq.write_table(pa.table({"image": ["photos/a.png", "photos/b.png"], "age": values}), path)
+    row = 2 if values == ["1", "two"] else 1
+    with pytest.raises(InvalidDataError, match=rf"people\.parquet', row {row}, column 'age'"):
+        load(path)
+    with pytest.raises(InvalidDataError, match=r"Found image, age\. Did you mean 'age'"):
+        load(path, targets=["ages"])
+
+
+def test_a_parquet_file_that_is_none_is_refused(table: Path) -> None:
+    path = table.rename(table.with_suffix(".parquet"))
+    with pytest.raises(InvalidDataError, match="should be a Parquet file"):
+        load(path)
+
+
+def test_ids_are_unique_whatever_the_table(table: Path) -> None:
+    write(table, [ROWS[0], ROWS[1], ROWS[0]])
+    pool = load(table)
+    assert pool.data.ids == ("photos/a.png:line 2", "photos/b.png:line 3", "photos/a.png:line 4")
+    # Rows of one image may not be on two sides of a split.
+    assert pool.groups == ("photos/a.png", "photos/b.png", "photos/a.png")
+    assert load(table, group="split").groups == ("train", "Train", "train")
+    write(table, ROWS)
+    assert load(table, id="person").data.ids == ("ann", "bob", "cid", "dee")
+
+
+def test_images_may_be_elsewhere_and_be_written_with_backslashes(table: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "tables" / "people.csv"
+    moved.parent.mkdir()
+    write(moved, [("photos\\a.png", 1, "train", "ann")])
+    with pytest.raises(MissingImagesError, match="`root`"):
+        load(moved)
+    assert load(moved, root=table.parent).data.ids == ("photos/a.png",)
+    write(moved, [(table.parent / "photos" / "a.png", 1, "train", "ann")])
+    assert len(load(moved)) == 1
+
+
+@pytest.mark.parametrize("landmarks", [True, False])
+def test_images_that_are_missing_or_unreadable_take_their_whole_row_along(table: Path, landmarks: bool) -> None:
+    rows = [(name, 8 * place, 6 * place, split, person) for place, (name, _, split, person) in enumerate(ROWS)]
+    write(table, rows, header="image,x,y,split,person")
+    options = {"targets": ["x", "y"], "landmarks": landmarks, "part": "split", "group": "person"}
+    whole = load(table, **options)
+    (table.parent / ROWS[0][0]).unlink()
+    (table.parent / ROWS[2][0]).write_bytes(b"spoilt")
+    with pytest.raises(MissingImagesError, match=r"1 of the 4 images of 'people.csv': photos/a\.png"):
+        load(table, skip_unreadable=True, **options)
+    with (
+        pytest.raises(UnreadableImagesError, match=r"photos/c\.png"),
+        pytest.warns(DeepGUMWarning, match="1 of the 4 images"),
+    ):
+        load(table, skip_missing=True, **options)
+    with pytest.warns(DeepGUMWarning) as caught:
+        pool = load(table, skip_missing=True, skip_unreadable=True, **options)
+    assert len(caught) == 2
+    assert all(warning.filename == __file__ for warning in caught)
+    kept = whole.subset([1, 3])
+    assert pool.data.ids == kept.data.ids
+    assert torch.equal(pool.data.targets, kept.data.targets)
+    np.testing.assert_array_equal(pool.data.inputs, kept.data.inputs)
+    assert (pool.parts, pool.groups) == (kept.parts, kept.groups)
+
+
+def test_a_complete_table_gives_no_warning(table: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(table, skip_missing=True, skip_unreadable=True)
+
+
+def test_progress_is_told_while_images_are_decoded(table: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    load(table, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"targets": []}, "targets"),
+        ({"targets": "age"}, "targets"),
+        ({"targets": ["age", "age"]}, "targets"),
+        ({"features": [], "image": None}, "features"),
+        ({"features": "age", "image": None}, "features"),
+        ({"features": ["split"], "image": "image"}, "image, features"),
+        ({"image": None}, "image, features"),
+        ({"features": ["age"]}, "features"),
+        ({"features": ["split"], "mirror": "keep"}, "landmarks, mirror"),
+        ({"features": ["split"], "landmarks": True}, "landmarks, mirror"),
+        ({"landmarks": True}, "targets"),
+        ({"landmarks": True, "targets": ["age", "split"], "mirror": "keep"}, "mirror"),
+        ({"mirror": "flip"}, "mirror"),
+        ({"swap_pairs": []}, "swap_pairs"),
+        ({"landmarks": True, "targets": ["age", "split"], "swap_pairs": [0, 1]}, "swap_pairs"),
+        ({"landmarks": True, "targets": ["age", "split"], "swap_pairs": [[0, 1, 2]]}, "swap_pairs"),
+        ({"landmarks": True, "targets": ["age", "split"], "swap_pairs": [[0.0, 0]]}, "swap_pairs"),
+        ({"landmarks": True, "targets": ["age", "split"], "swap_pairs": [[0, 1]]}, "swap_pairs"),
+        ({"image_size": 0}, "image_size"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(table: Path, options: dict[str, Any], name: str) -> None:
+    with pytest.raises(InvalidParameterError, match=f"`{name}`"):
+        load(table, **options)
+
+
+def test_an_unknown_way_to_mirror_is_answered_with_the_known_one(table: Path) -> None:
+    with pytest.raises(UnknownNameError, match="'keep'"):
+        load(table, mirror="kept")
+
+
+def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match="path"):
+        load_table(tmp_path / "no.csv", targets=["age"], image="image")
+
+
+def test_a_column_that_float32_would_level_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", [(1.7e9 + i, i, 3 * i) for i in range(20)], "time,a,y")
+    with pytest.warns(DeepGUMWarning, match=r"`features` should differ .*1.7e\+09: time. Subtract .*its median\."):
+        load(path, features=["time", "a"], targets=["y"])
+    with pytest.warns(
+        DeepGUMWarning, match=r"`targets` should differ .*1.7e\+09: time\..* add it to what is predicted"
+    ):
+        load(path, features=["a"], targets=["time"])

@@ -1,0 +1,132 @@
+"""A finished run is done for the configuration whose key it was given, and for no other; nothing is trained here."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from deepgum.errors import InvalidDataError, OutputFolderError
+from deepgum.experiments.runs.claim import is_done
+from deepgum.experiments.runs.config import LATER, RunConfig
+from deepgum.experiments.runs.config_file import read_config, write_config
+from deepgum.experiments.runs.run_folder import Metrics, RunFolder
+
+WAS = {"options": LATER}
+"""What the method `deepgum` was before it had a choice of these."""
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    (tmp_path / "weights.pth").write_bytes(b"weights")
+    return tmp_path / "weights.pth"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    (tmp_path / "ages.csv").write_text("one,age\n1,30\n")
+    return tmp_path / "ages.csv"
+
+
+def digits(**sections: Any) -> RunConfig:
+    return RunConfig.from_mapping({"data": {"name": "digits"}, **sections})
+
+
+def of_table(path: Path, weights: Path | None = None, **sections: Any) -> RunConfig:
+    data = {"name": "table", "folder": path, "options": {"targets": ["age"], "features": ["one"]}}
+    model = {"name": "mlp"} if weights is None else {"name": "mlp", "weights": weights}
+    return RunConfig.from_mapping({"data": data, "model": model, **sections})
+
+
+def finish(config: RunConfig, path: Path, *, without: tuple[str, ...] = (), key: str | None = None) -> RunFolder:
+    """Write what tells of a finished run; `without` are options that its version did not know."""
+    folder = RunFolder(path)
+    folder.claim()
+    write_config(config, folder.config)
+    values = tomllib.loads(folder.config.read_text())
+    for name in without:
+        del values["method"]["options"][name]
+    folder.config.write_text(tomli_w.dumps(values))
+    scores: dict[str, Any] = dict.fromkeys(Metrics.__dataclass_fields__)
+    folder.finish(Metrics(**{**scores, "version": "0.1.0", "key": config.digest if key is None else key}))
+    return folder
+
+
+def refused(folder: RunFolder, config: RunConfig) -> str:
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    with pytest.raises(OutputFolderError) as caught:
+        is_done(folder, config)
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
+    assert "Give another output folder. Nothing was written." in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_run_from_before_there_was_a_choice_is_done_for_what_it_was_and_not_for_what_its_name_means_today(
+    tmp_path: Path,
+) -> None:
+    was = digits(method=WAS)
+    folder = finish(was, tmp_path / "run", without=tuple(LATER))
+    assert is_done(folder, was)
+    # Its own file reads as today's method, whose options are others: that is another training.
+    assert read_config(folder.config) == digits()
+    message = refused(folder, digits())
+    assert "method.options.schedule = 'alternate' there and 'interleaved' here" in message
+    assert "method.options.widening = 1.0 there and 2.0 here" in message
+    assert "least_weight" not in message
+    assert "seed = 0 there and 3 here" in refused(folder, digits(seed=3))
+
+
+@pytest.mark.parametrize("method", ["l2", "deepgum-paper", "deepgum-alternate"])
+def test_a_method_that_means_what_it_meant_is_done(tmp_path: Path, method: str) -> None:
+    config = digits(method={"name": method})
+    assert is_done(finish(config, tmp_path, without=tuple(LATER) if config.method.options else ()), config)
+
+
+def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(tmp_path: Path) -> None:
+    message = refused(finish(digits(), tmp_path, key="0123456789abcdef"), digits())
+    assert f"'0123456789abcdef' there and '{digits().digest}' here: version 0.1.0" in message
+
+
+def test_weights_that_have_changed_are_named(tmp_path: Path, weights: Path) -> None:
+    config = digits(model={"weights": weights})
+    folder = finish(config, tmp_path / "run")
+    assert is_done(folder, config)
+    weights.write_bytes(b"other weights")
+    assert f"'{weights}' has changed since" in refused(folder, config)
+
+
+def test_weights_and_tables_may_be_elsewhere(tmp_path: Path, weights: Path, table: Path) -> None:
+    folder = finish(of_table(table, weights), tmp_path / "run")
+    moved = of_table(table.rename(tmp_path / "moved.csv"), weights.rename(tmp_path / "moved.pth"))
+    assert is_done(folder, moved)
+    (tmp_path / "moved.csv").write_text("one,age\n1,31\n")
+    refused(folder, moved)
+
+
+def test_without_the_files_that_it_began_from_a_run_is_known_by_its_settings(
+    tmp_path: Path, weights: Path, table: Path
+) -> None:
+    now, was = of_table(table, weights), of_table(table, weights, method=WAS)
+    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", without=tuple(LATER))
+    for path in (weights, table):
+        path.unlink()
+        assert is_done(folder, now)
+        assert is_done(old, was)
+        assert "method.options.schedule" in refused(old, now)
+        assert "seed = 0 there and 1 here" in refused(folder, replace(now, seed=1))
+
+
+def test_a_table_that_is_nowhere_is_not_taken_for_the_one_that_is_there(tmp_path: Path, table: Path) -> None:
+    folder = finish(of_table(table), tmp_path / "run")
+    assert "data.folder" in refused(folder, of_table(tmp_path / "agse.csv"))
+
+
+def test_scores_without_a_key_are_no_finished_run(tmp_path: Path) -> None:
+    folder = finish(digits(), tmp_path)
+    folder.metrics_file.write_text("{}")
+    with pytest.raises(InvalidDataError, match="should be the folder of a finished run"):
+        is_done(folder, digits())

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from deepgum.posteriors.densities import Tails, TailsOfGroup
+from deepgum.posteriors.em import fit_group
+from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.shares import LEVEL, Share, shares_of
+
+START = TailsOfGroup(0.8, torch.eye(1, dtype=torch.float64), math.inf, 1.0, 1.0)
+CERTAIN = {math.inf: 1.0}
+
+
+def residuals_of(seed: int, n: int = 200, share: float = 0.2, k: int = 1) -> torch.Tensor:
+    rng = np.random.default_rng(seed)
+    wrong = rng.random((n, k)) < share
+    return torch.from_numpy(np.where(wrong, rng.uniform(-25, 25, (n, k)), rng.normal(size=(n, k))))
+
+
+def fitted(residuals: torch.Tensor) -> Tails:
+    groups = tuple(fit_group(residuals[:, [c]], START, "uniform").group for c in range(residuals.shape[1]))
+    return Tails(groups, tuple((c,) for c in range(residuals.shape[1])))
+
+
+def share_of(residuals: torch.Tensor, **options) -> tuple[tuple[Share | None, ...], Share | None]:
+    g = residuals.shape[1]
+    given = {"kinds": ["uniform"] * g, "tells": [True] * g, "plausible": [CERTAIN] * g, "seed": 0} | options
+    return shares_of(residuals, fitted(residuals), **given)
+
+
+def test_the_interval_covers_the_true_share_about_as_often_as_it_says() -> None:
+    found = [share_of(residuals_of(seed), replicates=30)[1] for seed in range(60)]
+    assert sum(each.low <= 0.2 <= each.high for each in found) >= 51
+    # As wide as a count of wrong labels has it, and a little wider: not every one is seen.
+    width = np.mean([each.high - each.low for each in found])
+    binomial = 2 * 1.96 * math.sqrt(0.2 * 0.8 / 200)
+    assert 0.9 * binomial < width < 1.5 * binomial
+
+
+def test_the_estimate_is_what_the_prior_leaves_and_within_its_interval() -> None:
+    residuals = residuals_of(0, k=2)
+    (one, other), whole = share_of(residuals)
+    groups = fitted(residuals).groups
+    assert (one.estimate, other.estimate) == (1 - groups[0].prior, 1 - groups[1].prior)
+    assert whole.estimate == pytest.approx((one.estimate + other.estimate) / 2)
+    for each in (one, other, whole):
+        assert 0 <= each.low <= each.estimate <= each.high <= 1
+        assert each.level == LEVEL
+
+
+def test_the_share_of_all_counts_labels_and_not_groups() -> None:
+    residuals = residuals_of(0, k=2)
+    residuals[50:, 1] = math.nan
+    (one, other), whole = share_of(residuals)
+    assert whole.estimate == pytest.approx((200 * one.estimate + 50 * other.estimate) / 250)
+    assert other.high - other.low > 1.5 * (one.high - one.low)
+
+
+def test_where_no_label_is_wrong_three_in_n_may_be() -> None:
+    residuals = residuals_of(0, share=0.0, k=2)
+    residuals[150:, 1] = math.nan
+    alone = tuple(fit_group(residuals[:, [c]], START, "none").group for c in range(2))
+    tails = Tails(alone, ((0,), (1,)))
+    (one, other), whole = shares_of(residuals, tails, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
+    assert (one.estimate, one.low, one.high) == (0.0, 0.0, 3 / 200)
+    assert (other.estimate, other.low, other.high) == (0.0, 0.0, 3 / 150)
+    assert whole.high == 3 / 350
+    # Those that no right label is as far out as are counted.
+    residuals[:9, 0] = 100.0
+    (one, other), whole = shares_of(residuals, tails, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
+    assert one.estimate == pytest.approx(9 / 200, abs=1e-6)
+    assert (one.low, one.high) == pytest.approx((3 / 200, 18 / 200), abs=1e-6)
+    assert other.estimate == 0.0
+    assert whole.estimate == pytest.approx(9 / 350, abs=1e-6)
+
+
+def test_a_group_that_tells_nothing_has_no_share_and_no_part_in_that_of_all() -> None:
+    residuals = residuals_of(0, k=2)
+    alone = share_of(residuals[:, :1])[1]
+    (one, other), whole = share_of(residuals, tells=[True, False])
+    assert other is None
+    assert whole == one
+    assert whole.estimate == alone.estimate
+    assert share_of(residuals, tells=[False, False]) == ((None, None), None)
+    residuals[:, 1] = math.nan
+    assert share_of(residuals)[0][1] is None
+
+
+def test_without_replicates_intervals_have_no_width() -> None:
+    share = share_of(residuals_of(0), replicates=0)[1]
+    assert share.low == share.high == share.estimate
+
+
+def test_groups_that_err_in_the_same_samples_have_a_wider_interval_than_apart() -> None:
+    one = residuals_of(0, k=1)
+    together, apart = share_of(one.repeat(1, 6))[1], share_of(residuals_of(1, k=6))[1]
+    alone = share_of(one)[1]
+    assert together.high - together.low == pytest.approx(alone.high - alone.low, rel=0.35)
+    assert apart.high - apart.low < 0.7 * (together.high - together.low)
+
+
+def test_the_seed_alone_decides_and_other_densities_that_are_plausible_widen_the_interval() -> None:
+    residuals = residuals_of(0)
+    assert share_of(residuals, seed=3) == share_of(residuals, seed=3)
+    assert share_of(residuals, seed=3) != share_of(residuals, seed=4)
+    sure, unsure = share_of(residuals)[1], share_of(residuals, plausible=[{math.inf: 0.5, 1.0: 0.5}])[1]
+    assert unsure.high - unsure.low > 1.1 * (sure.high - sure.low)
+    assert unsure.estimate == sure.estimate
+
+
+@pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
+def test_a_mixture_that_cannot_tell_gives_no_share() -> None:
+    assert LabelMixture.fit(np.zeros((50, 1))).share is None
+    assert LabelMixture.fit(np.zeros((50, 2)), "coordinate").shares == (None, None)
+
+
+@pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
+@pytest.mark.parametrize("labels", [2, 3, 4, 5])
+def test_a_group_of_so_few_labels_that_a_replicate_may_count_none_has_an_interval(labels: int) -> None:
+    rng = np.random.default_rng(0)
+    residuals = np.full((100, 2), np.nan)
+    residuals[:, 0], residuals[:labels, 1] = rng.normal(size=100), rng.normal(size=labels)
+    residuals[0, 1] = 30.0
+    share = LabelMixture.fit(residuals, "coordinate").shares[1]
+    assert 0 <= share.low <= share.estimate <= share.high <= 1
+    assert share.high > 0.5

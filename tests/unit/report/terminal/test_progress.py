@@ -1,0 +1,64 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from deepgum.experiments.paper.records import RunKey, RunRecord
+from deepgum.report.terminal import progress
+from deepgum.report.terminal.progress import Reporter
+from deepgum.training.history import EpochRecord, RoundRecord
+
+RUN = RunKey("deepgum", "l-ugo", 0.4, 0, "landmark", {}, {})
+RECORD = RunRecord("deepgum", "l-ugo", 0.4, 0, 0.123, 0.03, 0.02, 0.9, 0.8, 0.9, 9, 1.5, 3000, 48)
+ROUND = RoundRecord(1, (0.6,), (1.0,), (((1.0,),),), (3,), ("converged",), 7, 0.5, 0.1)
+
+
+def epoch(number, round=0):
+    return EpochRecord("l2", round, number, 0.5, 0.25, 0.1, best=True)
+
+
+def tell(reporter):
+    with reporter:
+        reporter.reading(1, 2)
+        reporter.reading(2, 2)
+        reporter.started(total=3, finished=1)
+        reporter.run_started(RUN, 2)
+        reporter.trained(epoch(1))
+        reporter.trained(ROUND)
+        reporter.trained(epoch(4, round=2))
+        reporter.run_finished(RUN, RECORD)
+
+
+def test_plain_lines_where_there_is_no_terminal():
+    console = Console(file=io.StringIO())
+    tell(Reporter(console))
+    assert console.file.getvalue().splitlines() == [
+        "Reading images: 2 of 2.",
+        "3 runs, 1 of them done before.",
+        "DeepGUM, l-UGO 40 %, seed 0: failure rate 12.3 %, 9 epochs, 2 s",
+    ]
+
+
+def test_a_long_run_says_that_it_lives(monkeypatch):
+    monkeypatch.setattr(progress, "_PLAIN_EVERY", 0.0)
+    console = Console(file=io.StringIO())
+    tell(Reporter(console))
+    lines = console.file.getvalue().splitlines()
+    assert "DeepGUM, l-UGO 40 %, seed 0: epoch 1, validation 0.25" in lines
+    assert "DeepGUM, l-UGO 40 %, seed 0: round 2, epoch 4, validation 0.25" in lines
+
+
+def test_a_terminal_gets_bars_and_keeps_the_outcomes():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    tell(Reporter(console))
+    text = console.file.getvalue()
+    assert "failure rate 12.3 %" in text
+    assert "\x1b[" in text
+
+
+def test_the_bars_end_with_an_error():
+    console = Console(file=io.StringIO(), force_terminal=True)
+    reporter = Reporter(console)
+    with pytest.raises(RuntimeError), reporter:
+        raise RuntimeError
+    assert reporter._progress.live.is_started is False

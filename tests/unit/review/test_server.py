@@ -1,0 +1,538 @@
+"""Only this machine's own page is let in, and whatever else comes gets its answer and changes nothing."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from deepgum.audit.corrections.decisions import Decision
+from deepgum.audit.folder import AuditFolder
+from deepgum.data.pictures import Pictures
+from deepgum.review.address import Address, listen
+from deepgum.review.door import LARGEST
+from deepgum.review.server import made_for
+from deepgum.review.session import Review
+
+A, B = "images/000.png", "images/004.png"
+
+
+@dataclass
+class Caller:
+    """Says to the server what a browser would, or something else."""
+
+    review: Review
+    address: Address
+    audit: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.audit = self.review.store.audit
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str | None] | None = None,
+        token: str | None = None,
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Path is relative to the page, or absolute; a header of None is left out."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.address.port, timeout=20)
+        host = f"127.0.0.1:{self.address.port}"
+        sent: dict[str, str | None] = {"Host": host, "Sec-Fetch-Site": "same-origin"}
+        if method == "POST":
+            sent |= {"Origin": f"http://{host}", "Content-Type": "application/json", "X-Deepgum-Review": "1"}
+            sent |= {"Content-Length": str(len(body or b""))}
+        sent |= headers or {}
+        target = path if path.startswith("/") else f"/{token or self.address.token}/{path}"
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in sent.items():
+            if value is not None:
+                connection.putheader(name, value)
+        connection.endheaders()
+        with suppress(BrokenPipeError, ConnectionResetError):  # where it was refused by its head
+            connection.send(body or b"")
+        response = connection.getresponse()
+        body = b""
+        with suppress(ConnectionResetError):  # where the server has closed the door on what was still to come
+            body = response.read()
+        connection.close()
+        return response.status, response.headers, body
+
+    def get(self, path: str, **how: Any) -> tuple[int, Any]:
+        status, headers, body = self.call("GET", path, **how)
+        return status, json.loads(body) if headers["Content-Type"] == "application/json" else body
+
+    def post(self, path: str, values: object, **how: Any) -> tuple[int, Any]:
+        body = values if isinstance(values, bytes) else json.dumps(values).encode()
+        status, headers, answer = self.call("POST", path, body, **how)
+        return status, json.loads(answer) if headers["Content-Type"] == "application/json" else answer
+
+    def write(self, **changes: Any) -> dict[str, Any]:
+        """A decision as the page sends it."""
+        values = {
+            "audit": self.audit, "sample": A, "group": "a", "action": "keep", "new": None, "suggested": False,
+            "reason": "", "expected": 0, "key": os.urandom(8).hex(),
+        }  # fmt: skip
+        return values | changes
+
+    @property
+    def held(self) -> list[Decision]:
+        return self.review.store.decisions()
+
+
+@pytest.fixture
+def served(audited: AuditFolder) -> Iterator[Caller]:
+    with serving(audited) as caller:
+        yield caller
+
+
+@contextmanager
+def serving(folder: AuditFolder) -> Iterator[Caller]:
+    address, listening = listen(folder.path / ".review.json")
+    with listening, Review(folder, "ada") as review:
+        server = made_for(review, address)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield Caller(review, address)
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+# ---- what the page is given ----
+
+
+def test_the_page_and_all_it_loads_come_with_the_headers_that_keep_others_out(served: Caller) -> None:
+    paths = ["", "data", "decisions", f"pictures/{served.audit}/small/0.jpg"]
+    page = served.get("")[1].decode()
+    assets = [part.split('"')[0] for part in page.split('="') if part.startswith("assets/")]
+    assert len(assets) >= 5
+    assert "<script>" not in page
+    assert "<style" not in page
+    for path in [*paths, *assets, "not/there"]:
+        status, headers, body = served.call("GET", path)
+        assert status == (404 if path == "not/there" else 200), path
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert ("no-store" in headers["Cache-Control"]) == ("pictures" not in path)
+        assert "Access-Control-Allow-Origin" not in headers
+        assert "Server" not in headers
+        assert body
+
+
+def test_the_data_are_of_all_flags_worst_first(served: Caller) -> None:
+    status, data = served.get("data")
+    assert status == 200
+    labels = served.review.labels
+    places = [
+        (data["gallery"]["samples"]["row"][sample], group)
+        for sample, group in zip(data["gallery"]["flags"]["sample"], data["gallery"]["flags"]["group"], strict=True)
+    ]
+    assert places == labels.worst_first()
+    assert (data["who"], data["audit"], data["landmarks"]) == ("ada", served.audit, True)
+
+
+def test_a_picture_is_the_part_of_the_file_that_the_data_say(served: Caller, audited: AuditFolder) -> None:
+    samples = served.get("data")[1]["gallery"]["samples"]
+    left, _, side = samples["crop"][0]
+    width, height = samples["size"][0]
+    assert left <= 0
+    assert left + side >= width == height == 64
+    status, headers, body = served.call("GET", f"pictures/{served.audit}/large/{samples['row'][0]}.jpg")
+    assert (status, headers["Content-Type"]) == (200, "image/jpeg")
+    shown = np.asarray(Image.open(io.BytesIO(body)).convert("L").resize((64, 64)), dtype=float)
+    stored = np.asarray(Image.open(audited.pictures().file(samples["row"][0])).convert("L"), dtype=float)
+    assert np.abs(shown - stored).mean() < 8
+
+
+# ---- decisions ----
+
+
+def test_a_decision_is_stored_and_can_be_undone_and_redone(served: Caller) -> None:
+    status, answer = served.post("decisions", served.write(action="fix", new=[1.5, 2], reason="seen"))
+    assert status == 200
+    seq = answer["entry"]["seq"]
+    assert answer["entry"] == answer["current"] == answer["undo"]
+    (held,) = served.held
+    assert (held.sample, held.group, held.action, held.new, held.reason, held.who) == (
+        A, "a", "fix", (1.5, 2.0), "seen", "ada",
+    )  # fmt: skip
+    status, answer = served.post("undo", {"audit": served.audit, "seq": seq, "key": "u"})
+    assert (status, answer["current"], answer["undo"], answer["redo"]["seq"]) == (200, None, None, seq)
+    assert served.held == []
+    status, answer = served.post("redo", {"audit": served.audit, "seq": seq, "key": "r"})
+    assert (status, answer["current"]["seq"]) == (200, seq)
+    assert served.held == [held]
+
+
+def test_a_suggestion_that_is_taken_is_the_audits_to_the_digits_that_mean_something(served: Caller) -> None:
+    row = served.review.labels.ids.index(B)
+    assert served.post("decisions", served.write(sample=B, action="fix", suggested=True))[0] == 200
+    (held,) = served.held
+    np.testing.assert_allclose(held.new, served.review.labels.suggested[row, :2], atol=0.7 / 20)
+    assert all(value == round(value, 2) for value in held.new or ())
+    status, answer = served.post("decisions", served.write(group="b", action="fix", suggested=True))
+    assert (status, answer["error"]) == (400, "InvalidParameterError")
+    assert "nothing is suggested" in answer["message"]
+
+
+def test_what_was_decided_since_is_asked_for_by_the_place_in_the_log(served: Caller) -> None:
+    assert served.get("decisions")[1] == {
+        "audit": served.audit, "head": 0, "undo": None, "redo": None, "decisions": [],
+    }  # fmt: skip
+    served.post("decisions", served.write())
+    head, decisions = (served.get("decisions")[1][name] for name in ("head", "decisions"))
+    assert (head, [each["sample"] for each in decisions]) == (1, [A])
+    assert served.get("decisions?since=1")[1]["decisions"] is None
+    assert len(served.get("decisions?since=0")[1]["decisions"]) == 1
+
+
+def test_of_two_tabs_that_saw_the_same_the_second_is_told_what_the_first_decided(served: Caller) -> None:
+    assert served.post("decisions", served.write(action="drop"))[0] == 200
+    status, answer = served.post("decisions", served.write(action="keep"))
+    assert (status, answer["error"], answer["current"]["action"]) == (409, "StaleDecisionError", "drop")
+    assert [held.action for held in served.held] == ["drop"]
+
+
+def test_a_write_whose_answer_was_lost_is_stored_once(served: Caller) -> None:
+    write = served.write()
+    first, second = (served.post("decisions", write) for _ in range(2))
+    assert first == second
+    assert len(served.held) == 1
+
+
+def test_tabs_that_write_at_once_lose_nothing(served: Caller) -> None:
+    writes = [served.write(sample=f"images/{i:03d}.png", group=group) for i in range(20) for group in "ab"]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda write: served.post("decisions", write)[0], writes))
+    assert answers == [200] * 40
+    assert {(held.sample, held.group) for held in served.held} == {(w["sample"], w["group"]) for w in writes}
+
+
+# ---- what is kept out ----
+
+BAD_HEADERS: list[dict[str, str | None]] = [
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1"},
+    {"Host": "evil.example:{port}"},
+    {"Host": None},
+    {"Origin": None},
+    {"Origin": "null"},
+    {"Origin": "http://evil.example"},
+    {"Origin": "http://localhost:{port}"},  # of this machine, but not of the page that was addressed
+    {"Origin": "https://127.0.0.1:{port}"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "none"},
+    {"X-Deepgum-Review": None},
+    {"Content-Type": "text/plain"},
+    {"Content-Type": "application/x-www-form-urlencoded"},
+    {"Content-Type": "application/json-patch+json"},
+    {"Content-Type": None},
+]
+
+
+@pytest.mark.parametrize("headers", BAD_HEADERS, ids=str)
+@pytest.mark.parametrize("path", ["decisions", "undo"])
+def test_a_forged_write_is_refused(served: Caller, headers: dict[str, str | None], path: str) -> None:
+    entry = served.review.store.decide(Decision(B, "a", "keep"))
+    here = {name: value and value.replace("{port}", str(served.address.port)) for name, value in headers.items()}
+    write = served.write() if path == "decisions" else {"audit": served.audit, "seq": entry.seq, "key": "u"}
+    status, answer = served.post(path, write, headers=here)
+    assert 400 <= status < 500
+    if "Host" not in headers or headers["Host"]:  # without one HTTP itself is at an end
+        assert "should be" in answer["message"] or "Only the page itself" in answer["message"]
+    assert served.held == [entry.decision]
+
+
+@pytest.mark.parametrize("path", ["", "data", "decisions", "assets/review.js", "pictures/{audit}/small/0.jpg"])
+def test_nothing_is_read_without_the_token_or_by_another_page(served: Caller, path: str) -> None:
+    path = path.replace("{audit}", served.audit)
+    token = served.address.token
+    for wrong in ("x", token[:-1], token + "x", token.swapcase(), "%00", "é".encode().hex()):
+        status, answer = served.get(path, token=wrong)
+        assert (status, answer["error"]) == (403, "WrongToken")
+    for absolute in (f"/{path}", f"//{token}/{path}", f"/x/../{token}/{path}", f"/%2e/{token}/{path}"):
+        assert served.get(absolute)[0] == 403
+    for headers in (
+        {"Host": "evil.example"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    ):
+        assert served.get(path, headers=headers)[0] == 403
+    # A link in a mail or another page may open it, and a reload has no site at all.
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": None},
+        {"Host": f"localhost:{served.address.port}"},
+    ):
+        assert served.get(path, headers=headers)[0] == 200
+
+
+def test_a_person_with_a_wrong_address_reads_words(served: Caller) -> None:
+    status, headers, body = served.call("GET", "/wrong/", headers={"Accept": "text/html,*/*"})
+    assert (status, headers["Content-Type"]) == (403, "text/plain; charset=utf-8")
+    assert "`deepgum review` printed" in body.decode()
+
+
+def test_the_address_without_its_last_slash_leads_to_the_page(served: Caller) -> None:
+    status, headers, _ = served.call("GET", f"/{served.address.token}")
+    assert (status, headers["Location"]) == (308, f"/{served.address.token}/")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_do_nothing(served: Caller, method: str) -> None:
+    served.review.store.decide(Decision(B, "a", "keep"))
+    status, headers, _ = served.call(
+        method, "decisions", headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    )
+    assert status in (403, 405)
+    assert not [name for name in headers if name.lower().startswith("access-control")]
+    assert len(served.held) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sample": "images/999.png"}, "one of the 40 samples"),
+        ({"sample": "../../etc/passwd"}, "one of the 40 samples"),
+        ({"sample": None}, "a text"),
+        ({"sample": "x" * 5000}, "a text"),
+        ({"sample": "\ud800"}, "one of the 40 samples"),
+        ({"group": "nose"}, "'a', 'b'"),
+        ({"group": ["a"]}, "a text"),
+        ({"action": "undo"}, "'keep', 'fix', 'drop', 'skip'"),
+        ({"action": None}, "'keep', 'fix', 'drop', 'skip'"),
+        ({"action": {}}, "'keep', 'fix', 'drop', 'skip'"),
+        ({"action": "fix"}, "finite numbers"),
+        ({"action": "fix", "new": []}, "finite numbers"),
+        ({"action": "fix", "new": [1]}, "2 numbers"),
+        ({"action": "fix", "new": [1, 2, 3]}, "2 numbers"),
+        ({"action": "fix", "new": [1, "2"]}, "finite numbers"),
+        ({"action": "fix", "new": [1, True]}, "finite numbers"),
+        ({"action": "fix", "new": [1, None]}, "finite numbers"),
+        ({"action": "fix", "new": [1, 10**400]}, "finite numbers"),
+        ({"action": "fix", "new": "12"}, "finite numbers"),
+        ({"action": "fix", "new": {"0": 1, "1": 2}}, "finite numbers"),
+        ({"action": "keep", "new": [1, 2]}, "None where the action is 'keep'"),
+        ({"action": "drop", "suggested": True}, "None where the action is 'drop'"),
+        ({"reason": 3}, "a text"),
+        ({"reason": "x" * 3000}, "at most 2000"),
+        ({"reason": "\udfff"}, "of Unicode"),
+        ({"expected": -1}, "a whole number"),
+        ({"expected": 1.0}, "a whole number"),
+        ({"expected": True}, "a whole number"),
+        ({"expected": None}, "a whole number"),
+        ({"expected": 2**63}, "a whole number"),
+        ({"key": ""}, "a text"),
+        ({"key": "x" * 65}, "a text"),
+        ({"key": 1}, "a text"),
+        ({"suggested": "yes"}, "true or false"),
+        ({"suggested": 1}, "true or false"),
+        ({"more": 1}, "Found ['action', 'audit'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_decision_gets_its_words(served: Caller, changes: dict[str, Any], words: str) -> None:
+    status, answer = served.post("decisions", served.write(**changes))
+    assert status == 400
+    assert words in answer["message"]
+    assert served.held == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"null", b"[]", b'"x"', b"\xff\xfe", b"{}", b"[" * 60000, b'{"audit": NaN}', b'{"audit": -Infinity}',
+    ],
+    ids=lambda body: repr(body[:20]),
+)  # fmt: skip
+def test_what_is_no_json_gets_its_words(served: Caller, body: bytes) -> None:
+    for path in ("decisions", "undo", "redo"):
+        status, answer = served.post(path, body)
+        assert (status, answer["error"]) == (400, "InvalidDataError")
+        assert answer["message"].startswith("A write should be")
+
+
+def test_nan_and_infinity_do_not_get_in(served: Caller) -> None:
+    text = json.dumps(served.write(action="fix", new=["HERE", 2]))
+    for number in ("NaN", "Infinity", "-Infinity", "1e999"):
+        assert served.post("decisions", text.replace('"HERE"', number).encode())[0] == 400
+    assert served.held == []
+    assert served.post("decisions", text.replace('"HERE"', "1e3").encode())[0] == 200
+
+
+def test_a_write_that_is_too_large_is_not_read(served: Caller) -> None:
+    # It is answered by its head; a body that still comes then would meet a closed door, which a client may hear first.
+    status, answer = served.post("decisions", b"", headers={"Content-Length": str(LARGEST + 1)})
+    assert (status, answer["error"]) == (413, "TooLarge")
+    for length in ("-1", "1e9", "9" * 30):
+        assert served.post("decisions", b"{}", headers={"Content-Length": length})[0] in (400, 413)
+    # No more than it takes for the server to know.
+    chunked = f"{LARGEST + 100:x}\r\n".encode() + b"x" * (LARGEST + 1)
+    status, answer = served.post("decisions", chunked, headers={"Content-Length": None, "Transfer-Encoding": "chunked"})
+    assert status == 413
+    assert served.held == []
+
+
+def test_a_page_of_another_audit_cannot_write(served: Caller) -> None:
+    status, answer = served.post("decisions", served.write(audit="0" * 64))
+    assert status == 410
+    assert "load it again" in answer["message"]
+    assert served.held == []
+
+
+# ---- pictures of bad names and bad files ----
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "assets/../review.html", "assets/..%2f..%2fapp.py", "assets/%2e%2e/app.py", "assets//etc/passwd", "assets/",
+        "pictures/{audit}/small/-1.jpg", "pictures/{audit}/small/40.jpg", "pictures/{audit}/huge/0.jpg",
+        "pictures/{audit}/small/..%2f..%2fsummary.json", "pictures/{audit}/small/999999999999999999999.jpg",
+        "pictures/0/small/0.jpg", "summary.json", "../summary.json", "decisions.sqlite", "%2e%2e/%2e%2e/etc/passwd",
+    ],
+)  # fmt: skip
+def test_no_path_leads_to_a_file(served: Caller, path: str) -> None:
+    status, _, body = served.call("GET", path.replace("{audit}", served.audit))
+    assert status in (403, 404)
+    assert b"root:" not in body
+    assert b"deepgum-audit" not in body
+
+
+NASTY = ['it\'s "quoted".png', "<b onload=alert(1)>.png", "new\nline.png", "名前 🦆.png", "a&b%2f?#.png", " .png"]
+
+
+@pytest.fixture
+def nasty(audited: AuditFolder, tmp_path: Path) -> AuditFolder:
+    """An audit whose first flagged samples have names and files of every bad kind."""
+    labels, pictures = audited.labels(), audited.pictures()
+    assert pictures is not None
+    ids, names = list(labels.ids), list(pictures.names)
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.png"
+    Image.new("L", (64, 64), 255).save(outside)
+    (tmp_path / "link.png").symlink_to(outside)
+    (tmp_path / "broken.png").write_bytes(b"no image at all")
+    cut = (tmp_path / names[0]).read_bytes()
+    (tmp_path / "cut.png").write_bytes(cut[: len(cut) // 2])
+    (tmp_path / "folder.png").mkdir()
+    bad = [f"../{outside.name}", str(outside), "link.png", "broken.png", "folder.png", "gone.png", "cut.png"]
+    for name in NASTY:
+        (tmp_path / name).write_bytes(cut)
+    for row, name in enumerate([*NASTY, *bad]):
+        ids[row] = names[row] = name
+    # All of them flagged.
+    responsibilities = labels.responsibilities.copy()
+    responsibilities[:20, 0] = 0.01
+    replaced = replace(labels, ids=tuple(ids), responsibilities=responsibilities)
+    audited.write(audited.summary(), replaced, Pictures(pictures.folder, tuple(names), pictures.squares))
+    return audited
+
+
+def test_pictures_of_bad_files_are_words_and_none_from_outside_is_served(nasty: AuditFolder) -> None:
+    with serving(nasty) as served:
+        gallery = served.get("data")[1]["gallery"]
+        problems = {
+            gallery["samples"]["id"][int(sample)]: words for sample, words in gallery["samples"]["problem"].items()
+        }
+        rows = dict(zip(gallery["samples"]["id"], gallery["samples"]["row"], strict=True))
+        for name in NASTY:
+            assert served.get(f"pictures/{served.audit}/small/{rows[name]}.jpg")[0] == 200
+        for name, row in rows.items():
+            status, answer = served.get(f"pictures/{served.audit}/large/{row}.jpg")
+            if name.startswith(("..", "/", "link")):
+                assert "outside of the data's folder" in problems[name]
+            if name in problems:
+                assert (status, answer["error"], answer["message"]) == (404, "NoPicture", problems[name])
+        assert set(problems) >= {"broken.png", "folder.png", "gone.png", "link.png"}
+        # Its head is whole, so that only the picture itself tells.
+        assert served.get(f"pictures/{served.audit}/small/{rows['cut.png']}.jpg")[0] == 404
+
+
+def test_a_decision_about_a_sample_of_a_bad_name_is_stored_under_that_name(nasty: AuditFolder) -> None:
+    with serving(nasty) as served:
+        for name in [*NASTY, "../x"]:
+            status, _ = served.post("decisions", served.write(sample=name))
+            assert status == (400 if name == "../x" else 200)
+        assert [held.sample for held in served.held] == NASTY
+
+
+# ---- the address ----
+
+
+def test_after_a_restart_the_address_is_the_same_and_only_its_owner_can_read_it(audited: AuditFolder) -> None:
+    with serving(audited) as first:
+        token, port = first.address.token, first.address.port
+    file = audited.path / ".review.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    with serving(audited) as second:
+        assert (second.address.token, second.address.port) == (token, port)
+
+
+def test_another_port_has_another_token(audited: AuditFolder) -> None:
+    file = audited.path / ".review.json"
+    first, listening = listen(file)
+    second, other = listen(file)  # the first has the port
+    assert second.port != first.port
+    assert second.token != first.token
+    assert Address.read(file) == second
+    listening.close()
+    other.close()
+
+
+@pytest.mark.parametrize("spoil", ["readable", "moved", "short", "garbage"])
+def test_an_address_that_others_may_know_is_not_used_again(audited: AuditFolder, tmp_path: Path, spoil: str) -> None:
+    file = audited.path / ".review.json"
+    address, listening = listen(file)
+    listening.close()
+    if spoil == "readable":
+        file.chmod(0o644)
+    elif spoil == "moved":
+        (tmp_path / "copy").mkdir()
+        file = file.rename(tmp_path / "copy" / file.name)
+    elif spoil == "short":
+        file.write_text(file.read_text().replace(address.token, "guess"))
+    else:
+        file.write_text("{")
+    again, listening = listen(file)
+    listening.close()
+    assert again.token != address.token
+    assert Address.read(file) == again
+
+
+def test_the_audit_of_another_picture_is_another_address(served: Caller) -> None:
+    assert pq.read_table(served.review.folder.pictures_file).num_rows == 40
+    assert served.get(f"pictures/{'0' * 64}/small/0.jpg")[0] == 404
+
+
+def test_a_key_that_is_no_ascii_is_refused(served: Caller) -> None:
+    status, answer = served.post("decisions", served.write(key="\ud800"))
+    assert (status, answer["error"]) == (400, "InvalidParameterError")
+    assert served.held == []
+
+
+def test_browsers_leave_the_port_out_that_is_everybodys() -> None:
+    assert Address(80, "secret").hosts == ("127.0.0.1", "localhost")
+    assert Address(81, "secret").hosts == ("127.0.0.1:81", "localhost:81")

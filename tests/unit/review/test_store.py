@@ -1,0 +1,370 @@
+"""What was acknowledged is there, whatever happens next; and what holds is what the log says."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepgum.audit.corrections.decisions import ACTIONS, Decision
+from deepgum.audit.folder import AuditFolder
+from deepgum.errors import (
+    DecisionsFileError,
+    DiskFullError,
+    InvalidDataError,
+    InvalidParameterError,
+    StaleDecisionError,
+    UnknownNameError,
+)
+from deepgum.review.ledger import Entry
+from deepgum.review.store import DecisionStore
+
+IDS = [f"images/{i:03d}.png" for i in range(40)]
+FIX = (30.25, -1e-7)
+
+
+def test_what_is_decided_is_read_by_another_store_at_once(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as one, DecisionStore.of(audited) as other:
+        before = datetime.now(UTC)
+        entry = one.decide(Decision(IDS[3], "a", "fix", FIX, "clicked", "ada"), expected=0)
+        one.decide(Decision(IDS[0], "b", "keep"))
+        first, second = other.decisions()
+        assert second == entry.decision
+        assert (second.new, second.reason, second.who) == (FIX, "clicked", "ada")
+        assert abs((datetime.fromisoformat(second.at) - before).total_seconds()) < 60
+        assert (first.sample, first.group, first.action, first.new) == (IDS[0], "b", "keep", None)
+        assert first.who  # the login name
+    with DecisionStore.of(audited) as again:
+        assert again.decisions() == [first, second]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.sampled_from("dddurr"), st.integers(0, 2), st.sampled_from(["keep", "drop"]))))
+def test_undo_and_redo_move_along_the_states_that_were(audited: AuditFolder, steps: list[tuple[str, int, str]]) -> None:
+    audited.decisions_file.unlink(missing_ok=True)
+    states: list[dict[str, str]] = [{}]
+    place = 0
+    with DecisionStore.of(audited) as store:
+        for number, (step, sample, action) in enumerate(steps):
+            with store.reading() as ledger:
+                undoable, redoable = ledger.undoable, ledger.redoable
+            assert (undoable is None) == (place == 0)
+            assert (redoable is None) == (place == len(states) - 1)
+            if step == "d":
+                store.decide(Decision(IDS[sample], "a", action, reason=str(number)))  # type: ignore[arg-type]
+                states[place + 1 :] = [states[place] | {IDS[sample]: str(number)}]
+                place += 1
+            elif step == "u" and undoable is not None:
+                store.undo(undoable.seq)
+                place -= 1
+            elif step == "r" and redoable is not None:
+                store.redo(redoable.seq)
+                place += 1
+            assert {each.sample: each.reason for each in store.decisions()} == states[place]
+        with DecisionStore.of(audited) as replayed:
+            assert replayed.decisions() == store.decisions()
+
+
+def test_a_decision_in_view_of_another_state_is_refused_and_what_holds_is_given(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        first = store.decide(Decision(IDS[0], "a", "keep", who="ada"), expected=0)
+        for stale in (0, first.seq + 1):
+            with pytest.raises(StaleDecisionError, match="decision 1 holds: keep, by ada at 20") as refused:
+                store.decide(Decision(IDS[0], "a", "drop"), expected=stale)
+            assert refused.value.current == first
+        assert [each.action for each in store.decisions()] == ["keep"]
+        store.decide(Decision(IDS[0], "b", "drop"), expected=0)  # another place
+        store.undo(first.seq)
+        with pytest.raises(StaleDecisionError, match="it is undecided"):
+            store.decide(Decision(IDS[0], "a", "drop"), expected=first.seq)
+        store.decide(Decision(IDS[0], "a", "drop"), expected=0)
+
+
+def test_only_what_holds_is_undone_and_only_what_was_undone_last_redone(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        first = store.decide(Decision(IDS[0], "a", "keep"))
+        second = store.decide(Decision(IDS[0], "a", "drop"))
+        other = store.decide(Decision(IDS[1], "a", "drop"))
+        for wrong in (first.seq, 99, 0, -1):
+            with pytest.raises(StaleDecisionError, match=f"Decision {wrong} should be the one that holds"):
+                store.undo(wrong)
+        assert store.undo(second.seq) == second
+        assert store.undo(first.seq) == first
+        with pytest.raises(StaleDecisionError, match="decision 1 is"):
+            store.redo(second.seq)
+        with pytest.raises(StaleDecisionError):
+            store.redo(other.seq)
+        assert [store.redo(first.seq), store.redo(second.seq)] == [first, second]
+        store.undo(second.seq)
+        store.decide(Decision(IDS[2], "a", "skip"))
+        with pytest.raises(StaleDecisionError, match="nothing is left to redo"):
+            store.redo(second.seq)
+
+
+def test_a_write_that_comes_again_is_stored_once(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        keep = Decision(IDS[0], "a", "keep")
+        first = store.decide(keep, expected=0, key="k1")
+        assert store.decide(keep, expected=0, key="k1") == first
+        assert store.undo(first.seq, key="k2") == store.undo(first.seq, key="k2") == first
+        assert store.redo(first.seq, key="k3") == store.redo(first.seq, key="k3") == first
+        assert len(store.decisions()) == 1
+    assert sqlite3.connect(audited.decisions_file).execute("SELECT count(*) FROM log").fetchone() == (3,)
+
+
+@pytest.mark.parametrize(
+    ("decision", "error", "words"),
+    [
+        (Decision("images/999.png", "a", "keep"), InvalidParameterError, "one of the 40 samples"),
+        (Decision(IDS[0], "nose", "keep"), UnknownNameError, "'a', 'b'"),
+        (Decision(IDS[0], "a", "fix", (1.0,)), InvalidParameterError, "2 numbers"),
+        (Decision(IDS[0], "a", "fix", (1.0, 2.0, 3.0)), InvalidParameterError, "2 numbers"),
+        (Decision(IDS[0], "a", "keep", who="x" * 201), InvalidParameterError, "at most 200 characters"),
+        (Decision(IDS[0], "a", "keep", reason="x" * 2001), InvalidParameterError, "at most 2000 characters"),
+        (Decision(IDS[0], "a", "keep", reason="\ud800"), InvalidParameterError, "characters of Unicode"),
+    ],
+)
+def test_what_does_not_fit_the_audit_is_refused(
+    audited: AuditFolder, decision: Decision, error: type[Exception], words: str
+) -> None:
+    with DecisionStore.of(audited) as store:
+        with pytest.raises(error, match=words):
+            store.decide(decision)
+        assert store.decisions() == []
+
+
+def test_numbers_come_back_to_the_last_bit(audited: AuditFolder) -> None:
+    values = np.random.default_rng(0).normal(size=(20, 2)) * 10.0 ** np.arange(-10, 10)[:, None]
+    with DecisionStore.of(audited) as store:
+        for name, row in zip(IDS, values, strict=False):
+            store.decide(Decision(name, "a", "fix", tuple(row)))
+    with DecisionStore.of(audited) as store:
+        np.testing.assert_array_equal([each.new for each in store.decisions()], values)
+
+
+def test_words_of_any_kind_come_back(audited: AuditFolder) -> None:
+    words = "it's \"so\"\n<b>née</b> \x00 \u202e 名 🦆 '); DROP TABLE log; --"
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep", reason=words, who=words))
+    with DecisionStore.of(audited) as store:
+        (decision,) = store.decisions()
+        assert (decision.reason, decision.who) == (words, words)
+
+
+def test_the_store_of_another_audit_is_refused_and_kept(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+    labels = audited.labels()
+    dataclasses.replace(labels, responsibilities=labels.responsibilities / 2).write(audited.scores_file)
+    before = audited.decisions_file.read_bytes()
+    with pytest.raises(DecisionsFileError, match=r"Found 1 about another one, begun 20.*Move that file away"):
+        DecisionStore.of(audited)
+    assert audited.decisions_file.read_bytes() == before
+    labels.write(audited.scores_file)
+    with DecisionStore.of(audited) as store:
+        assert len(store.decisions()) == 1
+
+
+def test_a_folder_without_audit_gets_no_store(audited: AuditFolder) -> None:
+    audited.summary_file.unlink()
+    with pytest.raises(InvalidDataError, match="deepgum audit DATA"):
+        DecisionStore.of(audited)
+    assert not audited.decisions_file.exists()
+
+
+def _of_a_later_version(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited):
+        pass
+    with sqlite3.connect(audited.decisions_file) as connection:
+        connection.execute("PRAGMA user_version = 2")
+
+
+def _of_another_program(audited: AuditFolder) -> None:
+    with sqlite3.connect(audited.decisions_file) as connection:
+        connection.execute("CREATE TABLE music (title)")
+
+
+def _no_database(audited: AuditFolder) -> None:
+    audited.decisions_file.write_bytes(b"not a database, but long enough to be taken for one" * 100)
+
+
+def _of_values_that_are_none(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "fix", FIX))
+    with sqlite3.connect(audited.decisions_file) as connection:
+        connection.execute("DROP TRIGGER log_is_not_changed")
+        connection.execute("UPDATE log SET new = '[NaN, 2]'")
+
+
+def _of_a_decision_undone_twice(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.undo(store.decide(Decision(IDS[0], "a", "keep")).seq)
+    with sqlite3.connect(audited.decisions_file) as connection:
+        connection.execute("INSERT INTO log (action, of, reason, who, at) VALUES ('undo', 1, '', '', '')")
+
+
+def _a_folder(audited: AuditFolder) -> None:
+    audited.decisions_file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_of_a_later_version, "Found version 2. A later deepgum wrote it"),
+        (_of_another_program, "Found version 0. .* or another program"),
+        (_no_database, "file is not a database"),
+        (_of_values_that_are_none, "Row 1 cannot be one"),
+        (_of_a_decision_undone_twice, "Row 3 cannot be one"),
+        (_a_folder, "unable to open"),
+    ],
+)
+def test_a_file_that_is_no_store_is_named_and_left_as_it_is(
+    audited: AuditFolder, spoil: Callable[[AuditFolder], None], words: str
+) -> None:
+    spoil(audited)
+    before = audited.decisions_file.read_bytes() if audited.decisions_file.is_file() else None
+    with pytest.raises(DecisionsFileError, match=words) as refused:
+        DecisionStore.of(audited)
+    assert str(audited.decisions_file) in str(refused.value)
+    if before is not None:
+        assert audited.decisions_file.read_bytes() == before
+
+
+def test_what_is_in_the_log_cannot_be_changed_or_cut(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+    connection = sqlite3.connect(audited.decisions_file)
+    for statement in ("UPDATE log SET who = 'eve'", "DELETE FROM log"):
+        with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+            connection.execute(statement)
+
+
+def test_a_full_disk_is_named_and_what_was_stored_stays(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+        connection = store._log._connection
+        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+
+        def fill() -> None:
+            for i in range(10000):
+                store.decide(Decision(IDS[i % 40], "b", "keep", reason=2000 * "x"))
+
+        with pytest.raises(DiskFullError, match="the decision was not stored"):
+            fill()
+        before = store.decisions()
+        connection.execute("PRAGMA max_page_count = 100000")
+        store.decide(Decision(IDS[1], "a", "drop"))
+        assert len(store.decisions()) == len(before) + 1
+
+
+def test_what_fails_to_be_committed_does_not_hold(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with DecisionStore.of(audited) as store:
+        real = store._log._execute
+
+        def fails(statement: str, *values: object) -> sqlite3.Cursor:
+            if statement == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return real(statement, *values)
+
+        monkeypatch.setattr(store._log, "_execute", fails)
+        with pytest.raises(DecisionsFileError, match="disk I/O error"):
+            store.decide(Decision(IDS[0], "a", "keep"), key="once")
+        monkeypatch.undo()
+        assert store.decisions() == []
+        store.decide(Decision(IDS[0], "a", "keep"), expected=0, key="once")
+        assert len(store.decisions()) == 1
+
+
+def test_of_writers_that_saw_the_same_one_wins(audited: AuditFolder) -> None:
+    stores = [DecisionStore.of(audited) for _ in range(3)]
+    won: list[Entry] = []
+    lost: list[StaleDecisionError] = []
+
+    def write(store: DecisionStore) -> None:
+        for name in IDS:
+            try:
+                won.append(store.decide(Decision(name, "a", "keep"), expected=0))
+            except StaleDecisionError as error:
+                lost.append(error)
+
+    threads = [threading.Thread(target=write, args=(store,)) for store in (*stores, stores[0])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(lost)) == (40, 120)
+    assert sorted(entry.seq for entry in won) == list(range(1, 41))
+    for store in stores:
+        assert len(store.decisions()) == 40
+        store.close()
+
+
+# Forks a child for each line on its input, that decides for ever and says what was acknowledged.
+_NURSERY = """
+import itertools, os, sys
+from pathlib import Path
+from deepgum.audit.corrections.decisions import ACTIONS, Decision
+from deepgum.audit.folder import AuditFolder
+from deepgum.review.store import DecisionStore
+
+folder = AuditFolder(Path(sys.argv[1]))
+labels = folder.labels()
+for line in sys.stdin:
+    child = os.fork()
+    if child:
+        print("child", child, flush=True)
+        os.waitpid(child, 0)
+        print("gone", flush=True)
+        continue
+    with DecisionStore.of(folder, labels) as store:
+        for i in itertools.count():
+            action = ACTIONS[i % 4]
+            new = (float(i), 0.5) if action == "fix" else None
+            entry = store.decide(Decision(labels.ids[i % 40], "a", action, new, reason=line.strip()))
+            os.write(1, f"{entry.seq} {i}\\n".encode())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks its writers")
+def test_all_that_was_acknowledged_survives_a_kill_at_any_time(audited: AuditFolder) -> None:
+    random.seed(0)
+    acknowledged: dict[int, tuple[str, int]] = {}
+    with subprocess.Popen(
+        [sys.executable, "-c", _NURSERY, str(audited.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as nursery:
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
+        for round_ in range(12):
+            nursery.stdin.write(f"{round_}\n")
+            nursery.stdin.flush()
+            word, child = nursery.stdout.readline().split()
+            assert word == "child"
+            stop = random.randint(1, 60)
+            killed = False
+            while (line := nursery.stdout.readline().strip()) != "gone":
+                seq, i = map(int, line.split())
+                acknowledged[seq] = (str(round_), i)
+                if not killed and i >= stop:
+                    os.kill(int(child), signal.SIGKILL)
+                    killed = True
+            with DecisionStore.of(audited) as store:
+                rows = store._log.after(0)
+            stored = {row.seq: row for row in rows}
+            for seq, (reason, i) in acknowledged.items():
+                row = stored[seq]
+                assert (row.reason, row.sample, row.action) == (reason, IDS[i % 40], ACTIONS[i % 4])
+                assert row.new == ((float(i), 0.5) if row.action == "fix" else None)
+            assert len(stored) - len(acknowledged) <= round_ + 1  # at most one a kill was stored and not acknowledged
+        nursery.stdin.close()

@@ -1,0 +1,87 @@
+"""A folder is written to by one process at a time, and a lock leaves nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+import deepgum.storage.lock as module
+from deepgum.errors import DeepGUMWarning, OutputFolderError
+from deepgum.storage.lock import LOCK, alone_in
+
+
+def test_the_second_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
+    with (
+        alone_in(tmp_path),
+        pytest.raises(OutputFolderError, match=rf"one process at a time. Another one \({os.getpid()}\) is at it"),
+        alone_in(tmp_path),
+    ):
+        raise AssertionError("Both were let in.")
+    with alone_in(tmp_path):
+        assert (tmp_path / LOCK).is_file()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
+def test_a_folder_that_was_made_stays_only_if_something_is_in_it(
+    tmp_path: Path, error: type[BaseException] | None
+) -> None:
+    def work(folder: Path, name: str | None) -> None:
+        with alone_in(folder):
+            if name is not None:
+                (folder / name).write_text("work")
+            if error is not None:
+                raise error
+
+    for name in (None, "result"):
+        try:
+            work(tmp_path / "new" / "run", name)
+        except (KeyboardInterrupt, ValueError):
+            assert error is not None
+        assert (tmp_path / "new").exists() == (name is not None)
+    assert [path.name for path in (tmp_path / "new" / "run").iterdir()] == ["result"]
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        pass
+    assert tmp_path.is_dir()
+
+
+def test_a_lock_that_the_one_before_removed_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = module.try_lock, []
+
+    def removed_in_between(handle: int) -> bool:
+        calls.append(handle)
+        if len(calls) == 1:
+            (tmp_path / LOCK).unlink()
+        return real(handle)
+
+    monkeypatch.setattr(module, "try_lock", removed_in_between)
+    with alone_in(tmp_path):
+        assert len(calls) == 2
+        with pytest.raises(OutputFolderError), alone_in(tmp_path):
+            pass
+
+
+def test_where_files_cannot_be_locked_that_is_said_and_the_work_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(code: int) -> None:
+        def try_lock(_: int) -> bool:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(module, "try_lock", try_lock)
+
+    refuse(errno.ENOSYS)
+    with pytest.warns(DeepGUMWarning, match="should be on a file system that can lock files"), alone_in(tmp_path):
+        (tmp_path / "work").touch()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["work"]
+    refuse(errno.EIO)
+    with pytest.raises(OSError, match="Input/output"), alone_in(tmp_path):
+        raise AssertionError("It was let in.")

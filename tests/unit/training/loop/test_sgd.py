@@ -1,0 +1,338 @@
+"""One run of SGD: what it minimises, when it stops, which weights it keeps, what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepgum.data.batches import ordered_batches, shuffled_batches
+from deepgum.data.mirror import Mirror
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidParameterError, NonFiniteLossError, UnknownNameError
+from deepgum.losses import get_loss
+from deepgum.training.baselines import fit_loss
+from deepgum.training.history import History
+from deepgum.training.loop.criterion import mean_loss, median_absolute_error, trimmed_loss
+from deepgum.training.loop.objective import Objective
+from deepgum.training.loop.sgd import build_optimizer, build_schedule, run_sgd
+from deepgum.training.options import DeepGUMOptions
+from deepgum.training.sgd_options import SGDOptions
+from deepgum.training.state.weights import Weights
+
+
+def line(n=64, seed=0):
+    x = torch.linspace(-1, 1, n)[:, None]
+    noise = 0.01 * torch.randn(n, 1, generator=torch.Generator().manual_seed(seed))
+    return RegressionData.from_arrays(x, 2 * x + 1 + noise)
+
+
+def train(scores, *, patience=2, epochs_max=20, **keywords):
+    """Run SGD on a line, with validation scores from a list instead of from the data."""
+    torch.manual_seed(0)
+    model, history, weights = nn.Linear(1, 1), History(), []
+
+    def criterion(_):
+        weights.append(model.weight.item())
+        return scores[len(weights) - 1]
+
+    options = SGDOptions(patience=patience, epochs_max=epochs_max, learning_rate=0.01)
+    run = run_sgd(
+        model,
+        line(),
+        line(),
+        lambda _: Objective(get_loss("l2")),
+        criterion,
+        options,
+        torch.Generator().manual_seed(0),
+        history,
+        **keywords,
+    )
+    return run, model.weight.item(), weights, history
+
+
+def test_the_weighted_squared_error_is_equation_7():
+    generator = torch.Generator().manual_seed(0)
+    data = RegressionData.from_arrays(torch.randn(9, 3, generator=generator), torch.randn(9, 4, generator=generator))
+    weights = torch.rand(9, 4, generator=generator, dtype=torch.float64)
+    model = nn.Linear(3, 4)
+    (batch,) = ordered_batches(data, 9)
+    value = Objective(get_loss("l2"), weights)(batch, model(batch.inputs)).item()
+    delta = data.targets.double().numpy() - model(data.inputs).detach().double().numpy()
+    assert value == pytest.approx(np.sum(weights.numpy() * delta**2) / delta.size, rel=1e-5)
+
+
+def test_shuffling_and_mirroring_cannot_misalign_weights_or_scale():
+    # The sum over an epoch's batches is the sum over the data, in whatever order and however mirrored, when the
+    # prediction is what mirroring leaves in place: the middle of the image.
+    generator = torch.Generator().manual_seed(0)
+    images = torch.zeros(20, 1, 4, 4, dtype=torch.uint8)
+    data = RegressionData.from_arrays(
+        images, torch.rand(20, 4, generator=generator), mirror=Mirror.landmarks([(0, 1)], 2)
+    )
+    weights, scale = torch.rand(20, 4, generator=generator), torch.tensor([0.3, 0.1, 0.7, 0.9])
+    objective = Objective(get_loss("huber"), weights, scale)
+    middle = torch.full((1, 4), 0.5)
+    middle[:, 1::2] = 0.0
+
+    def total(batches):
+        return sum(objective(b, middle.expand(len(b.index), 4)).item() * len(b.index) for b in batches)
+
+    plain = total(ordered_batches(data, 20))
+    mirrored = total(shuffled_batches(data, 5, torch.Generator().manual_seed(3), mirror=True))
+    assert mirrored == pytest.approx(plain, rel=1e-5)
+
+
+def test_it_stops_after_patience_and_keeps_the_best_weights():
+    run, kept, weights, history = train([5.0, 3.0, 4.0, 3.0, 1.0, 0.0])
+    # Epoch 2 is best; an equal score (epoch 4) is no improvement.
+    assert (run.best_epoch, run.best_score, run.epochs) == (2, 3.0, 4)
+    assert kept == weights[1] != weights[3]
+    assert [record.best for record in history.epochs] == [True, True, False, False]
+
+
+def test_the_start_can_be_the_best():
+    run, kept, weights, _ = train([1.0, 3.0, 2.0], start_counts=True)
+    assert (run.best_epoch, run.epochs) == (0, 2)
+    assert kept == weights[0]
+
+
+def test_patience_waits_for_the_warm_up():
+    run, *_ = train([1.0, 2, 3, 4, 5, 6, 7, 8], least_epochs=4)
+    assert run.epochs == 6
+
+
+def test_the_cap_holds():
+    run, *_ = train([float(-k) for k in range(10)], epochs_max=3)
+    assert (run.epochs, run.best_epoch) == (3, 3)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_every_optimiser_and_schedule_learns_a_line(optimizer, schedule):
+    torch.manual_seed(0)
+    model, data = nn.Linear(1, 1), line()
+    options = SGDOptions(optimizer=optimizer, schedule=schedule, learning_rate=0.05, batch_size=8, epochs_max=30)
+    loss = get_loss("l2")
+    run_sgd(
+        model,
+        data,
+        data,
+        lambda _: Objective(loss),
+        mean_loss(loss),
+        options,
+        torch.Generator().manual_seed(0),
+        History(),
+    )
+    assert model.weight.item() == pytest.approx(2, abs=0.1)
+    assert model.bias.item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled(value):
+    # NaN is the mark of a missing label, so a prediction of NaN must not pass for one.
+    class Breaks(nn.Linear):
+        def forward(self, x):
+            # Fails for one sample, from the second epoch on.
+            self.calls = getattr(self, "calls", 0) + self.training
+            output = super().forward(x)
+            return torch.where((x == 1.0) & (self.calls > 1), value, output)
+
+    model = Breaks(1, 1)
+    with pytest.raises(NonFiniteLossError, match="learning_rate"):
+        run_sgd(
+            model,
+            line(),
+            line(),
+            lambda _: Objective(get_loss("l2")),
+            mean_loss(get_loss("l2")),
+            SGDOptions(),
+            torch.Generator(),
+            History(),
+        )
+    assert model.weight.isfinite().all()
+
+
+def test_dropout_has_its_seed_from_the_run_and_leaves_the_global_generator_alone():
+    def weight(draws):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        torch.rand(draws)
+        before = torch.get_rng_state()
+        loss, data = get_loss("l2"), line()
+        run_sgd(
+            model,
+            data,
+            data,
+            lambda _: Objective(loss),
+            mean_loss(loss),
+            SGDOptions(epochs_max=2),
+            torch.Generator().manual_seed(0),
+            History(),
+        )
+        assert torch.equal(before, torch.get_rng_state())
+        return model[0].weight
+
+    assert torch.equal(weight(draws=0), weight(draws=5))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
+def test_a_schedule_lasts_as_long_as_the_run_that_it_drives(schedule):
+    options = SGDOptions(schedule=schedule, epochs_max=1, learning_rate=0.1, batch_size=8)
+    optimizer = build_optimizer(nn.Linear(1, 1), options)
+    steps = build_schedule(optimizer, options, 20)
+    rates = []
+    for _ in range(20):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        steps.step()
+    assert max(rates) == pytest.approx(0.1, rel=0.05)
+    assert rates[-1] < 0.02
+    # A warm-up longer than a round once stepped the schedule past its end.
+    loss, data, history = get_loss("l2"), line(), History()
+    run_sgd(
+        nn.Linear(1, 1),
+        data,
+        data,
+        lambda _: Objective(loss),
+        mean_loss(loss),
+        options,
+        torch.Generator().manual_seed(0),
+        history,
+        epochs_max=3,
+        least_epochs=3,
+    )
+    assert len(history.epochs) == 3
+
+
+class HalfFrozen(nn.Module):
+    """A frozen trunk with all that a training mode would change, and a trained head."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Dropout(0.5)).requires_grad_(False)
+        self.head = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+        self.modes = set()
+
+    def forward(self, x):
+        if self.training:
+            self.modes.add((self.trunk.training, self.trunk[2].training, self.head[1].training))
+        return self.head(self.trunk(x))
+
+
+def test_what_is_frozen_is_not_given_to_the_optimiser_and_stays_as_it_was():
+    torch.manual_seed(0)
+    model, data, loss = HalfFrozen(), line(), get_loss("l2")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    # Weight decay would shrink whatever the optimiser holds, gradient or not.
+    options = SGDOptions(epochs_max=2, weight_decay=0.1, optimizer="sgd", learning_rate=0.01)
+    given = {id(p) for group in build_optimizer(model, options).param_groups for p in group["params"]}
+    assert given == {id(p) for p in model.head.parameters()}
+    run_sgd(
+        model, data, data, lambda _: Objective(loss), mean_loss(loss), options, torch.Generator(), History(),
+        start_counts=False,
+    )  # fmt: skip
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]) == name.startswith("trunk"), name
+    assert model.modes == {(False, False, True)}
+
+
+def test_the_best_weights_come_back_with_their_running_statistics():
+    def build():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+    states, model, data = [], build(), line()
+
+    def criterion(_):
+        states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return [3.0, 1.0, 2.0, 4.0][len(states) - 1]
+
+    run_sgd(
+        model, data, data, lambda _: Objective(get_loss("l2")), criterion, SGDOptions(epochs_max=4, learning_rate=0.1),
+        torch.Generator().manual_seed(0), History(),
+    )  # fmt: skip
+    assert not torch.equal(states[3]["1.running_mean"], states[1]["1.running_mean"])
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, states[1][name]), name
+
+
+def test_a_copy_of_the_weights_can_be_renewed_and_holds_nothing_that_is_frozen():
+    model = HalfFrozen()
+    kept = Weights(model)
+    assert sum(tensor.numel() for tensor in kept.copies.values()) < sum(t.numel() for t in model.state_dict().values())
+    with torch.no_grad():
+        model.head[0].weight.fill_(3.0)
+    memory = kept.copies["head.0.weight"].data_ptr()
+    kept.take(model)
+    with torch.no_grad():
+        model.head[0].weight.fill_(5.0)
+        model.head[1].running_mean.fill_(9.0)
+    kept.restore(model)
+    assert (model.head[0].weight == 3).all()
+    assert (model.head[1].running_mean == 0).all()
+    assert kept.copies["head.0.weight"].data_ptr() == memory
+
+
+def test_nothing_to_train_is_refused_before_any_work():
+    with pytest.raises(InvalidParameterError, match="parameters to train"):
+        fit_loss(nn.Linear(1, 1).requires_grad_(False), line(), line(), loss="l2")
+
+
+def test_a_trimmed_score_leaves_out_the_largest_of_each_group_along_the_samples():
+    generator = torch.Generator().manual_seed(0)
+    residuals = torch.randn(40, 4, generator=generator)
+    residuals[3:7, 2:] *= 1e3  # a tenth of the second group
+    residuals[11, 0] = residuals[12, 1] = residuals[20, 2] = residuals[20, 3] = float("nan")
+    score = trimmed_loss(get_loss("l2"), torch.tensor([0.0, 0.1]), ((0, 1), (2, 3)))
+    values = residuals.double().numpy()
+    rest = np.concatenate([values[:, :2].ravel(), np.delete(values[:, 2:], range(3, 7), axis=0).ravel()])
+    assert score(residuals) == pytest.approx(np.nanmean(rest**2), rel=1e-5)
+    # A sample in which everything is large is left out in its one group only.
+    residuals[30, :2] *= 1e3
+    assert score(residuals) > 1e3
+
+
+def test_a_trimmed_score_without_a_share_is_the_mean_and_with_all_of_it_nothing():
+    residuals = torch.randn(9, 2, generator=torch.Generator().manual_seed(0))
+    loss, groups = get_loss("l1"), ((0,), (1,))
+    assert trimmed_loss(loss, torch.zeros(2), groups)(residuals) == pytest.approx(mean_loss(loss)(residuals))
+    assert trimmed_loss(loss, torch.ones(2), groups)(residuals) == 0
+
+
+def test_a_group_that_is_seen_in_part_is_ranked_by_what_is_seen():
+    residuals = torch.tensor([[3.5, float("nan")], [2.0, 2.0], [1.0, 1.0], [0.0, 0.0]])
+    # By sums, the second sample would be the largest.
+    assert trimmed_loss(get_loss("l1"), torch.tensor([0.25]), ((0, 1),))(residuals) == 1.0
+
+
+def test_the_median_absolute_error_ignores_what_is_missing():
+    assert median_absolute_error(torch.tensor([[1.0, -2.0], [float("nan"), 9.0]])) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"patience": 0}, "patience"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"epochs_max": 2.5}, "epochs_max"),
+    ],
+)
+def test_numbers_are_checked_at_the_door(options, name):
+    with pytest.raises(InvalidParameterError, match=f"`{name}`"):
+        SGDOptions(**options)
+
+
+def test_names_are_checked_at_the_door():
+    with pytest.raises(UnknownNameError, match="Did you mean 'one-cycle'"):
+        SGDOptions(schedule="onecycle")
+    with pytest.raises(UnknownNameError, match="Did you mean 'cauchy'"):
+        DeepGUMOptions(first_loss="cauchi")
+    with pytest.raises(UnknownNameError, match="Did you mean 'log-likelihood'"):
+        DeepGUMOptions(round_rule="loglikelihood")
+    with pytest.raises(UnknownNameError, match="Did you mean 'paper'"):
+        DeepGUMOptions.preset("papers")
+    with pytest.raises(InvalidParameterError, match="`inlier_prior`"):
+        DeepGUMOptions(inlier_prior=1.0)

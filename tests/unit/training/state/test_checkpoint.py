@@ -1,0 +1,518 @@
+"""A checkpoint gives back what was kept to the last bit, and says what is wrong with one that cannot be used."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+import deepgum.training.state.checkpoint as module
+from deepgum.data.regression import RegressionData
+from deepgum.errors import CheckpointError, DeepGUMError, DiskFullError, InvalidDataError
+from deepgum.losses import Cauchy
+from deepgum.storage.disk import check_space
+from deepgum.training import DeepGUMOptions, SGDOptions
+from deepgum.training.history import EpochRecord, History, Resumed, RoundRecord
+from deepgum.training.job import Training
+from deepgum.training.loop.sgd import build_optimizer, build_schedule
+from deepgum.training.state.checkpoint import Checkpoint
+from deepgum.training.state.identity import identity_of
+from deepgum.training.state.journal import Journal
+from deepgum.training.state.packing import pack, unpack
+from deepgum.training.state.snapshot import Machinery, restore_weights, seeded
+
+STATE = {
+    "epoch": 3,
+    "best": math.inf,
+    "worst": -math.inf,
+    "unknown": math.nan,
+    "nothing": None,
+    "nought": -0.0,
+    "tiny": 5e-324,
+    "third": 1 / 3,
+    "large": 2**80,
+    "yes": True,
+    "text": "\u00e9\n\"'",
+    "order": [3, 1.0, [], ()],
+    "betas": (0.9, 0.999),
+    "state": {0: {"step": torch.tensor(7.0)}, 1: {}, (2, "a"): torch.zeros(0, 3)},
+    "half": torch.tensor([1.5, -2.25], dtype=torch.bfloat16),
+    "mask": torch.tensor([True, False]),
+    "bytes": torch.arange(256, dtype=torch.uint8),
+    "double": torch.tensor([1 / 3, math.nan, math.inf], dtype=torch.float64),
+}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two states are equal in kind, and to the last bit."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Tensor):
+        bits = [t.contiguous().reshape(-1).view(torch.uint8) for t in (a, b)]
+        return a.dtype == b.dtype and a.shape == b.shape and torch.equal(*bits)
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float):
+        return a.hex() == b.hex()
+    return bool(a == b)
+
+
+def test_a_state_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", {})
+    checkpoint.save(STATE)
+    assert same(checkpoint.load(), STATE)
+
+
+def test_its_skeleton_is_json_by_the_letter() -> None:
+    skeleton, tensors = pack(STATE)
+    text = json.dumps(skeleton, allow_nan=False)
+    assert same(unpack(json.loads(text), tensors), STATE)
+
+
+def test_tensors_of_one_memory_are_kept_apart_and_one_tensor_is_kept_once() -> None:
+    whole = torch.arange(6.0)
+    skeleton, tensors = pack({"whole": whole, "again": whole, "part": whole[2:4], "across": whole.view(2, 3).T})
+    assert len(tensors) == 3
+    content = safetensors.torch.save(tensors)  # refuses tensors that share memory
+    state = unpack(skeleton, safetensors.torch.load(content))
+    assert same(state, {"whole": whole, "again": whole, "part": whole[2:4], "across": whole.view(2, 3).T.contiguous()})
+    state["whole"][0] = 9.0
+    assert state["again"][0] == 0.0
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    skeleton, _ = pack({"lr": np.float64(0.1)})
+    assert same(unpack(json.loads(json.dumps(skeleton)), {}), {"lr": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("state", "where"),
+    [
+        ({"a": [1, {"b": object()}]}, r"`state\['a'\]\[1\]\['b'\]`.*Found a object"),
+        ({"a": np.zeros(2)}, r"`state\['a'\]`.*Found a ndarray"),
+        ({"a": {object(): 1}}, r"Keys of `state\['a'\]`"),
+        ({"a": lambda: 0}, "Found a function"),
+    ],
+)
+def test_what_cannot_be_kept_is_named_and_the_checkpoint_before_stays(
+    tmp_path: Path, state: dict[str, Any], where: str
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "c", {})
+    checkpoint.save({"epoch": 1})
+    with pytest.raises(InvalidDataError, match=where):
+        checkpoint.save(state)
+    assert checkpoint.load() == {"epoch": 1}
+
+
+@pytest.mark.parametrize("skeleton", [{"pickle": "cos"}, {"dict": 3}, {}, {"tensor": "9"}, {"a": 1, "b": 2}])
+def test_a_skeleton_of_another_kind_is_refused(skeleton: Any) -> None:
+    with pytest.raises(InvalidDataError, match="packed state"):
+        unpack(skeleton, {})
+
+
+def test_it_is_a_safetensors_file_that_any_reader_reads(tmp_path: Path) -> None:
+    Checkpoint(tmp_path / "c", {"seed": 1}).save({"epoch": 3, "w": torch.ones(2)})
+    with safe_open(tmp_path / "c", framework="np") as file:
+        assert json.loads(file.metadata()["identity"]) == {"seed": 1}
+        assert [file.get_tensor(name).tolist() for name in file.keys()] == [[1.0, 1.0]]  # noqa: SIM118
+
+
+def test_no_file_is_no_state_and_its_folder_is_made(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "new" / "deep" / "c", {})
+    assert checkpoint.load() is None
+    checkpoint.save({})
+    assert checkpoint.load() == {}
+    checkpoint.remove()
+    checkpoint.remove()
+    assert checkpoint.load() is None
+
+
+def test_another_training_is_refused_with_what_differs_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    Checkpoint(path, {"seed": 0, "sgd": {"patience": 5, "learning_rate": 0.1}}).save({"epoch": 1})
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError) as caught:
+        Checkpoint(path, {"seed": 0, "sgd": {"patience": 3, "learning_rate": 0.1}, "loss": "l2"}).load()
+    message = str(caught.value)
+    assert "loss = None there and 'l2' here; sgd.patience = 5 there and 3 here" in message
+    assert "learning_rate" not in message
+    assert "delete it" in message
+    assert path.read_bytes() == before
+
+
+def test_the_error_is_the_library_s_and_one_of_values() -> None:
+    assert issubclass(CheckpointError, DeepGUMError)
+    assert issubclass(CheckpointError, ValueError)
+
+
+def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    checkpoint = Checkpoint(path, {"seed": 0})
+    checkpoint.save({"epoch": 3, "w": torch.arange(8.0)})
+    content = path.read_bytes()
+    for length in (0, 1, 7, 8, 9, len(content) // 2, len(content) - 32, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r"'.*c' should be a checkpoint.*Delete it"):
+            checkpoint.load()
+    path.write_bytes(content)
+    assert checkpoint.load() is not None
+
+
+def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    checkpoint = Checkpoint(path, {"seed": 0})
+    state = {"epoch": 3, "best": math.inf, "w": torch.arange(3.0), "mask": torch.tensor([True])}
+    checkpoint.save(state)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for at in range(len(content)):
+        for bit in range(8) if at >= header else (0, 5):
+            turned = bytearray(content)
+            turned[at] ^= 1 << bit
+            path.write_bytes(turned)
+            with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
+                checkpoint.load()
+    path.write_bytes(content)
+    assert same(checkpoint.load(), state)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04 a zip, as torch.save writes",
+        b"\x80\x02}q\x00.",
+        b'{"epoch": 3}',
+        safetensors.torch.save({"w": torch.ones(2)}),
+        safetensors.torch.save({"w": torch.ones(2)}, {"format": "pt"}),
+        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": "[[["}),
+        safetensors.torch.save({}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}"}),
+        safetensors.torch.save(
+            {}, {"format": "deepgum.checkpoint", "version": "2", "identity": "{}", "state": '{"tensor": "0"}'}
+        ),
+    ],
+    # safetensors writes its head in another order each time.
+    ids=[
+        "empty",
+        "zip",
+        "pickle",
+        "json",
+        "tensor",
+        "of torch",
+        "malformed state",
+        "no state",
+        "state without tensors",
+    ],
+)
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "c"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
+        Checkpoint(path, {}).load()
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_of_another_version_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_VERSION", "99")
+        Checkpoint(tmp_path / "c", {}).save({})
+    with pytest.raises(CheckpointError, match="of version '99', and this library reads '2'"):
+        Checkpoint(tmp_path / "c", {}).load()
+
+
+def test_a_place_that_cannot_hold_one_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="Found a folder"):
+        Checkpoint(tmp_path, {}).load()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(CheckpointError, match="should be a folder for a checkpoint"):
+        Checkpoint(tmp_path / "file" / "c", {}).load()
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint(tmp_path / "c", {})
+    checkpoint.save({"epoch": 1})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(DiskFullError, match="a checkpoint"):
+            checkpoint.save({"epoch": 2})
+    assert checkpoint.load() == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_it_is_on_the_disk_before_it_takes_the_place_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (done.append(name), real(*a))[1])
+    Checkpoint(tmp_path / "c", {}).save({"epoch": 1})
+    assert done == ["fsync", "replace"]
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    others = {"c-2.safetensors", ".c-2-0123abcd.tmp", ".c-backup.tmp", ".c-0123abcd.txt", ".d-0123abcd.tmp"}
+    for name in (*others, ".c-0123abcd.tmp", ".c-ffffffff.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", {})
+    assert checkpoint.load() is None
+    assert {path.name for path in tmp_path.iterdir()} == others
+    (tmp_path / ".c-00000000.tmp").write_bytes(b"half")
+    checkpoint.remove()
+    assert {path.name for path in tmp_path.iterdir()} == others
+
+
+# ---- what SGD moves
+
+
+def convolution() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 1)).to(
+        memory_format=torch.channels_last
+    )
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_the_machinery_goes_on_to_the_last_bit(tmp_path: Path, optimizer: str, schedule: str) -> None:
+    options = SGDOptions(optimizer=optimizer, schedule=schedule, learning_rate=0.01, weight_decay=0.1)
+    device = torch.device("cpu")
+
+    def fresh() -> Machinery:
+        model = convolution()
+        built = build_optimizer(model, options)
+        return Machinery(model, built, build_schedule(built, options, 20), torch.Generator().manual_seed(5), device)
+
+    def step(machinery: Machinery) -> None:
+        inputs = torch.randn(8, 2, 4, 4, generator=machinery.generator).contiguous(memory_format=torch.channels_last)
+        machinery.optimizer.zero_grad()
+        machinery.model(inputs).square().mean().backward()
+        machinery.optimizer.step()
+        machinery.schedule.step()
+
+    checkpoint = Checkpoint(tmp_path / "c", {})
+    with seeded(1, device):
+        one = fresh()
+        for number in range(10):
+            step(one)
+            if number == 4:
+                checkpoint.save(one.state_dict())
+    other = fresh()
+    with seeded(99, device):
+        state = checkpoint.load()
+        assert state is not None
+        other.load_state_dict(state)
+        for _ in range(5):
+            step(other)
+        assert same(other.state_dict(), one.state_dict())
+    moments = [state for state in other.optimizer.state[next(other.model.parameters())].values() if state.ndim == 4]
+    assert moments
+    assert all(moment.is_contiguous(memory_format=torch.channels_last) for moment in moments)
+
+
+def test_the_random_state_is_taken_and_set() -> None:
+    machinery_of = lambda: Machinery(  # noqa: E731
+        model := nn.Linear(1, 1),
+        built := build_optimizer(model, SGDOptions()),
+        build_schedule(built, SGDOptions(), 1),
+        torch.Generator().manual_seed(3),
+        torch.device("cpu"),
+    )
+    with seeded(1, torch.device("cpu")):
+        torch.rand(3)
+        one = machinery_of()
+        one.generator.seed()
+        state = one.state_dict()
+        drawn = torch.rand(4), torch.rand(4, generator=one.generator)
+    outside = torch.get_rng_state()
+    with seeded(2, torch.device("cpu")):
+        other = machinery_of()
+        other.load_state_dict(state)
+        assert torch.equal(torch.rand(4), drawn[0])
+        assert torch.equal(torch.rand(4, generator=other.generator), drawn[1])
+        # Every run of SGD takes its seed from it.
+        assert other.generator.initial_seed() == one.generator.initial_seed()
+    assert torch.equal(torch.get_rng_state(), outside)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"weight differ: \(1, 2\) in the network, \(1, 3\)"):
+        restore_weights(nn.Linear(2, 1), {"weight": torch.zeros(1, 3), "bias": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match="bias"):
+        restore_weights(nn.Linear(2, 1), {"weight": torch.zeros(1, 2)})
+
+
+# ---- the journal
+
+
+def test_history_comes_back_and_the_listener_hears_once() -> None:
+    epochs = [EpochRecord("l2", 0, k, 1 / 3, math.inf, 0.1, best=k == 1) for k in (1, 2)]
+    round = RoundRecord(0, (0.5,), (-3.0,), (((1.0, 0.0), (0.0, 2.0)),), (3,), ("converged",), 7, 1 / 7, 0.2)
+    history, heard = History(), []
+    for record in (*epochs, round):
+        history.add(record)
+    skeleton, _ = pack(history.state_dict())
+    again = History(listener=heard.append)
+    again.load_state_dict(unpack(json.loads(json.dumps(skeleton)), {}))
+    assert again == history
+    assert heard == [Resumed(0, 2, 2)]
+
+
+def test_a_journal_keeps_the_latest_of_every_part_and_adds_up_the_seconds(tmp_path: Path) -> None:
+    state = {"epoch": 0}
+    journal = Journal(History(), Checkpoint(tmp_path / "c", {}))
+    assert journal.resume("loop") is None
+    journal.register("loop", lambda: {"epoch": -1})
+    journal.register("loop", lambda: state)
+    state["epoch"] = 4
+    journal.save()
+    spent = journal.seconds
+    later = Journal(History(), Checkpoint(tmp_path / "c", {}))
+    assert later.resume("loop") == {"epoch": 4}
+    assert later.resume("loop") is None
+    kept = Checkpoint(tmp_path / "c", {}).load()
+    assert kept is not None
+    assert 0 < kept["seconds"] <= spent
+    assert later.seconds >= kept["seconds"]
+
+
+def test_without_a_checkpoint_nothing_is_asked_for() -> None:
+    def refuse() -> None:
+        raise AssertionError("It was asked for.")
+
+    journal = Journal(History())
+    journal.register("loop", refuse)
+    journal.save()
+    assert journal.resume("loop") is None
+
+
+# ---- what a training is
+
+
+def data(**changes: Any) -> RegressionData:
+    arrays = {"inputs": torch.arange(8.0)[:, None], "targets": torch.arange(8.0)[:, None]} | changes
+    return RegressionData.from_arrays(arrays.pop("inputs"), arrays.pop("targets"), **arrays)
+
+
+def known(**changes: Any) -> dict[str, Any]:
+    torch.manual_seed(0)
+    training = Training(nn.Linear(1, 1), data(), data(), Cauchy(1.0), SGDOptions(), seed=0)
+    return identity_of(replace(training, **changes))
+
+
+def moved(at: int) -> RegressionData:
+    inputs = torch.arange(8.0)[:, None]
+    inputs[at] += 2**-20
+    return data(inputs=inputs)
+
+
+def test_the_same_training_is_the_same_in_another_process() -> None:
+    assert known() == known()
+    other = known(how=DeepGUMOptions(groups=[range(0, 1)]))
+    assert json.loads(json.dumps(other, default=repr)) == json.loads(json.dumps(other, default=repr))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"sgd": SGDOptions(learning_rate=0.5)},
+        {"how": Cauchy(2.0)},
+        {"how": "cross-entropy"},
+        {"how": DeepGUMOptions()},
+        {"model": nn.Linear(1, 1)},
+        {"train": moved(0)},
+        {"train": moved(7)},
+        {"validation": moved(3)},
+        {"train": data(targets=torch.full((8, 1), math.nan))},
+        {"train": data(sample_weight=torch.full((8,), 2.0))},
+        {"train": data(inputs=torch.arange(8.0).reshape(4, 2).repeat_interleave(2, 0)[:, :1])},
+    ],
+)
+def test_whatever_changes_the_result_changes_the_identity(changes: dict[str, Any]) -> None:
+    assert known(**changes) != known()
+
+
+def test_it_says_what_trains_and_what_by() -> None:
+    told = known()
+    assert (told["trains"], told["options"], told["loss"]) == ("loss", None, repr(Cauchy(1.0)))
+    for options in (DeepGUMOptions(), DeepGUMOptions.preset("alternate")):
+        told = known(how=options)
+        assert (told["trains"], told["options"], told["loss"]) == (options.schedule, asdict(options), "None")
+
+
+def test_a_frozen_weight_and_the_kind_of_numbers_belong_to_it() -> None:
+    frozen, other = nn.Linear(1, 1).requires_grad_(False), nn.Linear(1, 1).requires_grad_(False)
+    assert known(model=frozen) != known(model=other)
+    as_numpy = data(inputs=np.arange(8, dtype=np.float32)[:, None])
+    assert known(train=as_numpy) == known()
+    assert known(train=data(inputs=torch.arange(8.0, dtype=torch.float16)[:, None])) != known()
+
+
+def tanh_net(*more: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(1, 2), *(more or (nn.Tanh(), nn.Dropout(0.0))), nn.Linear(2, 1))
+
+
+class Scaled(nn.Module):
+    """Says of itself what it is made with: a function, which is somewhere else in memory each time."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+        self.function = lambda x: x
+
+    def extra_repr(self) -> str:
+        return f"{self.factor}, {self.function!r}"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (nn.ReLU(), nn.Dropout(0.0)),
+        (nn.Tanh(), nn.Dropout(0.5)),
+        (nn.Dropout(0.0), nn.Tanh()),
+        (Scaled(2.0), nn.Dropout(0.0)),
+    ],
+)
+def test_a_network_of_the_same_weights_and_another_structure_is_another(more: tuple[nn.Module, ...]) -> None:
+    here, there = known(model=tanh_net()), known(model=tanh_net(*more))
+    assert here["network"]["structure"] != there["network"]["structure"]
+    assert known(model=tanh_net()) == here
+
+
+def test_where_a_network_is_in_memory_is_none_of_its_structure_and_what_is_frozen_is() -> None:
+    kept = [tanh_net(Scaled(2.0)) for _ in range(2)]
+    assert known(model=kept[0]) == known(model=kept[1])
+    assert known(model=tanh_net(Scaled(2.0))) != known(model=tanh_net(Scaled(3.0)))
+    assert known(model=tanh_net().requires_grad_(False)) != known(model=tanh_net())
+
+
+def test_space_is_checked_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = check_space
+
+    def note(folder: Path, needed: int, what: str) -> None:
+        asked.append(needed)
+        real(folder, needed, what)
+
+    monkeypatch.setattr("deepgum.storage.disk.check_space", note)
+    Checkpoint(tmp_path / "c", {}).save({"w": torch.zeros(1000)})
+    assert asked == [(tmp_path / "c").stat().st_size]

@@ -1,0 +1,538 @@
+"""The tracker: residuals by sample, weights by sample, EM in between."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from deepgum.data.mirror import Mirror
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError, NotFittedError, UnknownNameError
+from deepgum.losses import L1, Cauchy
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.scale import mad_scale
+from deepgum.training import DeepGUMOptions, SGDOptions, fit_deepgum
+from deepgum.training.loop.named_loss import CAUCHY_SHARE
+from deepgum.training.rounds import HALVED_IN
+from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
+
+N, D = 200, 4
+
+
+def residuals_of(seed: int = 0, wrong: float = 0.3) -> Tensor:
+    """Residuals of the model itself: narrow inliers, and outliers in a box twenty times as wide."""
+    generator = torch.Generator().manual_seed(seed)
+    values = 0.1 * torch.randn(N, D, generator=generator)
+    bad = torch.rand(N, generator=generator) < wrong
+    values[bad] = 4 * torch.rand(int(bad.sum()), D, generator=generator) - 2
+    return values
+
+
+def shuffled(seed: int, size: int = 32) -> list[Tensor]:
+    return list(torch.randperm(N, generator=torch.Generator().manual_seed(seed)).split(size))
+
+
+def trained(tracker: ResponsibilityTracker, residuals: Tensor, epochs: int) -> ResponsibilityTracker:
+    """Feed epochs of a network that predicts 0, so that labels are residuals, in an order of their own."""
+    for epoch in range(epochs):
+        for index in shuffled(epoch):
+            tracker.loss(torch.zeros(len(index), D), residuals[index], index)
+        tracker.update()
+    return tracker
+
+
+def test_residuals_stay_with_their_samples_whatever_the_order() -> None:
+    residuals = residuals_of()
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 3)
+    assert tracker.residuals is not None
+    torch.testing.assert_close(tracker.residuals, residuals, rtol=0, atol=0)
+    assert tracker.index.tolist() == list(range(N))
+
+
+def test_responsibilities_are_those_of_a_mixture_of_all_residuals() -> None:
+    residuals = residuals_of()
+    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", widening=1.0, degrees_of_freedom=math.inf)
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    expected = GaussianUniformMixture(groups="landmark").fit(residuals)
+    torch.testing.assert_close(tracker.responsibilities, expected.responsibilities(residuals), rtol=0, atol=0)
+    assert tracker.flags.equal(expected.responsibilities(residuals) < 0.5)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 3.5])
+def test_widening_multiplies_the_standard_deviations_and_nothing_else(factor: float) -> None:
+    residuals = residuals_of()
+    options = DeepGUMOptions(warmup_epochs=1, widening=factor, degrees_of_freedom=math.inf)
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    plain = GaussianUniformMixture().fit(residuals)
+    assert tracker.mixture is not None
+    ratio = torch.as_tensor(tracker.mixture.covariances_[0]) / torch.as_tensor(plain.covariances_[0])
+    torch.testing.assert_close(ratio, torch.full_like(ratio, factor**2), rtol=1e-12, atol=0)
+    assert torch.equal(torch.as_tensor(tracker.mixture.inlier_prior_), torch.as_tensor(plain.inlier_prior_))
+    # Eq. 2 with the widened covariance, from SciPy.
+    from scipy.stats import multivariate_normal
+
+    prior, gamma = float(plain.inlier_prior_[0]), float(plain.log_uniform_density_[0])
+    inlier = multivariate_normal(np.zeros(D), factor**2 * np.asarray(plain.covariances_[0])).logpdf(residuals.numpy())
+    expected = 1 / (1 + (1 - prior) / prior * np.exp(gamma - inlier))
+    np.testing.assert_allclose(tracker.responsibilities[:, 0].numpy(), expected, rtol=1e-9)
+
+
+def test_em_goes_on_from_its_own_covariance_and_not_from_the_widened_one() -> None:
+    residuals = residuals_of()
+    narrow, wide = (
+        trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1, widening=w)), residuals, 4)
+        for w in (1.0, 2.0)
+    )
+    assert narrow.mixture is not None
+    assert wide.mixture is not None
+    # Of the widening by 1, 5 / (5 + 3) is left three epochs after the first fit.
+    torch.testing.assert_close(
+        torch.as_tensor(wide.mixture.covariances_[0]), 1.625**2 * torch.as_tensor(narrow.mixture.covariances_[0])
+    )
+
+
+def test_the_leniency_wears_off() -> None:
+    options = DeepGUMOptions(widening=3.0, degrees_of_freedom=4.0)
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals_of(), WARMUP_EPOCHS)
+    plain = GaussianUniformMixture().fit(residuals_of())
+    found = []
+    for epochs in (0, HALVED_IN, HALVED_IN):
+        trained(tracker, residuals_of(), epochs)
+        assert tracker.mixture is not None
+        ratio = float(tracker.mixture.covariances_[0][0, 0] / plain.covariances_[0][0, 0]) ** 0.5
+        found.append((ratio, tracker.mixture.degrees_of_freedom))
+    assert found == [(pytest.approx(w, rel=1e-4), pytest.approx(nu)) for w, nu in ((3, 4), (2, 8), (1 + 2 / 3, 12))]
+
+
+def test_the_first_loss_is_cauchy_with_a_quarter_of_the_labels_spread() -> None:
+    targets = 10 * torch.randn(N, D, generator=torch.Generator().manual_seed(1))
+    tracker = ResponsibilityTracker(N, targets=targets)
+    index = torch.arange(20)
+    found = tracker.loss(torch.zeros(20, D), targets[:20], index)
+    expected = Cauchy(CAUCHY_SHARE * mad_scale(targets).median().item())(targets[:20])
+    torch.testing.assert_close(found, expected)
+
+
+def test_without_all_targets_the_first_batch_gives_the_spread_and_later_ones_do_not() -> None:
+    targets = torch.randn(N, D, generator=torch.Generator().manual_seed(1))
+    tracker = ResponsibilityTracker(N)
+    scale = CAUCHY_SHARE * mad_scale(targets[:20]).median().item()
+    for rows, factor in ((slice(0, 20), 1.0), (slice(20, 40), 50.0)):
+        index = torch.arange(N)[rows]
+        found = tracker.loss(torch.zeros(20, D), factor * targets[rows], index)
+        torch.testing.assert_close(found, Cauchy(scale)(factor * targets[rows]))
+
+
+def test_after_the_warm_up_the_loss_is_l1_weighted_by_each_samples_responsibility() -> None:
+    residuals = residuals_of()
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark")), residuals, WARMUP_EPOCHS)
+    index = torch.tensor([7, 3, 150, 20])
+    predictions = torch.randn(4, D, generator=torch.Generator().manual_seed(2))
+    found = tracker.loss(predictions, residuals[index], index)
+    weights = tracker.responsibilities[index].repeat_interleave(2, dim=1)
+    expected = (weights * (residuals[index] - predictions).abs()).sum() / (4 * D)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    torch.testing.assert_close(tracker.weights(index), weights.float())
+
+
+def test_in_the_warm_up_every_weight_is_one_and_nothing_is_known() -> None:
+    tracker = trained(ResponsibilityTracker(N), residuals_of(), WARMUP_EPOCHS - 1)
+    assert tracker.weights(torch.tensor([1, 2])).eq(1).all()
+    assert tracker.mixture is None
+    with pytest.raises(NotFittedError, match=f"warm-up of {WARMUP_EPOCHS} epochs; {WARMUP_EPOCHS - 1} are done"):
+        _ = tracker.responsibilities
+    trained(tracker, residuals_of(), 1)
+    assert len(tracker.responsibilities) == N
+
+
+def test_the_gradient_is_that_of_the_weighted_loss_and_not_of_the_weights() -> None:
+    residuals = residuals_of()
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(weighted_loss="l2")), residuals, WARMUP_EPOCHS)
+    index = torch.arange(10)
+    predictions = torch.zeros(10, D, requires_grad=True)
+    tracker.loss(predictions, residuals[index], index).backward()
+    expected = -2 * tracker.weights(index) * residuals[index] / (10 * D)
+    torch.testing.assert_close(predictions.grad, expected)
+
+
+def test_a_mirrored_sample_has_the_residual_and_the_weights_of_its_own_coordinates() -> None:
+    mirror = Mirror.landmarks([(0, 1)], n_landmarks=2)
+    residuals = residuals_of()
+    plain = trained(ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark")), residuals, WARMUP_EPOCHS)
+    tracker = ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark"), mirror=mirror)
+    labels = residuals + 0.5
+    for epoch in range(WARMUP_EPOCHS):
+        for index in shuffled(epoch):
+            mirrored = torch.rand(len(index), generator=torch.Generator().manual_seed(epoch)) < 0.5
+            predicted = torch.full((len(index), D), 0.5)
+            given = torch.where(mirrored[:, None], mirror.targets(labels[index]), labels[index])
+            predicted = torch.where(mirrored[:, None], mirror.targets(predicted), predicted)
+            tracker.loss(predicted, given, index, mirrored=mirrored)
+        tracker.update()
+    assert tracker.residuals is not None
+    torch.testing.assert_close(tracker.residuals, residuals, rtol=0, atol=1e-6)
+    index = torch.arange(8)
+    found = tracker.loss(
+        torch.zeros(8, D), mirror.targets(labels[:8]), index, mirrored=torch.ones(8, dtype=torch.bool)
+    ).item()
+    weights = mirror.weights(plain.responsibilities[:8].repeat_interleave(2, dim=1))
+    expected = (weights * mirror.targets(labels[:8]).abs()).sum().item() / (8 * D)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_missing_labels_have_no_part_in_anything() -> None:
+    residuals = residuals_of()
+    residuals[::3, 1] = torch.nan
+    residuals[5] = torch.nan
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(groups="coordinate")), residuals, WARMUP_EPOCHS)
+    expected = GaussianUniformMixture(groups="coordinate").fit(residuals)
+    assert tracker.mixture is not None
+    torch.testing.assert_close(tracker.mixture.inlier_prior_, expected.inlier_prior_)
+    assert torch.equal(tracker.residuals.isnan(), residuals.isnan())  # type: ignore[union-attr]
+    index = torch.tensor([3, 5])
+    loss = tracker.loss(torch.zeros(2, D, requires_grad=True), residuals[index], index)
+    seen = ~residuals[index].isnan()
+    by_hand = (tracker.weights(index) * residuals[index].abs())[seen].sum() / seen.sum()
+    torch.testing.assert_close(loss.detach(), by_hand)
+
+
+def test_sample_weights_count_in_the_loss_and_in_the_mixture() -> None:
+    residuals = residuals_of()
+    weight = torch.ones(N)
+    weight[:50] = 0.0
+    weight[50:] = 2.0
+    options = DeepGUMOptions(warmup_epochs=1, widening=1.0)
+    tracker = trained(ResponsibilityTracker(N, options=options, sample_weight=weight), residuals, 1)
+    expected = GaussianUniformMixture().fit(residuals[50:])
+    assert tracker.mixture is not None
+    torch.testing.assert_close(tracker.mixture.inlier_prior_, expected.inlier_prior_)
+    index = torch.tensor([1, 60])
+    found = tracker.loss(torch.zeros(2, D), residuals[index], index)
+    by_hand = 2 * tracker.responsibilities[60] * L1()(residuals[60:61]) / 2
+    assert found.item() == pytest.approx(by_hand.item(), rel=1e-6)
+
+
+def test_a_sample_that_an_epoch_leaves_out_keeps_what_was_known_of_it() -> None:
+    residuals = residuals_of()
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
+    index = torch.arange(1, N)
+    tracker.loss(torch.zeros(N - 1, D), 2 * residuals[1:], index)
+    tracker.update()
+    assert tracker.residuals is not None
+    assert tracker.residuals[0].equal(residuals[0])
+    assert tracker.residuals[1:].equal(2 * residuals[1:])
+
+
+def test_a_state_goes_on_to_the_last_bit() -> None:
+    residuals = residuals_of()
+    one = trained(ResponsibilityTracker(N), residuals, WARMUP_EPOCHS + 1)
+    other = ResponsibilityTracker(N)
+    other.load_state_dict(one.state_dict())
+    assert other.epoch == one.epoch
+    assert other.responsibilities.equal(one.responsibilities)
+    for tracker in (one, other):
+        trained(tracker, residuals + 0.01, 2)
+    assert other.responsibilities.equal(one.responsibilities)
+    assert one.mixture is not None
+    assert other.mixture is not None
+    assert one.mixture.n_iter_ == other.mixture.n_iter_
+
+
+def test_a_state_of_another_training_is_refused_and_nothing_is_taken_from_it() -> None:
+    targets = residuals_of()
+    state = trained(ResponsibilityTracker(N, targets=targets), targets, WARMUP_EPOCHS).state_dict()
+    for other, named in (
+        (ResponsibilityTracker(3), "n_samples = 200 there and 3 here"),
+        (ResponsibilityTracker(N, options=DeepGUMOptions(groups="coordinate")), "options.groups"),
+        (ResponsibilityTracker(N, targets=2 * targets), "spread"),
+        (ResponsibilityTracker(N, targets=targets[:, :1]), "width = 4 there and 1 here"),
+    ):
+        with pytest.raises(InvalidDataError, match=named):
+            other.load_state_dict(state)
+        assert other.epoch == 0
+    with pytest.raises(InvalidDataError, match="lacks"):
+        ResponsibilityTracker(N).load_state_dict({"epoch": 3})
+    # Without targets there is nothing to tell them apart by, and nothing to refuse.
+    ResponsibilityTracker(N).load_state_dict(state)
+
+
+def test_targets_of_one_dimension_less_predictions_of_two_are_refused_as_residuals() -> None:
+    tracker = ResponsibilityTracker(4)
+    predictions, targets, index = torch.zeros(4, 1), torch.arange(4.0), torch.arange(4)
+    tracker.loss(predictions, targets, index)
+    with pytest.raises(InvalidDataError, match=r"shape \(4, 1\).*\(4, 4\).*targets\[:, None\]"):
+        tracker.record(index, targets - predictions)
+    with pytest.raises(InvalidDataError, match=r"shape \(m, 1\).*\(4, 4\).*targets\[:, None\]"):
+        tracker.score(targets - predictions)
+    assert tracker.score(targets) == tracker.score(targets[:, None])
+
+
+def test_a_prediction_that_is_not_a_number_does_not_pass_for_a_missing_label() -> None:
+    residuals = residuals_of()
+    residuals[3] = torch.nan
+    tracker = trained(ResponsibilityTracker(N), residuals, 1)
+    tracker.record(torch.tensor([2, 3]), residuals[2:4])
+    spoiled = residuals.clone()
+    spoiled[5, 0] = torch.nan
+    with pytest.raises(NonFiniteLossError, match=r"epoch 2, for 1 samples .*indices 5"):
+        tracker.record(torch.arange(N), spoiled)
+
+
+def test_in_the_warm_up_there_are_no_flags() -> None:
+    with pytest.raises(NotFittedError, match="after the warm-up"):
+        _ = ResponsibilityTracker(N).flags
+
+
+def test_where_nothing_can_be_told_every_label_counts_in_full() -> None:
+    # Residuals that a box describes best: the network has not begun to fit the labels.
+    residuals = torch.linspace(-1, 1, N)[:, None].repeat(1, D)
+    options = DeepGUMOptions(warmup_epochs=1, groups="coordinate")
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    assert tracker.mixture is not None
+    assert {status.name for status in tracker.mixture.status_} == {"NO_INLIERS"}
+    assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
+
+
+def test_so_it_does_where_not_even_a_residual_of_0_would_be_called_right() -> None:
+    # A box so dense that nothing is as likely under the inliers.
+    options = DeepGUMOptions(warmup_epochs=1, inlier_prior=0.5, uniform=8.0)
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals_of(), 1)
+    assert (tracker.responsibilities < 0.5).all()
+    assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
+
+
+def test_the_score_is_the_likelihood_of_the_best_mixture() -> None:
+    residuals = residuals_of()
+    mixture = GaussianUniformMixture().fit(residuals)
+    expected = -mixture.log_likelihood(residuals).sum(dim=1).mean().item()
+    assert ResponsibilityTracker(N).score(residuals) == pytest.approx(expected, abs=1e-3)
+    assert ResponsibilityTracker(N).score(2 * residuals) > expected
+
+
+def test_one_dimension_is_one_coordinate_and_never_a_matrix_by_broadcasting() -> None:
+    tracker = ResponsibilityTracker(8)
+    found = tracker.loss(torch.zeros(4, 1), torch.arange(4.0), torch.arange(4))
+    scale = CAUCHY_SHARE * mad_scale(torch.arange(4.0)[:, None]).item()
+    torch.testing.assert_close(found, Cauchy(scale)(torch.arange(4.0)[:, None]))
+
+
+def test_a_sampler_may_draw_a_sample_twice_and_the_last_time_counts() -> None:
+    residuals = residuals_of()
+    tracker = ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1))
+    tracker.loss(torch.zeros(N, D), residuals, torch.arange(N))
+    tracker.loss(torch.full((3, D), 0.25), residuals[[5, 5, 9]], torch.tensor([5, 5, 9]))
+    tracker.update()
+    assert tracker.residuals is not None
+    assert tracker.residuals[[5, 9]].equal(residuals[[5, 9]] - 0.25)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_index_that_stands_for_two_samples_is_refused(apart: bool) -> None:
+    tracker = ResponsibilityTracker(10)
+    predictions, targets = torch.zeros(2, D), torch.tensor([[1.0] * D, [2.0] * D])
+    with pytest.raises(InvalidDataError, match=r"one sample\. Found 1 that come with different labels: 4"):  # noqa: PT012
+        if apart:
+            for row in (slice(0, 1), slice(1, 2)):
+                tracker.loss(predictions[row], targets[row], torch.tensor([4]))
+            tracker.update()
+        else:
+            tracker.loss(predictions, targets, torch.tensor([4, 4]))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "targets", "index", "message"),
+    [
+        (torch.zeros(3, 2), torch.zeros(3, 2), None, "IndexedDataset"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0]), "whole numbers"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, 10]), "from 0 to 9: .* Found 10"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, -1]), "Found -1"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1]), r"shape \(2, 2\), a row a sample. Found \(3, 2\)"),
+        (torch.zeros(3, 2), torch.zeros(3, 4), torch.tensor([0, 1, 2]), r"shape \(3, 2\).* Found \(3, 4\)"),
+        (torch.zeros(3, 2, 2), torch.zeros(3, 2, 2), torch.tensor([0, 1, 2]), "a row a sample"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_refused(
+    predictions: Tensor, targets: Tensor, index: Tensor | None, message: str
+) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        ResponsibilityTracker(10).loss(predictions, targets, index)
+
+
+def test_a_loss_that_is_not_finite_names_samples_and_epoch_and_leaves_no_residual() -> None:
+    tracker = trained(ResponsibilityTracker(N), residuals_of(), 2)
+    predictions = torch.zeros(3, D)
+    predictions[1] = torch.nan
+    with pytest.raises(NonFiniteLossError, match=r"Predictions .* epoch 3, for 1 of .*\(indices 42\)"):
+        tracker.loss(predictions, torch.zeros(3, D), torch.tensor([41, 42, 43]))
+    with pytest.raises(NonFiniteLossError, match=r"Labels .* for 1 of .*\(indices 41\)"):
+        tracker.loss(torch.zeros(3, D), torch.tensor([[torch.inf] * D, [0.0] * D, [0.0] * D]), torch.arange(41, 44))
+    assert not tracker.recorded
+
+
+def test_mistakes_are_named_at_the_door() -> None:
+    with pytest.raises(InvalidParameterError, match="n_samples"):
+        ResponsibilityTracker(0)
+    with pytest.raises(InvalidDataError, match=r"`targets` should have shape \(5, d\).*\(4, 2\)"):
+        ResponsibilityTracker(5, targets=torch.zeros(4, 2))
+    for wrong, found in ((torch.ones(5, 1), r"\(5, 1\)"), (torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0]), "1 samples .*1")):
+        with pytest.raises(InvalidDataError, match=f"`sample_weight` should .*{found}"):
+            ResponsibilityTracker(5, sample_weight=wrong)
+    with pytest.raises(InvalidDataError, match="infinite ones: 2"):
+        ResponsibilityTracker(3, targets=torch.tensor([0.0, 1.0, torch.inf]))
+    with pytest.raises(InvalidParameterError, match="cross-entropy"):
+        ResponsibilityTracker(
+            5, options=DeepGUMOptions.preset("alternate", first_loss="cross-entropy", weighted_loss="cross-entropy")
+        )
+    with pytest.raises(InvalidDataError, match="no residuals at all"):
+        ResponsibilityTracker(5).update()
+    with pytest.raises(InvalidParameterError, match="no `mirror` was given"):
+        ResponsibilityTracker(5).loss(
+            torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([0]), mirrored=torch.tensor([True])
+        )
+    with pytest.raises(InvalidParameterError, match="widening"):
+        DeepGUMOptions(widening=0.5)
+    with pytest.raises(InvalidParameterError, match="degrees_of_freedom"):
+        DeepGUMOptions(degrees_of_freedom=0.0)
+    with pytest.raises(InvalidParameterError, match="separation"):
+        DeepGUMOptions(separation=-1.0)
+    with pytest.raises(InvalidParameterError, match="least_weight"):
+        DeepGUMOptions(least_weight=1.0)
+    with pytest.raises(UnknownNameError, match="interleaved"):
+        DeepGUMOptions(schedule="interleavd")
+    with pytest.raises(InvalidParameterError, match="'alternate' with the cross-entropy"):
+        DeepGUMOptions(first_loss="cross-entropy", weighted_loss="cross-entropy")
+
+
+@pytest.mark.parametrize("least", [0.0, 0.1, 0.5])
+def test_no_label_weighs_less_than_the_least_weight(least: float) -> None:
+    options = DeepGUMOptions(least_weight=least, warmup_epochs=1)
+    residuals = residuals_of()
+    residuals[0] = 1e4
+    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    weights = tracker.weights(torch.arange(N))
+    assert weights[0].tolist() == pytest.approx([least] * D)
+    expected = least + (1 - least) * tracker.responsibilities
+    torch.testing.assert_close(weights, expected.expand(N, D).float())
+
+
+def line(n: int = 400, wrong: int = 3) -> tuple[RegressionData, RegressionData, Tensor]:
+    """A line of which one label in `wrong` is anywhere; the last quarter is for validation."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 3, generator=generator)
+    y = x @ torch.tensor([[1.0, 0.5], [-2.0, 1.0], [0.0, 3.0]]) + 0.05 * torch.randn(n, 2, generator=generator)
+    bad = torch.zeros(n, dtype=torch.bool)
+    bad[::wrong] = True
+    y[bad] = 20 * torch.rand(int(bad.sum()), 2, generator=generator) - 10
+    cut = 3 * n // 4
+    train, validation = (RegressionData.from_arrays(x[rows], y[rows]) for rows in (slice(0, cut), slice(cut, n)))
+    return train, validation, bad[:cut]
+
+
+SGD = SGDOptions(learning_rate=0.05, epochs_max=25, schedule="one-cycle", batch_size=32)
+
+
+def network() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Linear(3, 2)
+
+
+def test_one_run_finds_the_wrong_labels_and_learns_the_line() -> None:
+    train, validation, bad = line()
+    result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=SGD)
+    assert result.epochs == SGD.epochs_max
+    assert (result.flags[:, 0] == bad).float().mean() > 0.98
+    truth = torch.tensor([[1.0, -2.0, 0.0], [0.5, 1.0, 3.0]])
+    torch.testing.assert_close(result.model.weight.detach(), truth, atol=0.05, rtol=0)  # type: ignore[arg-type]
+
+
+def test_the_result_is_of_the_network_that_is_returned() -> None:
+    train, validation, _ = line()
+    result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=SGD)
+    with torch.no_grad():
+        residuals = train.targets - result.model(torch.as_tensor(train.inputs))
+    torch.testing.assert_close(result.residuals, residuals)
+    assert result.mixture is not None
+    assert result.responsibilities is not None
+    torch.testing.assert_close(result.mixture.responsibilities(result.residuals), result.responsibilities)
+    assert [record.round for record in result.history.rounds] == list(range(WARMUP_EPOCHS, SGD.epochs_max + 1))
+    assert [record.phase for record in result.history.epochs] == ["cauchy"] * WARMUP_EPOCHS + ["weighted l1"] * 20
+
+
+@pytest.mark.parametrize("returned", ["best", "last"])
+def test_the_weights_kept_are_those_of_the_best_held_out_score_or_of_the_last_epoch(returned: str) -> None:
+    train, validation, _ = line()
+    sgd = SGDOptions(learning_rate=0.3, epochs_max=12, schedule="cosine", batch_size=32)
+    options = DeepGUMOptions(returned_round=returned)
+    result = fit_deepgum(network(), train, validation, options=options, sgd=sgd)
+    with torch.no_grad():
+        residuals = validation.targets - result.model(torch.as_tensor(validation.inputs))
+    found = ResponsibilityTracker(len(train), options=options).score(residuals)
+    scores = [record.validation_score for record in result.history.epochs]
+    assert found == pytest.approx(min(scores) if returned == "best" else scores[-1], abs=1e-9)
+
+
+def test_a_constant_rate_stops_early_and_one_that_comes_down_does_not() -> None:
+    train, validation, _ = line()
+    still = SGDOptions(learning_rate=0.1, epochs_max=60, patience=2)
+    falling = SGDOptions(learning_rate=0.1, epochs_max=15, patience=1, schedule="cosine")
+    assert fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=still).epochs < 60
+    assert fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=falling).epochs == 15
+
+
+def test_a_loop_of_ones_own_gives_the_same_network_and_the_same_posteriors() -> None:
+    train, validation, _ = line()
+    result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(returned_round="last"), sgd=SGD, seed=3)
+    x, y, model = torch.as_tensor(train.inputs), train.targets, network()
+    optimizer = torch.optim.Adam(model.parameters(), SGD.learning_rate)
+    steps = SGD.epochs_max * -(-len(x) // SGD.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, SGD.learning_rate, total_steps=steps)
+    tracker = ResponsibilityTracker(len(x), targets=y)
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(SGD.epochs_max):
+        for index in torch.randperm(len(x), generator=generator).split(SGD.batch_size):
+            loss = tracker.loss(model(x[index]), y[index], index)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        tracker.update()
+    with torch.no_grad():
+        tracker.record(torch.arange(len(x)), y - model(x))
+    tracker.update()
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), result.model(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(tracker.responsibilities, result.responsibilities, rtol=0, atol=1e-6)
+
+
+def test_a_label_that_is_missing_is_never_flagged() -> None:
+    residuals = residuals_of(wrong=0.7)
+    residuals[::4] = torch.nan
+    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
+    assert float(tracker.responsibilities[0]) < 0.5  # the prior
+    assert not tracker.flags[::4].any()
+    assert tracker.flags[:, 0].equal((tracker.responsibilities[:, 0] < 0.5) & ~residuals.isnan().any(dim=1))
+
+
+def test_the_first_losss_scale_is_that_of_the_first_batch_with_labels() -> None:
+    targets = 0.01 * torch.randn(N, D, generator=torch.Generator().manual_seed(1))
+    targets[:20] = torch.nan
+    targets[20:40, 0] = torch.nan
+    tracker = ResponsibilityTracker(N)
+    for rows in (slice(0, 20), slice(20, 40)):
+        found = tracker.loss(torch.zeros(20, D), targets[rows], torch.arange(N)[rows])
+    scale = CAUCHY_SHARE * mad_scale(targets[20:40, 1:]).median().item()
+    torch.testing.assert_close(found, Cauchy(scale)(targets[20:40]))
+
+
+def test_a_short_training_has_a_short_warm_up_and_one_that_is_too_long_is_refused() -> None:
+    train, validation, _ = line()
+    short = SGDOptions(learning_rate=0.1, epochs_max=4, schedule="cosine")
+    result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=short)
+    assert [record.phase for record in result.history.epochs] == ["cauchy"] * 2 + ["weighted l1"] * 2
+    with pytest.raises(InvalidParameterError, match="`warmup_epochs` should be at most `epochs_max = 4`"):
+        fit_deepgum(network(), train, validation, options=DeepGUMOptions(warmup_epochs=5), sgd=short)
