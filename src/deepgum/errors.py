@@ -30,6 +30,7 @@ __all__ = [
     "StaleDecisionError",
     "UnknownNameError",
     "UnreadableImagesError",
+    "UntrustedCodeError",
     "differences",
     "listing",
 ]
@@ -141,6 +142,31 @@ class CheckpointError(DeepGUMError, ValueError):
 
 class ExportError(DeepGUMError, RuntimeError):
     """A network cannot be written in another format, or does not do there what it does here; nothing was written."""
+
+
+class UntrustedCodeError(DeepGUMError, PermissionError):
+    """A folder or a file names code outside the package, and the user has not asked for its import.
+
+    Parameters
+    ----------
+    source : path
+        The folder or the file.
+    named : mapping of str to str
+        Paths of what would be imported, by the keys that name them.
+
+    Examples
+    --------
+    >>> print(UntrustedCodeError("runs/theirs", {"model.name": "nets:small"}))
+    'runs/theirs' names code that is not part of deepgum: nets:small (model.name). ...
+    """
+
+    def __init__(self, source: object, named: Mapping[str, str]) -> None:
+        self.named = dict(named)
+        paths = ", ".join(f"{path} ({key})" for key, path in named.items())
+        super().__init__(
+            f"'{source}' names code that is not part of deepgum: {paths}. Importing it runs it. Read it first; "
+            "then add `--trust`, or `trust=True` in Python."
+        )
 
 
 class NonFiniteLossError(DeepGUMError, ArithmeticError):

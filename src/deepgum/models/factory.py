@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from deepgum.models.facenet import FaceNet
 from deepgum.models.mlp import MLP
 from deepgum.models.regressor import Regressor
 from deepgum.models.vgg import VGG16
+from deepgum.plugins import import_path, is_path
 
 __all__ = ["HEADS", "MODELS", "Backbone", "build_backbone", "build_model"]
 
@@ -116,18 +116,14 @@ def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) 
         return model(data, n_outputs)
     if model in MODELS:
         return MODELS[model](data, n_outputs)
-    if ":" in model:
+    if is_path(model):
         return _from_factory(model, data, n_outputs)
     raise UnknownNameError("model", model, [*MODELS, "package.module:factory"])
 
 
 def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
-    module_name, _, attribute = path.partition(":")
+    factory = import_path("model", path, "a factory that can be imported")
     # Other people's code may raise anything; whatever it is, it is the factory that has to change.
-    try:
-        factory = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:
-        raise InvalidParameterError("model", "a factory that can be imported", path, _reason(error)) from error
     try:
         parameters = inspect.signature(factory).parameters
         takes_classes = "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

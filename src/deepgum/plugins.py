@@ -1,0 +1,171 @@
+"""Plug-ins: objects of the user's that stand in the place of a name, given in Python or as "package.module:name".
+
+A registry maps names to objects of one base class, the contract. `resolve` accepts a name of the registry, an object of
+the contract, a class of it, or the path "package.module:name" of either. Modules are searched where Python searches
+them, and after that in the working folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deepgum.errors import InvalidParameterError, UnknownNameError, UntrustedCodeError
+
+__all__ = ["PATH", "check_trusted", "import_path", "is_path", "resolve"]
+
+PATH = "package.module:name"
+"""The form of a path, as messages and `--help` show it."""
+
+T = TypeVar("T")
+
+
+def is_path(value: object) -> bool:
+    """Return whether a value is the path of an object outside the package.
+
+    Examples
+    --------
+    >>> is_path("my_losses:Welsch"), is_path("cauchy")
+    (True, False)
+    """
+    return isinstance(value, str) and ":" in value
+
+
+def import_path(parameter: str, path: str, expected: str = "an object that can be imported") -> Any:
+    """Import an object by its path.
+
+    Parameters
+    ----------
+    parameter : str
+        The name of the parameter, for the message.
+    path : str
+        "package.module:name".
+    expected : str
+        What the parameter should be, for the message.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the import fails, for whatever reason: the message has the reason.
+
+    Examples
+    --------
+    >>> import_path("loss", "deepgum.losses:L2").name
+    'l2'
+    """
+    module, _, name = path.partition(":")
+    try:
+        with _working_folder():
+            found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    # The module is the user's: it may raise anything.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).rstrip('.')}."
+        raise InvalidParameterError(parameter, expected, path, reason) from error
+    return found
+
+
+def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], contract: type[T]) -> T:
+    """Return the object that a value stands for.
+
+    Parameters
+    ----------
+    parameter : str
+        The name of the parameter, for the message.
+    value : str, object or class
+        A name of the registry, the path of a plug-in, an object of the contract, or a class of it, which is called
+        without arguments.
+    known : mapping of str to object or class
+        The registry.
+    contract : type
+        The base class of all objects of the registry.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is a name, and the registry does not have it.
+    InvalidParameterError
+        If it cannot be imported, is not of the contract, or lacks a part of it: the message names the part.
+
+    Examples
+    --------
+    >>> from deepgum.losses import L1, LOSSES, Loss
+    >>> resolve("loss", "l1", LOSSES, Loss), resolve("loss", L1, LOSSES, Loss)
+    (L1(), L1())
+    >>> resolve("loss", "deepgum.losses:L1", LOSSES, Loss)
+    L1()
+    """
+    kind = contract.__name__
+    found = value
+    if is_path(value):
+        found = import_path(parameter, str(value), f"a {kind} that can be imported")
+    elif isinstance(value, str):
+        if value not in known:
+            raise UnknownNameError(parameter, value, [*known, PATH])
+        found = known[value]
+    if inspect.isclass(found):
+        found = _made(parameter, value, found, kind)
+    if not isinstance(found, contract):
+        hint = f"It is a {type(found).__name__}; make it a subclass of `{contract.__module__}.{kind}`."
+        raise InvalidParameterError(parameter, f"a {kind}, its name, or its path {PATH!r}", value, hint)
+    return found
+
+
+def check_trusted(source: Path, named: Mapping[str, str], trust: bool) -> None:
+    """Refuse to import what a folder or a file names, unless the user has asked for it.
+
+    Parameters
+    ----------
+    source : Path
+        The folder or the file.
+    named : mapping of str to str
+        Paths of plug-ins, by the keys that name them: ``{"model.name": "nets:small"}``.
+    trust : bool
+        Whether the user has asked for it.
+
+    Raises
+    ------
+    UntrustedCodeError
+        If there are paths, and the user has not.
+
+    Examples
+    --------
+    >>> check_trusted(Path("runs/theirs"), {"model.name": "nets:small"}, trust=True)
+    """
+    if named and not trust:
+        raise UntrustedCodeError(source, named)
+
+
+def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
+    missing: Sequence[str] = sorted(getattr(kind, "__abstractmethods__", ()))
+    if missing:
+        parts = " and ".join(f"`{name}`" for name in missing)
+        raise InvalidParameterError(parameter, f"a complete {expected}", value, f"{kind.__name__} lacks {parts}.")
+    try:
+        return kind()
+    except Exception as error:
+        hint = f"{kind.__name__}() raises {type(error).__name__}: {str(error).rstrip('.')}."
+        raise InvalidParameterError(
+            parameter, f"a {expected} that can be made without arguments", value, hint
+        ) from error
+
+
+@contextmanager
+def _working_folder() -> Iterator[None]:
+    """Let modules of the working folder be found, behind all others."""
+    folder = str(Path.cwd())
+    if folder in sys.path or "" in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
