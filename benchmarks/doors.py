@@ -27,10 +27,12 @@ from sklearn.datasets import load_diabetes, make_friedman1
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from deepgum import DeepGUMOptions, RegressionData, SGDOptions, corrupt, fit_deepgum, predict
+from deepgum import DeepGUMOptions, RegressionData, SGDOptions, fit_deepgum
+from deepgum.data import corrupt
 from deepgum.data.indexed import EpochSampler, IndexedDataset
 from deepgum.estimator import DeepGUMRegressor
 from deepgum.lightning import DeepGUMCallback
+from deepgum.residuals import predict
 from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 
 BOUND = 1e-6

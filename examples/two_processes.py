@@ -7,7 +7,8 @@ torchrun --nproc-per-node 2 examples/two_processes.py         # torchrun starts 
 import torch
 from lightning.fabric import Fabric
 
-from deepgum import DeepGUMOptions, SGDOptions, build_model, corrupt, fit_deepgum, load_digits_landmarks
+from deepgum import DeepGUMOptions, SGDOptions, build_model, fit_deepgum
+from deepgum.data import corrupt, load_digits_landmarks
 
 fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp", precision="32-true")
 fabric.launch()  # from here on, both do everything

@@ -265,7 +265,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         A column of fewer than two labels takes no part; where there is no other, the score is NaN, with scikit-learn's
         `UndefinedMetricWarning`. Every wrong label in y lowers it, by its square. To choose parameters by labels that
-        cannot be trusted, take `scoring=deepgum.neg_median_absolute_error`.
+        cannot be trusted, take `scoring=deepgum.estimator.neg_median_absolute_error`.
 
         Raises
         ------

@@ -25,8 +25,9 @@ from torch import nn
 
 import deepgum
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
-from deepgum.estimator import DeepGUMRegressor
+from deepgum.estimator import DeepGUMRegressor, neg_median_absolute_error
 from deepgum.estimator.recipe import build_options
+from deepgum.residuals import predict
 from deepgum.training import EpochRecord, RoundRecord
 
 QUICK: dict[str, Any] = {"max_epochs": 4, "learning_rate": 0.02, "options": {"em_max_iter": 10, "em_tol": 0.01}}
@@ -81,7 +82,7 @@ def test_it_learns_what_wrong_labels_hide_and_finds_them() -> None:
     deepgum.fit_loss(l2, train, validation, loss="l2", sgd=deepgum.SGDOptions(batch_size=25, epochs_max=50))
     errors = [
         np.abs(predicted - truth[400:]).mean()
-        for predicted in (model.predict(X[400:]), deepgum.predict(l2, test)[:, 0].numpy())
+        for predicted in (model.predict(X[400:]), predict(l2, test)[:, 0].numpy())
     ]
     assert errors[0] < 0.3 * errors[1]
     assert model.score(X[400:], truth[400:]) > 0.95
@@ -117,7 +118,7 @@ def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None
         options=changes,
         random_state=7,
     ).fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
-    np.testing.assert_allclose(model.predict(X[90:]), deepgum.predict(network, validation).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X[90:]), predict(network, validation).numpy(), rtol=1e-6)
     np.testing.assert_allclose(model.inlier_probability_, result.responsibilities.numpy(), atol=1e-6)
     assert isinstance(model.mixture_.inlier_prior_, np.ndarray)
     np.testing.assert_allclose(model.mixture_.inlier_prior_, result.mixture.inlier_prior_.numpy())
@@ -338,25 +339,25 @@ def test_the_scorer_is_scikit_learn_s_over_the_labels_that_are_there(d: int) -> 
     X, y = table(d=d)
     model = quick().fit(X, y)
     reference = get_scorer("neg_median_absolute_error")
-    assert deepgum.neg_median_absolute_error(model, X, y) == pytest.approx(reference(model, X, y), rel=1e-12)
+    assert neg_median_absolute_error(model, X, y) == pytest.approx(reference(model, X, y), rel=1e-12)
     missing = y.copy()
     missing[:30] = NAN
-    assert deepgum.neg_median_absolute_error(model, X, missing) == pytest.approx(reference(model, X[30:], y[30:]))
+    assert neg_median_absolute_error(model, X, missing) == pytest.approx(reference(model, X[30:], y[30:]))
     with pytest.warns(UndefinedMetricWarning, match="no column of `y` has a label"):
-        assert np.isnan(deepgum.neg_median_absolute_error(model, X, np.full_like(y, NAN)))
+        assert np.isnan(neg_median_absolute_error(model, X, np.full_like(y, NAN)))
     if d == 2:
         missing[:, 0] = NAN
         expected = -np.median(np.abs(y - model.predict(X))[30:, 1])
-        assert deepgum.neg_median_absolute_error(model, X, missing) == pytest.approx(expected)
+        assert neg_median_absolute_error(model, X, missing) == pytest.approx(expected)
         with pytest.raises(InvalidDataError, match=r"`y` should have shape \(120, 2\)"):
-            deepgum.neg_median_absolute_error(model, X, y[:, 0])
+            neg_median_absolute_error(model, X, y[:, 0])
 
 
 def test_a_search_tells_settings_apart_where_labels_are_missing() -> None:
     X, y = table()
     y[::9] = NAN
     settings = {"learning_rate": [0.02, 1e-9]}
-    search = GridSearchCV(quick(), settings, cv=2, scoring=deepgum.neg_median_absolute_error, n_jobs=2).fit(X, y)
+    search = GridSearchCV(quick(), settings, cv=2, scoring=neg_median_absolute_error, n_jobs=2).fit(X, y)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()
     assert search.best_params_ == {"learning_rate": 0.02}
