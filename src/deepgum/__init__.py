@@ -1,8 +1,8 @@
 """Deep regression that finds wrong labels and learns without them.
 
 - `fit_deepgum` trains a network on labels some of which are wrong, and estimates for each label the probability that it
-  is right; `ResponsibilityTracker` does the same in a training loop of your own, `DeepGUMRegressor` in scikit-learn, and
-  `deepgum.lightning.DeepGUMCallback` in Lightning.
+  is right; `ResponsibilityTracker` does the same in a training loop of your own, `DeepGUMRegressor` in scikit-learn,
+  and `deepgum.lightning.DeepGUMCallback` in Lightning.
 - `score_labels` scores labels by the predictions of any model, `audit_labels` by out-of-fold predictions that it makes.
 - `GaussianUniformMixture` is the mixture alone, fitted to residuals.
 
