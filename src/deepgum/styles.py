@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,7 +10,20 @@ from typing import Self
 
 from deepgum.losses import LOSSES, Loss
 
-__all__ = ["METHOD_STYLES", "MethodStyle"]
+__all__ = ["METHOD_STYLES", "MethodStyle", "plain"]
+
+_MATH = re.compile(r"\$([^$]*)\$")
+
+
+def plain(label: str) -> str:
+    """Return a label without its mathematical markup.
+
+    Examples
+    --------
+    >>> plain("oracle, $L_2$"), plain("my_net")
+    ('oracle, L2', 'my_net')
+    """
+    return _MATH.sub(lambda found: found[1].replace("_", ""), label)
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class MethodStyle:
     @property
     def plain(self) -> str:
         """The label without mathematical markup, for a terminal."""
-        return self.label.replace("$", "").replace("_", "") if "$" in self.label else self.label
+        return plain(self.label)
 
     @classmethod
     def of_loss(cls, loss: Loss | type[Loss]) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from deepgum.training.schedules import SCHEDULES, Alternate, Interleaved
 if TYPE_CHECKING:
     from deepgum.training.options import DeepGUMOptions
 
-__all__ = ["flat", "moved", "nested", "refuse_moved"]
+__all__ = ["UNRECORDED", "key_options", "moved", "nested", "refuse_flat", "refuse_moved", "translated"]
 
 _MIXTURE = {
     "covariance_type": "covariance_type",
@@ -27,6 +28,16 @@ _MIXTURE = {
 
 _ROUNDS = asdict(Alternate())
 _LENIENCY = [field.name for field in fields(Interleaved)]
+_NOTHING = object()
+
+UNRECORDED: Mapping[str, Any] = {
+    "schedule": "alternate",
+    "widening": 1.0,
+    "least_weight": 0.0,
+    "degrees_of_freedom": math.inf,
+    "separation": 0.0,
+}
+"""Options that early runs did not record, because there was no choice yet, and the value that they had."""
 
 
 def moved(option: str) -> tuple[str, str] | None:
@@ -62,32 +73,54 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for option, value in options.items():
         place = ("schedule", "name") if option == "schedule" else moved(option)
-        if place is None:
+        if place is None or isinstance(value, Mapping):
             found[option] = value
         elif not (options.get("schedule") == Interleaved.name and option in _ROUNDS and option not in _LENIENCY):
             found.setdefault(place[0], {})[place[1]] = value
     return found
 
 
-def flat(options: DeepGUMOptions) -> dict[str, Any]:
-    """Return options as version 0.1.0 wrote them: the keys of runs are made from these, so that old runs keep theirs.
+def translated(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section `[method]` of a run that version 0.1.0 recorded as this version writes it.
 
-    Settings of the mixture that version 0.1.0 did not have are there only if they are not the default.
+    Options that early runs did not record get the value that they had. A section of this version is returned as it is,
+    and so is one of a method without a mixture.
+
+    Examples
+    --------
+    >>> found = translated({"name": "deepgum-paper", "options": {"restart": "continue", "em_max_iter": 200}})
+    >>> found["schedule"]["name"], found["schedule"]["widening"], found["mixture"]
+    ('alternate', 1.0, {'separation': 0.0, 'max_iter': 200})
+    """
+    options = method.get("options")
+    if not isinstance(options, Mapping) or not any(map(_is_flat, options)):
+        return dict(method)
+    found = nested({**UNRECORDED, **options})
+    sections = {name: found.pop(name) for name in ("schedule", "mixture")}
+    return {**method, "options": found, **sections}
+
+
+def key_options(options: DeepGUMOptions) -> dict[str, Any]:
+    """Return the options that the key of a run is made from: those of version 0.1.0, so that runs keep their keys.
 
     Examples
     --------
     >>> from deepgum.training.options import DeepGUMOptions
-    >>> found = flat(DeepGUMOptions())
+    >>> found = key_options(DeepGUMOptions())
     >>> found["schedule"], found["widening"], found["restart"], found["em_tol"]
     ('interleaved', 2.0, 'continue', 1e-06)
+    >>> "schedule" in key_options(DeepGUMOptions.preset("paper"))
+    False
     """
     values = options.to_mapping()
     schedule, mixture = values.pop("schedule"), values.pop("mixture")
     name = schedule.pop("name")
     known = {old: mixture.pop(new) for old, new in _MIXTURE.items()}
+    # Settings that version 0.1.0 did not have are part of the key only if they are not the default.
     defaults = GaussianUniformMixture().get_params()
     added = {setting: value for setting, value in mixture.items() if value != defaults[setting]}
-    return {**values, **_ROUNDS, **schedule, "schedule": name, **known, **added}
+    whole = {**values, **_ROUNDS, **schedule, "schedule": name, **known, **added}
+    return {option: value for option, value in whole.items() if value != UNRECORDED.get(option, _NOTHING)}
 
 
 def refuse_moved(options: Mapping[str, Any], schedule: object = None) -> None:
@@ -110,3 +143,47 @@ def refuse_moved(options: Mapping[str, Any], schedule: object = None) -> None:
             owner = "Interleaved" if interleaved else "Alternate"
         hint = f"Write `{section}={owner}({name}={value!r})`."
         raise InvalidParameterError(option, f"an option of `{owner}`", value, hint)
+
+
+def refuse_flat(options: Mapping[str, Any]) -> None:
+    """Refuse the table `options` of a TOML file if it has options that are in the tables `schedule` and `mixture` now.
+
+    Raises
+    ------
+    InvalidParameterError
+        With the lines to write instead.
+
+    Examples
+    --------
+    >>> refuse_flat({"schedule": "alternate", "restart": "fresh", "em_tol": 0.0})
+    Traceback (most recent call last):
+        ...
+    deepgum.errors.InvalidParameterError: Parameter `options.schedule` should be in the table `schedule`. Found
+    `options.schedule = 'alternate'`. Write `schedule = { name = "alternate", restart = "fresh" }` and
+    `mixture = { tol = 0.0 }` beside `options`.
+    """
+    found = {option: value for option, value in options.items() if _is_flat(option)}
+    if not found:
+        return
+    first, value = next(iter(found.items()))
+    tables = nested(found)
+    section, _ = moved(first) or ("schedule", "")
+    lines = " and ".join(f"`{name} = {{ {_inline(table)} }}`" for name, table in tables.items())
+    raise InvalidParameterError(
+        f"options.{first}", f"in the table `{section}`", value, f"Write {lines} beside `options`."
+    )
+
+
+def _is_flat(option: str) -> bool:
+    return option == "schedule" or moved(option) is not None
+
+
+def _inline(table: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {_toml(value)}" for name, value in table.items())
+
+
+def _toml(value: object) -> str:
+    """Return a text, a truth value or a number in TOML."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else repr(value)

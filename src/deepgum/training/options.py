@@ -93,7 +93,7 @@ class DeepGUMOptions:
     """
 
     groups: Groups = "sample"
-    schedule: Interleaved | Alternate | str = Interleaved()
+    schedule: Interleaved | Alternate | str = field(default_factory=Interleaved)
     mixture: GaussianUniformMixture = field(default_factory=GaussianUniformMixture)
     first_loss: str | Loss = "cauchy"
     weighted_loss: str | Loss = "l1"
@@ -104,6 +104,7 @@ class DeepGUMOptions:
     returned_round: str = "best"
 
     def __new__(cls, *_: object, **given: object) -> Self:
+        """Refuse options of version 0.1.0 that have moved; Python's own message would not tell where to."""
         refuse_moved(given, given.get("schedule"))
         return super().__new__(cls)
 
@@ -191,7 +192,7 @@ class DeepGUMOptions:
         InvalidParameterError
             If a path cannot be imported, or does not lead to a loss that the mixture goes with.
         """
-        found = {
+        found: dict[str, Any] = {
             name: _unscaled(name, value)
             for name in ("first_loss", "weighted_loss")
             if is_path(value := getattr(self, name))
@@ -213,7 +214,7 @@ class DeepGUMOptions:
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         schedule = get_schedule(self.schedule)
-        losses = {name: repr(values[name]) for name in ("first_loss", "weighted_loss") if isinstance(values[name], Loss)}
+        losses = {name: repr(loss) for name, loss in values.items() if isinstance(loss, Loss)}
         groups = self.groups if isinstance(self.groups, str) else [[int(i) for i in group] for group in self.groups]
         settings = {name: value for name, value in self.mixture.get_params().items() if name not in _ELSEWHERE}
         return {

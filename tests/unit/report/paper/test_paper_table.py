@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from deepgum.errors import InvalidDataError
-from deepgum.report.paper.markup import plain
+from deepgum.styles import plain
 from deepgum.report.paper.paper_table import Cell, Column, PaperTable, Row
 
 COLUMNS = (
