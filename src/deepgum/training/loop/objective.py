@@ -81,6 +81,7 @@ class CrossEntropy:
 
     Examples
     --------
+    >>> import torch
     >>> from deepgum.data.batches import ordered_batches
     >>> from deepgum.data.regression import RegressionData
     >>> data = RegressionData.from_arrays(torch.zeros(3, 1), [[20.0], [float("nan")], [23.4]])

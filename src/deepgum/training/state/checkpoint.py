@@ -22,7 +22,7 @@ __all__ = ["Checkpoint", "check_place"]
 
 _FORMAT = "deepgum.checkpoint"
 _VERSION = "3"
-_WRITERS = {"1": "0.1.0", "2": "0.1.0"}
+_WRITERS = {"2": "0.1.0"}
 """Versions of deepgum that wrote earlier versions of the format."""
 
 
@@ -87,10 +87,16 @@ class Checkpoint:
             if metadata["format"] != _FORMAT:
                 raise InvalidDataError(f"its format is {metadata['format']!r}")
             version = metadata["version"]
-            if version != _VERSION:
-                raise self._of_other_version(version)
+            if version not in (_VERSION, *_WRITERS):
+                raise self._unusable(f"Its format is {version!r}, and this version of deepgum reads {_VERSION!r}.")
             if metadata["sha256"] != _content_digest(metadata, tensors):
                 raise InvalidDataError("its content is not what was written, by its SHA-256")
+            if version != _VERSION:
+                raise CheckpointError(
+                    f"'{self.path}' should be a checkpoint of this version of deepgum. Version {_WRITERS[version]} "
+                    "wrote it. Finish the training with that version, delete the file to begin the training anew, or "
+                    "give another path."
+                )
             found = json.loads(metadata["identity"])
             if found != self.identity:
                 raise CheckpointError(
@@ -144,15 +150,6 @@ class Checkpoint:
         for entry in self.path.parent.iterdir():
             if left.fullmatch(entry.name):
                 entry.unlink(missing_ok=True)
-
-    def _of_other_version(self, version: str) -> CheckpointError:
-        writer = _WRITERS.get(version)
-        if writer is None:
-            return self._unusable(f"Its format is version {version!r}, and this version of deepgum reads {_VERSION!r}.")
-        return CheckpointError(
-            f"'{self.path}' should be a checkpoint of this version of deepgum. Version {writer} wrote it. Finish the "
-            "training with that version, delete the file to begin the training anew, or give another path."
-        )
 
     def _unusable(self, reason: str) -> CheckpointError:
         hint = "Delete it to begin the training anew, or give another path."
