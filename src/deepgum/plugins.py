@@ -109,11 +109,15 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
         if value not in known:
             raise UnknownNameError(parameter, value, [*known, PATH])
         found = known[value]
-    if inspect.isclass(found):
+    if inspect.isclass(found) and issubclass(found, contract):
         found = _made(parameter, value, found, kind)
     if not isinstance(found, contract):
-        hint = f"It is a {type(found).__name__}; make it a subclass of `{contract.__module__}.{kind}`."
+        own = found if inspect.isclass(found) else type(found)
+        hint = f"`{own.__name__}` is not a subclass of `{contract.__module__}.{kind}`."
         raise InvalidParameterError(parameter, f"a {kind}, its name, or its path {PATH!r}", value, hint)
+    missing = [name for name in _class_variables(contract) if not hasattr(found, name)]
+    if missing:
+        raise _incomplete(parameter, value, type(found), missing, kind)
     return found
 
 
@@ -143,10 +147,9 @@ def check_trusted(source: Path, named: Mapping[str, str], trust: bool) -> None:
 
 
 def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
-    missing: Sequence[str] = sorted(getattr(kind, "__abstractmethods__", ()))
+    missing = sorted(getattr(kind, "__abstractmethods__", ()))
     if missing:
-        parts = " and ".join(f"`{name}`" for name in missing)
-        raise InvalidParameterError(parameter, f"a complete {expected}", value, f"{kind.__name__} lacks {parts}.")
+        raise _incomplete(parameter, value, kind, missing, expected)
     try:
         return kind()
     except Exception as error:
@@ -154,6 +157,19 @@ def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
         raise InvalidParameterError(
             parameter, f"a {expected} that can be made without arguments", value, hint
         ) from error
+
+
+def _class_variables(contract: type[Any]) -> list[str]:
+    """Return the names of the class variables that a contract declares, with a value or without."""
+    declared = {name: text for kind in contract.__mro__ for name, text in inspect.get_annotations(kind).items()}
+    return [name for name, text in declared.items() if "ClassVar" in str(text)]
+
+
+def _incomplete(
+    parameter: str, value: object, kind: type[Any], missing: Sequence[str], expected: str
+) -> InvalidParameterError:
+    parts = " and ".join(f"`{name}`" for name in missing)
+    return InvalidParameterError(parameter, f"a complete {expected}", value, f"{kind.__name__} lacks {parts}.")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from deepgum.losses.kinds import LOSSES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -23,7 +24,6 @@ from deepgum.evaluation import detection_scores, failure_rate, mae, nme, paired_
 from deepgum.evaluation.metrics import Score, image_errors
 from deepgum.experiments.runs.cells import make_cell
 from deepgum.losses import get_loss
-from deepgum.losses.kinds import LOSSES
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Regressor
 from deepgum.scale import mad_scale

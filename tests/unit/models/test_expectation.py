@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from deepgum.losses.kinds import CROSS_ENTROPY
 from torch import nn
 
 from deepgum.data.batches import ordered_batches, shuffled_batches
@@ -10,7 +11,6 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError
 from deepgum.losses import L1, get_loss
-from deepgum.losses.kinds import CROSS_ENTROPY
 from deepgum.models import DeepExpectation, Regressor, build_model
 from deepgum.residuals import compute_residuals, predict
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions, check_method, fit_deepgum, fit_loss, train_method

@@ -18,12 +18,12 @@ from deepgum.audit.corrections.patch import Patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.out_of_fold.cross_fit import LEAST_LEARNED
 from deepgum.audit.out_of_fold.learners import validation_share
-from deepgum.checks import check_choice, check_count
+from deepgum.checks import check_count
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.registry import Annotations, Changes
 from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.audits.data import AuditData, load_audit_data, together
@@ -34,7 +34,7 @@ from deepgum.experiments.runs.network import prepare
 from deepgum.experiments.runs.run_data import Title
 from deepgum.periods import unrolled, wrapped
 from deepgum.residuals import predict
-from deepgum.training import METHODS, train_method
+from deepgum.training import get_method, train_method
 
 __all__ = ["LEAST_TEST", "gain_of"]
 
@@ -57,7 +57,8 @@ def gain_of(
         Of the audit that the patch came from: it says which data, which network and how to train.
     patch : Patch
     method : str
-        A key of `deepgum.training.METHODS`: how both are trained. L2 by default, as most people train.
+        A key of `deepgum.training.METHODS`, or the path of a loss: how both are trained. L2 by default, as most people
+        train.
     seeds : int
         Trainings before, and after; pairs of them begin with the same weights.
     observer : Observer, optional
@@ -69,7 +70,8 @@ def gain_of(
     UnknownNameError
         If there is no such method.
     """
-    check_choice("method", method, [name for name, each in METHODS.items() if not each.oracle])
+    if get_method(method, "method").oracle:
+        raise InvalidParameterError("method", "a method that is no oracle", method)
     check_count("seeds", seeds)
     observer = observer or Observer()
     config = recorded(folder)

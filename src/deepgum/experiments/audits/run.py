@@ -36,7 +36,7 @@ from deepgum.experiments.runs.network import prepare
 from deepgum.models import build_model
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.lock import alone_in
-from deepgum.training import METHODS, check_device
+from deepgum.training import check_device, get_method
 
 __all__ = ["CONFIG", "recorded", "run_audit"]
 
@@ -159,7 +159,7 @@ def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], obser
         return build_model(network.build, train, seed)
 
     build(network.subset.train, run.seed)  # what cannot be built is refused before anything is written
-    options = METHODS[run.method.name].with_changes(data.targets.partition, run.method.options)
+    options = get_method(run.method.name).with_changes(data.targets.partition, run.method.changes)
     return NetworkLearner(network.subset.train, build, options, run.training, names, observer.trained)
 
 

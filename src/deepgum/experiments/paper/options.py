@@ -16,8 +16,9 @@ from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.records import RunKey
-from deepgum.experiments.runs.config import ModelConfig, without_later
-from deepgum.training import METHODS, SGDOptions
+from deepgum.experiments.runs.config import ModelConfig
+from deepgum.training import SGDOptions, get_method
+from deepgum.training.flat_options import key_options
 
 __all__ = ["CompareOptions"]
 
@@ -35,7 +36,8 @@ class CompareOptions:
     data : Path, optional
         The data set's folder, for one that is not shipped by a dependency.
     noises, rates, methods, seeds : tuples
-        The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`; rates in [0, 1].
+        The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`, or paths of losses; rates
+        in [0, 1].
     train_size, validation_size : int, optional
         Samples; by default all there are, one in ten for validation. Validation samples come on top of `train_size`,
         by default a ninth of it.
@@ -91,7 +93,7 @@ class CompareOptions:
         axes: tuple[tuple[str, tuple[Any, ...], Callable[[str, Any], object]], ...] = (
             ("noise", self.noises, lambda name, value: check_choice(name, value, NOISES)),
             ("rate", self.rates, check_fraction),
-            ("methods", self.methods, lambda name, value: check_choice(name, value, METHODS)),
+            ("methods", self.methods, lambda name, value: get_method(value, name)),
             ("seed", self.seeds, lambda name, value: check_count(name, value, least=0)),
         )
         for name, values, check in axes:
@@ -184,6 +186,8 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 
 def _choices(method: str) -> dict[str, Any]:
     """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
-    named = METHODS[method]
-    options = None if named.options is None else without_later(asdict(named.options))
-    return {"loss": named.loss, "options": options, "oracle": named.oracle}
+    named = get_method(method)
+    # The path alone would not say with which parameters the loss of a plug-in is made.
+    loss = named.loss if named.loss is None or isinstance(named.loss, str) else f"{method} {named.loss!r}"
+    options = None if named.options is None else key_options(named.options)
+    return {"loss": loss, "options": options, "oracle": named.oracle}

@@ -19,7 +19,7 @@ from deepgum.experiments.runs.config import CorruptionConfig, DataConfig, Method
 from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.run_data import Data, Title
 from deepgum.experiments.runs.run_folder import RunFolder
-from deepgum.training import METHODS
+from deepgum.training import get_method
 
 __all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "folders_of", "make_plan", "run_all"]
 
@@ -154,7 +154,7 @@ def make_plan(
     )
     names = methods or scale.methods(ARTEFACTS[artefact].methods)
     for name in names:
-        check_choice("methods", name, METHODS)
+        get_method(name)
     runs = tuple(
         RunConfig(
             data=replace(data, fold=fold),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,15 @@ from deepgum.data.sets.registry import DATASETS, check_options
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.models.weights import SUFFIXES
-from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
+from deepgum.plugins import is_path
+from deepgum.training import DeepGUMOptions, SGDOptions, get_method
+from deepgum.training.flat_options import key_options, refuse_flat
 
-__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "without_later"]
+__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
 
 GROUPS = ("sample", "landmark", "coordinate")
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
-LATER = {
-    "schedule": "alternate",
-    "widening": 1.0,
-    "least_weight": 0.0,
-    "degrees_of_freedom": math.inf,
-    "separation": 0.0,
-}
-"""Options of methods that came later, and what was done before there was a choice."""
 
 
 @dataclass(frozen=True)
@@ -155,32 +148,64 @@ class MethodConfig:
     Parameters
     ----------
     name : str
-        A key of `deepgum.training.METHODS`.
+        A key of `deepgum.training.METHODS`, or the path `package.module:name` of a loss, which is imported when the
+        training begins and not when the file is read.
     groups : {"sample", "landmark", "coordinate"}, optional
-        What is an outlier as a whole; by default as in the paper's experiment on the data set.
+        Labels that are right or wrong together; by default as in the paper's experiment on the data set.
     options : dict
-        Fields of `DeepGUMOptions` to change, for methods with a mixture.
+        Options of `DeepGUMOptions` to change, for methods with a mixture.
+    schedule : dict
+        Options of its schedule to change; a `name` begins with the defaults of that schedule.
+    mixture : dict
+        Settings of its mixture to change.
     """
 
     name: str = "deepgum"
     groups: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+    mixture: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = METHODS[check_choice("name", self.name, METHODS)]
         if self.groups is not None:
             check_choice("groups", self.groups, GROUPS)
-        if self.options and named.options is None:
-            raise InvalidParameterError("options", f"empty: {self.name!r} is one run with one loss", self.options)
-        for key in self.options:
-            check_choice("options", key, [f.name for f in fields(DeepGUMOptions) if f.name != "groups"])
-        if named.options is not None:
-            # Spelled out, so that a run folder says what was done even when a later version has other defaults.
-            try:
-                resolved = asdict(replace(named.options, **self.options))
-            except InvalidParameterError as error:
-                raise error.within("options") from None
-            object.__setattr__(self, "options", {k: v for k, v in resolved.items() if k != "groups" and v is not None})
+        refuse_flat(self.options)
+        try:
+            chosen = self.chosen()
+        except InvalidParameterError as error:
+            raise (error.within("options") if error.parameter in self.options else error) from None
+        if chosen is None:
+            return
+        # Every default is written down, so that a run folder says what was done if a later version has other defaults.
+        values = chosen.to_mapping()
+        del values["groups"]
+        sections = {name: values.pop(name) for name in ("schedule", "mixture")}
+        sections["options"] = {name: value for name, value in values.items() if value is not None}
+        for name, section in sections.items():
+            object.__setattr__(self, name, section)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The changes to the method's options, as `deepgum.training.train_method` takes them."""
+        sections = {"schedule": self.schedule, "mixture": self.mixture}
+        return self.options | {name: section for name, section in sections.items() if section}
+
+    def chosen(self) -> DeepGUMOptions | None:
+        """Return the options of the training; None if it is a training with one loss.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such method, or no such option, or for its value.
+        """
+        named = None if is_path(self.name) else get_method(self.name, "name")
+        if named is None or named.options is None:
+            if self.changes:
+                section = next(name for name in ("options", "schedule", "mixture") if getattr(self, name))
+                expected = f"empty: {self.name!r} trains with one loss"
+                raise InvalidParameterError(section, expected, getattr(self, section))
+            return None
+        return named.with_changes("sample", self.changes)
 
 
 @dataclass(frozen=True)
@@ -261,6 +286,9 @@ class RunConfig:
     def to_mapping(self) -> dict[str, Any]:
         """Return nested mappings of plain values, without what is not set."""
         mapping: dict[str, Any] = plain(asdict(self))
+        for section in ("schedule", "mixture"):
+            if not mapping["method"][section]:
+                del mapping["method"][section]
         return mapping
 
     @property
@@ -290,7 +318,7 @@ class RunConfig:
         if not self.data.pixels:
             # Named only where it is set: runs that were made before there was a choice keep their keys.
             del mapping["data"]["pixels"]
-        mapping["method"]["options"] = without_later(mapping["method"]["options"])
+        mapping["method"] = {"name": self.method.name, "groups": self.groups, "options": self._key_options()}
         if not (self.model.frozen and self.model.cache):
             # Without a cache there are no numbers in it.
             mapping["model"]["cache_dtype"] = "float32"
@@ -303,24 +331,19 @@ class RunConfig:
             del mapping["corruption"]["missing"]
         return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
 
+    def _key_options(self) -> dict[str, Any]:
+        chosen = self.method.chosen()
+        options = {} if chosen is None else key_options(chosen)
+        return {name: value for name, value in options.items() if name != "groups" and value is not None}
+
     @property
     def stem(self) -> str:
         """A readable name for the run's folder."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
-        return f"{self.data.name}_{self.method.name}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
-
-
-def without_later(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a method's options as its key has them: runs that were made before there was a choice keep theirs.
-
-    Examples
-    --------
-    >>> without_later({"schedule": "alternate", "widening": 2.0, "rounds_max": 10})
-    {'widening': 2.0, 'rounds_max': 10}
-    """
-    return {name: value for name, value in options.items() if name not in LATER or value != LATER[name]}
+        method = self.method.name.replace(":", "-")
+        return f"{self.data.name}_{method}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
 
 
 def _content(path: Path) -> str:

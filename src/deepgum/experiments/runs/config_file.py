@@ -10,7 +10,8 @@ from typing import Any
 import tomli_w
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
-from deepgum.experiments.runs.config import LATER, RunConfig
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.training.flat_options import translated
 
 __all__ = ["read_config", "read_recorded", "read_toml", "write_config"]
 
@@ -49,10 +50,8 @@ def read_recorded(path: Path) -> RunConfig:
         As of `read_config`.
     """
     values = read_toml(path)
-    method = values.get("method")
-    # Methods without a mixture have no options, and none that came later.
-    if isinstance(method, dict) and isinstance(method.get("options"), dict) and method["options"]:
-        method["options"] = LATER | method["options"]
+    if isinstance(values.get("method"), dict):
+        values["method"] = translated(values["method"])
     return RunConfig.from_mapping(values)
 
 
