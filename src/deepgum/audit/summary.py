@@ -204,7 +204,9 @@ class AuditSummary:
 def _density(values: Mapping[str, Any] | None) -> TabulatedDensity | None:
     if values is None:
         return None
-    return TabulatedDensity(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return TabulatedDensity(
+        float(values["coordinate_variance"]), tuple(values["distances"]), tuple(values["probabilities"])
+    )
 
 
 def _share(values: Mapping[str, float] | None) -> Share | None:

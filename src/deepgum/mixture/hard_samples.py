@@ -49,15 +49,17 @@ def responsibilities_of_hard_samples(
 
     Examples
     --------
-    >>> calm, hard = torch.tensor([[0.1, 4.0]]), torch.tensor([[4.0, 4.0]])
-    >>> def posterior(a, b):  # of a residual at the squared distance 4, in one dimension
-    ...     return torch.sigmoid(torch.distributions.StudentT(a, 0.0, (b / a).sqrt()).log_prob(torch.tensor(2.0)) + 3)
-    >>> for others in (calm, hard):
-    ...     found = responsibilities_of_hard_samples(
-    ...         torch.ones(1, 2), posterior, distance=others, observed=torch.ones(1, 2), degrees_of_freedom=4.0, sweeps=9)
-    ...     print(round(found[0, 1].item(), 2))
-    0.4
-    0.55
+    >>> def posterior(a, b):  # of a residual of 2 in one dimension
+    ...     density = torch.distributions.StudentT(a, 0.0, (b / a).sqrt()).log_prob(torch.tensor(2.0))
+    ...     return torch.sigmoid(density + 3)
+    >>> small, large = (
+    ...     responsibilities_of_hard_samples(
+    ...         torch.ones(1, 2), posterior, distance=torch.tensor([[other, 4.0]]), observed=torch.ones(1, 2),
+    ...         degrees_of_freedom=4.0, sweeps=9)
+    ...     for other in (0.1, 4.0)
+    ... )
+    >>> bool(small[0, 1] < large[0, 1])  # a sample is harder if its other residual is large
+    True
     """
     responsibility = start
     for _ in range(sweeps):

@@ -1,13 +1,13 @@
-"""The choice of densities by held-out likelihood, group by group: which right labels have, and whether any are wrong.
+"""The choice of densities by held-out likelihood, group by group: that of right labels, and whether any are wrong.
 
-The candidates are densities of right labels, each with the kinds of wrong labels of `deepgum.posteriors.em`. Each pair is
-fitted to two thirds of the samples and scored on the last third, three times. The folds are dealt in the order of the
-distance from the prediction. So the choice depends less on chance, and not at all on the order of samples.
+The candidates are densities of right labels, each with the kinds of wrong labels of `deepgum.posteriors.em`. Each pair
+is fitted to two thirds of the samples and scored on the last third, three times. The folds are dealt in the order of
+the distance from the prediction. So the choice depends less on chance, and not at all on the order of samples.
 
 A group has no wrong labels unless the best mixture passes two tests. It is better than right labels alone by more than
 twice the standard error of the difference. And its two parts are far enough apart, as in eq. 1: wrong labels are 2.5
-times as wide as right ones, and a residual of 0 is at least twice as likely right as wrong. Without the second test flat
-residuals would be a mixture of two densities, and half of them wrong.
+times as wide as right ones, and a residual of 0 is at least twice as likely right as wrong. Without the second test
+flat residuals would be a mixture of two densities, and half of them wrong.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Choice", "choose", "fit_chosen", "resolution_of", "starts"]
 
 FOLDS = 3
 LEAST_ROWS = 30
-"""Least number of observed labels of a group to hold some out. Below it the verdict of eq. 1 stands, with a Gaussian."""
+"""Least number of labels of a group of which some can be held out. Below it the verdict of eq. 1 stands."""
 
 ERRORS = 2.0
 """Number of standard errors by which a mixture has to be better than right labels alone."""

@@ -3,8 +3,8 @@
 To rank labels and to train, the Gaussian of eq. 1 suffices. As probabilities its posteriors are too certain: a network
 errs much more on some samples than on others, so the residuals of right labels have heavy tails, like Student's t.
 
-A density is one class that extends `Density`. A density of this package also has a line in `DENSITIES`; then "auto" tries
-it, too. A density of the user's needs no line; see `deepgum.posteriors.inliers`.
+A density is one class that extends `Density`. A density of this package also has a line in `DENSITIES`; then "auto"
+tries it, too. A density of the user's needs no line; see `deepgum.posteriors.inliers`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Density(ABC):
     """Density of right labels' residuals: elliptical about 0, with a scale matrix S that EM estimates.
 
     With q the squared Mahalanobis distance under S of a residual of k coordinates, the log density of the residual is
-    ``log_density(q, k) - log(det(S)) / 2``. Objects are immutable and can be keys of a dictionary, as frozen dataclasses
-    are. A class defines `log_density`, `em_weight`, `variance`, `cdf` and `words`; all else has a default.
+    ``log_density(q, k) - log(det(S)) / 2``. A class defines `log_density`, `em_weight`, `variance`, `cdf` and `words`;
+    the other parts have a default. Its objects are immutable and can be keys of a dictionary, as frozen dataclasses.
 
     Examples
     --------
@@ -44,8 +44,8 @@ class Density(ABC):
     def log_density(self, squared: Tensor, dimensions: int) -> Tensor:
         """Return the log density (m,) at squared distances (m,), for a scale matrix of determinant 1.
 
-        `dimensions` is the number of observed coordinates: where labels are missing, this is the marginal density. It is
-        finite at 0, integrates to 1 over the space of so many dimensions, and falls with the distance.
+        It is finite at 0, integrates to 1 over the space of this many dimensions, and falls with the distance.
+        `dimensions` is the number of observed coordinates: where labels are missing, this is the marginal density.
         """
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Density(ABC):
 
     @abstractmethod
     def variance(self, dimensions: int) -> float:
-        """Return the variance of one coordinate, for a scale matrix of 1: the mean squared distance over `dimensions`."""
+        """Return the variance of one coordinate for the scale 1: the mean squared distance over `dimensions`."""
 
     @abstractmethod
     def cdf(self, squared: Values, dimensions: int) -> Values:
@@ -70,7 +70,7 @@ class Density(ABC):
 
     @property
     def has_heavy_tails(self) -> bool:
-        """Whether wrong labels cannot be told from the tails of right ones, so that without a mixture no share is given."""
+        """Whether a wrong label may pass for a right label in the tails. If so, "none are wrong" is never claimed."""
         return False
 
     @property
@@ -80,7 +80,7 @@ class Density(ABC):
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return the densities of this class to choose from by held-out likelihood: by default the one without parameters."""
+        """Return the densities of this class to choose from; by default the one without parameters."""
         return (cls(),)
 
     @classmethod
@@ -138,7 +138,9 @@ class StudentT(Density):
     def __post_init__(self) -> None:
         nu = self.degrees_of_freedom
         if isinstance(nu, bool) or not isinstance(nu, int | float) or not 0 < nu < math.inf:
-            raise InvalidParameterError("degrees_of_freedom", "a finite number above 0", nu, "Infinity is `Gaussian()`.")
+            raise InvalidParameterError(
+                "degrees_of_freedom", "a finite number above 0", nu, "Infinity is `Gaussian()`."
+            )
 
     def log_density(self, squared: Tensor, dimensions: int) -> Tensor:
         """Return the log density of a multivariate t; a marginal has the same degrees of freedom."""
@@ -204,6 +206,7 @@ def log_student(squared: Tensor, k: int | Tensor, nu: Tensor) -> Tensor:
 
 DENSITIES: dict[str, type[Density]] = {"gaussian": Gaussian, "student-t": StudentT}
 """The densities of right labels that have a name, in the order in which "auto" tries them."""
+
 
 def density_of(degrees_of_freedom: float | None) -> Density:
     """Return the density that a file describes by degrees of freedom: Student's t, or without them a Gaussian.

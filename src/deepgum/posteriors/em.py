@@ -1,11 +1,12 @@
 """EM for the mixture of `deepgum.posteriors.group_mixtures`, one group at a time, with given densities.
 
-E step: r, the posterior of being right, and u, the EM weight of the density of right labels (for Student's t the expected
-precision of the residual, (nu + o) / (nu + q) at the squared distance q in o observed coordinates). M step: pi = mean of
-r; S = sum r u delta delta' / sum r u, where the expectation of a missing coordinate takes its place and its conditional
-covariance is added. With the divisor sum r u instead of sum r, EM converges faster to the same point (Kent, Tyler and
-Vardi, 1994). R is the largest distance. b is not estimated: a free exponent takes the tails of right labels for wrong
-labels.
+E step: r, the posterior of being right, and u, the EM weight of the density of right labels. For Student's t u is the
+expected precision of the residual, (nu + o) / (nu + q) at the squared distance q in o observed coordinates.
+
+M step: pi = mean of r, and S = sum r u delta delta' / sum r u, where the expectation of a missing coordinate takes its
+place and its conditional covariance is added. With the divisor sum r u instead of sum r, EM converges faster to the
+same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated: a free exponent takes the tails
+of right labels for wrong labels.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def candidates(inliers: Inliers) -> tuple[Density, ...]:
     Parameters
     ----------
     inliers : str, Density or class
-        "auto" for all of `DENSITIES`; the name of one; or a density from outside, by itself, by its class or by its path
+        "auto" for all of `DENSITIES`; the name of one; or a density from outside, as an object, its class or its path
         "package.module:name".
 
     Raises
@@ -90,5 +90,7 @@ def _check_parts(density: Density, inliers: Inliers) -> None:
             found = f"It gives {value!r}."
         except Exception as error:  # the code is the user's: it may raise anything
             found = f"It raises {type(error).__name__}: {str(error).rstrip('.')}."
-        hint = f"`{type(density).__name__}.{name}` should give {expected} for 3 squared distances in 2 dimensions. {found}"
+        hint = (
+            f"`{type(density).__name__}.{name}` should give {expected} for 3 squared distances in 2 dimensions. {found}"
+        )
         raise InvalidParameterError("inliers", "a Density all parts of which work", inliers, hint)

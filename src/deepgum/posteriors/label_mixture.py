@@ -138,16 +138,17 @@ class LabelMixture:
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
         g, gaussian = len(mixture.status_), Gaussian()
+        certain: dict[Density, float] = {gaussian: 1.0}
         as_it_stands = densities == (gaussian,)
         if as_it_stands and not intervals:
-            choice = Choice((gaussian,) * g, ("uniform",) * g, ({gaussian: 1.0},) * g)
+            choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)
         else:
             choice = choose(values, mixture, candidates(AUTO) if as_it_stands else densities)
         is_informative = [status in _INFORMATIVE for status in mixture.status_]
         kinds, right, plausible = choice.kinds, choice.densities, choice.plausible
         if as_it_stands:
             kinds = tuple("none" if each is MixtureStatus.NO_OUTLIERS else "uniform" for each in mixture.status_)
-            right, plausible = (gaussian,) * g, ({gaussian: 1.0},) * g
+            right, plausible = (gaussian,) * g, (certain,) * g
         # Where eq. 1 is no mixture, its own parameters are kept, and nothing is fitted.
         kinds = tuple(kind if each else "none" for kind, each in zip(kinds, is_informative, strict=True))
         resolution = resolution_of(values)

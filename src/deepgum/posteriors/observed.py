@@ -1,9 +1,8 @@
 """The observed part of residuals: distances, volumes and expectations under a scale matrix, with labels missing.
 
-The house has this linear algebra three times, and each has its reason. `deepgum.mixture.gaussian` batches over groups and
-patterns, as EM during training has to be fast. This module handles one group and one scale matrix at a time.
-`deepgum.audit.reasons` has a covariance for each sample. They round differently in the last bit, so joining them would
-change results.
+The package has this linear algebra three times. `deepgum.mixture.gaussian` batches over groups and patterns, because EM
+during training has to be fast. This module handles one group and one scale matrix at a time. `deepgum.audit.reasons`
+has a covariance for each sample. They round differently in the last bit, so joining them would change results.
 """
 
 from __future__ import annotations

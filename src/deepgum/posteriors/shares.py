@@ -51,9 +51,9 @@ def shares_of(
     """Return the share of wrong labels of each group, and of all labels.
 
     A replicate of the bootstrap counts each sample a Poisson number of times, with all its groups. It draws the density
-    of right labels at random, each as often as it is plausible. A sample that is hard to predict is so in all its groups,
-    so intervals that took labels for independent would be too narrow. The intervals do not include that another network
-    would have other residuals.
+    of right labels at random, each as often as it is plausible. A sample that is hard to predict is hard in all its
+    groups, so intervals that took labels for independent would be too narrow. The intervals do not include that another
+    network would have other residuals.
 
     Parameters
     ----------

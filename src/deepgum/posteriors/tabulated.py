@@ -37,6 +37,7 @@ class TabulatedDensity:
 
         Examples
         --------
+        >>> from deepgum.posteriors.densities import StudentT
         >>> TabulatedDensity.of(StudentT(4.0), 2) is None
         True
         """

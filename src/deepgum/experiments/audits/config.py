@@ -53,8 +53,8 @@ class AuditSection:
     folds, rounds : int
         Networks in a round, and rounds at most; their product is at most 15.
     inliers : str
-        Density of right labels: "auto" (the one of the highest held-out likelihood), "gaussian", "student-t", or the path
-        "package.module:name" of one of the user's, which is imported when the audit starts.
+        Density of right labels: "auto" (the one of the highest held-out likelihood), "gaussian", "student-t", or the
+        path "package.module:name" of a density of the user's, which is imported when the audit starts.
     periods : dict of str to float
         After how much a target comes round again: `{ yaw = 360 }`.
     unit : str

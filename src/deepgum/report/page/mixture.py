@@ -38,7 +38,7 @@ class DistanceMixture:
     Examples
     --------
     >>> from deepgum.posteriors.densities import Gaussian
-    >>> mixture = DistanceMixture(2, prior=0.9, right_labels=Gaussian(), wrong_labels=PowerLaw(exponent=2, radius=100.0))
+    >>> mixture = DistanceMixture(2, 0.9, Gaussian(), PowerLaw(exponent=2, radius=100.0))
     >>> mixture.right(np.array([1.0, 5.0])).round(3), mixture.wrong(np.array([50.0, 200.0])).round(3)
     (array([0.354, 0.9  ]), array([0.025, 0.1  ]))
     """
