@@ -10,6 +10,7 @@ from typing import Any
 
 from deepgum.errors import InvalidDataError
 from deepgum.posteriors.shares import Share
+from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["AuditSummary", "DataSource", "GroupSummary", "Round"]
@@ -39,10 +40,12 @@ class GroupSummary:
         Sigma (k, k), in the unit of the labels.
     log_uniform_density : float
     degrees_of_freedom : float or None
-        Of Student's t; None for a Gaussian.
+        Degrees of freedom of Student's t, the density of right labels; None for a Gaussian or another density.
     exponent, radius : float or None
-        b and R of the density of wrong labels, in `deepgum.posteriors.densities`; R in standard deviations of right
+        b and R of the density of wrong labels, `deepgum.posteriors.power_law`; R in standard deviations of right
         labels.
+    density : TabulatedDensity or None
+        The density of right labels, if degrees of freedom do not describe it.
     """
 
     name: str
@@ -58,6 +61,7 @@ class GroupSummary:
     degrees_of_freedom: float | None = None
     exponent: float | None = None
     radius: float | None = None
+    density: TabulatedDensity | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ class AuditSummary:
                         **group,
                         "share": _share(group["share"]),
                         "covariance": tuple(tuple(row) for row in group["covariance"]),
+                        "density": _density(group.get("density")),
                     }
                 )
                 for group in values.pop("groups")
@@ -194,6 +199,14 @@ class AuditSummary:
             raise InvalidDataError(
                 f"'{path}' should be the summary of an audit. It cannot be read: {error}."
             ) from error
+
+
+def _density(values: Mapping[str, Any] | None) -> TabulatedDensity | None:
+    if values is None:
+        return None
+    return TabulatedDensity(
+        float(values["coordinate_variance"]), tuple(values["distances"]), tuple(values["probabilities"])
+    )
 
 
 def _share(values: Mapping[str, float] | None) -> Share | None:

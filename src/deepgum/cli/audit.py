@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import FOLDER, NAMES, PAIRS, PATH, PERIODS, list_files, session
+from deepgum.cli.common import FOLDER, INLIERS, NAMES, PAIRS, PATH, PERIODS, list_files, session
 
 __all__ = ["audit"]
 
@@ -67,7 +67,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option("--rounds", type=int, help="At most; fewer if the flags settle.  [default: 3]")
 @click.option("--epochs", type=int, help="Of each network.  [default: 25]")
 @click.option("--learning-rate", type=float, help="The highest of one cycle.  [default: 0.002]")
-@click.option("--inliers", type=click.Choice(["auto", "gaussian", "student-t"]), help="Density of right labels.")
+@click.option("--inliers", metavar="NAME", help=INLIERS)
 @click.option("--noise", metavar="NAME", help="Make labels wrong on purpose, to try it: uniform, l-ugo, ngo, g-ugo.")
 @click.option("--rate", type=float, help="How many of them.")
 @click.option("--seed", type=int, help="Of folds, networks and noise.  [default: 0]")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FOLDER",
     "GOES_ON",
+    "INLIERS",
     "NAMES",
     "NUMBERS",
     "PAIRS",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _INTERRUPTED = 130
+INLIERS = "Density of right labels: auto, gaussian, student-t or package.module:name.  [default: auto]"
 GOES_ON = "What was completed is kept, to the last epoch; the same command goes on from there."
 
 

@@ -26,6 +26,7 @@ from deepgum.data.splits import linked
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Groups
 from deepgum.periods import unrolled
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 
 __all__ = ["audit_labels"]
 
@@ -42,7 +43,7 @@ def audit_labels(
     unit: str = "",
     n_folds: int = 3,
     most_rounds: int = 4,
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     random_state: int = 0,
     on_round: Callable[[Round], None] | None = None,
 ) -> Scored:
@@ -100,6 +101,7 @@ def audit_labels(
     """
     begun = time.perf_counter()
     check_count("random_state", random_state, least=0)
+    candidates(inliers)
     features, given = as_given("X", X), as_given("y", y)
     n = len(given.values)
     if len(features.values) != n:

@@ -22,13 +22,14 @@ from torch import Tensor
 from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 from deepgum.audit.out_of_fold.teaching import Teaching, weights_without_verdict
 from deepgum.audit.summary import Round
-from deepgum.checks import check_choice, check_count
+from deepgum.checks import check_count
 from deepgum.data.folds import folds
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture import partition
 from deepgum.mixture.partition import Groups
 from deepgum.periods import wrapped
-from deepgum.posteriors.label_mixture import INLIERS, LabelMixture
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["LEAST_LEARNED", "MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 
@@ -97,7 +98,7 @@ def cross_fit(
     most_rounds: int = 3,
     periods: Sequence[float] | None = None,
     noise: LocalNoise | None = None,
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     seed: int = 0,
     on_round: Callable[[Round], None] | None = None,
 ) -> CrossFit:
@@ -137,7 +138,7 @@ def cross_fit(
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
     check_count("seed", seed, least=0)
-    check_choice("inliers", inliers, INLIERS)
+    candidates(inliers)
     if n_folds * most_rounds > MOST_FITS:
         hint = f"That is {n_folds * most_rounds} fits."
         raise InvalidParameterError(

@@ -19,7 +19,8 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_toml
 from deepgum.experiments.runs.nested import build, plain
-from deepgum.posteriors.label_mixture import INLIERS
+from deepgum.plugins import is_path
+from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.training import SGDOptions
 
 __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit"]
@@ -51,8 +52,9 @@ class AuditSection:
         itself has one, for its labels are what a gain is measured by.
     folds, rounds : int
         Networks in a round, and rounds at most; their product is at most 15.
-    inliers : {"auto", "gaussian", "student-t"}
-        The density of right labels; by default by held-out likelihood.
+    inliers : str
+        Density of right labels: "auto" (the one of the highest held-out likelihood), "gaussian", "student-t", or the
+        path "package.module:name" of a density of the user's, which is imported when the audit starts.
     periods : dict of str to float
         After how much a target comes round again: `{ yaw = 360 }`.
     unit : str
@@ -62,13 +64,14 @@ class AuditSection:
     part: str = ""
     folds: int = 5
     rounds: int = 3
-    inliers: str = "auto"
+    inliers: str = AUTO
     periods: dict[str, float] = field(default_factory=dict)
     unit: str = ""
 
     def __post_init__(self) -> None:
         check_choice("part", self.part, PARTS)
-        check_choice("inliers", self.inliers, INLIERS)
+        if not is_path(self.inliers):  # a configuration that is only read imports nothing
+            candidates(self.inliers)
         check_count("folds", self.folds, least=2)
         check_count("rounds", self.rounds)
         if self.folds * self.rounds > MOST_FITS:

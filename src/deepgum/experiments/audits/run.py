@@ -34,6 +34,7 @@ from deepgum.experiments.audits.data import AuditData, load_audit_data, together
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.network import prepare
 from deepgum.models import build_model
+from deepgum.posteriors.inliers import candidates
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.lock import alone_in
 from deepgum.training import check_device, get_method
@@ -108,6 +109,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     begun = time.perf_counter()
     check_device(config.run.training.device)
     config.run.model.check_weights("model.weights")
+    candidates(config.audit.inliers)
     data = load_audit_data(config, observer)
     survey = Survey(data.targets.names)
     survey.add(data.given, np.nan_to_num(data.given), data.pool.data.ids)

@@ -1,4 +1,4 @@
-"""The laws of posteriors under heavy tails, whatever the parameters."""
+"""The laws of posteriors under heavy mixtures, whatever the parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgum.posteriors.densities import Tails, TailsOfGroup
+from deepgum.posteriors.densities import density_of
+from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
+from deepgum.posteriors.power_law import PowerLaw
 
 INF = math.inf
 freedoms = st.one_of(st.just(INF), st.floats(0.5, 50))
@@ -19,14 +21,18 @@ shares_of_k = st.floats(0.05, 1.0)
 seeds = st.integers(0, 2**31 - 1)
 
 
-def group_of(k: int, prior: float, nu: float, b: float, radius: float = 30.0, seed: int = 0) -> TailsOfGroup:
+def mixture_of(prior: float, scale: torch.Tensor, nu: float, b: float, radius: float) -> GroupMixture:
+    return GroupMixture(prior, scale, density_of(None if math.isinf(nu) else nu), PowerLaw(b, radius))
+
+
+def group_of(k: int, prior: float, nu: float, b: float, radius: float = 30.0, seed: int = 0) -> GroupMixture:
     root = torch.randn(k, k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return TailsOfGroup(prior, root @ root.T + torch.eye(k, dtype=torch.float64), nu, b, radius)
+    return mixture_of(prior, root @ root.T + torch.eye(k, dtype=torch.float64), nu, b, radius)
 
 
-def three_groups(nu: float, b: float = 1.0) -> Tails:
+def three_groups(nu: float, b: float = 1.0) -> GroupMixtures:
     groups = tuple(group_of(k, 0.8, nu, min(b, k), seed=seed) for seed, k in enumerate((2, 1, 2)))
-    return Tails(groups, ((0, 3), (1,), (2, 4)))
+    return GroupMixtures(groups, ((0, 3), (1,), (2, 4)))
 
 
 def residuals_of(seed: int, n: int = 50, missing: float = 0.2) -> torch.Tensor:
@@ -43,8 +49,8 @@ def test_a_posterior_falls_with_the_distance_and_never_turns_back(k, prior, nu, 
     direction = torch.randn(k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     direction[:missing][: k - 1] = math.nan
     reach = torch.cat([torch.linspace(0, 8, 161), torch.logspace(1, 150, 300, dtype=torch.float64)])
-    tails = Tails((group_of(k, prior, nu, share * k, seed=seed),), (tuple(range(k)),))
-    right = tails.responsibilities(reach[:, None] * direction)[:, 0]
+    mixtures = GroupMixtures((group_of(k, prior, nu, share * k, seed=seed),), (tuple(range(k)),))
+    right = mixtures.responsibilities(reach[:, None] * direction)[:, 0]
     assert right.isfinite().all()
     assert (right.diff() <= 1e-12).all()
     # Beyond where both densities are powers, odds fall as the distance to the power of -(nu + b).
@@ -56,11 +62,11 @@ def test_a_posterior_falls_with_the_distance_and_never_turns_back(k, prior, nu, 
 @pytest.mark.parametrize("b", [1.0, 2.0])
 @pytest.mark.parametrize("size", [1e99, 1e160, 1e300])
 def test_a_residual_as_far_as_numbers_go_is_wrong_and_spoils_no_other(nu, b, size):
-    tails = three_groups(nu, b)
+    mixtures = three_groups(nu, b)
     values = torch.full((1, 5), 0.5, dtype=torch.float64)
-    near = tails.responsibilities(values)
+    near = mixtures.responsibilities(values)
     values[0, 0] = size
-    found = tails.responsibilities(values)
+    found = mixtures.responsibilities(values)
     assert found.isfinite().all()
     assert found[0, 0] == pytest.approx(0.0, abs=1e-12)
     torch.testing.assert_close(found[0, 1:], near[0, 1:], atol=0.1, rtol=0)
@@ -69,55 +75,55 @@ def test_a_residual_as_far_as_numbers_go_is_wrong_and_spoils_no_other(nu, b, siz
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, nu=freedoms, factor=st.floats(1e-6, 1e6), b=st.sampled_from([1.0, 2.0]))
 def test_units_leave_responsibilities_and_distances_alone(seed, nu, factor, b):
-    tails, values = three_groups(nu, b), residuals_of(seed)
-    scaled = Tails(tuple(replace(g, scale=factor**2 * g.scale) for g in tails.groups), tails.partition)
+    mixtures, values = three_groups(nu, b), residuals_of(seed)
+    scaled = GroupMixtures(tuple(replace(g, scale=factor**2 * g.scale) for g in mixtures.groups), mixtures.partition)
     close = {"rtol": 1e-7, "atol": 1e-10, "equal_nan": True}
-    torch.testing.assert_close(scaled.responsibilities(factor * values), tails.responsibilities(values), **close)
-    torch.testing.assert_close(scaled.mahalanobis(factor * values), tails.mahalanobis(values), **close)
+    torch.testing.assert_close(scaled.responsibilities(factor * values), mixtures.responsibilities(values), **close)
+    torch.testing.assert_close(scaled.mahalanobis(factor * values), mixtures.mahalanobis(values), **close)
     seen = (~values.isnan()).sum(dim=1).double() * math.log(factor)
-    torch.testing.assert_close(scaled.log_density(factor * values).sum(1) + seen, tails.log_density(values).sum(1))
+    torch.testing.assert_close(scaled.log_density(factor * values).sum(1) + seen, mixtures.log_density(values).sum(1))
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, nu=freedoms)
 def test_the_order_of_samples_and_of_groups_does_not_matter(seed, nu):
-    tails, values = three_groups(nu), residuals_of(seed)
+    mixtures, values = three_groups(nu), residuals_of(seed)
     order = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
-    found = tails.responsibilities(values)
-    torch.testing.assert_close(tails.responsibilities(values[order]), found[order], equal_nan=True)
-    turned = Tails(tails.groups[::-1], tails.partition[::-1])
+    found = mixtures.responsibilities(values)
+    torch.testing.assert_close(mixtures.responsibilities(values[order]), found[order], equal_nan=True)
+    turned = GroupMixtures(mixtures.groups[::-1], mixtures.partition[::-1])
     torch.testing.assert_close(turned.responsibilities(values).flip(1), found, equal_nan=True)
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, nu=freedoms)
 def test_a_group_without_labels_has_no_posterior_and_no_say(seed, nu):
-    tails, values = three_groups(nu), residuals_of(seed, missing=0.0)
+    mixtures, values = three_groups(nu), residuals_of(seed, missing=0.0)
     values[:, 1] = math.nan
-    found = tails.responsibilities(values)
+    found = mixtures.responsibilities(values)
     assert found[:, 1].isnan().all()
-    assert tails.mahalanobis(values)[:, 1].isnan().all()
-    assert (tails.log_density(values)[:, 1] == 0).all()
-    without = Tails((tails.groups[0], tails.groups[2]), ((0, 3), (2, 4)))
+    assert mixtures.mahalanobis(values)[:, 1].isnan().all()
+    assert (mixtures.log_density(values)[:, 1] == 0).all()
+    without = GroupMixtures((mixtures.groups[0], mixtures.groups[2]), ((0, 3), (2, 4)))
     torch.testing.assert_close(found[:, [0, 2]], without.responsibilities(values))
 
 
 def company(others: float, nu: float) -> float:
     """Posterior of a residual of 3 scales in a sample whose three other residuals are all `others` scales off."""
-    one = TailsOfGroup(0.9, torch.eye(1, dtype=torch.float64), nu, 1.0, 100.0)
+    one = mixture_of(0.9, torch.eye(1, dtype=torch.float64), nu, 1.0, 100.0)
     values = torch.tensor([[3.0, others, others, others]], dtype=torch.float64)
-    return float(Tails((one,) * 4, ((0,), (1,), (2,), (3,))).responsibilities(values)[0, 0])
+    return float(GroupMixtures((one,) * 4, ((0,), (1,), (2,), (3,))).responsibilities(values)[0, 0])
 
 
 def test_a_sample_whose_other_groups_are_off_is_allowed_more():
-    alone = Tails((TailsOfGroup(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
+    alone = GroupMixtures((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
     by_itself = float(alone.responsibilities(torch.tensor([[3.0]]))[0, 0])
     assert company(0.1, 4.0) < by_itself - 0.02
     assert company(3.0, 4.0) > by_itself + 0.01
 
 
 def test_others_that_are_certainly_wrong_say_nothing_of_the_sample():
-    alone = Tails((TailsOfGroup(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
+    alone = GroupMixtures((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
     by_itself = float(alone.responsibilities(torch.tensor([[3.0]]))[0, 0])
     assert company(1e12, 4.0) == pytest.approx(by_itself, abs=1e-6)
 
