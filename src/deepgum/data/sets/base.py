@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -147,18 +146,14 @@ class Dataset(ABC):
         return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return every sample, in one part or several: neither sizes nor a split leave one out.
+        """Return every sample, in one part or several, whatever the sizes and the split are.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            See `load`.
+            See `pool`.
         """
-        if self.needs_folder:
-            # The training part takes all samples that are neither validated nor tested on.
-            request = replace(request, train_size=None, validation_size=1, test_size=1)
-        subset = self.load(request, seed)
-        return subset.train, subset.validation, subset.test
+        return (self.pool(request, seed).data,)
 
     def detect(self, path: Path) -> bool:
         """Return whether a folder or file holds this data set, by the files that are there; False by default."""

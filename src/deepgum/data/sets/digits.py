@@ -143,3 +143,8 @@ class Digits(Dataset):
         test_size = 500 if request.test_size is None else request.test_size
         pool, test = load_digits_landmarks(train_size + validation_size, test_size, seed, request.image_size)
         return split(pool, test, request, seed)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return what `load` generates."""
+        subset = self.load(request, seed)
+        return subset.train, subset.validation, subset.test

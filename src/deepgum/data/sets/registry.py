@@ -1,4 +1,4 @@
-"""The registry of data sets: by name, by path, by what a folder holds."""
+"""The registry of data sets: found by name, by the path of a plug-in, or by the files of a folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from deepgum.data.sets.mcgill import McGill
 from deepgum.data.sets.table import TableFile
 from deepgum.data.sets.utkface import UtkFace
 from deepgum.errors import InvalidParameterError
-from deepgum.plugins import resolve
+from deepgum.plugins import is_path, reference, resolve
 
-__all__ = ["DATASETS", "detect", "get_dataset"]
+__all__ = ["DATASETS", "detect", "get_dataset", "name_of"]
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
     {
@@ -66,6 +66,30 @@ def get_dataset(dataset: str | Dataset | type[Dataset], parameter: str = "datase
     return found
 
 
+def name_of(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") -> str:
+    """Return the text that stands for a data set in a file: its name, or the path of a plug-in.
+
+    Parameters
+    ----------
+    dataset, parameter
+        See `get_dataset`.
+
+    Raises
+    ------
+    UnknownNameError, InvalidParameterError
+        See `get_dataset`; or if a file cannot name the object.
+
+    Examples
+    --------
+    >>> name_of("csv"), name_of(Digits()), name_of("my_sets:Faces")
+    ('table', 'digits', 'my_sets:Faces')
+    """
+    if isinstance(dataset, str) and is_path(dataset):
+        return dataset
+    found = get_dataset(dataset, parameter)
+    return reference(parameter, found, DATASETS, Dataset)  # type: ignore[type-abstract]
+
+
 def detect(path: Path) -> Dataset:
     """Return the data set that a folder or file holds, by the files that are there.
 
@@ -77,8 +101,7 @@ def detect(path: Path) -> Dataset:
     found = [name for name, dataset in DATASETS.items() if dataset.detect(path)]
     if len(found) == 1:
         return DATASETS[found[0]]
-    known = ", ".join(found or sorted(name for name, dataset in DATASETS.items() if dataset.needs_folder))
-    hint = f"It has the files of several. Name one: {known}." if found else f"Name it: {known}."
-    raise InvalidParameterError(
-        "data", "a table, or the folder of a known data set", str(path), f"{hint} On the command line: --dataset NAME."
-    )
+    known = sorted(name for name, dataset in DATASETS.items() if dataset.needs_folder)
+    several = "It has the files of several. " if found else ""
+    hint = f"{several}Name the data set, on the command line by --dataset: {', '.join(found or known)}."
+    raise InvalidParameterError("data", "a table, or the folder of a known data set", str(path), hint)

@@ -13,13 +13,12 @@ from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import PIXELS, Measure
-from deepgum.data.sets.registry import DATASETS, get_dataset
+from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.records import RunKey
 from deepgum.experiments.runs.config import ModelConfig, without_later
-from deepgum.plugins import is_path, reference
 from deepgum.training import METHODS, SGDOptions
 
 __all__ = ["CompareOptions"]
@@ -91,8 +90,7 @@ class CompareOptions:
             object.__setattr__(self, "model", ModelConfig(self.model))
         self.network.check_weights()
         source = get_dataset(self.dataset)
-        if not is_path(self.dataset):
-            object.__setattr__(self, "dataset", reference("dataset", source, DATASETS, Dataset))  # type: ignore[type-abstract]
+        object.__setattr__(self, "dataset", name_of(self.dataset))
         if source.needs_folder and self.data is None:
             raise InvalidParameterError("data", f"the folder of the data set {self.dataset!r}", None)
         source.check_options({})

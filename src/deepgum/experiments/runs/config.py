@@ -16,11 +16,10 @@ from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
 from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
-from deepgum.data.sets.registry import DATASETS, get_dataset
+from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.models.weights import SUFFIXES
-from deepgum.plugins import is_path, reference
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 
 __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "without_later"]
@@ -84,8 +83,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         dataset = get_dataset(self.name, "name")
-        if not is_path(self.name):
-            object.__setattr__(self, "name", reference("name", dataset, DATASETS, Dataset))  # type: ignore[type-abstract]
+        object.__setattr__(self, "name", name_of(self.name, "name"))
         if dataset.needs_folder and self.folder is None:
             raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
         for name, least in (("train_size", 2), ("validation_size", 1), ("test_size", 1), ("image_size", 16)):
