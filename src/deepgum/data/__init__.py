@@ -3,6 +3,7 @@
 from deepgum.data.corruption import NOISES, Corruption, corrupt
 from deepgum.data.edits.base import Annotations
 from deepgum.data.indexed import EpochSampler, IndexedDataset
+from deepgum.data.listed_images import load_whole_images
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
@@ -44,6 +45,7 @@ __all__ = [
     "load_mcgill",
     "load_table",
     "load_utkface",
+    "load_whole_images",
     "split_groups",
     "split_sizes",
     "split_validation",

@@ -13,16 +13,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.columns import Columns, read_columns
-from deepgum.data.crop_cache import CropPlan, Progress
-from deepgum.data.crops import Square
+from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
-from deepgum.data.listed_images import load_pool, present_rows
+from deepgum.data.listed_images import load_whole_images
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.precision import warn_of_lost_spread
@@ -149,26 +146,21 @@ def load_table(
     ids = row_ids(table, id, names)
     if groups is None and len(set(names)) < len(names):
         groups = names
-    folder = file.parent if root is None else Path(root)
-    source = f"The column {image!r} names them, and `root` the folder that they are in."
-    rows = present_rows(folder, {file.name: names}, skip_missing, source)[file.name]
-
-    def present(values: list[str] | None) -> list[str] | None:
-        return None if values is None else [values[row] for row in rows]
-
-    points = labels[rows]
-    squares: list[Square | None] = [None] * len(rows)  # the whole image
-    if landmarks:
-        squares = [_square(folder / names[row]) for row in rows]
-        points = _fractions(points, squares)
-    return load_pool(
-        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
-        points,
+    return load_whole_images(
+        file.parent if root is None else Path(root),
+        names,
+        labels,
         targets,
+        landmarks=landmarks,
         mirror=rule,
-        ids=present(ids),
-        groups=present(groups),
-        parts=present(parts),
+        ids=ids,
+        groups=groups,
+        parts=parts,
+        title=file.name,
+        source=f"The column {image!r} names them, and `root` the folder that they are in.",
+        image_size=image_size,
+        colour=colour,
+        skip_missing=skip_missing,
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
@@ -241,24 +233,6 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     repeated = [row for row, name in enumerate(ids) if first.setdefault(name, row) != row]
     table.refuse(column, repeated, "a name that no other row has")
     return ids
-
-
-def _square(path: Path) -> Square | None:
-    """Return the smallest square around an image, or None where the file does not say how large it is."""
-    try:
-        with Image.open(path) as image:
-            return Square.around(0, image.width, 0, image.height, scale=1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # whoever decodes the image next says what is wrong with it
-
-
-def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
-    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
-    fractions = np.full_like(points, np.nan)
-    for row, square in enumerate(squares):
-        if square is not None:
-            fractions[row] = square.fractions(points[row].reshape(-1, 2)).ravel()
-    return fractions
 
 
 @dataclass(frozen=True, eq=False)
