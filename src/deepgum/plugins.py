@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from deepgum.errors import InvalidParameterError, UnknownNameError, UntrustedCodeError
 
-__all__ = ["PATH", "check_trusted", "import_path", "is_path", "resolve"]
+__all__ = ["PATH", "check_trusted", "import_path", "is_path", "reference", "resolve"]
 
 PATH = "package.module:name"
 """The form of a path, as messages and `--help` show it."""
@@ -119,6 +119,43 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
     if missing:
         raise _incomplete(parameter, value, type(found), missing, kind)
     return found
+
+
+def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T]], contract: type[T]) -> str:
+    """Return the text that stands for an object in a file: its name in the registry, or else its path.
+
+    Parameters
+    ----------
+    parameter, known, contract
+        See `resolve`.
+    value : object or class
+        An object of the contract, or a class of it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `resolve` does not turn the text into an equal object: the class is not at the top of a module, or the object
+        has settings of its own, which the text does not say.
+
+    Examples
+    --------
+    >>> from deepgum.losses import L1, LOSSES, Loss
+    >>> reference("loss", L1(), LOSSES, Loss)
+    'l1'
+    """
+    made = resolve(parameter, value, known, contract)
+    for name in known:
+        if resolve(parameter, name, known, contract) == made:
+            return name
+    kind = type(made)
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    if "<locals>" in path:
+        hint = f"{kind.__name__} is defined inside a function, where a file cannot name it. Move it to a module."
+        raise InvalidParameterError(parameter, f"a {contract.__name__} of a module", value, hint)
+    if resolve(parameter, path, known, contract) != made:
+        hint = f"{path!r} makes another object: the settings of this one would be lost in a file."
+        raise InvalidParameterError(parameter, f"a {contract.__name__} without settings of its own", value, hint)
+    return path
 
 
 def check_trusted(source: Path, named: Mapping[str, str], trust: bool) -> None:

@@ -83,7 +83,7 @@ class DataSource:
     Attributes
     ----------
     name : str
-        A key of `deepgum.data.sets.registry.DATASETS`.
+        A key of `deepgum.data.sets.registry.DATASETS`, the path of a plug-in, or "arrays".
     path : str
         The folder, or for a table the file; empty where there is none.
     options : mapping

@@ -41,7 +41,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.command(short_help="Train out of fold, and find the wrong labels of a data set.")
 @click.argument("data", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="The audit's folder: new, or of the same audit.")
-@click.option("--dataset", metavar="NAME", help="Of `deepgum compare --help`.  [default: table for a file; else told]")
+@click.option("--dataset", metavar="NAME", help="One of `deepgum compare --help`.  [default: detected by the files]")
 @click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Of a table: the labels, with commas between them.")
 @click.option("--image", metavar="COLUMN", help="Of a table: image files, relative to its folder or --root.")
 @click.option("--features", callback=NAMES, metavar="COLUMNS", help="Of a table: numbers, instead of images.")

@@ -15,9 +15,7 @@ __all__ = ["compare"]
 
 @click.command(short_help="Train methods side by side under noise you choose.")
 @click.option("--dataset", default="lfw-net", show_default=True, help="One of those above.")
-@click.option(
-    "--data", type=FOLDER, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists."
-)
+@click.option("--data", type=PATH, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists.")
 @click.option(
     "--noise",
     metavar="NAMES",
@@ -118,6 +116,7 @@ def compare(
       utkface, cacd         ages
       head-pose, mcgill     angles, the first of seven folds
       table                 your own: needs its columns, so use deepgum fit
+      package.module:name   a class of your own, as docs/datasets.md describes
 
     \b
     Examples:

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from deepgum.data.crop_cache import CropPlan, Progress, load_crops, load_readable_crops
+from deepgum.data.crops import Square
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, listing
 
-__all__ = ["image_names", "load_pool", "present_rows", "readable_crops", "usable_rows"]
+__all__ = ["image_names", "load_pool", "load_whole_images", "present_rows", "readable_crops", "usable_rows"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -34,6 +36,7 @@ def present_rows(
     skip_missing: bool,
     source: str,
     exists: Callable[[str], bool] | None = None,
+    stacklevel: int = 3,
 ) -> dict[str, list[int]]:
     """Return, for each list, the positions of the images that are there; leave none out unless told to.
 
@@ -49,6 +52,8 @@ def present_rows(
         Where to get the set, a whole sentence.
     exists : callable, optional
         Whether the image of a name is there; by default, whether there is such a file.
+    stacklevel : int
+        See `warnings.warn`; by default a warning names the caller of the loader that calls this function.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def present_rows(
     if not skip_missing:
         hint = "Set skip_missing=True (--skip-missing) to go on without them."
         raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {source}")
-    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=3)
+    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=stacklevel)
     return present
 
 
@@ -148,6 +153,7 @@ def load_pool(
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
+    stacklevel: int = 3,
 ) -> Pool:
     """Return the images of a plan with their labels; all lengths are the plan's n, and the normaliser is 1.
 
@@ -159,15 +165,15 @@ def load_pool(
     mirror : Mirror or None
     ids, groups, parts : sequence of str, length n, optional
         As in `Pool`; by default the ids are the plan's names.
-    skip_unreadable, cache_dir, on_progress
-        As in `readable_crops`.
+    skip_unreadable, cache_dir, on_progress, stacklevel
+        See `readable_crops`.
 
     Raises
     ------
     UnreadableImagesError, InvalidParameterError, DiskFullError
         As `readable_crops` and `load_crops` do.
     """
-    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel=4)
+    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel + 1)
 
     def kept(values: Sequence[str]) -> tuple[str, ...]:
         return tuple(values[row] for row in rows)
@@ -182,3 +188,99 @@ def load_pool(
         pictures=plan.pictures.subset(rows),
     )
     return Pool(data, groups=None if groups is None else kept(groups), parts=None if parts is None else kept(parts))
+
+
+def load_whole_images(
+    folder: Path,
+    names: Sequence[str],
+    targets: NDArray[np.float64],
+    target_names: Sequence[str],
+    *,
+    landmarks: bool = False,
+    mirror: Mirror | None = None,
+    ids: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    parts: Sequence[str] | None = None,
+    title: str = "",
+    source: str = "",
+    image_size: int = 64,
+    colour: bool = True,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+    stacklevel: int = 3,
+) -> Pool:
+    """Return images with their labels, each image whole in the smallest square around it, and resized.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str, length n
+        Image files, relative to the folder.
+    targets : array, shape (n, d)
+        NaN where a label is missing.
+    target_names : sequence of str, length d
+    landmarks : bool
+        Targets are points, x y x y ..., in pixels of the image file (see `deepgum.data.crops`). They become fractions
+        of the square's side, which is the image's longer side. Otherwise targets are taken as they are.
+    mirror : Mirror, optional
+        The effect of mirroring an image on its targets; without it images are not mirrored.
+    ids, groups, parts : sequence of str, length n, optional
+        See `deepgum.data.Pool`; by default the ids are the names.
+    title, source : str
+        The list of the names, by default the folder, and where to get the images, a whole sentence: for messages.
+    image_size, colour, skip_missing, skip_unreadable, cache_dir, on_progress
+        As every loader of images takes them; see `deepgum.data.Request`.
+    stacklevel : int
+        See `present_rows`.
+
+    Raises
+    ------
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError
+        If images cannot be decoded and `skip_unreadable` is not set, or if none can.
+    """
+    list_name = title or folder.name
+    rows = present_rows(folder, {list_name: names}, skip_missing, source, stacklevel=stacklevel + 1)[list_name]
+
+    def present(values: Sequence[str] | None) -> list[str] | None:
+        return None if values is None else [values[row] for row in rows]
+
+    labels = targets[rows]
+    squares: list[Square | None] = [None] * len(rows)  # the whole image
+    if landmarks:
+        squares = [_square(folder / names[row]) for row in rows]
+        labels = _fractions(labels, squares)
+    return load_pool(
+        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
+        labels,
+        target_names,
+        mirror=mirror,
+        ids=present(ids),
+        groups=present(groups),
+        parts=present(parts),
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _square(path: Path) -> Square | None:
+    """Return the smallest square around an image, or None where the file does not say how large it is."""
+    try:
+        with Image.open(path) as image:
+            return Square.around(0, image.width, 0, image.height, scale=1)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None  # whoever decodes the image next says what is wrong with it
+
+
+def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
+    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
+    fractions = np.full_like(points, np.nan)
+    for row, square in enumerate(squares):
+        if square is not None:
+            fractions[row] = square.fractions(points[row].reshape(-1, 2)).ravel()
+    return fractions

@@ -1,13 +1,16 @@
-"""A whole data set in its own order, with what the rules that split it need to know."""
+"""All samples of a data set in its own order, with the groups and parts by which they are split."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
 
@@ -53,6 +56,23 @@ class Pool:
         unknown = sorted(set(self.parts or ()) - set(PARTS))
         if unknown:
             raise InvalidDataError(f"`parts` should be of {', '.join(PARTS)}. Found {unknown[0]!r}.")
+
+    @classmethod
+    def of_parts(cls, train: RegressionData, test: RegressionData) -> Pool:
+        """Return the pool of two official parts, the training part first."""
+        pictures = None
+        if train.pictures is not None and test.pictures is not None:
+            one, other = train.pictures, test.pictures
+            pictures = Pictures(Path(one.folder), one.names + other.names, one.squares + other.squares)
+        data = replace(
+            train,
+            inputs=np.concatenate([np.asarray(train.inputs), np.asarray(test.inputs)]),
+            targets=torch.cat([train.targets, test.targets]),
+            ids=train.ids + test.ids,
+            normaliser=torch.cat([train.normaliser, test.normaliser]),
+            pictures=pictures,
+        )
+        return cls(data, parts=("train",) * len(train) + ("test",) * len(test))
 
     def __len__(self) -> int:
         return len(self.data)

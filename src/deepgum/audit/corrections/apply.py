@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.corrections.patch import Change, Labels, Patch
 from deepgum.data.columns import PARQUET
-from deepgum.data.sets.registry import Annotations
+from deepgum.data.edits.base import Annotations
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.storage.disk import folder_atomically, write_atomically
 
@@ -94,7 +94,7 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     ----------
     patch : Patch
     annotations : Annotations
-        Of the data set that it is of; see `deepgum.data.sets.registry.read_annotations`.
+        Labels of the data set that the patch is about, from `deepgum.data.Dataset.labels`.
     out : Path
         A new or empty folder; where the data set is one file, a file that is not there yet.
 
@@ -108,13 +108,14 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     Examples
     --------
     >>> import tempfile
-    >>> from deepgum.data.sets.registry import read_annotations
+    >>> from deepgum.data.sets.registry import get_dataset
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "ages.csv").write_text("file,age\na.jpg,310\nb.jpg,58\n")
-    >>> options = {"image": "file", "targets": ["age"]}
+    >>> table = get_dataset("table")
+    >>> options = table.check_options({"image": "file", "targets": ["age"]})
     >>> fix = Change("a.jpg", "age", (310.0,), (31.0,), "fix")
     >>> patch = Patch("table", options, ("age",), {"age": (0,)}, changes=(fix,))
-    >>> applied = apply_patch(patch, read_annotations("table", folder / "ages.csv", options), folder / "new.csv")
+    >>> applied = apply_patch(patch, table.labels(folder / "ages.csv", options), folder / "new.csv")
     >>> applied.fixed, applied.untouched, (folder / "new.csv").read_text()
     (1, 1, 'file,age\na.jpg,31\nb.jpg,58\n')
     """

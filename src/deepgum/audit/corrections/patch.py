@@ -78,7 +78,7 @@ class Patch:
     Parameters
     ----------
     dataset : str
-        A key of `deepgum.data.sets.registry.DATASETS`.
+        A key of `deepgum.data.sets.registry.DATASETS`, or the path of a plug-in.
     options : mapping
         Those of its options that say where the labels are.
     targets : tuple of str, length d

@@ -12,7 +12,7 @@ from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.patch import Change, Labels, Patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import Place, ScoredLabels, Values
-from deepgum.data.sets.registry import OPTIONS
+from deepgum.data.sets.registry import DATASETS
 from deepgum.errors import InvalidDataError
 
 __all__ = ["decided_values", "patch_of", "placed"]
@@ -88,10 +88,12 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
                     at=decision.at,
                 )
             )
+    # A plug-in is not imported here: the folder may come from somebody else. Its patch has all options that are set.
+    kept = DATASETS[data.name].label_options if data.name in DATASETS else data.options
     return Patch(
         dataset=data.name,
-        # What is not said has its default; where else the data are is nobody's business.
-        options={name: data.options[name] for name in OPTIONS.get(data.name, ()) if data.options.get(name)},
+        # Defaults and local paths are left out.
+        options={name: data.options[name] for name in kept if data.options.get(name)},
         targets=labels.target_names,
         groups=dict(zip(labels.group_names, labels.partition, strict=True)),
         unit=data.unit,

@@ -109,6 +109,10 @@ class Annotations(ABC):
         """Where each sample stands."""
         return {name: row for row, name in enumerate(self.ids)}
 
+    def image_file(self, name: str) -> str:
+        """Return the image file of a sample, relative to the folder of the images; by default the sample's name."""
+        return name
+
     def left_out(self, changes: Changes) -> tuple[str, ...]:
         """Return the samples that lose a label and are left out, since the format cannot say that it is missing."""
         if self.keeps_missing:

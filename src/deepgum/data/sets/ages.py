@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 from deepgum.data.edits.base import ROUNDED, Annotations, Changes
 from deepgum.data.edits.carry import carry
 from deepgum.data.edits.texts import NumberStyle
-from deepgum.data.listed_images import image_names
 from deepgum.data.mirror import Mirror
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError
 
-__all__ = ["AGE", "MIRROR", "OLDEST", "NamedAges", "ages_in_names", "plausible", "read_utkface"]
+__all__ = ["AGE", "MIRROR", "OLDEST", "NamedAges", "ages_in_names", "plausible"]
 
 AGE = ("age",)
 """The name of the one target."""
@@ -89,20 +87,6 @@ class NamedAges(Annotations):
         target.mkdir(parents=True, exist_ok=True)
         carry(root, names, target)
         return tuple(notes)
-
-
-def read_utkface(folder: Path, options: Mapping[str, Any]) -> NamedAges:
-    """Read the names of the images of a folder.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it holds none.
-    """
-    files = tuple(image_names(folder)) if folder.is_dir() else ()
-    if not files:
-        raise InvalidParameterError("data", "a folder that holds 'AGE_GENDER_RACE_TIME.jpg' images", str(folder))
-    return NamedAges(source=folder, ids=files, names=AGE, values=ages_in_names(files)[:, None], files=files)
 
 
 def _whole(name: str, age: float) -> int:

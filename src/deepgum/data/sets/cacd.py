@@ -24,8 +24,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,16 @@ from deepgum.data.edits.base import Annotations, Changes, stored
 from deepgum.data.edits.carry import carry
 from deepgum.data.listed_images import image_names, load_pool, present_rows, usable_rows
 from deepgum.data.pool import Pool
+from deepgum.data.regression import RegressionData
 from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, NamedAges, ages_in_names, plausible
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.cacd_lists import STRUCTURE, CacdImages, read_metadata, read_split
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, by_parts, cut
+from deepgum.data.splits import split_groups
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["IMAGE_FOLDER", "METADATA", "CacdAnnotations", "composed", "load_cacd", "read_cacd"]
+__all__ = ["IMAGE_FOLDER", "METADATA", "Cacd", "CacdAnnotations", "composed", "load_cacd"]
 
 IMAGE_FOLDER, METADATA = "CACD2000", "celebrity2000_meta.mat"
 
@@ -218,29 +224,6 @@ class CacdAnnotations(Annotations):
             )
 
 
-def read_cacd(folder: Path, options: Mapping[str, Any]) -> Annotations:
-    """Read the MATLAB file, or without it the names of the images.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If there is neither, or the file is malformed or of MATLAB 7.3.
-    """
-    if (folder / METADATA).is_file():
-        return _from_metadata(folder)
-    files = tuple(image_names(folder / IMAGE_FOLDER)) if (folder / IMAGE_FOLDER).is_dir() else ()
-    if not files:
-        raise InvalidParameterError("data", f"a folder that holds '{METADATA}' or '{IMAGE_FOLDER}'", str(folder))
-    return NamedAges(
-        source=folder,
-        ids=tuple(f"{IMAGE_FOLDER}/{composed(file)}" for file in files),
-        names=AGE,
-        values=ages_in_names(files)[:, None],
-        files=files,
-        inside=IMAGE_FOLDER,
-    )
-
-
 def _from_metadata(folder: Path) -> CacdAnnotations:
     import scipy.io
 
@@ -304,3 +287,57 @@ def _without(structure: Cells, rows: list[int], n: int) -> Cells:
 def _shortened(array: Cells, rows: list[int], n: int) -> Cells:
     axes = [axis for axis, length in enumerate(array.shape) if length == n]
     return np.delete(array, rows, axis=axes[0]) if axes else array
+
+
+class Cacd(Dataset):
+    """CACD, with or without its MATLAB file."""
+
+    name = "cacd"
+    description = "ages of celebrities (section 4.2); options: split_file"
+    image_size = 224
+    measure = Measure("years", landmarks=False, moved=5.0)
+    options = MappingProxyType({"split_file": ""})
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the images in the order of the MATLAB file, or else of their names."""
+        return load_cacd(request.path, split_file=request.options["split_file"] or None, **request.images)
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Split by celebrity: 80 to validate on, 120 to test on, or as the user's file says (section 4.2)."""
+        pool = self.pool(request, seed)
+        if pool.parts is not None:
+            return cut(pool, by_parts(pool, seed), request, seed)
+        validation = 80 if request.validation_size is None else request.validation_size
+        test = 120 if request.test_size is None else request.test_size
+        assert pool.groups is not None
+        return cut(pool, split_groups(pool.groups, validation, test, seed), request, seed)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return every image, whatever the split file says."""
+        return super().everything(replace(request, options={**request.options, "split_file": ""}), seed)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the MATLAB file or the image folder is there: the MATLAB file may be missing."""
+        return (path / METADATA).is_file() or (path / IMAGE_FOLDER).is_dir()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> Annotations:
+        """Read the MATLAB file, or else the names of the images.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If there is neither, or the file is malformed or of MATLAB 7.3.
+        """
+        if (path / METADATA).is_file():
+            return _from_metadata(path)
+        files = tuple(image_names(path / IMAGE_FOLDER)) if (path / IMAGE_FOLDER).is_dir() else ()
+        if not files:
+            raise InvalidParameterError("data", f"a folder that holds '{METADATA}' or '{IMAGE_FOLDER}'", str(path))
+        return NamedAges(
+            source=path,
+            ids=tuple(f"{IMAGE_FOLDER}/{composed(file)}" for file in files),
+            names=AGE,
+            values=ages_in_names(files)[:, None],
+            files=files,
+            inside=IMAGE_FOLDER,
+        )

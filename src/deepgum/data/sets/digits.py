@@ -15,9 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepgum.checks import check_count
+from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, sizes, split
 
-__all__ = ["CORNERS", "load_digits_landmarks"]
+__all__ = ["CORNERS", "Digits", "load_digits_landmarks"]
 
 CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 
@@ -115,3 +119,32 @@ def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, gener
     desk = desk + 0.2 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
     noise = _NOISE * torch.randn(count, 1, size, size, generator=generator)
     return desk * (1 - card) + 0.85 * (card - ink * 0.8) + noise
+
+
+class Digits(Dataset):
+    """Corners of scikit-learn's digits; generated from the seed."""
+
+    name = "digits"
+    description = "corners of scikit-learn's digits on a canvas: needs no folder"
+    image_size = 32
+    needs_folder = False
+    groups = "landmark"
+    measure = Measure("of the side")
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return `train_size` (2,500) training and `test_size` (500) test images."""
+        train_size = 2500 if request.train_size is None else request.train_size
+        test_size = 500 if request.test_size is None else request.test_size
+        return Pool.of_parts(*load_digits_landmarks(train_size, test_size, seed, request.image_size))
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Return 1,800 images to train on, 200 to validate on and 500 to test on, or the requested numbers."""
+        train_size, validation_size = sizes(request, 2000)
+        test_size = 500 if request.test_size is None else request.test_size
+        pool, test = load_digits_landmarks(train_size + validation_size, test_size, seed, request.image_size)
+        return split(pool, test, request, seed)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return what `load` generates."""
+        subset = self.load(request, seed)
+        return subset.train, subset.validation, subset.test

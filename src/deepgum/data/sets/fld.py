@@ -34,7 +34,11 @@ from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
 from deepgum.data.listed_images import load_pool, present_rows, usable_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.fld_lists import CLOTHES, LANDMARKS, FldLine, read_boxes, read_landmarks, read_partition
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, cut
+from deepgum.data.splits import split_sizes
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = [
@@ -45,9 +49,9 @@ __all__ = [
     "LANDMARK_LIST",
     "MIRRORS",
     "PARTITION_LIST",
+    "Fld",
     "FldAnnotations",
     "load_fld",
-    "read_fld",
 ]
 
 LANDMARK_LIST, BOX_LIST = "Anno/list_landmarks.txt", "Anno/list_bbox.txt"
@@ -215,33 +219,6 @@ class FldAnnotations(Annotations):
         return ()
 
 
-def read_fld(folder: Path, options: Mapping[str, Any]) -> FldAnnotations:
-    """Read the list of landmarks, of one type of clothes.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If it is not there or malformed, or has no such clothes.
-    """
-    clothes = check_choice("clothes", options.get("clothes", CLOTHES[0]), CLOTHES)
-    path = folder / LANDMARK_LIST
-    if not path.is_file():
-        raise InvalidParameterError("data", f"a folder that holds '{LANDMARK_LIST}'", str(folder))
-    every = read_landmarks(path)
-    lines = [line for line in every if line.clothes == clothes]
-    if not lines:
-        raise InvalidDataError(f"'{path}' should have lines of {clothes}-body clothes. Found none.")
-    return FldAnnotations(
-        source=folder,
-        ids=tuple(line.name for line in lines),
-        names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS[clothes] for axis in "xy"),
-        values=np.stack([_values(line) for line in lines]),
-        text=Text.read(path),
-        numbers=tuple(line.number for line in lines),
-        images=tuple(line.name for line in every),
-    )
-
-
 def _values(line: FldLine) -> Values:
     return np.where(line.visibility[:, None] == 0, line.points, np.nan).reshape(-1)
 
@@ -259,3 +236,55 @@ def _edits(before: Values, after: Values, fields: list[tuple[int, int]], style: 
             edits.append((*visibility, VISIBLE))
         edits += [(*span, style.text(b)) for span, a, b in zip(axes, old, new, strict=True) if a != b]
     return edits
+
+
+class Fld(Dataset):
+    """FLD, one type of clothes at a time."""
+
+    name = "fld"
+    description = f"fashion landmarks (section 4.1); options: clothes = {', '.join(CLOTHES)}"
+    image_size = 224
+    groups = "landmark"
+    measure = Measure("px of 224", factor=float(FLD_PIXELS))
+    options = MappingProxyType({"clothes": CLOTHES[0]})
+    choices = MappingProxyType({"clothes": CLOTHES})
+    label_options = ("clothes",)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the images of one type of clothes, in the order of the list."""
+        return load_fld(request.path, request.options["clothes"], **request.images)
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Return 5,000 images to validate on, 5,000 to test on and the others, drawn at random (section 4.1)."""
+        pool = self.pool(request, seed)
+        validation, test = (5000 if size is None else size for size in (request.validation_size, request.test_size))
+        return cut(pool, split_sizes(len(pool), validation, test, seed), request, seed)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the list of landmarks is there."""
+        return (path / LANDMARK_LIST).is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> FldAnnotations:
+        """Read the list of landmarks, of one type of clothes.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If the list is not there or malformed, or has no such clothes.
+        """
+        clothes = options["clothes"]
+        if not (path / LANDMARK_LIST).is_file():
+            raise InvalidParameterError("data", f"a folder that holds '{LANDMARK_LIST}'", str(path))
+        every = read_landmarks(path / LANDMARK_LIST)
+        lines = [line for line in every if line.clothes == clothes]
+        if not lines:
+            raise InvalidDataError(f"'{path / LANDMARK_LIST}' should have lines of {clothes}-body clothes. Found none.")
+        return FldAnnotations(
+            source=path,
+            ids=tuple(line.name for line in lines),
+            names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS[clothes] for axis in "xy"),
+            values=np.stack([_values(line) for line in lines]),
+            text=Text.read(path / LANDMARK_LIST),
+            numbers=tuple(line.number for line in lines),
+            images=tuple(line.name for line in every),
+        )

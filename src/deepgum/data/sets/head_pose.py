@@ -15,8 +15,9 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,12 @@ from deepgum.data.edits.base import Annotations, Changes, stored
 from deepgum.data.edits.carry import carry, check_within
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import FOLDS, Dataset, check_texts
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, cut, fold_of
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["ANGLES", "BIWI", "HeadPoseAnnotations", "archive_ids", "load_head_pose", "read_archive", "read_head_pose"]
+__all__ = ["ANGLES", "BIWI", "HeadPose", "HeadPoseAnnotations", "archive_ids", "load_head_pose", "read_archive"]
 
 ANGLES = ("yaw", "pitch", "roll")
 BIWI = ("biwi_train.npz", "biwi_test.npz")
@@ -189,29 +193,6 @@ class HeadPoseAnnotations(Annotations):
         return tuple(notes)
 
 
-def read_head_pose(folder: Path, options: Mapping[str, Any]) -> HeadPoseAnnotations:
-    """Read the archives that the options name; see `deepgum.data.sets.head_pose.load_head_pose`.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If one is not there or malformed.
-    """
-    files = (*(options.get("parts") or BIWI), *filter(None, [options.get("extra")]))
-    check_within(folder, files)
-    absent = [file for file in files if not (folder / file).is_file()]
-    if absent:
-        raise InvalidParameterError("data", f"a folder that holds {listing(absent)}", str(folder))
-    poses = {file: read_archive(folder / file)[1] for file in files}
-    return HeadPoseAnnotations(
-        source=folder,
-        ids=tuple(name for file, rows in poses.items() for name in archive_ids(file, len(rows))),
-        names=ANGLES,
-        values=np.concatenate([rows.astype(np.float64) for rows in poses.values()]),
-        poses=poses,
-    )
-
-
 def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, poses, allow_pickle=False)
@@ -219,3 +200,63 @@ def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w") as new:
         for member in old.infolist():
             new.writestr(member, buffer.getvalue() if member.filename == _MEMBER else old.read(member))
+
+
+class HeadPose(Dataset):
+    """BIWI, and other archives of head poses."""
+
+    name = "head-pose"
+    description = "head pose from features, BIWI and AFLW2000, 7 contiguous folds; options: parts, extra"
+    image_size = 0
+    is_sequence = True
+    measure = Measure("degrees", landmarks=False, moved=5.0)
+    folds = FOLDS
+    options = MappingProxyType({"parts": list(BIWI), "extra": ""})
+    label_options = ("parts", "extra")
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the rows of `parts`, then those of `extra`."""
+        extra = request.options["extra"]
+        return load_head_pose(request.path, parts=tuple(request.options["parts"]), extra=(extra,) if extra else ())
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Split `parts` into seven contiguous blocks; the rows of `extra` are all trained on, behind the others."""
+        pool = self.pool(request, seed)
+        own = pool
+        if request.options["extra"]:
+            own = self.pool(replace(request, options={**request.options, "extra": ""}), seed)
+        train, validation, test = fold_of(own, FOLDS, request, seed)
+        more = torch.arange(len(own), len(pool))
+        return cut(pool, (torch.cat([train, more]), validation, test), request, seed)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether BIWI's training archive is there."""
+        return (path / BIWI[0]).is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> HeadPoseAnnotations:
+        """Read the archives of `parts` and `extra`.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If an archive is not there or malformed.
+        """
+        files = (*(options["parts"] or BIWI), *filter(None, [options["extra"]]))
+        check_within(path, files)
+        absent = [file for file in files if not (path / file).is_file()]
+        if absent:
+            raise InvalidParameterError("data", f"a folder that holds {listing(absent)}", str(path))
+        poses = {file: read_archive(path / file)[1] for file in files}
+        return HeadPoseAnnotations(
+            source=path,
+            ids=tuple(name for file, rows in poses.items() for name in archive_ids(file, len(rows))),
+            names=ANGLES,
+            values=np.concatenate([rows.astype(np.float64) for rows in poses.values()]),
+            poses=poses,
+        )
+
+    def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options; `parts` must be a list of texts."""
+        checked = super().check_options(options)
+        check_texts("options.parts", checked["parts"])
+        return checked

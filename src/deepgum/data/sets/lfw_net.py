@@ -34,7 +34,11 @@ from deepgum.data.edits.texts import NumberStyle, Text, edited
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
+from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, split
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImagesError
 
 __all__ = [
@@ -43,10 +47,10 @@ __all__ = [
     "TEST_LIST",
     "TRAIN_LIST",
     "Face",
+    "LfwNet",
     "LfwNetAnnotations",
     "check_folder",
     "load_lfw_net",
-    "read_lfw_net",
     "read_list",
 ]
 
@@ -235,26 +239,53 @@ class LfwNetAnnotations(Annotations):
         return ()
 
 
-def read_lfw_net(folder: Path, options: Mapping[str, Any]) -> LfwNetAnnotations:
-    """Read the two lists, the one to train on first.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If a list is not there or malformed.
-    """
-    check_folder("data", folder)
-    faces = [face for file in (TRAIN_LIST, TEST_LIST) for face in read_list(folder / file)]
-    return LfwNetAnnotations(
-        source=folder,
-        ids=tuple(face.name for face in faces),
-        names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS for axis in "xy"),
-        values=np.stack([face.points.reshape(-1) for face in faces]),
-        lists={file: Text.read(folder / file) for file in (TRAIN_LIST, TEST_LIST)},
-    )
-
-
 def _name(line: str) -> str:
-    """Return the id of a line, as `deepgum.data.sets.lfw_net` reads it; of a blank one, nothing."""
+    """Return the id of a line, as `read_list` has it; an empty text for a blank line."""
     name, *_ = line.strip().rsplit(maxsplit=14) or [""]
     return name.replace("\\", "/")
+
+
+class LfwNet(Dataset):
+    """LFW + NET, with its two official lists."""
+
+    name = "lfw-net"
+    description = "five facial landmarks, LFW + NET of Sun et al. (section 4.4)"
+    image_size = 48
+    groups = "landmark"
+    measure = Measure("of the crop's side")
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the faces of both lists, the training list first."""
+        return Pool.of_parts(*self._lists(request))
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Return the official test list, and the official training list divided by the seed."""
+        train, test = self._lists(request)
+        return split(train, test, request, seed)
+
+    def _lists(self, request: Request) -> tuple[RegressionData, RegressionData]:
+        # The user of a configuration knows the folder by this name.
+        check_folder("data", request.path)
+        return load_lfw_net(request.path, **request.images)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether both lists are there."""
+        return all((path / file).is_file() for file in (TRAIN_LIST, TEST_LIST))
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> LfwNetAnnotations:
+        """Read both lists, the training list first.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If a list is not there or malformed.
+        """
+        check_folder("data", path)
+        faces = [face for file in (TRAIN_LIST, TEST_LIST) for face in read_list(path / file)]
+        return LfwNetAnnotations(
+            source=path,
+            ids=tuple(face.name for face in faces),
+            names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS for axis in "xy"),
+            values=np.stack([face.points.reshape(-1) for face in faces]),
+            lists={file: Text.read(path / file) for file in (TRAIN_LIST, TEST_LIST)},
+        )

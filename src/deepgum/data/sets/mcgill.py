@@ -25,6 +25,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,20 +39,23 @@ from deepgum.data.edits.cells import Table, open_table
 from deepgum.data.listed_images import image_names, load_pool, present_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
+from deepgum.data.sets.base import FOLDS, Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError
 
 __all__ = [
     "COLUMNS",
     "MIRROR",
     "Frame",
+    "McGill",
     "McGillAnnotations",
     "frame_files",
     "load_mcgill",
     "read_frames",
-    "read_mcgill",
 ]
 
-COLUMNS = ("video", "frame", "yaw")
+TABLE, COLUMNS = "yaw.csv", ("video", "frame", "yaw")
 MIRROR = Mirror(permutation=(0,), sign=(-1.0,), offset=(0.0,))
 """A mirrored face looks to the other side."""
 
@@ -76,7 +80,7 @@ def load_mcgill(
     folder: str | os.PathLike[str],
     image_size: int,
     *,
-    table: str | os.PathLike[str] = "yaw.csv",
+    table: str | os.PathLike[str] = TABLE,
     colour: bool = True,
     skip_missing: bool = False,
     skip_unreadable: bool = False,
@@ -233,31 +237,49 @@ class McGillAnnotations(Annotations):
         return notes
 
 
-def read_mcgill(folder: Path, options: Mapping[str, Any]) -> McGillAnnotations:
-    """Read the table that the options name; frames whose files are not there are left aside, and keep their lines.
+class McGill(Dataset):
+    """The McGill videos, in seven folds of whole videos (section 4.3)."""
 
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If the table is not there or malformed.
-    MissingImagesError
-        If no frame is there.
-    """
-    file = options.get("table") or "yaw.csv"
-    check_within(folder, [file])
-    path = folder / file
-    if not path.is_file():
-        raise InvalidParameterError("data", f"a folder that holds '{file}'", str(folder))
-    frames = read_frames(path)
-    there = [(row, name) for row, name in enumerate(frame_files(folder, path, frames)) if name is not None]
-    if not there:
-        raise MissingImagesError(f"'{folder}' should hold frames that '{file}' names. Found none.")
-    return McGillAnnotations(
-        source=folder,
-        ids=tuple(name for _, name in there),
-        names=("yaw",),
-        values=np.array([[frames[row].yaw] for row, _ in there]),
-        table=open_table(path, COLUMNS),
-        file=file,
-        places=tuple(row for row, _ in there),
-    )
+    name = "mcgill"
+    description = "head pose in videos, 7 folds of videos (section 4.3); options: table"
+    image_size = 224
+    measure = Measure("degrees", landmarks=False, moved=5.0)
+    folds = FOLDS
+    options = MappingProxyType({"table": TABLE})
+    label_options = ("table",)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the frames of the table, in its order."""
+        return load_mcgill(request.path, table=request.options["table"], **request.images)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the table is there, under its default name."""
+        return (path / TABLE).is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> McGillAnnotations:
+        """Read the table. Lines of frames whose files are not there are no samples; `write` keeps them.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If the table is not there or malformed.
+        MissingImagesError
+            If no frame is there.
+        """
+        file = options["table"] or TABLE
+        check_within(path, [file])
+        if not (path / file).is_file():
+            raise InvalidParameterError("data", f"a folder that holds '{file}'", str(path))
+        frames = read_frames(path / file)
+        there = [(row, name) for row, name in enumerate(frame_files(path, path / file, frames)) if name is not None]
+        if not there:
+            raise MissingImagesError(f"'{path}' should hold frames that '{file}' names. Found none.")
+        return McGillAnnotations(
+            source=path,
+            ids=tuple(name for _, name in there),
+            names=("yaw",),
+            values=np.array([[frames[row].yaw] for row, _ in there]),
+            table=open_table(path / file, COLUMNS),
+            file=file,
+            places=tuple(row for row, _ in there),
+        )

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.columns import Columns, read_columns
-from deepgum.data.crop_cache import CropPlan, Progress
-from deepgum.data.crops import Square
+from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
-from deepgum.data.listed_images import load_pool, present_rows
+from deepgum.data.listed_images import load_whole_images
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import Dataset, check_texts
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["PART_NAMES", "TableAnnotations", "load_table", "read_table_annotations", "row_ids"]
+__all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
 
 PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 """What a split column may say, in any case, and the part of `deepgum.data.pool.PARTS` that it means."""
@@ -145,26 +146,21 @@ def load_table(
     ids = row_ids(table, id, names)
     if groups is None and len(set(names)) < len(names):
         groups = names
-    folder = file.parent if root is None else Path(root)
-    source = f"The column {image!r} names them, and `root` the folder that they are in."
-    rows = present_rows(folder, {file.name: names}, skip_missing, source)[file.name]
-
-    def present(values: list[str] | None) -> list[str] | None:
-        return None if values is None else [values[row] for row in rows]
-
-    points = labels[rows]
-    squares: list[Square | None] = [None] * len(rows)  # the whole image
-    if landmarks:
-        squares = [_square(folder / names[row]) for row in rows]
-        points = _fractions(points, squares)
-    return load_pool(
-        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
-        points,
+    return load_whole_images(
+        file.parent if root is None else Path(root),
+        names,
+        labels,
         targets,
+        landmarks=landmarks,
         mirror=rule,
-        ids=present(ids),
-        groups=present(groups),
-        parts=present(parts),
+        ids=ids,
+        groups=groups,
+        parts=parts,
+        title=file.name,
+        source=f"The column {image!r} names them, and `root` the folder that they are in.",
+        image_size=image_size,
+        colour=colour,
+        skip_missing=skip_missing,
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
@@ -239,32 +235,20 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     return ids
 
 
-def _square(path: Path) -> Square | None:
-    """Return the smallest square around an image, or None where the file does not say how large it is."""
-    try:
-        with Image.open(path) as image:
-            return Square.around(0, image.width, 0, image.height, scale=1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # whoever decodes the image next says what is wrong with it
-
-
-def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
-    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
-    fractions = np.full_like(points, np.nan)
-    for row, square in enumerate(squares):
-        if square is not None:
-            fractions[row] = square.fractions(points[row].reshape(-1, 2)).ravel()
-    return fractions
-
-
 @dataclass(frozen=True, eq=False)
 class TableAnnotations(Annotations):
-    """Targets in columns of a CSV or Parquet file; a missing one is an empty cell, or a null."""
+    """Targets in columns of a CSV or Parquet file; a missing label is an empty cell, or a null."""
 
     keeps_missing = True
     is_folder = False
 
     table: Table = field(kw_only=True)
+    images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+    """Image file of each sample; empty for features."""
+
+    def image_file(self, name: str) -> str:
+        """Return the image file of a sample, from its column."""
+        return self.images.get(name, name)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
         """Write the table alone: image files stay where they are."""
@@ -276,26 +260,96 @@ class TableAnnotations(Annotations):
         return self.table.write(cells, out)
 
 
-def read_table_annotations(path: Path, options: Mapping[str, Any]) -> TableAnnotations:
-    """Read the targets of a table; the options are those of the data set `table`.
+class TableFile(Dataset):
+    """A table of the user's own."""
 
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If there is no such file or column, or a cell is no number.
-    """
-    targets, image, column = tuple(options.get("targets", ())), options.get("image") or None, options.get("id") or None
-    if not targets:
-        raise InvalidParameterError("options.targets", "the names of one or more columns", targets)
-    if not path.is_file():
-        raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
-    table = open_table(path, [*targets, *filter(None, (image, column))])
-    columns = table.columns
-    names = [path.stem] * len(columns) if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
-    return TableAnnotations(
-        source=path,
-        ids=tuple(row_ids(columns, column, names)),
-        names=targets,
-        values=np.stack([columns.numbers(name, missing=True) for name in targets], axis=1),
-        table=table,
+    name = "table"
+    description = "any CSV or Parquet file; options: targets, image, features, part, group, id, root, landmarks, ..."
+    image_size = 64
+    is_file = True
+    options = MappingProxyType(
+        {
+            "targets": [],
+            "image": "",
+            "features": [],
+            "part": "",
+            "group": "",
+            "id": "",
+            "landmarks": False,
+            "mirror": "",
+            "swap_pairs": [],
+            "root": "",
+        }
     )
+    choices = MappingProxyType({"mirror": ("", "keep", "landmarks")})
+    label_options = ("targets", "image", "id")
+    local_options = ("root",)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the samples of the table; see `load_table`."""
+        columns: dict[str, Any] = {
+            name: None if value in ("", []) else value for name, value in request.options.items()
+        }
+        columns["landmarks"] = bool(columns["landmarks"])
+        if columns["mirror"] == "landmarks":
+            # Without pairs every landmark keeps its name.
+            columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
+        if columns["image"]:
+            columns |= request.images
+        if not request.path.is_file():
+            # The user of a configuration knows the file by this name.
+            raise InvalidParameterError("data.folder", "a CSV or Parquet file", str(request.path))
+        return load_table(request.path, **columns)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return all rows, whatever the columns of parts and groups say."""
+        return (self.pool(replace(request, options={**request.options, "part": "", "group": ""}), seed).data,)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether it is a file: any file may be a table."""
+        return path.is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> TableAnnotations:
+        """Read the targets of a table.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If there is no such file or column, or a cell is not a number.
+        """
+        targets, image, column = tuple(options["targets"]), options["image"] or None, options["id"] or None
+        if not path.is_file():
+            raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
+        table = open_table(path, [*targets, *filter(None, (image, column))])
+        columns = table.columns
+        files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
+        ids = row_ids(columns, column, files or [path.stem] * len(columns))
+        return TableAnnotations(
+            source=path,
+            ids=tuple(ids),
+            names=targets,
+            values=np.stack([columns.numbers(name, missing=True) for name in targets], axis=1),
+            table=table,
+            images={} if image is None else dict(zip(ids, files, strict=True)),
+        )
+
+    def has_images(self, options: Mapping[str, Any]) -> bool:
+        """Return whether no columns of features are named."""
+        return not options["features"]
+
+    def measure_of(self, options: Mapping[str, Any]) -> Measure:
+        """Return the unit of the errors: distances of points where the targets are landmarks."""
+        return replace(self.measure, landmarks=bool(options["landmarks"]))
+
+    def audit_groups(self, options: Mapping[str, Any]) -> str:
+        """Return "landmark" where the targets are landmarks, otherwise "coordinate"."""
+        return "landmark" if options["landmarks"] else "coordinate"
+
+    def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options; `targets` and `features` must be lists of texts, and there must be targets."""
+        checked = super().check_options(options)
+        for name in ("targets", "features"):
+            check_texts(f"options.{name}", checked[name])
+        if not checked["targets"]:
+            raise InvalidParameterError("options.targets", "the names of one or more columns", checked["targets"])
+        return checked

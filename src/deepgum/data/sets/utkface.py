@@ -15,21 +15,29 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from deepgum.checks import check_count
 from deepgum.data.crop_cache import CropPlan, Progress
 from deepgum.data.listed_images import image_names, load_pool, usable_rows
 from deepgum.data.pool import Pool
-from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, ages_in_names, plausible
+from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, NamedAges, ages_in_names, plausible
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["load_utkface"]
+__all__ = ["UtkFace", "load_utkface"]
 
 _SOURCE = (
     "The set is UTKFace, 'aligned and cropped', of Z. Zhang, Y. Song and H. Qi's 'Age Progression/Regression by "
     "Conditional Adversarial Autoencoder' (CVPR 2017)."
 )
+
+_PUBLISHED = re.compile(r"\d{1,3}_[01]_\d_\d+.*\.jpg$")
 
 
 def load_utkface(
@@ -96,3 +104,33 @@ def load_utkface(
         cache_dir=cache_dir,
         on_progress=on_progress,
     )
+
+
+class UtkFace(Dataset):
+    """UTKFace, split by the seed; copies of an image stay on one side."""
+
+    name = "utkface"
+    description = "ages, UTKFace"
+    image_size = 64
+    measure = Measure("years", landmarks=False, moved=5.0)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the images in the order of their names."""
+        return load_utkface(request.path, **request.images)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether a file has a name of the published form, AGE_GENDER_RACE_TIME."""
+        return path.is_dir() and any(_PUBLISHED.match(entry.name) for entry in path.iterdir())
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> NamedAges:
+        """Read the names of the images.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the folder holds none.
+        """
+        files = tuple(image_names(path)) if path.is_dir() else ()
+        if not files:
+            raise InvalidParameterError("data", "a folder that holds 'AGE_GENDER_RACE_TIME.jpg' images", str(path))
+        return NamedAges(source=path, ids=files, names=AGE, values=ages_in_names(files)[:, None], files=files)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ import tomli_w
 
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS
 from deepgum.checks import check_choice, check_count, check_positive
-from deepgum.data.sets.registry import DATASETS
+from deepgum.data.sets.registry import detect, get_dataset
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.config import DataConfig, RunConfig
 from deepgum.experiments.runs.config_file import read_toml
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.plugins import is_path
@@ -26,16 +25,6 @@ from deepgum.training import SGDOptions
 __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit"]
 
 PARTS = ("", "all", "train", "validation", "test")
-
-_MARKS = {
-    "lfw-net": ("trainImageList.txt", "testImageList.txt"),
-    "fld": ("Anno/list_landmarks.txt",),
-    "cacd": ("celebrity2000_meta.mat",),
-    "head-pose": ("biwi_train.npz",),
-}
-"""Files by which the folder of a data set is known."""
-
-_AGED = re.compile(r"\d{1,3}_[01]_\d_\d+.*\.jpg$")
 
 TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
 """How an audit trains where nothing else is said: one run, to its end."""
@@ -176,7 +165,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
     if data.suffix == ".toml":
         values = read_toml(data)
     else:
-        values["data"] = {"folder": str(data), "name": changes.get("data.name") or _kind(data)}
+        values["data"] = {"folder": str(data), "name": changes.get("data.name") or detect(data).name}
     for section in ("data", "method", "model", "training", "audit", "corruption"):
         if not isinstance(values.setdefault(section, {}), dict):
             raise InvalidParameterError(section, "a table of keys and values", values[section])
@@ -190,31 +179,12 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
         options |= {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
         if "swap_pairs" in columns:
             options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
-    if values["data"].get("name") in ("table", "csv"):
-        options = values["data"]["options"]
-        if not options.get("targets"):
-            expected = "names of columns of the table, with commas between them"
-            raise InvalidParameterError(
-                "targets", expected, options.get("targets"), "They are the labels to be audited."
-            )
-        groups = "landmark" if options.get("landmarks") else "coordinate"
-        values["method"].setdefault("groups", groups)
-        if options.get("features"):
-            values["model"].setdefault("name", "mlp")
-    elif values["data"].get("name") == "head-pose":
+    dataset = get_dataset(values["data"].get("name", DataConfig.name), "data.name")
+    try:
+        options = dataset.check_options(values["data"]["options"])
+    except InvalidParameterError as error:
+        raise error.within("data") from None
+    values["method"].setdefault("groups", dataset.audit_groups(options))
+    if not dataset.has_images(options):
         values["model"].setdefault("name", "mlp")
     return AuditConfig.from_mapping(values)
-
-
-def _kind(path: Path) -> str:
-    """Return which data set a path leads to, by what stands there."""
-    if path.is_file():
-        return "table"
-    for name, marks in _MARKS.items():
-        if all((path / mark).exists() for mark in marks):
-            return name
-    if any(_AGED.match(entry.name) for entry in path.iterdir()):
-        return "utkface"
-    known = ", ".join(sorted(name for name, each in DATASETS.items() if each.needs_folder))
-    hint = f"Say which it is by --dataset: {known}."
-    raise InvalidParameterError("data", "a table, or the folder of a known data set", str(path), hint)

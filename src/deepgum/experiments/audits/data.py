@@ -15,12 +15,11 @@ from PIL import Image
 from deepgum.audit.duplicates import conflicts, content_groups, few
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
-from deepgum.data.columns import read_columns
 from deepgum.data.corruption import corrupt
+from deepgum.data.edits.base import Annotations
 from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.pool import Pool
-from deepgum.data.sets.registry import Annotations, is_sequence, load_pool, read_annotations
 from deepgum.data.sets.request import TRAIN, generator
 from deepgum.data.splits import linked
 from deepgum.errors import DeepGUMWarning, InvalidDataError
@@ -86,14 +85,15 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         If the data set is not there or cannot be read, or has no sample of the part that is asked for.
     """
     run, landmarks = config.run, config.run.measure.landmarks
+    dataset = run.data.dataset
     request = replace(request_of(run, observer), skip_missing=True, skip_unreadable=True)
     with warnings.catch_warnings():
         # They are counted and named here, and shown on the page.
         warnings.simplefilter("ignore", DeepGUMWarning)
-        whole = load_pool(run.data.name, request, run.seed)
+        whole = dataset.pool(request, run.seed)
     annotations = None
-    if run.data.folder is not None:
-        annotations = read_annotations(run.data.name, run.data.folder, run.data.options)
+    if run.data.folder is not None and dataset.has_label_files:
+        annotations = dataset.labels(run.data.folder, run.data.options)
     pool = _part(whole, config.audit.part)
     data = pool.data
     offset, scale = _to_files(pool, landmarks, run.data.image_size or 1)
@@ -102,7 +102,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     left_out: dict[str, str] = {}
     if annotations is not None:
         given = annotations.values[[annotations.rows[name] for name in data.ids]]
-        left_out = _left_out(annotations, whole, config)
+        left_out = _left_out(annotations, whole)
     outlier = None
     if run.corruption.rate:
         noise = corrupt(data.targets, run.corruption.noise, run.corruption.rate, generator(run.seed, TRAIN))
@@ -138,7 +138,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         copies=copies,
         conflicts=found if data.inputs.ndim == 4 else few(found, len(data.ids)),
         left_out=left_out,
-        sequence=is_sequence(run.data.name, pool),
+        sequence=dataset.is_sequence and pool.groups is None,
         has_test_part="test" in (whole.parts or ()),
         wrong=None if outlier is None else _of_groups(outlier, targets),
     )
@@ -187,26 +187,16 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
     return tuple((one, other) for one, other in enumerate(partners) if one < other)
 
 
-def _left_out(annotations: Annotations, pool: Pool, config: AuditConfig) -> dict[str, str]:
+def _left_out(annotations: Annotations, pool: Pool) -> dict[str, str]:
     """Return the samples of the files that the loader left out, and why."""
     there = set(pool.data.ids)
-    pictures, files = pool.data.pictures, _files(config)
+    pictures = pool.data.pictures
     reasons = {}
     for name in annotations.ids:
         if name not in there:
-            file = None if pictures is None else pictures.folder / files.get(name, name)
+            file = None if pictures is None else pictures.folder / annotations.image_file(name)
             reasons[name] = "Its image is not there." if file is None or not file.is_file() else _trouble(file)
     return reasons
-
-
-def _files(config: AuditConfig) -> Mapping[str, str]:
-    """Return the image files of samples that have another name than these."""
-    data = config.run.data
-    image, name = data.options.get("image"), data.options.get("id")
-    if data.name != "table" or data.folder is None or not image or not name:
-        return {}
-    table = read_columns(data.folder, [image, name])
-    return dict(zip(table.texts(name), table.texts(image), strict=True))
 
 
 def _trouble(file: Path) -> str:

@@ -19,8 +19,8 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.audit.out_of_fold.cross_fit import LEAST_LEARNED
 from deepgum.audit.out_of_fold.learners import validation_share
 from deepgum.checks import check_count
+from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.regression import RegressionData
-from deepgum.data.sets.registry import Annotations, Changes
 from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
 from deepgum.errors import InvalidDataError, InvalidParameterError

@@ -7,13 +7,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
-from deepgum.data.sets.registry import DATASETS, check_options
+from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.models.weights import SUFFIXES
@@ -34,8 +36,9 @@ class DataConfig:
 
     Parameters
     ----------
-    name : str
-        A key of `deepgum.data.sets.registry.DATASETS`; `csv` stands for `table`.
+    name : str, Dataset or class
+        A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another word for `table`), or a data set of the user's:
+        an object of `deepgum.data.Dataset`, its class, or its path "package.module:name". Kept as text.
     folder : Path, optional
         Where the data set is; for `table` the file. Relative to the working directory.
     image_size : int, optional
@@ -57,7 +60,7 @@ class DataConfig:
         Of the data set alone, for example the columns of a table.
     """
 
-    name: str = "lfw-net"
+    name: str | Any = "lfw-net"
     folder: Path | None = None
     image_size: int | None = None
     colour: bool = True
@@ -72,22 +75,26 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.name == "csv":
-            object.__setattr__(self, "name", "table")
-        check_choice("name", self.name, DATASETS)
-        if DATASETS[self.name].needs_folder and self.folder is None:
+        dataset = get_dataset(self.name, "name")
+        object.__setattr__(self, "name", name_of(self.name, "name"))
+        if dataset.needs_folder and self.folder is None:
             raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
         for name, least in (("train_size", 2), ("validation_size", 1), ("test_size", 1), ("image_size", 16)):
             # 0 is the image size of data sets without images.
             if getattr(self, name) not in (None, 0 if name == "image_size" else None):
                 check_count(name, getattr(self, name), least=least)
         check_count("fold", self.fold, least=0)
-        if self.fold and self.fold >= DATASETS[self.name].folds:
-            last = max(DATASETS[self.name].folds - 1, 0)
+        if self.fold and self.fold >= dataset.folds:
+            last = max(dataset.folds - 1, 0)
             raise InvalidParameterError("fold", f"from 0 to {last} for the data set {self.name!r}", self.fold)
-        object.__setattr__(self, "options", check_options(self.name, self.options))
+        object.__setattr__(self, "options", dataset.check_options(self.options))
         if self.image_size is None:
-            object.__setattr__(self, "image_size", DATASETS[self.name].image_size)
+            object.__setattr__(self, "image_size", dataset.image_size)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set that the name stands for."""
+        return get_dataset(self.name, "name")
 
 
 @dataclass(frozen=True)
@@ -274,7 +281,7 @@ class RunConfig:
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
             # Spelled out, as every other default is.
-            method = replace(self.method, groups=DATASETS[self.data.name].groups)
+            method = replace(self.method, groups=self.data.dataset.groups)
             object.__setattr__(self, "method", method)
 
     @classmethod
@@ -299,9 +306,8 @@ class RunConfig:
 
     @property
     def measure(self) -> Measure:
-        """In what errors are counted; a table says by itself whether its targets are landmarks."""
-        measure = DATASETS[self.data.name].measure
-        measure = replace(measure, landmarks=measure.landmarks or bool(self.data.options.get("landmarks")))
+        """Unit of the errors."""
+        measure = self.data.dataset.measure_of(self.data.options)
         return measure.in_pixels() if self.data.pixels else measure
 
     @property
@@ -311,9 +317,10 @@ class RunConfig:
         for section, keys in {"data": ("folder", "cache_dir"), "model": ("cache",), "training": ("device",)}.items():
             for key in keys:
                 mapping[section].pop(key, None)
-        # Of a table: the folder of its images. The table itself is known by what it says, and not by where it is.
-        mapping["data"]["options"].pop("root", None)
-        if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
+        for option in self.data.dataset.local_options:
+            mapping["data"]["options"].pop(option, None)
+        # A file is identified by its content, not by its place.
+        if self.data.dataset.is_file and self.data.folder is not None and self.data.folder.is_file():
             mapping["data"]["content"] = _content(self.data.folder)
         if not self.data.pixels:
             # Named only where it is set: runs that were made before there was a choice keep their keys.
@@ -341,9 +348,10 @@ class RunConfig:
         """A readable name for the run's folder."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
-        fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
+        dataset = self.data.dataset
         method = self.method.name.replace(":", "-")
-        return f"{self.data.name}_{method}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
+        fold = f"_fold{self.data.fold}" if dataset.folds else ""
+        return f"{dataset.name}_{method}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
 
 
 def _content(path: Path) -> str:

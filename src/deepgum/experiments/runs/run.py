@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from deepgum._version import __version__
-from deepgum.data.sets.registry import DATASETS
 from deepgum.errors import DeepGUMWarning, differences
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.cells import Cell, make_cell
@@ -89,7 +88,7 @@ def run(
 def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, number: int) -> None:
     check_device(config.training.device)
     config.model.check_weights("model.weights")
-    dataset = DATASETS[config.data.name]
+    dataset = config.data.dataset
     clean = data.subset(config, observer)
     network = data.network(config, clean, observer)
     noise, points = config.corruption, config.measure.landmarks
@@ -114,7 +113,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
     predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
     metrics = Metrics(
-        dataset=config.data.name,
+        dataset=dataset.name,
         method=config.method.name,
         noise=config.corruption.noise,
         rate=config.corruption.rate,

@@ -14,7 +14,7 @@ from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.cli import main
-from deepgum.data.sets.registry import read_annotations
+from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.table import load_table
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
@@ -39,8 +39,9 @@ def fix(name, old, new):
     return Change(name, "p", old, new, "fix")
 
 
-def annotations(path):
-    return read_annotations("table", path, OPTIONS)
+def annotations(path, name="table", options=OPTIONS):
+    dataset = get_dataset(name)
+    return dataset.labels(path, dataset.check_options(options))
 
 
 def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
@@ -54,7 +55,7 @@ def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
         Decision(labels.ids[2], "b", "skip"),
     ]
     made = patch_of(audited, decisions)
-    source = read_annotations(made.dataset, tmp_path / "faces.csv", made.options)
+    source = annotations(tmp_path / "faces.csv", made.dataset, made.options)
     applied = apply_patch(made, source, tmp_path / "new" / "faces.csv")
     assert (applied.fixed, applied.dropped, applied.kept, applied.untouched) == (3, 1, 1, 80 - 5)
     assert (applied.left_out, applied.notes) == ((), ())
@@ -62,7 +63,7 @@ def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
     for row, _ in places[:3]:
         expected[row, :2] = labels.suggested[row, :2].round(2)
     expected[places[3][0], :2] = np.nan
-    again = read_annotations("table", tmp_path / "new" / "faces.csv", made.options)
+    again = annotations(tmp_path / "new" / "faces.csv", options=made.options)
     np.testing.assert_array_equal(again.values, expected)
     assert again.ids == source.ids
     assert (tmp_path / "faces.csv").read_bytes() == before
@@ -187,7 +188,7 @@ def contents(folder):
 
 def test_a_folder_appears_whole_or_not_at_all(ages, tmp_path):
     before = contents(ages)
-    source = read_annotations("utkface", ages, {})
+    source = annotations(ages, "utkface", {})
     bad = aged(
         Change("31_a.jpg", "age", (31.0,), (13.0,), "fix"), Change("58_b c.jpg", "age", (58.0,), (580.0,), "fix")
     )
@@ -207,7 +208,7 @@ def test_a_folder_appears_whole_or_not_at_all(ages, tmp_path):
 
 
 def test_all_of_a_data_set_cannot_be_left_out(ages, tmp_path):
-    source = read_annotations("utkface", ages, {})
+    source = annotations(ages, "utkface", {})
     gone = aged(*(Change(name, "age", tuple(source.values[row]), None, "drop") for row, name in enumerate(source.ids)))
     with pytest.raises(InvalidDataError, match=r"should keep at least one sample\. All 3"):
         apply_patch(gone, source, tmp_path / "new")

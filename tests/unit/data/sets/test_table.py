@@ -15,7 +15,7 @@ from PIL import Image
 
 from deepgum.data.columns import read_columns
 from deepgum.data.pool import Pool
-from deepgum.data.sets.table import load_table
+from deepgum.data.sets.table import TableFile, load_table
 from deepgum.errors import (
     DeepGUMWarning,
     InvalidDataError,
@@ -394,3 +394,135 @@ def test_a_column_that_float32_would_level_is_named(tmp_path: Path) -> None:
         DeepGUMWarning, match=r"`targets` should differ .*1.7e\+09: time\..* add it to what is predicted"
     ):
         load(path, features=["a"], targets=["time"])
+
+
+# The split
+
+
+def load_small(make_small: Any, change: Any = None, **options: Any) -> tuple[list[int], ...]:
+    """Return the numbers of the images of each part; `change` is made to the text of the table before."""
+    small = make_small("table")  # two images of each of twenty persons; the last ten images are the part "test"
+    if change is not None:
+        small.path.write_text(change(small.path.read_text()))
+    subset = small.load(options=options)
+    return tuple([int(Path(name).stem) for name in part.ids] for part in (subset.train, subset.validation, subset.test))
+
+
+def test_without_parts_a_tenth_validates_and_a_fifth_is_tested_on(make_small: Any) -> None:
+    assert [len(part) for part in load_small(make_small, group="")] == [28, 4, 8]
+    subset = make_small("table").load(validation_size=6, test_size=10)
+    assert [len(part) for part in (subset.train, subset.validation, subset.test)] == [24, 6, 10]
+
+
+@pytest.mark.parametrize("group", ["", "who"])
+def test_a_training_and_a_test_part_leave_a_tenth_of_the_training_part_for_validation(
+    make_small: Any, group: str
+) -> None:
+    train, validation, test = load_small(make_small, part="part", group=group)
+    assert test == list(range(30, 40))
+    assert 2 <= len(validation) <= 4
+    assert sorted(train + validation) == list(range(30))
+    if group:
+        assert not {row // 2 for row in train} & {row // 2 for row in validation}
+
+
+def test_three_parts_are_taken_as_they_are(make_small: Any) -> None:
+    def with_validation(text: str) -> str:
+        for index in range(20, 30):
+            text = text.replace(f"person {index // 2},train,{index / 2}", f"person {index // 2},Val,{index / 2}")
+        return text
+
+    assert load_small(make_small, with_validation, part="part") == (
+        list(range(20)),
+        list(range(20, 30)),
+        list(range(30, 40)),
+    )
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_table_that_lacks_a_part_is_refused(make_small: Any, part: str) -> None:
+    def without(text: str) -> str:
+        return "".join(line + "\n" for line in text.splitlines() if f",{part}," not in line)
+
+    with pytest.raises(InvalidDataError, match=f"samples of the part '{part}'"):
+        load_small(make_small, without, part="part")
+
+
+def test_everything_is_all_rows_whatever_the_columns_of_parts_and_groups_say(make_small: Any) -> None:
+    small = make_small("table")
+    lines = small.path.read_text().splitlines()
+    for kept in (lines[1:], lines[-10:], lines[8:9]):  # the second holds one part only, the third one sample
+        small.path.write_text("\n".join([lines[0], *kept]) + "\n")
+        (whole,) = TableFile().everything(small.request(options={"part": "part"}, train_size=3), 0)
+        assert whole.ids == tuple(line.split(",")[0] for line in kept)
+
+
+# Options
+
+
+def test_landmarks_or_features_are_options(make_small: Any) -> None:
+    small = make_small("table")
+    points = small.pool(options={"targets": ["x", "y"], "landmarks": True}).data
+    # Each image is 20 wide and 30 high: the square around it begins 5 to the left.
+    torch.testing.assert_close(points.targets[12], torch.tensor([(6 + 5) / 30, 12 / 30]))
+    assert points.mirror is None
+    assert small.pool(options={"image": "", "features": ["x", "y"]}).data.inputs.shape == (40, 2)
+    assert small.pool(options={"mirror": "keep"}).data.mirror is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "order"),
+    [
+        ({}, None),
+        ({"mirror": "landmarks"}, (0, 1, 2, 3)),
+        ({"swap_pairs": [[0, 1]]}, (2, 3, 0, 1)),
+        ({"mirror": "landmarks", "swap_pairs": [[0, 1]]}, (2, 3, 0, 1)),
+    ],
+)
+def test_options_say_how_landmarks_are_mirrored(
+    make_small: Any, options: dict[str, Any], order: tuple[int, ...] | None
+) -> None:
+    columns = {"targets": ["x", "y", "age", "two"], "landmarks": True}
+    small = make_small("table")
+    lines = small.path.read_text().splitlines()
+    small.path.write_text("\n".join([f"{lines[0]},two", *(f"{line},2" for line in lines[1:])]) + "\n")
+    mirror = small.pool(options={**columns, **options}).data.mirror
+    assert (None if mirror is None else mirror.permutation) == order
+
+
+def test_what_a_table_is_follows_from_its_options() -> None:
+    table = TableFile()
+    for landmarks in (True, False):
+        options = table.check_options({"targets": ["x", "y"], "image": "file", "landmarks": landmarks})
+        assert table.measure_of(options).landmarks is landmarks
+        assert table.audit_groups(options) == ("landmark" if landmarks else "coordinate")
+        assert table.has_images(options)
+    assert not table.has_images(table.check_options({"targets": ["x"], "features": ["y"]}))
+
+
+@pytest.mark.parametrize("options", [{}, {"image": "file"}, {"targets": []}])
+def test_a_table_needs_targets(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`options\.targets` should be the names of one or more columns"):
+        TableFile().check_options(options)
+
+
+@pytest.mark.parametrize("name", ["targets", "features"])
+def test_columns_are_texts(name: str) -> None:
+    for value in ("age", ["a", 1], [["age"]]):
+        with pytest.raises(InvalidParameterError, match=rf"`options\.{name}` should be a list"):
+            TableFile().check_options({"targets": ["age"], name: value})
+    options = TableFile().check_options({"targets": ["age"], "swap_pairs": [[0, 1]]})
+    assert options["swap_pairs"] == [[0, 1]]
+
+
+def test_a_table_that_is_not_there_is_named_by_the_key_of_the_configuration(make_small: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`data\.folder` should be a CSV or Parquet file.*nowhere"):
+        make_small("table").pool(path=tmp_path / "nowhere")
+
+
+def test_the_image_of_a_sample_is_in_its_row(make_small: Any) -> None:
+    small = make_small("table")
+    labels = small.dataset.labels(small.path, small.request(options={"id": "age"}).options)
+    assert labels.ids[3] == "23"
+    assert labels.image_file("23") == "images/3.png"
+    assert labels.image_file("nobody") == "nobody"

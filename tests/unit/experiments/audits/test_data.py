@@ -12,7 +12,7 @@ from PIL import Image
 
 from deepgum.audit.targets import Targets
 from deepgum.data.regression import RegressionData
-from deepgum.data.sets.registry import load_pool
+from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.audits.config import config_of
@@ -164,7 +164,7 @@ def test_labels_that_come_round_are_trained_on_in_one_piece(angles):
 
 def test_a_made_data_set_has_both_its_parts_and_pixels_of_its_own(tmp_path):
     request = Request(None, train_size=12, test_size=4, image_size=16)
-    pool = load_pool("digits", request, 0)
+    pool = get_dataset("digits").pool(request, 0)
     assert len(pool) == 16
     assert pool.parts == ("train",) * 12 + ("test",) * 4
     assert len(set(pool.data.ids)) == 16

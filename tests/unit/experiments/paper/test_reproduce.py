@@ -19,14 +19,14 @@ from deepgum.experiments.paper.scales import SCALES, Scale
 from deepgum.experiments.runs.config import ModelConfig
 from deepgum.training import METHODS, SGDOptions, train_method
 
-# What tells each data set.
+# Files by which each data set is detected.
 MARKS = {
-    "fld": "Anno/list_landmarks.txt",
-    "cacd": "celebrity2000_meta.mat",
-    "utkface": "26_0_1_20170104.jpg.chip.jpg",
-    "mcgill": "yaw.csv",
-    "head-pose": "biwi_train.npz",
-    "lfw-net": "trainImageList.txt",
+    "fld": ("Anno/list_landmarks.txt",),
+    "cacd": ("celebrity2000_meta.mat",),
+    "utkface": ("26_0_1_20170104.jpg.chip.jpg",),
+    "mcgill": ("yaw.csv",),
+    "head-pose": ("biwi_train.npz",),
+    "lfw-net": ("trainImageList.txt", "testImageList.txt"),
 }
 QUICK = SGDOptions(epochs_max=1, patience=1, batch_size=8)
 TINY = Scale(
@@ -42,9 +42,9 @@ TINY = Scale(
 
 
 def mark(folder: Path, name: str) -> Path:
-    path = folder / MARKS[name]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"")
+    for file in MARKS[name]:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(b"")
     return folder
 
 
