@@ -23,6 +23,7 @@ from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
+from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.audits.config import AuditConfig
@@ -232,9 +233,9 @@ def _failures(errors: Values) -> Values:
     return np.where(known.any(axis=1), (errors > FAILURE).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
 
 
-def _names(data: AuditData) -> list[str]:
+def _names(data: AuditData) -> tuple[str, ...]:
     names = data.targets.names
-    return [name.removesuffix("_x") for name in names[::2]] if data.source.landmarks else list(names)
+    return landmark_names(names) if data.source.landmarks else names
 
 
 def _title(method: str, seed: int, corrected: bool) -> Title:

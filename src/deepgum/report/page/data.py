@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from deepgum.audit.labels import Place, Reason, ScoredLabels
 from deepgum.audit.summary import AuditSummary
 from deepgum.report.page.thumbnails import View
 
-__all__ = ["FORM", "flagged_rows", "gallery_data", "point_names"]
+__all__ = ["FORM", "flagged_rows", "gallery_data"]
 
 FORM = "deepgum-gallery 1"
 
@@ -92,28 +91,8 @@ def gallery_data(
     }  # fmt: skip
 
 
-def point_names(target_names: Sequence[str]) -> list[str]:
-    """Return the names of landmarks whose coordinates are x y x y ...
-
-    Examples
-    --------
-    >>> point_names(["left_eye_x", "left_eye_y", "x3", "y3"])
-    ['left_eye', 'x3']
-    """
-    names = []
-    for pair in zip(target_names[::2], target_names[1::2], strict=True):
-        shared = "".join(x for x, _ in takewhile(lambda both: both[0] == both[1], zip(*pair, strict=False)))
-        names.append(shared.rstrip("_-. ") or pair[0])
-    return names
-
-
 def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
-    of_groups = dict(zip(labels.partition, labels.group_names, strict=True))
-    places = [(2 * index, 2 * index + 1) for index in range(len(labels.target_names) // 2)]
-    return [
-        {"name": of_groups.get((x, y), name), "x": x, "y": y}
-        for (x, y), name in zip(places, point_names(labels.target_names), strict=True)
-    ]
+    return [{"name": name, "x": 2 * index, "y": 2 * index + 1} for index, name in enumerate(labels.landmark_names)]
 
 
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:

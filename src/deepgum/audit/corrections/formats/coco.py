@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.corrections.formats.reviewed import Reviewed, write_json
 from deepgum.data.crops import Square
 from deepgum.errors import InvalidDataError
 
@@ -53,7 +53,7 @@ def write_coco(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
                     "id": 1,
                     "name": "object",
                     "supercategory": "object",
-                    "keypoints": list(landmark_names(labels.target_names)),
+                    "keypoints": list(labels.landmark_names),
                     "skeleton": [],
                 }
             ],

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.corrections.formats.reviewed import Reviewed, write_json
 from deepgum.audit.labels import Values
 
 __all__ = ["write_fiftyone"]
@@ -55,7 +55,7 @@ def write_fiftyone(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
         "info": {"unit": reviewed.data.unit, "targets": list(labels.target_names)},
     }
     if reviewed.data.landmarks:
-        skeleton = {"labels": list(landmark_names(labels.target_names)), "edges": []}
+        skeleton = {"labels": list(labels.landmark_names), "edges": []}
         made |= {"skeletons": dict.fromkeys(KINDS, skeleton), "default_skeleton": skeleton}
     samples = [_sample(reviewed, row, suffixes, sizes.get(row)) for row in rows]
     write_json(path, made | {"samples": samples}, nan=True)

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.corrections.formats.reviewed import Reviewed, write_json
 from deepgum.audit.labels import Values
 from deepgum.storage.disk import write_atomically
 
@@ -114,7 +114,7 @@ def _regions(reviewed: Reviewed, row: int, size: tuple[int, int] | None, values:
             for place, value in enumerate(values.tolist())
             if value == value
         ]
-    names = _safe(landmark_names(reviewed.labels.target_names))
+    names = _safe(reviewed.labels.landmark_names)
     return [
         _point(f"{row}-{version}-{place}", name, point, size)
         for place, (point, name) in enumerate(zip(values.reshape(-1, 2), names, strict=True))
@@ -150,7 +150,7 @@ def _config(reviewed: Reviewed) -> str:
     ElementTree.SubElement(view, "Header", value="$why")
     if reviewed.data.landmarks:
         points = ElementTree.SubElement(view, "KeyPointLabels", name=_POINTS, toName=_SHOWN)
-        for name in _safe(landmark_names(labels.target_names)):
+        for name in _safe(labels.landmark_names):
             ElementTree.SubElement(points, "Label", value=name)
     else:
         for place, name in enumerate(_safe(labels.target_names)):

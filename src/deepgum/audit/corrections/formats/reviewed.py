@@ -21,7 +21,7 @@ from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError, MissingImagesError, listing
 from deepgum.storage.disk import write_atomically
 
-__all__ = ["Reviewed", "landmark_names", "write_json"]
+__all__ = ["Reviewed", "write_json"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,21 +124,6 @@ class Reviewed:
                 f"{program} counts in parts of their size. {len(lost)} cannot be read: {listing(lost, 3)}."
             )
         return sizes
-
-
-def landmark_names(targets: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of landmarks whose coordinates are targets, x y x y ...
-
-    Examples
-    --------
-    >>> landmark_names(["nose_x", "nose_y", "eye x", "eye y", "u", "v", "x", "y"])
-    ('nose', 'eye', 'u, v', 'x, y')
-    """
-    pairs = list(zip(targets[::2], targets[1::2], strict=True))
-    full = [f"{x}, {y}" for x, y in pairs]
-    stems = [x[:-1].rstrip(" _-.") if x[:-1] == y[:-1] and (x[-1:] + y[-1:]).lower() == "xy" else "" for x, y in pairs]
-    names = [stem or whole for stem, whole in zip(stems, full, strict=True)]
-    return tuple(names if len(set(names)) == len(names) else full)
 
 
 def write_json(path: Path, values: Any, *, nan: bool = False) -> None:
