@@ -16,7 +16,7 @@ from deepgum.data.edits.base import Annotations
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.storage.disk import folder_atomically, write_atomically
 
-__all__ = ["TOLERANCE", "Applied", "apply_patch", "check"]
+__all__ = ["TOLERANCE", "Applied", "apply_patch", "check_patch"]
 
 TOLERANCE = 1e-5
 """Two labels are the same if they differ by no more than this times the sum of the label and the median label of its
@@ -50,7 +50,7 @@ class Applied:
     notes: tuple[str, ...] = ()
 
 
-def check(patch: Patch, annotations: Annotations) -> None:
+def check_patch(patch: Patch, annotations: Annotations) -> None:
     """Refuse a patch of another data set, or of other labels than those that are there.
 
     Raises
@@ -101,7 +101,7 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     Raises
     ------
     InvalidDataError
-        As of `check`, or if the format cannot hold a new label. Nothing is written then.
+        See `check_patch`; or if the format cannot hold a new label. Nothing is written then.
     InvalidParameterError
         If `out` is the data set itself, or is taken, or a table would change between CSV and Parquet.
 
@@ -119,8 +119,8 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     >>> applied.fixed, applied.untouched, (folder / "new.csv").read_text()
     (1, 1, 'file,age\na.jpg,31\nb.jpg,58\n')
     """
-    check_out(annotations, out)
-    check(patch, annotations)
+    _check_out(annotations, out)
+    check_patch(patch, annotations)
     changes: dict[str, NDArray[np.float64]] = {}
     for change in patch.changes:
         if change.decision != "keep":
@@ -154,7 +154,7 @@ def _untouched(patch: Patch, annotations: Annotations) -> int:
     return count
 
 
-def check_out(annotations: Annotations, out: Path) -> None:
+def _check_out(annotations: Annotations, out: Path) -> None:
     """Refuse to write over anything, first of all over the data set itself.
 
     Raises

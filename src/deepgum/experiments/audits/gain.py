@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepgum.audit.corrections.apply import check
-from deepgum.audit.corrections.gained import Gain, difference, differences_of
+from deepgum.audit.corrections.apply import check_patch
+from deepgum.audit.corrections.gain import Gain, difference, differences_of
 from deepgum.audit.corrections.patch import Patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.out_of_fold.cross_fit import LEAST_LEARNED
@@ -77,7 +77,7 @@ def gain_of(
     observer = observer or Observer()
     config = recorded(folder)
     data = load_audit_data(config, observer)
-    check(patch, _Given.of(data))
+    check_patch(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):
         raise InvalidDataError("The patch should fix or drop a label; this one keeps all. There is nothing to gain.")
     after = _patched(data, patch)

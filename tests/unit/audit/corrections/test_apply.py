@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from deepgum.audit.corrections.apply import TOLERANCE, apply_patch, check
+from deepgum.audit.corrections.apply import TOLERANCE, apply_patch, check_patch
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import write_patch
@@ -105,7 +105,7 @@ def test_an_old_label_that_is_not_there_is_counted_and_named(points, tmp_path):
 def test_one_label_missing_in_the_patch_and_not_in_the_data_is_no_match(points):
     for old in ((math.nan, 1.5), (math.nan, math.nan)):
         with pytest.raises(InvalidDataError, match="missing"):
-            check(patch(fix(NASTY[1], old, (1.0, 2.0))), annotations(points))
+            check_patch(patch(fix(NASTY[1], old, (1.0, 2.0))), annotations(points))
 
 
 def test_labels_that_went_through_a_crop_in_float32_are_the_same_ones():
@@ -124,8 +124,8 @@ def test_one_label_a_million_times_too_large_does_not_hide_a_mismatch(tmp_path):
     rows = ["file,x,y", "a,1,1", "b,2,2", "c,3,3", "d,1e9,1e9"]
     (tmp_path / "points.csv").write_text("\n".join(rows))
     with pytest.raises(InvalidDataError, match="1 of 1"):
-        check(patch(fix("b", (2.001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
-    check(patch(fix("b", (2.00001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
+        check_patch(patch(fix("b", (2.001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
+    check_patch(patch(fix("b", (2.00001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
 
 
 def test_a_patch_that_was_applied_before_is_recognised(points, tmp_path):
@@ -138,13 +138,13 @@ def test_a_patch_that_was_applied_before_is_recognised(points, tmp_path):
 def test_a_patch_of_another_data_set_says_so(points):
     other = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix("2.png", (0.0, 0.5), (1.0, 2.0)))
     with pytest.raises(InvalidDataError, match=r"another data set \(made of 'points\.csv'\): none of its 2 .*'1\.png'"):
-        check(other, annotations(points))
+        check_patch(other, annotations(points))
     some = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix(NASTY[0], (0.0, 0.5), (1.0, 2.0)))
     with pytest.raises(InvalidDataError, match=r"should have the 2 samples.*none named '1\.png'"):
-        check(some, annotations(points))
+        check_patch(some, annotations(points))
     renamed = replace(patch(), targets=("u", "v"))
     with pytest.raises(InvalidDataError, match=r"it is about u, v, and .* has x, y"):
-        check(renamed, annotations(points))
+        check_patch(renamed, annotations(points))
 
 
 def test_data_are_never_changed_in_place_and_nothing_is_written_over(points, tmp_path):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from deepgum.audit.calibration import Calibration
-from deepgum.audit.corrections.gained import Difference, Gain
+from deepgum.audit.corrections.gain import Difference, Gain
 from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.folder import AuditFolder
