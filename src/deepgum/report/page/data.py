@@ -1,6 +1,6 @@
-"""The data of the gallery: what a browser needs to know of flagged labels, compact enough for many thousands of them.
+"""The data of the gallery: flagged labels as JSON columns, compact enough for many thousands of them.
 
-The head of `assets/gallery.js` describes the form.
+The comment at the start of `assets/gallery.js` describes the format.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["FORM", "flagged_rows", "gallery_data"]
 FORM = "deepgum-gallery 1"
 
 _SHOWN, _FINE, _EXACT = 6, 9, 15
-"""Digits: more than a screen shows; as many as a float32 has; as many as a label may have, which a correction keeps."""
+"""Significant digits: for values that are only shown; for float32 values; for given labels, which corrections keep."""
 
 Values = NDArray[np.float64]
 
 
 def flagged_rows(places: Sequence[Place]) -> list[int]:
-    """Return the samples of the flags, each once, in the order of their first flag.
+    """Return the rows of the flagged samples, each once, in the order of their first flag.
 
     Examples
     --------
@@ -40,16 +40,16 @@ def flagged_rows(places: Sequence[Place]) -> list[int]:
 def gallery_data(
     summary: AuditSummary, labels: ScoredLabels, places: Sequence[Place], views: Sequence[View] | None = None
 ) -> dict[str, Any]:
-    """Return the data of the gallery, of nothing but what JSON has.
+    """Return the data of the gallery, made of JSON values only.
 
     Parameters
     ----------
     summary : AuditSummary
     labels : ScoredLabels
     places : sequence of (row, group)
-        The flags to be shown, worst first.
+        The flags to show, worst first.
     views : sequence of View, optional
-        What is shown of the samples, in the order of `flagged_rows(places)`; None where they have no pictures.
+        The visible parts of the pictures, in the order of `flagged_rows(places)`; None if the samples have no pictures.
     """
     rows = flagged_rows(places)
     number = {row: index for index, row in enumerate(rows)}
@@ -96,7 +96,7 @@ def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
 
 
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
-    """The name of each target, and the ends of a scale for it: of predictions and of labels that are not flagged."""
+    """Return name, period and ends of a scale for each target; the scale covers predictions and unflagged labels."""
     kept = labels.given.copy()
     for group, flags in zip(labels.partition, labels.flags.T, strict=True):
         kept[np.ix_(flags, list(group))] = np.nan
@@ -120,5 +120,5 @@ def _numbers(values: Sequence[float] | Values, digits: int = _SHOWN) -> list[flo
 
 
 def _rounded(value: float, digits: int = _SHOWN) -> float | None:
-    """Return a number of so many digits; None for what is missing, as JSON has no NaN."""
+    """Return a number rounded to significant digits; None for NaN and infinity, which JSON does not have."""
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
