@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import FOLDER, INLIERS, NAMES, PAIRS, PATH, PERIODS, list_files, session
+from deepgum.cli.common import FOLDER, INLIERS, NAMES, PAIRS, PATH, PERIODS, list_files, renamed, session
 
 __all__ = ["audit"]
 
@@ -35,7 +35,7 @@ _KEYS = {
     "unit": "audit.unit",
     "seed": "seed",
 }
-_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "group", "id", "root")
+_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
 
 
 @click.command(short_help="Train out of fold, and find the wrong labels of a data set.")
@@ -48,7 +48,8 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
 @click.option("--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Left and right landmarks: 0:1,3:4")
 @click.option("--mirror", type=click.Choice(["keep"]), help="Mirrored images keep their labels, as ages do.")
-@click.option("--group", metavar="COLUMN", help="What stays in one fold: a person, a video.")
+@click.option("--keep-together", metavar="COLUMN", help="Column whose values stay in one fold: a person, a video.")
+@renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="What image files are relative to.")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images that networks see.")

@@ -32,6 +32,7 @@ __all__ = [
     "Commands",
     "console",
     "list_files",
+    "renamed",
     "session",
 ]
 
@@ -110,6 +111,16 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 PERIODS, PAIRS = _periods, _pairs
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
+
+
+def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a hidden option that version 0.1.0 had under the old name; it is refused by a message with the new one."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(f"The option {old} is called {new} since version 0.2.0.", ctx)
+
+    return click.option(old, callback=refuse, hidden=True, expose_value=False)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request, Subset
 from deepgum.data.sets.table import load_table
 from deepgum.data.sets.utkface import load_utkface
-from deepgum.data.splits import split_groups, split_sizes, split_validation
+from deepgum.data.splits import split_clusters, split_sizes, split_validation
 
 __all__ = [
     "NOISES",
@@ -46,7 +46,7 @@ __all__ = [
     "load_table",
     "load_utkface",
     "load_whole_images",
-    "split_groups",
+    "split_clusters",
     "split_sizes",
     "split_validation",
 ]

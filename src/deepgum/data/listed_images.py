@@ -148,7 +148,7 @@ def load_pool(
     *,
     mirror: Mirror | None,
     ids: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
+    keep_together: Sequence[str] | None = None,
     parts: Sequence[str] | None = None,
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -163,7 +163,7 @@ def load_pool(
     targets : array, shape (n, d)
     target_names : sequence of str, length d
     mirror : Mirror or None
-    ids, groups, parts : sequence of str, length n, optional
+    ids, keep_together, parts : sequence of str, length n, optional
         As in `Pool`; by default the ids are the plan's names.
     skip_unreadable, cache_dir, on_progress, stacklevel
         See `readable_crops`.
@@ -187,7 +187,8 @@ def load_pool(
         mirror=mirror,
         pictures=plan.pictures.subset(rows),
     )
-    return Pool(data, groups=None if groups is None else kept(groups), parts=None if parts is None else kept(parts))
+    values = (None if each is None else kept(each) for each in (keep_together, parts))
+    return Pool(data, *values)
 
 
 def load_whole_images(
@@ -199,7 +200,7 @@ def load_whole_images(
     landmarks: bool = False,
     mirror: Mirror | None = None,
     ids: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
+    keep_together: Sequence[str] | None = None,
     parts: Sequence[str] | None = None,
     title: str = "",
     source: str = "",
@@ -226,7 +227,7 @@ def load_whole_images(
         of the square's side, which is the image's longer side. Otherwise targets are taken as they are.
     mirror : Mirror, optional
         The effect of mirroring an image on its targets; without it images are not mirrored.
-    ids, groups, parts : sequence of str, length n, optional
+    ids, keep_together, parts : sequence of str, length n, optional
         See `deepgum.data.Pool`; by default the ids are the names.
     title, source : str
         The list of the names, by default the folder, and where to get the images, a whole sentence: for messages.
@@ -259,7 +260,7 @@ def load_whole_images(
         target_names,
         mirror=mirror,
         ids=present(ids),
-        groups=present(groups),
+        keep_together=present(keep_together),
         parts=present(parts),
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,

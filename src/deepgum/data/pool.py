@@ -1,4 +1,4 @@
-"""All samples of a data set in its own order, with the groups and parts by which they are split."""
+"""All samples of a data set in its own order, with the parts and clusters that its splits respect."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Pool:
     ----------
     data : RegressionData
         Of n samples.
-    groups : tuple of str, length n, optional
-        Samples of one group (one person, one video, copies of one image) must stay on one side of every split.
+    keep_together : tuple of str, length n, optional
+        Samples with the same value (one person, one video, copies of one image) stay in one part of every split.
     parts : tuple of str, length n, optional
         The side of each sample, of `PARTS`, where the data set itself says so.
 
@@ -45,11 +45,11 @@ class Pool:
     """
 
     data: RegressionData
-    groups: tuple[str, ...] | None = None
+    keep_together: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("groups", "parts"):
+        for name in ("keep_together", "parts"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.data):
                 raise InvalidDataError(f"`{name}` should have length {len(self.data)}. Found {len(values)}.")
@@ -80,8 +80,9 @@ class Pool:
     def subset(self, indices: Sequence[int] | Tensor) -> Pool:
         """Return the samples at these positions, in this order."""
         rows = torch.as_tensor(indices).tolist()
-        groups, parts = (None if v is None else tuple(v[row] for row in rows) for v in (self.groups, self.parts))
-        return replace(self, data=self.data.subset(rows), groups=groups, parts=parts)
+        values = self.keep_together, self.parts
+        keep_together, parts = (None if v is None else tuple(v[row] for row in rows) for v in values)
+        return replace(self, data=self.data.subset(rows), keep_together=keep_together, parts=parts)
 
     def part(self, name: str) -> RegressionData:
         """Return the samples of a part.

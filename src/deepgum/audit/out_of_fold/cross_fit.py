@@ -92,7 +92,7 @@ def cross_fit(
     targets: Values,
     *,
     groups: Groups = "sample",
-    together: Sequence[str] | None = None,
+    keep_together: Sequence[str] | None = None,
     sequence: bool = False,
     n_folds: int = 5,
     most_rounds: int = 3,
@@ -111,8 +111,9 @@ def cross_fit(
         NaN marks a missing label.
     groups : as of `GaussianUniformMixture`
         What is right or wrong together.
-    together : sequence of str, length n, optional
-        Samples of one name stay in one fold: a person, a video, copies of an image. By default each is by itself.
+    keep_together : sequence of str, length n, optional
+        Samples with the same value stay in one fold: a person, a video, copies of an image. By default each sample is
+        on its own.
     sequence : bool
         Neighbours are near copies, as frames are: folds are contiguous blocks, the same in every round.
     n_folds, most_rounds : int
@@ -149,8 +150,8 @@ def cross_fit(
     empty = [column for column in range(d) if np.isnan(targets[:, column]).all()]
     if empty:
         raise InvalidDataError(f"Every target should have a label. Found none in the columns {empty}.")
-    names = None if sequence else list(together or map(str, range(n)))
-    _check_folds(folds(n, n_folds, groups=names, seed=seed), n, names)
+    keep_together = None if sequence else list(keep_together or map(str, range(n)))
+    _check_folds(folds(n, n_folds, keep_together=keep_together, seed=seed), n, keep_together)
     held_out: list[Values] = []
     models: list[Values] = []
     history: list[Round] = []
@@ -161,7 +162,7 @@ def cross_fit(
         if number == 1 and not learner.is_robust:
             held_out, models = [], []
         own = np.full_like(targets, np.nan)
-        for fold, test in enumerate(folds(n, n_folds, groups=names, seed=seed + number)):
+        for fold, test in enumerate(folds(n, n_folds, keep_together=keep_together, seed=seed + number)):
             train = np.setdiff1d(np.arange(n), test.numpy())
             models.append(learner.predict(train, told, (seed * 100 + number) * 100 + fold))
             own[test.numpy()] = models[-1][test.numpy()]
@@ -193,15 +194,15 @@ def cross_fit(
     return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
 
 
-def _check_folds(dealt: Sequence[Tensor], n: int, names: Sequence[str] | None) -> None:
+def _check_folds(dealt: Sequence[Tensor], n: int, keep_together: Sequence[str] | None) -> None:
     left = n - max(map(len, dealt))
     if left >= LEAST_LEARNED:
         return
     found = f"Found a fold that leaves {left} of {n}."
-    if names is not None:
-        count = max(Counter(names).values())
+    if keep_together is not None:
+        count = max(Counter(keep_together).values())
         if count > 1:
-            found += f" {count} samples of one group, or copies of one, stay together: give smaller groups."
+            found += f" {count} samples share a value of `keep_together` or are copies: give more different values."
     raise InvalidDataError(f"Each fold should leave at least {LEAST_LEARNED} samples to learn from. {found}")
 
 

@@ -62,8 +62,8 @@ class NetworkLearner:
         ``build(data, seed)``: an untrained network for these samples.
     options : DeepGUMOptions
     sgd : SGDOptions
-    together : tuple of str, length n, optional
-        Samples of one name are all trained on or all validated on.
+    keep_together : tuple of str, length n, optional
+        Samples with the same value are all in the training part or all in the validation part.
     on_event : callable, optional
         As of `fit_deepgum`.
     """
@@ -72,7 +72,7 @@ class NetworkLearner:
     build: Callable[[RegressionData, int], nn.Module]
     options: DeepGUMOptions
     sgd: SGDOptions
-    together: tuple[str, ...] | None = None
+    keep_together: tuple[str, ...] | None = None
     on_event: Callable[[Event], None] | None = None
 
     is_robust: ClassVar[bool] = True
@@ -85,9 +85,9 @@ class NetworkLearner:
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
             raise InvalidDataError("Some samples of each fold should have labels. Found none.")
-        names = None if self.together is None else [self.together[row] for row in rows.tolist()]
+        values = None if self.keep_together is None else [self.keep_together[row] for row in rows.tolist()]
         widest = max(map(len, partition(self.options.groups, data.targets.shape[1])))
-        kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, names)
+        kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, values)
         parts = data.subset(rows[kept.numpy()]), data.subset(rows[validation.numpy()])
         model = self.build(parts[0], seed)
         result = fit_deepgum(model, *parts, options=self.options, sgd=self.sgd, seed=seed, on_event=self.on_event)

@@ -129,7 +129,7 @@ class Dataset(ABC):
         """Return samples to train on, to validate on and to test on.
 
         By default the pool's own parts; without parts one of the `folds`; without folds a tenth to validate on and a
-        fifth to test on, drawn by the seed. Whole groups of the pool stay on one side.
+        fifth to test on, drawn by the seed. Samples that the pool keeps together stay in one part.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Dataset(ABC):
             return cut(pool, fold_of(pool, self.folds, request, seed), request, seed)
         validation = len(pool) // 10 if request.validation_size is None else request.validation_size
         test = len(pool) // 5 if request.test_size is None else request.test_size
-        return cut(pool, split_sizes(len(pool), validation, test, seed, groups=pool.groups), request, seed)
+        return cut(pool, split_sizes(len(pool), validation, test, seed, pool.keep_together), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
         """Return every sample, in one part or several, whatever the sizes and the split are.

@@ -44,7 +44,7 @@ from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.cacd_lists import STRUCTURE, CacdImages, read_metadata, read_split
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request, Subset, by_parts, cut
-from deepgum.data.splits import split_groups
+from deepgum.data.splits import split_clusters
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["IMAGE_FOLDER", "METADATA", "Cacd", "CacdAnnotations", "composed", "load_cacd"]
@@ -94,7 +94,7 @@ def load_cacd(
     Returns
     -------
     Pool
-        One target, the age in years. The group of an image is its identity; the parts are those of the split file.
+        One target, the age in years. Images of one identity are kept together; the parts are those of the split file.
 
     Raises
     ------
@@ -128,9 +128,9 @@ def load_cacd(
     rows = present_rows(root / IMAGE_FOLDER, {METADATA: names}, skip_missing, _SOURCE, on_disk.__contains__)[METADATA]
     good = plausible(images.ages[rows]).tolist()
     rows = [rows[kept] for kept in usable_rows([names[row] for row in rows], good, rule, skip_unreadable)]
-    groups = [images.identities[row] for row in rows]
+    identities = [images.identities[row] for row in rows]
     if parts is not None:
-        _check_split(str(split_file), parts, groups)
+        _check_split(str(split_file), parts, identities)
     places = tuple(f"{IMAGE_FOLDER}/{on_disk[names[row]]}" for row in rows)
     return load_pool(
         CropPlan(root, places, (None,) * len(rows), image_size, colour),
@@ -138,8 +138,8 @@ def load_cacd(
         AGE,
         mirror=MIRROR,
         ids=[f"{IMAGE_FOLDER}/{names[row]}" for row in rows],
-        groups=groups,
-        parts=None if parts is None else [parts[identity] for identity in groups],
+        keep_together=identities,
+        parts=None if parts is None else [parts[identity] for identity in identities],
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
@@ -309,8 +309,8 @@ class Cacd(Dataset):
             return cut(pool, by_parts(pool, seed), request, seed)
         validation = 80 if request.validation_size is None else request.validation_size
         test = 120 if request.test_size is None else request.test_size
-        assert pool.groups is not None
-        return cut(pool, split_groups(pool.groups, validation, test, seed), request, seed)
+        assert pool.keep_together is not None
+        return cut(pool, split_clusters(pool.keep_together, validation, test, seed), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
         """Return every image, whatever the split file says."""

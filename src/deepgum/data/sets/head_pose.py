@@ -56,8 +56,8 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     Pool
         Inputs are the features as they are, float32 (n, p); targets are `ANGLES` in degrees, as they are, NaN where one
         is missing, and the normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since
-        nobody knows the features of a mirrored face, and there are no groups: rows are a sequence, to be split with
-        `deepgum.data.splits.folds`. Where the names of all `parts` end in ``_train`` or ``_test``, and both occur,
+        nobody knows the features of a mirrored face. No samples are kept together: rows are a sequence, to be split
+        with `deepgum.data.folds.folds`. Where the names of all `parts` end in ``_train`` or ``_test``, and both occur,
         `Pool.parts` says so, with the rows of `extra` in the training part; otherwise it is None.
 
     Raises

@@ -2,7 +2,7 @@
 
 M. Demirkus, D. Precup, J. J. Clark and T. Arbel, "Hierarchical temporal graphical model for head pose estimation and
 subsequent attribute classification in real-world videos", CVIU 2015; the set of the paper's section 4.3. One person is
-in a video, so a video is a group, and the paper's seven folds are of whole videos.
+in a video, so a video is kept together, and the paper's seven folds are of whole videos.
 
 The label files that were released vary. What is read here is a table that stands beside the folders, a CSV file (or a
 Parquet file; see `deepgum.data.columns`) whose first line names its columns. Further columns do not matter:
@@ -112,7 +112,7 @@ def load_mcgill(
     Returns
     -------
     Pool
-        One target, yaw in degrees. The group of a frame is its video. Ids are ``video/file``.
+        One target, yaw in degrees. Frames of one video are kept together. Ids are ``video/file``.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def load_mcgill(
         np.array([[frames[row].yaw] for row in rows]),
         ("yaw",),
         mirror=MIRROR,
-        groups=[frames[row].video for row in rows],
+        keep_together=[frames[row].video for row in rows],
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,

@@ -162,14 +162,15 @@ def by_parts(pool: Pool, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         if not len(parts[name]):
             raise InvalidDataError(f"The data set should have samples of the part {name!r}. Found none.")
     if not len(parts["validation"]):
-        groups = None if pool.groups is None else [pool.groups[row] for row in parts["train"].tolist()]
-        kept, held_out = split_validation(len(parts["train"]), 0.1, seed, groups)
+        values = pool.keep_together
+        of_train = None if values is None else [values[row] for row in parts["train"].tolist()]
+        kept, held_out = split_validation(len(parts["train"]), 0.1, seed, of_train)
         parts["train"], parts["validation"] = parts["train"][kept], parts["train"][held_out]
     return parts["train"], parts["validation"], parts["test"]
 
 
 def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the split of one fold of a cross-validation: contiguous blocks of a sequence, or whole groups.
+    """Return the split of one fold of a cross-validation: contiguous blocks of a sequence, or whole clusters.
 
     Raises
     ------
@@ -178,8 +179,9 @@ def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor
     """
     if not 0 <= request.fold < count:
         raise InvalidParameterError("fold", f"a whole number from 0 to {count - 1}", request.fold)
-    test = folds(len(pool), count, groups=pool.groups, seed=seed)[request.fold]
-    train, validation = fold_split(test, len(pool), groups=pool.groups, validation_fraction=0.1, seed=seed)
+    n, values = len(pool), pool.keep_together
+    test = folds(n, count, keep_together=values, seed=seed)[request.fold]
+    train, validation = fold_split(test, n, keep_together=values, validation_fraction=0.1, seed=seed)
     return train, validation, test
 
 

@@ -1,4 +1,4 @@
-"""A user's own data: a table with images or features, targets, and if there are any its parts and groups.
+"""A user's own data: a table with images or features, targets, and optional columns for splits.
 
 A row is a sample. What the columns are called is for the caller to say; `deepgum.data.columns` says how files are read.
 """
@@ -42,7 +42,7 @@ def load_table(
     image: str | None = None,
     features: Sequence[str] | None = None,
     part: str | None = None,
-    group: str | None = None,
+    keep_together: str | None = None,
     id: str | None = None,
     root: str | os.PathLike[str] | None = None,
     image_size: int = 64,
@@ -69,9 +69,9 @@ def load_table(
         Columns of numbers, none missing, that are the input instead of an image.
     part : str, optional
         Column that says which part a sample belongs to, in the words of `PART_NAMES`.
-    group : str, optional
-        Column of what must stay on one side of every split: a person, a video. Without it, rows of one image are a
-        group wherever an image has several rows.
+    keep_together : str, optional
+        Column whose values stay in one part or fold of every split: a person, a video. Without it, the rows of one
+        image are kept together if an image has several rows.
     id : str, optional
         Column of names, each once. By default the image file, with the row's place where an image comes twice, or for
         features the table's name with the row's place, ``"ages:line 2"``.
@@ -124,13 +124,13 @@ def load_table(
     _check_columns(targets, features, image)
     rule = _mirror_rule(len(targets), landmarks, swap_pairs, mirror, images=image is not None)
     check_count("image_size", image_size, least=8)
-    named = [name for name in (image, part, group, id) if name is not None]
+    named = [name for name in (image, part, keep_together, id) if name is not None]
     table = read_columns(file, dict.fromkeys([*targets, *(features or ()), *named]))
     labels = np.stack([table.numbers(name, missing=True) for name in targets], axis=1)
     parts = None if part is None else _parts(table, part)
-    groups = None if group is None else table.texts(group)
-    if group is not None and parts is not None:
-        _check_sides(table, group, parts)
+    clusters = None if keep_together is None else table.texts(keep_together)
+    if keep_together is not None and parts is not None:
+        _check_sides(table, keep_together, parts)
     if features is not None:
         columns = np.stack([table.numbers(name, missing=False) for name in features], axis=1)
         warn_of_lost_spread("features", columns, features)
@@ -140,12 +140,12 @@ def load_table(
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
         )
-        return Pool(data, None if groups is None else tuple(groups), None if parts is None else tuple(parts))
+        return Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
     assert image is not None
     names = [name.replace("\\", "/") for name in table.texts(image)]
     ids = row_ids(table, id, names)
-    if groups is None and len(set(names)) < len(names):
-        groups = names
+    if clusters is None and len(set(names)) < len(names):
+        clusters = names
     return load_whole_images(
         file.parent if root is None else Path(root),
         names,
@@ -154,7 +154,7 @@ def load_table(
         landmarks=landmarks,
         mirror=rule,
         ids=ids,
-        groups=groups,
+        keep_together=clusters,
         parts=parts,
         title=file.name,
         source=f"The column {image!r} names them, and `root` the folder that they are in.",
@@ -214,7 +214,7 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
     side: dict[str, str] = {}
     pairs = zip(table.texts(column), parts, strict=True)
     divided = [row for row, (label, part) in enumerate(pairs) if side.setdefault(label, part) != part]
-    table.refuse(column, divided, "a group that has all its samples in one part")
+    table.refuse(column, divided, "a value that has all its samples in one part")
 
 
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
@@ -264,7 +264,7 @@ class TableFile(Dataset):
     """A table of the user's own."""
 
     name = "table"
-    description = "any CSV or Parquet file; options: targets, image, features, part, group, id, root, landmarks, ..."
+    description = "any CSV or Parquet file; options: targets, image, features, part, keep_together, id, landmarks, ..."
     image_size = 64
     is_file = True
     options = MappingProxyType(
@@ -273,7 +273,7 @@ class TableFile(Dataset):
             "image": "",
             "features": [],
             "part": "",
-            "group": "",
+            "keep_together": "",
             "id": "",
             "landmarks": False,
             "mirror": "",
@@ -302,8 +302,9 @@ class TableFile(Dataset):
         return load_table(request.path, **columns)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return all rows, whatever the columns of parts and groups say."""
-        return (self.pool(replace(request, options={**request.options, "part": "", "group": ""}), seed).data,)
+        """Return all rows, whatever the columns of parts and of samples to keep together say."""
+        options = {**request.options, "part": "", "keep_together": ""}
+        return (self.pool(replace(request, options=options), seed).data,)
 
     def detect(self, path: Path) -> bool:
         """Return whether it is a file: any file may be a table."""
@@ -347,6 +348,9 @@ class TableFile(Dataset):
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options; `targets` and `features` must be lists of texts, and there must be targets."""
+        if "group" in options:
+            hint = "The option is called `keep_together` since version 0.2.0. Rename it."
+            raise InvalidParameterError("options.group", "left out", options["group"], hint)
         checked = super().check_options(options)
         for name in ("targets", "features"):
             check_texts(f"options.{name}", checked[name])

@@ -7,8 +7,8 @@ pixels, under names such as
     AGE_GENDER_RACE_TIMESTAMP.jpg.chip.jpg
 
 The age is the first field, in whole years. Some names lack a later field, and nothing but the age is read. There is no
-list and no official split. Some images are in the set several times, byte for byte, under different ages: they form a
-group, so that no copy of a training image is tested on.
+list and no official split. Some images are in the set several times, byte for byte, under different ages: they are
+kept together, so that no copy of a training image is tested on.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def load_utkface(
     Returns
     -------
     Pool
-        One target, the age in years. Byte-identical images share a group. Ids are file names.
+        One target, the age in years. Byte-identical images are kept together. Ids are file names.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def load_utkface(
         ages[rows, None],
         AGE,
         mirror=MIRROR,
-        groups=[hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names],
+        keep_together=[hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names],
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,

@@ -21,14 +21,14 @@ from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.pool import Pool
 from deepgum.data.sets.request import TRAIN, generator
-from deepgum.data.splits import linked
+from deepgum.data.splits import join_copies
 from deepgum.errors import DeepGUMWarning, InvalidDataError
 from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.run_data import request_of
 from deepgum.periods import unrolled
 
-__all__ = ["AuditData", "load_audit_data", "together"]
+__all__ = ["AuditData", "load_audit_data"]
 
 Values = NDArray[np.float64]
 
@@ -74,6 +74,11 @@ class AuditData:
     sequence: bool
     has_test_part: bool = False
     wrong: NDArray[np.bool_] | None = None
+
+    @property
+    def keep_together(self) -> tuple[str, ...]:
+        """One value per sample; samples with the same value, copies among them, stay in one fold."""
+        return join_copies(len(self.pool), self.pool.keep_together or (), self.copies)
 
 
 def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:
@@ -138,7 +143,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         copies=copies,
         conflicts=found if data.inputs.ndim == 4 else few(found, len(data.ids)),
         left_out=left_out,
-        sequence=dataset.is_sequence and pool.groups is None,
+        sequence=dataset.is_sequence and pool.keep_together is None,
         has_test_part="test" in (whole.parts or ()),
         wrong=None if outlier is None else _of_groups(outlier, targets),
     )
@@ -148,11 +153,6 @@ def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_
     """Return which groups (n, g) hold a label that was made wrong, by what the noise moved: samples, landmarks."""
     columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
     return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
-
-
-def together(data: AuditData) -> tuple[str, ...]:
-    """Return a name for each sample that it shares with those of its group and with its copies, and theirs."""
-    return linked(len(data.pool), data.pool.groups or (), data.copies)
 
 
 def _part(pool: Pool, part: str) -> Pool:

@@ -27,7 +27,7 @@ from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.audits.config import AuditConfig
-from deepgum.experiments.audits.data import AuditData, load_audit_data, together
+from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.audits.run import recorded
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import CorruptionConfig
@@ -98,7 +98,7 @@ def gain_of(
         device=config.run.training.device,
         on_progress=observer.computing,
     )
-    names, widest = together(data), max(map(len, data.targets.partition))
+    keep_together, widest = data.keep_together, max(map(len, data.targets.partition))
     errors: dict[bool, list[Values]] = {False: [], True: []}
     observer.started(2 * seeds, 0)
     for seed in range(config.run.seed, config.run.seed + seeds):
@@ -107,7 +107,7 @@ def gain_of(
                 given = unrolled(given, data.targets.periods)
             labels = torch.from_numpy((given - data.offset) / data.scale).to(torch.float32)
             observer.run_started(_title(method, seed, corrected), seed)
-            parts = _split(network.subset.train.with_targets(labels), rows, names, widest, seed)
+            parts = _split(network.subset.train.with_targets(labels), rows, keep_together, widest, seed)
             result = train_method(
                 method,
                 *parts,
@@ -178,21 +178,21 @@ def _test_of(
         _check_enough(len(untouched))
         held = set(own.ids)
         return own.subset(untouched), [row for row, name in enumerate(ids) if name not in held], True
-    names = together(data)
-    closed = {names[row] for row, name in enumerate(ids) if name in touched}
-    free = [row for row, name in enumerate(names) if name not in closed]
-    order = np.random.default_rng(config.run.seed).permutation(sorted({names[row] for row in free}))
+    values = data.keep_together
+    closed = {values[row] for row, name in enumerate(ids) if name in touched}
+    free = [row for row, value in enumerate(values) if value not in closed]
+    order = np.random.default_rng(config.run.seed).permutation(sorted({values[row] for row in free}))
     wanted, count = round(TEST_SHARE * len(ids)), 0
     chosen: set[str] = set()
-    sizes = Counter(names)
+    sizes = Counter(values)
     for name in order.tolist():
         if count >= wanted:
             break
         chosen.add(name)
         count += sizes[name]
     _check_enough(count)
-    rows = [row for row, name in enumerate(names) if name in chosen]
-    kept = [row for row, name in enumerate(names) if name not in chosen]
+    rows = [row for row, value in enumerate(values) if value in chosen]
+    kept = [row for row, value in enumerate(values) if value not in chosen]
     own = load_audit_data(clean, observer).pool.data if config.run.corruption.rate else data.pool.data
     return own.subset(rows), kept, False
 
@@ -205,11 +205,11 @@ def _check_enough(count: int) -> None:
 
 
 def _split(
-    data: RegressionData, rows: list[int], names: Sequence[str], widest: int, seed: int
+    data: RegressionData, rows: list[int], keep_together: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
     """Return what is trained on and what is validated on: the same samples before and after, but for dropped ones."""
     share = validation_share(len(rows), widest)
-    train, validation = split_validation(len(rows), share, seed, [names[row] for row in rows])
+    train, validation = split_validation(len(rows), share, seed, [keep_together[row] for row in rows])
     labelled = data.targets.isfinite().any(dim=1)
     parts = ([rows[place] for place in part.tolist()] for part in (train, validation))
     one, other = (data.subset([row for row in part if labelled[row]]) for part in parts)

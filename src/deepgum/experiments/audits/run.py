@@ -30,7 +30,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
 from deepgum.errors import OutputFolderError, differences
 from deepgum.experiments.audits.config import AuditConfig, read_audit
-from deepgum.experiments.audits.data import AuditData, load_audit_data, together
+from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.network import prepare
 from deepgum.models import build_model
@@ -114,8 +114,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     survey = Survey(data.targets.names)
     survey.add(data.given, np.nan_to_num(data.given), data.pool.data.ids)
     survey.check()
-    names = together(data)
-    learner = _learner(config, data, names, observer)
+    learner = _learner(config, data, observer)
     folder.path.mkdir(parents=True, exist_ok=True)
     config.write(folder.path / CONFIG)
     observer.audit_started(config.audit.folds, config.audit.rounds)
@@ -123,7 +122,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         _Kept(learner, folder.path / FITS, observer),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
-        together=names,
+        keep_together=data.keep_together,
         sequence=data.sequence,
         n_folds=config.audit.folds,
         most_rounds=config.audit.rounds,
@@ -143,7 +142,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     shutil.rmtree(folder.path / FITS, ignore_errors=True)
 
 
-def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], observer: Observer) -> NetworkLearner:
+def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> NetworkLearner:
     """Return networks as configured, of which what is frozen has been computed once."""
     run, samples = config.run, data.pool.data
     # Nothing is tested: the trunk is computed for all samples, as if they were all to be trained on.
@@ -162,7 +161,7 @@ def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], obser
 
     build(network.subset.train, run.seed)  # what cannot be built is refused before anything is written
     options = get_method(run.method.name).with_changes(data.targets.partition, run.method.changes)
-    return NetworkLearner(network.subset.train, build, options, run.training, names, observer.trained)
+    return NetworkLearner(network.subset.train, build, options, run.training, data.keep_together, observer.trained)
 
 
 @dataclass(frozen=True)

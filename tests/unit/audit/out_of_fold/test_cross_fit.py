@@ -84,7 +84,7 @@ def test_every_round_deals_the_samples_anew(targets):
 def test_samples_of_one_name_never_straddle(targets, seed):
     names = [f"person {number}" for number in np.random.default_rng(seed).integers(0, 25, N)]
     learner = Recorder(zero)
-    found = cross_fit(learner, targets, together=names, n_folds=FOLDS, seed=seed)
+    found = cross_fit(learner, targets, keep_together=names, n_folds=FOLDS, seed=seed)
     for number in range(len(found.history)):
         sides = [{names[row] for row in rows} for rows in learner.held_out(number)]
         assert sum(map(len, sides)) == len(set().union(*sides)) == 25
@@ -92,7 +92,7 @@ def test_samples_of_one_name_never_straddle(targets, seed):
 
 def test_a_sequence_is_held_out_in_the_same_contiguous_blocks_in_every_round(targets):
     learner = Recorder(zero)
-    found = cross_fit(learner, targets, sequence=True, together=["one"] * N, n_folds=FOLDS)
+    found = cross_fit(learner, targets, sequence=True, keep_together=["one"] * N, n_folds=FOLDS)
     assert len(found.history) == 2
     for number in range(2):
         for block, expected in zip(learner.held_out(number), np.array_split(np.arange(N), FOLDS), strict=True):
@@ -252,10 +252,10 @@ def test_a_column_without_any_label_and_too_few_groups_are_refused(targets):
     with pytest.raises(InvalidDataError, match=r"columns \[1\]"):
         cross_fit(learner, np.hstack([targets, np.full((N, 1), np.nan)]), n_folds=FOLDS)
     with pytest.raises(InvalidDataError, match="3 folds should have at least one group each"):
-        cross_fit(learner, targets, together=["one", "two"] * (N // 2), n_folds=FOLDS)
+        cross_fit(learner, targets, keep_together=["one", "two"] * (N // 2), n_folds=FOLDS)
     names = ["all"] * (N - 5) + list("abcde")
     with pytest.raises(InvalidDataError, match=rf"at least 6 samples.*leaves 5 of {N}\. {N - 5} samples of one group"):
-        cross_fit(learner, targets, together=names, n_folds=FOLDS)
+        cross_fit(learner, targets, keep_together=names, n_folds=FOLDS)
     with pytest.raises(InvalidDataError, match=r"leaves 3 of 7\.$"):
         cross_fit(learner, targets[:7], n_folds=2)
     assert learner.trains == []

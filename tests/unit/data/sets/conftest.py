@@ -160,7 +160,7 @@ def table(root: Path) -> Small:
         lines.append(f"images/{index}.png,person {index // 2},{part},{index / 2},{index},{20 + index}")
     (root / "table.csv").write_text("\n".join(lines) + "\n")
     images = tuple(f"images/{index}.png" for index in range(40))
-    options = {"targets": ["age"], "image": "file", "group": "who"}
+    options = {"targets": ["age"], "image": "file", "keep_together": "who"}
     return Small("table", root / "table.csv", 40, images, broken="table.csv", options=options)
 
 

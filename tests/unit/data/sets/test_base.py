@@ -54,18 +54,18 @@ def test_a_sample_has_the_label_of_the_pool_in_whichever_part_it_is(on_disk: Any
         np.testing.assert_array_equal(np.asarray(data.inputs), np.asarray(pool.data.inputs)[where])
 
 
-def test_no_sample_and_no_group_is_in_two_parts(small: Any) -> None:
-    group_of = {}
+def test_no_sample_and_no_cluster_is_in_two_parts(small: Any) -> None:
+    cluster_of = {}
     if small.dataset.needs_folder:
         pool = small.pool()
-        group_of = dict(zip(pool.data.ids, pool.groups or pool.data.ids, strict=True))
+        cluster_of = dict(zip(pool.data.ids, pool.keep_together or pool.data.ids, strict=True))
     for seed in range(3):
         parts = ids(small.load(seed))
         assert all(parts)
         assert len(set.union(*parts)) == small.count
         assert sum(map(len, parts)) == small.count
-        groups = [{group_of.get(name, name) for name in part} for part in parts]
-        assert len(set.union(*groups)) == sum(map(len, groups))
+        clusters = [{cluster_of.get(name, name) for name in part} for part in parts]
+        assert len(set.union(*clusters)) == sum(map(len, clusters))
 
 
 def test_the_seed_draws_the_split(small: Any) -> None:
@@ -111,13 +111,13 @@ def test_a_broken_file_is_refused_by_its_name(with_list: Any) -> None:
 
 
 def check_rest(pool: Pool, whole: Pool, gone: str) -> None:
-    """Assert that the pool is the whole one without one sample: each other with its own image, label and group."""
+    """Assert that the pool is the whole one without one sample: each other with its own image, label and cluster."""
     kept = [row for row, name in enumerate(whole.data.ids) if name != gone]
     assert len(kept) == len(whole) - 1
     assert pool.data.ids == tuple(whole.data.ids[row] for row in kept)
     torch.testing.assert_close(pool.data.targets, whole.data.targets[kept], rtol=0, atol=0, equal_nan=True)
     np.testing.assert_array_equal(np.asarray(pool.data.inputs), np.asarray(whole.data.inputs)[kept])
-    for of in ("groups", "parts"):
+    for of in ("keep_together", "parts"):
         values = getattr(whole, of)
         assert getattr(pool, of) == (None if values is None else tuple(values[row] for row in kept))
 

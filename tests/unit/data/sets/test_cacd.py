@@ -77,7 +77,7 @@ def check(pool: Any) -> None:
     """Assert that the pool holds all images in the order of the MATLAB file, each with its own label."""
     assert pool.data.ids == IDS
     assert pool.data.targets.tolist() == [[age] for _, age, _ in ROWS]
-    assert pool.groups == tuple(str(identity) for _, _, identity in ROWS)
+    assert pool.keep_together == tuple(str(identity) for _, _, identity in ROWS)
     np.testing.assert_allclose(np.asarray(pool.data.inputs).mean(axis=(1, 2, 3)), [2 * a for _, a, _ in ROWS], atol=2)
 
 
@@ -163,7 +163,7 @@ def test_without_the_matlab_file_names_say_age_and_identity(folder: Path) -> Non
     assert pool.data.ids == tuple(IDS[row] for row in order)
     assert pool.data.targets.flatten().tolist() == [ROWS[row][1] for row in order]
     families = {1: "Zo\u00eb_Stra\u00dfe", 2: "Given_de_la_Family", 3: "Robin_Family", 12: "A._Jr."}
-    assert pool.groups == tuple(families[ROWS[row][2]] for row in order)
+    assert pool.keep_together == tuple(families[ROWS[row][2]] for row in order)
 
 
 @pytest.mark.parametrize("name", ["unknown.jpg", "20_Family.jpg", "x_A_B_0001.jpg", "121_A_B_0001.jpg", "20__0001"])
@@ -194,7 +194,7 @@ def test_a_split_file_can_name_people_where_names_are_all_there_is(folder: Path,
     people = "Zoe\u0308_Stra\u00dfe train\nGiven_de_la_Family val\n# a remark\nRobin_Family test\nA._Jr. train\n"
     (tmp_path / "split.txt").write_text(people, encoding="utf-8")
     pool = load(folder, split_file=tmp_path / "split.txt")
-    assert dict(zip(pool.groups, pool.parts, strict=True)) == {
+    assert dict(zip(pool.keep_together, pool.parts, strict=True)) == {
         "Zo\u00eb_Stra\u00dfe": "train",
         "Given_de_la_Family": "validation",
         "Robin_Family": "test",
@@ -232,7 +232,7 @@ def test_missing_images_are_counted_and_named(folder: Path) -> None:
     assert [warning.filename for warning in caught] == [__file__]
     assert pool.data.ids == (IDS[0], IDS[2], IDS[3], IDS[5])
     assert pool.data.targets.flatten().tolist() == [53, 14, 21, 33]
-    assert pool.groups == ("3", "2", "1", "12")
+    assert pool.keep_together == ("3", "2", "1", "12")
 
 
 @pytest.mark.parametrize("age", [np.nan, -1, 121, np.inf])
@@ -320,7 +320,7 @@ def test_ages_in_the_names_of_celebrities_are_corrected_and_identities_stay(tmp_
     notes = written(labels, tmp_path / "new", {"CACD2000/53_Given_Family_0001.jpg": np.array([35.0])})
     assert len(notes) == 1
     pool = load_cacd(tmp_path / "new", 16, cache_dir=tmp_path / "cache")
-    assert sorted(zip(pool.data.targets.flatten().tolist(), pool.groups, strict=True)) == [
+    assert sorted(zip(pool.data.targets.flatten().tolist(), pool.keep_together, strict=True)) == [
         (20, "Zoë_A"),
         (35, "Given_Family"),
         (35, "Given_Family"),
@@ -362,7 +362,7 @@ def test_only_the_ages_of_a_matlab_file_change(tmp_path, kind):
     check_ids(labels, load_cacd(root, 16, cache_dir=tmp_path / "cache").data)
     assert written(labels, tmp_path / "new", {labels.ids[1]: np.array([21.5])}) == ()
     pool = load_cacd(tmp_path / "new", 16, cache_dir=tmp_path / "cache")
-    assert (pool.data.ids, pool.groups) == (labels.ids, ("3", "1", "2"))
+    assert (pool.data.ids, pool.keep_together) == (labels.ids, ("3", "1", "2"))
     assert pool.data.targets.flatten().tolist() == [53, 21.5, 14]
     before, after = (scipy.io.loadmat(folder / "celebrity2000_meta.mat") for folder in (root, tmp_path / "new"))
     assert repr(before["celebrityData"]) == repr(after["celebrityData"])
@@ -380,7 +380,7 @@ def test_an_image_that_loses_its_age_is_left_out_of_every_field(tmp_path, kind):
     notes = written(labels, tmp_path / "new", {labels.ids[0]: np.array([np.nan]), labels.ids[2]: np.array([15.4])})
     assert "rounded to whole numbers" in notes[0]
     pool = load_cacd(tmp_path / "new", 16, cache_dir=tmp_path / "cache")
-    assert (pool.data.ids, pool.groups) == (labels.ids[1:], ("1", "2"))
+    assert (pool.data.ids, pool.keep_together) == (labels.ids[1:], ("1", "2"))
     assert pool.data.targets.flatten().tolist() == [20, 15]
     if kind == "column":
         made = scipy.io.loadmat(tmp_path / "new" / "celebrity2000_meta.mat")["celebrityImageData"]

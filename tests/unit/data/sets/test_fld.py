@@ -95,7 +95,7 @@ def test_each_type_has_its_images_landmarks_and_parts(folder: Path, kind: int, c
     rows = [row for row, k in enumerate(TYPES) if k == kind]
     assert pool.data.ids == tuple(NAMES[row] for row in rows)
     assert pool.parts == tuple({"val": "validation"}.get(PARTS[row], PARTS[row]) for row in rows)
-    assert pool.groups is None
+    assert pool.keep_together is None
     assert pool.data.inputs.shape == (len(rows), 3, 32, 32)
     assert pool.data.targets.shape == (len(rows), 2 * COUNTS[kind])
     assert pool.data.target_names == tuple(f"{name}_{axis}" for name in LANDMARKS[clothes] for axis in "xy")

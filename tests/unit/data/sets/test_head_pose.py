@@ -49,8 +49,8 @@ def test_rows_come_archive_by_archive_in_their_order(folder: Path) -> None:
     assert data.mirror is None
 
 
-def test_rows_are_a_sequence_without_groups(folder: Path) -> None:
-    assert load_head_pose(folder).groups is None
+def test_rows_are_a_sequence_and_none_are_kept_together(folder: Path) -> None:
+    assert load_head_pose(folder).keep_together is None
 
 
 def test_parts_are_those_of_the_names_and_extra_rows_are_never_tested_on(folder: Path) -> None:

@@ -78,7 +78,7 @@ def test_frames_are_read_in_the_order_of_the_table(folder: Path) -> None:
     assert pool.data.ids == IDS
     assert pool.data.targets.tolist() == [[yaw] for _, _, yaw in LINES]
     assert pool.data.target_names == ("yaw",)
-    assert pool.groups == tuple(video for video, _, _ in LINES)
+    assert pool.keep_together == tuple(video for video, _, _ in LINES)
     assert pool.parts is None
     assert pool.data.inputs.shape == (7, 3, 16, 16)
     brightness = np.asarray(pool.data.inputs).mean(axis=(1, 2, 3))

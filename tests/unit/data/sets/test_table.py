@@ -59,21 +59,21 @@ def load(path: Path, **options: Any) -> Pool:
 
 
 def test_a_table_is_read_in_its_order(table: Path) -> None:
-    pool = load(table, part="split", group="person", image_size=32)
+    pool = load(table, part="split", keep_together="person", image_size=32)
     assert pool.data.ids == tuple(row[0] for row in ROWS)
     assert pool.data.inputs.shape == (4, 3, 32, 32)
     assert pool.data.target_names == ("age",)
     torch.testing.assert_close(pool.data.targets[:, 0], torch.tensor([31, 45.5, NAN, 7]), equal_nan=True)
     assert pool.parts == ("train", "train", "validation", "test")
-    assert pool.groups == ("ann", "bob", "cid", "dee")
+    assert pool.keep_together == ("ann", "bob", "cid", "dee")
     assert torch.equal(pool.data.normaliser, torch.ones(4))
     assert pool.data.mirror is None
 
 
-def test_without_columns_for_them_there_are_no_parts_and_no_groups(table: Path) -> None:
+def test_without_their_columns_there_are_no_parts_and_no_samples_to_keep_together(table: Path) -> None:
     pool = load(table)
     assert pool.parts is None
-    assert pool.groups is None
+    assert pool.keep_together is None
 
 
 @pytest.mark.parametrize("word", ["train", "validation", "val", "valid", "test", "TEST", " Valid "])
@@ -183,10 +183,10 @@ def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
     [
         (2, "training", {"part": "split"}, "column 'split': a cell should be one of train, validation, val, valid, te"),
         (2, "", {"part": "split"}, "column 'split': a cell should be some text. Found ''"),
-        (3, " ", {"group": "person"}, "column 'person': a cell should be some text"),
+        (3, " ", {"keep_together": "person"}, "column 'person': a cell should be some text"),
         (0, "", {}, "column 'image': a cell should be some text"),
         (3, "ann", {"id": "person"}, "column 'person': a cell should be a name that no other row has. Found 'ann'"),
-        (3, "ann", {"group": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
+        (3, "ann", {"keep_together": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
         (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are no targets"),
     ],
 )
@@ -204,7 +204,7 @@ def test_cells_of_other_columns_that_make_no_sense_are_named(
 
 def test_missing_columns_are_named_with_what_the_file_has_and_the_nearest(table: Path) -> None:
     with pytest.raises(InvalidDataError) as caught:
-        load(table, targets=["Age", "weight"], group="persons")
+        load(table, targets=["Age", "weight"], keep_together="persons")
     message = str(caught.value)
     assert "should have the columns Age, weight, persons. Found image, age, split, person." in message
     assert message.endswith("Did you mean 'age' and 'person'?")
@@ -261,11 +261,11 @@ def test_parquet_says_the_same_as_csv(table: Path) -> None:
     }
     path = table.with_suffix(".parquet")
     pq.write_table(pa.table(columns), path)
-    pools = load(path, part="split", group="person"), load(table, part="split", group="person")
+    pools = load(path, part="split", keep_together="person"), load(table, part="split", keep_together="person")
     np.testing.assert_array_equal(pools[0].data.inputs, pools[1].data.inputs)
     torch.testing.assert_close(pools[0].data.targets, pools[1].data.targets, equal_nan=True)
     assert (pools[0].data.ids, pools[0].parts) == (pools[1].data.ids, pools[1].parts)
-    assert pools[0].groups == ("1", "2", "3", "4")
+    assert pools[0].keep_together == ("1", "2", "3", "4")
     years = load(path, targets=["year"]).data.targets[:, 0]
     torch.testing.assert_close(years, torch.tensor([1990, 2000, NAN, 2010]), equal_nan=True)
 
@@ -292,8 +292,8 @@ def test_ids_are_unique_whatever_the_table(table: Path) -> None:
     pool = load(table)
     assert pool.data.ids == ("photos/a.png:line 2", "photos/b.png:line 3", "photos/a.png:line 4")
     # Rows of one image may not be on two sides of a split.
-    assert pool.groups == ("photos/a.png", "photos/b.png", "photos/a.png")
-    assert load(table, group="split").groups == ("train", "Train", "train")
+    assert pool.keep_together == ("photos/a.png", "photos/b.png", "photos/a.png")
+    assert load(table, keep_together="split").keep_together == ("train", "Train", "train")
     write(table, ROWS)
     assert load(table, id="person").data.ids == ("ann", "bob", "cid", "dee")
 
@@ -313,7 +313,7 @@ def test_images_may_be_elsewhere_and_be_written_with_backslashes(table: Path, tm
 def test_images_that_are_missing_or_unreadable_take_their_whole_row_along(table: Path, landmarks: bool) -> None:
     rows = [(name, 8 * place, 6 * place, split, person) for place, (name, _, split, person) in enumerate(ROWS)]
     write(table, rows, header="image,x,y,split,person")
-    options = {"targets": ["x", "y"], "landmarks": landmarks, "part": "split", "group": "person"}
+    options = {"targets": ["x", "y"], "landmarks": landmarks, "part": "split", "keep_together": "person"}
     whole = load(table, **options)
     (table.parent / ROWS[0][0]).unlink()
     (table.parent / ROWS[2][0]).write_bytes(b"spoilt")
@@ -332,7 +332,7 @@ def test_images_that_are_missing_or_unreadable_take_their_whole_row_along(table:
     assert pool.data.ids == kept.data.ids
     assert torch.equal(pool.data.targets, kept.data.targets)
     np.testing.assert_array_equal(pool.data.inputs, kept.data.inputs)
-    assert (pool.parts, pool.groups) == (kept.parts, kept.groups)
+    assert (pool.parts, pool.keep_together) == (kept.parts, kept.keep_together)
 
 
 def test_a_complete_table_gives_no_warning(table: Path) -> None:
@@ -409,20 +409,20 @@ def load_small(make_small: Any, change: Any = None, **options: Any) -> tuple[lis
 
 
 def test_without_parts_a_tenth_validates_and_a_fifth_is_tested_on(make_small: Any) -> None:
-    assert [len(part) for part in load_small(make_small, group="")] == [28, 4, 8]
+    assert [len(part) for part in load_small(make_small, keep_together="")] == [28, 4, 8]
     subset = make_small("table").load(validation_size=6, test_size=10)
     assert [len(part) for part in (subset.train, subset.validation, subset.test)] == [24, 6, 10]
 
 
-@pytest.mark.parametrize("group", ["", "who"])
+@pytest.mark.parametrize("column", ["", "who"])
 def test_a_training_and_a_test_part_leave_a_tenth_of_the_training_part_for_validation(
-    make_small: Any, group: str
+    make_small: Any, column: str
 ) -> None:
-    train, validation, test = load_small(make_small, part="part", group=group)
+    train, validation, test = load_small(make_small, part="part", keep_together=column)
     assert test == list(range(30, 40))
     assert 2 <= len(validation) <= 4
     assert sorted(train + validation) == list(range(30))
-    if group:
+    if column:
         assert not {row // 2 for row in train} & {row // 2 for row in validation}
 
 
@@ -448,7 +448,7 @@ def test_a_table_that_lacks_a_part_is_refused(make_small: Any, part: str) -> Non
         load_small(make_small, without, part="part")
 
 
-def test_everything_is_all_rows_whatever_the_columns_of_parts_and_groups_say(make_small: Any) -> None:
+def test_everything_is_all_rows_whatever_the_columns_for_splits_say(make_small: Any) -> None:
     small = make_small("table")
     lines = small.path.read_text().splitlines()
     for kept in (lines[1:], lines[-10:], lines[8:9]):  # the second holds one part only, the third one sample
@@ -488,6 +488,11 @@ def test_options_say_how_landmarks_are_mirrored(
     small.path.write_text("\n".join([f"{lines[0]},two", *(f"{line},2" for line in lines[1:])]) + "\n")
     mirror = small.pool(options={**columns, **options}).data.mirror
     assert (None if mirror is None else mirror.permutation) == order
+
+
+def test_the_option_of_version_0_1_0_is_refused_with_its_new_name() -> None:
+    with pytest.raises(InvalidParameterError, match=r"`options\.group` should be left out.*`keep_together`"):
+        TableFile().check_options({"targets": ["x"], "image": "file", "group": "who"})
 
 
 def test_what_a_table_is_follows_from_its_options() -> None:

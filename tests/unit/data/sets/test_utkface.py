@@ -64,11 +64,11 @@ def test_ages_come_from_the_names_in_their_order(folder: Path) -> None:
     assert load(folder, colour=False).data.inputs.shape == (5, 1, 16, 16)
 
 
-def test_copies_form_a_group_and_every_other_image_its_own(folder: Path) -> None:
+def test_copies_are_kept_together_and_other_images_are_on_their_own(folder: Path) -> None:
     pool = load(folder)
-    groups = dict(zip(pool.data.ids, pool.groups, strict=True))
+    groups = dict(zip(pool.data.ids, pool.keep_together, strict=True))
     assert groups[COPIES[0]] == groups[COPIES[1]]
-    assert len(set(pool.groups)) == 4
+    assert len(set(pool.keep_together)) == 4
 
 
 def test_a_mirrored_face_is_as_old(folder: Path) -> None:
@@ -128,7 +128,7 @@ def test_every_real_name_gives_an_age_and_copies_have_different_ages() -> None:
 
 
 @needs_the_set
-def test_real_images_are_read_with_their_copies_in_one_group(tmp_path: Path) -> None:
+def test_real_images_are_read_with_their_copies_kept_together(tmp_path: Path) -> None:
     names = image_names(REAL)
     by_content = defaultdict(list)
     for name in names:
@@ -144,8 +144,8 @@ def test_real_images_are_read_with_their_copies_in_one_group(tmp_path: Path) -> 
     assert pool.data.ids == tuple(chosen)
     assert pool.data.inputs.shape == (len(chosen), 3, 40, 40)
     assert pool.data.targets[chosen.index(odd)].item() == 39
-    assert len({pool.groups[chosen.index(name)] for name in copies}) == 1
-    assert len(set(pool.groups)) == len(chosen) - len(copies) + 1
+    assert len({pool.keep_together[chosen.index(name)] for name in copies}) == 1
+    assert len(set(pool.keep_together)) == len(chosen) - len(copies) + 1
     with Image.open(REAL / odd) as image:
         expected = np.asarray(image.resize((40, 40), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     shown = np.asarray(pool.data.inputs[chosen.index(odd)], dtype=int)
