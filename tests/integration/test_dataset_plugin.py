@@ -24,13 +24,13 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.audits.config import config_of
 from deepgum.experiments.audits.data import load_audit_data
 from deepgum.experiments.paper.options import CompareOptions
-from deepgum.experiments.runs.config import DataConfig, RunConfig
+from deepgum.experiments.runs.config import DataConfig, MethodConfig, ModelConfig, RunConfig
 from deepgum.experiments.runs.config_file import read_config
 from deepgum.experiments.runs.run import run
 from deepgum.training import SGDOptions
 
 DOCS = Path(__file__).parents[2] / "docs" / "datasets.md"
-COUNT = 60
+COUNT, MODEL, QUICK = 60, ModelConfig("facenet"), SGDOptions(epochs_max=1)
 
 
 def blocks(kind: str) -> list[str]:
@@ -128,10 +128,10 @@ def test_the_shown_class_is_audited_and_corrected_by_the_command(module: str) ->
 def test_the_shown_class_is_taken_as_an_object_in_python(module: str) -> None:
     kind: Any = type(get_dataset(f"{module}:Gauges"))
     for given in (kind, kind(), f"{module}:Gauges"):
-        config = RunConfig(DataConfig(name=given, folder=Path("gauges")), training=SGDOptions(epochs_max=1))
+        config = RunConfig(DataConfig(name=given, folder=Path("gauges")), MODEL, MethodConfig("l2"), training=QUICK)
         assert config.data.name == f"{module}:Gauges"
         assert (config.data.image_size, config.measure.unit, config.groups) == (32, "degrees", "sample")
-        assert config.stem.startswith("gauges_deepgum_")
+        assert config.stem.startswith("gauges_l2_")
         assert RunConfig.from_mapping(config.to_mapping()) == config
         assert RunConfig.from_mapping({"data": {"name": given, "folder": "gauges"}}).data == config.data
         compared = CompareOptions(dataset=given, data=Path("gauges"), noises=("uniform",))

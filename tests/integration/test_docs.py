@@ -177,6 +177,8 @@ def test_the_image_sizes_are_those_of_the_data_sets():
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_toml_is_a_run(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    own = section(SETS, "A data set of your own")
+    (tmp_path / "my_sets.py").write_text(re.search(r"```python\n(.*?)```", own, flags=re.DOTALL)[1], encoding="utf-8")
     config = RunConfig.from_mapping(tomllib.loads(block))
     assert RunConfig.from_mapping(config.to_mapping()) == config
 

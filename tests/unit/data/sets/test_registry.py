@@ -75,7 +75,7 @@ def test_the_nearest_name_is_shown() -> None:
         ("Empty", r"a complete Dataset.*Empty lacks `name` and `pool`"),
         ("Nameless", r"a complete Dataset.*Nameless lacks `name`\."),
         ("Wrong", r"a complete Dataset.*Its `groups` is 'points'"),
-        ("LIST", r"make it a subclass of `deepgum\.data\.sets\.base\.Dataset`"),
+        ("LIST", r"`list` is not a subclass of `deepgum\.data\.sets\.base\.Dataset`"),
         ("Nobody", r"AttributeError: .*Nobody"),
     ],
 )
