@@ -74,8 +74,8 @@ def as_responsibilities(responsibilities: Array | None, residuals: Tensor, group
     tensor = _as_tensor(responsibilities).detach().to(device=residuals.device, dtype=torch.float64)
     if tensor.shape != (len(residuals), groups):
         raise InvalidDataError(
-            f"`responsibilities` should have shape ({len(residuals)}, {groups}): one row per sample, one column per group. "
-            f"Found {tuple(tensor.shape)}."
+            f"`responsibilities` should have shape ({len(residuals)}, {groups}), one row per sample and one column per "
+            f"group. Found {tuple(tensor.shape)}."
         )
     rows = (~((tensor >= 0) & (tensor <= 1)).all(dim=1)).nonzero().flatten().tolist()
     if rows:

@@ -24,8 +24,8 @@ Terms: TypeAlias = tuple[Tensor, ...]
 CHUNK = {"cpu": 2**15}
 """Number of float64 values in a chunk, by device.
 
-A quarter of a megabyte fits the second-level cache of a core, and is small enough for torch to use one thread: on a busy
-machine waiting for a second thread costs more than it saves.
+A quarter of a megabyte fits the second-level cache of a core, and is small enough for torch to use one thread: on a
+busy machine waiting for a second thread costs more than it saves.
 """
 
 CHUNK_ELSEWHERE = 2**24
@@ -141,7 +141,7 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
 
 
 def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the distinct pairs of a group (m,) and its observed coordinates (m, k), and the index (m,) of each pair."""
+    """Return the distinct pairs of a group (m,) and its observed coordinates (m, k), and the index (m,) of each."""
     pattern = example = group
     # As whole numbers rows sort fast; one number holds a limited number of bits.
     for bits in torch.split(seen, BITS_PER_NUMBER, dim=1):

@@ -86,7 +86,7 @@ class EM:
         return replace(self, covariance_type=self.covariance_type.removeprefix(TIED))
 
     def start(self, spread: Spread) -> Parameters:
-        """Return the robust start: independent coordinates with the robust scale, a prior of one half, a wide uniform."""
+        """Return the robust start: independent coordinates of the robust scale, a prior of one half, a wide uniform."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
         covariance = torch.diag_embed(self.unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))
@@ -127,7 +127,7 @@ class EM:
         return Fit(parameters, statistics, n_iter, converged)
 
     def unit(self, spread: Spread) -> Tensor:
-        """Return squared scales (g, k), the same for all coordinates of a group, or of all groups, that share a variance."""
+        """Return squared scales (g, k), equal for coordinates of a group, or of all groups, with a shared variance."""
         squared = torch.diag_embed(spread.scale.square())
         # A group without labels has no scale that could count in a shared one.
         weight = spread.effective if bool(spread.effective.any()) else torch.ones_like(spread.effective)

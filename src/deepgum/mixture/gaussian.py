@@ -75,8 +75,8 @@ class Gaussian:
         seen = incomplete.observed
         covariance = self.covariance[incomplete.pattern_group]
         both = seen[:, :, None] * seen[:, None, :]
-        # Missing coordinates get the variance 1 and no correlation, which changes neither the determinant nor the inverse
-        # of the observed part.
+        # Missing coordinates get the variance 1 and no correlation. This changes neither the determinant nor the
+        # inverse of the observed part.
         padded = covariance * both + torch.diag_embed(1 - seen)
         factor = torch.linalg.cholesky(padded)
         precision = torch.cholesky_inverse(factor) * both

@@ -331,7 +331,7 @@ class GaussianUniformMixture:
         return like(residuals, evidence.hard(self.degrees_of_freedom))
 
     def mahalanobis(self, residuals: ArrayT) -> ArrayT:
-        """Return the distance of the observed part, in standard deviations of inliers: (n, g) float64; NaN if none is."""
+        """Return the distance of the observed part in standard deviations of inliers: (n, g) float64, NaN if none."""
         evidence = self._evidence(residuals)
         return like(residuals, torch.where(evidence.observed > 0, evidence.distance.clamp_min(0).sqrt(), torch.nan))
 

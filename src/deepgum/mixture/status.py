@@ -15,8 +15,8 @@ class MixtureStatus(Enum):
     - `CONVERGED`, `ITERATION_LIMIT`: they are those of eq. 2.
     - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well. It is fitted to all of them, and the prior is half
       a sample short of 1. Responsibilities are close to 1 where residuals are, and fall to 0 far away.
-    - `NO_INLIERS`: a uniform density alone explains the residuals as well. The Gaussian is that of the robust start, and
-      the prior is half a sample. Responsibilities are close to 0, in the order of the Mahalanobis distances.
+    - `NO_INLIERS`: a uniform density alone explains the residuals as well. The Gaussian is that of the robust start,
+      and the prior is half a sample. Responsibilities are close to 0, in the order of the Mahalanobis distances.
     - `COLLAPSED_COVARIANCE`: the covariance is at its floor; residuals inside it have a responsibility close to 1.
     - `TOO_FEW_SAMPLES`: the parameters are those of the robust start.
 

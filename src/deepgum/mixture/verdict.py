@@ -4,8 +4,8 @@ The likelihood of eq. 1 cannot decide. Its uniform density has no bounds, so wit
 integrate to 1; on clean Gaussian residuals it prefers that a part of them are outliers (most of them, in ten
 dimensions). Therefore proper densities are compared by the Bayesian information criterion:
 
-- There are outliers if the fitted Gaussian mixed with a wider Gaussian, which has the moments of the outliers, is better
-  than a Gaussian alone.
+- There are outliers if the fitted Gaussian mixed with a wider Gaussian, which has the moments of the outliers, is
+  better than a Gaussian alone.
 - There are inliers if the fitted Gaussian mixed with the box that holds all residuals is better than that box alone.
 
 If the mixture does not win both comparisons, the better of Gaussian and box alone takes its place.
@@ -193,8 +193,8 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
     weight = fit.statistics.weight
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    # If not even a residual of 0 is clearly more likely right than wrong, two components share one cluster of residuals,
-    # such as one that does not lie about 0.
+    # If not even a residual of 0 is clearly more likely right than wrong, two components share one cluster of
+    # residuals, such as one that does not lie about 0.
     inlier, outlier = fit.parameters.log_joint(torch.zeros_like(spread.scale)[:, :, None])
     clear = (inlier - outlier >= math.log(LEAST_ODDS))[:, 0]
     return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one & clear
