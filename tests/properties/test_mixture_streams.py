@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, ProcessLostError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus, fitting
-from deepgum.mixture import spread as spread_module
+from deepgum.mixture import quantiles as quantiles_module
 from deepgum.mixture.em import EM
 from deepgum.mixture.spread import spread, spread_over
 from deepgum.mixture.verdict import Verdict
@@ -200,8 +200,8 @@ def test_quantiles_by_histograms_are_those_of_numpy_to_the_last_bit(values, weig
     pieces = [(tensor[..., a:b], None if weights is None else weights[a:b]) for a, b in pairwise((0, 1, 9, 23))]
     single = bool(((tensor.float() == tensor) | tensor.isnan()).all())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spread_module, "BITS", (bits, bits))
-        found = spread_module.streamed_quantiles(pieces, SOLO, nothing, 23, single=single)(probability)[0].tolist()
+        patch.setattr(quantiles_module, "BITS", (bits, bits))
+        found = quantiles_module.streamed_quantiles(pieces, SOLO, nothing, 23, single=single)(probability)[0].tolist()
     for row, quantile in zip(np.abs(values), found, strict=True):
         seen = ~np.isnan(row)
         w = weights.numpy()[seen] if weighted else None
@@ -248,7 +248,7 @@ def test_the_spread_of_pieces_is_that_of_all(seed, dtype, missing, zeros, weight
 
 
 def test_float32_numbers_take_half_the_passes(monkeypatch):
-    monkeypatch.setattr(spread_module, "BITS", (17, 17))
+    monkeypatch.setattr(quantiles_module, "BITS", (17, 17))
 
     class Counted(list):
         passes = 0

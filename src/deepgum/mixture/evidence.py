@@ -1,4 +1,4 @@
-"""Equation 2, sample by sample: the responsibility of each residual, and the densities that it compares."""
+"""Equation 2, sample by sample: the responsibility of each residual, and the two densities that it compares."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SWEEPS = 4
 
 @dataclass(frozen=True)
 class Evidence:
-    """For and against each label, (n, g); (g, n) for the groups of one size.
+    """The densities of each residual under both components, (n, g); (g, n) for the groups of one size.
 
     Attributes
     ----------
     inlier, outlier : Tensor
-        Log of pi N(delta) and of (1 - pi) gamma, over what is observed of a group.
+        Log of pi N(delta) and of (1 - pi) gamma, of the observed part of a group.
     distance : Tensor
-        Squared Mahalanobis distance of what is observed.
+        Squared Mahalanobis distance of the observed part.
     observed : Tensor
-        How many of the group's coordinates are.
+        Number of observed coordinates.
     prior : Tensor
-        pi: all that is known where nothing is observed.
+        pi: the posterior where nothing is observed.
     """
 
     inlier: Tensor
@@ -42,7 +42,7 @@ class Evidence:
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[Sequence[int], Evidence]]) -> Evidence:
-        """Put the groups of all sizes (g_i, n), each with its places, together as (n, g)."""
+        """Return the evidence (n, g) of all groups from that of each size (g_i, n), with the places of its groups."""
         places = torch.tensor([group for groups, _ in parts for group in groups])
         order = places.argsort().to(parts[0][1].inlier.device)
         names = [field.name for field in fields(cls)]
@@ -55,7 +55,7 @@ class Evidence:
 
     @property
     def log_likelihood(self) -> Tensor:
-        """Log density of eq. 1; 0 where nothing is observed."""
+        """Log density, eq. 1; 0 where nothing is observed."""
         return torch.where(self.observed > 0, torch.logaddexp(self.inlier, self.outlier), 0.0)
 
     def hard(self, degrees_of_freedom: float, sweeps: int = SWEEPS) -> Tensor:

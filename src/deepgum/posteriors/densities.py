@@ -69,6 +69,14 @@ class Density(ABC):
         """The density in words, for summaries and reports: "Gaussian"."""
 
     @property
+    def has_mean_weight_1(self) -> bool:
+        """Whether the mean of `em_weight` over samples of the density is 1, in any number of dimensions.
+
+        The M step then divides by the sum of the weights instead of by the number of samples, and EM converges faster.
+        """
+        return False
+
+    @property
     def has_heavy_tails(self) -> bool:
         """Whether a wrong label may pass for a right label in the tails. If so, "none are wrong" is never claimed."""
         return False
@@ -115,6 +123,11 @@ class Gaussian(Density):
     def words(self) -> str:
         """Its name."""
         return "Gaussian"
+
+    @property
+    def has_mean_weight_1(self) -> bool:
+        """Yes: all weights are 1."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,11 @@ class StudentT(Density):
     def words(self) -> str:
         """Its name and its degrees of freedom."""
         return self.words_of_several([self])
+
+    @property
+    def has_mean_weight_1(self) -> bool:
+        """Yes, for all degrees of freedom."""
+        return True
 
     @property
     def has_heavy_tails(self) -> bool:

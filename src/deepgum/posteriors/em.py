@@ -3,10 +3,10 @@
 E step: r, the posterior of being right, and u, the EM weight of the density of right labels. For Student's t u is the
 expected precision of the residual, (nu + o) / (nu + q) at the squared distance q in o observed coordinates.
 
-M step: pi = mean of r, and S = sum r u delta delta' / sum r u, where the expectation of a missing coordinate takes its
-place and its conditional covariance is added. With the divisor sum r u instead of sum r, EM converges faster to the
-same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated: a free exponent takes the tails
-of right labels for wrong labels.
+M step: pi = mean of r, and S = sum r u delta delta' / sum r, where the expectation of a missing coordinate takes its
+place and its conditional covariance is added. If the mean of u is 1, as for Student's t, the divisor is sum r u: EM
+then converges faster to the same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated: a
+free exponent takes the tails of right labels for wrong labels.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _m_step(
         o = len(part.seen)
         u = group.right.em_weight(q, o)
         inside += float((w * r).sum())
-        mass += float((w * r * u).sum())
+        mass += float((w * r * u).sum()) if group.right.has_mean_weight_1 else float((w * r).sum())
         delta = part.values
         if o < k:
             gain, rest = part.regression(group.scale)

@@ -57,6 +57,15 @@ def test_the_variance_is_the_mean_squared_distance_over_the_dimensions(density: 
     assert density.variance(k) == pytest.approx(mean / k, rel=1e-6)
 
 
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("density", [each for each in EVERY if each.has_mean_weight_1], ids=lambda each: each.words)
+def test_the_mean_of_the_em_weight_is_1_where_it_says_so(density: Density, k: int) -> None:
+    def weighted(m: float) -> float:
+        return shell(density, k, m) * float(density.em_weight(torch.tensor([m**2], dtype=torch.float64), k))
+
+    assert quad(weighted, 0, np.inf, limit=200)[0] == pytest.approx(1.0, rel=1e-6)
+
+
 def test_without_a_variance_it_is_that_of_two_and_a_half_degrees_of_freedom() -> None:
     assert StudentT(2.0).variance(1) == StudentT(0.5).variance(3) == StudentT(2.5).variance(1) == 5.0
 

@@ -18,6 +18,7 @@ class Seven(Density):
     """Student's t with 7 degrees of freedom, written down once more."""
 
     words = "t of seven"
+    has_mean_weight_1 = True
 
     def log_density(self, squared, dimensions):
         return StudentT(7.0).log_density(squared, dimensions)

@@ -77,11 +77,12 @@ class NetworkLearner:
 
     is_robust: ClassVar[bool] = True
 
-    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+    def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
         """Return the predictions (n, d) of a network for all samples; see `Learner`."""
         data = self.data
-        if told is not None:
-            data = data.with_targets(_without_flagged(data.targets, told.responsibilities, self.options.groups, train))
+        if teaching is not None:
+            right = teaching.responsibilities
+            data = data.with_targets(_without_flagged(data.targets, right, self.options.groups, train))
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
             raise InvalidDataError("Some samples of each fold should have labels. Found none.")
@@ -127,14 +128,14 @@ class EstimatorLearner:
 
     is_robust: ClassVar[bool] = False
 
-    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+    def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
         """Return the predictions (n, d) of a clone for all samples; see `Learner`."""
         # Imported late: scikit-learn takes a second.
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
 
         rows = train[~np.isnan(self.targets[train]).any(axis=1)]
-        weights = None if told is None else told.weights[rows].min(axis=1)
+        weights = None if teaching is None else teaching.weights[rows].min(axis=1)
         weighted = has_fit_parameter(self.estimator, "sample_weight")
         if weights is not None and not weighted:
             rows, weights = rows[weights > 0.5], None

@@ -176,13 +176,13 @@ class _Kept:
     def is_robust(self) -> bool:
         return self.learner.is_robust
 
-    def predict(self, train: NDArray[np.int64], told: Teaching | None, seed: int) -> NDArray[np.float64]:
+    def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> NDArray[np.float64]:
         self.observer.fit_started(seed)
-        known = b"" if told is None else told.responsibilities.tobytes() + told.weights.tobytes()
+        known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
         key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
-            predictions = self.learner.predict(train, told, seed)
+            predictions = self.learner.predict(train, teaching, seed)
             self.folder.mkdir(exist_ok=True)
             with write_atomically(file) as temporary, open(temporary, "wb") as opened:
                 np.save(opened, predictions, allow_pickle=False)
