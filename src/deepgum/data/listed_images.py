@@ -1,4 +1,4 @@
-"""Images that a list names: which of them are there, which can be read, and the pool of those."""
+"""Images that a list names: a check of which are there and which can be read, and the pool of these images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the names of the image files that stand directly in a folder, sorted; hidden ones are left aside."""
+    """Return the sorted names of the image files directly in a folder, without hidden files."""
     names = (entry.name for entry in folder.iterdir() if entry.is_file())
     return sorted(name for name in names if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
 
@@ -38,27 +38,27 @@ def present_rows(
     exists: Callable[[str], bool] | None = None,
     stacklevel: int = 3,
 ) -> dict[str, list[int]]:
-    """Return, for each list, the positions of the images that are there; leave none out unless told to.
+    """Return, for each list, the positions of the images that are there.
 
     Parameters
     ----------
     root : Path
-        The folder that the names are relative to.
+        Folder that the names are relative to.
     lists : mapping of str to sequence of str
-        The name of each list, and the images that it names.
+        The images of each list, by the name of the list.
     skip_missing : bool
-        Go on without missing images; a `DeepGUMWarning` says how many, and the first of them.
+        Leave out missing images; a `DeepGUMWarning` counts them and names the first.
     source : str
-        Where to get the set, a whole sentence.
+        A full sentence that says where to get the set, for the message.
     exists : callable, optional
-        Whether the image of a name is there; by default, whether there is such a file.
+        Whether the image of a name is there; by default, whether the file exists.
     stacklevel : int
         See `warnings.warn`; by default a warning names the caller of the loader that calls this function.
 
     Raises
     ------
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if a list has none that is there.
+        If images are missing and `skip_missing` is not set, or if all images of a list are missing.
     """
     there = exists or (lambda name: (root / name).is_file())
     present = {title: [row for row, name in enumerate(names) if there(name)] for title, names in lists.items()}
@@ -81,21 +81,21 @@ def present_rows(
 
 
 def usable_rows(names: Sequence[str], usable: Sequence[bool], rule: str, skip_unreadable: bool) -> list[int]:
-    """Return the positions of the images whose labels can be used; leave none out unless told to.
+    """Return the positions of the images whose labels can be used.
 
     Parameters
     ----------
     names : sequence of str, length n
     usable : sequence of bool, length n
     rule : str
-        What is asked of each image, to stand before "Found".
+        The condition on each image, a full sentence, for the message.
     skip_unreadable : bool
-        Go on without the others; a `DeepGUMWarning` says how many, and the first of them.
+        Leave out the other images; a `DeepGUMWarning` counts them and names the first.
 
     Raises
     ------
     InvalidDataError
-        If some are not usable and `skip_unreadable` is not set, or if none is usable.
+        If an image is not usable and `skip_unreadable` is not set, or if no image is usable.
 
     Examples
     --------
@@ -126,11 +126,13 @@ def readable_crops(
 ) -> tuple[NDArray[np.uint8], list[int]]:
     """Return the crops (m, c, h, w) that can be read, and their m positions in the plan.
 
+    With `skip_unreadable`, images that cannot be decoded are left out; a `DeepGUMWarning` counts them and names the
+    first.
+
     Raises
     ------
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or as `load_readable_crops` does. With
-        `skip_unreadable` they are left out, and a `DeepGUMWarning` says how many, and the first of them.
+        If images cannot be decoded and `skip_unreadable` is not set, or see `load_readable_crops`.
     """
     if not skip_unreadable:
         return load_crops(plan, cache_dir, on_progress), list(range(len(plan.names)))
@@ -164,14 +166,14 @@ def load_pool(
     target_names : sequence of str, length d
     mirror : Mirror or None
     ids, keep_together, parts : sequence of str, length n, optional
-        As in `Pool`; by default the ids are the plan's names.
+        See `Pool`; by default the ids are the plan's names.
     skip_unreadable, cache_dir, on_progress, stacklevel
         See `readable_crops`.
 
     Raises
     ------
     UnreadableImagesError, InvalidParameterError, DiskFullError
-        As `readable_crops` and `load_crops` do.
+        See `readable_crops` and `load_crops`.
     """
     crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel + 1)
 
@@ -232,7 +234,7 @@ def load_whole_images(
     title, source : str
         The list of the names, by default the folder, and where to get the images, a whole sentence: for messages.
     image_size, colour, skip_missing, skip_unreadable, cache_dir, on_progress
-        As every loader of images takes them; see `deepgum.data.Request`.
+        See `deepgum.data.Request`.
     stacklevel : int
         See `present_rows`.
 
@@ -270,12 +272,12 @@ def load_whole_images(
 
 
 def _square(path: Path) -> Square | None:
-    """Return the smallest square around an image, or None where the file does not say how large it is."""
+    """Return the smallest square around an image, or None if the file does not give its size."""
     try:
         with Image.open(path) as image:
             return Square.around(0, image.width, 0, image.height, scale=1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # whoever decodes the image next says what is wrong with it
+        return None  # the decoder reports what is wrong with the file
 
 
 def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:

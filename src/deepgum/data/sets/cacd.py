@@ -6,16 +6,16 @@ images, 250 x 250 pixels, under names such as
 
     53_Given_Family_0001.jpg
 
-where the age comes first and the celebrity's name may hold letters outside ASCII. ``celebrity2000_meta.mat`` beside it
-(see `deepgum.data.sets.cacd_lists`) says the age and the identity of each image. Without it, both are read from the
-file names, and the name is the identity.
+The age comes first, and the celebrity's name may have letters outside ASCII. ``celebrity2000_meta.mat`` beside the
+folder (see `deepgum.data.sets.cacd_lists`) has the age and the identity of each image. Without this file, both are read
+from the file names, and the celebrity's name is the identity.
 
-The same letter can be written in several ways in Unicode, and what unpacked the images may have chosen another one than
-the MATLAB file. So names are compared in composed form (NFC), in which they are the ids as well; and a name of bytes
+Unicode has several forms of the same letter, and the program that unpacked the images may have used another form than
+the MATLAB file. Names are therefore compared in composed form (NFC), and the ids are in composed form. A name of bytes
 that are not UTF-8 is taken as Latin-1.
 
-The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. Which ones is not published with
-the set; a user can name them in a file.
+The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. The paper's choice of celebrities
+is not published; a user can name them in a file.
 """
 
 from __future__ import annotations
@@ -68,26 +68,25 @@ def load_cacd(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return the images in the order of the MATLAB file, or without it in that of their names, with their ages.
+    """Return the images with their ages, in the order of the MATLAB file, or without it in the order of their names.
 
     Parameters
     ----------
     folder : path
-        Holds ``CACD2000`` and, if possible, ``celebrity2000_meta.mat``.
+        Folder with ``CACD2000``; ``celebrity2000_meta.mat`` may be missing.
     image_size : int
-        The side in pixels that whole images are resized to.
+        Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     split_file : path, optional
-        Which identity belongs to which part; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the MATLAB
-        file's
-        numbers, or without it ``Given_Family``.
+        The part of each identity; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the numbers of the
+        MATLAB file, or without it ``Given_Family``.
     skip_missing : bool
-        Go on without the images that the MATLAB file names and that are not there; a warning says how many.
+        Leave out images that the MATLAB file names and that are not there; a warning counts them.
     skip_unreadable : bool
-        Go on without images that cannot be decoded or have no age; a warning says how many.
+        Leave out images that cannot be decoded or have no age; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
@@ -99,14 +98,14 @@ def load_cacd(
     Raises
     ------
     InvalidParameterError
-        If the folder is not there or holds no images, or `image_size` has no sensible value.
+        If the folder is not there or holds no images, or `image_size` is out of range.
     InvalidDataError
         If the MATLAB file or the split file is malformed, the split file lacks an identity, or images have no age from
         0 to 120 and `skip_unreadable` is not set.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError, DiskFullError
-        As `deepgum.data.listed_images.load_pool` raises them.
+        See `deepgum.data.listed_images.load_pool`.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)
@@ -147,7 +146,7 @@ def load_cacd(
 
 
 def composed(name: str) -> str:
-    r"""Return a name in composed form; Python reads bytes that are no UTF-8 as lone surrogates, which are Latin-1 here.
+    r"""Return a name in composed form. Lone surrogates (Python's form of bytes that are not UTF-8) are read as Latin-1.
 
     Examples
     --------
@@ -163,7 +162,7 @@ def composed(name: str) -> str:
 
 
 def _from_names(names: list[str]) -> CacdImages:
-    """Return what the names say; one that does not have the form of the set's names gives no age."""
+    """Return the ages and identities in file names; a name of another form has no age."""
     matches = [re.fullmatch(r"([0-9]+)_(.+)_[0-9]+\.[a-z]+", name, flags=re.IGNORECASE) for name in names]
     ages = np.array([float(match[1]) if match else np.nan for match in matches])
     return CacdImages(names, ages, [match[2] if match else "" for match in matches])
@@ -183,7 +182,7 @@ Cells = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class CacdAnnotations(Annotations):
-    """Ages in the structure of the MATLAB file. An image without an age would be refused, so it is left out of it."""
+    """Ages in the structure of the MATLAB file. `write` leaves out images without an age: the loader refuses them."""
 
     keeps_missing = False
 
@@ -212,15 +211,15 @@ class CacdAnnotations(Annotations):
         return notes
 
     def _check(self, made: Path, changes: Changes, dropped: set[str]) -> None:
-        """Read what was written: SciPy does not write all that MATLAB can put into a file."""
+        """Read the new file and compare: SciPy cannot write everything that a MATLAB file can hold."""
         images = read_metadata(made)
         kept = [name for name in self.ids if name not in dropped]
         expected = np.array([changes.get(name, self.values[self.rows[name]])[0] for name in kept])
         named = [f"{IMAGE_FOLDER}/{composed(name)}" for name in images.names]
         if named != kept or not np.allclose(images.ages, expected, atol=0.5, equal_nan=True):
             raise InvalidDataError(
-                f"'{self.source / METADATA}' cannot be written so that it reads the same: its structure is not one "
-                "that is known. Save it again in MATLAB with save(..., '-v7')."
+                f"'{self.source / METADATA}' should have a structure that can be written again. Found another one: the "
+                "written file differs. Save it again in MATLAB with save(..., '-v7')."
             )
 
 
@@ -230,13 +229,15 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
     path = folder / METADATA
     try:
         variables = scipy.io.loadmat(path)
-    except NotImplementedError as error:  # how SciPy says HDF5
+    except NotImplementedError as error:  # SciPy's error for HDF5
         raise InvalidDataError(
-            f"'{path}' should be a MATLAB 5 file, the one that can be written. Found MATLAB 7.3 (HDF5). "
+            f"'{path}' should be a MATLAB 5 file, which can be written. Found MATLAB 7.3 (HDF5). "
             "Save it again in MATLAB with save(..., '-v7')."
         ) from error
-    except Exception as error:  # a spoilt file fails in the reader in many ways
-        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    except Exception as error:  # the reader raises many kinds of errors for a damaged file
+        raise InvalidDataError(
+            f"'{path}' should be a MATLAB file. Found a file that cannot be read: {error!r}."
+        ) from error
     images = read_metadata(path)
     return CacdAnnotations(
         source=folder,
@@ -248,7 +249,7 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
 
 
 def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where: str) -> tuple[Cells, tuple[str, ...]]:
-    """Return a structure of arrays, or an array of structures, with other ages in some places (MATLAB's order)."""
+    """Return a structure of arrays, or an array of structures, with new ages at some places (in MATLAB's order)."""
     made, notes = structure.copy(), dict[str, None]()
 
     def changed(array: Cells, wanted: Mapping[int, NDArray[np.float64]]) -> Cells:
@@ -270,7 +271,7 @@ def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where:
 
 
 def _without(structure: Cells, rows: list[int], n: int) -> Cells:
-    """Return it without some entries: in every field that has one entry an image."""
+    """Return the structure without some images, in every field that has one entry per image."""
     if not rows:
         return structure
     if len(rows) == n:

@@ -1,8 +1,8 @@
 """A small landmark set that needs no download: scikit-learn's scanned digits as cards on a desk.
 
 Each digit (8 x 8, the UCI set of handwritten digits) is dark ink on a light card. A random affine map places the card
-on a darker, unevenly lit, slightly noisy canvas; its four corners are the landmarks. The card's edges make the corners
-visible, and it is never turned by more than 20 degrees, so that an image determines which corner is which.
+on a darker, unevenly lit, slightly noisy canvas. The four corners of the card are the landmarks. The edges of the card
+make the corners visible. A card is turned by at most 20 degrees, so that an image determines which corner is which.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ def load_digits_landmarks(
 ) -> tuple[RegressionData, RegressionData]:
     """Return a training and a test set of gray images (n, 1, image_size, image_size) and their eight targets.
 
-    The source digits are divided between the two sets in proportion to their sizes, so no scan is in both. Where more
-    images are asked for than there are digits, a digit appears again under another map.
+    The source digits are divided between both sets in proportion to their sizes, so no scan is in both. If more images
+    are requested than there are digits, digits are used again under other maps.
 
-    Targets are x then y of each of `CORNERS`, in fractions of the canvas's width, and the normaliser is that width, 1.
+    Targets are x then y of each of `CORNERS`, in fractions of the canvas's width; the normaliser is this width, 1.
     There is no mirror: a mirrored digit is not a digit, and no test image looks like one.
 
     Parameters
     ----------
     n_train, n_test : int
-        Number of images.
+        Numbers of images.
     seed : int
-        The same seed gives the same two sets.
+        The same seed gives the same sets.
     image_size : int
-        The side of the canvas in pixels.
+        Side of the canvas in pixels.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def load_digits_landmarks(
     check_count("n_test", n_test)
     check_count("seed", seed, least=0)
     check_count("image_size", image_size, least=16)
-    # Imported late: nothing else here needs scikit-learn.
+    # Imported here, since nothing else needs scikit-learn.
     from sklearn.datasets import load_digits
 
     digits = torch.from_numpy(np.asarray(load_digits().images, dtype=np.float32) / 16)  # (1797, 8, 8), 1 is ink
@@ -99,13 +99,13 @@ def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
     form = torch.stack([1 + stretch, shear, torch.zeros(count), 1 - stretch], dim=1).view(-1, 2, 2)
     linear = side[:, None, None] * turn @ form
-    # A card's reach along each axis limits its shift, so that all corners are in view; the largest reach is 0.984.
+    # The extent of a card along each axis limits its shift, so that all corners are in view; the largest is 0.984.
     room = 1 - linear.abs().sum(dim=2)
     return linear, room * torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
 
 
 def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return canvases (n, 1, size, size) in [0, 1], give or take the noise."""
+    """Return canvases (n, 1, size, size) with values in [0, 1], plus noise."""
     count = len(digits)
     inverse = torch.linalg.inv(linear)
     theta = torch.cat([inverse, -inverse @ centre[:, :, None]], dim=2)

@@ -1,15 +1,15 @@
-r"""The LFW + NET facial landmark set of Sun, Wang and Tang, in the form in which they published it.
+r"""LFW + NET, the facial landmark set of Sun, Wang and Tang, in its published form.
 
 Y. Sun, X. Wang and X. Tang, "Deep Convolutional Network Cascade for Facial Point Detection", CVPR 2013; the set of the
-paper's section 4.4. A line of a list reads
+paper's section 4.4. A line of a list has the form
 
     lfw_5590\NAME.jpg left right top bottom x1 y1 x2 y2 x3 y3 x4 y4 x5 y5
 
 Note the order of the box and the backslash. The points are left eye, right eye, nose tip, left and right corner of the
-mouth, where left is the side of the smaller x in the image. Numbers are pixels of the original image, and are read as
-continuous coordinates (0 at the left edge of the first pixel; see `deepgum.data.crops`). Were they indices of pixels,
-faces and mirrored faces would disagree by a pixel of the original image; in a linear fit to both they disagree by
-under 0.3 % of the crop's width, against the 5 % that count as a failure.
+mouth, where left is the side of the smaller x in the image. Numbers are pixels of the original image. The loader
+takes them as continuous coordinates (0 is the left edge of the first pixel; see `deepgum.data.crops`). If they were
+indices of pixels, faces and mirrored faces would disagree by one pixel of the original image; in a linear fit to both
+they disagree by less than 0.3 % of the crop's width, and a failure begins at 5 %.
 """
 
 from __future__ import annotations
@@ -88,21 +88,21 @@ def load_lfw_net(
     Parameters
     ----------
     folder : path
-        Holds ``trainImageList.txt``, ``testImageList.txt`` and the image folders that they name.
+        Folder with ``trainImageList.txt``, ``testImageList.txt`` and the image folders that they name.
     image_size : int
-        The side of the crops in pixels.
+        Side of the crops in pixels.
     colour : bool
-        RGB crops (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB crops (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     box_scale : float
-        The crop's side as a multiple of the box's longer side.
+        Side of the crop as a multiple of the box's longer side.
     skip_missing : bool
-        Go on without the images that are not there; a warning says how many.
+        Leave out images that are not there; a warning counts them.
     cache_dir : path, optional
-        Where decoded crops are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded crops; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
-        Called as ``on_progress(done, total)`` while images are decoded, and not at all when they are in the cache.
+        Called as ``on_progress(done, total)`` while images are decoded; not called for images in the cache.
     skip_unreadable : bool
-        Go on without the images that cannot be decoded; a warning says how many.
+        Leave out images that cannot be decoded; a warning counts them.
 
     Returns
     -------
@@ -113,13 +113,14 @@ def load_lfw_net(
     Raises
     ------
     InvalidParameterError
-        If the folder or a list is not there, or an option has no sensible value.
+        If the folder or a list is not there, or an option is out of range.
     InvalidDataError
         If a line of a list is malformed.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or if a list has none that can; all are named.
+        If images cannot be decoded and `skip_unreadable` is not set, or if a list has no image that can be decoded; the
+        message names all.
     DiskFullError
         If the cache's disk cannot hold the crops.
     """
@@ -146,12 +147,12 @@ def load_lfw_net(
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Refuse a folder without the two lists.
+    """Refuse a folder without both lists.
 
     Raises
     ------
     InvalidParameterError
-        About the parameter `name`, with where to get the set.
+        About the parameter `name`; the message says where to get the set.
     """
     if not all((folder / file).is_file() for file in (TRAIN_LIST, TEST_LIST)):
         expected = f"a folder that holds '{TRAIN_LIST}' and '{TEST_LIST}'"
@@ -208,7 +209,7 @@ COORDINATES = 2 * len(LANDMARKS)
 
 @dataclass(frozen=True, eq=False)
 class LfwNetAnnotations(Annotations):
-    """Five points of each face, in pixels of the image. A list has no way to say that a point is missing."""
+    """Five points of each face, in pixels of the image. A list cannot mark a point as missing."""
 
     keeps_missing = False
 

@@ -1,6 +1,6 @@
-"""A user's own data: a table with images or features, targets, and optional columns for splits.
+"""A table of the user's own: images or features, targets, and optional columns for splits.
 
-A row is a sample. What the columns are called is for the caller to say; `deepgum.data.columns` says how files are read.
+A row is a sample. The caller names the columns; `deepgum.data.columns` describes the files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from deepgum.errors import InvalidParameterError
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
 
 PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
-"""What a split column may say, in any case, and the part of `deepgum.data.pool.PARTS` that it means."""
+"""Words of a column of parts, in any case, and the part of `deepgum.data.pool.PARTS` that each word means."""
 
 
 def load_table(
@@ -62,40 +62,40 @@ def load_table(
     path : path
         A CSV file (comma, semicolon or tab; UTF-8; the first line names the columns) or a Parquet file (``.parquet``).
     targets : sequence of str
-        Columns of numbers, one a coordinate. An empty cell is a missing label.
+        Columns of numbers, one per coordinate. An empty cell is a missing label.
     image : str, optional
         Column of image files. Each image is shown whole, in the smallest square around it.
     features : sequence of str, optional
-        Columns of numbers, none missing, that are the input instead of an image.
+        Columns of numbers, none missing: the input instead of an image.
     part : str, optional
-        Column that says which part a sample belongs to, in the words of `PART_NAMES`.
+        Column with the part of each sample, in the words of `PART_NAMES`.
     keep_together : str, optional
         Column whose values stay in one part or fold of every split: a person, a video. Without it, the rows of one
         image are kept together if an image has several rows.
     id : str, optional
-        Column of names, each once. By default the image file, with the row's place where an image comes twice, or for
+        Column of unique names. By default the image file, with the row's place if an image has several rows; for
         features the table's name with the row's place, ``"ages:line 2"``.
     root : path, optional
-        The folder that image files are relative to; by default the table's own.
+        Folder that image files are relative to; by default the table's own.
     image_size : int
-        The side of the images in pixels, once they are resized.
+        Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     landmarks : bool
-        Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner,
-        as in `deepgum.data.crops`. They become fractions of the square's side, which is the image's longer side, and
-        so are errors: the normaliser is 1. Otherwise targets are taken as they are.
+        Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner
+        (see `deepgum.data.crops`). They become fractions of the square's side, which is the image's longer side. Errors
+        are in the same unit: the normaliser is 1. Otherwise targets are taken as they are.
     swap_pairs : sequence of (int, int), optional
-        With `landmarks`: images may be mirrored, and these landmarks (counted from 0) then take each other's place. An
-        empty sequence where all of them lie on the axis. Without it landmarks are never mirrored.
+        With `landmarks`: images may be mirrored, and these pairs of landmarks (counted from 0) then change places. An
+        empty sequence if all landmarks lie on the axis. Without it images are not mirrored.
     mirror : {"keep"}, optional
-        Without `landmarks`: images may be mirrored and keep their targets (ages). By default they are not mirrored.
+        Without `landmarks`: images may be mirrored, and their targets stay (ages). By default they are not mirrored.
     skip_missing : bool
-        Go on without images that are not there; a warning says how many.
+        Leave out images that are not there; a warning counts them.
     skip_unreadable : bool
-        Go on without images that cannot be decoded; a warning says how many.
+        Leave out images that cannot be decoded; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
@@ -104,11 +104,11 @@ def load_table(
     InvalidParameterError
         If there is no such file, or the options contradict each other.
     InvalidDataError
-        If a column is missing or a cell is not what its column should hold; the message names file, line and column.
+        If a column is missing or a cell has a wrong value; the message names file, line and column.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or if none can.
+        If images cannot be decoded and `skip_unreadable` is not set, or if none can be decoded.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image
 def _mirror_rule(
     d: int, landmarks: bool, swap_pairs: Sequence[tuple[int, int]] | None, mirror: str | None, *, images: bool
 ) -> Mirror | None:
-    """Return how d targets are mirrored, if they are; refuse options that contradict each other."""
+    """Return the mirror of d targets, or None; refuse options that contradict each other."""
     if not images and (landmarks or mirror is not None):
         raise InvalidParameterError("landmarks, mirror", "left out where the input is no image", (landmarks, mirror))
     if landmarks and d % 2:
@@ -218,12 +218,12 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
 
 
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
-    """Return the ids of a column, or else the names, with the rows' places where a name comes twice.
+    """Return the ids of a column, or else the names, with the rows' places if a name occurs twice.
 
     Raises
     ------
     InvalidDataError
-        If a cell of the column is empty, or not the only one of its name.
+        If a cell of the column is empty, or its name occurs twice.
     """
     if column is None:
         unique = len(set(names)) == len(names)

@@ -1,14 +1,14 @@
-"""UTKFace: faces with their age in the file's name.
+"""UTKFace: faces with their age in the file name.
 
 Z. Zhang, Y. Song and H. Qi, "Age Progression/Regression by Conditional Adversarial Autoencoder", CVPR 2017; the
-"aligned and cropped" part of the set on the page of that publication. One folder holds all the images, 200 x 200
-pixels, under names such as
+"aligned and cropped" part of the set on the page of that publication. One folder holds all images, 200 x 200 pixels,
+under names of the form
 
     AGE_GENDER_RACE_TIMESTAMP.jpg.chip.jpg
 
-The age is the first field, in whole years. Some names lack a later field, and nothing but the age is read. There is no
-list and no official split. Some images are in the set several times, byte for byte, under different ages: they are
-kept together, so that no copy of a training image is tested on.
+The age is the first field, in whole years. Only the age is read: some names lack a later field. There is no list and no
+official split. Some images are in the set several times, byte for byte, under different ages. Copies are kept together,
+so that no copy of a training image is tested on.
 """
 
 from __future__ import annotations
@@ -50,22 +50,22 @@ def load_utkface(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return all images of the folder, in the order of their names, with their ages.
+    """Return all images of the folder with their ages, in the order of their names.
 
     Parameters
     ----------
     folder : path
-        Holds the images.
+        Folder of the images.
     image_size : int
-        The side in pixels that whole images are resized to.
+        Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     skip_missing : bool
-        Taken as every loader of images takes it. There is no list, so no image can be missing.
+        Without effect: there is no list, so no image can be missing. All loaders of images have this parameter.
     skip_unreadable : bool
-        Go on without images that cannot be decoded or whose name gives no age; a warning says how many.
+        Leave out images that cannot be decoded or whose name gives no age; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
@@ -77,11 +77,11 @@ def load_utkface(
     Raises
     ------
     InvalidParameterError
-        If the folder is not there or holds no image, or `image_size` has no sensible value.
+        If the folder is not there or holds no image, or `image_size` is out of range.
     InvalidDataError
         If names give no age from 0 to 120 and `skip_unreadable` is not set.
     UnreadableImagesError, DiskFullError
-        As `deepgum.data.listed_images.load_pool` raises them.
+        See `deepgum.data.listed_images.load_pool`.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)

@@ -235,7 +235,7 @@ def test_an_angle_that_is_dropped_is_nan_and_every_row_keeps_its_name(poses, tmp
 def test_whole_numbers_cannot_say_that_an_angle_is_missing(poses, tmp_path):
     np.savez(poses / "biwi_train.npz", features=np.zeros((2, 4)), poses=np.arange(6, dtype=np.int16).reshape(2, 3))
     labels = labels_of(poses)
-    with pytest.raises(InvalidDataError, match=r"biwi_train.*numbers with a point.*Found int16"):
+    with pytest.raises(InvalidDataError, match=r"biwi_train.*floating-point numbers.*Found int16"):
         written(labels, tmp_path / "new", {labels.ids[0]: np.array([np.nan, 0, 0])})
     notes = written(labels, tmp_path / "rounded", {labels.ids[0]: np.array([7.6, 1, 2])})
     assert "rounded" in notes[0]
