@@ -1,4 +1,4 @@
-"""The laws of posteriors under heavy mixtures, whatever the parameters."""
+"""The laws of posteriors beyond eq. 1, for all parameters."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def residuals_of(seed: int, n: int = 50, missing: float = 0.2) -> torch.Tensor:
 
 @settings(max_examples=60, deadline=None)
 @given(k=st.integers(1, 6), prior=priors, nu=freedoms, share=shares_of_k, seed=seeds, missing=st.integers(0, 5))
-def test_a_posterior_falls_with_the_distance_and_never_turns_back(k, prior, nu, share, seed, missing):
+def test_a_posterior_falls_with_the_distance(k, prior, nu, share, seed, missing):
     direction = torch.randn(k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     direction[:missing][: k - 1] = math.nan
     reach = torch.cat([torch.linspace(0, 8, 161), torch.logspace(1, 150, 300, dtype=torch.float64)])
@@ -53,7 +53,7 @@ def test_a_posterior_falls_with_the_distance_and_never_turns_back(k, prior, nu, 
     right = mixtures.responsibilities(reach[:, None] * direction)[:, 0]
     assert right.isfinite().all()
     assert (right.diff() <= 1e-12).all()
-    # Beyond where both densities are powers, odds fall as the distance to the power of -(nu + b).
+    # Far away both densities are powers, and the odds fall as the distance to the power of -(nu + b).
     assert right[-1] < 1e-9
     assert right[0] > right[160]
 
@@ -61,7 +61,7 @@ def test_a_posterior_falls_with_the_distance_and_never_turns_back(k, prior, nu, 
 @pytest.mark.parametrize("nu", [3.0, INF])
 @pytest.mark.parametrize("b", [1.0, 2.0])
 @pytest.mark.parametrize("size", [1e99, 1e160, 1e300])
-def test_a_residual_as_far_as_numbers_go_is_wrong_and_spoils_no_other(nu, b, size):
+def test_the_largest_residual_is_wrong_and_harms_no_other(nu, b, size):
     mixtures = three_groups(nu, b)
     values = torch.full((1, 5), 0.5, dtype=torch.float64)
     near = mixtures.responsibilities(values)
@@ -74,7 +74,7 @@ def test_a_residual_as_far_as_numbers_go_is_wrong_and_spoils_no_other(nu, b, siz
 
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, nu=freedoms, factor=st.floats(1e-6, 1e6), b=st.sampled_from([1.0, 2.0]))
-def test_units_leave_responsibilities_and_distances_alone(seed, nu, factor, b):
+def test_units_do_not_change_responsibilities_and_distances(seed, nu, factor, b):
     mixtures, values = three_groups(nu, b), residuals_of(seed)
     scaled = GroupMixtures(tuple(replace(g, scale=factor**2 * g.scale) for g in mixtures.groups), mixtures.partition)
     close = {"rtol": 1e-7, "atol": 1e-10, "equal_nan": True}
@@ -97,7 +97,7 @@ def test_the_order_of_samples_and_of_groups_does_not_matter(seed, nu):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, nu=freedoms)
-def test_a_group_without_labels_has_no_posterior_and_no_say(seed, nu):
+def test_a_group_without_labels_has_no_posterior_and_no_influence(seed, nu):
     mixtures, values = three_groups(nu), residuals_of(seed, missing=0.0)
     values[:, 1] = math.nan
     found = mixtures.responsibilities(values)
@@ -108,25 +108,25 @@ def test_a_group_without_labels_has_no_posterior_and_no_say(seed, nu):
     torch.testing.assert_close(found[:, [0, 2]], without.responsibilities(values))
 
 
-def company(others: float, nu: float) -> float:
-    """Posterior of a residual of 3 scales in a sample whose three other residuals are all `others` scales off."""
+def beside(others: float, nu: float) -> float:
+    """Return the posterior of a residual of 3 scales, in a sample with three other residuals of `others` scales."""
     one = mixture_of(0.9, torch.eye(1, dtype=torch.float64), nu, 1.0, 100.0)
     values = torch.tensor([[3.0, others, others, others]], dtype=torch.float64)
     return float(GroupMixtures((one,) * 4, ((0,), (1,), (2,), (3,))).responsibilities(values)[0, 0])
 
 
-def test_a_sample_whose_other_groups_are_off_is_allowed_more():
+def test_large_residuals_of_other_groups_raise_the_posterior():
     alone = GroupMixtures((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
     by_itself = float(alone.responsibilities(torch.tensor([[3.0]]))[0, 0])
-    assert company(0.1, 4.0) < by_itself - 0.02
-    assert company(3.0, 4.0) > by_itself + 0.01
+    assert beside(0.1, 4.0) < by_itself - 0.02
+    assert beside(3.0, 4.0) > by_itself + 0.01
 
 
-def test_others_that_are_certainly_wrong_say_nothing_of_the_sample():
+def test_other_groups_that_are_certainly_wrong_have_no_influence():
     alone = GroupMixtures((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
     by_itself = float(alone.responsibilities(torch.tensor([[3.0]]))[0, 0])
-    assert company(1e12, 4.0) == pytest.approx(by_itself, abs=1e-6)
+    assert beside(1e12, 4.0) == pytest.approx(by_itself, abs=1e-6)
 
 
-def test_gaussian_groups_do_not_learn_from_each_other():
-    assert company(0.1, INF) == company(3.0, INF) == company(1e12, INF)
+def test_gaussian_groups_do_not_depend_on_each_other():
+    assert beside(0.1, INF) == beside(3.0, INF) == beside(1e12, INF)

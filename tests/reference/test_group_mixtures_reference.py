@@ -48,7 +48,7 @@ def student(values: np.ndarray, scale: np.ndarray, nu: float) -> float:
 
 @pytest.mark.parametrize("nu", [1.0, 2.5, 7.0, INF])
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_right_labels_have_scipys_t_and_its_marginals(k: int, nu: float) -> None:
+def test_right_labels_have_the_density_of_scipy_and_its_marginals(k: int, nu: float) -> None:
     group = group_of(0.7, scale_of(k), nu, 1.0, 50.0)
     values = residuals_of(60, k, missing=0.4)
     scale = group.scale.numpy()
@@ -76,7 +76,7 @@ def test_wrong_labels_integrate_to_their_share_within_the_radius(k: int, share_o
     direction[0] = 1.0
 
     def shell(m: float) -> float:
-        """Density at the distance m, times the area of the sphere there and the volume of the scale."""
+        """Return the density at the distance m times the area of the sphere and the volume of the scale."""
         (part,) = parts_of((m * root @ direction)[None])
         density = float(group.log_wrong(part, group.squared_distance(part)).exp())
         area = 2 * math.pi ** (k / 2) / gamma(k / 2) * m ** (k - 1)
@@ -88,7 +88,7 @@ def test_wrong_labels_integrate_to_their_share_within_the_radius(k: int, share_o
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_what_is_seen_of_a_uniform_group_integrates_to_its_share_too(k: int) -> None:
+def test_the_observed_part_of_a_uniform_group_integrates_to_its_share(k: int) -> None:
     group = group_of(0.7, scale_of(k), 3.0, float(k), 12.0)
     reach = 12.0 * math.sqrt(float(group.scale[0, 0]))
     values = torch.full((1, k), math.nan, dtype=torch.float64)
@@ -112,7 +112,7 @@ def test_one_group_weighs_the_two_densities_against_each_other() -> None:
 
 
 def by_hand(groups: tuple[GroupMixture, ...], partition: tuple, sample: np.ndarray) -> np.ndarray:
-    """Responsibilities of one sample, one group after the other, from SciPy's densities."""
+    """Return the responsibilities of one sample from SciPy's densities, group by group."""
     seen = [[place for place, c in enumerate(columns) if not np.isnan(sample[c])] for columns in partition]
     values = [sample[[columns[p] for p in kept]] for columns, kept in zip(partition, seen, strict=True)]
     scales = [g.scale.numpy()[np.ix_(kept, kept)] for g, kept in zip(groups, seen, strict=True)]
@@ -143,7 +143,7 @@ def by_hand(groups: tuple[GroupMixture, ...], partition: tuple, sample: np.ndarr
 
 
 @pytest.mark.parametrize("freedom", [(3.0, 3.0, 3.0), (3.0, INF, 7.0)])
-def test_groups_that_share_how_hard_a_sample_is_follow_a_plain_loop(freedom: tuple[float, ...]) -> None:
+def test_responsibilities_of_several_groups_are_those_of_a_plain_loop(freedom: tuple[float, ...]) -> None:
     partition = ((0, 3), (1,), (2, 4))
     groups = tuple(
         group_of(0.8, scale_of(len(columns), seed), nu, b, 30.0)

@@ -24,14 +24,14 @@ def start_of(k: int, nu: float, prior: float = 0.8) -> GroupMixture:
 
 
 def in_a_ball(rng: np.random.Generator, n: int, k: int, power: float) -> np.ndarray:
-    """Directions at random, distances as the root of `power` of a uniform number: k is uniform, 1 is radial."""
+    """Return points in random directions; a power of k gives a uniform density, and 1 uniform distances."""
     direction = rng.normal(size=(n, k))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return direction * rng.random((n, 1)) ** (1 / power)
 
 
 def drawn(n: int, root: np.ndarray, nu: float, prior: float, power: float, radius: float, seed: int = 0) -> np.ndarray:
-    """Samples (n, k) of the model itself: S is root root'."""
+    """Return samples (n, k) of the model, with S = root root'."""
     rng, k = np.random.default_rng(seed), len(root)
     harder = 1.0 if math.isinf(nu) else np.sqrt(nu / rng.chisquare(nu, size=(n, 1)))
     right, wrong = harder * rng.normal(size=(n, k)), radius * in_a_ball(rng, n, k, power)
@@ -42,7 +42,7 @@ ROOT = np.array([[2.0, 0.0], [0.8, 0.5]])
 
 
 def naive_em(values: np.ndarray, start: GroupMixture, nu: float, radial: bool, steps: int) -> tuple[float, np.ndarray]:
-    """Prior and scale after some steps of EM, written down sample by sample; NaN where a coordinate is missing."""
+    """Return prior and scale after some steps of EM, computed sample by sample; NaN marks a missing coordinate."""
     k = values.shape[1]
     prior, scale = start.prior, start.scale.numpy()
     seen = [np.flatnonzero(~np.isnan(x)) for x in values]
@@ -93,11 +93,11 @@ def test_the_truth_is_found_within_four_standard_errors(kind: str, power: float,
     n, prior = 6000, 0.8
     values = torch.from_numpy(drawn(n, ROOT, nu, prior, power, 60.0))
     found = fit_group(values, start_of(2, nu), kind).group
-    # A radial density is cut off at the core, as samples are not: a part in 60 of the wrong.
+    # The radial density is flat in the core, and the samples are not: this concerns 1 in 60 wrong labels.
     slack = 0.0 if kind == "uniform" else (1 - prior) / 60
     assert abs(found.prior - prior) < 4 * math.sqrt(prior * (1 - prior) / n) + slack
     truth = ROOT @ ROOT.T
-    # The variance of an element of a scale matrix; heavy tails cost (nu + k + 2) / (nu + k) of the information.
+    # The variance of an entry of the scale matrix. Heavy tails reduce information by (nu + k + 2) / (nu + k).
     heavy = 1.0 if math.isinf(nu) else (nu + 4) / (nu + 2) * 1.5
     error = np.sqrt(heavy * (truth**2 + np.outer(np.diag(truth), np.diag(truth))) / (prior * n))
     assert (np.abs(found.scale.numpy() - truth) < 4 * error).all()
@@ -107,7 +107,7 @@ def test_the_truth_is_found_within_four_standard_errors(kind: str, power: float,
 @pytest.mark.parametrize("kind", ["none", "uniform"])
 @pytest.mark.parametrize("nu", [2.0, 5.0, INF])
 def test_in_one_dimension_the_likelihood_never_falls(kind: str, nu: float) -> None:
-    # There wrong labels are uniform up to the largest residual, whatever the scale: R times sqrt(S) does not move.
+    # In one dimension wrong labels are uniform up to the largest residual, R sqrt(S), for any scale.
     values = torch.from_numpy(drawn(300, np.array([[1.5]]), nu, 0.7, 1.0, 20.0))
     start = start_of(1, nu, prior=0.5)
     likelihoods = [fit_group(values, start, kind, tol=0.0, max_iter=steps).log_likelihood for steps in range(40)]
@@ -123,13 +123,13 @@ def test_without_wrong_labels_the_scale_solves_its_equation(nu: float) -> None:
     scale = found.scale.numpy()
     q = np.einsum("ni,ij,nj->n", values, np.linalg.inv(scale), values)
     u = np.ones(len(q)) if math.isinf(nu) else (nu + 2) / (nu + q)
-    # Stationary where the mean of u x x' is S itself; the few halves of a sample that are not right matter little.
+    # At the fixed point the mean of u x x' is S. The prior, half a sample short of 1, matters little.
     np.testing.assert_allclose((values * u[:, None]).T @ values / len(values), scale, rtol=0.02)
 
 
 @pytest.mark.parametrize("kind", ["none", "uniform", "radial"])
 @pytest.mark.parametrize("nu", [4.0, INF])
-def test_a_weight_is_so_many_copies_of_a_row(kind: str, nu: float) -> None:
+def test_a_whole_weight_counts_as_copies_of_a_row(kind: str, nu: float) -> None:
     values = torch.from_numpy(drawn(200, ROOT, nu, 0.8, 2.0, 15.0))
     values[::7, 1] = math.nan
     counts = torch.from_numpy(np.random.default_rng(0).poisson(1.0, 200))
@@ -167,14 +167,14 @@ def test_units_and_the_order_of_rows_and_of_coordinates_do_not_matter() -> None:
     torch.testing.assert_close(1e6 * turned.group.scale.flip(0).flip(1), one.group.scale)
 
 
-def test_residuals_of_zero_keep_a_scale_above_zero() -> None:
+def test_residuals_of_zero_give_a_scale_above_zero() -> None:
     found = fit_group(torch.zeros(20, 2, dtype=torch.float64), start_of(2, 4.0), "uniform")
     assert torch.linalg.eigvalsh(found.group.scale).min() > 0
     assert math.isfinite(found.log_likelihood)
 
 
 @pytest.mark.parametrize("kind", ["none", "uniform", "radial"])
-def test_rows_that_count_nothing_teach_nothing(kind: str) -> None:
+def test_rows_of_weight_0_and_missing_rows_change_nothing(kind: str) -> None:
     start, values = start_of(2, 4.0), torch.ones(3, 2, dtype=torch.float64)
     for found in (
         fit_group(values, start, kind, weight=torch.zeros(3, dtype=torch.float64)),
