@@ -290,7 +290,7 @@ patience = 5
 
 CHILD = '''
 """`deepgum fit` that stops and waits at one moment, so that it can be killed right there."""
-import pathlib, time
+import pathlib, signal, time
 import deepgum.report.runs.run as report
 import deepgum.training.state.checkpoint as checkpoint
 from contextlib import contextmanager
@@ -344,6 +344,8 @@ def finish(self, metrics):
     real_finish(self, metrics)
     at("the end")
 
+# A background job ignores Ctrl-C, and a process that it starts inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 report.draw_run = lambda folder: []
 checkpoint.replacing, History.add, Journal.save = replacing, add, save
 RunFolder.claim, RunFolder.finish = claim, finish
@@ -366,14 +368,13 @@ FEWER = (("half a checkpoint", 2), ("an epoch", 3), ("a round", 2), ("all files 
 
 
 class Child:
-    """`deepgum fit` in a process of its own; one process imports everything once, and every child is its copy."""
+    """`deepgum fit` in a process of its own, a copy of one that has imported everything."""
 
     def __init__(self, folder: Path, arguments: list[Any], moment: str = "", count: int = 0) -> None:
         self.flag = folder / "flag"
         self.flag.unlink(missing_ok=True)
         (folder / "child.py").write_text(CHILD)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["deepgum.experiments.runs.run", "deepgum.report.runs.run", "torch._dynamo"])
         names = {"MOMENT": moment, "COUNT": count, "FLAG": str(self.flag)}
         self.process = context.Process(
             target=runpy.run_path,

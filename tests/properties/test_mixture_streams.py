@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
+import multiprocessing
+import runpy
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -402,13 +402,19 @@ def test_processes_that_compute_otherwise_in_the_last_bits_stop_together_at_one_
 
 
 def test_real_processes_give_the_fit_of_one(tmp_path):
-    crew = [subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path)]) for rank in range(2)]
+    context = multiprocessing.get_context("forkserver")
+    calls = [{"RANK": rank, "FOLDER": tmp_path} for rank in range(2)]
+    crew = [context.Process(target=runpy.run_path, args=(__file__, call, "crew")) for call in calls]
+    for process in crew:
+        process.start()
     try:
-        assert [process.wait(LIMIT) for process in crew] == [0, 0]
+        for process in crew:
+            process.join(LIMIT)
+        assert [process.exitcode for process in crew] == [0, 0]
     finally:
         for process in crew:
             process.kill()
-            process.wait()
+            process.join()
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     residuals, weights = contaminated(missing=0.1), some_weights()
     for name, bounds in SHARES.items():
@@ -521,5 +527,5 @@ def test_shares_of_different_widths_stop_all_processes():
     assert isinstance(one, ProcessLostError)
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+if __name__ == "crew":
+    main(RANK, FOLDER)  # noqa: F821  # given by `run_path`
