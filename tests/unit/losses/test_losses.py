@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.losses import L1, L2, LOSSES, TUKEY_C, Biweight, Cauchy, Huber, Loss, get_loss
 
 NAN = float("nan")
