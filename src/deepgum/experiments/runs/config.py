@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from deepgum.training.flat_options import key_options, refuse_flat
 __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
 
 GROUPS = ("sample", "landmark", "coordinate")
+OPTIONS = tuple(each.name for each in fields(DeepGUMOptions) if each.name not in ("groups", "schedule", "mixture"))
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
 
@@ -177,6 +178,8 @@ class MethodConfig:
         if self.groups is not None:
             check_choice("groups", self.groups, GROUPS)
         refuse_flat(self.options)
+        for option in self.options:
+            check_choice("options", option, OPTIONS)
         try:
             chosen = self.chosen()
         except InvalidParameterError as error:

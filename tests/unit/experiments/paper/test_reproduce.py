@@ -151,7 +151,7 @@ def test_algorithm_1_stands_for_deepgum_at_either_scale_unless_methods_are_named
         of_mixture = {"paper": "deepgum-paper", "cpu": "deepgum-alternate"}[name]
         made = make_plan("table1", "fld", tmp_path, scale, weights=weights)
         assert [run.method.name for run in made.runs] == ["l2", "huber", "biweight", of_mixture]
-        assert METHODS[of_mixture].options.schedule == "alternate"  # type: ignore[union-attr]
+        assert METHODS[of_mixture].options.schedule.name == "alternate"  # type: ignore[union-attr]
         grid: dict[str, Any] = {"noises": ("ngo",), "rates": (0.4,), "seeds": (0,), "weights": weights}
         assert of_mixture in figure5_options(tmp_path, scale, methods=None, **grid).methods
         asked = make_plan("table1", "fld", tmp_path, scale, weights=weights, methods=("deepgum",))
