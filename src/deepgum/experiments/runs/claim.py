@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepgum.errors import DeepGUMError, OutputFolderError, differences, listing
 from deepgum.experiments.runs.config import PUBLISHED, RunConfig
-from deepgum.experiments.runs.config_file import read_config, read_recorded
+from deepgum.experiments.runs.config_file import read_recorded
 from deepgum.experiments.runs.run_folder import RunFolder
 
 __all__ = ["is_done"]
@@ -42,8 +42,7 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
         return False
     done = folder.metrics_file.is_file()
     try:
-        # What is not finished is judged by today's meaning, for with that it would go on; its checkpoint knows better.
-        before = read_recorded(folder.config) if done else read_config(folder.config)
+        before = read_recorded(folder.config)
     except DeepGUMError as error:
         raise OutputFolderError(
             f"'{folder.path}' should be new, empty, or of this run. It holds the configuration of something else: "

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import tomli_w
 
-from deepgum.errors import InvalidDataError, OutputFolderError
+from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolderError
 from deepgum.experiments.runs.claim import is_done
-from deepgum.experiments.runs.config import LATER, RunConfig
-from deepgum.experiments.runs.config_file import read_config, write_config
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.config_file import read_config, read_recorded, write_config
 from deepgum.experiments.runs.run_folder import Metrics, RunFolder
+from deepgum.training.flat_options import UNRECORDED, key_options
 
-WAS = {"options": LATER}
-"""What the method `deepgum` was before it had a choice of these."""
+WAS = {"schedule": {"name": "alternate"}, "mixture": {"separation": 0.0}}
+"""The method `deepgum` before there was a choice of schedules."""
 
 
 @pytest.fixture
@@ -42,14 +43,20 @@ def of_table(path: Path, weights: Path | None = None, **sections: Any) -> RunCon
     return RunConfig.from_mapping({"data": data, "model": model, **sections})
 
 
-def finish(config: RunConfig, path: Path, *, without: tuple[str, ...] = (), key: str | None = None) -> RunFolder:
-    """Write what tells of a finished run; `without` are options that its version did not know."""
+def finish(config: RunConfig, path: Path, *, version: str = "", key: str | None = None) -> RunFolder:
+    """Write the configuration and the scores of a finished run, as an earlier version wrote them.
+
+    Version "0.1.0" recorded options in one flat list, and an "early" one did not record those of `UNRECORDED`.
+    """
     folder = RunFolder(path)
     folder.claim()
     write_config(config, folder.config)
     values = tomllib.loads(folder.config.read_text())
-    for name in without:
-        del values["method"]["options"][name]
+    chosen = config.method.chosen()
+    if version and chosen is not None:
+        recorded = key_options(chosen) if version == "early" else {**UNRECORDED, **key_options(chosen)}
+        options = {name: value for name, value in recorded.items() if name != "groups" and value is not None}
+        values["method"] = {"name": config.method.name, "groups": config.method.groups, "options": options}
     folder.config.write_text(tomli_w.dumps(values))
     scores: dict[str, Any] = dict.fromkeys(Metrics.__dataclass_fields__)
     folder.finish(Metrics(**{**scores, "version": "0.1.0", "key": config.digest if key is None else key}))
@@ -69,21 +76,26 @@ def test_a_run_from_before_there_was_a_choice_is_done_for_what_it_was_and_not_fo
     tmp_path: Path,
 ) -> None:
     was = digits(method=WAS)
-    folder = finish(was, tmp_path / "run", without=tuple(LATER))
+    folder = finish(was, tmp_path / "run", version="early")
     assert is_done(folder, was)
-    # Its own file reads as today's method, whose options are others: that is another training.
-    assert read_config(folder.config) == digits()
     message = refused(folder, digits())
-    assert "method.options.schedule = 'alternate' there and 'interleaved' here" in message
-    assert "method.options.widening = 1.0 there and 2.0 here" in message
+    assert "method.schedule.name = 'alternate' there and 'interleaved' here" in message
+    assert "method.schedule.widening = 1.0 there and 2.0 here" in message
     assert "least_weight" not in message
     assert "seed = 0 there and 3 here" in refused(folder, digits(seed=3))
 
 
-@pytest.mark.parametrize("method", ["l2", "deepgum-paper", "deepgum-alternate"])
-def test_a_method_that_means_what_it_meant_is_done(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize("version", ["early", "0.1.0"])
+@pytest.mark.parametrize("method", ["l2", "deepgum", "deepgum-paper", "deepgum-alternate", "deepgum-authors", "dexgum"])
+def test_a_method_that_means_what_it_meant_is_done(tmp_path: Path, method: str, version: str) -> None:
     config = digits(method={"name": method})
-    assert is_done(finish(config, tmp_path, without=tuple(LATER) if config.method.options else ()), config)
+    folder = finish(config, tmp_path, version=version)
+    assert read_recorded(folder.config) == config
+    assert is_done(folder, config)
+    if config.method.schedule:
+        # A file of a user's own is not translated: it is refused with the lines to write.
+        with pytest.raises(InvalidParameterError, match=r"should be in the table `schedule`"):
+            read_config(folder.config)
 
 
 def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(tmp_path: Path) -> None:
@@ -111,12 +123,12 @@ def test_without_the_files_that_it_began_from_a_run_is_known_by_its_settings(
     tmp_path: Path, weights: Path, table: Path
 ) -> None:
     now, was = of_table(table, weights), of_table(table, weights, method=WAS)
-    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", without=tuple(LATER))
+    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", version="early")
     for path in (weights, table):
         path.unlink()
         assert is_done(folder, now)
         assert is_done(old, was)
-        assert "method.options.schedule" in refused(old, now)
+        assert "method.schedule.name" in refused(old, now)
         assert "seed = 0 there and 1 here" in refused(folder, replace(now, seed=1))
 
 
