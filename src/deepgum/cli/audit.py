@@ -33,6 +33,7 @@ _KEYS = {
     "inliers": "audit.inliers",
     "periods": "audit.periods",
     "unit": "audit.unit",
+    "reasons": "audit.reasons",
     "seed": "seed",
 }
 _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
@@ -63,6 +64,9 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
     "--period", "periods", multiple=True, callback=PERIODS, metavar="NAME=NUMBER", help="yaw=360; repeatable."
 )
 @click.option("--unit", metavar="TEXT", help="What the labels are in: years.")
+@click.option(
+    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
+)
 @click.option("--part", metavar="NAME", help="train, validation, test or all.  [default: all but a test part]")
 @click.option("--folds", type=int, help="Networks in a round.  [default: 5]")
 @click.option("--rounds", type=int, help="At most; fewer if the flags settle.  [default: 3]")

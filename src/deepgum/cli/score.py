@@ -18,8 +18,8 @@ __all__ = ["score"]
 @click.option(
     "--groups",
     type=click.Choice(["sample", "landmark", "coordinate"]),
-    help="What is wrong together: all labels of a sample, the x and y of a landmark, or nothing.  "
-    "[default: landmark if the labels' names come in pairs of x and y, else coordinate]",
+    help="Labels that are judged as one unit: a sample, a landmark, a coordinate.  "
+    "[default: landmark if all names come in pairs of x and y, else coordinate]",
 )
 @click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else the rows]")
 @click.option("--image", metavar="COLUMN", help="Image files, relative to the table's folder.")
@@ -28,12 +28,21 @@ __all__ = ["score"]
     multiple=True,
     metavar="NAME=NUMBER",
     callback=PERIODS,
-    help="After how much a label comes round again.",
+    help="Period of a label: yaw=360; repeatable.",
 )
-@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Landmarks that are each other's left and right: 0:1,3:4")
-@click.option("--unit", default="", metavar="TEXT", help="What the labels are in: px, years.")
+@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Pairs of left and right landmarks: 0:1,3:4")
+@click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
 @click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
-@click.option("--out", type=PATH, metavar="FILE", help="Every score; ends in .csv or .parquet.  [default: the summary]")
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="PATH",
+    help="A reason of your own, package.module:name; repeatable.",
+)
+@click.option(
+    "--out", type=PATH, metavar="FILE", help="File for all scores: .csv or .parquet.  [default: summary only]"
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
 def score(
     table: Path,
@@ -46,29 +55,30 @@ def score(
     swap: tuple[tuple[int, int], ...],
     unit: str,
     inliers: str,
+    reasons: tuple[str, ...],
     out: Path | None,
     threads: int | None,
 ) -> None:
     """Find the labels of TABLE that are probably wrong, by the predictions beside them. Nothing is trained.
 
-    TABLE is a CSV or Parquet file with a row a sample: predictions of any model of any framework, and labels; an
-    empty cell is a missing label. The predictions should be of samples that the model was not trained on, as
-    those of a cross-validation are: a model that has learned wrong labels by heart predicts them.
+    TABLE is a CSV or Parquet file with one row per sample: predictions of a model of any framework, and labels; an
+    empty cell is a missing label. The predictions should be for samples that the model was not trained on, such as
+    those of a cross-validation: a model that has learned wrong labels by heart predicts them.
 
     \b
-    Columns are paired by their names, or by patterns, in which the star stands for the same on both sides:
+    Columns are paired by their names, or by patterns whose star stands for the same text:
       age, pred_age                          also predicted_age, age_hat, age_pred; label_age for age
-      x1, y1, x1_hat, y1_hat                 a landmark, whose x and y are right or wrong together
+      x1, y1, x1_hat, y1_hat                 a landmark: x and y are judged as one unit
       --pred 'p_*' --target 't_*'            t_age by p_age
       --pred yhat --target age               one column by another
 
     \b
-    FILE gets a row a sample and group of labels, in the order of TABLE:
+    FILE gets one row per sample and group of labels, in the order of TABLE:
       id, group
-      responsibility   how probably the label is right; below 0.5 it is flagged
-      residual_norm    how far it is from the prediction, in the unit of the labels
+      responsibility   probability that the label is right; below 0.5 it is flagged
+      residual_norm    distance from the prediction, in the unit of the labels
       mahalanobis      the same in standard deviations of right labels
-      error_kind, why  of a flagged label: what seems wrong with it
+      error_kind, why  reason of a flagged label, and a sentence about it
       given, predicted, suggested, uncertainty
 
     A table that does not fit in memory is scored in batches.
@@ -97,6 +107,7 @@ def score(
             swap_pairs=swap,
             unit=unit,
             inliers=inliers,
+            reasons=reasons,
             out=out,
             on_stage=reporter.say,
         )
