@@ -131,8 +131,8 @@ def test_a_write_that_comes_again_is_stored_once(audited: AuditFolder) -> None:
         (Decision(IDS[0], "nose", "keep"), UnknownNameError, "'a', 'b'"),
         (Decision(IDS[0], "a", "fix", (1.0,)), InvalidParameterError, "2 numbers"),
         (Decision(IDS[0], "a", "fix", (1.0, 2.0, 3.0)), InvalidParameterError, "2 numbers"),
-        (Decision(IDS[0], "a", "keep", who="x" * 201), InvalidParameterError, "at most 200 characters"),
-        (Decision(IDS[0], "a", "keep", reason="x" * 2001), InvalidParameterError, "at most 2000 characters"),
+        (Decision(IDS[0], "a", "keep", who="x" * 201), InvalidParameterError, "at most 200 Unicode characters"),
+        (Decision(IDS[0], "a", "keep", reason="x" * 2001), InvalidParameterError, "at most 2000 Unicode characters"),
         (Decision(IDS[0], "a", "keep", reason="\ud800"), InvalidParameterError, "Unicode characters"),
     ],
 )
