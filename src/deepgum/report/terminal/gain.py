@@ -44,9 +44,7 @@ def gain_table(gain: Gain) -> RenderableType:
         f"{gain.method}, {trainings} training{'s' if trainings > 1 else ''} before and after: "
         f"{gain.train:,} samples to train on, {gain.fixed} labels fixed, {gain.dropped} dropped"
     )
-    source = (
-        "of the official test part" if gain.official else "held out from the samples that the patch does not change"
-    )
+    source = "of the official test part" if gain.official else "held out from samples without changes"
     tested = f"{gain.test:,} test samples {source}; errors are means over the trainings."
     return Group(Text(head), table, Text(tested), Text(gain.verdict, style="bold"))
 
