@@ -17,7 +17,7 @@ def parts(audited):
     return audited.summary(), labels, places, views
 
 
-def test_what_is_given_is_json_without_nan(parts):
+def test_the_data_are_json_without_nan(parts):
     summary, labels, places, views = parts
     labels.given[places[0][0], 0] = np.nan
     labels.mahalanobis[places[0]] = np.inf
@@ -41,7 +41,7 @@ def test_suggestions_are_those_of_the_group(parts):
     assert set(gallery_data(summary, labels, places, views)["flags"]["suggested"]) == {None}
 
 
-def test_reasons_are_those_that_occur_and_a_flag_may_have_none(parts):
+def test_only_reasons_that_occur_are_listed_and_a_flag_may_have_none(parts):
     summary, labels, places, views = parts
     kinds = {places[0]: "off", places[1]: "copy"}
     data = gallery_data(summary, replace(labels, kinds=kinds), places, views)
@@ -61,7 +61,7 @@ def test_landmarks_have_the_names_of_their_groups_or_of_their_columns(parts):
     assert [p["name"] for p in gallery_data(summary, whole, places[:1], views[:1])["points"]] == ["a", "b"]
 
 
-def test_an_absurd_label_does_not_stretch_the_scale_but_right_ones_fit_on_it(parts):
+def test_an_absurd_label_does_not_stretch_the_scale(parts):
     summary, labels, places, views = parts
     labels.given[places[0][0], 0] = 1e6
     target = gallery_data(summary, labels, places, views)["targets"][0]
