@@ -4,6 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deepgum.audit.reasons import REASONS
+from deepgum.audit.summary import ReasonCount
 from deepgum.data.crops import Square
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import View
@@ -47,6 +49,18 @@ def test_only_reasons_that_occur_are_listed_and_a_flag_may_have_none(parts):
     data = gallery_data(summary, replace(labels, kinds=kinds), places, views)
     assert [reason["key"] for reason in data["reasons"]] == ["copy", "off"]
     assert data["flags"]["reason"] == [1, 0] + 8 * [None]
+
+
+def test_words_of_reasons_are_those_of_the_summary_or_else_of_the_built_in_reasons(parts):
+    summary, labels, places, views = parts
+    kinds = {places[0]: "off", places[1]: "mine", places[2]: "unknown"}
+    counted = replace(summary, reasons=(ReasonCount("mine", "a reason of one's own", 1),))
+    reasons = gallery_data(counted, replace(labels, kinds=kinds), places, views)["reasons"]
+    assert reasons == [
+        {"key": "mine", "words": "a reason of one's own"},
+        {"key": "off", "words": REASONS["off"].words},
+        {"key": "unknown", "words": "unknown"},
+    ]
 
 
 def test_landmarks_have_the_names_of_their_groups_or_of_their_columns(parts):
