@@ -33,6 +33,7 @@ from deepgum.experiments.runs.config_file import read_config
 from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.models import DeepExpectation
+from deepgum.storage.disk import is_partial
 from deepgum.storage.lock import LOCK, alone_in
 from deepgum.training import DeepGUMOptions, Event, Resumed, SGDOptions, TrainingResult, fit_deepgum, fit_loss
 from deepgum.training.history import EpochRecord
@@ -227,7 +228,7 @@ def test_a_second_training_with_one_checkpoint_is_refused_and_the_first_is_not_d
     name: str, tmp_path: Path
 ) -> None:
     path, refused = tmp_path / "c.safetensors", []
-    writing = tmp_path / ".c-0123abcd.tmp"  # as the first has it while it writes
+    writing = tmp_path / ".c.safetensors.17-0123abcd.partial"  # a temporary file of the first
     fit = of_deepgum() if name == "deepgum" else of_loss("l2")
 
     def second(event: Event) -> None:
@@ -309,23 +310,22 @@ def at(moment):
         time.sleep(100)
 
 class Half:
-    def __init__(self, file):
-        self.file = file
-    def write(self, content):
-        self.file.write(content[: len(content) // 2])
-        self.file.flush()
-        at("half a checkpoint")
-        self.file.write(content[len(content) // 2 :])
-        self.file.flush()
-        at("a checkpoint that is not in its place")
+    def __init__(self, path):
+        self.path = path
+    def write_bytes(self, content):
+        with open(self.path, "wb", buffering=0) as file:
+            file.write(content[: len(content) // 2])
+            at("half a checkpoint")
+            file.write(content[len(content) // 2 :])
+            at("a checkpoint that is not in its place")
 
-real_replacing, real_add, real_save = checkpoint.replacing, History.add, Journal.save
+real_write, real_add, real_save = checkpoint.write_atomically, History.add, Journal.save
 real_claim, real_finish = RunFolder.claim, RunFolder.finish
 
 @contextmanager
-def replacing(*arguments):
-    with real_replacing(*arguments) as file:
-        yield Half(file)
+def write_atomically(*arguments):
+    with real_write(*arguments) as temporary:
+        yield Half(temporary)
 
 def add(self, event):
     real_add(self, event)
@@ -345,7 +345,7 @@ def finish(self, metrics):
     at("the end")
 
 report.draw_run = lambda folder: []
-checkpoint.replacing, History.add, Journal.save = replacing, add, save
+checkpoint.write_atomically, History.add, Journal.save = write_atomically, add, save
 RunFolder.claim, RunFolder.finish = claim, finish
 main([str(part) for part in ARGUMENTS], standalone_mode=False)
 '''
@@ -434,7 +434,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
         child.wait_for_flag()
         assert child.end(signal.SIGKILL) == -signal.SIGKILL
         if "half" in moment or "place" in moment:
-            assert any(path.suffix == ".tmp" for path in out.iterdir())
+            assert any(is_partial(path.name) for path in out.iterdir())
         assert RunFolder(out).metrics_file.is_file() == (moment == "the end")
     last = Child(tmp_path, ["fit", config, "--out", out])
     last.process.join(120)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepgum.storage.disk import write_atomically
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "MethodStyle", "is_oracle", "method_style", "noise_label", "save"]
+__all__ = ["FORMATS", "MethodStyle", "is_oracle", "method_style", "noise_label", "save", "write_figure"]
 
 FORMATS = ("png", "svg")
 
@@ -79,14 +82,25 @@ def is_oracle(name: str) -> bool:
 
 
 def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write a figure in several formats beside one another, and return the files."""
-    from matplotlib import rc_context
-
+    """Write a figure in several formats beside one another, each file atomically, and return the files."""
     base = Path(stem)
-    base.parent.mkdir(parents=True, exist_ok=True)
     paths = [base.with_name(f"{base.name}.{kind}") for kind in formats]
     for path in paths:
-        # Without a date, and with a salt for the names inside an SVG, the same records give the same bytes.
-        with rc_context({"svg.hashsalt": "deepgum"}):
-            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        write_figure(figure, path, dpi=150)
     return paths
+
+
+def write_figure(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write a figure in the format that the ending of its path names, atomically.
+
+    The same figure gives the same bytes: an SVG has no date, and the names inside have a fixed salt.
+    """
+    from matplotlib import rc_context
+
+    kind = path.suffix.lower().removeprefix(".")
+    # Drawn in memory: an encoder that writes to a full disk itself raises errors without the system's reason.
+    drawn = io.BytesIO()
+    with rc_context({"svg.hashsalt": "deepgum"}):
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
+    with write_atomically(path, len(drawn.getbuffer()), f"'{path.name}'") as temporary:
+        temporary.write_bytes(drawn.getbuffer())

@@ -20,6 +20,7 @@ from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_toml
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.posteriors.label_mixture import INLIERS
+from deepgum.storage.disk import write_atomically
 from deepgum.training import SGDOptions
 
 __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit"]
@@ -135,7 +136,8 @@ class AuditConfig:
 
     def write(self, path: Path) -> None:
         """Write the TOML file, every default spelled out."""
-        path.write_text(tomli_w.dumps(self.to_mapping()), encoding="utf-8")
+        with write_atomically(path) as temporary:
+            temporary.write_text(tomli_w.dumps(self.to_mapping()), encoding="utf-8")
 
 
 def read_audit(path: Path) -> AuditConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -182,9 +183,10 @@ class _Kept:
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
             predictions = self.learner.predict(train, told, seed)
-            self.folder.mkdir(exist_ok=True)
-            with write_atomically(file) as temporary, open(temporary, "wb") as opened:
-                np.save(opened, predictions, allow_pickle=False)
+            content = io.BytesIO()
+            np.save(content, predictions, allow_pickle=False)
+            with write_atomically(file) as temporary:
+                temporary.write_bytes(content.getbuffer())
         kept: NDArray[np.float64] = np.load(file, allow_pickle=False)
         return kept
 
@@ -253,5 +255,8 @@ def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pic
     names = tuple(f"{row:06d}.png" for row in range(len(samples)))
     for row in np.flatnonzero(labels.flags.any(axis=1)).tolist():
         pixels = np.asarray(samples.inputs[row])
-        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(folder.images / names[row])
+        drawn = io.BytesIO()
+        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(drawn, format="PNG")
+        with write_atomically(folder.images / names[row]) as temporary:
+            temporary.write_bytes(drawn.getbuffer())
     return Pictures(folder.images, names, (None,) * len(names))

@@ -11,6 +11,7 @@ import tomli_w
 
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.runs.config import LATER, RunConfig
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["read_config", "read_recorded", "read_toml", "write_config"]
 
@@ -90,4 +91,5 @@ def _change(values: dict[str, Any], change: str) -> None:
 
 def write_config(config: RunConfig, path: Path) -> None:
     """Write a run with every default spelled out, so that it stays what it was under later versions."""
-    path.write_text(tomli_w.dumps(config.to_mapping()), encoding="utf-8")
+    with write_atomically(path) as temporary:
+        temporary.write_text(tomli_w.dumps(config.to_mapping()), encoding="utf-8")

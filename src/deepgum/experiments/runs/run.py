@@ -93,14 +93,14 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     folder.claim()
     goes_on = folder.checkpoint.is_file()
     if not goes_on:
-        _write_config(config, folder)
+        write_config(config, folder.config)
     _note_environment(folder, environment(config.training.device))
     title = Title.of(config)
     observer.run_started(title, number)
     result = _train(config, cell, network, observer, folder.checkpoint)
     if goes_on:
         # Not before: a checkpoint of an earlier version is refused, and what that took the settings for would be lost.
-        _write_config(config, folder)
+        write_config(config, folder.config)
     measure = config.measure
     scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
     predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
@@ -136,11 +136,6 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     save_network(whole, signature, folder.path)
     folder.finish(metrics)
     observer.run_finished(title, metrics)
-
-
-def _write_config(config: RunConfig, folder: RunFolder) -> None:
-    with write_atomically(folder.config) as temporary:
-        write_config(config, temporary)
 
 
 def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path) -> TrainingResult:

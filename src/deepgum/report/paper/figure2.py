@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from deepgum.checks import check_choice, check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import L1, L2, TUKEY_C, Biweight, Cauchy, Huber, Loss
+from deepgum.report.style import write_figure
 
 __all__ = ["SETTINGS", "draw_figure2", "gum_gradient", "plot_gradients"]
 
@@ -74,7 +75,7 @@ def draw_figure2(
             raise InvalidParameterError("path", f"a file name ending in one of {', '.join(kinds)}", str(path))
     plot_gradients(figure.add_subplot(), settings=settings, losses=losses, largest=largest)
     if path is not None:
-        figure.savefig(path, dpi=200)
+        write_figure(figure, Path(path), dpi=200)
     return figure
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deepgum.errors import CheckpointError, InvalidDataError, differences
-from deepgum.storage.disk import replacing
+from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.training.state.packing import digest, pack, tensor_parts, unpack
 
 __all__ = ["Checkpoint", "check_place"]
@@ -77,7 +76,7 @@ class Checkpoint:
             could be written there.
         """
         check_place(self.path)
-        self._sweep()
+        remove_partial(self.path)  # of this training alone: `alone_at` has locked the file
         if not self.path.exists():
             return None
         metadata, tensors = self._read()
@@ -121,13 +120,13 @@ class Checkpoint:
         }
         metadata["sha256"] = _content_digest(metadata, tensors)
         content = safetensors.torch.save(tensors, metadata)
-        with replacing(self.path, len(content), "a checkpoint") as file:
-            file.write(content)
+        with write_atomically(self.path, len(content), "a checkpoint") as temporary:
+            temporary.write_bytes(content)
 
     def remove(self) -> None:
         """Remove the file, and what a process that was killed while it wrote one has left."""
         self.path.unlink(missing_ok=True)
-        self._sweep()
+        remove_partial(self.path)
 
     def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         try:
@@ -135,13 +134,6 @@ class Checkpoint:
                 return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
             raise self._unusable(f"It is damaged, or something else: {error}.") from error
-
-    def _sweep(self) -> None:
-        """Remove the temporary files of `replacing`; `alone_at` sees to it that none is another training's."""
-        left = re.compile(rf"\.{re.escape(self.path.stem)}-[0-9a-f]{{8}}\.tmp")
-        for entry in self.path.parent.iterdir():
-            if left.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
 
     def _unusable(self, reason: str) -> CheckpointError:
         hint = "Delete it to begin the training anew, or give another path."
