@@ -11,6 +11,7 @@ from typing import Any
 from deepgum.errors import InvalidDataError
 from deepgum.posteriors.shares import Share
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.upgrade import upgraded_options
 
 __all__ = ["AuditSummary", "DataSource", "GroupSummary", "Round"]
 
@@ -171,6 +172,7 @@ class AuditSummary:
             if values.pop("format") != FORMAT:
                 raise ValueError(f"it should be of the format {FORMAT!r}")
             data = values.pop("data")
+            data["options"] = upgraded_options(data["options"])
             data["swap_pairs"] = tuple((int(a), int(b)) for a, b in data["swap_pairs"])
             groups = tuple(
                 GroupSummary(

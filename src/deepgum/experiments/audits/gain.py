@@ -25,9 +25,8 @@ from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
 from deepgum.errors import InvalidDataError
 from deepgum.evaluation import coordinate_errors, landmark_errors
-from deepgum.experiments.audits.config import AuditConfig
+from deepgum.experiments.audits.config import AuditConfig, read_recorded
 from deepgum.experiments.audits.data import AuditData, load_audit_data, together
-from deepgum.experiments.audits.run import recorded
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import CorruptionConfig
 from deepgum.experiments.runs.network import prepare
@@ -72,7 +71,7 @@ def gain_of(
     check_choice("method", method, [name for name, each in METHODS.items() if not each.oracle])
     check_count("seeds", seeds)
     observer = observer or Observer()
-    config = recorded(folder)
+    config = read_recorded(folder.config_file, trust=folder.trust)
     data = load_audit_data(config, observer)
     check(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):

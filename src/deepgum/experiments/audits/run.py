@@ -29,31 +29,21 @@ from deepgum.audit.summary import AuditSummary, Round
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
-from deepgum.errors import OutputFolderError, differences
-from deepgum.experiments.audits.config import AuditConfig, read_audit
+from deepgum.experiments.audits.config import AuditConfig, read_recorded
 from deepgum.experiments.audits.data import AuditData, load_audit_data, together
 from deepgum.experiments.observer import Observer
+from deepgum.experiments.output import another, held
 from deepgum.experiments.runs.network import prepare
 from deepgum.models import build_model
-from deepgum.storage.disk import write_atomically
+from deepgum.plugins import code_named
+from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.storage.lock import alone_in
+from deepgum.storage.upgrade import made_by
 from deepgum.training import METHODS, check_device
 
-__all__ = ["CONFIG", "recorded", "run_audit"]
+__all__ = ["run_audit"]
 
-CONFIG = "audit.toml"
 FITS = "fits"
-
-
-def recorded(folder: AuditFolder) -> AuditConfig:
-    """Return what an audit was, from its folder.
-
-    Raises
-    ------
-    InvalidDataError
-        If it is none.
-    """
-    return read_audit(folder.path / CONFIG)
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
@@ -78,7 +68,7 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used; before any training, and nothing is written.
     """
-    observer, folder = observer or Observer(), AuditFolder(out)
+    observer, folder = observer or Observer(), AuditFolder(out, trust=True)  # its code is the user's own
     if not _is_done(folder, config):
         with alone_in(out):
             if not _is_done(folder, config):
@@ -87,21 +77,14 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
 
 
 def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
-    path = folder.path / CONFIG
-    if not path.is_file():
-        there = sorted(entry.name for entry in folder.path.iterdir()) if folder.path.is_dir() else []
-        there = [name for name in there if not name.startswith(".")]
-        if there:
-            raise OutputFolderError(
-                f"'{folder.path}' should be new or empty. It holds {there[0]}. Name another folder."
-            )
+    """Return whether the audit is done; refuse a folder that is not new, empty or of this audit."""
+    trusted = code_named(config.to_mapping()).values()
+    before = held(folder.path, "audit", folder.config_file, lambda path: read_recorded(path, trust=trusted))
+    if before is None:
         return False
-    before = read_audit(path)
     if before.digest != config.digest:
-        found = differences(before.to_mapping(), config.to_mapping())
-        raise OutputFolderError(
-            f"'{folder.path}' should be of this audit. It is of another: {found}. Name another folder."
-        )
+        made = made_by(folder.config_file)
+        raise another(folder.path, "audit", before.to_mapping(), config.to_mapping(), made_by=made)
     return folder.summary_file.is_file()
 
 
@@ -115,8 +98,8 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     survey.check()
     names = together(data)
     learner = _learner(config, data, names, observer)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    config.write(folder.path / CONFIG)
+    remove_partial(folder.path)
+    config.write(folder.config_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
     found = cross_fit(
         _Kept(learner, folder.path / FITS, observer),

@@ -16,7 +16,8 @@ from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.records import RunKey
-from deepgum.experiments.runs.config import ModelConfig, without_later
+from deepgum.experiments.runs.config import ModelConfig
+from deepgum.storage.upgrade import original
 from deepgum.training import METHODS, SGDOptions
 
 __all__ = ["CompareOptions"]
@@ -185,5 +186,7 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 def _choices(method: str) -> dict[str, Any]:
     """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
     named = METHODS[method]
-    options = None if named.options is None else without_later(asdict(named.options))
+    options = None
+    if named.options is not None:
+        options = original({"method": {"options": asdict(named.options)}})["method"]["options"]
     return {"loss": named.loss, "options": options, "oracle": named.oracle}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -18,21 +17,14 @@ from deepgum.data.sets.registry import DATASETS, check_options
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.models.weights import SUFFIXES
+from deepgum.storage.upgrade import original
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 
-__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig", "without_later"]
+__all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
 
 GROUPS = ("sample", "landmark", "coordinate")
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
-LATER = {
-    "schedule": "alternate",
-    "widening": 1.0,
-    "least_weight": 0.0,
-    "degrees_of_freedom": math.inf,
-    "separation": 0.0,
-}
-"""Options of methods that came later, and what was done before there was a choice."""
 
 
 @dataclass(frozen=True)
@@ -287,10 +279,6 @@ class RunConfig:
         mapping["data"]["options"].pop("root", None)
         if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
             mapping["data"]["content"] = _content(self.data.folder)
-        if not self.data.pixels:
-            # Named only where it is set: runs that were made before there was a choice keep their keys.
-            del mapping["data"]["pixels"]
-        mapping["method"]["options"] = without_later(mapping["method"]["options"])
         if not (self.model.frozen and self.model.cache):
             # Without a cache there are no numbers in it.
             mapping["model"]["cache_dtype"] = "float32"
@@ -299,9 +287,8 @@ class RunConfig:
             mapping["model"]["weights"] = _content(self.model.weights)
         if not self.corruption.rate:
             mapping["corruption"] = {"missing": self.corruption.missing}
-        if not self.corruption.missing:
-            del mapping["corruption"]["missing"]
-        return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
+        # Runs keep the keys that they were given when they were made.
+        return hashlib.sha256(json.dumps(original(mapping), sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def stem(self) -> str:
@@ -310,17 +297,6 @@ class RunConfig:
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
         return f"{self.data.name}_{self.method.name}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
-
-
-def without_later(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a method's options as its key has them: runs that were made before there was a choice keep theirs.
-
-    Examples
-    --------
-    >>> without_later({"schedule": "alternate", "widening": 2.0, "rounds_max": 10})
-    {'widening': 2.0, 'rounds_max': 10}
-    """
-    return {name: value for name, value in options.items() if name not in LATER or value != LATER[name]}
 
 
 def _content(path: Path) -> str:
