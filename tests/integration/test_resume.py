@@ -478,7 +478,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
         patched.setattr("deepgum.report.terminal.progress.Reporter.trained", lambda _, event: stop(event))
         result = deepgum("fit", config, "--out", out)
     assert result.exit_code == 130
-    assert "Stopped. This run is not finished; the same command goes on after its last" in result.stderr
+    assert "Stopped. This run is not finished. Give the same command again to go on" in result.stderr
     assert "Traceback" not in result.output
     return config, out
 

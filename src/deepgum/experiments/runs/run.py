@@ -157,11 +157,11 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
 
 def environment(device: str) -> dict[str, Any]:
     """Return what a run's figures may depend on besides its configuration; nothing that tells whose machine it is."""
-    names = ("deepgum", "torch", "numpy", "scipy", "pillow", "safetensors")
+    names = ("torch", "numpy", "scipy", "pillow", "safetensors")
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: metadata.version(name) for name in names},
+        "packages": {"deepgum": __version__, **{name: metadata.version(name) for name in names}},
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "threads": torch.get_num_threads(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
