@@ -40,16 +40,14 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 
 @click.command(short_help="Train out of fold, and find the wrong labels of a data set.")
 @click.argument("data", type=PATH)
-@click.option(
-    "--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the audit: new, or of the same audit."
-)
-@click.option("--dataset", metavar="NAME", help="A data set of `deepgum compare --help`.  [default: found out]")
+@click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
+@click.option("--dataset", metavar="NAME", help="Data set of `deepgum compare --help`.  [default: known by its files]")
 @click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels in a table.")
 @click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to its folder or --root.")
 @click.option("--features", callback=NAMES, metavar="COLUMNS", help="Columns of numbers in a table, instead of images.")
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
 @click.option(
-    "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Pairs of left and right landmarks: 0:1,3:4"
+    "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Left and right landmarks in pairs: 0:1,3:4"
 )
 @click.option("--mirror", type=click.Choice(["keep"]), help="Mirror images in training; their labels stay, as ages do.")
 @click.option("--group", metavar="COLUMN", help="Column of what stays in one fold: a person, a video.")
@@ -66,7 +64,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
     multiple=True,
     callback=PERIODS,
     metavar="NAME=NUMBER",
-    help="Period of a cyclic label: yaw=360; repeatable.",
+    help="Period of a label: yaw=360; repeatable.",
 )
 @click.option("--unit", metavar="TEXT", help="Unit of the labels: years.")
 @click.option("--part", metavar="NAME", help="train, validation, test or all.  [default: all but the test part]")
@@ -74,9 +72,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option("--rounds", type=int, help="Largest number of rounds; fewer if the flags settle.  [default: 3]")
 @click.option("--epochs", type=int, help="Epochs of each network.  [default: 25]")
 @click.option("--learning-rate", type=float, help="Highest learning rate of the one-cycle schedule.  [default: 0.002]")
-@click.option(
-    "--inliers", type=click.Choice(["auto", "gaussian", "student-t"]), help="Density of the residuals of right labels."
-)
+@click.option("--inliers", type=click.Choice(["auto", "gaussian", "student-t"]), help="Density of right labels.")
 @click.option("--noise", metavar="NAME", help="Make labels wrong on purpose, as a test: uniform, l-ugo, ngo, g-ugo.")
 @click.option("--rate", type=float, help="Share of labels that --noise makes wrong, 0 to 1.")
 @click.option("--seed", type=int, help="Seed of folds, networks and noise.  [default: 0]")

@@ -51,9 +51,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
     help="Kinds of noise in Figure 5.  [default: l-ugo,g-ugo,ngo]",
 )
 @click.option("--methods", metavar="NAMES", callback=NAMES, help="Methods to train.  [default: those of the paper]")
-@click.option(
-    "--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="Seeds, one table per seed.  [default: 0]"
-)
+@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="One table per seed.  [default: 0]")
 @click.option("--clothes", default="upper", show_default=True, help="Clothes of FLD: upper, lower or full.")
 @click.option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm.")
 @click.option("--precision", help="float32 or bf16.  [default: that of the scale]")

@@ -28,15 +28,11 @@ __all__ = ["score"]
     multiple=True,
     metavar="NAME=NUMBER",
     callback=PERIODS,
-    help="Period of an angle or another cyclic label: yaw=360; repeatable.",
+    help="Period of a label, such as an angle: yaw=360; repeatable.",
 )
-@click.option(
-    "--swap", metavar="PAIRS", callback=PAIRS, help="Pairs of left and right landmarks, counted from 0: 0:1,3:4"
-)
+@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Left and right landmarks in pairs: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
-@click.option(
-    "--out", type=PATH, metavar="FILE", help="File for all scores, .csv or .parquet.  [default: none, a summary only]"
-)
+@click.option("--out", type=PATH, metavar="FILE", help="File for all scores, .csv or .parquet.  [default: none]")
 @THREADS
 def score(
     table: Path,
