@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from deepgum.cli.common import FOLDER, PATH, THREADS, list_files, session
+from deepgum.plugins import code_named
 
 __all__ = ["fit"]
 
@@ -61,4 +62,6 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
     inputs = "FEATURES.npz" if configured.data.name == "head-pose" else "IMAGES"
     if configured.data.options.get("features"):
         inputs = "TABLE"
-    terminal.print(f"Use it: deepgum predict {out} {inputs} --out predictions.csv", highlight=False, soft_wrap=True)
+    trust = " --trust" if code_named(configured.to_mapping()) else ""
+    words = f"Use it: deepgum predict {out} {inputs} --out predictions.csv{trust}"
+    terminal.print(words, highlight=False, soft_wrap=True)

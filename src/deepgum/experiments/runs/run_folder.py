@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError
+from deepgum.experiments.output import entries
 from deepgum.storage.disk import remove_partial, write_atomically
 
 if TYPE_CHECKING:
@@ -190,13 +191,9 @@ class RunFolder:
         self.examples = path / "examples.npz"
 
     def foreign(self) -> list[str]:
-        """Return the names of what is in the folder and no run has made."""
+        """Return the names of files and folders there that no run writes."""
         known = (*_BEGUN, *_FILES)
-        return [name for name in self.entries() if name not in known or not (self.path / name).is_file()]
-
-    def entries(self) -> list[str]:
-        """Return the visible names in the folder: locks and temporary files are hidden, and do not count."""
-        return sorted(entry.name for entry in self.path.iterdir() if not entry.name.startswith("."))
+        return [name for name in entries(self.path) if name not in known or not (self.path / name).is_file()]
 
     def begun_in(self) -> dict[str, Any]:
         """Return the environment that the run was begun in; nothing where that cannot be read."""

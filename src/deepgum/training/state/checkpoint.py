@@ -13,8 +13,10 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from deepgum._version import __version__
 from deepgum.errors import CheckpointError, InvalidDataError, differences
 from deepgum.storage.disk import remove_partial, write_atomically
+from deepgum.storage.upgrade import FIRST
 from deepgum.training.state.packing import digest, pack, tensor_parts, unpack
 
 __all__ = ["Checkpoint", "check_place"]
@@ -90,8 +92,11 @@ class Checkpoint:
                 raise InvalidDataError("what it holds is not what was written, by the SHA-256 of it")
             found = json.loads(metadata["identity"])
             if found != self.identity:
+                written_by = metadata.get("written_by", FIRST)
+                version = f", by version {written_by} (this is {__version__})" if written_by != __version__ else ""
                 raise CheckpointError(
-                    f"'{self.path}' should be of this training. It is of another: {differences(found, self.identity)}. "
+                    f"'{self.path}' should be of this training. It is of another{version}: "
+                    f"{differences(found, self.identity)}. "
                     "Train with what it was begun with to go on, delete it to begin anew, or give another path."
                 )
             state: dict[str, Any] = unpack(json.loads(metadata["state"]), tensors)
@@ -115,6 +120,7 @@ class Checkpoint:
         metadata = {
             "format": _FORMAT,
             "version": _VERSION,
+            "written_by": __version__,
             "identity": json.dumps(self.identity),
             "state": json.dumps(skeleton, allow_nan=False),
         }

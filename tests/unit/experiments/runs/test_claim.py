@@ -1,4 +1,4 @@
-"""A finished run is done for the configuration whose key it was given, and for no other; nothing is trained here."""
+"""A finished run is done for the configuration whose key it was given, and for no other. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import tomli_w
 
 from deepgum.errors import InvalidDataError, OutputFolderError
 from deepgum.experiments.runs.claim import is_done
-from deepgum.experiments.runs.config import LATER, RunConfig
+from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_config, write_config
 from deepgum.experiments.runs.run_folder import Metrics, RunFolder
+from deepgum.storage.upgrade import ADDED
 
-WAS = {"options": LATER}
-"""What the method `deepgum` was before it had a choice of these."""
+BEFORE = {key.removeprefix("method.options."): value for key, value in ADDED.items() if key.startswith("method.")}
+"""Options of a method that later versions added, with the values that were used before."""
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def of_table(path: Path, weights: Path | None = None, **sections: Any) -> RunCon
 
 
 def finish(config: RunConfig, path: Path, *, without: tuple[str, ...] = (), key: str | None = None) -> RunFolder:
-    """Write what tells of a finished run; `without` are options that its version did not know."""
+    """Write the files that mark a finished run, without options that its version did not know."""
     folder = RunFolder(path)
     folder.claim()
     write_config(config, folder.config)
@@ -65,13 +66,11 @@ def refused(folder: RunFolder, config: RunConfig) -> str:
     return str(caught.value)
 
 
-def test_a_run_from_before_there_was_a_choice_is_done_for_what_it_was_and_not_for_what_its_name_means_today(
-    tmp_path: Path,
-) -> None:
-    was = digits(method=WAS)
-    folder = finish(was, tmp_path / "run", without=tuple(LATER))
+def test_a_run_without_later_options_is_done_with_their_old_values_and_not_with_todays_defaults(tmp_path: Path) -> None:
+    was = digits(method={"options": BEFORE})
+    folder = finish(was, tmp_path / "run", without=tuple(BEFORE))
     assert is_done(folder, was)
-    # Its own file reads as today's method, whose options are others: that is another training.
+    # As a configuration of the user's, its file has today's defaults, which are another training.
     assert read_config(folder.config) == digits()
     message = refused(folder, digits())
     assert "method.options.schedule = 'alternate' there and 'interleaved' here" in message
@@ -81,9 +80,9 @@ def test_a_run_from_before_there_was_a_choice_is_done_for_what_it_was_and_not_fo
 
 
 @pytest.mark.parametrize("method", ["l2", "deepgum-paper", "deepgum-alternate"])
-def test_a_method_that_means_what_it_meant_is_done(tmp_path: Path, method: str) -> None:
+def test_a_method_whose_options_are_the_same_is_done(tmp_path: Path, method: str) -> None:
     config = digits(method={"name": method})
-    assert is_done(finish(config, tmp_path, without=tuple(LATER) if config.method.options else ()), config)
+    assert is_done(finish(config, tmp_path, without=tuple(BEFORE) if config.method.options else ()), config)
 
 
 def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(tmp_path: Path) -> None:
@@ -91,7 +90,7 @@ def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(
     assert f"'0123456789abcdef' there and '{digits().digest}' here: version 0.1.0" in message
 
 
-def test_weights_that_have_changed_are_named(tmp_path: Path, weights: Path) -> None:
+def test_changed_weights_are_named(tmp_path: Path, weights: Path) -> None:
     config = digits(model={"weights": weights})
     folder = finish(config, tmp_path / "run")
     assert is_done(folder, config)
@@ -99,7 +98,7 @@ def test_weights_that_have_changed_are_named(tmp_path: Path, weights: Path) -> N
     assert f"'{weights}' has changed since" in refused(folder, config)
 
 
-def test_weights_and_tables_may_be_elsewhere(tmp_path: Path, weights: Path, table: Path) -> None:
+def test_weights_and_tables_may_have_moved(tmp_path: Path, weights: Path, table: Path) -> None:
     folder = finish(of_table(table, weights), tmp_path / "run")
     moved = of_table(table.rename(tmp_path / "moved.csv"), weights.rename(tmp_path / "moved.pth"))
     assert is_done(folder, moved)
@@ -107,11 +106,11 @@ def test_weights_and_tables_may_be_elsewhere(tmp_path: Path, weights: Path, tabl
     refused(folder, moved)
 
 
-def test_without_the_files_that_it_began_from_a_run_is_known_by_its_settings(
+def test_a_run_whose_weights_or_table_are_gone_is_known_by_its_settings(
     tmp_path: Path, weights: Path, table: Path
 ) -> None:
-    now, was = of_table(table, weights), of_table(table, weights, method=WAS)
-    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", without=tuple(LATER))
+    now, was = of_table(table, weights), of_table(table, weights, method={"options": BEFORE})
+    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", without=tuple(BEFORE))
     for path in (weights, table):
         path.unlink()
         assert is_done(folder, now)
@@ -120,12 +119,12 @@ def test_without_the_files_that_it_began_from_a_run_is_known_by_its_settings(
         assert "seed = 0 there and 1 here" in refused(folder, replace(now, seed=1))
 
 
-def test_a_table_that_is_nowhere_is_not_taken_for_the_one_that_is_there(tmp_path: Path, table: Path) -> None:
+def test_a_table_that_does_not_exist_is_not_taken_for_the_one_that_does(tmp_path: Path, table: Path) -> None:
     folder = finish(of_table(table), tmp_path / "run")
     assert "data.folder" in refused(folder, of_table(tmp_path / "agse.csv"))
 
 
-def test_scores_without_a_key_are_no_finished_run(tmp_path: Path) -> None:
+def test_a_folder_whose_scores_lack_a_key_is_not_finished(tmp_path: Path) -> None:
     folder = finish(digits(), tmp_path)
     folder.metrics_file.write_text("{}")
     with pytest.raises(InvalidDataError, match="should be the folder of a finished run"):
