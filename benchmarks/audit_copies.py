@@ -29,7 +29,7 @@ from deepgum.data.folds import folds
 from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
 from deepgum.experiments.audits.config import AuditConfig
-from deepgum.experiments.audits.data import load_audit_data, together
+from deepgum.experiments.audits.data import load_audit_data
 from deepgum.experiments.audits.run import recorded
 from deepgum.experiments.runs.network import prepare
 from deepgum.residuals import predict
@@ -66,13 +66,13 @@ def area(scores: Values, wrong: NDArray[np.bool_], copies: list[list[int]]) -> t
 def plain(config: AuditConfig) -> Values:
     """Return the out-of-fold predictions of one round of L2."""
     data = load_audit_data(config)
-    samples, names, run = data.pool.data, together(data), config.run
+    samples, values, run = data.pool.data, data.keep_together, config.run
     subset = Subset(samples, samples.subset([0]), samples.subset([0]))
     network = prepare(run.model, subset, seed=run.seed, cache_dir=run.data.cache_dir, device=run.training.device)
     features, predicted = network.subset.train, np.empty(len(samples))
-    for fold, test in enumerate(folds(len(samples), config.audit.folds, groups=names, seed=run.seed)):
+    for fold, test in enumerate(folds(len(samples), config.audit.folds, keep_together=values, seed=run.seed)):
         rest = np.setdiff1d(np.arange(len(samples)), test.numpy())
-        train, validation = split_validation(len(rest), 0.1, fold, [names[row] for row in rest])
+        train, validation = split_validation(len(rest), 0.1, fold, [values[row] for row in rest])
         parts = features.subset(rest[train.numpy()]), features.subset(rest[validation.numpy()])
         result = train_method("l2", *parts, sgd=run.training, model=network.build, seed=fold)
         predicted[test.numpy()] = predict(result.model, features, index=test).numpy()[:, 0]

@@ -30,24 +30,33 @@ from deepgum.data.sets.lfw_net import load_lfw_net
 from deepgum.evaluation import DetectionScores, detection_scores, failure_rate
 from deepgum.models import build_model
 from deepgum.residuals import predict
-from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, fit_deepgum, fit_loss
+from deepgum.training import (
+    Alternate,
+    DeepGUMOptions,
+    Interleaved,
+    SGDOptions,
+    TrainingResult,
+    fit_deepgum,
+    fit_loss,
+)
 from deepgum.training.baselines import without_labels
 
+FRESH = Alternate(restart="fresh")
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "continue": {"preset": "alternate", "restart": "continue"},
-    "fresh": {"preset": "alternate", "restart": "fresh"},
-    "fresh, first loss L1": {"preset": "alternate", "restart": "fresh", "first_loss": "l1"},
-    "fresh, weighted L2": {"preset": "alternate", "restart": "fresh", "weighted_loss": "l2"},
-    "fresh, uniform by range": {"preset": "alternate", "restart": "fresh", "uniform": "range"},
+    "continue": {"preset": "alternate"},
+    "fresh": {"preset": "alternate", "schedule": FRESH},
+    "fresh, first loss L1": {"preset": "alternate", "schedule": FRESH, "first_loss": "l1"},
+    "fresh, weighted L2": {"preset": "alternate", "schedule": FRESH, "weighted_loss": "l2"},
+    "fresh, uniform by range": {"preset": "alternate", "schedule": FRESH, "mixture": {"uniform": "range"}},
     "paper": {"preset": "paper"},
-    "paper, a round's start counts": {"preset": "paper", "start_counts": True},
+    "paper, a round's start counts": {"preset": "paper", "schedule": {"start_counts": True}},
     "interleaved": {},
-    "interleaved, not widened": {"widening": 1.0},
-    "interleaved, widened 1.4": {"widening": 1.4},
-    "interleaved, widened 3": {"widening": 3.0},
-    "interleaved, Gaussian tails": {"degrees_of_freedom": math.inf},
-    "interleaved, 2 degrees of freedom": {"degrees_of_freedom": 2.0},
-    "interleaved, neither": {"widening": 1.0, "degrees_of_freedom": math.inf},
+    "interleaved, not widened": {"schedule": Interleaved(widening=1.0)},
+    "interleaved, widened 1.4": {"schedule": Interleaved(widening=1.4)},
+    "interleaved, widened 3": {"schedule": Interleaved(widening=3.0)},
+    "interleaved, Gaussian tails": {"schedule": Interleaved(degrees_of_freedom=math.inf)},
+    "interleaved, 2 degrees of freedom": {"schedule": Interleaved(degrees_of_freedom=2.0)},
+    "interleaved, neither": {"schedule": Interleaved(1.0, math.inf)},
 }
 BASELINES = ("oracle", "oracle-l1")
 CONDITIONS = ("l-ugo:0.4", "ngo:0.4", "g-ugo:0.5")

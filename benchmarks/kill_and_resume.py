@@ -38,7 +38,7 @@ train_size = {samples}
 
 [method]
 name = "deepgum"
-options = {{ schedule = "{schedule}", rounds_max = 2 }}
+schedule = {{ name = "{schedule}"{rounds} }}
 
 [corruption]
 noise = "l-ugo"
@@ -151,7 +151,10 @@ def main() -> None:
         print(schedule)
         with tempfile.TemporaryDirectory() as name:
             config = Path(name) / "run.toml"
-            config.write_text(CONFIG.format(schedule=schedule, samples=arguments.samples, epochs=arguments.epochs))
+            rounds = ", rounds_max = 2" if schedule == "alternate" else ""
+            config.write_text(
+                CONFIG.format(schedule=schedule, rounds=rounds, samples=arguments.samples, epochs=arguments.epochs)
+            )
             equal = kills(Command(config), Path(name), arguments.kills, random.Random(arguments.seed))
         print(f"{schedule}: {equal} of {arguments.kills} runs that were killed ended with the same bytes")
         wrong += arguments.kills - equal

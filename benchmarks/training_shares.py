@@ -26,7 +26,7 @@ from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import build_model
 from deepgum.residuals import compute_residuals
 from deepgum.training import DeepGUMOptions, SGDOptions, fit_deepgum
-from deepgum.training.rounds import SCORE_TOL
+from deepgum.training.loop.criterion import SCORE_TOL
 
 REPEATS = 5
 
@@ -68,7 +68,7 @@ def main() -> None:
 
     train, validation = (spots(n, arguments.image_size, seed) for seed, n in enumerate((arguments.n, arguments.n // 9)))
     sgd = SGDOptions(epochs_max=arguments.epochs_max, precision=arguments.precision)
-    options = DeepGUMOptions.preset("alternate", groups="landmark", rounds_max=arguments.rounds_max)
+    options = DeepGUMOptions.preset("alternate", groups="landmark", schedule={"rounds_max": arguments.rounds_max})
     result = fit_deepgum(build_model("facenet", train, 0), train, validation, options=options, sgd=sgd)
     rounds = len(result.history.rounds)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,38 @@ from deepgum.periods import wrapped
 from deepgum.posteriors.shares import Share
 
 SIDE = 64
+# Imported once by the process that all others of a test run are copies of.
+PRELOADED = [
+    "hypothesis.extra.numpy",
+    "lightning.fabric",
+    "torch._dynamo",
+    "deepgum.cli",
+    "deepgum.audit.folder",
+    "deepgum.experiments.runs.run",
+    "deepgum.report.runs.run",
+    "deepgum.review.server",
+    "deepgum.review.store",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded() -> None:
+    """Let `multiprocessing.get_context("forkserver")` copy one process that has imported everything.
+
+    A copy starts in a tenth of a second. A new interpreter needs six seconds of computation for its imports.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
+
+
+@pytest.fixture
+def default_sigint() -> Iterator[None]:
+    """Give the processes that a test starts the default handler of Ctrl-C.
+
+    A background job ignores SIGINT, and a program that it starts inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

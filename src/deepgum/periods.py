@@ -1,4 +1,4 @@
-"""Angles and other targets with a period: differences the short way round, and angles laid out in one piece."""
+"""Targets with a period, such as angles: differences the short way round, and angles without a jump."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["unrolled", "wrapped"]
 
 
 def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return residuals (n, d) the short way round: from -P / 2 to P / 2 in the columns with a period P above 0.
+    """Return residuals (n, d) the short way round: between -P / 2 and P / 2 in columns with a period P above 0.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> 
 def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
     """Return labels (n, d) with periods moved by whole turns to within half a turn of their mean direction.
 
-    A network, or any other regressor, that learns angles about 180 degrees would otherwise be torn between the ends.
+    Otherwise a regressor of angles about 180 degrees would have to predict both 180 and -180 for nearly the same input.
 
     Examples
     --------

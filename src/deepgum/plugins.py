@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from deepgum.errors import InvalidParameterError, UnknownNameError, UntrustedCodeError
 
-__all__ = ["PATH", "check_trusted", "code_named", "import_path", "is_path", "resolve"]
+__all__ = ["PATH", "check_trusted", "code_named", "import_path", "is_path", "reference", "resolve"]
 
 PATH = "package.module:name"
 """The form of a path, as messages and `--help` show it."""
@@ -120,12 +120,53 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
         if value not in known:
             raise UnknownNameError(parameter, value, [*known, PATH])
         found = known[value]
-    if inspect.isclass(found):
+    if inspect.isclass(found) and issubclass(found, contract):
         found = _made(parameter, value, found, kind)
     if not isinstance(found, contract):
-        hint = f"It is a {type(found).__name__}; make it a subclass of `{contract.__module__}.{kind}`."
+        own = found if inspect.isclass(found) else type(found)
+        hint = f"`{own.__name__}` is not a subclass of `{contract.__module__}.{kind}`."
         raise InvalidParameterError(parameter, f"a {kind}, its name, or its path {PATH!r}", value, hint)
+    missing = [name for name in _class_variables(contract) if not hasattr(found, name)]
+    if missing:
+        raise _incomplete(parameter, value, type(found), missing, kind)
     return found
+
+
+def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T]], contract: type[T]) -> str:
+    """Return the text that stands for an object in a file: its name in the registry, or else its path.
+
+    Parameters
+    ----------
+    parameter, known, contract
+        See `resolve`.
+    value : object or class
+        An object of the contract, or a class of it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `resolve` does not turn the text into an equal object: the class is not at the top of a module, or the object
+        has settings of its own, which the text does not say.
+
+    Examples
+    --------
+    >>> from deepgum.losses import L1, LOSSES, Loss
+    >>> reference("loss", L1(), LOSSES, Loss)
+    'l1'
+    """
+    made = resolve(parameter, value, known, contract)
+    for name in known:
+        if resolve(parameter, name, known, contract) == made:
+            return name
+    kind = type(made)
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    if "<locals>" in path:
+        hint = f"{kind.__name__} is defined inside a function, where a file cannot name it. Move it to a module."
+        raise InvalidParameterError(parameter, f"a {contract.__name__} of a module", value, hint)
+    if resolve(parameter, path, known, contract) != made:
+        hint = f"{path!r} makes another object: the settings of this one would be lost in a file."
+        raise InvalidParameterError(parameter, f"a {contract.__name__} without settings of its own", value, hint)
+    return path
 
 
 def code_named(values: Mapping[str, Any]) -> dict[str, str]:
@@ -188,10 +229,9 @@ def check_trusted(source: Path, named: Mapping[str, str], trust: bool | Collecti
 
 
 def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
-    missing: Sequence[str] = sorted(getattr(kind, "__abstractmethods__", ()))
+    missing = sorted(getattr(kind, "__abstractmethods__", ()))
     if missing:
-        parts = " and ".join(f"`{name}`" for name in missing)
-        raise InvalidParameterError(parameter, f"a complete {expected}", value, f"{kind.__name__} lacks {parts}.")
+        raise _incomplete(parameter, value, kind, missing, expected)
     try:
         return kind()
     except Exception as error:
@@ -199,6 +239,19 @@ def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
         raise InvalidParameterError(
             parameter, f"a {expected} that can be made without arguments", value, hint
         ) from error
+
+
+def _class_variables(contract: type[Any]) -> list[str]:
+    """Return the names of the class variables that a contract declares, with a value or without."""
+    declared = {name: text for kind in contract.__mro__ for name, text in inspect.get_annotations(kind).items()}
+    return [name for name, text in declared.items() if "ClassVar" in str(text)]
+
+
+def _incomplete(
+    parameter: str, value: object, kind: type[Any], missing: Sequence[str], expected: str
+) -> InvalidParameterError:
+    parts = " and ".join(f"`{name}`" for name in missing)
+    return InvalidParameterError(parameter, f"a complete {expected}", value, f"{kind.__name__} lacks {parts}.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The robust scale of residuals that Huber and Biweight divide by (section 4 of the paper)."""
+"""The robust scale by which Huber and Biweight divide residuals (section 4 of the paper)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from deepgum.errors import InvalidDataError
 
 __all__ = ["MAD_TO_STD", "mad_scale"]
 
-#: 1 / Phi^-1(3/4): what makes the median absolute deviation of Gaussian noise its standard deviation.
 MAD_TO_STD = 1.4826
+"""1 / Phi^-1(3/4): ratio of standard deviation and median absolute deviation of Gaussian noise."""
 
-#: sqrt(pi / 2): the same for the mean absolute deviation.
 _MEAN_TO_STD = 1.2533
+"""sqrt(pi / 2): the same ratio for the mean absolute deviation."""
 
-#: What is smaller would be 0 in single precision, and is taken as 0.
 _LEAST = torch.finfo(torch.float32).tiny
+"""Smaller scales count as 0, as they would in single precision."""
 
 
 def mad_scale(residuals: Tensor) -> Tensor:
-    """Return each coordinate's `1.4826 * median |r - median r|`, the standard deviation if the noise were Gaussian.
+    """Return `1.4826 * median |r - median r|` of each coordinate: the standard deviation of Gaussian noise.
 
-    The MAD is 0 when over half of a coordinate's residuals are one and the same value. It would make outliers of all
-    the others, so the scale is then their *mean* absolute deviation, times 1.2533. And where that is 0 too (all
-    residuals equal), or the coordinate has no label at all, there is nothing to scale and the scale is 1.
+    If more than half of the residuals of a coordinate are the same number, this median absolute deviation is 0, and all
+    other residuals would be outliers. The scale is then 1.2533 times the *mean* absolute deviation. If that is 0, too
+    (all residuals are equal), or the coordinate has no label, the scale is 1.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def mad_scale(residuals: Tensor) -> Tensor:
     Raises
     ------
     InvalidDataError
-        The residuals are not an (n, d) tensor with n at least 1, or some are infinite.
+        If residuals are not an (n, d) tensor with n at least 1, or some are infinite.
 
     Examples
     --------
@@ -61,6 +61,6 @@ def mad_scale(residuals: Tensor) -> Tensor:
 
 
 def _median(values: Tensor) -> Tensor:
-    """Return each column's median without its NaN; of an even number of values, the mean of the middle two."""
+    """Return the median of each column without NaN; for an even number of values, the mean of the middle two."""
     lower, upper = values.nanmedian(dim=0).values, -(-values).nanmedian(dim=0).values
     return (lower + upper) / 2

@@ -1,4 +1,4 @@
-"""Numbers in sentences for people."""
+"""Numbers in sentences: with few digits, and with units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["amount", "deviations", "distance", "number", "percent", "values"]
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits, written out.
+    """Return a number with this many significant digits, without an exponent.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def amount(value: float, unit: str, digits: int = 3) -> str:
 
 
 def distance(residual: NDArray[np.float64], unit: str) -> str:
-    """Return the length of what is observed of a residual (k,), with its unit.
+    """Return the length of the observed part of a residual (k,), with its unit.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def distance(residual: NDArray[np.float64], unit: str) -> str:
 
 
 def deviations(count: float) -> str:
-    """Return so many standard deviations of right labels.
+    """Return a number of standard deviations of right labels.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def deviations(count: float) -> str:
 
 
 def values(label: NDArray[np.float64], unit: str) -> str:
-    """Return a label: a number with its unit, or several in brackets; a dash for what is missing.
+    """Return a label: a number with its unit, or several numbers in brackets; a dash for a missing number.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def values(label: NDArray[np.float64], unit: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in percent, with no more digits than it deserves.
+    """Return a fraction in percent: with one digit after the point below 10 %, and none above.
 
     Examples
     --------

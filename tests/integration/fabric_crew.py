@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 N, HELD_OUT, BATCH = 100, 31, 20
 SGD = SGDOptions(learning_rate=0.02, batch_size=BATCH, epochs_max=4)
-OPTIONS = DeepGUMOptions(warmup_epochs=2, em_max_iter=20)
+OPTIONS = DeepGUMOptions(warmup_epochs=2, mixture=GaussianUniformMixture(max_iter=20))
 
 
 def serve(task: str, rank: int, world_size: int, folder: str, arguments: dict[str, Any]) -> None:
@@ -155,7 +155,8 @@ def follow(fabric: Fabric, folder: Path) -> dict[str, Any]:
     still = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
     engine = FabricEngine(fabric)
     # Given beforehand: the residuals of such a network are no mixture, and nothing would be told of the labels.
-    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", inlier_prior=0.7, uniform=-4.0)
+    mixture = GaussianUniformMixture(inlier_prior=0.7, uniform=-4.0)
+    options = DeepGUMOptions(warmup_epochs=1, groups="landmark", mixture=mixture)
     tracker = ResponsibilityTracker(
         len(data), options=options, targets=data.targets, mirror=data.mirror, processes=engine.processes
     )

@@ -204,6 +204,7 @@ def test_plot_says_what_is_missing(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.usefixtures("default_sigint")
 def test_ctrl_c_leaves_valid_files_and_says_how_to_go_on(tmp_path):
     command = [*TINY, "--epochs-max", 100_000, "--patience", 100_000, "--methods", "l2", "--out", tmp_path]
     run = subprocess.Popen(

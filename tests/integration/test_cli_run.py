@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-import deepgum.data.sets.registry as datasets
+import deepgum.data.sets.base as base
+import deepgum.data.sets.fld as fld_module
 import deepgum.experiments.paper.compare as compare_module
 import deepgum.experiments.paper.scales as scales
 import deepgum.experiments.runs.run as run_module
@@ -278,12 +279,13 @@ def test_an_unfinished_run_is_refused(tmp_path: Path, command: str) -> None:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scales, "SCALES", {**scales.SCALES, "cpu": TINY})
     # FLD asks for 5,000 images of each; a quarter of these few will do.
-    original = datasets.split_sizes
+    original = base.split_sizes
 
     def smaller(n: int, validation: int, test: int, *rest: Any, **settings: Any) -> Any:
         return original(n, min(validation, n // 4), min(test, n // 4), *rest, **settings)
 
-    monkeypatch.setattr(datasets, "split_sizes", smaller)
+    for module in (base, fld_module):
+        monkeypatch.setattr(module, "split_sizes", smaller)
 
 
 def written(out: Path, *names: str) -> str:

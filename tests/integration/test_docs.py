@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 import pytest
@@ -93,7 +93,8 @@ def default_of(cell):
 
 def kind_of(hint):
     hints = get_args(hint) if get_origin(hint) in (types.UnionType,) else (hint,)
-    kinds = [KINDS[get_origin(kind) or kind] for kind in hints if kind is not types.NoneType]
+    # In Python a name may also be an object, which a file cannot hold.
+    kinds = [KINDS[get_origin(kind) or kind] for kind in hints if kind not in (types.NoneType, Any)]
     return " or ".join(kinds)
 
 
@@ -176,6 +177,8 @@ def test_the_image_sizes_are_those_of_the_data_sets():
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_toml_is_a_run(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    own = section(SETS, "A data set of your own")
+    (tmp_path / "my_sets.py").write_text(re.search(r"```python\n(.*?)```", own, flags=re.DOTALL)[1], encoding="utf-8")
     config = RunConfig.from_mapping(tomllib.loads(block))
     assert RunConfig.from_mapping(config.to_mapping()) == config
 

@@ -164,7 +164,7 @@ def test_order(report, visit):
 
 def test_a_card_a_sample_has_all_its_flags(report, visit):
     page = visit(report)
-    page.get_by_label("One card is").select_option("sample")
+    page.get_by_label("One card per").select_option("sample")
     assert cards(page).count() == 10
     assert set(names(page)) == {"a, b"}
     assert status(page).startswith("20 flagged labels in 10 samples")
@@ -352,7 +352,7 @@ def test_pictures_that_cannot_be_shown_say_so_and_the_page_goes_on(audited, visi
     for row, _ in labels.worst_first():
         (audited.path.parent / labels.ids[row]).write_bytes(b"no image")
     page = visit(write_report(audited))
-    assert page.locator(".without-picture", has_text="no image").count() == cards(page).count() == 10
+    assert page.locator(".without-picture", has_text="not an image").count() == cards(page).count() == 10
     page.locator("button.picture").first.click()
     assert page.locator("dialog.large .without-picture").is_visible()
 

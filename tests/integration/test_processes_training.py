@@ -24,17 +24,13 @@ CREW = Path(__file__).with_name("fabric_crew.py")
 
 
 class Crew:
-    """Processes that do a task together; one process imports everything once, and each of them is its copy."""
+    """Processes that do a task together; copies of one that has imported everything."""
 
     def __init__(self, folder: Path, task: str, world_size: int = 2, **arguments: Any) -> None:
         self.folder, self.world_size = folder, world_size
         for left in ("meet", "flag-0", "flag-1", *(f"{rank}.pt" for rank in range(world_size))):
             (folder / left).unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
-        # Also what other tests that are served by it need: it imports once.
-        context.set_forkserver_preload(
-            ["lightning.fabric", "deepgum.training", "deepgum.cli", "deepgum.report.runs.run"]
-        )
         calls = [{"CALL": (task, rank, world_size, str(folder), arguments)} for rank in range(world_size)]
         self.processes = [context.Process(target=runpy.run_path, args=(str(CREW), call, "crew")) for call in calls]
         for process in self.processes:

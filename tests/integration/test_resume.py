@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,20 @@ from deepgum.experiments.paper.options import CompareOptions
 from deepgum.experiments.runs.config_file import read_config
 from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import DeepExpectation
 from deepgum.storage.disk import is_partial
 from deepgum.storage.lock import LOCK, alone_in
-from deepgum.training import DeepGUMOptions, Event, Resumed, SGDOptions, TrainingResult, fit_deepgum, fit_loss
+from deepgum.training import (
+    Alternate,
+    DeepGUMOptions,
+    Event,
+    Resumed,
+    SGDOptions,
+    TrainingResult,
+    fit_deepgum,
+    fit_loss,
+)
 from deepgum.training.history import EpochRecord
 from deepgum.training.state.checkpoint import Checkpoint
 
@@ -116,7 +126,12 @@ def in_sittings(fit: Callable[..., TrainingResult], path: Path) -> TrainingResul
 
 
 SGD = SGDOptions(learning_rate=0.01, batch_size=16, epochs_max=5, patience=4)
-OPTIONS: dict[str, Any] = {"groups": "landmark", "schedule": "alternate", "rounds_max": 3, "em_max_iter": 5}
+ROUNDS = Alternate(rounds_max=3)
+OPTIONS: dict[str, Any] = {
+    "groups": "landmark",
+    "schedule": ROUNDS,
+    "mixture": GaussianUniformMixture(max_iter=5),
+}
 
 
 def of_loss(loss: str, **changes: Any) -> Fit:
@@ -135,7 +150,10 @@ def of_deepgum(**changes: Any) -> Fit:
 
 def of_dexgum(**keywords: Any) -> TrainingResult:
     options = DeepGUMOptions(
-        first_loss="cross-entropy", weighted_loss="cross-entropy", schedule="alternate", rounds_max=2, em_max_iter=5
+        first_loss="cross-entropy",
+        weighted_loss="cross-entropy",
+        schedule=Alternate(rounds_max=2),
+        mixture=GaussianUniformMixture(max_iter=5),
     )
     return fit_deepgum(expectation(), ages(60, 0), ages(40, 1), options=options, sgd=SGD, **keywords)
 
@@ -149,13 +167,22 @@ TRAININGS: dict[str, Fit] = {
     },
     "bf16": of_loss("l2", precision="bf16"),
     "alternate": of_deepgum(),
-    "alternate fresh": of_deepgum(restart="fresh"),
-    "alternate warm-up": of_deepgum(warmup_epochs=3, returned_round="last", round_rule="weighted"),
-    "alternate start counts": of_deepgum(start_counts=True, epoch_rule="trimmed", em_start="responsibilities"),
+    "alternate fresh": of_deepgum(schedule=replace(ROUNDS, restart="fresh")),
+    "alternate warm-up": of_deepgum(
+        warmup_epochs=3, returned_round="last", schedule=replace(ROUNDS, round_rule="weighted")
+    ),
+    "alternate start counts": of_deepgum(
+        schedule=replace(ROUNDS, start_counts=True, epoch_rule="trimmed", em_start="responsibilities")
+    ),
+    "alternate lenient": of_deepgum(schedule=replace(ROUNDS, widening=2.0, degrees_of_freedom=4.0)),
     "alternate authors": of_deepgum(
-        first_loss="l2", weighted_loss="l2", responsibility_power=2.0, restart="fresh", covariance_type="spherical",
-        uniform=0.0, inlier_prior=0.95, em_tol=0.0, em_start="responsibilities",
-        epoch_rule="unweighted", round_rule="unweighted",
+        first_loss="l2", weighted_loss="l2", responsibility_power=2.0,
+        schedule=Alternate(
+            restart="fresh", em_start="responsibilities", epoch_rule="unweighted", round_rule="unweighted", rounds_max=3
+        ),
+        mixture=GaussianUniformMixture(
+            covariance_type="spherical", uniform=0.0, inlier_prior=0.95, tol=0.0, max_iter=5
+        ),
     ),
     "dexgum": of_dexgum,
     "interleaved": of_deepgum(schedule="interleaved", warmup_epochs=2),
@@ -183,8 +210,11 @@ def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        (of_loss("l2"), r"loss = .*trains = 'alternate' there and 'loss' here"),
-        (of_deepgum(restart="fresh"), "options.restart = 'continue' there and 'fresh' here"),
+        (of_loss("l2"), r"loss = .*trains = 'mixture' there and 'loss' here"),
+        (
+            of_deepgum(schedule=replace(ROUNDS, restart="fresh")),
+            "options.schedule.restart = 'continue' there and 'fresh' here",
+        ),
         (of_deepgum(groups="sample"), "options.groups = 'landmark' there and 'sample' here"),
         (
             lambda **k: fit_deepgum(
@@ -277,7 +307,9 @@ name = "mlp"
 [method]
 name = "deepgum"
 groups = "coordinate"
-options = { schedule = "SCHEDULE", warmup_epochs = 2, rounds_max = 2, em_max_iter = 5 }
+options = { warmup_epochs = 2 }
+schedule = { SCHEDULE }
+mixture = { max_iter = 5 }
 
 [corruption]
 noise = "uniform"
@@ -291,7 +323,7 @@ patience = 5
 
 CHILD = '''
 """`deepgum fit` that stops and waits at one moment, so that it can be killed right there."""
-import pathlib, time
+import pathlib, signal, time
 import deepgum.report.runs.run as report
 import deepgum.training.state.checkpoint as checkpoint
 from contextlib import contextmanager
@@ -344,6 +376,8 @@ def finish(self, metrics):
     real_finish(self, metrics)
     at("the end")
 
+# A background job ignores Ctrl-C, and a process that it starts inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 report.draw_run = lambda folder: []
 checkpoint.write_atomically, History.add, Journal.save = write_atomically, add, save
 RunFolder.claim, RunFolder.finish = claim, finish
@@ -366,14 +400,13 @@ FEWER = (("half a checkpoint", 2), ("an epoch", 3), ("a round", 2), ("all files 
 
 
 class Child:
-    """`deepgum fit` in a process of its own; one process imports everything once, and every child is its copy."""
+    """`deepgum fit` in a process of its own, a copy of one that has imported everything."""
 
     def __init__(self, folder: Path, arguments: list[Any], moment: str = "", count: int = 0) -> None:
         self.flag = folder / "flag"
         self.flag.unlink(missing_ok=True)
         (folder / "child.py").write_text(CHILD)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["deepgum.experiments.runs.run", "deepgum.report.runs.run", "torch._dynamo"])
         names = {"MOMENT": moment, "COUNT": count, "FLAG": str(self.flag)}
         self.process = context.Process(
             target=runpy.run_path,
@@ -415,7 +448,8 @@ def configured(folder: Path, schedule: str) -> Path:
     a, b = torch.rand(2, 80, generator=torch.Generator().manual_seed(0)).tolist()
     rows = [f"{p},{q},{p + 2 * q},{3 * p - q}\n" for p, q in zip(a, b, strict=True)]
     table.write_text("a,b,y,z\n" + "".join(rows))
-    text = CONFIG.replace("SCHEDULE", schedule).replace("TABLE", table.as_posix())
+    rounds = ", rounds_max = 2" if schedule == "alternate" else ""
+    text = CONFIG.replace("SCHEDULE", f'name = "{schedule}"{rounds}').replace("TABLE", table.as_posix())
     path.write_text(text.replace("EPOCHS", "4" if schedule == "alternate" else "7"))
     return path
 

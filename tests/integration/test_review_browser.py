@@ -131,7 +131,7 @@ def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
     for _ in order[5:]:
         press("k")
     decided(page, len(order))
-    said(page, "Nothing is undecided; 1 skipped")
+    said(page, "All labels are decided; 1 skipped")
     press("?")
     assert "fix by hand" in page.locator("dialog.help").inner_text()
     press("Escape")
@@ -189,7 +189,7 @@ def test_a_value_that_is_none_is_not_stored(
         page.keyboard.press("e")
         page.fill("#value-0", words)
         page.keyboard.press("Enter")
-        said(page, "A value is no number")
+        said(page, "A value is not a number")
         assert page.get_attribute("#value-0", "aria-invalid") == "true"
         page.keyboard.press("Escape")
     assert held(audited) == {}
@@ -270,7 +270,7 @@ def test_a_decision_that_comes_too_late_is_refused_and_shown(
     first.keyboard.press("k")
     decided(first, 1)
     second.keyboard.press("d")
-    said(second, "Your decision was not stored (a of " + order[0][0] + ": dropped). Meanwhile ada has it kept.")
+    said(second, "Your decision was not stored (a of " + order[0][0] + ": dropped). Meanwhile ada has kept it.")
     assert held(audited) == {order[0]: ("keep", None)}
     second.unroute("**/decisions?since=*")
     second.get_by_role("button", name="Show").click()

@@ -22,12 +22,20 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import detection_scores, failure_rate, mae, nme, paired_wilcoxon, rmse
 from deepgum.evaluation.metrics import Score, image_errors
 from deepgum.experiments.runs.cells import make_cell
-from deepgum.losses import get_loss
-from deepgum.losses.kinds import LOSSES
+from deepgum.losses import LOSSES, get_loss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Regressor
 from deepgum.scale import mad_scale
-from deepgum.training import DeepGUMOptions, SGDOptions, TrainingResult, check_method, fit_deepgum, fit_loss
+from deepgum.training import (
+    Alternate,
+    DeepGUMOptions,
+    Interleaved,
+    SGDOptions,
+    TrainingResult,
+    check_method,
+    fit_deepgum,
+    fit_loss,
+)
 from deepgum.training.loop.criterion import held_out_log_likelihood, median_absolute_error, trimmed_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
@@ -248,7 +256,8 @@ def trained(how: str, train: RegressionData, validation: RegressionData) -> Trai
     torch.manual_seed(0)
     model = nn.Linear(3, 4)
     if how in ("alternate", "interleaved"):
-        options = DeepGUMOptions(groups="landmark", schedule=how, warmup_epochs=4, rounds_max=2)
+        schedule = Interleaved() if how == "interleaved" else Alternate(2.0, 4.0, rounds_max=2)
+        options = DeepGUMOptions(groups="landmark", schedule=schedule, warmup_epochs=4)
         return fit_deepgum(model, train, validation, options=options, sgd=STEPS)
     return fit_loss(model, train, validation, loss=how, groups="landmark", sgd=STEPS)
 

@@ -1,4 +1,4 @@
-"""The laws that the mixture obeys, whatever the data."""
+"""The laws of the mixture, for all data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUPS = [[0, 1], [2, 3], [4], [5]]
 
 
 def contaminated(seed: int, n: int = 300, outliers: float = 0.3, missing: float = 0.0) -> torch.Tensor:
-    """Correlated Gaussian residuals (n, 6), pairs uniform on +-20 with a given probability, NaN with another."""
+    """Return correlated Gaussian residuals (n, 6), of which pairs are uniform on +-20, and NaN, at random."""
     generator = torch.Generator().manual_seed(seed)
     mix = torch.eye(6) + 0.4 * torch.tril(torch.ones(6, 6), -1)
     wrong = (torch.rand(n, 3, generator=generator) < outliers).repeat_interleave(2, dim=1)
@@ -79,7 +79,7 @@ def test_permuting_coordinates_with_their_groups_changes_nothing(seed, missing, 
     covariance_type=st.sampled_from(["full", "diag", "spherical", "tied-spherical"]),
     missing=st.sampled_from([0.0, 0.1]),
 )
-def test_residuals_in_other_units(seed, exponent, uniform, covariance_type, missing):
+def test_the_unit_of_residuals_does_not_matter(seed, exponent, uniform, covariance_type, missing):
     c = 10.0**exponent
     residuals = contaminated(seed, missing=missing)
     one, other = (
@@ -97,7 +97,7 @@ def test_residuals_in_other_units(seed, exponent, uniform, covariance_type, miss
 
 @settings(max_examples=10, deadline=None)
 @given(seed=seeds, exponent=st.floats(-6, 6))
-def test_coordinates_in_units_of_their_own(seed, exponent):
+def test_the_units_of_single_coordinates_do_not_matter(seed, exponent):
     c = torch.tensor([1.0, 10.0**exponent] * 3, dtype=torch.float64)
     residuals = contaminated(seed)
     one, other = (GaussianUniformMixture(groups="landmark").fit(r) for r in (residuals, c * residuals))
@@ -119,7 +119,7 @@ def test_rotating_residuals_and_covariance_leaves_the_gaussian_unchanged(seed, k
 
 @settings(max_examples=10, deadline=None)
 @given(seed=seeds)
-def test_rotating_a_group_turns_the_fit_when_the_uniform_is_held_fixed(seed):
+def test_rotating_a_group_rotates_the_fit_with_a_fixed_uniform_density(seed):
     residuals = contaminated(seed)[:, :2]
     turn = rotation(2, seed)
     arguments = {"uniform": -math.log(40), "reg_covar": 0.0, "tol": 1e-11, "max_iter": 1000}
@@ -158,7 +158,7 @@ def test_statistics_of_two_halves_add_up(seed, cut, missing, weighted):
 
 
 def em_steps(residuals, em, steps):
-    """Log-likelihood after each M step, from the robust start."""
+    """Yield the log-likelihood after each M step, from the robust start."""
     values = columns(residuals, SizeClass((0,), (tuple(range(residuals.shape[1])),)))
     scales, block = spread(values), make_block(values)
     parameters = em.start(scales)
@@ -177,8 +177,8 @@ def em_steps(residuals, em, steps):
     uniform=st.sampled_from(["range", -3.7]),
     k=st.sampled_from([1, 2, 4, 6]),
 )
-def test_with_the_uniform_held_fixed_the_likelihood_never_falls(seed, covariance_type, missing, prior, uniform, k):
-    # With labels missing this holds only if the expected scatter is exact.
+def test_with_a_fixed_uniform_density_the_likelihood_never_falls(seed, covariance_type, missing, prior, uniform, k):
+    # With missing labels this holds only if the expected scatter is exact.
     residuals = contaminated(seed, n=100, missing=missing)[:, :k]
     em = EM(covariance_type, uniform_rule(uniform), prior, reg_covar=0.0, tol=0.0, max_iter=1)
     path = list(em_steps(residuals, em, 40))
@@ -191,7 +191,7 @@ def test_with_the_uniform_held_fixed_the_likelihood_never_falls(seed, covariance
 @given(
     seed=seeds, missing=st.sampled_from([0.0, 0.3]), prior=st.sampled_from([None, 0.8]), k=st.sampled_from([1, 2, 3])
 )
-def test_with_a_shared_covariance_it_is_the_likelihood_of_all_groups_that_never_falls(seed, missing, prior, k):
+def test_with_a_shared_covariance_the_likelihood_of_all_groups_never_falls(seed, missing, prior, k):
     residuals = contaminated(seed, n=100, missing=missing) * torch.tensor([1, 1, 3, 3, 0.3, 0.3], dtype=torch.float64)
     groups = tuple(tuple(range(first, first + k)) for first in range(0, 6, k))
     values = columns(residuals, SizeClass(tuple(range(len(groups))), groups))
@@ -221,7 +221,7 @@ def test_a_shared_covariance_does_not_depend_on_the_order_of_the_groups(seed, mi
 
 @settings(max_examples=10, deadline=None)
 @given(seed=seeds, missing=st.sampled_from([0.0, 0.2]))
-def test_a_whole_weight_is_so_many_copies(seed, missing):
+def test_a_whole_weight_counts_as_copies(seed, missing):
     residuals = contaminated(seed, missing=missing)
     copies = torch.randint(0, 4, (300,), generator=torch.Generator().manual_seed(seed))
     weighted = GaussianUniformMixture(groups=GROUPS, tol=1e-9).fit(residuals, sample_weight=copies)
@@ -253,15 +253,15 @@ def test_known_parameters_are_recovered_within_their_standard_errors(seed, unifo
     residuals[wrong] = width * (torch.rand(int(wrong.sum()), 2, generator=generator, dtype=torch.float64) - 0.5)
     mixture = GaussianUniformMixture(uniform=uniform).fit(residuals)
     assert mixture.status_ == (MixtureStatus.CONVERGED,)
-    # Standard errors as if the labels were known, times 4: the few outliers inside the core add little to them.
+    # Standard errors for known inliers, times 4. The few outliers in the core add little to them.
     assert mixture.inlier_prior_.item() == pytest.approx(prior, abs=4 * math.sqrt(prior * (1 - prior) / n))
     variance = covariance.diagonal()
     errors = ((torch.outer(variance, variance) + covariance.square()) / (prior * n)).sqrt()
     assert ((mixture.covariances_[0] - covariance).abs() < 4 * errors).all()
-    # A uniform's second moment has the relative variance 4/5 / n; the log width a quarter of it, twice for two of them.
+    # The second moment of a uniform density has the relative variance 0.8 / n; the log width a quarter of it, twice.
     error = math.sqrt(2 * 0.2 / ((1 - prior) * n))
     assert mixture.log_uniform_density_.item() == pytest.approx(-2 * math.log(width), abs=4 * error)
-    # The posterior is a probability: what it calls 0.5 +- 0.5 must come true as often as it says.
+    # The posterior is a probability: among labels with a posterior of p, a share of p is right.
     r = mixture.responsibilities(residuals)[:, 0]
     for low, high in ((0.0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.0)):
         inside = (r > low) & (r <= high)

@@ -1,10 +1,10 @@
-"""However the samples are divided, into batches or among processes, the fit is that of all of them in memory."""
+"""A fit to batches, or on several processes, is that of all samples in memory."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
+import multiprocessing
+import runpy
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, ProcessLostError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus, fitting
-from deepgum.mixture import spread as spread_module
+from deepgum.mixture import quantiles as quantiles_module
 from deepgum.mixture.em import EM
 from deepgum.mixture.spread import spread, spread_over
 from deepgum.mixture.verdict import Verdict
@@ -34,7 +34,7 @@ SHARES = {"even": (0, 150, 300), "one has none": (0, 300, 300)}
 
 
 def contaminated(seed: int = 0, n: int = 300, missing: float = 0.0, outliers: float = 0.3) -> torch.Tensor:
-    """Correlated Gaussian residuals (n, 6), pairs uniform on +-20 with a given probability, NaN with another."""
+    """Return correlated Gaussian residuals (n, 6), of which pairs are uniform on +-20, and NaN, at random."""
     generator = torch.Generator().manual_seed(seed)
     mix = torch.eye(6) + 0.4 * torch.tril(torch.ones(6, 6), -1)
     wrong = (torch.rand(n, 3, generator=generator) < outliers).repeat_interleave(2, dim=1)
@@ -45,7 +45,7 @@ def contaminated(seed: int = 0, n: int = 300, missing: float = 0.0, outliers: fl
 
 
 def some_weights(n: int = 300) -> torch.Tensor:
-    """Weights of which a tenth is 0."""
+    """Return weights of which a tenth is 0."""
     generator = torch.Generator().manual_seed(1)
     return torch.rand(n, generator=generator) * (torch.rand(n, generator=generator) > 0.1)
 
@@ -171,7 +171,7 @@ def test_batches_of_one_row_give_the_fit_of_all_in_memory():
 
 @pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 @pytest.mark.parametrize("outliers", [0.0, 1.0])
-def test_a_stream_comes_to_the_same_verdict(outliers):
+def test_a_stream_gets_the_same_verdict(outliers):
     residuals = contaminated(4, outliers=outliers)
     streamed = GaussianUniformMixture(groups="landmark").fit_batches(residuals.split(100))
     same(streamed, GaussianUniformMixture(groups="landmark").fit(residuals), residuals)
@@ -200,8 +200,8 @@ def test_quantiles_by_histograms_are_those_of_numpy_to_the_last_bit(values, weig
     pieces = [(tensor[..., a:b], None if weights is None else weights[a:b]) for a, b in pairwise((0, 1, 9, 23))]
     single = bool(((tensor.float() == tensor) | tensor.isnan()).all())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spread_module, "BITS", (bits, bits))
-        found = spread_module.streamed_quantiles(pieces, SOLO, nothing, 23, single=single)(probability)[0].tolist()
+        patch.setattr(quantiles_module, "BITS", (bits, bits))
+        found = quantiles_module.streamed_quantiles(pieces, SOLO, nothing, 23, single=single)(probability)[0].tolist()
     for row, quantile in zip(np.abs(values), found, strict=True):
         seen = ~np.isnan(row)
         w = weights.numpy()[seen] if weighted else None
@@ -209,8 +209,8 @@ def test_quantiles_by_histograms_are_those_of_numpy_to_the_last_bit(values, weig
         assert quantile == expected
 
 
-def test_equal_weights_decide_as_none_however_they_are_added_up():
-    # A tenth is no number of float64: what four of ten weights come to depends on the order they are added in.
+def test_equal_weights_give_the_unweighted_quantile_for_any_order_of_the_sum():
+    # A tenth is no float64 number, so the sum of four of ten weights depends on the order of the sum.
     values = torch.randn(2, 3, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     weights = torch.full((40,), 0.1, dtype=torch.float64)
     pieces = [(values[..., a:b], weights[a:b]) for a, b in pairwise((0, 7, 29, 40))]
@@ -240,7 +240,7 @@ def test_the_spread_of_pieces_is_that_of_all(seed, dtype, missing, zeros, weight
         return spread_over(pieces, processes, values[..., :0])
 
     for parts in together(2, measure):
-        # Where there are many zeros the scale may be the root mean square, and so a sum.
+        # With many zeros the scale may be the root mean square, which is a sum.
         assert torch.equal(parts.scale, whole.scale) or zeros
         for name in ("scale", "variance", "width", "effective"):
             torch.testing.assert_close(getattr(parts, name), getattr(whole, name), rtol=1e-12, atol=1e-12)
@@ -248,7 +248,7 @@ def test_the_spread_of_pieces_is_that_of_all(seed, dtype, missing, zeros, weight
 
 
 def test_float32_numbers_take_half_the_passes(monkeypatch):
-    monkeypatch.setattr(spread_module, "BITS", (17, 17))
+    monkeypatch.setattr(quantiles_module, "BITS", (17, 17))
 
     class Counted(list):
         passes = 0
@@ -261,7 +261,7 @@ def test_float32_numbers_take_half_the_passes(monkeypatch):
     for dtype in (torch.float32, torch.float64):
         batches = Counted((contaminated().double() * 1.1).to(dtype).split(100))
         mixture = GaussianUniformMixture(groups="landmark").fit_batches(batches)
-        # The survey, the sums, the start's E step and an E step an iteration, and four of the verdict.
+        # The checks, the sums, the E step of the start, one E step per iteration, and four of the verdict.
         took.append(batches.passes - 2 - (1 + mixture.n_iter_) - 4)
     assert took == [2, 4]
 
@@ -288,7 +288,7 @@ def test_no_batch_is_kept():
     same(streamed, GaussianUniformMixture(groups="landmark").fit(residuals), residuals)
 
 
-def test_a_batch_is_cut_into_pieces_of_any_size(monkeypatch):
+def test_the_size_of_pieces_does_not_matter(monkeypatch):
     residuals, weights = contaminated(), some_weights()
     whole = GaussianUniformMixture(groups=SEVERAL_SIZES).fit(residuals, weights)
     monkeypatch.setattr("deepgum.mixture.sources.PIECE", 50)
@@ -301,7 +301,7 @@ def test_arrays_in_arrays_out():
     assert isinstance(GaussianUniformMixture().fit_batches([torch.from_numpy(residuals)]).inlier_prior_, torch.Tensor)
 
 
-def test_a_loader_of_torch_serves():
+def test_a_data_loader_of_torch_is_accepted():
     residuals, weights = contaminated(), some_weights()
     data = torch.utils.data.TensorDataset(residuals, weights)
     shuffled = torch.utils.data.DataLoader(data, 64, shuffle=True, generator=torch.Generator().manual_seed(0))
@@ -322,12 +322,12 @@ def test_the_statistics_of_batches_add_up_to_those_of_all_and_give_the_next_step
         for a, b in zip(added.tensors, at_once.tensors, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
         priors[added.scatter.shape[1]] = added.inlier_weight / added.weight
-    # Equation 4, with what the batches' sums are.
+    # Equation 4, from the sums over batches.
     torch.testing.assert_close(two.inlier_prior_[[0, 2]], priors[1], rtol=1e-12, atol=0)
     torch.testing.assert_close(two.inlier_prior_[[1, 3]], priors[2], rtol=1e-12, atol=0)
 
 
-def test_a_warm_start_goes_on_from_the_last_fit():
+def test_a_warm_start_begins_at_the_last_fit():
     residuals, later = contaminated(5), contaminated(6)
     mixtures = [GaussianUniformMixture(groups="landmark", warm_start=True) for _ in range(3)]
     cold = GaussianUniformMixture(groups="landmark").fit(later)
@@ -402,13 +402,19 @@ def test_processes_that_compute_otherwise_in_the_last_bits_stop_together_at_one_
 
 
 def test_real_processes_give_the_fit_of_one(tmp_path):
-    crew = [subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path)]) for rank in range(2)]
+    context = multiprocessing.get_context("forkserver")
+    calls = [{"RANK": rank, "FOLDER": tmp_path} for rank in range(2)]
+    crew = [context.Process(target=runpy.run_path, args=(__file__, call, "crew")) for call in calls]
+    for process in crew:
+        process.start()
     try:
-        assert [process.wait(LIMIT) for process in crew] == [0, 0]
+        for process in crew:
+            process.join(LIMIT)
+        assert [process.exitcode for process in crew] == [0, 0]
     finally:
         for process in crew:
             process.kill()
-            process.wait()
+            process.join()
     found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     residuals, weights = contaminated(missing=0.1), some_weights()
     for name, bounds in SHARES.items():
@@ -448,12 +454,12 @@ def main(rank: int, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("batches", [iter([torch.zeros(4, 2)]), (torch.zeros(4, 2) for _ in range(2))])
-def test_what_is_spent_after_one_pass_is_refused_with_advice(batches):
+def test_batches_that_can_be_read_once_are_refused_with_advice(batches):
     with pytest.raises(InvalidParameterError, match=r"list, `ParquetBatches`.*spent after one pass.*begins anew"):
         GaussianUniformMixture().fit_batches(batches)
 
 
-def test_residuals_that_are_in_memory_are_sent_to_fit():
+def test_residuals_in_memory_are_refused_with_the_name_of_fit():
     for residuals in (torch.zeros(4, 2), np.zeros((4, 2))):
         with pytest.raises(InvalidParameterError, match="go to `fit`"):
             GaussianUniformMixture().fit_batches(residuals)
@@ -475,7 +481,7 @@ def test_residuals_that_are_in_memory_are_sent_to_fit():
         ([[1.0, 2.0]], "Batch 0: Residuals should be a torch tensor or a NumPy array. Found float"),
     ],
 )
-def test_a_batch_that_is_wrong_is_named(batches, message):
+def test_a_bad_batch_is_named(batches, message):
     with pytest.raises(InvalidDataError, match=message):
         GaussianUniformMixture().fit_batches(batches)
 
@@ -493,7 +499,7 @@ def test_batches_that_change_from_pass_to_pass_are_refused():
 
 
 @pytest.mark.parametrize("method", ["fit", "fit_batches"])
-def test_a_wrong_share_ends_all_processes(method):
+def test_a_bad_share_stops_all_processes(method):
     def fit(processes: Processes) -> object:
         own = contaminated(n=20)
         own[3, 1] = math.inf if processes.rank == 1 else 0.0
@@ -511,7 +517,7 @@ def test_a_wrong_share_ends_all_processes(method):
     assert "Process 0 of 3 stops, as 1 met an error" in str(zero)
 
 
-def test_shares_of_several_widths_end_all_processes():
+def test_shares_of_different_widths_stop_all_processes():
     def fit(processes: Processes) -> object:
         return GaussianUniformMixture().fit(torch.zeros(9, 2 + processes.rank), processes=processes)
 
@@ -521,5 +527,5 @@ def test_shares_of_several_widths_end_all_processes():
     assert isinstance(one, ProcessLostError)
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+if __name__ == "crew":
+    main(RANK, FOLDER)  # noqa: F821  # given by `run_path`

@@ -1,4 +1,4 @@
-"""Hard samples: responsibilities under Student's t against SciPy, a naive float64 loop, and the integral itself."""
+"""Responsibilities of hard samples, under Student's t: against SciPy, a plain float64 loop, and the integral."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def fitted(residuals: torch.Tensor, nu: float | None = NU) -> GaussianUniformMix
 
 
 def parts(mixture: GaussianUniformMixture, group: int) -> tuple[float, float, np.ndarray]:
-    """Prior, log density of the outliers, covariance."""
+    """Return the prior, the log density of outliers and the covariance of a group."""
     densities = mixture.log_uniform_density_
     return float(mixture.inlier_prior_[group]), float(densities[group]), np.asarray(mixture.covariances_[group])
 
 
 def by_hand(mixture: GaussianUniformMixture, sample: np.ndarray, nu: float) -> np.ndarray:
-    """Responsibilities of one sample (d,), NaN where missing, from SciPy's densities, one group after the other."""
+    """Return the responsibilities of one sample (d,), NaN where missing, from SciPy's densities, group by group."""
     seen = [[i for i, c in enumerate(group) if not np.isnan(sample[c])] for group in GROUPS]
     values = [sample[group][kept] for group, kept in zip(GROUPS, seen, strict=True)]
     found = [parts(mixture, group) for group in range(len(GROUPS))]
     covariances = [c[np.ix_(kept, kept)] for (_, _, c), kept in zip(found, seen, strict=True)]
-    # The density of a box is a product over the coordinates, and the fit has one for each.
+    # The density of a box is a product over coordinates, and the fit has one factor for each.
     state = mixture.state_dict()["log_uniform"].numpy()
     sizes = np.cumsum([0, *map(len, GROUPS)])
     outliers = [state[sizes[g] :][: len(GROUPS[g])][kept].sum() for g, kept in enumerate(seen)]
@@ -77,14 +77,14 @@ def by_hand(mixture: GaussianUniformMixture, sample: np.ndarray, nu: float) -> n
 
 
 @pytest.mark.parametrize("nu", [1.0, 4.0, 50.0])
-def test_responsibilities_are_those_of_a_naive_loop_over_samples(nu: float) -> None:
+def test_responsibilities_are_those_of_a_plain_loop_over_samples(nu: float) -> None:
     residuals = residuals_of()
     mixture = fitted(residuals, nu)
     expected = np.stack([by_hand(mixture, sample, nu) for sample in residuals.numpy()])
     np.testing.assert_allclose(mixture.responsibilities(residuals).numpy(), expected, rtol=1e-8, atol=1e-12)
 
 
-def test_so_they_are_where_labels_are_missing() -> None:
+def test_responsibilities_with_missing_labels_are_those_of_a_plain_loop() -> None:
     residuals = residuals_of()
     mixture = fitted(residuals)
     residuals[torch.rand(residuals.shape, generator=torch.Generator().manual_seed(3)) < 0.3] = torch.nan
@@ -103,8 +103,8 @@ def test_one_group_alone_is_students_t() -> None:
     np.testing.assert_allclose(mixture.responsibilities(residuals)[:, 0].numpy(), expected, rtol=1e-9)
 
 
-def test_students_t_is_the_gaussian_averaged_over_how_hard_the_sample_is() -> None:
-    # Of a neighbour that is certainly right, at squared distance q, the factor's posterior is inverse-gamma.
+def test_students_t_is_the_gaussian_averaged_over_the_factor_of_the_sample() -> None:
+    # Given another group that is certainly right, at the squared distance q, the factor is inverse-gamma.
     q, own = 9.0, 2.3
     a, b = NU + 1, NU + q
     factor = invgamma(a / 2, scale=b / 2)
@@ -128,7 +128,7 @@ def test_neither_units_nor_the_order_of_groups_matter() -> None:
     torch.testing.assert_close(other.responsibilities(residuals).flip(1), expected)
 
 
-def test_a_residual_as_far_as_they_go_is_wrong_and_spoils_nothing() -> None:
+def test_the_largest_residual_is_wrong_and_harms_no_other() -> None:
     residuals = residuals_of()
     mixture = fitted(residuals)
     far = residuals[50:51].clone()
@@ -138,13 +138,13 @@ def test_a_residual_as_far_as_they_go_is_wrong_and_spoils_nothing() -> None:
     assert found[0, 1] == 0
 
 
-def test_the_setting_survives_the_state_and_leaves_the_fit_alone() -> None:
+def test_the_state_keeps_the_setting_and_the_fit_does_not_depend_on_it() -> None:
     residuals = residuals_of()
     mixture, plain = fitted(residuals), fitted(residuals, None)
     assert all(a.equal(b) for a, b in zip(mixture.covariances_, plain.covariances_, strict=True))
     again = GaussianUniformMixture.from_state_dict(mixture.state_dict())
     assert again.responsibilities(residuals).equal(mixture.responsibilities(residuals))
-    # As states were before there was a choice.
+    # A state saved before the settings existed.
     old = {
         name: value for name, value in plain.state_dict().items() if name not in ("separation", "degrees_of_freedom")
     }

@@ -1,4 +1,4 @@
-"""The mixture against scikit-learn, scipy, a naive float64 loop and brute-force integration."""
+"""The mixture against scikit-learn, SciPy, a plain float64 loop and brute-force integration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def block_of(residuals: np.ndarray):
 
 
 def naive_em(residuals: np.ndarray, steps: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Equations 2 to 6 sample by sample, from an arbitrary start."""
+    """Return the result of equations 2 to 6, computed sample by sample from an arbitrary start."""
     n, d = residuals.shape
     prior, covariance, width = 0.5, np.diag(np.median(np.abs(residuals), axis=0) ** 2), np.ptp(residuals, axis=0)
     for _ in range(steps):
@@ -62,7 +62,7 @@ def naive_em(residuals: np.ndarray, steps: int) -> tuple[float, np.ndarray, np.n
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_the_fixed_point_is_that_of_a_naive_loop(d):
+def test_the_fixed_point_is_that_of_a_plain_loop(d):
     residuals = contaminated(200, d, seed=d)
     prior, covariance, width, r = naive_em(residuals, steps=150)
     mixture = GaussianUniformMixture(reg_covar=0.0, tol=1e-13, max_iter=2000).fit(residuals)
@@ -89,7 +89,7 @@ def test_one_m_step_covariance_is_scikit_learns_on_weighted_residuals():
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
-def test_structures_are_scikit_learns_own(covariance_type):
+def test_structures_are_those_of_maximum_likelihood(covariance_type):
     residuals = contaminated(400, 3, seed=1)
     block, scales = block_of(residuals)
     # A prior of 1: every residual is an inlier, so the M step is the maximum-likelihood Gaussian of mean 0.
@@ -101,8 +101,8 @@ def test_structures_are_scikit_learns_own(covariance_type):
     np.testing.assert_allclose(covariance, expected[covariance_type], rtol=1e-12, atol=1e-12)
 
 
-def test_a_tied_covariance_is_that_of_all_groups_samples_in_one_list():
-    # With the prior and the density fixed nothing else tells the groups apart.
+def test_a_tied_covariance_is_that_of_the_samples_of_all_groups():
+    # With a fixed prior and a fixed density the groups differ in nothing else.
     residuals = np.hstack([contaminated(400, 2, seed=seed) for seed in (3, 4, 5)])
     settings = {"inlier_prior": 0.8, "uniform": -math.log(24), "tol": 1e-13, "max_iter": 1000, "reg_covar": 0.0}
     tied = GaussianUniformMixture(groups="landmark", covariance_type="tied-spherical", **settings).fit(residuals)
@@ -114,7 +114,7 @@ def test_a_tied_covariance_is_that_of_all_groups_samples_in_one_list():
     )
 
 
-def test_one_tied_m_step_is_a_naive_float64_loop():
+def test_one_tied_m_step_is_that_of_a_plain_float64_loop():
     residuals = np.hstack([contaminated(150, 2, seed=1), 0.3 * contaminated(150, 2, seed=2)])
     residuals[::4, 0] = np.nan
     residuals[::5, 2:] = np.nan
@@ -134,7 +134,7 @@ def test_one_tied_m_step_is_a_naive_float64_loop():
             if len(delta):
                 inlier = 0.5 * np.prod(stats.norm.pdf(delta, 0, math.sqrt(before)))
                 r = inlier / (inlier + 0.5 * math.exp(-len(delta)))
-                # What is missing is expected to be as wide as the Gaussian was.
+                # A missing coordinate has the expected square of the previous variance.
                 top += r * (np.sum(delta**2) + (2 - len(delta)) * before)
                 bottom += r * 2
     after = em.m_step(summarise(block, start), scales, start).covariance
@@ -142,7 +142,7 @@ def test_one_tied_m_step_is_a_naive_float64_loop():
 
 
 @pytest.mark.parametrize("steps", [1, 6])
-def test_from_given_responsibilities_it_is_a_naive_loop_that_begins_with_the_m_step(steps):
+def test_given_responsibilities_make_it_a_plain_loop_that_begins_with_the_m_step(steps):
     residuals, groups = np.hstack([contaminated(200, 2, seed=3), contaminated(200, 2, seed=4)]), ((0, 1), (2, 3))
     given = np.random.default_rng(0).random((200, 2))
     expected = given.copy()
@@ -160,7 +160,7 @@ def test_from_given_responsibilities_it_is_a_naive_loop_that_begins_with_the_m_s
     np.testing.assert_allclose(mixture.responsibilities(residuals), expected, atol=1e-12)
 
 
-def test_given_responsibilities_also_weight_rows_that_are_seen_in_part():
+def test_given_responsibilities_also_weight_rows_that_are_observed_in_part():
     residuals = contaminated(300, 3, seed=7)
     residuals[::3, 1] = np.nan
     residuals[::4, 0] = np.nan
@@ -210,7 +210,7 @@ def test_missing_labels_are_integrated_out_exactly(missing):
     residual[list(missing)] = np.nan
     joint = stats.multivariate_normal(np.zeros(3), COVARIANCE)
 
-    # The trapezium rule is exact to rounding for a function that dies out inside its ends.
+    # The trapezium rule is exact up to rounding for a function that is 0 at both ends.
     axis, step = np.linspace(-12, 12, 301, retstep=True)
     points = np.tile(residual, (len(axis) ** len(missing), 1))
     points[:, list(missing)] = np.stack(np.meshgrid(*[axis] * len(missing)), axis=-1).reshape(len(points), -1)
@@ -232,7 +232,7 @@ def test_missing_labels_are_integrated_out_exactly(missing):
     np.testing.assert_allclose(outside, (1 - r) * np.where(observed, residual, 0.0), rtol=1e-9, atol=1e-12)
 
 
-def test_labels_missing_at_random_cost_precision_and_no_bias():
+def test_labels_missing_at_random_cause_no_bias():
     residuals = contaminated(20_000, 3, seed=5)
     complete = GaussianUniformMixture().fit(residuals)
     holes = residuals.copy()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -77,14 +77,19 @@ def main(rank: int, folder: Path) -> None:
 def talked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     """Run processes of which one kills itself in the end; return what each left."""
     folder = tmp_path_factory.mktemp("processes")
-    crew = [subprocess.Popen([sys.executable, __file__, str(rank), str(folder)]) for rank in range(WORLD)]
+    context = multiprocessing.get_context("forkserver")
+    calls = [{"RANK": rank, "FOLDER": folder} for rank in range(WORLD)]
+    crew = [context.Process(target=runpy.run_path, args=(__file__, call, "crew")) for call in calls]
+    for process in crew:
+        process.start()
     try:
-        exits = [process.wait(LIMIT) for process in crew]
+        for process in crew:
+            process.join(LIMIT)
+        assert [process.exitcode for process in crew] == [0, -signal.SIGKILL, 0]
     finally:
         for process in crew:
             process.kill()
-            process.wait()
-    assert exits == [0, -signal.SIGKILL, 0]
+            process.join()
     return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD)]
 
 
@@ -150,5 +155,5 @@ def test_without_a_group_there_is_a_hint():
         TorchProcesses()
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+if __name__ == "crew":
+    main(RANK, FOLDER)  # noqa: F821  # given by `run_path`

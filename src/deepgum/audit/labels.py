@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
 from deepgum.storage.disk import write_atomically
@@ -173,6 +174,11 @@ class ScoredLabels:
         """Which labels are more likely wrong than right, (n, g)."""
         flags: NDArray[np.bool_] = self.responsibilities < 0.5
         return flags
+
+    @property
+    def landmark_names(self) -> tuple[str, ...]:
+        """Names of the landmarks, where labels are landmarks x y x y ...: those of their groups if they have one."""
+        return landmark_names(self.target_names, dict(zip(self.partition, self.group_names, strict=True)))
 
     @property
     def expected_false_flags(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from deepgum.errors import InvalidDataError
 from deepgum.posteriors.shares import Share
+from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.upgrade import upgraded_options
 
@@ -40,10 +41,12 @@ class GroupSummary:
         Sigma (k, k), in the unit of the labels.
     log_uniform_density : float
     degrees_of_freedom : float or None
-        Of Student's t; None for a Gaussian.
+        Degrees of freedom of Student's t, the density of right labels; None for a Gaussian or another density.
     exponent, radius : float or None
-        b and R of the density of wrong labels, in `deepgum.posteriors.densities`; R in standard deviations of right
+        b and R of the density of wrong labels, `deepgum.posteriors.power_law`; R in standard deviations of right
         labels.
+    density : TabulatedDensity or None
+        The density of right labels, if degrees of freedom do not describe it.
     """
 
     name: str
@@ -59,6 +62,7 @@ class GroupSummary:
     degrees_of_freedom: float | None = None
     exponent: float | None = None
     radius: float | None = None
+    density: TabulatedDensity | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class DataSource:
     Attributes
     ----------
     name : str
-        A key of `deepgum.data.sets.registry.DATASETS`.
+        A key of `deepgum.data.sets.registry.DATASETS`, the path of a plug-in, or "arrays".
     path : str
         The folder, or for a table the file; empty where there is none.
     options : mapping
@@ -172,7 +176,7 @@ class AuditSummary:
             if values.pop("format") != FORMAT:
                 raise ValueError(f"it should be of the format {FORMAT!r}")
             data = values.pop("data")
-            data["options"] = upgraded_options(data["options"])
+            data["options"] = upgraded_options(data["name"], data["options"])
             data["swap_pairs"] = tuple((int(a), int(b)) for a, b in data["swap_pairs"])
             groups = tuple(
                 GroupSummary(
@@ -180,6 +184,7 @@ class AuditSummary:
                         **group,
                         "share": _share(group["share"]),
                         "covariance": tuple(tuple(row) for row in group["covariance"]),
+                        "density": _density(group.get("density")),
                     }
                 )
                 for group in values.pop("groups")
@@ -196,6 +201,14 @@ class AuditSummary:
             raise InvalidDataError(
                 f"'{path}' should be the summary of an audit. It cannot be read: {error}."
             ) from error
+
+
+def _density(values: Mapping[str, Any] | None) -> TabulatedDensity | None:
+    if values is None:
+        return None
+    return TabulatedDensity(
+        float(values["coordinate_variance"]), tuple(values["distances"]), tuple(values["probabilities"])
+    )
 
 
 def _share(values: Mapping[str, float] | None) -> Share | None:

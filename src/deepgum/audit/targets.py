@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels
-from deepgum.data.target_names import check_target_names, default_groups, group_names
+from deepgum.data.target_names import are_landmarks, check_target_names, default_groups, group_names
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.periods import wrapped
@@ -83,12 +83,17 @@ class Targets:
             Names that come twice; groups that are none of these targets; periods or pairs of landmarks that are none.
         """
         check_target_names(names, groups)
-        by_default = default_groups(names)
-        resolved = partition(by_default if groups is None else groups, len(names))
-        landmarks = by_default == "landmark" or (isinstance(groups, str) and groups == "landmark")
+        groups = default_groups(names) if groups is None else groups
+        landmarks = are_landmarks(names, groups)
         pairs = _pairs(swap_pairs, len(names) // 2 if landmarks else 0)
         return cls(
-            tuple(names), group_names(names, resolved), resolved, _periods(names, periods), unit, landmarks, pairs
+            names=tuple(names),
+            group_names=group_names(names, groups),
+            partition=partition(groups, len(names)),
+            periods=_periods(names, periods),
+            unit=unit,
+            landmarks=landmarks,
+            swap_pairs=pairs,
         )
 
     def residuals(self, given: Values, predicted: Values) -> Values:

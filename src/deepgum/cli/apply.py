@@ -42,12 +42,13 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
     """
     from deepgum.audit.corrections.apply import apply_patch
     from deepgum.audit.corrections.patch_file import read_patch
-    from deepgum.data.sets.registry import read_annotations
+    from deepgum.data.sets.registry import get_dataset
     from deepgum.errors import listing
     from deepgum.report.terminal.applied import applied_table
 
     decided = read_patch(patch, trust=trust)
-    applied = apply_patch(decided, read_annotations(decided.dataset, data, decided.options), out)
+    dataset = get_dataset(decided.dataset)
+    applied = apply_patch(decided, dataset.labels(data, dataset.check_options(decided.options)), out)
     terminal = console()
     terminal.print(applied_table(applied))
 

@@ -8,7 +8,19 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import FOLDER, NAMES, PAIRS, PATH, PERIODS, THREADS, UNITS, list_files, session
+from deepgum.cli.common import (
+    FOLDER,
+    INLIERS,
+    NAMES,
+    PAIRS,
+    PATH,
+    PERIODS,
+    THREADS,
+    UNITS,
+    list_files,
+    renamed,
+    session,
+)
 
 __all__ = ["audit"]
 
@@ -35,7 +47,7 @@ _KEYS = {
     "unit": "audit.unit",
     "seed": "seed",
 }
-_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "group", "id", "root")
+_COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
 
 
 @click.command(short_help="Train out of fold, and find the wrong labels of a data set.")
@@ -50,7 +62,8 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
     "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Left and right landmarks in pairs: 0:1,3:4"
 )
 @click.option("--mirror", type=click.Choice(["keep"]), help="Mirror images in training; their labels stay, as ages do.")
-@click.option("--group", metavar="COLUMN", help="Column of what stays in one fold: a person, a video.")
+@click.option("--keep-together", metavar="COLUMN", help="Column whose values stay in one fold: a person, a video.")
+@renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
 @click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images as networks see them.")
@@ -72,7 +85,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option("--rounds", type=int, help="Largest number of rounds; fewer if the flags settle.  [default: 3]")
 @click.option("--epochs", type=int, help="Epochs of each network.  [default: 25]")
 @click.option("--learning-rate", type=float, help="Highest learning rate of the one-cycle schedule.  [default: 0.002]")
-@click.option("--inliers", type=click.Choice(["auto", "gaussian", "student-t"]), help="Density of right labels.")
+@click.option("--inliers", metavar="NAME", help=INLIERS)
 @click.option("--noise", metavar="NAME", help="Make labels wrong on purpose, as a test: uniform, l-ugo, ngo, g-ugo.")
 @click.option("--rate", type=float, help="Share of labels that --noise makes wrong, 0 to 1.")
 @click.option("--seed", type=int, help="Seed of folds, networks and noise.  [default: 0]")

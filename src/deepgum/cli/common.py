@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CACHE_DIR",
     "FOLDER",
+    "INLIERS",
     "NAMES",
     "NUMBERS",
     "PAIRS",
@@ -37,6 +38,7 @@ __all__ = [
     "Commands",
     "console",
     "list_files",
+    "renamed",
     "session",
 ]
 
@@ -46,6 +48,7 @@ RESUMES = "All completed epochs are kept. Give the same command again to go on."
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
+INLIERS = "Density of right labels: auto, gaussian, student-t or package.module:name.  [default: auto]"
 UNITS = click.Choice(["sample", "landmark", "coordinate"])
 """What `--groups` takes: the labels that are right or wrong as one unit."""
 
@@ -129,6 +132,16 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 PERIODS, PAIRS = _periods, _pairs
+
+
+def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a hidden option that version 0.1.0 had under the old name; it is refused by a message with the new one."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(f"The option {old} is called {new} since version 0.2.0.", ctx)
+
+    return click.option(old, callback=refuse, hidden=True, expose_value=False)
 
 
 @contextmanager

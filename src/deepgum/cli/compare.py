@@ -28,8 +28,15 @@ __all__ = ["compare"]
 
 @click.command(short_help="Train methods side by side, with noise of your choice.")
 @click.option("--dataset", default="lfw-net", show_default=True, help="One of the data sets above.")
+@click.option("--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net that of its two lists.")
+@click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
 @click.option(
-    "--data", type=FOLDER, metavar="DIR", help="Folder of the data set; for lfw-net the one with the two lists."
+    "--rate",
+    metavar="RATES",
+    callback=NUMBERS,
+    default="0.4",
+    show_default=True,
+    help="Shares of wrong labels, 0 to 1.",
 )
 @click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
 @click.option(
@@ -124,6 +131,7 @@ def compare(
       utkface, cacd         ages
       head-pose, mcgill     angles, the first of seven folds
       table                 your own: it needs the names of columns, so use deepgum fit
+      package.module:name   a class of your own, as docs/datasets.md describes
 
     \b
     Examples:

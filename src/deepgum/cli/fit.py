@@ -59,9 +59,9 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
         pictures = draw_run(folder)
     terminal.print(metrics_table(folder.metrics()))
     list_files(terminal, [folder.metrics_file, folder.posteriors, folder.predictions, *pictures])
-    inputs = "FEATURES.npz" if configured.data.name == "head-pose" else "IMAGES"
-    if configured.data.options.get("features"):
-        inputs = "TABLE"
+    dataset, inputs = configured.data.dataset, "IMAGES"
+    if not dataset.has_images(configured.data.options):
+        inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
     trust = " --trust" if code_named(configured.to_mapping()) else ""
     words = f"Use it: deepgum predict {out} {inputs} --out predictions.csv{trust}"
     terminal.print(words, highlight=False, soft_wrap=True)

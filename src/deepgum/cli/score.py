@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import PAIRS, PATH, PERIODS, THREADS, UNITS, session
+from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, THREADS, UNITS, session
 
 __all__ = ["score"]
 
@@ -32,6 +32,7 @@ __all__ = ["score"]
 )
 @click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Left and right landmarks in pairs: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
+@click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
 @click.option("--out", type=PATH, metavar="FILE", help="File for all scores, .csv or .parquet.  [default: none]")
 @THREADS
 def score(
@@ -44,6 +45,7 @@ def score(
     period: dict[str, float],
     swap: tuple[tuple[int, int], ...],
     unit: str,
+    inliers: str,
     out: Path | None,
     threads: int | None,
 ) -> None:
@@ -94,6 +96,7 @@ def score(
             periods=period,
             swap_pairs=swap,
             unit=unit,
+            inliers=inliers,
             out=out,
             on_stage=reporter.say,
         )

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation: blocks of a sequence, or whole groups; never rows at random."""
+"""Folds of a cross-validation: blocks of a sequence, or whole clusters (see `splits`); never rows at random."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepgum.checks import check_count, check_fraction
-from deepgum.data.splits import Groups, numbered, places, split_validation
+from deepgum.data.splits import KeepTogether, clusters, places, split_validation
 from deepgum.errors import InvalidDataError, listing
 
 __all__ = ["fold_split", "folds"]
 
 
-def folds(n: int, k: int, *, groups: Groups | None = None, seed: int = 0) -> list[Tensor]:
+def folds(n: int, k: int, *, keep_together: KeepTogether | None = None, seed: int = 0) -> list[Tensor]:
     """Return the test positions of k folds, each in ascending order; every sample is in one of them.
 
     Parameters
@@ -25,77 +25,76 @@ def folds(n: int, k: int, *, groups: Groups | None = None, seed: int = 0) -> lis
         Number of samples.
     k : int, at least 2
         Number of folds.
-    groups : sequence of length n, optional
-        Whole groups are dealt out, the largest first, each to the fold that has the fewest samples. Without groups the
-        samples are taken for one sequence in its order, whose neighbours may be near copies (frames of a video): folds
-        are contiguous blocks, never random rows, and their sizes differ by one at most.
+    keep_together : sequence of length n, optional
+        Samples with the same value stay in one fold. The clusters are assigned from the largest to the smallest, each
+        to the fold with the fewest samples. Without it, the samples are one sequence in its order, whose neighbours may
+        be near copies (frames of a video): folds are contiguous blocks, and their sizes differ by one at most.
     seed : int
-        Order of groups of the same size; without effect on contiguous blocks.
+        Seed of the order of clusters of the same size; it has no effect on contiguous blocks.
 
     Raises
     ------
     InvalidDataError
-        If there are fewer samples, or groups, than folds.
+        If there are fewer samples, or values of `keep_together`, than folds.
 
     Examples
     --------
     >>> [fold.tolist() for fold in folds(7, 3)]
     [[0, 1, 2], [3, 4], [5, 6]]
-    >>> [fold.tolist() for fold in folds(6, 2, groups=["a", "b", "b", "b", "c", "c"])]
+    >>> [fold.tolist() for fold in folds(6, 2, keep_together=["a", "b", "b", "b", "c", "c"])]
     [[1, 2, 3], [0, 4, 5]]
     """
     check_count("n", n)
     check_count("k", k, least=2)
     check_count("seed", seed, least=0)
-    group, n_groups = numbered(n, groups)
-    if n_groups < k:
-        raise InvalidDataError(
-            f"{k} folds should have at least one {'sample' if groups is None else 'group'} each. Found {n_groups}."
-        )
-    if groups is None:
+    cluster, count = clusters(n, keep_together)
+    if count < k:
+        what = "sample" if keep_together is None else "value of `keep_together`"
+        raise InvalidDataError(f"{k} folds should have at least one {what} each. Found {count}.")
+    if keep_together is None:
         return [torch.from_numpy(block) for block in np.array_split(np.arange(n), k)]
-    sizes = np.bincount(group)
-    order = np.random.default_rng(seed).permutation(n_groups)
-    fold_of, filled = np.empty(n_groups, dtype=np.int64), np.zeros(k, dtype=np.int64)
+    sizes = np.bincount(cluster)
+    order = np.random.default_rng(seed).permutation(count)
+    fold_of, filled = np.empty(count, dtype=np.int64), np.zeros(k, dtype=np.int64)
     for number in order[np.argsort(-sizes[order], kind="stable")]:
         fold_of[number] = filled.argmin()
         filled[fold_of[number]] += sizes[number]
-    return [places(fold_of[group] == fold) for fold in range(k)]
+    return [places(fold_of[cluster] == fold) for fold in range(k)]
 
 
 def fold_split(
     test: Tensor | Sequence[int],
     n: int,
     *,
-    groups: Groups | None = None,
+    keep_together: KeepTogether | None = None,
     validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Divide what a fold leaves into training and validation positions, each in ascending order.
+    """Divide the samples outside a fold into training and validation positions, each in ascending order.
 
-    Without groups the samples are one sequence, as in `folds`, and the validation part is the block of
-    round(validation_fraction * rest) samples that follows the test block; past the end of the sequence it goes on at
-    its beginning. So no validation sample is drawn from between training samples, and the test block has a training
-    sample next to it at one end only. It touches the validation block at the other: what is chosen by that block sees
-    a near copy of one test sample at most.
+    Without `keep_together` the samples are one sequence, as in `folds`. The validation part is the block of
+    round(validation_fraction * rest) samples that follows the test block; past the end of the sequence it continues at
+    its start. So no validation sample lies between training samples, and a training sample is next to the test block
+    at one end only. At the other end is the validation block, which therefore holds a near copy of at most one test
+    sample.
 
     Parameters
     ----------
     test : positions
-        A fold of `folds`, made with the same n and groups.
+        A fold of `folds`, made with the same n and `keep_together`.
     n : int
         Number of samples.
-    groups : sequence of length n, optional
-        Whole groups become the validation part, as in `split_validation`.
+    keep_together : sequence of length n, optional
+        Samples with the same value stay in one part, as in `split_validation`.
     validation_fraction : float, between 0 and 1
-        Share of the validation part in what the fold leaves.
+        Share of the validation part among the samples outside the fold.
     seed : int
-        Of the choice of groups; without effect on contiguous blocks.
+        Seed of the choice of clusters; it has no effect on contiguous blocks.
 
     Raises
     ------
     InvalidDataError
-        If the test positions are no contiguous block, or divide a group, or if a part would be empty.
+        If the test positions are not a contiguous block, or divide a cluster, or if a part would be empty.
 
     Examples
     --------
@@ -106,19 +105,22 @@ def fold_split(
     check_count("n", n)
     check_count("seed", seed, least=0)
     check_fraction("validation_fraction", validation_fraction, open_below=True, open_above=True)
-    group, _ = numbered(n, groups)
+    cluster, _ = clusters(n, keep_together)
     held = _positions(test, n)
     rest = np.setdiff1d(np.arange(n), held)
-    if groups is not None:
-        divided = np.intersect1d(group[held], group[rest])
+    if keep_together is not None:
+        divided = np.intersect1d(cluster[held], cluster[rest])
         if len(divided):
-            names = listing([groups[int(np.flatnonzero(group == number)[0])] for number in divided])
-            raise InvalidDataError(f"`test` should hold whole groups. Found {len(divided)} divided: {names}.")
-        labels = [groups[row] for row in rest.tolist()]
-        train, validation = split_validation(len(rest), validation_fraction, seed, labels)
+            values = listing([keep_together[int(np.flatnonzero(cluster == number)[0])] for number in divided])
+            raise InvalidDataError(
+                f"`test` should hold all samples with a value of `keep_together`, or none. Found {len(divided)} values "
+                f"divided: {values}."
+            )
+        kept = [keep_together[row] for row in rest.tolist()]
+        train, validation = split_validation(len(rest), validation_fraction, seed, kept)
         return torch.from_numpy(rest)[train], torch.from_numpy(rest)[validation]
     if held[-1] - held[0] != len(held) - 1:
-        raise InvalidDataError("`test` should be one contiguous block where no groups are given. Found gaps in it.")
+        raise InvalidDataError("`test` should be one contiguous block without `keep_together`. Found gaps in it.")
     size = round(validation_fraction * len(rest))
     if not 0 < size < len(rest):
         side = "validation" if size == 0 else "training"

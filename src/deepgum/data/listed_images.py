@@ -1,4 +1,4 @@
-"""Images that a list names: which of them are there, which can be read, and the pool of those."""
+"""Images that a list names: a check of which are there and which can be read, and the pool of these images."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from deepgum.data.crop_cache import CropPlan, Progress, load_crops, load_readable_crops
+from deepgum.data.crops import Square
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
 from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, listing
 
-__all__ = ["image_names", "load_pool", "present_rows", "readable_crops", "usable_rows"]
+__all__ = ["image_names", "load_pool", "load_whole_images", "present_rows", "readable_crops", "usable_rows"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the names of the image files that stand directly in a folder, sorted; hidden ones are left aside."""
+    """Return the sorted names of the image files directly in a folder, without hidden files."""
     names = (entry.name for entry in folder.iterdir() if entry.is_file())
     return sorted(name for name in names if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
 
@@ -34,26 +36,29 @@ def present_rows(
     skip_missing: bool,
     source: str,
     exists: Callable[[str], bool] | None = None,
+    stacklevel: int = 3,
 ) -> dict[str, list[int]]:
-    """Return, for each list, the positions of the images that are there; leave none out unless told to.
+    """Return, for each list, the positions of the images that are there.
 
     Parameters
     ----------
     root : Path
-        The folder that the names are relative to.
+        Folder that the names are relative to.
     lists : mapping of str to sequence of str
-        The name of each list, and the images that it names.
+        The images of each list, by the name of the list.
     skip_missing : bool
-        Go on without missing images; a `DeepGUMWarning` says how many, and the first of them.
+        Leave out missing images; a `DeepGUMWarning` counts them and names the first.
     source : str
-        Where to get the set, a whole sentence.
+        A full sentence that says where to get the set, for the message.
     exists : callable, optional
-        Whether the image of a name is there; by default, whether there is such a file.
+        Whether the image of a name is there; by default, whether the file exists.
+    stacklevel : int
+        See `warnings.warn`; by default a warning names the caller of the loader that calls this function.
 
     Raises
     ------
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if a list has none that is there.
+        If images are missing and `skip_missing` is not set, or if all images of a list are missing.
     """
     there = exists or (lambda name: (root / name).is_file())
     present = {title: [row for row, name in enumerate(names) if there(name)] for title, names in lists.items()}
@@ -71,26 +76,26 @@ def present_rows(
     if not skip_missing:
         hint = "Set skip_missing=True (--skip-missing) to go on without them."
         raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {source}")
-    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=3)
+    warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=stacklevel)
     return present
 
 
 def usable_rows(names: Sequence[str], usable: Sequence[bool], rule: str, skip_unreadable: bool) -> list[int]:
-    """Return the positions of the images whose labels can be used; leave none out unless told to.
+    """Return the positions of the images whose labels can be used.
 
     Parameters
     ----------
     names : sequence of str, length n
     usable : sequence of bool, length n
     rule : str
-        What is asked of each image, to stand before "Found".
+        The condition on each image, a full sentence, for the message.
     skip_unreadable : bool
-        Go on without the others; a `DeepGUMWarning` says how many, and the first of them.
+        Leave out the other images; a `DeepGUMWarning` counts them and names the first.
 
     Raises
     ------
     InvalidDataError
-        If some are not usable and `skip_unreadable` is not set, or if none is usable.
+        If an image is not usable and `skip_unreadable` is not set, or if no image is usable.
 
     Examples
     --------
@@ -121,11 +126,13 @@ def readable_crops(
 ) -> tuple[NDArray[np.uint8], list[int]]:
     """Return the crops (m, c, h, w) that can be read, and their m positions in the plan.
 
+    With `skip_unreadable`, images that cannot be decoded are left out; a `DeepGUMWarning` counts them and names the
+    first.
+
     Raises
     ------
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or as `load_readable_crops` does. With
-        `skip_unreadable` they are left out, and a `DeepGUMWarning` says how many, and the first of them.
+        If images cannot be decoded and `skip_unreadable` is not set, or see `load_readable_crops`.
     """
     if not skip_unreadable:
         return load_crops(plan, cache_dir, on_progress), list(range(len(plan.names)))
@@ -143,11 +150,12 @@ def load_pool(
     *,
     mirror: Mirror | None,
     ids: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
+    keep_together: Sequence[str] | None = None,
     parts: Sequence[str] | None = None,
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
+    stacklevel: int = 3,
 ) -> Pool:
     """Return the images of a plan with their labels; all lengths are the plan's n, and the normaliser is 1.
 
@@ -157,17 +165,17 @@ def load_pool(
     targets : array, shape (n, d)
     target_names : sequence of str, length d
     mirror : Mirror or None
-    ids, groups, parts : sequence of str, length n, optional
-        As in `Pool`; by default the ids are the plan's names.
-    skip_unreadable, cache_dir, on_progress
-        As in `readable_crops`.
+    ids, keep_together, parts : sequence of str, length n, optional
+        See `Pool`; by default the ids are the plan's names.
+    skip_unreadable, cache_dir, on_progress, stacklevel
+        See `readable_crops`.
 
     Raises
     ------
     UnreadableImagesError, InvalidParameterError, DiskFullError
-        As `readable_crops` and `load_crops` do.
+        See `readable_crops` and `load_crops`.
     """
-    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel=4)
+    crops, rows = readable_crops(plan, skip_unreadable, cache_dir, on_progress, stacklevel + 1)
 
     def kept(values: Sequence[str]) -> tuple[str, ...]:
         return tuple(values[row] for row in rows)
@@ -181,4 +189,101 @@ def load_pool(
         mirror=mirror,
         pictures=plan.pictures.subset(rows),
     )
-    return Pool(data, groups=None if groups is None else kept(groups), parts=None if parts is None else kept(parts))
+    values = (None if each is None else kept(each) for each in (keep_together, parts))
+    return Pool(data, *values)
+
+
+def load_whole_images(
+    folder: Path,
+    names: Sequence[str],
+    targets: NDArray[np.float64],
+    target_names: Sequence[str],
+    *,
+    landmarks: bool = False,
+    mirror: Mirror | None = None,
+    ids: Sequence[str] | None = None,
+    keep_together: Sequence[str] | None = None,
+    parts: Sequence[str] | None = None,
+    title: str = "",
+    source: str = "",
+    image_size: int = 64,
+    colour: bool = True,
+    skip_missing: bool = False,
+    skip_unreadable: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    on_progress: Progress | None = None,
+    stacklevel: int = 3,
+) -> Pool:
+    """Return images with their labels, each image whole in the smallest square around it, and resized.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str, length n
+        Image files, relative to the folder.
+    targets : array, shape (n, d)
+        NaN where a label is missing.
+    target_names : sequence of str, length d
+    landmarks : bool
+        Targets are points, x y x y ..., in pixels of the image file (see `deepgum.data.crops`). They become fractions
+        of the square's side, which is the image's longer side. Otherwise targets are taken as they are.
+    mirror : Mirror, optional
+        The effect of mirroring an image on its targets; without it images are not mirrored.
+    ids, keep_together, parts : sequence of str, length n, optional
+        See `deepgum.data.Pool`; by default the ids are the names.
+    title, source : str
+        The list of the names, by default the folder, and where to get the images, a whole sentence: for messages.
+    image_size, colour, skip_missing, skip_unreadable, cache_dir, on_progress
+        See `deepgum.data.Request`.
+    stacklevel : int
+        See `present_rows`.
+
+    Raises
+    ------
+    MissingImagesError
+        If images are missing and `skip_missing` is not set, or if none is there.
+    UnreadableImagesError
+        If images cannot be decoded and `skip_unreadable` is not set, or if none can.
+    """
+    list_name = title or folder.name
+    rows = present_rows(folder, {list_name: names}, skip_missing, source, stacklevel=stacklevel + 1)[list_name]
+
+    def present(values: Sequence[str] | None) -> list[str] | None:
+        return None if values is None else [values[row] for row in rows]
+
+    labels = targets[rows]
+    squares: list[Square | None] = [None] * len(rows)  # the whole image
+    if landmarks:
+        squares = [_square(folder / names[row]) for row in rows]
+        labels = _fractions(labels, squares)
+    return load_pool(
+        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
+        labels,
+        target_names,
+        mirror=mirror,
+        ids=present(ids),
+        keep_together=present(keep_together),
+        parts=present(parts),
+        skip_unreadable=skip_unreadable,
+        cache_dir=cache_dir,
+        on_progress=on_progress,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _square(path: Path) -> Square | None:
+    """Return the smallest square around an image, or None if the file does not give its size."""
+    try:
+        with Image.open(path) as image:
+            return Square.around(0, image.width, 0, image.height, scale=1)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None  # the decoder reports what is wrong with the file
+
+
+def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
+    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
+    fractions = np.full_like(points, np.nan)
+    for row, square in enumerate(squares):
+        if square is not None:
+            fractions[row] = square.fractions(points[row].reshape(-1, 2)).ravel()
+    return fractions

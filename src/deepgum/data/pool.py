@@ -1,13 +1,16 @@
-"""A whole data set in its own order, with what the rules that split it need to know."""
+"""All samples of a data set in its own order, with the parts and clusters that its splits respect."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
 
@@ -24,8 +27,8 @@ class Pool:
     ----------
     data : RegressionData
         Of n samples.
-    groups : tuple of str, length n, optional
-        Samples of one group (one person, one video, copies of one image) must stay on one side of every split.
+    keep_together : tuple of str, length n, optional
+        Samples with the same value (one person, one video, copies of one image) stay in one part of every split.
     parts : tuple of str, length n, optional
         The side of each sample, of `PARTS`, where the data set itself says so.
 
@@ -42,11 +45,11 @@ class Pool:
     """
 
     data: RegressionData
-    groups: tuple[str, ...] | None = None
+    keep_together: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("groups", "parts"):
+        for name in ("keep_together", "parts"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.data):
                 raise InvalidDataError(f"`{name}` should have length {len(self.data)}. Found {len(values)}.")
@@ -54,14 +57,32 @@ class Pool:
         if unknown:
             raise InvalidDataError(f"`parts` should be of {', '.join(PARTS)}. Found {unknown[0]!r}.")
 
+    @classmethod
+    def of_parts(cls, train: RegressionData, test: RegressionData) -> Pool:
+        """Return the pool of two official parts, the training part first."""
+        pictures = None
+        if train.pictures is not None and test.pictures is not None:
+            one, other = train.pictures, test.pictures
+            pictures = Pictures(Path(one.folder), one.names + other.names, one.squares + other.squares)
+        data = replace(
+            train,
+            inputs=np.concatenate([np.asarray(train.inputs), np.asarray(test.inputs)]),
+            targets=torch.cat([train.targets, test.targets]),
+            ids=train.ids + test.ids,
+            normaliser=torch.cat([train.normaliser, test.normaliser]),
+            pictures=pictures,
+        )
+        return cls(data, parts=("train",) * len(train) + ("test",) * len(test))
+
     def __len__(self) -> int:
         return len(self.data)
 
     def subset(self, indices: Sequence[int] | Tensor) -> Pool:
         """Return the samples at these positions, in this order."""
         rows = torch.as_tensor(indices).tolist()
-        groups, parts = (None if v is None else tuple(v[row] for row in rows) for v in (self.groups, self.parts))
-        return replace(self, data=self.data.subset(rows), groups=groups, parts=parts)
+        values = self.keep_together, self.parts
+        keep_together, parts = (None if v is None else tuple(v[row] for row in rows) for v in values)
+        return replace(self, data=self.data.subset(rows), keep_together=keep_together, parts=parts)
 
     def part(self, name: str) -> RegressionData:
         """Return the samples of a part.

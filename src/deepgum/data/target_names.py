@@ -1,25 +1,38 @@
-"""What groups of labels are called: a landmark after what its coordinates have in common, others after their own."""
+"""Names of targets, landmarks and groups: the user's own column names, and the parts that these have in common.
+
+This is the only module that makes such names. Fits, audits, reports and exports call it, so that the same columns have
+the same names everywhere.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from deepgum.errors import InvalidDataError, listing
-from deepgum.mixture.partition import Groups, Partition
+from deepgum.mixture.partition import Groups, partition
 
-__all__ = ["check_target_names", "default_groups", "group_names", "landmark_name", "landmark_order"]
+__all__ = [
+    "are_landmarks",
+    "check_target_names",
+    "default_groups",
+    "group_names",
+    "landmark_name",
+    "landmark_names",
+    "landmark_order",
+]
 
-_BETWEEN = "_-. "
+_SEPARATORS = "_-. "
 
 
 def landmark_name(x: str, y: str) -> str | None:
-    """Return what the names of two coordinates have in common, if they differ in nothing but an x and a y.
+    """Return the common part of two column names that differ only in one x and one y.
 
     Returns
     -------
     str or None
-        Empty for a bare ``x`` and ``y``; None where the two are not of one point.
+        Empty for the columns ``x`` and ``y``; None if the two names are not the x and the y of one landmark.
 
     Examples
     --------
@@ -28,21 +41,48 @@ def landmark_name(x: str, y: str) -> str | None:
     >>> landmark_name("x", "y"), landmark_name("yaw", "pitch"), landmark_name("y1", "x1")
     ('', None, None)
     """
-    if len(x) != len(y):
-        return None
-    places = [place for place, (a, b) in enumerate(zip(x, y, strict=True)) if a != b]
-    if len(places) != 1 or (x[places[0]], y[places[0]]) not in (("x", "y"), ("X", "Y")):
-        return None
-    before, after = x[: places[0]], x[places[0] + 1 :]
-    if before[-1:] in _BETWEEN and after[:1] in _BETWEEN:  # p_x_1: one sign between the two is enough
-        after = after[1:]
-    return (before + after).strip(_BETWEEN)
+    before, x_only, y_only, after = _compared(x, y)
+    return _joined(before, after) if (x_only, y_only) in (("x", "y"), ("X", "Y")) else None
+
+
+def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], str] | None = None) -> tuple[str, ...]:
+    """Return a different name for each landmark, whose coordinates are consecutive columns x y x y ...
+
+    The name of a landmark is what the names of its two columns have in common: one differing letter apart, or else
+    whole words. A landmark whose columns have nothing in common is counted from 0. Names that would come twice are
+    replaced by the names of both columns.
+
+    Parameters
+    ----------
+    target_names : sequence of str, length 2 l
+        Names of the columns, each once.
+    known : mapping of (int, int) to str, optional
+        Names that some landmarks already have, by their two columns.
+
+    Examples
+    --------
+    >>> landmark_names(["nose_x", "nose_y", "x1", "y1", "lx", "ly", "eye_col", "eye_row", "east", "north"])
+    ('nose', '1', 'l', 'eye', 'landmark 4')
+    >>> landmark_names(["nose_x", "nose_y", "x_nose", "y_nose"]), landmark_names(["x", "y"], {(0, 1): "nose"})
+    (('nose_x+nose_y', 'x_nose+y_nose'), ('nose',))
+    """
+    pairs = [(place, place + 1) for place in range(0, len(target_names) - 1, 2)]
+    short = [
+        (known or {}).get(pair) or _common_name(*(target_names[place] for place in pair)) or f"landmark {landmark}"
+        for landmark, pair in enumerate(pairs)
+    ]
+    return _distinct(short, _spelled_out(target_names, pairs))
 
 
 def landmark_order(target_names: Sequence[str]) -> list[int] | None:
-    """Return the places of the targets with the x and y of each point side by side; None where some are not of points.
+    """Return the order of the columns that puts the x and the y of each landmark side by side.
 
-    Points come in the order of their first coordinate.
+    Landmarks keep the order of their first columns.
+
+    Returns
+    -------
+    list of int or None
+        None if some columns are not coordinates of landmarks.
 
     Examples
     --------
@@ -64,15 +104,8 @@ def landmark_order(target_names: Sequence[str]) -> list[int] | None:
     return order
 
 
-def _replaced(name: str, letters: dict[str, str]) -> list[str]:
-    """Return the name with one of these letters replaced, at each place where there is one."""
-    return [
-        name[:place] + letters[letter] + name[place + 1 :] for place, letter in enumerate(name) if letter in letters
-    ]
-
-
 def default_groups(target_names: Sequence[str]) -> str:
-    """Return "landmark" where the targets are the x and y of one point after the other, otherwise "coordinate".
+    """Return "landmark" if the columns are the x and the y of one landmark after the other, otherwise "coordinate".
 
     Examples
     --------
@@ -82,40 +115,56 @@ def default_groups(target_names: Sequence[str]) -> str:
     return "landmark" if landmark_order(target_names) == list(range(len(target_names))) else "coordinate"
 
 
-def group_names(target_names: Sequence[str], partition: Partition) -> tuple[str, ...]:
-    """Return a name for each group, no two alike.
+def are_landmarks(target_names: Sequence[str], groups: Groups | None) -> bool:
+    """Return whether the columns are landmarks, x y x y ..., by their names or because the groups say so.
 
-    A group of one target has its name; two coordinates of a point what they have in common; all the targets are the
-    ``sample``; any others are joined by a plus sign.
+    Examples
+    --------
+    >>> are_landmarks(["nose_x", "nose_y"], "sample"), are_landmarks(["east", "north"], "landmark")
+    (True, True)
+    >>> are_landmarks(["east", "north"], None)
+    False
+    """
+    return default_groups(target_names) == "landmark" or (isinstance(groups, str) and groups == "landmark")
+
+
+def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
+    """Return a different name for each group of columns.
+
+    With ``groups="landmark"`` the names are those of `landmark_names`. Otherwise a group of one column has the name of
+    the column; the x and the y of one landmark have their common name; all columns together are the ``sample``; any
+    other group has the names of its columns, joined by a plus sign.
 
     Parameters
     ----------
     target_names : sequence of str, length d
-        Each once.
-    partition : tuple of tuples of int
-        The targets of each group.
+        Names of the columns, each once.
+    groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
+        See `deepgum.mixture.GaussianUniformMixture`.
 
     Examples
     --------
     >>> names = ["left_eye_x", "left_eye_y", "yaw", "pitch"]
-    >>> group_names(names, ((0, 1), (2,), (3,))), group_names(names, ((0, 1), (2, 3)))
+    >>> group_names(names, [[0, 1], [2], [3]]), group_names(names, [[0, 1], [2, 3]])
     (('left_eye', 'yaw', 'pitch'), ('left_eye', 'yaw+pitch'))
-    >>> group_names(names, ((0, 1, 2, 3),))
-    ('sample',)
+    >>> group_names(names, "sample"), group_names(names, "landmark")
+    (('sample',), ('left_eye', 'landmark 1'))
     """
-    joined = ["+".join(target_names[place] for place in group) for group in partition]
-    short = [_short(target_names, group) or name for group, name in zip(partition, joined, strict=True)]
-    times = Counter(short)
-    return tuple(name if times[name] == 1 else long for name, long in zip(short, joined, strict=True))
+    resolved = partition(groups, len(target_names))
+    if isinstance(groups, str) and groups == "landmark":
+        return landmark_names(target_names)
+    long = _spelled_out(target_names, resolved)
+    short = [_short_name(target_names, group) or name for group, name in zip(resolved, long, strict=True)]
+    return _distinct(short, long)
 
 
 def check_target_names(target_names: Sequence[str], groups: Groups | None) -> None:
-    """Refuse names that come twice, and landmarks whose names say that they are in another order.
+    """Refuse names that come twice, and landmarks whose column names say that the columns have another order.
 
     Raises
     ------
     InvalidDataError
-        If so.
+        With the names that come twice, or the order that landmarks need.
     """
     twice = [name for name, count in Counter(target_names).items() if count > 1]
     if twice:
@@ -128,8 +177,55 @@ def check_target_names(target_names: Sequence[str], groups: Groups | None) -> No
         )
 
 
-def _short(target_names: Sequence[str], group: tuple[int, ...]) -> str | None:
+def _compared(x: str, y: str) -> tuple[str, str, str, str]:
+    """Return the common beginning of two names, what only the first and only the second has, and the common end."""
+    before = _common_start(x, y)
+    x_rest, y_rest = x[len(before) :], y[len(before) :]
+    after = _common_start(x_rest[::-1], y_rest[::-1])[::-1]
+    return before, x_rest.removesuffix(after), y_rest.removesuffix(after), after
+
+
+def _common_start(one: str, other: str) -> str:
+    return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _common_name(x: str, y: str) -> str:
+    """Return what the names of a landmark's two columns have in common; empty if that is nothing."""
+    before, x_only, y_only, after = _compared(x, y)
+    if not len(x_only) == len(y_only) == 1:
+        # Whole words only: lat1 and lng1 have no l in common.
+        before = before[: max(before.rfind(sign) for sign in _SEPARATORS) + 1]
+        starts = [place for place, sign in enumerate(after) if sign in _SEPARATORS]
+        after = after[starts[0] :] if starts else ""
+    return _joined(before, after)
+
+
+def _joined(before: str, after: str) -> str:
+    """Return a name without the part between these two: p_1 for p_ and _1."""
+    if before[-1:] in _SEPARATORS and after[:1] in _SEPARATORS:  # one separator is enough
+        after = after[1:]
+    return (before + after).strip(_SEPARATORS)
+
+
+def _replaced(name: str, letters: Mapping[str, str]) -> list[str]:
+    """Return the variants of a name with one of these letters replaced."""
+    return [
+        name[:place] + letters[letter] + name[place + 1 :] for place, letter in enumerate(name) if letter in letters
+    ]
+
+
+def _short_name(target_names: Sequence[str], group: tuple[int, ...]) -> str | None:
     if len(group) == 1:
         return target_names[group[0]]
     point = landmark_name(*(target_names[place] for place in group)) if len(group) == 2 else None
     return point or ("sample" if len(group) == len(target_names) else None)
+
+
+def _spelled_out(target_names: Sequence[str], groups: Sequence[tuple[int, ...]]) -> list[str]:
+    return ["+".join(target_names[place] for place in group) for group in groups]
+
+
+def _distinct(short: Sequence[str], long: Sequence[str]) -> tuple[str, ...]:
+    """Return the short names, but the long ones where a short one comes twice."""
+    times = Counter(short)
+    return tuple(name if times[name] == 1 else full for name, full in zip(short, long, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -16,7 +16,9 @@ from deepgum.checks import check_choice, check_count
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidParameterError
 from deepgum.models import MLP, build_model
-from deepgum.training import PRESETS, DeepGUMOptions, SGDOptions
+from deepgum.training import PRESETS, DeepGUMOptions, Interleaved, SGDOptions
+from deepgum.training.flat_options import moved, refuse_moved
+from deepgum.training.schedules import Schedule, get_schedule
 
 __all__ = ["build_network", "build_options", "build_sgd_options", "renamed"]
 
@@ -24,8 +26,8 @@ WIDTH = 128
 DROPOUT = 0.1
 # What the learning rate of "one-cycle" takes to its peak.
 WARMUP_SHARE = 0.3
-# Fields of `DeepGUMOptions` that are parameters of the estimator; its `options` has the others.
-FLAT = ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type", "warmup_epochs")
+# Parameters of the estimator that are options of the training; its `options` has the others.
+PARAMETERS = ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type", "warmup_epochs")
 
 
 def build_network(module: Any, device: str, train: RegressionData, seed: int) -> nn.Module:
@@ -63,24 +65,38 @@ def _small(data: RegressionData, n_outputs: int) -> MLP:
 
 
 def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
-    """Return the options of the estimator's parameters, with the others that its `options` name.
+    """Return the options of the estimator's parameters, with the others in its `options`.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with, or `options` name what is no option or is a parameter.
+        If a value cannot be used, or `options` has a name that is not an option, or that is a parameter.
     """
     rest = {} if estimator.options is None else estimator.options
     if not isinstance(rest, Mapping):
-        raise InvalidParameterError("options", "a mapping of fields of `DeepGUMOptions` to their values", rest)
-    known = [field.name for field in fields(DeepGUMOptions) if field.name not in FLAT]
-    for name in rest:
-        check_choice("options", name, known)
-    alternates = estimator.schedule == "alternate"
-    own = {name: getattr(estimator, name) for name in FLAT}
-    if own["warmup_epochs"] is None and not alternates:
+        raise InvalidParameterError("options", "a mapping from options of `DeepGUMOptions` to their values", rest)
+    schedule = get_schedule(estimator.schedule)
+    for name, value in rest.items():
+        _check_option(name, value, schedule)
+    own = {name: getattr(estimator, name) for name in PARAMETERS if name != "covariance_type"} | {"schedule": schedule}
+    if own["warmup_epochs"] is None and isinstance(schedule, Interleaved):
         own["warmup_epochs"] = max(1, round(WARMUP_SHARE * check_count("max_epochs", estimator.max_epochs)))
-    return replace(PRESETS["alternate" if alternates else "default"], **own, **rest)
+    with renamed(**{"mixture.covariance_type": "covariance_type"}):
+        preset = PRESETS["default" if isinstance(schedule, Interleaved) else "alternate"]
+        preset = preset.with_changes(**own, mixture={"covariance_type": estimator.covariance_type})
+    return preset.with_changes(**rest)
+
+
+def _check_option(name: str, value: object, schedule: Schedule) -> None:
+    """Refuse an option that is a parameter of the estimator or belongs to one, or that there is none of."""
+    section, _ = moved(name) or ("", "")
+    if section == "schedule":
+        refuse_moved({name: value}, schedule)
+    if section != "mixture" or name in PARAMETERS:
+        check_choice("options", name, [each.name for each in fields(DeepGUMOptions) if each.name not in PARAMETERS])
+    if name == "mixture" and not (isinstance(value, Mapping) and "covariance_type" not in value):
+        expected = "a mapping from settings of the mixture, without the parameter `covariance_type`, to their values"
+        raise InvalidParameterError("options['mixture']", expected, value)
 
 
 def build_sgd_options(estimator: BaseEstimator, n: int) -> SGDOptions:

@@ -16,7 +16,6 @@ from deepgum.checks import check_count, check_fraction
 from deepgum.data import RegressionData, split_validation
 from deepgum.errors import InvalidDataError
 from deepgum.training import DeepGUMOptions
-from deepgum.training.rounds import unfitted_mixture
 
 __all__ = [
     "as_float32",
@@ -128,7 +127,7 @@ def split(
 ) -> tuple[RegressionData, RegressionData]:
     """Return what is trained on and what is held out; all of it as both, where two parts would be too small for EM."""
     check_fraction("validation_fraction", fraction, open_above=True)
-    largest = max(map(len, unfitted_mixture(options).resolve(data.targets.shape[1])))
+    largest = max(map(len, options.new_mixture().resolve(data.targets.shape[1])))
     held_out = max(round(fraction * len(data)), largest + 1)
     if fraction == 0 or len(data) - held_out <= largest:
         return data, data

@@ -1,10 +1,9 @@
-"""What all losses have in common: the unit, the missing labels, the weights, the mean and the flags."""
+"""The contract of a loss: its value, and with it the units, missing labels, weights, mean and flags of all losses."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -15,27 +14,60 @@ from deepgum.errors import InvalidDataError
 __all__ = ["Loss"]
 
 
-@dataclass(frozen=True)
 class Loss(ABC):
-    """A loss of the residuals `target - prediction`, one term a coordinate.
+    """A loss of the residuals `target - prediction`, one term per coordinate.
 
-    A kind defines `_rho` and `_psi` on residuals that have no NaN left in them; this class does what all have in
-    common: the unit, the missing labels, the weights and the mean.
+    A loss of your own subclasses it with `name` and `value`; everything else has a default. A name in the registry
+    (`deepgum.losses.LOSSES`), an object, or the path "package.module:Welsch" then stands for it wherever a loss is
+    named.
+
+    Attributes
+    ----------
+    name : str
+        The loss's name in the history, and in the registry if it is there.
+    label : str
+        Name in tables and figures, with mathematics between dollar signs. Default: `name`.
+    colour : str
+        Colour in figures, "#RRGGBB". Default: the next one of a cycle.
+    marker, dashes : str
+        Matplotlib's marker and line style in figures.
+    summary : str
+        One line for `--help`.
+    needs_scale : bool
+        Whether residuals are divided by their MAD scale first (`deepgum.scale.mad_scale`, after every epoch).
+
+    Examples
+    --------
+    >>> class Welsch(Loss):
+    ...     name = "welsch"
+    ...
+    ...     def value(self, u):
+    ...         return 1 - torch.exp(-u.square())
+    >>> Welsch()(torch.tensor([[0.0, 9.0]]))
+    tensor(0.5000)
     """
 
-    #: The name that `get_loss` knows it by.
     name: ClassVar[str]
-    #: Whether the residuals are to be divided by their MAD scale first (`deepgum.scale.mad_scale`, every epoch).
+    label: ClassVar[str] = ""
+    colour: ClassVar[str] = ""
+    marker: ClassVar[str] = "x"
+    dashes: ClassVar[str] = ":"
+    summary: ClassVar[str] = "a loss of your own, one run"
     needs_scale: ClassVar[bool] = False
 
     @abstractmethod
-    def _rho(self, u: Tensor) -> Tensor: ...
+    def value(self, u: Tensor) -> Tensor:
+        """Return the loss of each residual, in the loss's own unit; there is no NaN among them."""
 
-    @abstractmethod
-    def _psi(self, u: Tensor) -> Tensor: ...
+    def gradient(self, u: Tensor) -> Tensor:
+        """Return the derivative of `value` by each residual; by automatic differentiation if it is not overridden."""
+        with torch.enable_grad():
+            leaf = u.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.value(leaf).sum(), leaf)
+        return slope
 
-    def _cut(self) -> float | None:
-        """Return the absolute residual past which a coordinate is called an outlier; None: the loss has no rule."""
+    def cut(self) -> float | None:
+        """Return the absolute residual above which a coordinate is an outlier; None if the loss has no such rule."""
         return None
 
     def rho(self, residuals: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -46,7 +78,7 @@ class Loss(ABC):
         residuals : Tensor of shape (..., d)
             Target minus prediction; NaN where the label is missing.
         scale : Tensor of shape (d,) or (..., d), optional
-            What to divide the residuals by first. None: they already are in the loss's unit.
+            Divides the residuals. None: they are in the loss's unit already.
 
         Returns
         -------
@@ -56,20 +88,21 @@ class Loss(ABC):
         Raises
         ------
         InvalidDataError
-            The scale has not one value a coordinate, or one a residual.
+            If the scale does not have one value per coordinate, or one per residual.
         """
-        return self._rho(_in_units(residuals, scale))
+        return self.value(_in_units(residuals, scale))
 
     def psi(self, residuals: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Return the derivative of `rho` by each residual, in closed form (M-estimation's influence function)."""
-        slope = self._psi(_in_units(residuals, scale))
+        """Return the derivative of `rho` by each residual, M-estimation's influence function."""
+        slope = self.gradient(_in_units(residuals, scale))
         return slope if scale is None else slope / scale.to(slope)
 
     def __call__(self, residuals: Tensor, weights: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
         """Return the weighted mean loss, `sum(w * rho) / (number of observed coordinates)`.
 
-        With L2 and the responsibilities as weights this is eq. 7, divided by the number of its terms: by the *number*
-        and not by the weights' sum, so that a weight is the learning rate of its residual, as section 3.2 has it.
+        With L2 and the responsibilities as weights this is eq. 7, divided by the number of its terms. It is divided by
+        the *number* and not by the sum of the weights, so that a weight is the learning rate of its residual, as in
+        section 3.2.
 
         Parameters
         ----------
@@ -78,17 +111,17 @@ class Loss(ABC):
         weights : Tensor of shape (n, d) or (n, 1), optional
             The weight of each coordinate, or of each sample.
         scale : Tensor of shape (d,) or (n, d), optional
-            What to divide the residuals by first.
+            Divides the residuals.
 
         Returns
         -------
         Tensor of shape ()
-            0, still part of the graph, when nothing is observed.
+            0, still part of the graph, if no residual is observed.
 
         Raises
         ------
         InvalidDataError
-            The weights or the scale do not fit the residuals.
+            If the weights or the scale do not fit the residuals.
         """
         terms = self.rho(residuals, scale)
         if weights is not None:
@@ -100,22 +133,22 @@ class Loss(ABC):
     def outliers(
         self, residuals: Tensor, partition: Iterable[Sequence[int]] | None = None, scale: Tensor | None = None
     ) -> Tensor | None:
-        """Return which residuals the loss calls outliers, or None when it has no rule for that (L2, L1).
+        """Return which residuals the loss calls outliers, or None if it has no rule for that (L2, L1).
 
         Parameters
         ----------
         residuals : Tensor of shape (n, d)
         partition : sequence of g index sequences, optional
-            The groups of coordinates: one is flagged when any of its coordinates is. None: each coordinate alone.
+            The groups of coordinates: a group is flagged if any of its coordinates is. None: each coordinate alone.
         scale : Tensor of shape (d,) or (n, d), optional
-            What to divide the residuals by first.
+            Divides the residuals.
 
         Returns
         -------
         Tensor of bool of shape (n, g), or None
-            True marks an outlier. A missing label never is one.
+            True marks an outlier. A missing label is never one.
         """
-        cut = self._cut()
+        cut = self.cut()
         if cut is None:
             return None
         beyond = _in_units(residuals.detach(), scale).abs() > cut
@@ -123,23 +156,28 @@ class Loss(ABC):
             return beyond
         return torch.stack([beyond[:, list(group)].any(dim=1) for group in partition], dim=1)
 
+    def __repr__(self) -> str:
+        # Without an address: the same loss has the same text in every process, and is known by it in checkpoints.
+        parameters = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__qualname__}({parameters})"
+
 
 def _in_units(residuals: Tensor, scale: Tensor | None) -> Tensor:
     """Return the residuals divided by the scale, 0 where they are NaN.
 
-    NaN is replaced on the way in: a mask on the way out would multiply a NaN derivative by 0, which is NaN.
+    NaN is replaced before the loss: a mask after it would multiply a NaN derivative by 0, which is NaN.
     """
     known = torch.where(torch.isnan(residuals), 0.0, residuals)
     if scale is None:
         return known
     if scale.shape not in (residuals.shape[-1:], residuals.shape):
         found = f"Found shape {tuple(scale.shape)} for residuals of shape {tuple(residuals.shape)}."
-        raise InvalidDataError(f"`scale` should have one value a coordinate, or one a residual. {found}")
+        raise InvalidDataError(f"`scale` should have one value per coordinate, or one per residual. {found}")
     return known / scale.to(known)
 
 
 def _check_weights(weights: Tensor, residuals: Tensor) -> None:
-    # Stricter than broadcasting: weights of shape (n,) would silently weight the coordinates when n equals d.
+    # Stricter than broadcasting: weights of shape (n,) would silently weight the coordinates if n equals d.
     fits = weights.ndim == residuals.ndim and all(
         w in (1, r) for w, r in zip(weights.shape, residuals.shape, strict=True)
     )

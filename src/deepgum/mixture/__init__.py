@@ -1,4 +1,4 @@
-"""The Gaussian-uniform mixture of section 3.1: who is an inlier, with what probability."""
+"""The Gaussian-uniform mixture of section 3.1 of the paper: the probability that each label is right."""
 
 from __future__ import annotations
 

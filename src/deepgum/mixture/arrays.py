@@ -1,4 +1,4 @@
-"""The door of the mixture: what comes in is checked and turned into float64 tensors, what goes out is turned back."""
+"""Checks of the mixture's input, and conversions between NumPy arrays and tensors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Array", "ArrayT", "as_residuals", "as_responsibilities", "as_rows", 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
 
-# Squares, and sums of them, must stay inside float64; nothing measured comes near.
 LARGEST = 1e100
+"""Largest residual: sums of squares must stay inside float64. No measurement comes near it."""
 
 
 def as_residuals(residuals: Array) -> Tensor:
-    """Return the residuals as `as_rows` does, or say which are infinite or too large."""
+    """Return the residuals as `as_rows` does, or raise an error with the rows that are infinite or too large."""
     tensor = as_rows(residuals)
-    # NaN compares false: a missing label passes.
+    # Comparisons with NaN are false, so a missing label passes.
     rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()
     if rows:
         raise InvalidDataError(
@@ -34,7 +34,7 @@ def as_residuals(residuals: Array) -> Tensor:
 
 
 def as_rows(residuals: Array) -> Tensor:
-    """Return the residuals as a detached (n, d) tensor of their own type and device, or say what is wrong with them."""
+    """Return the residuals as a detached (n, d) tensor of their own type and device, or raise an error."""
     if not isinstance(residuals, Tensor | np.ndarray):
         raise InvalidDataError(
             f"Residuals should be a torch tensor or a NumPy array. Found {type(residuals).__name__}."
@@ -53,13 +53,13 @@ def as_rows(residuals: Array) -> Tensor:
 
 
 def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
-    """Return the weights as a float64 (n,) tensor beside the residuals, or say what is wrong with them."""
+    """Return the weights as a float64 (n,) tensor on the device of the residuals, or raise an error."""
     if sample_weight is None:
         return None
     weights = _as_tensor(sample_weight).detach().to(device=residuals.device, dtype=torch.float64)
     if weights.shape != residuals.shape[:1]:
         raise InvalidDataError(
-            f"`sample_weight` should have shape ({len(residuals)},), one a row. Found {tuple(weights.shape)}."
+            f"`sample_weight` should have shape ({len(residuals)},), one per row. Found {tuple(weights.shape)}."
         )
     rows = (~(weights >= 0) | weights.isinf()).nonzero().flatten().tolist()
     if rows:
@@ -68,14 +68,14 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
 
 
 def as_responsibilities(responsibilities: Array | None, residuals: Tensor, groups: int) -> Tensor | None:
-    """Return the responsibilities as a float64 (n, g) tensor beside the residuals, or say what is wrong with them."""
+    """Return the responsibilities as a float64 (n, g) tensor on the device of the residuals, or raise an error."""
     if responsibilities is None:
         return None
     tensor = _as_tensor(responsibilities).detach().to(device=residuals.device, dtype=torch.float64)
     if tensor.shape != (len(residuals), groups):
         raise InvalidDataError(
-            f"`responsibilities` should have shape ({len(residuals)}, {groups}), a row a sample and a column a group. "
-            f"Found {tuple(tensor.shape)}."
+            f"`responsibilities` should have shape ({len(residuals)}, {groups}), one row per sample and one column per "
+            f"group. Found {tuple(tensor.shape)}."
         )
     rows = (~((tensor >= 0) & (tensor <= 1)).all(dim=1)).nonzero().flatten().tolist()
     if rows:
@@ -84,12 +84,12 @@ def as_responsibilities(responsibilities: Array | None, residuals: Tensor, group
 
 
 def like(template: ArrayT, result: Tensor) -> ArrayT:
-    """Return `result` as what `template` is: a NumPy array or a tensor."""
+    """Return `result` as a NumPy array if `template` is one, and as a tensor otherwise."""
     return result.cpu().numpy() if isinstance(template, np.ndarray) else result
 
 
 def _as_tensor(values: Array) -> Tensor:
-    # Torch has no negative strides, which a reversed view of an array has, and no memory that is read only.
+    # Torch supports neither negative strides, which reversed views of arrays have, nor read-only memory.
     if isinstance(values, np.ndarray) and (min(values.strides, default=0) < 0 or not values.flags.writeable):
         values = np.array(values)
     return torch.as_tensor(values)

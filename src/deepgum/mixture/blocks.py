@@ -1,8 +1,8 @@
-"""Residuals of all groups of one size, laid out for speed, with missing labels set apart.
+"""The layout of the residuals of all groups of one size, for speed: complete rows apart from rows with missing labels.
 
-Rows that are complete in a group go the fast way: coordinate-major (g, k, n), visited in chunks that fit the cache.
-Rows where part of a group is missing go into one list over all groups, with the few distinct patterns of what is
-observed. Rows where the whole group is missing are in neither.
+Rows that are complete in a group are stored coordinate-major, (g, k, n), and visited in chunks that fit the cache. Rows
+that lack a part of a group are in one list over all groups, with the few patterns of observed coordinates. Rows that
+lack the whole group are in neither.
 """
 
 from __future__ import annotations
@@ -19,34 +19,39 @@ from deepgum.mixture.partition import SizeClass
 __all__ = ["Block", "Incomplete", "Terms", "columns", "make_block", "slices"]
 
 Terms: TypeAlias = tuple[Tensor, ...]
-"""Tensors whose sums over samples are what is wanted."""
+"""Tensors to be summed over samples."""
 
-# float64 values in a chunk. A quarter of a megabyte stays in a core's second-level cache, and is just small enough for
-# torch to leave it to one thread: waiting for a second one, on a machine that is busy, costs more than it saves. An
-# accelerator wants wide launches.
 CHUNK = {"cpu": 2**15}
+"""Number of float64 values in a chunk, by device.
+
+A quarter of a megabyte fits the second-level cache of a core, and is small enough for torch to use one thread: on a
+busy machine waiting for a second thread costs more than it saves.
+"""
+
 CHUNK_ELSEWHERE = 2**24
-BITS_AT_ONCE = 30
+"""The same on an accelerator, which needs large launches."""
+
+BITS_PER_NUMBER = 30
 
 
 @dataclass(frozen=True)
 class Incomplete:
-    """The m (row, group) pairs where a part of the group is missing.
+    """The m pairs of a row and a group of which a part is missing.
 
     Attributes
     ----------
-    row, group : Tensor
-        (m,) where each comes from.
-    values : Tensor
-        (m, k) residuals, 0 where missing.
-    weight : Tensor
-        (m,) sample weights.
-    pattern : Tensor
-        (m,) which of the P patterns.
-    pattern_group : Tensor
-        (P,) the group of each pattern.
-    observed : Tensor
-        (P, k) 1.0 where observed, 0.0 where missing.
+    row, group : Tensor (m,)
+        Row and group of each pair.
+    values : Tensor (m, k)
+        Residuals, 0 where missing.
+    weight : Tensor (m,)
+        Sample weights.
+    pattern : Tensor (m,)
+        Index of the pattern of each pair, among P.
+    pattern_group : Tensor (P,)
+        Group of each pattern.
+    observed : Tensor (P, k)
+        1.0 where observed, 0.0 where missing.
     """
 
     row: Tensor
@@ -58,7 +63,7 @@ class Incomplete:
     observed: Tensor
 
     def chunks(self) -> Iterator[slice]:
-        """Slices of the pairs, so that (pairs, k, k) intermediates stay small."""
+        """Yield slices of the pairs, so that intermediate results (pairs, k, k) stay small."""
         k = self.values.shape[1]
         return slices(len(self.values), self.values, k * k)
 
@@ -69,17 +74,17 @@ class Block:
 
     Attributes
     ----------
-    values : Tensor
-        (g, k, n) float64; 0 where missing.
-    weight : Tensor or None
-        (g, n) or (1, n): sample weight, 0 in rows that are not complete; None when it is 1 everywhere.
+    values : Tensor (g, k, n) of float64
+        0 where missing.
+    weight : Tensor (g, n) or (1, n), or None
+        Sample weight, 0 in rows that are not complete; None if it is 1 everywhere.
     incomplete : Incomplete or None
         The pairs of which a part is missing.
-    observed_rows : Tensor
-        (g, n) bool, whether anything of the group is observed.
+    observed_rows : Tensor (g, n) of bool
+        Whether some coordinate of the group is observed.
     totals : tuple of Tensor
-        Over the complete rows: weight (g,), weighted sum (g, k), weighted sum of squares (g, k). They do not change
-        from iteration to iteration.
+        Over the complete rows: weight (g,), weighted sum (g, k), weighted sum of squares (g, k). They are the same in
+        every iteration.
     """
 
     values: Tensor
@@ -89,30 +94,30 @@ class Block:
     totals: tuple[Tensor, Tensor, Tensor]
 
     def chunks(self) -> Iterator[slice]:
-        """Slices of the rows that fit the cache."""
+        """Yield slices of the rows that fit the cache."""
         g, k, n = self.values.shape
         return slices(n, self.values, g * k)
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the terms of these samples, which are all there are: see `Samples`."""
+        """Return the terms of these samples, which are all samples: see `Samples`."""
         return terms(self)
 
     def agreed(self, values: Terms) -> Terms:
-        """Return the values as they are: there is nobody else."""
+        """Return the values unchanged: there is one process."""
         return values
 
 
 def columns(residuals: Tensor, group_class: SizeClass) -> Tensor:
-    """Gather (n, d) residuals to (g, k, n) float64, coordinate-major, NaN where missing."""
+    """Return residuals (n, d) as (g, k, n) float64, coordinate-major, NaN where missing."""
     index = torch.tensor(group_class.columns, device=residuals.device)
     return residuals.T[index].to(torch.float64).contiguous()
 
 
 def make_block(values: Tensor, sample_weight: Tensor | None = None) -> Block:
-    """Set missing labels apart; `values` (g, k, n) is taken over and overwritten."""
+    """Return the block of residuals (g, k, n), NaN where missing; `values` is overwritten."""
     weight = None if sample_weight is None else sample_weight[None]
     totals = _totals(values, weight)
-    # A sum is NaN where a term is: cheaper than to ask each.
+    # A sum is NaN if a term is: cheaper than a test of each term.
     if not bool(totals[1].isnan().any()):
         everywhere = torch.ones(1, 1, dtype=torch.bool, device=values.device)
         return Block(values, weight, None, everywhere.expand(values.shape[0], values.shape[2]), totals)
@@ -136,10 +141,10 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
 
 
 def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Distinct rows of a group (m,) and what is seen of it (m, k): the groups, what is seen, and each row's place."""
+    """Return the distinct pairs of a group (m,) and its observed coordinates (m, k), and the index (m,) of each."""
     pattern = example = group
-    # Read as a whole number, a row sorts fast; a number holds only so many of its bits.
-    for bits in torch.split(seen, BITS_AT_ONCE, dim=1):
+    # As whole numbers rows sort fast; one number holds a limited number of bits.
+    for bits in torch.split(seen, BITS_PER_NUMBER, dim=1):
         powers = 2 ** torch.arange(bits.shape[1], device=seen.device, dtype=seen.dtype).flip(0)
         numbers = (pattern << bits.shape[1]) + (bits @ powers).to(torch.int64)
         example, pattern = torch.unique(numbers, return_inverse=True)
@@ -155,7 +160,7 @@ def _totals(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tens
     return weight.sum(-1).expand(g), weighted.sum(-1), torch.linalg.vecdot(weighted, values)
 
 
-def slices(length: int, like: Tensor, values_a_row: int) -> Iterator[slice]:
-    """Cut rows of so many values into pieces that fit the cache."""
-    step = max(1, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_a_row)
+def slices(length: int, like: Tensor, values_per_row: int) -> Iterator[slice]:
+    """Yield slices of rows that fit the cache, for rows of this many values on the device of `like`."""
+    step = max(1, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_per_row)
     return (slice(first, first + step) for first in range(0, length, step))

@@ -1,4 +1,4 @@
-"""The E step, eq. 2, in log space: sufficient statistics for the M step. For each sample see `evidence.py`."""
+"""The E step, eq. 2, in log space: the sums over samples that the M step needs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["summarise"]
 
 
 def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = None) -> Statistics:
-    """E step (eq. 2) over all samples, accumulated in float64.
+    """Return the sums of the E step (eq. 2) over all samples, in float64.
 
-    `given` responsibilities (g, n) of the samples of one block take the place of those of eq. 2; what is missing of a
-    group and the likelihood are still the parameters'.
+    Responsibilities (g, n) that are `given` for the samples of one block replace those of eq. 2. The expectations of
+    missing coordinates and the likelihood still follow from the parameters.
     """
     return Statistics(*samples.total(lambda block: _block(block, parameters, given).tensors))
 
@@ -36,8 +36,8 @@ def _complete(block: Block, parameters: Parameters, given: Tensor | None) -> Sta
         values = block.values[:, :, chunk]
         inlier, outlier = parameters.log_joint(values)
         responsibility = torch.sigmoid(inlier - outlier)
-        # The density is the larger joint density over its posterior (at least a half): exact, and three times as fast
-        # as `logaddexp`.
+        # The density is the larger joint density over its posterior, which is at least a half. This is exact, and three
+        # times as fast as `logaddexp`.
         log_density = torch.maximum(inlier, outlier).sub_(torch.maximum(responsibility, 1 - responsibility).log_())
         if given is not None:
             responsibility.copy_(given[:, chunk])
@@ -51,7 +51,7 @@ def _complete(block: Block, parameters: Parameters, given: Tensor | None) -> Sta
         scatter += weighted @ values.mT
     weight, total_first, total_second = block.totals
     second = scatter.diagonal(dim1=-2, dim2=-1)
-    # What the inliers do not take is the outliers': cheaper than a second pass, and a difference never below 0.
+    # The sums of outliers are the totals minus those of inliers: cheaper than a second pass.
     return Statistics(
         weight=weight,
         inlier_weight=mass,
@@ -78,7 +78,7 @@ def _partial_chunk(
 ) -> Statistics:
     inlier, outlier = parameters.log_joint_incomplete(pairs, conditional, chunk)
     weight, pattern, group = pairs.weight[chunk], pairs.pattern[chunk], pairs.group[chunk]
-    # Each from its own logarithm: a difference to 1 would lose what is nearly certain.
+    # Each has its own sigmoid: a difference from 1 would lose digits of what is close to 0.
     responsibility, complement = torch.sigmoid(inlier - outlier), torch.sigmoid(outlier - inlier)
     if given is not None:
         responsibility = given[group, pairs.row[chunk]]

@@ -1,4 +1,4 @@
-"""The EM loop: one M step of equations 3 to 6, and its repetition until the parameters rest."""
+"""The EM loop: the M step of equations 3 to 6, and its repetition until the parameters converge."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from deepgum.mixture.uniform import UniformRule
 __all__ = ["EM", "Fit"]
 
 START_PRIOR = 0.5
-# A prior stays this many samples away from 0 and 1, where it could never move again.
+
 LEAST_SAMPLES = 0.5
+"""Distance of an estimated prior from 0 and from 1, in samples. At 0 or 1 it could never move again."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Where EM ended.
+    """The result of EM.
 
     Attributes
     ----------
     parameters : Parameters
-        The last M step's.
+        Parameters after the last M step.
     statistics : Statistics
-        The E step's under these parameters.
+        Sums of the E step under these parameters.
     n_iter : int
-        M steps taken.
-    converged : Tensor
-        (g,) bool, whether a group's last step moved nothing by as much as the tolerance.
+        Number of M steps.
+    converged : Tensor (g,) of bool
+        Whether the last step moved every parameter of the group by less than the tolerance.
     """
 
     parameters: Parameters
@@ -46,9 +47,24 @@ class Fit:
 
 @dataclass(frozen=True)
 class EM:
-    """Expectation-maximisation of eq. 1 with a given structure, uniform rule and prior (None: estimated).
+    """Expectation-maximisation of eq. 1.
 
-    What it comes to is a mixture if the outliers are at least `separation` times as wide as the inliers: see `judge`.
+    Attributes
+    ----------
+    covariance_type : str
+        A key of `STRUCTURES`.
+    uniform : UniformRule
+        How the uniform density is estimated.
+    inlier_prior : float or None
+        pi if it is fixed; None if it is estimated.
+    separation : float
+        Least ratio of the widths of outliers and inliers in a mixture: see `judge`.
+    reg_covar : float
+        Added to each variance, as a fraction of the squared robust scale.
+    tol : float
+        EM stops when no parameter moves by as much.
+    max_iter : int
+        Largest number of M steps.
     """
 
     covariance_type: str
@@ -61,22 +77,22 @@ class EM:
 
     @property
     def structure(self) -> Structure:
-        """What the covariances may be."""
+        """The structure of the covariances."""
         return STRUCTURES[self.covariance_type]
 
     @property
     def untied(self) -> EM:
-        """The same with a covariance of its own for each group."""
+        """The same EM with one covariance per group."""
         return replace(self, covariance_type=self.covariance_type.removeprefix(TIED))
 
     def start(self, spread: Spread) -> Parameters:
-        """Robust start: independent coordinates with the robust scale, a prior of one half, a wide uniform."""
+        """Return the robust start: independent coordinates of the robust scale, a prior of one half, a wide uniform."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
         covariance = torch.diag_embed(self.unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))
 
     def m_step(self, statistics: Statistics, spread: Spread, previous: Parameters) -> Parameters:
-        """Equations 3 to 6.
+        """Return the parameters of equations 3 to 6.
 
         The scatter of eq. 3 is divided by the sum of the responsibilities: as printed it would grow with N.
         """
@@ -87,16 +103,17 @@ class EM:
     def covariance(
         self, scatter: Tensor, inlier_weight: Tensor, weight: Tensor, spread: Spread, previous: Parameters
     ) -> Tensor:
-        """Equation 3 from its sums, regularised; where there is no inlier weight to speak of it stays as it was."""
+        """Return eq. 3 from its sums, regularised; a group with hardly any inlier weight keeps its covariance."""
         some = self.structure.pooled(inlier_weight) > 1e-12 * self.structure.pooled(weight)
         covariance = regularised(self.structure.mean(scatter, inlier_weight), self.unit(spread), self.reg_covar)
         return torch.where(some[:, None, None], covariance, previous.covariance)
 
     def run(self, samples: Samples, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
-        """Alternate E and M steps from `start` until every group rests or `max_iter` M steps are taken.
+        """Alternate E and M steps from `start` until every group converges or after `max_iter` M steps.
 
-        `given` responsibilities (g, n) are what the first M step goes by, instead of those under `start`. Several
-        processes take the same steps: all go on from one M step, where the last bit could tell them apart.
+        The first M step uses the responsibilities (g, n) that are `given`, if there are any, instead of those under
+        `start`. Several processes take the same steps: all of them use the parameters of process 0, because the last
+        bit of their own may differ.
         """
         parameters, n_iter = start, 0
         statistics = summarise(samples, parameters, given)
@@ -110,9 +127,9 @@ class EM:
         return Fit(parameters, statistics, n_iter, converged)
 
     def unit(self, spread: Spread) -> Tensor:
-        """Squared scales (g, k); one for all coordinates of a group, or of all groups, that share a variance."""
+        """Return squared scales (g, k), equal for coordinates of a group, or of all groups, with a shared variance."""
         squared = torch.diag_embed(spread.scale.square())
-        # A group without labels has no scale of its own to give to a shared one.
+        # A group without labels has no scale that could count in a shared one.
         weight = spread.effective if bool(spread.effective.any()) else torch.ones_like(spread.effective)
         if self.structure.is_tied:
             squared = self.structure.mean(squared * weight[:, None, None], weight)

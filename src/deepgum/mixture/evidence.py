@@ -1,16 +1,4 @@
-"""What each residual says: eq. 2 sample by sample, and what becomes of it where some samples are hard.
-
-Equation 1 has one covariance for all samples. But a network errs more on a blurred face than on a sharp one, in all of
-its landmarks together. So let Sigma be multiplied, in each sample, by a factor u that its groups share and that is
-inverse-gamma with nu degrees of freedom: for most samples about 1, for a few much larger. Of a group whose neighbours
-in the sample are inliers at squared Mahalanobis distances q, in k coordinates, u is inverse-gamma again, so the group's
-own residual is Student's t:
-
-    a = nu + sum r k,  b = nu + sum r q  (over the other groups),  delta ~ t_a(0, b / a Sigma)
-
-A sample whose other landmarks are off by twice the usual is allowed to be off by more; one whose others fit well is
-not. With one group there are no others, and it is Student's t with nu degrees of freedom; nu to infinity is eq. 2.
-"""
+"""Equation 2, sample by sample: the responsibility of each residual, and the two densities that it compares."""
 
 from __future__ import annotations
 
@@ -21,28 +9,29 @@ import torch
 from torch import Tensor
 
 from deepgum.mixture.blocks import Block
+from deepgum.mixture.hard_samples import responsibilities_of_hard_samples
 from deepgum.mixture.parameters import Parameters
 
 __all__ = ["Evidence", "evidence"]
 
-# Each group's r depends on the others'. Beginning at eq. 2, four rounds leave less than a flag in a thousand to change.
 SWEEPS = 4
+"""Sweeps over the groups of a hard sample; from eq. 2 on, more of them would change fewer than one flag in 1000."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """For and against each label, (n, g); (g, n) for the groups of one size.
+    """The densities of each residual under both components, (n, g); (g, n) for the groups of one size.
 
     Attributes
     ----------
     inlier, outlier : Tensor
-        Log of pi N(delta) and of (1 - pi) gamma, over what is observed of a group.
+        Log of pi N(delta) and of (1 - pi) gamma, of the observed part of a group.
     distance : Tensor
-        Squared Mahalanobis distance of what is observed.
+        Squared Mahalanobis distance of the observed part.
     observed : Tensor
-        How many of the group's coordinates are.
+        Number of observed coordinates.
     prior : Tensor
-        pi: all that is known where nothing is observed.
+        pi: the posterior where nothing is observed.
     """
 
     inlier: Tensor
@@ -53,7 +42,7 @@ class Evidence:
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[Sequence[int], Evidence]]) -> Evidence:
-        """Put the groups of all sizes (g_i, n), each with its places, together as (n, g)."""
+        """Return the evidence (n, g) of all groups from that of each size (g_i, n), with the places of its groups."""
         places = torch.tensor([group for groups, _ in parts for group in groups])
         order = places.argsort().to(parts[0][1].inlier.device)
         names = [field.name for field in fields(cls)]
@@ -66,11 +55,11 @@ class Evidence:
 
     @property
     def log_likelihood(self) -> Tensor:
-        """Log density of eq. 1; 0 where nothing is observed."""
+        """Log density, eq. 1; 0 where nothing is observed."""
         return torch.where(self.observed > 0, torch.logaddexp(self.inlier, self.outlier), 0.0)
 
-    def hard(self, degrees_of_freedom: float) -> Tensor:
-        """Probability (n, g) of being an inlier, where samples may be hard: the head of this module.
+    def hard(self, degrees_of_freedom: float, sweeps: int = SWEEPS) -> Tensor:
+        """Probability (n, g) of being an inlier where some samples are hard; see `deepgum.mixture.hard_samples`.
 
         Examples
         --------
@@ -78,24 +67,26 @@ class Evidence:
         >>> residuals = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
         >>> residuals[:200] = 20 * torch.rand(200, 2, generator=torch.Generator().manual_seed(1)) - 10
         >>> mixture = GaussianUniformMixture(groups="coordinate", degrees_of_freedom=4).fit(residuals)
-        >>> alike = torch.tensor([[0.1, 2.9], [2.9, 2.9]])  # the same second residual, in other company
+        >>> alike = torch.tensor([[0.1, 2.9], [2.9, 2.9]])  # the same second residual beside a small and a large one
         >>> bool(mixture.responsibilities(alike)[0, 1] < mixture.responsibilities(alike)[1, 1])
         True
         """
-        responsibility, k = self.responsibility, self.observed
-        for _ in range(SWEEPS):
-            # A residual that is as far off as numbers go has weight 0, and 0 times infinity is not a number.
-            certain = torch.where(k > 0, responsibility, 0.0)
-            weighted = torch.where(certain > 0, certain * self.distance, 0.0)
-            freedom, total = (
-                degrees_of_freedom + (each.sum(dim=1, keepdim=True) - each).clamp_min(0.0)
-                for each in (certain * k, weighted)
-            )
+        k, distance = self.observed, self.distance
+
+        def posterior(a: Tensor, b: Tensor) -> Tensor:
             # Student's t over the Gaussian: its peak at 0, and its tail.
-            peak = torch.lgamma((freedom + k) / 2) - torch.lgamma(freedom / 2) - k / 2 * (total / 2).log()
-            tail = -(freedom + k) / 2 * torch.log1p(self.distance / total)
-            responsibility = self._posterior(self.inlier + 0.5 * self.distance + peak + tail)
-        return responsibility
+            peak = torch.lgamma((a + k) / 2) - torch.lgamma(a / 2) - k / 2 * (b / 2).log()
+            tail = -(a + k) / 2 * torch.log1p(distance / b)
+            return self._posterior(self.inlier + 0.5 * distance + peak + tail)
+
+        return responsibilities_of_hard_samples(
+            self.responsibility,
+            posterior,
+            distance=distance,
+            observed=k,
+            degrees_of_freedom=degrees_of_freedom,
+            sweeps=sweeps,
+        )
 
     def _posterior(self, inlier: Tensor) -> Tensor:
         return torch.where(self.observed > 0, torch.sigmoid(inlier - self.outlier), self.prior)

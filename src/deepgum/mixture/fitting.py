@@ -1,37 +1,50 @@
-"""The fit of all groups: one batched EM for each size of group, put back in the partition's order."""
+"""The fit of all groups of a partition: one batched EM for each group size, in the order of the partition."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.mixture.blocks import make_block
 from deepgum.mixture.em import EM
 from deepgum.mixture.parameters import Parameters, merge, to_device
 from deepgum.mixture.partition import Partition, SizeClass, size_classes
 from deepgum.mixture.samples import Samples
 from deepgum.mixture.sources import Source
+from deepgum.mixture.spread import spread
 from deepgum.mixture.status import MixtureStatus
+from deepgum.mixture.uniform import OutlierMoments
 from deepgum.mixture.verdict import Verdict, judge
 
-__all__ = ["MixtureFit", "check_count_of_samples", "check_sizes", "complaint", "fit_groups"]
+__all__ = [
+    "MixtureFit",
+    "check_count_of_samples",
+    "check_sizes",
+    "complaint",
+    "fit_groups",
+    "responsibilities_without_verdict",
+]
+
+WITHOUT_VERDICT = EM("full", OutlierMoments(), None, separation=0.0, reg_covar=1e-6, tol=1e-3, max_iter=100)
 
 
 @dataclass(frozen=True)
 class MixtureFit:
-    """What a fit yields.
+    """The result of a fit.
 
     Attributes
     ----------
     parameters : tuple of Parameters
-        One for each size of group, smallest first.
+        One per group size, the smallest first.
     status : tuple of MixtureStatus
-        One for each group.
+        One per group.
     n_iter : int
-        M steps, the most over the sizes.
+        Number of M steps, the largest over the sizes.
     converged : bool
-        Whether EM came to rest in every group, whatever the verdict then made of it.
+        Whether EM converged in every group, whatever the verdict on its result was.
     """
 
     parameters: tuple[Parameters, ...]
@@ -41,7 +54,7 @@ class MixtureFit:
 
 
 def check_sizes(em: EM, groups: Partition) -> None:
-    """Raise `InvalidParameterError` when groups are to share a covariance and are not of one size."""
+    """Raise `InvalidParameterError` if groups are to share a covariance and differ in size."""
     sizes = sorted(set(map(len, groups)))
     if em.structure.is_tied and len(sizes) > 1:
         hint = f"Groups of {sizes} coordinates cannot share a covariance. Use `covariance_type='spherical'`."
@@ -51,7 +64,7 @@ def check_sizes(em: EM, groups: Partition) -> None:
 
 
 def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
-    """Raise `InvalidDataError` when there are fewer samples than the largest group's covariance needs."""
+    """Raise `InvalidDataError` if there are fewer samples than the covariance of the largest group needs."""
     size = max(map(len, groups))
     needed = em.structure.least_samples(size)
     if n < needed:
@@ -62,9 +75,10 @@ def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
 
 
 def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
-    """Fit every group of the source's residuals.
+    """Fit every group of the residuals of a source.
 
-    EM begins with the source's responsibilities, or goes on from `warm`, a fit of the same partition.
+    EM begins with the responsibilities of the source, if there are any. Otherwise it goes on from `warm`, a fit of the
+    same partition, or begins with the robust start.
     """
     status: dict[int, MixtureStatus] = {}
     fits: list[tuple[Parameters, int, bool]] = []
@@ -88,26 +102,29 @@ def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
     )
 
 
-def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
-    """Return the verdict of process 0: where the last bit decides, another's may differ."""
-    known = tuple(MixtureStatus)
-    codes = verdict.parameters.inlier_prior.new_tensor([known.index(status) for status in verdict.status])
-    *tensors, codes = samples.agreed((*verdict.parameters.tensors, codes))
-    return Verdict(Parameters.of(*tensors), tuple(known[int(code)] for code in codes.tolist()))
+def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
+    """Return the responsibilities (n,) of eq. 2 where EM converges, for the complete residuals (n, k) of one group.
 
+    `GaussianUniformMixture` asks whether there is a mixture at all, and changes the parameters where there is none.
+    Here EM has the last word: it finds outliers in the residuals of a single Gaussian, too.
 
-def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:
-    """Start from the last fit where it was a mixture; a degenerate one is no place to start from."""
-    usable = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
-    device = start.inlier_prior.device
-    where = torch.tensor([warm.status[group] in usable for group in size_class.groups], device=device)
-    return merge(where, to_device(warm.parameters[position], device), start)
+    Examples
+    --------
+    >>> clean = torch.randn(500, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> bool(responsibilities_without_verdict(clean).min() < 0.5)
+    True
+    """
+    values = residuals.T.contiguous()[None]
+    scales = spread(values)
+    parameters = WITHOUT_VERDICT.run(make_block(values.clone()), scales, WITHOUT_VERDICT.start(scales)).parameters
+    inlier, outlier = parameters.log_joint(values)
+    return torch.sigmoid(inlier - outlier)[0]
 
 
 def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -> str:
-    """Return one message naming the groups that are no usable mixture, with the remedy; empty where all are.
+    """Return one message that names the groups without a usable mixture, and the remedy; empty if all are usable.
 
-    With `fixed_steps` EM was not asked to come to rest, and that it did not is no fault.
+    With `fixed_steps` EM takes a given number of steps. That it has not converged is then no fault.
     """
     parts = []
     for fault in MixtureStatus:
@@ -116,3 +133,19 @@ def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -
         if groups and not fault.is_usable and not asked_for:
             parts.append(f"{'Groups' if len(groups) > 1 else 'Group'} {listing(groups)}: {fault.value}. {fault.remedy}")
     return " ".join(parts)
+
+
+def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
+    """Return the verdict of process 0: where the last bit decides, that of another process may differ."""
+    known = tuple(MixtureStatus)
+    codes = verdict.parameters.inlier_prior.new_tensor([known.index(status) for status in verdict.status])
+    *tensors, codes = samples.agreed((*verdict.parameters.tensors, codes))
+    return Verdict(Parameters.of(*tensors), tuple(known[int(code)] for code in codes.tolist()))
+
+
+def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:
+    """Start from the last fit where it was a mixture, and from the robust start elsewhere."""
+    usable = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
+    device = start.inlier_prior.device
+    where = torch.tensor([warm.status[group] in usable for group in size_class.groups], device=device)
+    return merge(where, to_device(warm.parameters[position], device), start)

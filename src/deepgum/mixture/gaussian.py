@@ -1,6 +1,6 @@
-"""The inliers' component: a Gaussian of mean 0, its exact marginals where labels are missing, its structures.
+"""The component of inliers: a zero-mean Gaussian, its exact marginals where labels are missing, and its structures.
 
-The covariance is kept as a full matrix whatever its structure, so that one set of formulas serves all of them.
+The covariance is a full matrix whatever its structure is, so that one set of formulas serves all structures.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from deepgum.mixture.blocks import Incomplete
 __all__ = ["FLOOR", "STRUCTURES", "TIED", "Conditional", "Gaussian", "Structure", "regularised"]
 
 LOG_2PI = math.log(2 * math.pi)
-# Least relative eigenvalue of a covariance: the Cholesky factorisation stays accurate well below it.
 FLOOR = 1e-10
+"""Least relative eigenvalue of a covariance. The Cholesky factorisation is accurate far below it."""
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """The Gaussian's marginals over what is observed, and what is missing given that; one for each of P patterns.
+    """The marginal of the observed coordinates, and the missing ones given those, for each of P patterns.
 
     Attributes
     ----------
-    precision : Tensor
-        (P, k, k) inverse covariance of the observed coordinates, 0 elsewhere.
-    log_peak : Tensor
-        (P,) log density at 0.
-    gain : Tensor
-        (P, k, k) takes the observed residuals to the expected missing ones.
-    covariance : Tensor
-        (P, k, k) covariance of the missing coordinates given the observed ones, 0 elsewhere.
+    precision : Tensor (P, k, k)
+        Inverse covariance of the observed coordinates, 0 elsewhere.
+    log_peak : Tensor (P,)
+        Log density at 0.
+    gain : Tensor (P, k, k)
+        From the observed residuals to the expected missing ones.
+    covariance : Tensor (P, k, k)
+        Covariance of the missing coordinates given the observed ones, 0 elsewhere.
     """
 
     precision: Tensor
@@ -46,7 +46,7 @@ class Conditional:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Zero-mean Gaussians of g groups; `covariance` is (g, k, k)."""
+    """Zero-mean Gaussians of g groups, with a `covariance` (g, k, k)."""
 
     covariance: Tensor
 
@@ -65,18 +65,18 @@ class Gaussian:
         return self._whitening[1][:, 0]
 
     def log_density(self, values: Tensor) -> Tensor:
-        """Log density (g, c) of complete residuals (g, k, c)."""
+        """Return the log density (g, c) of complete residuals (g, k, c)."""
         inverse, log_peak = self._whitening
         squared_distance = (inverse @ values).square_().sum(dim=1)
         return torch.add(log_peak, squared_distance, alpha=-0.5)
 
     def conditional(self, incomplete: Incomplete) -> Conditional:
-        """Condition on each pattern of observed coordinates."""
+        """Return marginals and conditionals for each pattern of observed coordinates."""
         seen = incomplete.observed
         covariance = self.covariance[incomplete.pattern_group]
         both = seen[:, :, None] * seen[:, None, :]
-        # The missing coordinates get an independent unit variance: it adds nothing to the determinant, and the inverse
-        # of what is observed is untouched.
+        # Missing coordinates get the variance 1 and no correlation. This changes neither the determinant nor the
+        # inverse of the observed part.
         padded = covariance * both + torch.diag_embed(1 - seen)
         factor = torch.linalg.cholesky(padded)
         precision = torch.cholesky_inverse(factor) * both
@@ -106,7 +106,7 @@ def _spherical(scatter: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Structure:
-    """What a covariance may be, and how it is come by from sums over samples.
+    """The structure of a covariance, and how it is estimated from sums over samples.
 
     Attributes
     ----------
@@ -115,10 +115,10 @@ class Structure:
     parameters : callable
         From k to the number of free parameters of one covariance.
     is_full : bool
-        Whether coordinates may be correlated: k + 1 samples are needed, and otherwise 2.
+        Whether coordinates may be correlated. The covariance then needs k + 1 samples, and otherwise 2.
     is_tied : bool
-        Whether all groups share one covariance. It is then that of all their samples together: sums are taken over the
-        groups before the structure is imposed. The groups must be of one size.
+        Whether all groups share one covariance, that of the samples of all groups: sums are taken over the groups
+        before the structure is imposed. All groups must have one size.
     """
 
     shape: Callable[[Tensor], Tensor]
@@ -127,25 +127,25 @@ class Structure:
     is_tied: bool = False
 
     def least_samples(self, k: int) -> int:
-        """Return how many samples a covariance of k coordinates needs."""
+        """Return the number of samples that a covariance of k coordinates needs."""
         return k + 1 if self.is_full else 2
 
     def mean(self, scatter: Tensor, weight: Tensor) -> Tensor:
-        """Return the covariances (g, k, k) of sums of outer products (g, k, k) over samples of this weight (g,), > 0.
+        """Return the covariances (g, k, k) from sums of outer products (g, k, k) and the weights (g,) of their samples.
 
-        A group's weight may be 0 where another's is not and the covariance is shared.
+        Weights are above 0; if the covariance is shared, one weight above 0 suffices.
         """
         if self.is_tied:
             scatter, weight = self.pooled(scatter), self.pooled(weight)
         return self.shape(scatter / torch.where(weight > 0, weight, 1.0)[:, None, None])
 
     def pooled(self, sums: Tensor) -> Tensor:
-        """Return sums over samples (g, ...); over the groups too, and all alike, where the covariance is shared."""
+        """Return sums over samples (g, ...); if the covariance is shared, also over groups, the same for each."""
         return sums.sum(dim=0, keepdim=True).expand_as(sums) if self.is_tied else sums
 
 
 TIED = "tied-"
-"""What the name of a structure begins with whose covariance is shared; the rest is its name where it is not."""
+"""Prefix of the names of structures with a shared covariance; without it, the name of the unshared structure."""
 
 STRUCTURES: dict[str, Structure] = {
     "full": Structure(_full, lambda k: k * (k + 1) // 2, is_full=True),
@@ -156,10 +156,9 @@ STRUCTURES: dict[str, Structure] = {
 
 
 def regularised(covariance: Tensor, unit: Tensor, reg_covar: float) -> Tensor:
-    """Add `reg_covar` units to each variance, and lift what is still too flat to be factorised.
+    """Return covariances with `reg_covar` units added to each variance, raised until they can be factorised.
 
-    `unit` (g, k) holds squared robust scales, which makes both relative: residuals in other units give the same
-    covariance in those units.
+    `unit` (g, k) holds squared robust scales. So residuals in another unit give the same covariance in that unit.
     """
     covariance = covariance + torch.diag_embed(reg_covar * unit)
     variance = covariance.diagonal(dim1=-2, dim2=-1).maximum(FLOOR * unit)

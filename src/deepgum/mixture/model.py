@@ -1,4 +1,4 @@
-"""The estimator: `GaussianUniformMixture`, in scikit-learn's names and habits."""
+"""The estimator `GaussianUniformMixture`, with the names and conventions of scikit-learn."""
 
 from __future__ import annotations
 
@@ -28,213 +28,24 @@ from deepgum.mixture.status import MixtureStatus
 from deepgum.mixture.uniform import Uniform, uniform_rule
 from deepgum.processes import SOLO, Processes
 
-__all__ = [
-    "FORMAT",
-    "SETTINGS",
-    "GaussianUniformMixture",
-    "MixtureSettings",
-    "check_state",
-    "pack",
-    "plain",
-    "split",
-    "unpack",
-]
-
-FORMAT = "deepgum.GaussianUniformMixture/1"
-
-
-def check_state(state: Mapping[str, Any], required: tuple[str, ...], fitted: tuple[str, ...]) -> None:
-    """Raise `InvalidDataError` unless the dictionary is of this format, with every key of it and no other."""
-    found = state.get("format")
-    if found != FORMAT:
-        raise InvalidDataError(f"A mixture's state should have format {FORMAT!r}. Found {found!r}.")
-    expected = {"format", *required, *(fitted if any(key in state for key in fitted) else ())}
-    missing, unknown = sorted(expected - set(state)), sorted(set(state) - expected)
-    if missing or unknown:
-        raise InvalidDataError(
-            f"A mixture's state lacks {listing(missing) or 'nothing'} and has unknown {listing(unknown) or 'nothing'}."
-        )
-
-
-def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings as strings, Python numbers, truth values and lists, whatever kind of number was given."""
-
-    def number(value: Any) -> int | float:
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
-
-    state: dict[str, Any] = {
-        name: value if value is None or isinstance(value, str) else number(value)
-        for name, value in settings.items()
-        if name != "groups"
-    }
-    groups = settings["groups"]
-    state["groups"] = groups if isinstance(groups, str) else [[int(index) for index in group] for group in groups]
-    state["warm_start"] = bool(settings["warm_start"])
-    return state
-
-
-def pack(parameters: tuple[Parameters, ...], partition: Partition) -> dict[str, Tensor]:
-    """Lay the parameters of all groups end to end, in the partition's order.
-
-    Returns
-    -------
-    dict
-        "priors" (g,); "covariances", each group's k x k matrix flattened; "log_uniform", each group's k log densities.
-    """
-    priors: dict[int, Tensor] = {}
-    covariances: dict[int, Tensor] = {}
-    densities: dict[int, Tensor] = {}
-    for size_class, each in zip(size_classes(partition), parameters, strict=True):
-        for position, group in enumerate(size_class.groups):
-            priors[group] = each.inlier_prior[position]
-            covariances[group] = each.covariance[position].flatten()
-            densities[group] = each.outliers.log_density_per_coordinate[position]
-    order = range(len(partition))
-    return {
-        "priors": torch.stack([priors[group] for group in order]),
-        "covariances": torch.cat([covariances[group] for group in order]),
-        "log_uniform": torch.cat([densities[group] for group in order]),
-    }
-
-
-def split(flat: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    """Cut a (sum of sizes,) tensor into one piece a group."""
-    return torch.split(flat, list(sizes))
-
-
-def unpack(state: Mapping[str, Any], partition: Partition) -> tuple[Parameters, ...]:
-    """Undo `pack`."""
-    sizes = [len(group) for group in partition]
-    expected = {
-        "priors": len(sizes),
-        "covariances": sum(size * size for size in sizes),
-        "log_uniform": sum(sizes),
-    }
-    for name, length in expected.items():
-        if tuple(state[name].shape) != (length,):
-            raise InvalidDataError(f"State `{name}` should have shape ({length},). Found {tuple(state[name].shape)}.")
-    covariances = split(state["covariances"], [size * size for size in sizes])
-    densities = split(state["log_uniform"], sizes)
-
-    def gather(size_class: SizeClass) -> Parameters:
-        k = size_class.size
-        return Parameters(
-            torch.stack([state["priors"][group] for group in size_class.groups]),
-            torch.stack([covariances[group].reshape(k, k) for group in size_class.groups]),
-            Uniform(torch.stack([densities[group] for group in size_class.groups])),
-        )
-
-    return tuple(gather(size_class) for size_class in size_classes(partition))
-
+__all__ = ["GaussianUniformMixture"]
 
 SETTINGS = (
     "groups", "covariance_type", "uniform", "inlier_prior", "separation", "degrees_of_freedom", "tol", "max_iter",
     "reg_covar", "init", "warm_start",
 )  # fmt: skip
 
-
-class MixtureSettings:
-    """Constructor, `get_params` and `set_params` of `GaussianUniformMixture`, where the settings are described.
-
-    Every attribute is the very object that was given, as scikit-learn's `clone` asks.
-    """
-
-    def __init__(
-        self,
-        *,
-        groups: Groups = "sample",
-        covariance_type: str = "full",
-        uniform: str | float = "moments",
-        inlier_prior: str | float = "estimate",
-        separation: float = 2.5,
-        degrees_of_freedom: float | None = None,
-        tol: float = 1e-6,
-        max_iter: int = 200,
-        reg_covar: float = 1e-6,
-        init: str = "mad",
-        warm_start: bool = False,
-    ) -> None:
-        self.groups = groups
-        self.covariance_type = covariance_type
-        self.uniform = uniform
-        self.inlier_prior = inlier_prior
-        self.separation = separation
-        self.degrees_of_freedom = degrees_of_freedom
-        self.tol = tol
-        self.max_iter = max_iter
-        self.reg_covar = reg_covar
-        self.init = init
-        self.warm_start = warm_start
-        self._em()
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name; `deep` is scikit-learn's and changes nothing, as no setting is an estimator.
-
-        Examples
-        --------
-        >>> from deepgum.mixture import GaussianUniformMixture
-        >>> GaussianUniformMixture(max_iter=50).get_params()["max_iter"]
-        50
-        """
-        return {name: getattr(self, name) for name in SETTINGS}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change settings by name, all or none; the next `fit` goes by them.
-
-        Raises
-        ------
-        UnknownNameError
-            A name that is no setting.
-        InvalidParameterError
-            A value that the constructor would refuse.
-
-        Examples
-        --------
-        >>> from deepgum.mixture import GaussianUniformMixture
-        >>> GaussianUniformMixture().set_params(tol=1e-3, max_iter=50).tol
-        0.001
-        """
-        for name in params:
-            if name not in SETTINGS:
-                raise UnknownNameError("params", name, SETTINGS)
-        MixtureSettings(**(self.get_params() | params))
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def _em(self) -> EM:
-        """Return the EM of the settings as they are now, or say which of them is wrong."""
-        if isinstance(self.groups, str):
-            check_choice("groups", self.groups, NAMES)
-        check_choice("init", self.init, ("mad",))
-        prior = None
-        if isinstance(self.inlier_prior, str):
-            check_choice("inlier_prior", self.inlier_prior, ("estimate",))
-        else:
-            prior = check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
-        if self.degrees_of_freedom is not None:
-            check_positive("degrees_of_freedom", self.degrees_of_freedom)
-        return EM(
-            check_choice("covariance_type", self.covariance_type, STRUCTURES),
-            uniform_rule(self.uniform),
-            prior,
-            separation=check_positive("separation", self.separation, zero=True),
-            reg_covar=check_positive("reg_covar", self.reg_covar, zero=True),
-            tol=check_positive("tol", self.tol, zero=True),
-            max_iter=check_count("max_iter", self.max_iter),
-        )
-
-
-# Settings that came later, as everything was before.
-BEFORE = {"separation": 0.0, "degrees_of_freedom": None}
+FORMAT = "deepgum.GaussianUniformMixture/1"
 RESULTS = ("partition", "priors", "covariances", "log_uniform", "status", "n_iter", "converged", "array")
+DEFAULTS_OF_OLD_STATES = {"separation": 0.0, "degrees_of_freedom": None}
+"""Defaults for states that were saved before these settings existed."""
 
 
-class GaussianUniformMixture(MixtureSettings):
-    """Mixture of a zero-mean Gaussian (inliers) and a uniform density (outliers), one for each group of coordinates.
+class GaussianUniformMixture:
+    """Mixture of a zero-mean Gaussian (inliers) and a uniform density (outliers), one per group of coordinates.
 
-    Equation 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, fitted by EM to regression residuals.
-    All groups of one size are fitted in one batched computation, in float64 whatever the residuals' type.
+    Equation 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, is fitted by EM to regression residuals.
+    All groups of one size are fitted in one batched computation, in float64 whatever the type of the residuals is.
 
     Parameters
     ----------
@@ -242,35 +53,36 @@ class GaussianUniformMixture(MixtureSettings):
         Coordinates that are right or wrong together; see `partition`.
     covariance_type : {"full", "diag", "spherical", "tied-spherical"}, default "full"
         Structure of Sigma within a group. "tied-spherical" is one variance for all coordinates of all groups, which
-        must be of one size (the authors' code, for landmarks).
+        must have one size (the authors' code, for landmarks).
     uniform : {"moments", "range"} or float, default "moments"
-        gamma from the outliers' moments (eq. 5 and 6), from the box that holds all the residuals, or fixed: a number is
-        the log density **per coordinate**, such as -log(224) for labels inside 224 pixels.
+        gamma from the moments of the outliers (eq. 5 and 6), from the box that holds all residuals, or fixed. A number
+        is the log density **per coordinate**, such as -log(224) for labels inside 224 pixels.
     inlier_prior : "estimate" or float in (0, 1), default "estimate"
-        pi by eq. 4, or fixed. With a fixed prior the user vouches that there are both inliers and outliers, and no
-        group's status is `NO_OUTLIERS` or `NO_INLIERS`.
+        pi by eq. 4, or fixed. A fixed prior asserts that there are both inliers and outliers: no group then has the
+        status `NO_OUTLIERS` or `NO_INLIERS`.
     separation : float, default 2.5
-        How many times as wide as the inliers the outliers have to be, per coordinate; where they are not, there are
-        none (`NO_OUTLIERS`). In the residuals of a single Gaussian EM finds outliers 1.5 to 2.2 times as wide. 0 asks
-        for nothing. With a fixed prior it is not asked.
+        Least ratio of the widths of outliers and inliers, per coordinate. Below it a group has no outliers
+        (`NO_OUTLIERS`). In the residuals of a single Gaussian EM finds outliers that are 1.5 to 2.2 times as wide. 0
+        turns the test off, and so does a fixed prior.
     degrees_of_freedom : float or None, default None
-        None: the inliers' tails are Gaussian, as in the paper. A number allows for hard samples in `responsibilities`
-        (Student's t, see there), the smaller the more; it changes neither the fit nor the likelihood.
+        None: inliers have the tails of a Gaussian, as in the paper. A number allows for hard samples in
+        `responsibilities` (Student's t, see there), the smaller the more. The fit and the likelihood do not depend on
+        it.
     tol : float, default 1e-6
         EM stops when no parameter of any group moves by more: the prior, each covariance over the standard deviations,
-        the log density per coordinate. 0 takes `max_iter` steps, neither more nor less; the status is then
-        `ITERATION_LIMIT`, and not warned about.
+        the log density per coordinate. With 0 EM takes exactly `max_iter` steps; the status is then `ITERATION_LIMIT`,
+        without a warning.
     max_iter : int, default 200
-        Cap on the iterations.
+        Largest number of iterations.
     reg_covar : float, default 1e-6
-        Added to each variance, as a **fraction** of the squared robust scale of its coordinate (the start's): residuals
-        in other units give the same fit in those units. 0 is allowed; a singular covariance is still lifted, to 1e-10.
+        Added to each variance, as a **fraction** of the squared robust scale of its coordinate, so that residuals in
+        another unit give the same fit in that unit. With 0 a singular covariance is still raised, to 1e-10.
     init : {"mad"}, default "mad"
-        Robust start: independent coordinates of a median-absolute-deviation scale about 0, taken at the lower quartile
-        so that it holds with up to three quarters of outliers.
+        Robust start: independent coordinates, each with a median absolute deviation about 0, taken at the lower
+        quartile so that it resists up to three quarters of outliers.
     warm_start : bool, default False
-        Start from the previous fit's parameters in the groups whose fit has converged or hit the cap, if `groups` and
-        `uniform` are still the same.
+        Start from the parameters of the previous fit in the groups where it converged or reached `max_iter`, if
+        `groups` and `uniform` are still the same.
 
     Attributes
     ----------
@@ -283,28 +95,28 @@ class GaussianUniformMixture(MixtureSettings):
     log_uniform_density_ : (g,) array
         log gamma.
     n_iter_ : int
-        M steps taken (the most over the sizes of group).
+        Number of M steps, the largest over the group sizes.
     converged_ : bool
-        Whether EM came to rest within `max_iter` in every group, whatever its status: also where the parameters that it
-        came to were then replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or have collapsed.
-        On clean residuals EM may well not rest, and that is no fault: `status_` tells what is.
+        Whether EM converged within `max_iter` in every group, whatever its status is: also where the result of EM was
+        replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On clean residuals EM may well not
+        converge, and that is no fault: see `status_`.
     status_ : tuple of MixtureStatus
-        What became of each group.
+        Outcome of the fit, one per group.
     n_features_in_ : int
         d.
 
     Notes
     -----
-    Settings are attributes, checked here and again in `fit`, which goes by what they are then.
+    Settings are attributes. They are checked by the constructor and again by `fit`, which uses their current values.
 
     Differences from the letter of the paper: the scatter of eq. 3 is divided by the sum of the responsibilities; the
-    uniform's variances are not let below the Gaussian's; and a group that is no mixture (see `MixtureStatus`) is given
-    parameters that keep its responsibilities usable. From the authors' code: the prior is re-estimated (theirs stays
-    0.95), and the uniform follows eq. 5 (theirs is a constant).
+    variances of the uniform density are at least those of the Gaussian; and a group that is no mixture (see
+    `MixtureStatus`) gets parameters that keep its responsibilities usable. Differences from the authors' code: the
+    prior is re-estimated (theirs stays 0.95), and the uniform density follows eq. 5 (theirs is a constant).
 
-    `NaN` marks a missing label. What is observed of a group is used exactly: its marginal density in the E step, the
-    expected scatter in the M step. A wholly missing group has the prior as responsibility, log-likelihood 0 and no
-    influence on the estimates.
+    `NaN` marks a missing label. The observed part of a group is used exactly: its marginal density in the E step, the
+    expected scatter in the M step. A group that is missing altogether has the prior as responsibility, log-likelihood 0
+    and no influence on the estimates.
 
     Examples
     --------
@@ -331,6 +143,68 @@ class GaussianUniformMixture(MixtureSettings):
     _fit: MixtureFit | None = None
     _fitted_uniform: str | float | None = None
 
+    def __init__(
+        self,
+        *,
+        groups: Groups = "sample",
+        covariance_type: str = "full",
+        uniform: str | float = "moments",
+        inlier_prior: str | float = "estimate",
+        separation: float = 2.5,
+        degrees_of_freedom: float | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 200,
+        reg_covar: float = 1e-6,
+        init: str = "mad",
+        warm_start: bool = False,
+    ) -> None:
+        # Every attribute is the object that was given, as scikit-learn's `clone` asks.
+        self.groups = groups
+        self.covariance_type = covariance_type
+        self.uniform = uniform
+        self.inlier_prior = inlier_prior
+        self.separation = separation
+        self.degrees_of_freedom = degrees_of_freedom
+        self.tol = tol
+        self.max_iter = max_iter
+        self.reg_covar = reg_covar
+        self.init = init
+        self.warm_start = warm_start
+        self._em()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name; `deep` exists for scikit-learn, and has no effect.
+
+        Examples
+        --------
+        >>> GaussianUniformMixture(max_iter=50).get_params()["max_iter"]
+        50
+        """
+        return {name: getattr(self, name) for name in SETTINGS}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change settings by name, all or none; the next `fit` uses them.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no setting.
+        InvalidParameterError
+            If the constructor refuses a value.
+
+        Examples
+        --------
+        >>> GaussianUniformMixture().set_params(tol=1e-3, max_iter=50).tol
+        0.001
+        """
+        for name in params:
+            if name not in SETTINGS:
+                raise UnknownNameError("params", name, SETTINGS)
+        GaussianUniformMixture(**(self.get_params() | params))
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
     def fit(
         self,
         residuals: Array,
@@ -348,11 +222,11 @@ class GaussianUniformMixture(MixtureSettings):
         sample_weight : (n,) tensor or array, optional
             Weights of at least 0. Only their ratios matter; a weight of 0 leaves the sample out.
         responsibilities : (n, g) tensor or array, optional
-            What EM begins with, instead of the robust start: its first M step goes by them. All 1 makes it the Gaussian
-            of all the residuals.
-        processes : Processes, default one process alone
-            Those that fit together: the samples given here are this one's share, none (0, d) too. All end with the same
-            parameters, those of one process with all the samples; only sums travel between them.
+            Responsibilities for the first M step, in place of the robust start. If all are 1, EM begins with the
+            Gaussian of all residuals.
+        processes : Processes, default one process
+            Processes that fit together. The samples given here are the share of this process, (0, d) if it has none.
+            All processes end with the same parameters: those of one process with all samples. Only sums travel.
 
         Returns
         -------
@@ -362,37 +236,36 @@ class GaussianUniformMixture(MixtureSettings):
         Raises
         ------
         InvalidParameterError
-            A setting that was changed to something that the constructor would refuse, or groups of several sizes that
-            are to share a covariance.
+            If the constructor would refuse a setting that was changed, or groups of several sizes are to share a
+            covariance.
         InvalidDataError
-            Residuals that are not (n, d) or not finite, weights or responsibilities that do not fit them, or fewer
-            samples than the largest group's covariance needs (k + 1; 2 where it is not full).
+            If residuals are not (n, d) or not finite, weights or responsibilities do not fit them, or there are fewer
+            samples than the covariance of the largest group needs (k + 1; 2 if it is not full).
         ProcessLostError
-            Another process has died, or stopped with an error.
+            If another process died, or stopped with an error.
 
         Warns
         -----
         IdentifiabilityWarning
-            Once, naming every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, with the remedy. (That there
-            are no outliers is good news and not warned about. Nor is the cap where `tol` is 0.)
+            Once, with every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, and the remedy. (No outliers
+            are good news, without a warning. With a `tol` of 0 `ITERATION_LIMIT` has no warning, either.)
         """
         return self._fit_to(InMemory(residuals, sample_weight, responsibilities, self.resolve, processes))
 
     def fit_batches(self, batches: Iterable[Batch], *, processes: Processes = SOLO) -> Self:
-        """Fit eq. 1 to residuals that come in batches, at the memory of one batch, however many there are.
+        """Fit eq. 1 to residuals that come in batches, in the memory that one batch needs.
 
-        The fit is that of `fit` on all of them. The batches are gone through once to check them, once for their sums,
-        twice for the robust scales of float32 numbers (four times for float64's; see `mixture/spread.py`), once for
-        each EM iteration and about five times for the verdict; groups of several sizes are fitted one size after the
-        other.
+        The result is that of `fit` on all of them. The batches are read once for checks, once for their sums, twice for
+        the robust scales of float32 numbers (four times for float64; see `deepgum.mixture.quantiles`), once per EM
+        iteration and about five times for the verdict. Groups of several sizes are fitted one size after the other.
 
         Parameters
         ----------
         batches : iterable of (b, d) tensors or arrays, or of pairs (residuals, sample_weight)
-            Begins anew, with the same rows, each time that it is iterated over: a list, `ParquetBatches`,
-            `ArrayBatches`, a `DataLoader`; not a generator. Each batch as `residuals` and `sample_weight` of `fit`.
-        processes : Processes, default one process alone
-            Those that fit together: the batches given here are this one's, none too.
+            Starts again with the same rows each time that it is iterated over: a list, `ParquetBatches`,
+            `ArrayBatches`, a `DataLoader`; not a generator. `residuals` and `sample_weight` are those of `fit`.
+        processes : Processes, default one process
+            Processes that fit together: the batches given here are the share of this process, none too.
 
         Returns
         -------
@@ -402,17 +275,17 @@ class GaussianUniformMixture(MixtureSettings):
         Raises
         ------
         InvalidParameterError
-            Batches that cannot be gone through twice, or a setting as in `fit`.
+            If the batches cannot be read twice, or a setting is refused as in `fit`.
         InvalidDataError
-            A batch that `fit` would refuse, by its number; batches of several widths; other rows than the first time;
-            too few samples.
+            If `fit` would refuse a batch, which is named by its number; if batches have different widths, or other
+            rows than the first time; if there are too few samples.
         ProcessLostError
-            Another process has died, or stopped with an error.
+            If another process died, or stopped with an error.
 
         Warns
         -----
         IdentifiabilityWarning
-            As in `fit`.
+            The same as in `fit`.
 
         Examples
         --------
@@ -427,15 +300,15 @@ class GaussianUniformMixture(MixtureSettings):
         return self._fit_to(Streamed(batches, self.resolve, processes))
 
     def resolve(self, d: int) -> Partition:
-        """Return the groups over d coordinates, as `fit` would have them.
+        """Return the groups over d coordinates that `fit` would use.
 
         Raises
         ------
         InvalidParameterError
-            A setting that the constructor would refuse, groups that are no partition of d coordinates, or of several
-            sizes where they are to share a covariance.
+            If the constructor would refuse a setting; if the groups are no partition of d coordinates, or have several
+            sizes and are to share a covariance.
         InvalidDataError
-            Landmarks of an odd number of coordinates.
+            If landmarks have an odd number of coordinates.
 
         Examples
         --------
@@ -447,10 +320,10 @@ class GaussianUniformMixture(MixtureSettings):
         return groups
 
     def responsibilities(self, residuals: ArrayT) -> ArrayT:
-        """Probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is wholly missing.
+        """Return the probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is missing.
 
-        With `degrees_of_freedom` the inliers of a sample have a covariance of its own: Sigma of each group times how
-        hard the sample is, a number that its groups share and of which each learns from the others (`Evidence.hard`).
+        With `degrees_of_freedom` the covariances of a sample are multiplied by a factor that its groups share: see
+        `deepgum.mixture.hard_samples`.
         """
         evidence = self._evidence(residuals)
         if self.degrees_of_freedom is None:
@@ -458,16 +331,16 @@ class GaussianUniformMixture(MixtureSettings):
         return like(residuals, evidence.hard(self.degrees_of_freedom))
 
     def mahalanobis(self, residuals: ArrayT) -> ArrayT:
-        """Distance in standard deviations of the inliers, of what is observed: (n, g) float64; NaN where nothing is."""
+        """Return the distance of the observed part in standard deviations of inliers: (n, g) float64, NaN if none."""
         evidence = self._evidence(residuals)
         return like(residuals, torch.where(evidence.observed > 0, evidence.distance.clamp_min(0).sqrt(), torch.nan))
 
     def log_likelihood(self, residuals: ArrayT) -> ArrayT:
-        """Log density of eq. 1 of what is observed: (n, g) float64; 0 where a group is wholly missing."""
+        """Return the log density, eq. 1, of the observed part: (n, g) float64; 0 where a group is missing."""
         return like(residuals, self._evidence(residuals).log_likelihood)
 
     def partial_statistics(self, residuals: Array, sample_weight: Array | None = None) -> PartialStatistics:
-        """E step's sufficient statistics of these samples under the fitted parameters; parts of a data set add up."""
+        """Return the sums of the E step over samples, under the fitted parameters. Parts of a data set add up."""
         tensor = self._checked(residuals)
         weights = as_weights(sample_weight, tensor)
         return PartialStatistics(
@@ -478,8 +351,8 @@ class GaussianUniformMixture(MixtureSettings):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return settings and fit as tensors, numbers, strings and lists: for JSON and safetensors, never a pickle."""
-        state: dict[str, Any] = {"format": FORMAT} | plain(self.get_params())
+        """Return settings and fit as tensors, numbers, strings and lists, for JSON and safetensors; never a pickle."""
+        state: dict[str, Any] = {"format": FORMAT} | _plain(self.get_params())
         if self._fit is None:
             return state
         fitted = {
@@ -489,27 +362,49 @@ class GaussianUniformMixture(MixtureSettings):
             "converged": self.converged_,
             "array": "numpy" if isinstance(self.inlier_prior_, np.ndarray) else "torch",
         }
-        return state | fitted | pack(self._fit.parameters, self.partition_)
+        return state | fitted | _pack(self._fit.parameters, self.partition_)
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Return the estimator that gave this `state_dict`, to the last bit.
+        """Return the estimator whose `state_dict` this is, to the last bit.
 
         Raises
         ------
         InvalidDataError
-            A dictionary of another format, or with keys too few or too many.
+            If the dictionary has another format, lacks a key, or has an unknown key.
         """
-        state = {**BEFORE, **state}
-        check_state(state, SETTINGS, RESULTS)
+        state = {**DEFAULTS_OF_OLD_STATES, **state}
+        _check_state(state)
         mixture = cls(**{name: state[name] for name in SETTINGS})
         if "partition" not in state:
             return mixture
         groups = tuple(tuple(group) for group in state["partition"])
         status = tuple(MixtureStatus[name] for name in state["status"])
-        fit = MixtureFit(unpack(state, groups), status, state["n_iter"], state["converged"])
+        fit = MixtureFit(_unpack(state, groups), status, state["n_iter"], state["converged"])
         mixture._publish(groups, fit, as_numpy=state["array"] == "numpy")
         return mixture
+
+    def _em(self) -> EM:
+        """Return the EM of the current settings, or raise the error of the one that is wrong."""
+        if isinstance(self.groups, str):
+            check_choice("groups", self.groups, NAMES)
+        check_choice("init", self.init, ("mad",))
+        prior = None
+        if isinstance(self.inlier_prior, str):
+            check_choice("inlier_prior", self.inlier_prior, ("estimate",))
+        else:
+            prior = check_fraction("inlier_prior", self.inlier_prior, open_below=True, open_above=True)
+        if self.degrees_of_freedom is not None:
+            check_positive("degrees_of_freedom", self.degrees_of_freedom)
+        return EM(
+            check_choice("covariance_type", self.covariance_type, STRUCTURES),
+            uniform_rule(self.uniform),
+            prior,
+            separation=check_positive("separation", self.separation, zero=True),
+            reg_covar=check_positive("reg_covar", self.reg_covar, zero=True),
+            tol=check_positive("tol", self.tol, zero=True),
+            max_iter=check_count("max_iter", self.max_iter),
+        )
 
     def _fit_to(self, source: Source) -> Self:
         em, groups = self._em(), source.groups
@@ -522,7 +417,7 @@ class GaussianUniformMixture(MixtureSettings):
         return self
 
     def _warm(self, groups: Partition) -> MixtureFit | None:
-        # A density that EM does not update would outlive the setting it came from.
+        # A density that EM does not update would outlive the setting that it came from.
         if self.warm_start and self._fit is not None and self._fitted_uniform == self.uniform:
             return self._fit if self.partition_ == groups else None
         return None
@@ -534,12 +429,12 @@ class GaussianUniformMixture(MixtureSettings):
         self._fitted_uniform = self.uniform
         self._fit, self.partition_, self.n_features_in_ = fit, groups, sum(map(len, groups))
         self.status_, self.n_iter_, self.converged_ = fit.status, fit.n_iter, fit.converged
-        packed = pack(fit.parameters, groups)
+        packed = _pack(fit.parameters, groups)
         sizes = [len(group) for group in groups]
-        squares = split(packed["covariances"], [size * size for size in sizes])
+        squares = _split(packed["covariances"], [size * size for size in sizes])
         self.inlier_prior_ = show(packed["priors"])
         self.covariances_ = tuple(show(s.reshape(size, size)) for s, size in zip(squares, sizes, strict=True))
-        self.log_uniform_density_ = show(torch.stack([each.sum() for each in split(packed["log_uniform"], sizes)]))
+        self.log_uniform_density_ = show(torch.stack([each.sum() for each in _split(packed["log_uniform"], sizes)]))
 
     def _fitted(self) -> MixtureFit:
         if self._fit is None:
@@ -562,3 +457,88 @@ class GaussianUniformMixture(MixtureSettings):
             block = make_block(columns(tensor, size_class))
             parts.append((size_class.groups, evidence(block, to_device(parameters, tensor.device))))
         return Evidence.joined(parts)
+
+
+def _check_state(state: Mapping[str, Any]) -> None:
+    """Raise `InvalidDataError` unless the dictionary has this format, all of its keys and no other."""
+    found = state.get("format")
+    if found != FORMAT:
+        raise InvalidDataError(f"A mixture's state should have format {FORMAT!r}. Found {found!r}.")
+    expected = {"format", *SETTINGS, *(RESULTS if any(key in state for key in RESULTS) else ())}
+    missing, unknown = sorted(expected - set(state)), sorted(set(state) - expected)
+    if missing or unknown:
+        raise InvalidDataError(
+            f"A mixture's state lacks {listing(missing) or 'nothing'} and has unknown {listing(unknown) or 'nothing'}."
+        )
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as strings, Python numbers, truth values and lists, whatever number types they had."""
+
+    def number(value: Any) -> int | float:
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+    state: dict[str, Any] = {
+        name: value if value is None or isinstance(value, str) else number(value)
+        for name, value in settings.items()
+        if name != "groups"
+    }
+    groups = settings["groups"]
+    state["groups"] = groups if isinstance(groups, str) else [[int(index) for index in group] for group in groups]
+    state["warm_start"] = bool(settings["warm_start"])
+    return state
+
+
+def _pack(parameters: tuple[Parameters, ...], partition: Partition) -> dict[str, Tensor]:
+    """Concatenate the parameters of all groups in the order of the partition.
+
+    Returns
+    -------
+    dict
+        "priors" (g,); "covariances", the flattened k x k matrix of each group; "log_uniform", k log densities per
+        group.
+    """
+    priors: dict[int, Tensor] = {}
+    covariances: dict[int, Tensor] = {}
+    densities: dict[int, Tensor] = {}
+    for size_class, each in zip(size_classes(partition), parameters, strict=True):
+        for position, group in enumerate(size_class.groups):
+            priors[group] = each.inlier_prior[position]
+            covariances[group] = each.covariance[position].flatten()
+            densities[group] = each.outliers.log_density_per_coordinate[position]
+    order = range(len(partition))
+    return {
+        "priors": torch.stack([priors[group] for group in order]),
+        "covariances": torch.cat([covariances[group] for group in order]),
+        "log_uniform": torch.cat([densities[group] for group in order]),
+    }
+
+
+def _unpack(state: Mapping[str, Any], partition: Partition) -> tuple[Parameters, ...]:
+    """Return the parameters that `_pack` concatenated."""
+    sizes = [len(group) for group in partition]
+    expected = {
+        "priors": len(sizes),
+        "covariances": sum(size * size for size in sizes),
+        "log_uniform": sum(sizes),
+    }
+    for name, length in expected.items():
+        if tuple(state[name].shape) != (length,):
+            raise InvalidDataError(f"State `{name}` should have shape ({length},). Found {tuple(state[name].shape)}.")
+    covariances = _split(state["covariances"], [size * size for size in sizes])
+    densities = _split(state["log_uniform"], sizes)
+
+    def gather(size_class: SizeClass) -> Parameters:
+        k = size_class.size
+        return Parameters(
+            torch.stack([state["priors"][group] for group in size_class.groups]),
+            torch.stack([covariances[group].reshape(k, k) for group in size_class.groups]),
+            Uniform(torch.stack([densities[group] for group in size_class.groups])),
+        )
+
+    return tuple(gather(size_class) for size_class in size_classes(partition))
+
+
+def _split(flat: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    """Return the pieces of a (sum of sizes,) tensor, one per group."""
+    return torch.split(flat, list(sizes))

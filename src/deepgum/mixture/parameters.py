@@ -1,4 +1,4 @@
-"""The mixture's parameters: immutable, one object for all groups of one size."""
+"""The parameters of eq. 1, immutable: one object for all groups of one size."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Parameters", "change", "merge", "to_device"]
 
 @dataclass(frozen=True)
 class Parameters:
-    """Equation 1's parameters for g groups of k coordinates.
+    """Parameters of eq. 1 for g groups of k coordinates.
 
     Attributes
     ----------
-    inlier_prior : Tensor
-        (g,) the paper's pi; 0 and 1 are allowed and mean a pure uniform and a pure Gaussian.
-    covariance : Tensor
-        (g, k, k) the paper's Sigma.
+    inlier_prior : Tensor (g,)
+        pi. 0 is a uniform density alone, and 1 a Gaussian alone.
+    covariance : Tensor (g, k, k)
+        Sigma.
     outliers : Uniform
-        The paper's gamma.
+        gamma.
     """
 
     inlier_prior: Tensor
@@ -35,17 +35,17 @@ class Parameters:
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Prior, covariance and log density per coordinate."""
+        """Prior, covariance and log density per coordinate, in the order of `of`."""
         return self.inlier_prior, self.covariance, self.outliers.log_density_per_coordinate
 
     @classmethod
     def of(cls, inlier_prior: Tensor, covariance: Tensor, log_density_per_coordinate: Tensor) -> Parameters:
-        """Return the parameters whose `tensors` these are."""
+        """Return the parameters with these `tensors`."""
         return cls(inlier_prior, covariance, Uniform(log_density_per_coordinate))
 
     @cached_property
     def inliers(self) -> Gaussian:
-        """The inliers' component."""
+        """The component of inliers."""
         return Gaussian(self.covariance)
 
     @cached_property
@@ -53,13 +53,13 @@ class Parameters:
         return self.inlier_prior.log(), torch.log1p(-self.inlier_prior)
 
     def log_joint(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Log of pi N and of (1 - pi) gamma, (g, c) and (g, c) or (g, 1), for complete residuals (g, k, c)."""
+        """Return the logs of pi N (g, c) and of (1 - pi) gamma (g, 1), for complete residuals (g, k, c)."""
         log_inlier, log_outlier = self._log_priors
         inlier = self.inliers.log_density(values).add_(log_inlier[:, None])
         return inlier, self.outliers.log_density(values) + log_outlier[:, None]
 
     def log_joint_incomplete(self, pairs: Incomplete, conditional: Conditional, chunk: slice) -> tuple[Tensor, Tensor]:
-        """Log of pi N and of (1 - pi) gamma, each (m,), over what is observed."""
+        """Return the logs of pi N and of (1 - pi) gamma, (m,) each, for the observed parts of incomplete residuals."""
         log_inlier, log_outlier = self._log_priors
         pattern, group, values = pairs.pattern[chunk], pairs.group[chunk], pairs.values[chunk]
         whitened = (conditional.precision[pattern] @ values[:, :, None])[:, :, 0]
@@ -68,7 +68,7 @@ class Parameters:
 
 
 def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
-    """Take `new` in the groups where the mask (g,) holds and `old` elsewhere."""
+    """Return the parameters `new` for the groups of the mask `where` (g,), and `old` for the others."""
     density = new.outliers.log_density_per_coordinate, old.outliers.log_density_per_coordinate
     return Parameters(
         torch.where(where, new.inlier_prior, old.inlier_prior),
@@ -78,10 +78,10 @@ def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
 
 
 def change(new: Parameters, old: Parameters) -> Tensor:
-    """Largest move of a parameter, per group (g,), free of units.
+    """Return the largest move of a parameter of each group (g,), free of units.
 
-    The prior's difference; the covariance's, entry by entry, over the product of the two standard deviations; the log
-    density's.
+    The moves are differences: of the prior, of the entries of the covariance over the product of the two standard
+    deviations, and of the log densities.
     """
     deviation = old.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
     moved = (new.covariance - old.covariance).abs() / deviation[:, :, None] / deviation[:, None, :]

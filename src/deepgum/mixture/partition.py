@@ -1,7 +1,7 @@
-"""Groups of coordinates that share one mixture: the sample, a landmark, a coordinate, or any lists of indices.
+"""Groups of coordinates that are right or wrong together: a sample, a landmark, a coordinate, or any lists of indices.
 
-Section 3.1 of the paper chooses between one mixture a sample, a landmark or a coordinate; all three, and everything
-between, are partitions of the D coordinates.
+Section 3.1 of the paper chooses between one mixture per sample, per landmark or per coordinate. All three, and all
+groupings between them, are partitions of the D coordinates.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NAMES = ("sample", "landmark", "coordinate")
 
 
 def partition(groups: Groups, d: int) -> Partition:
-    """Resolve `groups` over `d` coordinates.
+    """Return the groups over `d` coordinates.
 
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        One group of all coordinates; consecutive pairs (x1 y1 x2 y2 ...); one group a coordinate; or index lists that
+        One group of all coordinates; consecutive pairs (x1 y1 x2 y2 ...); one group per coordinate; or index lists that
         name every coordinate once.
     d : int
         Number of coordinates.
@@ -37,16 +37,16 @@ def partition(groups: Groups, d: int) -> Partition:
     Returns
     -------
     tuple of tuples of int
-        The groups in the order given, each with its coordinates in the order given.
+        The groups and their coordinates, in the given order.
 
     Raises
     ------
     UnknownNameError
-        A name that is not one of the three.
+        If a name is not one of the three.
     InvalidParameterError
-        Index lists that are not a partition of 0 ... d - 1.
+        If index lists are not a partition of 0 ... d - 1.
     InvalidDataError
-        "landmark" with an odd number of coordinates.
+        If landmarks have an odd number of coordinates.
 
     Examples
     --------
@@ -93,12 +93,12 @@ def _index_lists(groups: Sequence[Sequence[int]]) -> Partition:
 
 @dataclass(frozen=True)
 class SizeClass:
-    """All groups of one size: they are fitted together, in one batched computation.
+    """All groups of one size, which are fitted in one batched computation.
 
     Attributes
     ----------
     groups : tuple of int
-        The positions of these groups in the partition, length g.
+        Their positions in the partition, length g.
     columns : tuple of tuples of int
         Their coordinates, (g, k).
     """
@@ -108,12 +108,12 @@ class SizeClass:
 
     @property
     def size(self) -> int:
-        """Number of coordinates in each of the groups."""
+        """Number of coordinates of each group."""
         return len(self.columns[0])
 
 
 def size_classes(groups: Partition) -> tuple[SizeClass, ...]:
-    """Sort a partition's groups by size.
+    """Return the groups of a partition by size, the smallest first.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The samples that a fit sums over: in memory, in a stream of batches, over several processes.
+"""The samples of a fit: in memory, in a stream of batches, or over several processes.
 
-EM and the verdict ask for one thing only, sums over all samples of terms that a block of them gives. A `Block` is its
-own sum; a `Stream` adds up its pieces, one in memory at a time; `Shared` adds up the processes.
+EM and the verdict need one operation: to sum terms over all samples, where a function gives the terms of one block. A
+`Block` returns its own terms; a `Stream` adds up its pieces, with one in memory at a time; `Shared` adds up processes.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from deepgum.processes import Processes
 __all__ = ["Piece", "Samples", "Shared", "Stream", "add_up"]
 
 Piece: TypeAlias = tuple[Tensor, Tensor | None]
-"""Residuals (g, k, c) float64, NaN where missing, and weights (c,), above 0, or None where all are 1."""
+"""Residuals (g, k, c) float64, NaN where missing; weights (c,) above 0, or None if all are 1."""
 
 
 class Samples(Protocol):
-    """Residuals of the groups of one size, wherever they are."""
+    """Residuals of the groups of one size."""
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the sums over all samples of what `terms` gives for a block of them."""
+        """Return the sums over all samples of the terms of a block."""
 
     def agreed(self, values: Terms) -> Terms:
-        """Return process 0's values: what all of them are to go on with."""
+        """Return the values of process 0, which all processes go on with."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples that come in pieces, read anew for every sum: memory for one piece, however many there are.
+    """Samples in pieces, read again for every sum, in the memory of one piece.
 
     Attributes
     ----------
     pieces : iterable of Piece
-        Gives the same samples each time that it is gone through.
-    nothing : Tensor
-        (g, k, 0): what the sum begins with.
+        Yields the same samples in every pass.
+    nothing : Tensor (g, k, 0)
+        No samples: the sum begins with their terms.
     """
 
     pieces: Iterable[Piece]
@@ -56,29 +56,29 @@ class Stream:
         return total
 
     def agreed(self, values: Terms) -> Terms:
-        """Return the values as they are: there is nobody else."""
+        """Return the values unchanged: there is one process."""
         return values
 
 
 @dataclass(frozen=True)
 class Shared:
-    """Samples of which each process has a part; of them only sums travel, in one message a sum."""
+    """Samples of which each process has a part; only sums travel, in one message per sum."""
 
     part: Samples
     processes: Processes
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the sums over all processes: the same on each, to the last bit."""
+        """Return the sums over all processes, the same on each to the last bit."""
         return add_up(self.part.total(terms), self.processes)
 
     def agreed(self, values: Terms) -> Terms:
-        """Return process 0's values."""
+        """Return the values of process 0."""
         first = self.processes.rank == 0
         return add_up(values if first else tuple(map(torch.zeros_like, values)), self.processes)
 
 
 def add_up(terms: Terms, processes: Processes) -> Terms:
-    """Return the sums over the processes of float64 tensors, in one message."""
+    """Return the sums of float64 tensors over the processes, with one message."""
     flat = processes.sum(torch.cat([term.flatten() for term in terms]))
     parts = torch.split(flat, [term.numel() for term in terms])
     return tuple(part.reshape(term.shape) for part, term in zip(parts, terms, strict=True))

@@ -1,4 +1,4 @@
-"""The doors of a fit: residuals in memory or in batches, all of them or a process's share, checked before any work."""
+"""The sources of a fit: residuals in memory or in batches, on one or several processes, checked before any work."""
 
 from __future__ import annotations
 
@@ -24,22 +24,21 @@ Batch: TypeAlias = Array | tuple[Array, Array | None]
 Resolve: TypeAlias = Callable[[int], Partition]
 """From the number of coordinates to the groups."""
 
-# Values in a piece of a batch: few enough that the memory for the next is at hand and still in a processor's cache. An
-# accelerator wants them all at once.
 PIECE = 2**18
+"""Number of values in a piece of a batch on a CPU: few enough that memory is reused and stays in the cache."""
 
 
 class Source(Protocol):
-    """What a mixture is fitted to.
+    """The residuals that a mixture is fitted to.
 
     Attributes
     ----------
     groups : Partition
         The groups of its coordinates.
     n : int
-        Samples of positive weight, on all processes together.
+        Number of samples of positive weight, on all processes.
     as_numpy : bool
-        Whether what came in are NumPy arrays, and what goes out should be.
+        Whether the residuals are NumPy arrays, so that results should be, too.
     """
 
     groups: Partition
@@ -54,7 +53,7 @@ class Source(Protocol):
 
 
 class InMemory:
-    """Residuals (n, d) that are all here, or a share of them on each process."""
+    """Residuals (n, d) in memory: all of them, or the share of this process."""
 
     def __init__(
         self,
@@ -83,7 +82,7 @@ class InMemory:
         if self._processes.world_size == 1:
             scales = spread(values, self._weights)
             return make_block(values, self._weights), scales
-        # What is computed on the way then takes no more memory than a piece.
+        # Intermediate results then take no more memory than a piece.
         cuts = slices(values.shape[-1], values, values.shape[0] * values.shape[1])
         weights = self._weights
         pieces = [(values[:, :, cut], None if weights is None else weights[cut]) for cut in cuts]
@@ -96,7 +95,7 @@ class InMemory:
 
 
 class Streamed:
-    """Residuals in batches that can be gone through again and again; on each process its own."""
+    """Residuals in batches that can be read several times; each process has its own."""
 
     def __init__(self, batches: Iterable[Batch], resolve: Resolve, processes: Processes) -> None:
         with all_or_none(processes):
@@ -124,7 +123,7 @@ class Streamed:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What a first pass finds: coordinates (0 if no batch), rows, rows of positive weight, where and what they are."""
+    """The result of the first pass: coordinates (0 without a batch), rows, rows of positive weight, device and type."""
 
     d: int
     rows: int
@@ -160,14 +159,14 @@ def _pair(batch: object) -> tuple[Array, Array | None]:
 
 
 def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
-    """Return the batches if they can be gone through again and again, or say what to give instead."""
+    """Return the batches if they can be read several times; otherwise raise an error that says what to give."""
     hint = ""
     if isinstance(batches, Iterator):
         hint = (
-            "An iterator or generator is spent after one pass: give a list, or an object whose `__iter__` begins anew."
+            "An iterator or generator is empty after one pass: give a list, or an object whose `__iter__` starts again."
         )
     elif isinstance(batches, Tensor | np.ndarray):
-        hint = "Residuals that are in memory go to `fit`, or to `ArrayBatches` where they are a memory map."
+        hint = "Give residuals that are in memory to `fit`, and a memory map to `ArrayBatches`."
     elif isinstance(batches, Iterable):
         return batches
     expected = "batches to iterate over several times, such as a list, `ParquetBatches` or `ArrayBatches`"
@@ -176,7 +175,7 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
 
 @dataclass(frozen=True)
 class _Again:
-    """Later passes over surveyed batches: residuals (b, d), weights (b,) above 0, the same rows as the first time."""
+    """Later passes over the batches: residuals (b, d) and weights (b,) above 0, with a check of their number."""
 
     batches: Iterable[Batch]
     d: int
@@ -206,14 +205,14 @@ class _Again:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """The same as pieces of the groups of one size."""
+    """The same batches as pieces of the groups of one size."""
 
     batches: _Again
     size_class: SizeClass
 
     def __iter__(self) -> Iterator[Piece]:
         for residuals, weights in self.batches:
-            # A batch with missing labels is left whole: the work on a pattern is shared by the rows that have it.
+            # A batch with missing labels is left whole: rows with the same pattern share the work on it.
             cut_up = residuals.is_cpu and not bool(residuals.sum().isnan())
             rows = PIECE // sum(map(len, self.size_class.columns)) + 1 if cut_up else len(residuals)
             for first in range(0, len(residuals), rows):
@@ -222,7 +221,7 @@ class _Pieces:
 
 
 def _common_width(d: int, processes: Processes) -> int:
-    """Return the number of coordinates of all processes; one without batches has 0."""
+    """Return the number of coordinates on all processes; a process without batches has 0."""
     common = int(processes.maximum(torch.tensor(d)))
     with all_or_none(processes):
         if d not in (0, common):

@@ -1,6 +1,6 @@
-"""The E step's yield: sums over samples from which the M step needs nothing else.
+"""The sums over samples that the E step computes, and all that the M step needs.
 
-They add: the statistics of two halves sum to the whole's, whether the halves are chunks, minibatches or processes.
+Sums of parts add up to those of the whole, whether the parts are chunks, minibatches or processes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ class Statistics:
 
     Attributes
     ----------
-    weight : Tensor
-        (g,) sum of sample weights over rows where something of the group is observed.
-    inlier_weight : Tensor
-        (g,) sum of r.
-    scatter : Tensor
-        (g, k, k) sum of r times the (expected, where labels are missing) outer product of the residual.
-    outlier_weight, outlier_first, outlier_second : Tensor
-        (g, k) sums of (1 - r), (1 - r) delta and (1 - r) delta^2 over the rows where the coordinate is observed.
-    log_likelihood : Tensor
-        (g,) sum of the log density of eq. 1.
+    weight : Tensor (g,)
+        Sum of the weights of samples that have a label of the group.
+    inlier_weight : Tensor (g,)
+        Sum of r.
+    scatter : Tensor (g, k, k)
+        Sum of r times the outer product of the residual, or its expectation where labels are missing.
+    outlier_weight, outlier_first, outlier_second : Tensor (g, k)
+        Sums of 1 - r, (1 - r) delta and (1 - r) delta^2 over the samples that have the coordinate.
+    log_likelihood : Tensor (g,)
+        Sum of the log density of eq. 1.
     """
 
     weight: Tensor
@@ -39,7 +39,7 @@ class Statistics:
     log_likelihood: Tensor
 
     def __add__(self, other: Statistics) -> Statistics:
-        """Return the statistics of both sets of samples together."""
+        """Return the statistics of both sets of samples."""
         return Statistics(*(one + another for one, another in zip(self.tensors, other.tensors, strict=True)))
 
     @property
@@ -50,13 +50,13 @@ class Statistics:
 
 @dataclass(frozen=True)
 class PartialStatistics:
-    """The statistics of some samples, for every group: one `Statistics` a size of group, smallest first.
+    """The statistics of some samples for every group: one `Statistics` per group size, the smallest first.
 
-    Those of two sets of samples under the same parameters add up to those of both together.
+    Those of two sets of samples under the same parameters add up to those of both sets.
     """
 
     by_size: tuple[Statistics, ...]
 
     def __add__(self, other: PartialStatistics) -> PartialStatistics:
-        """Return the statistics of both sets of samples together."""
+        """Return the statistics of both sets of samples."""
         return PartialStatistics(tuple(a + b for a, b in zip(self.by_size, other.by_size, strict=True)))

@@ -1,4 +1,4 @@
-"""What became of the fit of one group, in words that a user understands."""
+"""The outcome of the fit of one group, in words for users."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ __all__ = ["MixtureStatus"]
 
 
 class MixtureStatus(Enum):
-    """Outcome of the fit of one group; the value is a message, `remedy` says what to do.
+    """Outcome of the fit of one group: its value is a message, and `remedy` says what to do.
 
-    The responsibilities are finite and usable whatever the status:
+    Responsibilities are finite and usable for every status:
 
-    - `CONVERGED`, `ITERATION_LIMIT`: those of eq. 2.
-    - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well, so it is fitted to all of them and the prior is
-      half a sample short of 1. Responsibilities are close to 1 wherever the data lie and still fall to 0 far away.
-    - `NO_INLIERS`: a uniform alone explains the residuals as well. The Gaussian stays where it started and the prior is
-      half a sample: responsibilities are close to 0, and keep the order of the Mahalanobis distances.
-    - `COLLAPSED_COVARIANCE`: the covariance is held up by its floor; the residuals it holds have responsibility near 1.
-    - `TOO_FEW_SAMPLES`: the parameters are those of the start.
+    - `CONVERGED`, `ITERATION_LIMIT`: they are those of eq. 2.
+    - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well. It is fitted to all of them, and the prior is half
+      a sample short of 1. Responsibilities are close to 1 where residuals are, and fall to 0 far away.
+    - `NO_INLIERS`: a uniform density alone explains the residuals as well. The Gaussian is that of the robust start,
+      and the prior is half a sample. Responsibilities are close to 0, in the order of the Mahalanobis distances.
+    - `COLLAPSED_COVARIANCE`: the covariance is at its floor; residuals inside it have a responsibility close to 1.
+    - `TOO_FEW_SAMPLES`: the parameters are those of the robust start.
 
     Examples
     --------
@@ -37,12 +37,12 @@ class MixtureStatus(Enum):
 
     @property
     def is_usable(self) -> bool:
-        """Whether the mixture tells what it should, so that no warning is due: converged, or free of outliers."""
+        """Whether the fit needs no warning: it has converged, or there are no outliers."""
         return self in (MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS)
 
     @property
     def remedy(self) -> str:
-        """What to do about it, a whole sentence; empty where nothing is to be done."""
+        """What to do about it, a full sentence; empty if nothing has to be done."""
         return _REMEDIES.get(self, "")
 
 

@@ -1,7 +1,7 @@
-"""The outliers' component: a density that is the same everywhere, and the three ways to come by it.
+"""The component of outliers: a density that is the same everywhere, and the three rules that estimate it.
 
-There is never a support: a residual beyond anything seen in the fit still meets the same density, so it is an outlier,
-not a certain inlier. The density is a product over coordinates, so a missing coordinate's factor is left out.
+The density has no bounds: it is the same for a residual beyond all residuals of the fit, which therefore is an outlier
+and not a certain inlier. It is a product over coordinates, so the factor of a missing coordinate is left out.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ LOG_12 = math.log(12.0)
 
 @dataclass(frozen=True)
 class Uniform:
-    """Constant densities of g groups; `log_density_per_coordinate` is (g, k)."""
+    """Constant densities of g groups, with `log_density_per_coordinate` (g, k)."""
 
     log_density_per_coordinate: Tensor
 
     @property
     def log_standard_deviation(self) -> Tensor:
-        """Log of the standard deviation (g, k) of a box of this density."""
+        """Log of the standard deviation (g, k) of a box with this density."""
         return -0.5 * LOG_12 - self.log_density_per_coordinate
 
     def log_density(self, values: Tensor) -> Tensor:
-        """Log density (g, 1) of complete residuals (g, k, c), whatever they are."""
+        """Return the log density (g, 1) of complete residuals (g, k, c): it does not depend on them."""
         return self.log_density_per_coordinate.sum(dim=1, keepdim=True)
 
     def log_marginal(self, incomplete: Incomplete, chunk: slice) -> Tensor:
-        """Log density (m,) of what is observed of incomplete residuals."""
+        """Return the log density (m,) of the observed parts of incomplete residuals."""
         pattern = (self.log_density_per_coordinate[incomplete.pattern_group] * incomplete.observed).sum(-1)
         return pattern[incomplete.pattern[chunk]]
 
 
 class UniformRule(Protocol):
-    """How the uniform density is come by: at the start, and in each M step."""
+    """How the uniform density is estimated: at the start, and in each M step."""
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the density is known beforehand."""
+        """Whether the density is given and not estimated."""
 
     def start(self, spread: Spread) -> Uniform:
         """Return the density before the first E step."""
@@ -66,20 +66,20 @@ def _from_variance(variance: Tensor) -> Uniform:
 
 @dataclass(frozen=True)
 class OutlierMoments:
-    """Equations 5 and 6: a box with the outliers' variances, 1/gamma = prod_d 2 sqrt(3 (C2_d - C1_d^2)).
+    """Equations 5 and 6: a box with the variances of the outliers, 1/gamma = prod_d 2 sqrt(3 (C2_d - C1_d^2)).
 
-    The moments are those of the residuals weighted by 1 - r. A variance below the Gaussian's own is raised to it: a
-    uniform tighter than the inliers is no model of outliers, and few outliers (or one) would make it so.
+    The moments are those of the residuals weighted by 1 - r. A variance below that of the Gaussian is raised to it: a
+    uniform density narrower than the inliers does not describe outliers, and would follow from a single outlier.
     """
 
     is_fixed: bool = False
 
     def start(self, spread: Spread) -> Uniform:
-        """Return a box with the variances of all the residuals."""
+        """Return a box with the variances of all residuals."""
         return _from_variance(spread.variance.maximum(spread.scale.square()))
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
-        """Return eq. 5; where no outlier weight is left the density stays."""
+        """Return eq. 5; a group without any outlier weight keeps its density."""
         weight = statistics.outlier_weight
         some = weight > 1e-12 * statistics.weight[:, None]
         safe = torch.where(some, weight, 1.0)
@@ -89,13 +89,13 @@ class OutlierMoments:
 
 
 def box(spread: Spread) -> Uniform:
-    """Return the box that holds all the residuals: per coordinate, one over the largest less the smallest."""
+    """Return the box that holds all residuals: per coordinate, 1 over the largest minus the smallest."""
     return Uniform(-spread.width.log())
 
 
 @dataclass(frozen=True)
 class ResidualRange:
-    """The box that holds all the residuals, in each group; it does not change from iteration to iteration."""
+    """The box that holds all residuals of a group; it is the same in every iteration."""
 
     is_fixed: bool = False
 
@@ -104,28 +104,28 @@ class ResidualRange:
         return box(spread)
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
-        """Return the density as it is."""
+        """Return the density unchanged."""
         return previous
 
 
 @dataclass(frozen=True)
 class FixedDensity:
-    """A log density a coordinate that is known beforehand, such as -log(224) for labels inside 224 pixels."""
+    """A given log density per coordinate, such as -log(224) for labels inside 224 pixels."""
 
     log_density_per_coordinate: float
     is_fixed: bool = True
 
     def start(self, spread: Spread) -> Uniform:
-        """Return the constant, in every group and coordinate."""
+        """Return the constant for every group and coordinate."""
         return Uniform(torch.full_like(spread.scale, self.log_density_per_coordinate))
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
-        """Return the density as it is."""
+        """Return the density unchanged."""
         return previous
 
 
 def uniform_rule(uniform: str | float) -> UniformRule:
-    """Resolve the argument `uniform`: "moments", "range", or a log density a coordinate."""
+    """Return the rule for the argument `uniform`: "moments", "range", or a log density per coordinate."""
     if isinstance(uniform, str):
         check_choice("uniform", uniform, ("moments", "range"))
         return OutlierMoments() if uniform == "moments" else ResidualRange()

@@ -1,18 +1,19 @@
-"""Is there a mixture at all? Each group's fit against a Gaussian alone and against a uniform alone.
+"""The verdict on a fit: whether a group is a mixture, or a Gaussian or a uniform density alone.
 
-The density of eq. 1 cannot decide: its uniform has no support, so with the moments of eq. 5 it is no proper density,
-and on clean Gaussian residuals it prefers to call a part of them outliers (most of them, in ten dimensions). So the two
-questions are asked of proper densities, by the Bayesian information criterion:
+The likelihood of eq. 1 cannot decide. Its uniform density has no bounds, so with the moments of eq. 5 it does not
+integrate to 1; on clean Gaussian residuals it prefers that a part of them are outliers (most of them, in ten
+dimensions). Therefore proper densities are compared by the Bayesian information criterion:
 
-- outliers? The fitted Gaussian mixed with a wider one that has the outliers' moments, against a Gaussian alone.
-- inliers? The fitted Gaussian mixed with the box that holds all the residuals, against that box alone.
+- There are outliers if the fitted Gaussian mixed with a wider Gaussian, which has the moments of the outliers, is
+  better than a Gaussian alone.
+- There are inliers if the fitted Gaussian mixed with the box that holds all residuals is better than that box alone.
 
-Where the mixture does not win both, the better of the two that stand alone is kept.
+If the mixture does not win both comparisons, the better of Gaussian and box alone takes its place.
 
-Nor is it a mixture where its outliers are hardly wider than its inliers. EM on the residuals of a single Gaussian comes
-to rest at outliers 1.5 (ten coordinates) to 2 times (one) as wide as what it leaves of the inliers. Residuals that
-are only a little more peaked, such as those of labels that a network has learned in part by heart, are then described
-better by two Gaussians than by one, although no label is wrong. So a least ratio of the widths is asked for.
+It is no mixture either if outliers are hardly wider than inliers. On the residuals of a single Gaussian EM converges to
+outliers that are 1.5 times (in ten coordinates) to 2 times (in one) as wide as the inliers. Residuals with a slightly
+sharper peak, such as those of labels that a network has partly memorised, are then described better by two Gaussians
+than by one, although no label is wrong. So the ratio of the widths has a least value.
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ from deepgum.mixture.uniform import Uniform, box
 __all__ = ["Verdict", "judge", "separation"]
 
 LEAST_ODDS = 2.0
-"""Of a residual of 0 being right, in a mixture."""
+"""Least odds, in a mixture, that a residual of 0 is right."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The parameters to keep, and each group's status."""
+    """The parameters to keep, and the status of each group."""
 
     parameters: Parameters
     status: tuple[MixtureStatus, ...]
 
 
 def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit) -> Verdict:
-    """Name each group's status, and where there is no mixture put usable parameters in the fit's place."""
+    """Return the status of each group, and its parameters: usable ones where there is no mixture."""
     parameters = fit.parameters
     too_few = _too_few(em, spread)
     collapsed = _collapsed(em.untied, spread, fit.statistics) & ~too_few
@@ -69,7 +70,7 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
     if em.structure.is_tied:
         start = replace(start, covariance=parameters.covariance)
     parameters = merge(too_few, start, parameters)
-    # The first that holds is the one that is named.
+    # The first that holds is the status.
     flags = (
         (MixtureStatus.TOO_FEW_SAMPLES, too_few),
         (MixtureStatus.COLLAPSED_COVARIANCE, collapsed & ~no_inliers),
@@ -86,8 +87,8 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
 
 
 def _gaussian_alone(em: EM, samples: Samples, spread: Spread, fit: Fit) -> Fit:
-    """Fit with a prior of 1: a single M step where no label is missing, and good enough where one is."""
-    # Each group's own: a covariance that is shared would be that of the other groups' outliers, too.
+    """Return the fit with a prior of 1: a single M step if no label is missing, and a good approximation otherwise."""
+    # One covariance per group: a shared one would be that of the outliers of other groups, too.
     alone = replace(em.untied, inlier_prior=1.0, tol=max(em.tol, 1e-6))
     certain = torch.ones_like(fit.parameters.inlier_prior)
     return alone.run(samples, spread, replace(fit.parameters, inlier_prior=certain))
@@ -96,9 +97,10 @@ def _gaussian_alone(em: EM, samples: Samples, spread: Spread, fit: Fit) -> Fit:
 def _tied(
     em: EM, spread: Spread, fit: Fit, alone: Fit, certain: Tensor, without: Tensor, parameters: Parameters
 ) -> Parameters:
-    """Give all groups one covariance again: of all samples of the groups that are certain, none of those without.
+    """Return the parameters with one covariance for all groups.
 
-    The other groups have part in it as they had in the fit.
+    It is that of all samples of the groups that are all inliers (`certain`), of no sample of the groups `without`
+    inliers, and of the other groups as in the fit.
     """
     whole, part, nothing = alone.statistics, fit.statistics, torch.zeros_like(fit.statistics.inlier_weight)
     weight = torch.where(without, nothing, torch.where(certain, whole.inlier_weight, part.inlier_weight))
@@ -112,7 +114,7 @@ def _too_few(em: EM, spread: Spread) -> Tensor:
 
 
 def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
-    """Whether the covariance has a direction in which the regularisation is more than the inliers' own scatter."""
+    """Whether there is a direction in which regularisation is larger than the scatter of the inliers."""
     weight = statistics.inlier_weight
     scale = em.unit(spread).sqrt()
     relative = em.structure.mean(statistics.scatter, weight) / scale[:, :, None] / scale[:, None, :]
@@ -121,17 +123,17 @@ def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
 
 
 def _gain(one: Tensor, other: Tensor, spread: Spread, weight: Tensor) -> Tensor:
-    """Log-likelihood ratio (g,) as of so many samples of weight 1 as there effectively are."""
+    """Log-likelihood ratio (g,), scaled to the effective number of samples."""
     return (one - other) * spread.effective / torch.where(weight > 0, weight, 1.0)
 
 
 def _price(parameters: int, spread: Spread) -> Tensor:
-    """Log-likelihood that the Bayesian information criterion asks for this many more parameters."""
+    """Log-likelihood that this many more parameters have to gain, by the Bayesian information criterion."""
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
 def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
-    """Log-likelihoods (g,), in one pass: the Gaussian mixed with a wider one, mixed with the box, and the box alone."""
+    """Log-likelihoods (g,) from one pass: the Gaussian mixed with a wider one, with the box, and the box alone."""
     parameters = fit.parameters
     outer, mean = _wider_gaussian(fit)
     with_box = replace(parameters, outliers=box(spread))
@@ -146,7 +148,7 @@ def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
 
 
 def _wider_gaussian(fit: Fit) -> tuple[Parameters, Tensor]:
-    """The Gaussian that has the outliers' moments, as parameters of its own prior, and its mean (g, k)."""
+    """The Gaussian with the moments of the outliers, as parameters with their own prior, and its mean (g, k)."""
     statistics, parameters = fit.statistics, fit.parameters
     weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
     mean = statistics.outlier_first / weight
@@ -156,13 +158,13 @@ def _wider_gaussian(fit: Fit) -> tuple[Parameters, Tensor]:
 
 
 def _has_outliers(spread: Spread, fit: Fit, alone: Fit, two_gaussians: Tensor) -> Tensor:
-    price = _price(1 + 2 * spread.scale.shape[1], spread)  # the outliers' prior and moments
+    price = _price(1 + 2 * spread.scale.shape[1], spread)  # prior and moments of the outliers
     gain = _gain(two_gaussians, alone.statistics.log_likelihood, spread, fit.statistics.weight)
     return gain >= price
 
 
 def separation(parameters: Parameters) -> Tensor:
-    """How many times as wide as the inliers the outliers are, (g,): by the volumes of both, a coordinate."""
+    """Return the ratio (g,) of the widths of outliers and inliers, per coordinate: from the volumes of both."""
     outliers = parameters.outliers.log_standard_deviation.mean(dim=1)
     inliers = 0.5 * torch.linalg.slogdet(parameters.covariance).logabsdet / parameters.covariance.shape[-1]
     ratio: Tensor = (outliers - inliers).exp()
@@ -170,7 +172,7 @@ def separation(parameters: Parameters) -> Tensor:
 
 
 def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Tensor) -> Tensor:
-    """Log-likelihood (g,) of the two parameters' Gaussians, each with its own prior; the outer's mean is (g, k)."""
+    """Log-likelihood (g,) of two Gaussians, each with its own prior; the outer one has a mean (g, k)."""
     total = torch.zeros_like(inner.inlier_prior)
     for chunk in block.chunks():
         values = block.values[:, :, chunk]
@@ -191,18 +193,18 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
     weight = fit.statistics.weight
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    # Where not even a residual of 0 is clearly more likely right than wrong, hardly any is an inlier: two components
-    # share one heap of residuals, such as one that does not lie about 0.
+    # If not even a residual of 0 is clearly more likely right than wrong, two components share one cluster of
+    # residuals, such as one that does not lie about 0.
     inlier, outlier = fit.parameters.log_joint(torch.zeros_like(spread.scale)[:, :, None])
     clear = (inlier - outlier >= math.log(LEAST_ODDS))[:, 0]
     return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one & clear
 
 
 def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:
-    """Whether it is the box alone, its two ends a coordinate paid for, that describes the residuals best."""
+    """Whether the box alone describes the residuals best, with two parameters per coordinate for its ends."""
     ends = 2 * spread.scale.shape[1]
     gain = _gain(box_alone, alone.statistics.log_likelihood, spread, alone.statistics.weight)
-    # Each end also costs one nat: a box fitted to the extremes of n samples is too narrow by about 1/n at each of them.
+    # Each end also costs one nat: a box from the extremes of n samples is too narrow by about 1/n at each end.
     return gain > _price(ends, spread) + ends
 
 

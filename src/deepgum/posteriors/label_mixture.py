@@ -1,4 +1,4 @@
-"""How probable each label is: a mixture with the densities that suit the residuals, and the share of wrong labels."""
+"""The probability that each label is right: a mixture with the densities that suit the residuals best."""
 
 from __future__ import annotations
 
@@ -13,52 +13,46 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgum.checks import check_choice, check_count
+from deepgum.checks import check_count
 from deepgum.errors import IdentifiabilityWarning, InvalidDataError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.mixture.partition import Groups
-from deepgum.posteriors.choice import DEGREES_OF_FREEDOM, Choice, choose, fit_chosen, resolution_of, starts
-from deepgum.posteriors.densities import Tails, student_variance
+from deepgum.posteriors.choice import Choice, choose, fit_chosen, resolution_of, starts
+from deepgum.posteriors.densities import Density, Gaussian, words_of
+from deepgum.posteriors.group_mixtures import GroupMixtures
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.shares import Share, shares_of
 
-__all__ = ["INLIERS", "LabelMixture"]
+__all__ = ["LabelMixture"]
 
 Values = NDArray[np.float64]
 
-INLIERS = {
-    "auto": DEGREES_OF_FREEDOM,
-    "gaussian": (math.inf,),
-    "student-t": tuple(nu for nu in DEGREES_OF_FREEDOM if math.isfinite(nu)),
-}
-"""Names of the density of right labels, and the degrees of freedom that each chooses from."""
-
 MOST_ROWS = 200_000
-"""Of batches, so many rows are kept to choose densities and to fit the chosen ones."""
+"""Largest number of rows of a stream that are kept, to choose densities and to fit the chosen ones."""
 
-_HEAVY = 10.0
-_TELLS = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
+_INFORMATIVE = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
 
 
 @dataclass(frozen=True, eq=False)
 class LabelMixture:
-    """A fitted mixture, and what it says about residuals.
+    """A fitted mixture, and the posteriors of labels under it.
 
     Attributes
     ----------
     mixture : GaussianUniformMixture
-        Equation 1, fitted: what the audit's networks are trained with.
-    tails : Tails
-        The densities that were chosen instead; see `deepgum.posteriors.densities`.
+        Equation 1, fitted: the mixture that the networks of an audit are trained with.
+    densities : GroupMixtures
+        The mixtures with the chosen densities; see `deepgum.posteriors.group_mixtures`.
     choice : Choice
-        By which held-out likelihoods.
-    status : tuple of MixtureStatus, one a group
+        The choice of these densities by held-out likelihood.
+    status : tuple of MixtureStatus, one per group
         `NO_OUTLIERS` where no mixture is better than right labels alone.
-    shares : tuple of Share or None, one a group
-        Of wrong labels, with intervals; None where the mixture cannot tell.
+    shares : tuple of Share or None, one per group
+        Share of wrong labels, with an interval; None where the mixture cannot tell.
     share : Share or None
-        Of all labels together.
-    chosen : tuple of bool, one a group
-        Whether `tails` have the say; elsewhere `mixture` does.
+        Share of wrong labels among all labels.
+    chosen : tuple of bool, one per group
+        Whether posteriors are those of `densities`; otherwise they are those of `mixture`.
 
     Examples
     --------
@@ -71,7 +65,7 @@ class LabelMixture:
     """
 
     mixture: GaussianUniformMixture
-    tails: Tails
+    densities: GroupMixtures
     choice: Choice
     status: tuple[MixtureStatus, ...]
     shares: tuple[Share | None, ...]
@@ -84,7 +78,7 @@ class LabelMixture:
         residuals: Values,
         groups: Groups = "sample",
         *,
-        inliers: str = "auto",
+        inliers: Inliers = AUTO,
         intervals: bool = True,
         seed: int = 0,
     ) -> LabelMixture:
@@ -93,139 +87,145 @@ class LabelMixture:
         Parameters
         ----------
         residuals : array (n, d)
-        groups : as of `GaussianUniformMixture`
-        inliers : {"auto", "gaussian", "student-t"}
-            The density of right labels; by default the one of the highest held-out likelihood. "gaussian" is eq. 1 as
-            it stands, with its own verdict.
+        groups : {"sample", "landmark", "coordinate"} or list of lists of int
+            Coordinates that are right or wrong together; see `GaussianUniformMixture`.
+        inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path
+            Density of right labels; by default the one of the highest held-out likelihood. "gaussian" is eq. 1 as it
+            stands, with its own verdict. See `deepgum.posteriors.inliers`.
         intervals : bool
-            Whether shares get their intervals; a bootstrap makes them, and takes most of the time.
+            Whether shares have intervals. The bootstrap for them takes most of the time.
         seed : int
-            Of folds and of the bootstrap.
+            Seed of the bootstrap.
 
         Raises
         ------
-        InvalidDataError, InvalidParameterError
-            As of `GaussianUniformMixture.fit`.
+        InvalidDataError
+            If `GaussianUniformMixture.fit` refuses the residuals.
+        InvalidParameterError
+            If a parameter has a value that cannot be used, or a density from outside lacks a part.
         """
-        check_choice("inliers", inliers, INLIERS)
+        densities, seed = candidates(inliers), check_count("seed", seed, least=0)
         mixture = GaussianUniformMixture(groups=groups)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IdentifiabilityWarning)  # the verdict says it
+            warnings.simplefilter("ignore", IdentifiabilityWarning)  # the status and the verdict say the same
             mixture.fit(residuals)
-        return cls._of(mixture, residuals, inliers, check_count("seed", seed, least=0), intervals=intervals)
+        return cls._of(mixture, residuals, densities, seed, intervals=intervals)
 
     @classmethod
     def fit_batches(
-        cls, batches: Iterable[Any], groups: Groups = "sample", *, inliers: str = "auto", seed: int = 0
+        cls, batches: Iterable[Any], groups: Groups = "sample", *, inliers: Inliers = AUTO, seed: int = 0
     ) -> LabelMixture:
         """Fit to residuals that come in batches, as `GaussianUniformMixture.fit_batches` takes them.
 
-        Densities are chosen and fitted on `MOST_ROWS` rows at most, spread evenly over the batches.
+        Densities are chosen and fitted on at most `MOST_ROWS` rows, evenly spread over the batches.
         """
-        check_choice("inliers", inliers, INLIERS)
+        densities, seed = candidates(inliers), check_count("seed", seed, least=0)
         mixture = GaussianUniformMixture(groups=groups)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             mixture.fit_batches(batches)
-        return cls._of(mixture, _spread_over(batches), inliers, check_count("seed", seed, least=0))
+        return cls._of(mixture, _evenly_spread(batches), densities, seed)
 
     @classmethod
     def _of(
-        cls, mixture: GaussianUniformMixture, residuals: Values, inliers: str, seed: int, *, intervals: bool = True
+        cls,
+        mixture: GaussianUniformMixture,
+        residuals: Values,
+        densities: tuple[Density, ...],
+        seed: int,
+        *,
+        intervals: bool = True,
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
-        as_it_stands = inliers == "gaussian"
+        g, gaussian = len(mixture.status_), Gaussian()
+        certain: dict[Density, float] = {gaussian: 1.0}
+        as_it_stands = densities == (gaussian,)
         if as_it_stands and not intervals:
-            g = len(mixture.status_)
-            choice = Choice((math.inf,) * g, ("uniform",) * g, ({math.inf: 1.0},) * g)
+            choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)
         else:
-            choice = choose(values, mixture, DEGREES_OF_FREEDOM if as_it_stands else INLIERS[inliers])
-        tells = [status in _TELLS for status in mixture.status_]
-        kinds, freedom, plausible = choice.kinds, choice.degrees_of_freedom, choice.plausible
+            choice = choose(values, mixture, candidates(AUTO) if as_it_stands else densities)
+        is_informative = [status in _INFORMATIVE for status in mixture.status_]
+        kinds, right, plausible = choice.kinds, choice.densities, choice.plausible
         if as_it_stands:
             kinds = tuple("none" if each is MixtureStatus.NO_OUTLIERS else "uniform" for each in mixture.status_)
-            freedom, plausible = (math.inf,) * len(kinds), ({math.inf: 1.0},) * len(kinds)
-        # Where the mixture is none, its own parameters are kept, and nothing is fitted.
-        steps = [kind if told else "none" for kind, told in zip(kinds, tells, strict=True)]
+            right, plausible = (gaussian,) * g, (certain,) * g
+        # Where eq. 1 is no mixture, its own parameters are kept, and nothing is fitted.
+        kinds = tuple(kind if each else "none" for kind, each in zip(kinds, is_informative, strict=True))
         resolution = resolution_of(values)
-        tails = fit_chosen(values, starts(mixture, freedom), steps, mixture.partition_, resolution=resolution)
+        fitted = fit_chosen(values, starts(mixture, right), kinds, mixture.partition_, resolution=resolution)
         status = tuple(
-            (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if told else given
-            for kind, told, given in zip(steps, tells, mixture.status_, strict=True)
+            (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if each else given
+            for kind, each, given in zip(kinds, is_informative, mixture.status_, strict=True)
         )
-        # Where right labels alone have tails that heavy, a wrong one may pass for one of them: how many do, who knows.
-        heavy = [nu <= _HEAVY for nu in choice.degrees_of_freedom]
-        known = [told and not (kind == "none" and h) for told, kind, h in zip(tells, steps, heavy, strict=True)]
-        replicates = 100 * intervals
+        # Where right labels alone have heavy tails, a wrong label may pass for one of them: the share is unknown.
+        is_known = [
+            each and not (kind == "none" and density.has_heavy_tails)
+            for each, kind, density in zip(is_informative, kinds, choice.densities, strict=True)
+        ]
         shares, share = shares_of(
-            values, tails, steps, known, plausible, seed, resolution=resolution, replicates=replicates
+            values, fitted, kinds, is_known, plausible, seed, resolution=resolution, replicates=100 * intervals
         )
-        chosen = tuple(told and not as_it_stands for told in tells)
-        return cls(mixture, tails, choice, mixture.status_ if as_it_stands else status, shares, share, chosen)
+        chosen = tuple(each and not as_it_stands for each in is_informative)
+        return cls(mixture, fitted, choice, mixture.status_ if as_it_stands else status, shares, share, chosen)
+
+    def density(self, group: int) -> Density:
+        """Return the density of right labels of a group."""
+        return self.densities.groups[group].right
 
     @property
     def degrees_of_freedom(self) -> tuple[float | None, ...]:
-        """Of Student's t, one a group; None for a Gaussian."""
-        return tuple(nu if math.isfinite(nu) else None for nu in self._freedom)
-
-    @property
-    def _freedom(self) -> tuple[float, ...]:
-        return tuple(group.degrees_of_freedom for group in self.tails.groups)
+        """Degrees of freedom of Student's t, one per group; None for another density."""
+        return tuple(group.right.degrees_of_freedom for group in self.densities.groups)
 
     @property
     def _variances(self) -> tuple[float, ...]:
-        return tuple(map(student_variance, self._freedom))
+        return tuple(group.right.variance(len(group.scale)) for group in self.densities.groups)
 
     def radius(self, group: int) -> float:
-        """Return how far from the prediction the wrong labels of a group end, in standard deviations of right ones."""
-        return self.tails.groups[group].radius / math.sqrt(self._variances[group])
+        """Return the largest distance of a group's wrong labels, in standard deviations of right ones."""
+        return self.densities.groups[group].wrong.radius / math.sqrt(self._variances[group])
 
     def has_heavy_tails(self, group: int) -> bool:
         """Whether some samples are so much harder than others that a wrong label may pass for one of theirs."""
-        return self.choice.degrees_of_freedom[group] <= _HEAVY
+        return self.choice.densities[group].has_heavy_tails
 
     def prior(self, group: int) -> float:
-        """Return pi of a group: its share of right labels, as fitted."""
+        """Return pi of a group: the share of right labels, as fitted."""
         if self.chosen[group]:
-            return self.tails.groups[group].prior
+            return self.densities.groups[group].prior
         return float(self.mixture.inlier_prior_[group])
 
     @property
     def inliers(self) -> str:
-        """The density of right labels, in words."""
-        finite = sorted({nu for nu in self._freedom if math.isfinite(nu)})
-        if not finite:
-            return "Gaussian"
-        several = f"{finite[0]:g} to {finite[-1]:g}" if len(finite) > 1 else f"{finite[0]:g}"
-        some = "" if all(map(math.isfinite, self._freedom)) else ", or Gaussian"
-        return f"Student's t, {several} degrees of freedom{some}"
+        """The densities of right labels, in words."""
+        return words_of(group.right for group in self.densities.groups)
 
     @property
     def covariances(self) -> tuple[Values, ...]:
-        """Covariance (k, k) of each group's right labels; of a t with hardly any, that of 2.5 degrees of freedom."""
-        own = (w * group.scale.numpy() for w, group in zip(self._variances, self.tails.groups, strict=True))
+        """Covariance (k, k) of each group's right labels."""
+        own = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))
         return tuple(
             covariance if chosen else np.asarray(given)
             for covariance, given, chosen in zip(own, self.mixture.covariances_, self.chosen, strict=True)
         )
 
     def responsibilities(self, residuals: Values) -> Values:
-        """Probability that each label is right, (n, g); NaN where a group has none.
+        """Return the probability that each label is right, (n, g); NaN where a group has no label.
 
-        One half throughout a group of which the mixture can tell nothing: nothing is known, and nothing is flagged.
+        It is one half for all labels of a group of which the mixture can tell nothing: none of them is flagged.
         """
         values = self._checked(residuals)
-        chosen = self.tails.responsibilities(values).numpy()
+        chosen = self.densities.responsibilities(values).numpy()
         if all(self.chosen):
             return chosen
         given = np.where(self.chosen, chosen, self.mixture.responsibilities(values.numpy()))
-        told = np.array([status in _TELLS for status in self.status])
-        return np.where(np.isnan(chosen), np.nan, np.where(told, given, 0.5))
+        is_informative = np.array([status in _INFORMATIVE for status in self.status])
+        return np.where(np.isnan(chosen), np.nan, np.where(is_informative, given, 0.5))
 
     def mahalanobis(self, residuals: Values) -> Values:
-        """Distance in standard deviations of right labels, (n, g); NaN where a group has none."""
+        """Return the distance in standard deviations of right labels, (n, g); NaN where a group has no label."""
         values = self._checked(residuals)
-        chosen = self.tails.mahalanobis(values).numpy() / np.sqrt(self._variances)
+        chosen = self.densities.mahalanobis(values).numpy() / np.sqrt(self._variances)
         if all(self.chosen):
             return chosen
         given = self.mixture.mahalanobis(values.numpy())
@@ -239,8 +239,8 @@ class LabelMixture:
         return values
 
 
-def _spread_over(batches: Iterable[Any]) -> Values:
-    """Return `MOST_ROWS` rows at most, every so-many-th, in order."""
+def _evenly_spread(batches: Iterable[Any]) -> Values:
+    """Return at most `MOST_ROWS` rows in order, at equal steps."""
     n = sum(len(_rows(batch)) for batch in batches)
     step = max(1, math.ceil(n / MOST_ROWS))
     kept, first = [], 0

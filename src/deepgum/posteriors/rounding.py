@@ -1,4 +1,4 @@
-"""The grid that labels lie on: ages in whole years, ratings in halves."""
+"""The grid that labels lie on, such as whole years or half points, and the variance that rounding to it adds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Values = NDArray[np.float64]
 def label_step(values: Values) -> tuple[float, float]:
     """Return the step of the grid that labels (n,) lie on, and a place on it; (0, 0) for fewer than three values.
 
-    The step is a low quantile of the distances between neighbouring values. Where labels are on no grid it means
-    nothing, and then hardly any label lies on it.
+    The step is a low quantile of the distances between neighbouring values. Where labels lie on no grid the step has no
+    meaning, and hardly any label lies on the grid that it describes.
 
     Examples
     --------
@@ -28,9 +28,9 @@ def label_step(values: Values) -> tuple[float, float]:
 
 
 def rounding_variance(values: Values) -> Values:
-    """Return the variance (d,) of what rounding does to the values (n, d): a twelfth of the square of the step.
+    """Return the variance (d,) of the rounding of values (n, d): the square of the step over 12.
 
-    Of values on no grid it is next to nothing.
+    It is close to 0 for values that lie on no grid.
 
     Examples
     --------

@@ -1,88 +1,84 @@
-"""How methods and kinds of noise are named and drawn: the same in every table and figure."""
+"""The style of tables and figures: how methods and kinds of noise are drawn, and how a figure is written."""
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deepgum.storage.disk import write_atomically
+from deepgum.styles import METHOD_STYLES, MethodStyle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "MethodStyle", "is_oracle", "method_style", "noise_label", "save", "write_figure"]
+__all__ = ["FORMATS", "is_oracle", "method_style", "method_styles", "noise_label", "save", "write_figure"]
 
 FORMATS = ("png", "svg")
-
-
-@dataclass(frozen=True)
-class MethodStyle:
-    """How one method is drawn: told apart by marker and dashes as well as by colour."""
-
-    label: str
-    colour: str
-    marker: str
-    dashes: str | tuple[float, tuple[float, ...]]
-
-    @property
-    def plain(self) -> str:
-        """The label without mathematical markup, for a terminal."""
-        return self.label.replace("$", "").replace("_", "")
-
-
-# Colours by Okabe and Ito, made to be told apart by colour-blind readers.
-_BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PURPLE, _GREY, _YELLOW = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-    "#888888",
-    "#F0E442",
-)
-# DeepGUM's own red, darker: the same mixture, in another training.
-_DARK_RED = "#8A2C00"
-_STYLES = {
-    "l2": MethodStyle("$L_2$", _PURPLE, "o", "-"),
-    "l1": MethodStyle("$L_1$", _PURPLE, "o", "--"),
-    "cauchy": MethodStyle("Cauchy", _ORANGE, "D", "-"),
-    "huber": MethodStyle("Huber", _SKY, "^", "-"),
-    "biweight": MethodStyle("Biweight", _GREEN, "v", "-"),
-    "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
-    "deepgum-alternate": MethodStyle("DeepGUM (alternate)", _DARK_RED, "*", "-"),
-    "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
-    "deepgum-authors": MethodStyle("DeepGUM (authors' code)", _BLUE, "X", "--"),
-    "dex": MethodStyle("Dex", _YELLOW, "h", "-."),
-    "dexgum": MethodStyle("DexGUM", _YELLOW, "p", "-"),
-    "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2))),
-    "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5))),
-}
+# Colours by Tol ("muted"), for methods without a colour of their own: none of them is another method's.
+_CYCLE = ("#332288", "#117733", "#999933", "#882255", "#44AA99", "#661100", "#000000")
 _NOISES = {"ngo": "NGO", "l-ugo": "l-UGO", "g-ugo": "g-UGO"}
 
 
-def method_style(name: str) -> MethodStyle:
-    """Return a method's style; one that is not known is drawn black under its own name."""
-    return _STYLES.get(name, MethodStyle(name, _BLACK, "x", ":"))
+class Record(Protocol):
+    """The outcome of a method: its name and, for a plug-in, its label and colour."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+
+
+def method_style(name: str, label: str = "", colour: str = "") -> MethodStyle:
+    """Return the style of a method of the package, or of one with this label and colour, by default a black one.
+
+    Examples
+    --------
+    >>> method_style("huber").label, method_style("mylosses:Welsch", "Welsch").label, method_style("theirs").label
+    ('Huber', 'Welsch', 'theirs')
+    """
+    return METHOD_STYLES.get(name, MethodStyle(label or name, colour or _CYCLE[-1]))
+
+
+def method_styles(records: Iterable[Record]) -> dict[str, MethodStyle]:
+    """Return the style of each method of the records; a plug-in without a colour gets the next one of a cycle.
+
+    Examples
+    --------
+    >>> from collections import namedtuple
+    >>> Line = namedtuple("Line", ["method", "label", "colour"])
+    >>> styles = method_styles([Line("l2", "", ""), Line("mine:A", "A", "#123456"), Line("mine:B", "B", "")])
+    >>> [style.colour for style in styles.values()]
+    ['#CC79A7', '#123456', '#332288']
+    """
+    styles: dict[str, MethodStyle] = {}
+    colours = itertools.cycle(_CYCLE)
+    for record in records:
+        if record.method not in styles:
+            known = record.method in METHOD_STYLES or record.colour
+            style = method_style(record.method, record.label, record.colour)
+            styles[record.method] = style if known else replace(style, colour=next(colours))
+    return styles
 
 
 def noise_label(name: str) -> str:
-    """Return the paper's way to write a kind of noise."""
+    """Return the name of a kind of noise as the paper writes it."""
     return _NOISES.get(name, name)
 
 
 def is_oracle(name: str) -> bool:
-    """Whether a method was told what is wrong, and so is a bound and no competitor."""
+    """Return whether a method got to know which labels are wrong, so that it is a bound and no competitor."""
     return name.startswith("oracle")
 
 
 def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write a figure in several formats beside one another, each file atomically, and return the files."""
+    """Write a figure in several formats, each file atomically, and return the files."""
     base = Path(stem)
     paths = [base.with_name(f"{base.name}.{kind}") for kind in formats]
     for path in paths:

@@ -1,1 +1,1 @@
-"""The gallery of an audit as a page of this machine, on which labels are kept, fixed or dropped."""
+"""The review: a local web page with the gallery of an audit, on which labels are kept, fixed or dropped."""

@@ -1,4 +1,4 @@
-"""Where a review is served: a port of this machine and a secret, the same again after a restart."""
+"""The address of a review: a port of this machine and a secret token, which stay the same after a restart."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Address:
-    """Where a review is served.
+    """The address of a review.
 
-    It is kept beside the decisions, for its owner's eyes only, so that a page that is open when the server is killed
-    goes on with the one that is started next.
+    It is stored beside the decisions, in a file that only its owner can read. A page that is open when the server stops
+    can therefore continue with the next server.
 
     Parameters
     ----------
     port : int
     token : str
-        Without it nothing is answered.
+        Secret part of the address. Requests without it are refused.
 
     Examples
     --------
@@ -43,17 +43,17 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What to open in a browser."""
+        """The address to open in a browser."""
         return f"http://{HOST}:{self.port}/{self.token}/"
 
     @property
     def hosts(self) -> tuple[str, str]:
-        """By what names this machine may be addressed; browsers leave out the port that is everybody's."""
+        """The allowed values of the `Host` header; browsers leave out the default port."""
         port = "" if self.port == 80 else f":{self.port}"
         return f"{HOST}{port}", f"localhost{port}"
 
     def write(self, path: Path) -> None:
-        """Write a file that only its owner can read."""
+        """Write the address to a file that only its owner can read."""
         text = json.dumps({**asdict(self), "folder": str(path.parent.resolve())})
         with (
             write_atomically(path) as temporary,
@@ -63,7 +63,7 @@ class Address:
 
     @classmethod
     def read(cls, path: Path) -> Address | None:
-        """Return what `write` wrote; None where there is none, others could read it, or it came from elsewhere."""
+        """Return the stored address; None if there is none, others can read it, or the folder was moved."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             about = path.stat()
             if os.name == "posix" and (about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077):
@@ -75,19 +75,19 @@ class Address:
 
 
 def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]:
-    """Listen on a port of this machine, and return its address and socket.
+    """Listen on a port of this machine, and return the address and the socket.
 
     Parameters
     ----------
     path : Path
-        File of the address; written anew where it is not the one there.
+        File of the address, which is rewritten if the address changes.
     port : int, optional
-        0 for any that is free; by default the one of last time, and where it is taken any that is free.
+        0 for any free port. By default the port of the last time, or any free port if it is taken.
 
     Raises
     ------
     InvalidParameterError
-        If that port cannot be had.
+        If the port cannot be used.
     """
     last = Address.read(path)
     if port is None and last is not None:
@@ -97,10 +97,10 @@ def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]
         listening = socket.create_server((HOST, port or 0))
     except (OSError, OverflowError) as error:
         raise InvalidParameterError(
-            "port", f"one of this machine that is free ({error})", port, "Leave it out, and a free one is found."
+            "port", f"a free port of this machine ({error})", port, "Leave it out to use any free port."
         ) from error
     number = listening.getsockname()[1]
-    # Whoever had the old port meanwhile may have been sent the old token: it is good for that port only.
+    # A program that took the old port may have received the old token, so a new port needs a new token.
     address = last if last is not None and last.port == number else Address(number, secrets.token_urlsafe(32))
     address.write(path)
     return address, listening

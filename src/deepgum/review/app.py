@@ -1,4 +1,4 @@
-"""The review as an ASGI application: a page, its data and pictures, and where its decisions go."""
+"""The review as an ASGI application: the page, its data and pictures, and the writes of its decisions."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from deepgum.errors import (
     StaleDecisionError,
 )
 from deepgum.report.page.assets import script, style, theme
+from deepgum.review.access import LARGEST, AccessCheck, refusal
 from deepgum.review.address import Address
-from deepgum.review.door import LARGEST, Door, refusal
 from deepgum.review.ledger import Entry, Ledger
 from deepgum.review.messages import (
     entry_message,
@@ -48,26 +48,26 @@ from deepgum.review.session import Review
 __all__ = ["application"]
 
 _SIDES = {"small": 256, "large": 1024}
-"""Of pictures on cards and in the large view, in pixels."""
+"""Sides of the pictures on cards and in the large view, in pixels."""
 
 _ENDINGS = {"patch": "patch.jsonl"}
 _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 
-def application(review: Review, address: Address) -> Door:
-    """Return the application of a review, behind its door.
+def application(review: Review, address: Address) -> AccessCheck:
+    """Return the application of a review, with access control.
 
     Parameters
     ----------
     review : Review
     address : Address
-        At which it will be served.
+        The address at which it will be served.
     """
-    return Door(_Pages(review).application(), address.token, address.hosts)
+    return AccessCheck(_Pages(review).application(), address.token, address.hosts)
 
 
 class _Pages:
-    """What there is behind the door."""
+    """The responses of the review, without access control."""
 
     def __init__(self, review: Review) -> None:
         self._review = review
@@ -82,7 +82,7 @@ class _Pages:
         }
 
     def application(self) -> Starlette:
-        """Return the application, of paths without the token."""
+        """Return the application; its paths have no token."""
         return Starlette(
             routes=[
                 Route("/", self.page),
@@ -117,11 +117,11 @@ class _Pages:
         jpeg, problem = self._review.picture(request.path_params["row"], side)
         if jpeg is None:
             return refusal(request.scope, 404, "NoPicture", problem)
-        # Of the same audit the address is of the same picture, so the browser need not ask for it on every page.
+        # For one audit an address always has the same picture, so the browser may keep it.
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def decisions(self, request: Request) -> Response:
-        """All that holds; nothing but where the log is, where that is where the page knows it to be."""
+        """Return all current decisions; only the position in the log if the page knows it already."""
         with self._review.store.reading() as ledger:
             state = self._state(ledger)
             known = request.query_params.get("since") == str(ledger.head)
@@ -137,7 +137,7 @@ class _Pages:
         if read_flag(values, "suggested"):
             new = self._review.suggested(sample, group)
             if new is None:
-                raise InvalidParameterError("suggested", "false where nothing is suggested for the label", True)
+                raise InvalidParameterError("suggested", "false for a label without a suggestion", True)
         decision = Decision(sample, group, action, new, reason, self._review.who)
         expected, key = read_count(values, "expected"), read_key(values)
         return await self._written(lambda: self._review.store.decide(decision, expected=expected, key=key))
@@ -153,7 +153,7 @@ class _Pages:
         return await self._written(lambda: self._review.store.redo(seq, who=self._review.who, key=key))
 
     def export(self, request: Request) -> Response:
-        """All decisions as one file; as an archive where the format has several."""
+        """Return all decisions as one file; as an archive if the format has several files."""
         kind = check_choice("kind", request.path_params["kind"], KINDS)
         review = self._review
         with TemporaryDirectory() as folder:
@@ -178,12 +178,12 @@ class _Pages:
                 raise HTTPException(413, f"A write should have at most {LARGEST} bytes. Nothing was stored.")
         values = read_object(body, fields)
         if values["audit"] != self._review.store.audit:
-            words = "The page is of another audit than the one that is served now. Nothing was stored; load it again."
+            words = "The page belongs to another audit than the server. Nothing was stored. Load the page again."
             raise HTTPException(410, words)
         return values
 
     async def _written(self, write: Callable[[], Entry]) -> Response:
-        """Write in another thread, and say what holds now at the place that was written to."""
+        """Write in another thread, and return the decision that holds now for the same label."""
 
         def work() -> dict[str, Any]:
             entry = write()
@@ -221,16 +221,16 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _not_here(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    words = "There is nothing at this address." if error.status_code == 404 else error.detail
+    words = "There is no page at this address." if error.status_code == 404 else error.detail
     return refusal(request.scope, error.status_code, "HTTPError", words)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    words = f"The server failed ({type(error).__name__}). Nothing was stored; its terminal says more."
+    words = f"The server failed ({type(error).__name__}). Nothing was stored. See the terminal of the server."
     return refusal(request.scope, 500, "ServerError", words)
 
 
 def _json(values: object) -> Response:
-    # Written as ASCII: half a surrogate pair, as in a file name that is no text, has no other form.
+    # ASCII, since a lone surrogate, as in a file name that is not valid text, cannot be encoded otherwise.
     text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Response(text, media_type="application/json")

@@ -1,4 +1,4 @@
-"""What is decided now, replayed from what was ever written: decisions, and undoing and redoing them."""
+"""The current decisions, computed from the rows of the log: decisions, undos and redos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deepgum.audit.corrections.decisions import Decision
 __all__ = ["Entry", "Ledger", "Place"]
 
 Place = tuple[str, str]
-"""Sample and group."""
+"""The id of a sample and the name of a group."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,20 @@ class Entry:
 
     @property
     def place(self) -> Place:
-        """Sample and group that it is about."""
+        """The sample and the group of the decision."""
         return self.decision.sample, self.decision.group
 
 
 class Ledger:
-    """The state after some first rows of a log. Rows are told in the log's order, by one of three methods.
+    """The state after the first rows of a log. The rows are applied in order, each by one of three methods.
 
-    Of each place the last decision holds that is not undone. What was undone can be redone, the last undone first,
-    until something new is decided.
+    For each label, the last decision that is not undone holds. Undone decisions can be redone, the last one first,
+    until there is a new decision.
 
     Attributes
     ----------
     head : int
-        Number of the last row that it was told; 0 before the first.
+        Number of the last row that was applied; 0 before the first.
 
     Examples
     --------
@@ -54,11 +54,11 @@ class Ledger:
         self.head = 0
         self._entries: dict[int, Entry] = {}
         self._done: dict[Place, list[int]] = {}
-        self._latest: dict[int, None] = {}  # what is done, in the order in which it was done or redone
+        self._latest: dict[int, None] = {}  # decisions that are not undone, in the order of decide and redo
         self._undone: list[int] = []
 
     def decide(self, seq: int, decision: Decision) -> None:
-        """Take row `seq`, a decision."""
+        """Apply row `seq`, a decision."""
         entry = self._entries[seq] = Entry(seq, decision)
         self._done.setdefault(entry.place, []).append(seq)
         self._latest[seq] = None
@@ -66,7 +66,7 @@ class Ledger:
         self.head = seq
 
     def undo(self, seq: int, of: int) -> None:
-        """Take row `seq`, which undoes decision `of`: the one that holds at its place."""
+        """Apply row `seq`, which undoes decision `of`, the one that holds for its label."""
         place = self._entries[of].place
         self._done[place].remove(of)
         if not self._done[place]:
@@ -76,34 +76,34 @@ class Ledger:
         self.head = seq
 
     def redo(self, seq: int, of: int) -> None:
-        """Take row `seq`, by which decision `of`, the one undone last, holds again."""
+        """Apply row `seq`, which redoes decision `of`, the last one that was undone."""
         self._undone.remove(of)
         self._done.setdefault(self._entries[of].place, []).append(of)
         self._latest[of] = None
         self.head = seq
 
     def current(self, sample: str, group: str) -> Entry | None:
-        """Return the decision that holds at a place; None where it is undecided."""
+        """Return the decision that holds for a label; None if it is undecided."""
         done = self._done.get((sample, group))
         return self._entries[done[-1]] if done else None
 
     def entry(self, seq: int) -> Entry | None:
-        """Return decision `seq`, whether or not it holds; None where that row is none."""
+        """Return decision `seq`, also if it is undone; None if that row is not a decision."""
         return self._entries.get(seq)
 
     @property
     def redoable(self) -> Entry | None:
-        """What redo would bring back."""
+        """The decision that redo would restore."""
         return self._entries[self._undone[-1]] if self._undone else None
 
     @property
     def undoable(self) -> Entry | None:
-        """What was decided or redone last, of what holds."""
+        """The last decision or redo that is not undone."""
         latest = next(reversed(self._latest), None)
         return None if latest is None else self._entries[latest]
 
     def __iter__(self) -> Iterator[Entry]:
-        """The decisions that hold, the oldest first."""
+        """Yield the decisions that hold, the oldest first."""
         for seq in sorted(done[-1] for done in self._done.values()):
             yield self._entries[seq]
 

@@ -1,4 +1,4 @@
-"""A log in an SQLite file, that is only added to: what was decided, undone and redone, by whom and when."""
+"""An append-only log in an SQLite file: decisions, undos and redos, with reviewer and time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SCHEMA = (
         at TEXT NOT NULL,
         key TEXT UNIQUE
     )""",
-    # What was decided is evidence: it is added to, never changed.
+    # Rows are evidence: they are added, never changed.
     "CREATE TRIGGER log_is_not_changed BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
     "CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
 )
@@ -39,7 +39,7 @@ _WAIT = 15.0  # seconds for another process to finish its write
 
 
 class Row(NamedTuple):
-    """A row of the log: a decision, or the undoing or redoing of the decision in row `of`."""
+    """A row of the log: a decision, or the undo or redo of the decision in row `of`."""
 
     seq: int
     action: str
@@ -53,19 +53,20 @@ class Row(NamedTuple):
 
 
 class LogFile:
-    """The file, open. Of one thread at a time; of as many processes as there are.
+    """The open file. One thread may use it at a time; several processes may have it open.
 
     Parameters
     ----------
     path : Path
-        Made where it is not there.
+        The file, which is made if it does not exist.
     audit : str
-        What it is about; a file about something else is refused.
+        Identity of the audit; the file of another audit is refused.
 
     Raises
     ------
     DecisionsFileError
-        If it is of another audit, of a later version, no such file at all, or cannot be read or written.
+        If the file belongs to another audit or a later version, is not a file of decisions, or cannot be read or
+        written.
 
     Examples
     --------
@@ -103,12 +104,12 @@ class LogFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Let nobody else write meanwhile. At its end all of it is on the disk, or after an error nothing of it.
+        """Write all rows of a block, or none after an error; other processes wait.
 
         Raises
         ------
         DiskFullError, DecisionsFileError
-            If it cannot be written.
+            If the rows cannot be written.
         """
         with self._named("written"):
             self._execute("BEGIN IMMEDIATE")
@@ -132,7 +133,7 @@ class LogFile:
         who: str = "",
         key: str | None = None,
     ) -> int:
-        """Add a row with the time of now, inside a transaction, and return its number."""
+        """Add a row with the current time, inside a transaction, and return its number."""
         values = None if new is None else json.dumps(new, allow_nan=False)
         row = (action, of, sample, group, values, reason, who, _now(), key)
         marks = ", ".join("?" * len(row))
@@ -141,7 +142,7 @@ class LogFile:
         return cursor.lastrowid
 
     def after(self, seq: int) -> list[Row]:
-        """Return the rows with higher numbers than `seq`, in their order."""
+        """Return the rows with numbers above `seq`, in order."""
         with self._named("read"):
             rows = self._execute(f"SELECT seq, {_COLUMNS} FROM log WHERE seq > ? ORDER BY seq", seq)
             try:
@@ -150,15 +151,15 @@ class LogFile:
                 raise DecisionsFileError(f"'{self.path}' should hold numbers as new labels. {error}.") from error
 
     def find(self, key: str) -> int | None:
-        """Return the number of the decision that the write of this key made, undid or redid; None if it never came."""
+        """Return the number of the decision that the write with this key made, undid or redid, or else None."""
         with self._named("read"):
             found = self._execute("SELECT coalesce(of, seq) FROM log WHERE key = ?", key).fetchone()
         return None if found is None else int(found[0])
 
     def _open(self, audit: str) -> None:
-        self._execute("PRAGMA synchronous = FULL")  # in WAL, less would lose the last transactions with the power
+        self._execute("PRAGMA synchronous = FULL")  # in WAL mode a power failure could lose transactions otherwise
         self._execute("PRAGMA foreign_keys = ON")
-        with self.transaction():  # as another process may be making it too
+        with self.transaction():  # another process may make the tables at the same time
             version = self._execute("PRAGMA user_version").fetchone()[0]
             tables = {name for (name,) in self._execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if version == 0 and not tables:
@@ -166,7 +167,8 @@ class LogFile:
             elif version != SCHEMA_VERSION or not {"meta", "log"} <= tables:
                 raise DecisionsFileError(
                     f"'{self.path}' should be a file of decisions of version {SCHEMA_VERSION}. Found version "
-                    f"{version}. A later deepgum wrote it, or another program: use that one, or move the file away."
+                    f"{version}, written by a later deepgum or by another program. Use that program, or move the file "
+                    "away."
                 )
             else:
                 self._check(dict(self._execute("SELECT key, value FROM meta")), audit)
@@ -184,8 +186,8 @@ class LogFile:
             count = self._execute("SELECT count(*) FROM log").fetchone()[0]
             raise DecisionsFileError(
                 f"'{self.path}' should hold decisions about this audit. Found {count} about another one, begun "
-                f"{meta.get('made')}: the audit was made anew since. They are kept. Move that file away to begin a new "
-                "review, or put the audit that it belongs to (its scores.parquet) back."
+                f"{meta.get('made')}: the audit was made again since. They are kept. Move that file away to begin a "
+                "new review, or restore the scores.parquet of the audit that it belongs to."
             )
 
     def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:
@@ -193,7 +195,7 @@ class LogFile:
 
     @contextmanager
     def _named(self, done: str) -> Iterator[None]:
-        """Raise SQLite's errors as ours."""
+        """Translate the errors of SQLite into typed errors."""
         try:
             yield
         except sqlite3.Error as error:
@@ -203,9 +205,9 @@ class LogFile:
                     f"The disk of '{self.path}' should hold one more decision. It is full, and the decision was not "
                     "stored. Free some space, and decide again."
                 ) from error
-            busy = " Another program has been writing to it for long." if code == sqlite3.SQLITE_BUSY else ""
+            busy = " Another program is writing to it." if code == sqlite3.SQLITE_BUSY else ""
             raise DecisionsFileError(
-                f"'{self.path}' should be a file of decisions that can be {done}. {error}.{busy} What is in it stays."
+                f"'{self.path}' should be a file of decisions that can be {done}. {error}.{busy} Its content is kept."
             ) from error
 
 

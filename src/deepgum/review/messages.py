@@ -1,4 +1,4 @@
-"""What a page sends and is sent: JSON, checked before anything is done with it."""
+"""The JSON messages between page and server, which are checked before they are used."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ __all__ = [
 ]
 
 _LONGEST = 4096
-"""Characters of an id, or of a name."""
+"""Largest number of characters of an id or a name."""
 
 
 def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
-    """Return the JSON object of a request, which has these fields and no others.
+    """Return the JSON object of a request, which must have exactly these fields.
 
     Raises
     ------
     InvalidDataError
-        If it is no JSON by the standard (which has no NaN and no infinity), no object, or of other fields.
+        If it is not JSON by the standard (which has no NaN and no infinity), not an object, or has other fields.
 
     Examples
     --------
@@ -43,11 +43,11 @@ def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
     >>> read_object(b'{"seq": NaN}', ("seq",))
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidDataError: A write should be JSON. NaN is none. Nothing was stored.
+    deepgum.errors.InvalidDataError: A write should be JSON. NaN is not JSON. Nothing was stored.
     """
 
     def refuse(name: str) -> None:
-        raise ValueError(f"{name} is none")
+        raise ValueError(f"{name} is not JSON")
 
     try:
         values = json.loads(body.decode("utf-8"), parse_constant=refuse)
@@ -69,10 +69,10 @@ def read_text(values: Mapping[str, Any], name: str) -> str:
 
 
 def read_key(values: Mapping[str, Any]) -> str:
-    """Return the key of a write: a text of 1 to 64 characters of ASCII."""
+    """Return the key of a write: a text of 1 to 64 ASCII characters."""
     key = values["key"]
     if not isinstance(key, str) or not 1 <= len(key) <= 64 or not key.isascii():
-        raise InvalidParameterError("key", "a text of 1 to 64 characters of ASCII", key)
+        raise InvalidParameterError("key", "a text of 1 to 64 ASCII characters", key)
     return key
 
 
@@ -119,5 +119,5 @@ def read_action(values: Mapping[str, Any]) -> Any:
 
 
 def entry_message(entry: Entry | None) -> dict[str, Any] | None:
-    """Return a decision as the page takes it."""
+    """Return the message for a decision; None for None."""
     return None if entry is None else {"seq": entry.seq, **asdict(entry.decision)}

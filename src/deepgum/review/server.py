@@ -1,4 +1,4 @@
-"""A review, served on this machine until it is stopped."""
+"""The server of a review, which runs on this machine until it is stopped."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from deepgum.storage.lock import locked
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["check_packages", "made_for", "serve"]
+__all__ = ["check_packages", "make_server", "serve"]
 
 _PACKAGES = ("starlette", "uvicorn")
 
 
 def serve(review: Review, port: int | None = None, ready: Callable[[Address], None] = lambda _: None) -> None:
-    """Serve a review until Ctrl-C, which is raised.
+    """Serve a review until Ctrl-C, which raises KeyboardInterrupt.
 
     Parameters
     ----------
     review : Review
     port : int, optional
-        As of `deepgum.review.address.listen`.
+        See `deepgum.review.address.listen`.
     ready : callable
-        Told the address once it is listened at.
+        Called with the address when the server listens.
 
     Raises
     ------
     MissingDependencyError
         If Starlette or Uvicorn is not installed.
     OutputFolderError
-        If the same folder is served already.
+        If another server serves the same folder.
     InvalidParameterError
-        If the port cannot be had.
+        If the port cannot be used.
     """
     check_packages()
     folder = review.folder
@@ -47,21 +47,21 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
         address = Address.read(address_file)
         where = "" if address is None else f" at {address.url}"
         return OutputFolderError(
-            f"'{folder.path}' should be reviewed through one server at a time. Another one{process} serves it{where}: "
-            "open that, or stop it first."
+            f"'{folder.path}' should have one server at a time. Another one{process} serves it{where}. Open that "
+            "address, or stop the other server first."
         )
 
-    # Two would lose nothing, as the store sees to it; but their pages would take turns in having the last word.
+    # Two servers would lose no decision, thanks to the store, but their pages would overwrite each other's decisions.
     with locked(folder.path / ".review.lock", taken):
         address, listening = listen(address_file, port)
         with listening:
             ready(address)
-            made_for(review, address).run(sockets=[listening])
+            make_server(review, address).run(sockets=[listening])
 
 
-def made_for(review: Review, address: Address) -> uvicorn.Server:
+def make_server(review: Review, address: Address) -> uvicorn.Server:
     """Return the server of a review; `run(sockets=[...])` serves it until a signal, or until `should_exit` is set."""
-    # Imported late: all else works without them.
+    # Imported late, since uvicorn is an optional package.
     import uvicorn
 
     from deepgum.review.app import application
@@ -75,8 +75,8 @@ def made_for(review: Review, address: Address) -> uvicorn.Server:
             lifespan="off",
             log_config=None,
             log_level="warning",
-            access_log=False,  # it would hold the token
-            proxy_headers=False,  # nobody stands between
+            access_log=False,  # the paths contain the token
+            proxy_headers=False,  # there is no proxy
             server_header=False,
             timeout_graceful_shutdown=3,
         )
@@ -84,7 +84,7 @@ def made_for(review: Review, address: Address) -> uvicorn.Server:
 
 
 def check_packages() -> None:
-    """Raise MissingDependencyError unless what serves a review is installed."""
+    """Raise `MissingDependencyError` unless the packages of the server are installed."""
     for package in _PACKAGES:
         try:
             importlib.import_module(package)

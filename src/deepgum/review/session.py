@@ -1,4 +1,4 @@
-"""One audit under review: what its page shows, and what is done with what its page sends."""
+"""One audit under review: the data of its page, its pictures and its decisions."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from deepgum.review.store import DecisionStore, check_text, login
 __all__ = ["Review", "suggestion"]
 
 MOST = 20_000
-"""Flagged labels that a page shows, the worst."""
+"""Largest number of flagged labels on the page, the worst ones."""
 
 _SCALE_OF_LANDMARKS = 1.2
-"""Side of what is shown, in sides of what the network saw: there is room to put a landmark beyond that."""
+"""Side of the visible square, in sides of the square that the network saw: landmarks can be placed outside of it."""
 _READERS = 8
 
 
 class Review:
-    """An audit with its decisions, open. Use it as a context manager, or call `close`.
+    """An open audit with its decisions. Use it as a context manager, or call `close`.
 
     Parameters
     ----------
     folder : AuditFolder
     who : str, optional
-        Who decides; by default the login name.
+        Name of the reviewer; by default the login name.
 
     Raises
     ------
     InvalidDataError
         If the folder holds no finished audit, or a file of it cannot be read.
     InvalidParameterError
-        If `who` is too long to be stored with a decision, or no text.
+        If `who` is too long, or is not valid text.
     DecisionsFileError
-        As of `DecisionStore`.
+        See `DecisionStore`.
     """
 
     def __init__(self, folder: AuditFolder, who: str = "") -> None:
@@ -54,7 +54,7 @@ class Review:
         scale = _SCALE_OF_LANDMARKS if self.summary.data.landmarks else 1.0
         self.viewer = None if pictures is None else PictureViewer(pictures, root, scale)
         self.places = self.labels.worst_first()
-        # Each holds an image as large as its file has it.
+        # Each picture is decoded at the full size of its file, which takes much memory.
         self._decoding = BoundedSemaphore(4)
         self.store = DecisionStore.of(folder, self.labels)
 
@@ -70,9 +70,9 @@ class Review:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """What the page shows, of nothing but what JSON has: `gallery`, `audit`, `who`, `verdict`, `landmarks`.
+        """The data of the page as JSON values: `gallery`, `audit`, `who`, `verdict`, `landmarks`.
 
-        To know how large the pictures are, the heads of their files are read, which takes a while the first time.
+        The first access reads the headers of all image files, for the sizes of the pictures. This takes a while.
         """
         places = self.places[:MOST]
         views = None
@@ -88,7 +88,7 @@ class Review:
         }
 
     def picture(self, row: int, side: int) -> tuple[bytes | None, str]:
-        """Return what is shown of a sample as a JPEG of `side` pixels, or None and why there is none."""
+        """Return the visible part of a sample as a JPEG of `side` pixels, or None and the problem."""
         if self.viewer is None or not 0 <= row < len(self.labels):
             return None, "There is no such picture."
         with self._decoding:
@@ -96,14 +96,14 @@ class Review:
         return jpeg, view.problem
 
     def suggested(self, sample: str, group: str) -> tuple[float, ...] | None:
-        """Return what is suggested for a label; None where nothing is, or there is no such label."""
+        """Return the suggested values of a label; None if there are none, or no such label."""
         rows, groups = self._numbers
         if sample not in rows or group not in groups:
             return None
         return suggestion(self.labels, (rows[sample], groups[group]))
 
     def counts(self) -> dict[Action | None, int]:
-        """Return how many of the flagged labels were decided in which way; None stands for those that were not."""
+        """Return the number of flagged labels by action; the key None counts the undecided ones."""
         with self.store.reading() as ledger:
             held = [ledger.current(self.labels.ids[row], self.labels.group_names[group]) for row, group in self.places]
         found = Counter(None if entry is None else entry.decision.action for entry in held)
@@ -117,9 +117,9 @@ class Review:
 
 
 def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
-    """Return what is suggested for a label, to as many digits as mean something; None unless for all its coordinates.
+    """Return the suggested values of a label, rounded; None if a coordinate has no suggestion.
 
-    At most a twentieth of its standard deviation is lost by rounding.
+    Rounding changes a value by at most a twentieth of its standard deviation.
 
     Examples
     --------

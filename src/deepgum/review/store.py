@@ -1,4 +1,4 @@
-"""Decisions about the labels of one audit: stored at once, undone and redone, and refused where they come too late."""
+"""The store of decisions about one audit: it writes at once, undoes and redoes, and refuses outdated decisions."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ _LONGEST = {"reason": 2000, "who": 200}
 
 
 class DecisionStore:
-    """Decisions in an SQLite file; several stores, of one process or of many, may have it open at a time.
+    """Decisions in an SQLite file, which several stores may have open, in one process or in several.
 
-    What a method returned is on the disk: each write is a transaction that is synchronised before it is acknowledged,
-    and nothing that was written is ever changed. Threads may share a store. Use it as a context manager, or call
-    `close`.
+    When a method returns, its write is on the disk: each write is a transaction that is synchronised before the method
+    returns, and written rows never change. Threads may share a store. Use it as a context manager, or call `close`.
 
     Parameters
     ----------
     path : Path
-        Made where it is not there.
+        The file, which is made if it does not exist.
     labels : ScoredLabels
-        What can be decided about.
+        The labels of the audit.
     audit : str
-        Which audit they are of; see `identity`.
+        Identity of the audit; see `identity`.
 
     Attributes
     ----------
     path, audit
-        As given.
+        The same as the parameters.
 
     Raises
     ------
     DecisionsFileError
-        If the file is of another audit, of a later version, no such file at all, or cannot be read or written.
+        If the file belongs to another audit or a later version, is not a file of decisions, or cannot be read or
+        written.
 
     Examples
     --------
@@ -89,13 +89,13 @@ class DecisionStore:
         ----------
         folder : AuditFolder
         labels : ScoredLabels, optional
-            Those of the folder, where they are read already.
+            The labels of the folder, if they have been read already.
         """
-        folder.summary()  # which says so where there is no finished audit
+        folder.summary()  # raises if there is no finished audit
         return cls(folder.decisions_file, folder.labels() if labels is None else labels, identity(folder))
 
     def close(self) -> None:
-        """Close the file. What was decided is in it already."""
+        """Close the file. All decisions are in it already."""
         with self._lock:
             self._log.close()
 
@@ -106,26 +106,27 @@ class DecisionStore:
         self.close()
 
     def decide(self, decision: Decision, *, expected: int | None = None, key: str | None = None) -> Entry:
-        """Store a decision, with the time of now.
+        """Store a decision with the current time.
 
         Parameters
         ----------
         decision : Decision
-            Where `who` is empty, the login name is taken.
+            An empty `who` is replaced by the login name.
         expected : int, optional
-            Number of the decision that held at its place when this one was made, 0 for none. By default whatever holds.
+            Number of the decision that held for this label when the reviewer saw it, 0 for none. By default it is not
+            checked.
         key : str, optional
-            Of the caller's choice, another for every write. A write that comes again with its key, because its answer
-            was lost, is not stored again; what was stored is returned. So for the others.
+            A text that is different for every write. If a write comes again with its key, because its answer was lost,
+            it is not stored again, and the stored decision is returned. The same holds for `undo` and `redo`.
 
         Raises
         ------
         UnknownNameError, InvalidParameterError
-            If the sample or the group is not one of the audit's, or the values do not fit the group.
+            If the sample or the group is not in the audit, or the values do not fit the group.
         StaleDecisionError
-            If another decision holds at the place than was expected.
+            If another decision holds for the label than the expected one.
         DecisionsFileError, DiskFullError
-            If it cannot be stored.
+            If the decision cannot be stored.
         """
         self._check(decision)
         sample, group = decision.sample, decision.group
@@ -135,8 +136,8 @@ class DecisionStore:
             current = self._ledger.current(sample, group)
             if expected is not None and expected != (current.seq if current else 0):
                 raise StaleDecisionError(
-                    f"The label {group!r} of {sample!r} should be decided about as it was when it was shown. "
-                    f"Meanwhile {_what_holds(current)}. Nothing was changed; look at it again, then decide.",
+                    f"The decision about the label {group!r} of {sample!r} should be based on its current state. "
+                    f"Meanwhile {_state_of(current)}. Nothing was changed. Look at the label again, then decide.",
                     current,
                 )
             who = decision.who or login()
@@ -146,12 +147,12 @@ class DecisionStore:
         return self._entry(seq)
 
     def undo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Take back decision `seq`, and return it. What held before it at its place holds again.
+        """Undo decision `seq`, and return it. The previous decision about the same label holds again.
 
         Raises
         ------
         StaleDecisionError
-            If that decision does not hold: it was undone already, or another one was made after it.
+            If that decision does not hold: it is undone already, or there is a later one about the same label.
         """
         with self._writing():
             if (stored := self._stored(key)) is not None:
@@ -160,30 +161,30 @@ class DecisionStore:
             current = None if entry is None else self._ledger.current(*entry.place)
             if entry is None or current != entry:
                 raise StaleDecisionError(
-                    f"Decision {seq} should be the one that holds at its place, to be undone. "
-                    f"Meanwhile {_what_holds(current)}. Nothing was changed.",
+                    f"Decision {seq} should be the last one about its label, to be undone. "
+                    f"Meanwhile {_state_of(current)}. Nothing was changed.",
                     current,
                 )
             self._log.append("undo", of=seq, who=who or login(), key=key)
         return entry
 
     def redo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Let decision `seq`, the one undone last, hold again, and return it.
+        """Redo decision `seq`, the last one that was undone, and return it.
 
         Raises
         ------
         StaleDecisionError
-            If that is not what was undone last, or something was decided since.
+            If another decision was undone last, or there is a decision after it.
         """
         with self._writing():
             if (stored := self._stored(key)) is not None:
                 return stored
             entry = self._ledger.redoable
             if entry is None or entry.seq != seq:
-                undone = "nothing is left to redo" if entry is None else f"decision {entry.seq} is"
+                state = "there is nothing to redo" if entry is None else f"that is decision {entry.seq}"
                 raise StaleDecisionError(
-                    f"Decision {seq} should be the one that was undone last, with nothing decided since, to be redone. "
-                    f"Meanwhile {undone}. Nothing was changed.",
+                    f"Decision {seq} should be the last one that was undone, without a decision after it, to be "
+                    f"redone. Meanwhile {state}. Nothing was changed.",
                     entry,
                 )
             self._log.append("redo", of=seq, who=who or login(), key=key)
@@ -191,7 +192,7 @@ class DecisionStore:
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
-        """Give what is decided now, by this process and all others; this store writes nothing meanwhile."""
+        """Yield the current ledger, with the writes of other processes; this store does not write meanwhile."""
         with self._lock:
             self._catch_up()
             yield self._ledger
@@ -209,10 +210,10 @@ class DecisionStore:
             with self._log.transaction():
                 self._catch_up()
                 yield
-            self._catch_up()  # only now is it certain
+            self._catch_up()  # after the commit
 
     def _catch_up(self) -> None:
-        """Take what was written since, by this process or another."""
+        """Apply the rows that this or another process wrote since the last call."""
         for row in self._log.after(self._ledger.head):
             try:
                 if row.action == "undo":
@@ -226,7 +227,7 @@ class DecisionStore:
                     self._ledger.decide(row.seq, decision)
             except (KeyError, ValueError) as error:
                 raise DecisionsFileError(
-                    f"'{self.path}' should be a log of decisions about this audit. Row {row.seq} cannot be one: {error}"
+                    f"'{self.path}' should be a log of decisions about this audit. Row {row.seq} does not fit: {error}"
                 ) from error
 
     def _check(self, decision: Decision) -> None:
@@ -237,7 +238,7 @@ class DecisionStore:
             raise UnknownNameError("group", decision.group, self._groups)
         count = len(self._groups[decision.group])
         if decision.new is not None and len(decision.new) != count:
-            raise InvalidParameterError("new", f"{count} numbers, one a label of the group", decision.new)
+            raise InvalidParameterError("new", f"{count} numbers, one per label of the group", decision.new)
         for name in _LONGEST:
             check_text(name, getattr(decision, name))
 
@@ -257,22 +258,22 @@ def check_text(name: str, text: str) -> str:
     Raises
     ------
     InvalidParameterError
-        If it is too long, or half of a character, as a name of bytes that are no UTF-8 may be.
+        If it is too long, or holds lone surrogates, as the name of a file that is not valid UTF-8 does.
     """
     if len(text) > _LONGEST[name] or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise InvalidParameterError(name, f"a text of at most {_LONGEST[name]} characters of Unicode", text)
+        raise InvalidParameterError(name, f"a text of at most {_LONGEST[name]} Unicode characters", text)
     return text
 
 
 def read_decisions(folder: AuditFolder) -> list[Decision]:
-    """Return the decisions about an audit that hold, in the order of its labels; none where no review was begun.
+    """Return the current decisions about an audit, in the order of its labels; none if there was no review.
 
     Raises
     ------
     InvalidDataError
         If the folder holds no finished audit.
     DecisionsFileError
-        As of `DecisionStore`.
+        See `DecisionStore`.
     """
     folder.summary()
     if not folder.decisions_file.exists():
@@ -282,22 +283,22 @@ def read_decisions(folder: AuditFolder) -> list[Decision]:
 
 
 def identity(folder: AuditFolder) -> str:
-    """Return the SHA-256 of an audit's scores, by which its decisions know it."""
+    """Return the identity of an audit for its decisions: the SHA-256 of its scores."""
     with open(folder.scores_file, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def login() -> str:
-    """Return the name under which this user is logged in; empty where the system does not say."""
+    """Return the login name of the user; empty if the system does not provide it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return ""
 
 
-def _what_holds(entry: Entry | None) -> str:
+def _state_of(entry: Entry | None) -> str:
     if entry is None:
-        return "it is undecided"
+        return "it became undecided"
     decision = entry.decision
     values = "" if decision.new is None else f" to {' '.join(f'{value:g}' for value in decision.new)}"
     return f"decision {entry.seq} holds: {decision.action}{values}, by {decision.who or 'somebody'} at {decision.at}"

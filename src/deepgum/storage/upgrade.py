@@ -1,18 +1,21 @@
-"""Files of earlier versions: the keys that they use, translated to those of this version.
+"""Files of earlier versions: which version wrote a file, and the names of options that have changed since.
 
-Run folders and audit folders hold the configuration that they were made with (`config.toml`, `audit.toml`), and audits
-and patches hold the options of their data set. Whatever reads one of these translates it here first, so no other module
-knows an old key. A configuration that a user writes is not translated: an old key in it is refused, by an error that
-gives the new key.
+Run folders and audit folders hold the configuration that they were made with (`config.toml`, `audit.toml`). Audits
+(`summary.json`) and patches hold the options of their data set. Whatever reads one of these translates it first, so no
+other module knows an old name. A configuration that a user writes is not translated: an old name in it is refused, by
+an error that gives the new name.
 
-To rename a key, add a line to `RENAMED`. To add a key whose default differs from what was done before the key existed,
-add a line to `ADDED`. Keys of runs (digests) are computed from the keys of version 0.1.0, so they stay as they are.
+Where to add a change:
+
+- an option of a data set has another name: a line in `RENAMED`;
+- an option of a training has moved: `deepgum.training.flat_options`;
+- the configuration as a whole is translated by `deepgum.experiments.runs.config_file.read_recorded`.
+
+Keys of runs (digests) are computed from the names of version 0.1.0, so runs keep the keys that they were given.
 """
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,81 +23,39 @@ from typing import Any
 
 from deepgum._version import __version__
 
-__all__ = ["ADDED", "FIRST", "RENAMED", "made_by", "original", "upgraded", "upgraded_options", "version_line"]
+__all__ = ["FIRST", "RENAMED", "made_by", "original_options", "upgraded_options", "version_line"]
 
 FIRST = "0.1.0"
 """The version whose configuration files do not say which version wrote them."""
 
-RENAMED: Mapping[str, str] = MappingProxyType({})
-"""Keys of version 0.1.0, as "section.key", and their names today."""
-
-ADDED: Mapping[str, Any] = MappingProxyType(
-    {
-        "data.pixels": False,
-        "method.options.schedule": "alternate",
-        "method.options.widening": 1.0,
-        "method.options.least_weight": 0.0,
-        "method.options.degrees_of_freedom": math.inf,
-        "method.options.separation": 0.0,
-        "corruption.missing": 0.0,
-    }
-)
-"""Keys, as "section.key", that a recorded configuration may lack, and the value that was used before they existed."""
+RENAMED: Mapping[str, Mapping[str, str]] = MappingProxyType({"table": {"group": "keep_together"}})
+"""By data set: options of version 0.1.0, and their names today."""
 
 _WRITTEN = "# Written by deepgum "
 
 
-def upgraded(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration in today's keys.
-
-    Parameters
-    ----------
-    recorded : mapping
-        What the `config.toml` of a run folder or the `audit.toml` of an audit folder holds.
+def upgraded_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the recorded options of a data set under today's names.
 
     Examples
     --------
-    >>> upgraded({"method": {"name": "deepgum", "options": {"rounds_max": 3}}})["method"]["options"]["schedule"]
-    'alternate'
-    >>> upgraded({"method": {"name": "l2", "options": {}}})
-    {'method': {'name': 'l2', 'options': {}}}
+    >>> upgraded_options("table", {"targets": ["age"], "group": "person"})
+    {'targets': ['age'], 'keep_together': 'person'}
     """
-    values = copy.deepcopy(dict(recorded))
-    for old, new in RENAMED.items():
-        _move(values, old, new)
-    for key, before in ADDED.items():
-        section, name = _section(values, key)
-        # A section without keys has no choices: methods without a mixture have no options.
-        if section:
-            section.setdefault(name, before)
-    return values
+    today = RENAMED.get(dataset, {})
+    return {today.get(name, name): value for name, value in options.items()}
 
 
-def upgraded_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a data set, as an audit or a patch records them, in today's keys."""
-    values = upgraded({"data": {"options": dict(options)}})
-    found: dict[str, Any] = values["data"]["options"]
-    return found
-
-
-def original(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration in the keys of version 0.1.0, without keys that have the value of before they existed.
-
-    This is the inverse of `upgraded`. Keys of runs are computed from it.
+def original_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a data set under the names of version 0.1.0, for the key of a run.
 
     Examples
     --------
-    >>> original({"method": {"options": {"schedule": "alternate", "widening": 2.0}}})
-    {'method': {'options': {'widening': 2.0}}}
+    >>> original_options("table", {"targets": ["age"], "keep_together": "person"})
+    {'targets': ['age'], 'group': 'person'}
     """
-    before = copy.deepcopy(dict(values))
-    for key, value in ADDED.items():
-        section, name = _section(before, key)
-        if name in section and section[name] == value:
-            del section[name]
-    for old, new in RENAMED.items():
-        _move(before, new, old)
-    return before
+    before = {new: old for old, new in RENAMED.get(dataset, {}).items()}
+    return {before.get(name, name): value for name, value in options.items()}
 
 
 def version_line() -> str:
@@ -116,25 +77,3 @@ def made_by(path: Path) -> str:
     except OSError:
         line = ""
     return line.removeprefix(_WRITTEN).strip() if line.startswith(_WRITTEN) else FIRST
-
-
-def _section(values: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
-    """Return the section that a key stands in, and the key's name there; an empty section where there is none."""
-    *sections, name = key.split(".")
-    for each in sections:
-        inner = values.get(each)
-        if not isinstance(inner, dict):
-            return {}, name
-        values = inner
-    return values, name
-
-
-def _move(values: dict[str, Any], one: str, other: str) -> None:
-    source, name = _section(values, one)
-    if name in source:
-        moved = source.pop(name)
-        target = values
-        *sections, name = other.split(".")
-        for each in sections:
-            target = target.setdefault(each, {})
-        target[name] = moved

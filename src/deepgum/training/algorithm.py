@@ -1,4 +1,4 @@
-"""DeepGUM: a network trained on labels some of which may be wrong, and what it asks of them."""
+"""`fit_deepgum`: train a network on labels some of which may be wrong, and check the data before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.models import DeepExpectation
 from deepgum.training.alternate import fit_alternate
 from deepgum.training.history import Event, History
@@ -22,7 +22,8 @@ from deepgum.training.loop.fabric import FabricEngine, check_shared
 from deepgum.training.loop.objective import check_loss
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult, check_network, check_training_data
-from deepgum.training.rounds import em_rows, unfitted_mixture
+from deepgum.training.rounds import em_rows
+from deepgum.training.schedules import Alternate
 from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.state.journal import alone_at
 
@@ -44,56 +45,56 @@ def fit_deepgum(
     checkpoint: Path | None = None,
     fabric: Fabric | None = None,
 ) -> TrainingResult:
-    """Train a network on labels some of which may be wrong, and tell which.
+    """Train a network on labels some of which may be wrong, and find the wrong ones.
 
     Parameters
     ----------
     model : nn.Module
-        phi(x; w), for example from `deepgum.models.build_model`; trained in place. A `DeepExpectation` where the losses
-        are the cross-entropy (DexGUM); the residual is then the label less the expected value.
+        phi(x; w), for example from `deepgum.models.build_model`; trained in place. If the losses are the cross-entropy
+        (DexGUM), a `DeepExpectation`; the residual is then the label less the expected value.
     train, validation : RegressionData
         Labels of either may be wrong or missing (NaN).
     options : DeepGUMOptions, optional
-        When EM is run, the mixture, the losses; one run of SGD with EM after every epoch by default.
+        The groups, the schedule of EM, the mixture, the losses. Default: one run of SGD with EM after every epoch.
     sgd : SGDOptions, optional
-        Optimiser, schedule, patience.
+        Optimiser, schedule of the learning rate, patience.
     seed : int
-        Of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
+        Seed of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
     on_event : callable, optional
-        Called with every `EpochRecord` and `RoundRecord`, for example to show progress; a training that goes on
-        begins with a `Resumed`.
+        Called with every `EpochRecord` and `RoundRecord`, for example to show progress. A training that goes on from a
+        checkpoint begins with a `Resumed`.
     checkpoint : Path, optional
-        A file to keep, after every epoch, where the training stands. Called again with the same arguments (the network
-        built anew, as it was before the training), it goes on from there, however the process was ended, and gives what
-        it would have given in one go. The file stays: delete it when the result is safe. Until then another call gives
-        the same result again at once. One training at a time may use it, and holds a lock for as long as it lasts, a
-        hidden file beside it. Over several processes it stands in a folder that all of them see, they keep a file each
-        beside it, and there have to be as many of them again.
+        A file that keeps the state of the training after every epoch. Called again with the same arguments (the network
+        built again, as it was before the training), the training goes on from it, however the process ended, and gives
+        the result that it would have given without the interruption. The file stays: delete it when the result is safe.
+        Until then another call gives the same result again at once. One training at a time may use it: it holds a lock,
+        a hidden file beside it. With several processes it is in a folder that all of them see, each keeps a file of its
+        own beside it, and a training goes on with the same number of processes.
     fabric : Fabric, optional
-        Of `lightning.fabric` or `lightning_fabric`, launched: says on which device, in which precision and with which
-        other processes to train, instead of `sgd`. All processes call this function with the same arguments, and share
-        every batch. Interleaved only.
+        A launched Fabric of `lightning.fabric` or `lightning_fabric`: it sets the device, the precision and the other
+        processes, instead of `sgd`. All processes call this function with the same arguments, and share every batch.
+        Only for the schedule "interleaved".
 
     Returns
     -------
     TrainingResult
-        The network, the mixture, the responsibilities (n, g) of the training samples, and the history. Over several
-        processes the residuals and responsibilities are those of the samples that this one keeps; the rest is the same
-        on all.
+        The network, the mixture, the responsibilities (n, g) of the training samples, and the history. With several
+        processes the residuals and responsibilities are those of the samples that this process keeps; the rest is the
+        same on all.
 
     Raises
     ------
     InvalidDataError
-        If the data cannot be trained on; before any training.
+        If the data cannot be used; before any training.
     InvalidParameterError
-        If an option does not suit the data, the network or the `fabric`, or the processes were given different
-        arguments; before any training.
+        If an option does not suit the data, the network or the `fabric`, or the processes have different arguments;
+        before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
     CheckpointError
         If the checkpoint is of another training or damaged, or another process trains with it; before any training.
     DiskFullError
-        If a checkpoint does not fit on the disk; the one before is still there.
+        If a checkpoint does not fit on the disk; the previous one is still there.
     ProcessLostError
         If another process died, or stopped with an error.
 
@@ -111,11 +112,12 @@ def fit_deepgum(
     >>> int(flagged[::10].sum()) > 35, int(flagged.sum()) < 45
     (True, True)
     """
-    options, sgd = options or DeepGUMOptions(), sgd or SGDOptions()
+    options, sgd = (options or DeepGUMOptions()).with_imported_losses(), sgd or SGDOptions()
+    schedule = options.schedule
     engine = LOCAL if fabric is None else FabricEngine(fabric)
-    if fabric is not None and options.schedule != "interleaved":
-        hint = "Algorithm 1 is for one process."
-        raise InvalidParameterError("schedule", "'interleaved' where there is a `fabric`", options.schedule, hint)
+    if fabric is not None and isinstance(schedule, Alternate):
+        hint = "Algorithm 1 runs in one process."
+        raise InvalidParameterError("schedule", "'interleaved' with a `fabric`", schedule.name, hint)
     sgd = engine.adapt(model, sgd)
     check_deepgum(train, validation, options)
     check_loss(model, options.first_loss)
@@ -125,49 +127,52 @@ def fit_deepgum(
         check_shared(engine.processes, training)
     history = History(listener=on_event)
     with alone_at(checkpoint, engine.processes):
-        if options.schedule == "alternate":
-            return fit_alternate(training, history, checkpoint)
+        if isinstance(schedule, Alternate):
+            return fit_alternate(training, schedule, history, checkpoint)
         return fit_interleaved(training, history, checkpoint, engine)
 
 
 def check_deepgum(train: RegressionData, validation: RegressionData, options: DeepGUMOptions) -> None:
-    """Refuse, before the first epoch, what the training or the mixture would refuse after it.
+    """Refuse, before the first epoch, data that the training or the mixture would refuse after it.
 
     Raises
     ------
     InvalidDataError
         If the two sets do not fit together, have no label, are too small for the covariance of a group, or have targets
-        that the cross-entropy cannot be of.
+        that are not for the cross-entropy.
     InvalidParameterError
-        If the groups are no partition of the coordinates, or of sizes that cannot share a covariance; or if the
-        outliers' density is fixed in other units than the labels'.
+        If the groups are not a partition of the coordinates, or have sizes that cannot share a covariance; if the
+        outliers' density is fixed in other units than the labels'; or if the path of a loss cannot be imported.
     """
+    options = options.with_imported_losses()
     check_training_data(train, validation)
     if options.first_loss == CROSS_ENTROPY:
         DeepExpectation.span(train.targets)
-    largest = max(map(len, unfitted_mixture(options).resolve(train.targets.shape[1])))
-    needed = largest + 1 if options.covariance_type == "full" else 2
-    for name, n in (("train", em_rows(train.targets, options)), ("validation", len(validation))):
+    largest = max(map(len, options.new_mixture().resolve(train.targets.shape[1])))
+    covariance_type, schedule = options.mixture.covariance_type, options.schedule
+    needed = largest + 1 if covariance_type == "full" else 2
+    rows = em_rows(len(train), schedule) if isinstance(schedule, Alternate) else len(train)
+    for name, n in (("train", rows), ("validation", len(validation))):
         if n < needed:
             raise InvalidDataError(
-                f"`{name}` should have at least {needed} samples for EM, for the {options.covariance_type} covariance "
-                f"of a group of {largest} coordinates. Found {n}. Smaller `groups` need fewer."
+                f"`{name}` should have at least {needed} samples for EM, for the {covariance_type} covariance of a "
+                f"group of {largest} coordinates. Found {n}. Smaller `groups` need fewer."
             )
     _check_units(train, options)
 
 
 def _check_units(train: RegressionData, options: DeepGUMOptions) -> None:
-    """Refuse a fixed density of outliers in a box that is narrower than the labels themselves."""
-    if isinstance(options.uniform, str):
+    """Refuse a fixed density of outliers in a box that is narrower than the labels' own range."""
+    uniform = options.mixture.uniform
+    if isinstance(uniform, str):
         return
     deviations = (train.targets - train.targets.nanmedian(dim=0).values).abs()
-    width, middle = math.exp(-options.uniform), 2 * deviations.nanmedian(dim=0).values.nan_to_num().max().item()
+    width, middle = math.exp(-uniform), 2 * deviations.nanmedian(dim=0).values.nan_to_num().max().item()
     if width < middle:
         raise InvalidParameterError(
-            "uniform",
+            "mixture.uniform",
             f"a log density per coordinate of at most {-math.log(middle):.3g}, in the labels' unit",
-            options.uniform,
-            f"It would put the wrong labels into a box of width {width:.3g}, where not even the middle half of the "
-            f"labels, {middle:.3g} wide, has room. In a range of width w (pixels, years, degrees) the log density is "
-            "-log(w).",
+            uniform,
+            f"It puts the wrong labels into a box of width {width:.3g}, which is narrower than the middle half of the "
+            f"labels, {middle:.3g}. In a range of width w (pixels, years, degrees) the log density is -log(w).",
         )

@@ -1,4 +1,4 @@
-"""Algorithm 1: SGD and EM in turn, until the validation set says that it no longer helps."""
+"""Algorithm 1: SGD and EM in turn, until the validation score no longer improves."""
 
 from __future__ import annotations
 
@@ -12,82 +12,51 @@ import torch
 from torch import nn
 
 from deepgum.losses import Loss
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.training.history import History
 from deepgum.training.job import Training
-from deepgum.training.loop.named_loss import label_spread, named_loss
+from deepgum.training.loop.label_loss import label_loss, label_spread
 from deepgum.training.loop.objective import minimised
 from deepgum.training.loop.sgd import run_sgd
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
-from deepgum.training.rounds import Round, criterion_for, restore_round, round_state
+from deepgum.training.rounds import Round, criterion_for
+from deepgum.training.schedules import Alternate
 from deepgum.training.state.journal import Journal
 from deepgum.training.state.weights import Weights
 
 __all__ = ["fit_alternate"]
 
 
-@dataclass
-class _Standing:
-    """Where the alternation stands while a run of SGD lasts.
-
-    Attributes
-    ----------
-    round : int
-        Which SGD is in; 0 is the first fit.
-    best : Round or None
-        The round before, by whose mixture this one is trained, and the best so far: after another, Algorithm 1 ends.
-        None in the first fit.
-    best_score : float
-    """
-
-    round: int = 0
-    best: Round | None = None
-    best_score: float = float("inf")
-
-    def improve(self, trained: Round, score: float) -> None:
-        self.round, self.best, self.best_score = self.round + 1, trained, score
-
-    def state_dict(self) -> dict[str, Any]:
-        best = None if self.best is None else round_state(self.best)
-        return {"round": self.round, "best": best, "best_score": self.best_score}
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any] | None, model: nn.Module) -> _Standing:
-        """Undo `state_dict`; the beginning where there is none."""
-        if state is None:
-            return cls()
-        best = None if state["best"] is None else restore_round(state["best"], model)
-        return cls(state["round"], best, state["best_score"])
-
-
-def fit_alternate(training: Training[DeepGUMOptions], history: History, checkpoint: Path | None) -> TrainingResult:
-    """Run Algorithm 1 on what `fit_deepgum`, which describes the parameters, has checked."""
+def fit_alternate(
+    training: Training[DeepGUMOptions], schedule: Alternate, history: History, checkpoint: Path | None
+) -> TrainingResult:
+    """Run Algorithm 1 on a training that `fit_deepgum` has checked, and return its result."""
     model, options = training.model, training.how
     journal = Journal.of(training, history, checkpoint)
     generator = torch.Generator().manual_seed(training.seed)
     initial_weights = Weights(model)
     weighted_loss = _loss(options.weighted_loss, training)
-    standing = _Standing.of(journal.resume("alternation"), model)
-    journal.register("alternation", standing.state_dict)
+    progress = _Progress.from_state_dict(journal.resume("alternation"), model)
+    journal.register("alternation", progress.state_dict)
 
     while True:
-        if standing.round > 0 and options.restart == "fresh":
+        if progress.round > 0 and schedule.restart == "fresh":
             initial_weights.restore(model)
-        _train(training, standing, generator, history, journal)
-        since, before = time.perf_counter(), standing.best
-        trained = Round.of(training, before)
-        # By the mixture that the round was trained with; the one of its own residuals is the next round's.
-        criterion = criterion_for(options.round_rule, options, weighted_loss, before or trained)
+        _run_round(training, schedule, progress, generator, journal)
+        since, before = time.perf_counter(), progress.best
+        trained = Round.of(training, schedule, before)
+        # By the mixture that the round was trained with; the mixture of its own residuals is for the next round.
+        criterion = criterion_for(schedule.round_rule, options, weighted_loss, before or trained)
         score = criterion(trained.validation_residuals)
-        history.add(trained.record(standing.round, score, since))
-        improved = before is None or score < standing.best_score
+        history.add(trained.record(progress.round, score, since))
+        improved = before is None or score < progress.best_score
         if improved:
-            standing.improve(trained, score)
-        if not improved or standing.round > options.rounds_max:
+            progress.improve(trained, score)
+        if not improved or progress.round > schedule.rounds_max:
             break
 
-    returned = standing.best if options.returned_round == "best" else trained
+    returned = progress.best if options.returned_round == "best" else trained
     assert returned is not None
     returned.weights.restore(model)
     responsibilities = returned.responsibilities
@@ -102,36 +71,68 @@ def fit_alternate(training: Training[DeepGUMOptions], history: History, checkpoi
     )
 
 
-def _train(
+@dataclass
+class _Progress:
+    """The state of the alternation during a run of SGD.
+
+    Attributes
+    ----------
+    round : int
+        The round that SGD is in; 0 is the first fit.
+    best : Round or None
+        The best round so far, by whose mixture this one is trained; it is the round before, for Algorithm 1 ends after
+        a round that is not better. None in the first fit.
+    best_score : float
+    """
+
+    round: int = 0
+    best: Round | None = None
+    best_score: float = float("inf")
+
+    def improve(self, trained: Round, score: float) -> None:
+        self.round, self.best, self.best_score = self.round + 1, trained, score
+
+    def state_dict(self) -> dict[str, Any]:
+        best = None if self.best is None else self.best.state_dict()
+        return {"round": self.round, "best": best, "best_score": self.best_score}
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any] | None, model: nn.Module) -> _Progress:
+        """Undo `state_dict`; without a state, return the beginning."""
+        if state is None:
+            return cls()
+        best = None if state["best"] is None else Round.from_state_dict(state["best"], model)
+        return cls(state["round"], best, state["best_score"])
+
+
+def _run_round(
     training: Training[DeepGUMOptions],
-    standing: _Standing,
+    schedule: Alternate,
+    progress: _Progress,
     generator: torch.Generator,
-    history: History,
     journal: Journal,
 ) -> None:
     """Run the SGD of a round: the first fit, or one that the best round's responsibilities weight."""
-    options, best = training.how, standing.best
+    options, best = training.how, progress.best
     loss = _loss(options.first_loss if best is None else options.weighted_loss, training)
-    # Fixed while the round lasts, so that its epochs compare like with like.
+    # Fixed during the round, so that its epochs compare like with like.
     weights = None if best is None else best.weights_of(best.residuals, options)
     objective = minimised(loss, training.model, weights)
     warmup = options.warmup_epochs if best is None else None
     run_sgd(
-        training.model,
-        training.train,
-        training.validation,
+        training,
         lambda _: objective,
-        criterion_for(options.epoch_rule, options, loss, best),
-        training.sgd,
+        criterion_for(schedule.epoch_rule, options, loss, best),
         generator,
-        history,
-        round=standing.round,
+        journal,
+        round=progress.round,
         epochs_max=warmup,
         least_epochs=warmup or 0,
-        start_counts=best is not None and options.start_counts and options.restart == "continue",
-        journal=journal,
+        start_counts=best is not None and schedule.start_counts and schedule.restart == "continue",
     )
 
 
-def _loss(name: str, training: Training[DeepGUMOptions]) -> Loss | str:
-    return name if name == CROSS_ENTROPY else named_loss(name, training.how, label_spread(training.train.targets))
+def _loss(loss: str | Loss, training: Training[DeepGUMOptions]) -> Loss | str:
+    if loss == CROSS_ENTROPY:
+        return CROSS_ENTROPY
+    return label_loss(loss, training.how, label_spread(training.train.targets))

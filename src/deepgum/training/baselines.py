@@ -1,4 +1,4 @@
-"""The losses that DeepGUM is compared with: one run of the same SGD each, and the oracle."""
+"""Training with one loss, in one run of SGD: the methods that DeepGUM is compared with, and the oracle's data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
-from deepgum.losses import Loss, get_loss
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.losses import L2, Loss, get_loss
+from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.mixture import partition
 from deepgum.residuals import compute_residuals
 from deepgum.scale import mad_scale
@@ -36,7 +36,7 @@ def fit_loss(
     train: RegressionData,
     validation: RegressionData,
     *,
-    loss: str | Loss,
+    loss: str | Loss | type[Loss],
     groups: Groups = "sample",
     sgd: SGDOptions | None = None,
     seed: int = 0,
@@ -45,10 +45,10 @@ def fit_loss(
 ) -> TrainingResult:
     """Train a network with one loss, in one run of SGD.
 
-    Losses of scaled residuals (Huber, Biweight) get 3 epochs of L2 first, and the MAD of the training residuals, per
-    coordinate, recomputed after each epoch. They are stopped by the median absolute error, for their own value is in
-    units that shrink while training goes on; the others by their own value on the validation set. The cross-entropy
-    (Dex) is stopped by the mean absolute error of the expected value, of which the paper says nothing.
+    Losses of scaled residuals (Huber, Biweight) begin with 3 epochs of L2, and their scale, the MAD of the training
+    residuals per coordinate, is computed again after each epoch. They are stopped by the median absolute error, because
+    their own value is in a unit that shrinks during the training; the others by their own value on the validation set.
+    The cross-entropy (Dex) is stopped by the mean absolute error of the expected value; the paper does not say.
 
     Parameters
     ----------
@@ -56,66 +56,63 @@ def fit_loss(
         phi(x; w); trained in place. A `DeepExpectation` for the cross-entropy.
     train, validation : RegressionData
         Labels of either may be wrong or missing (NaN).
-    loss : str or Loss
-        A name that `deepgum.losses.get_loss` knows, `"cross-entropy"`, or a loss with parameters of your own, for
-        example `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for landmarks.
+    loss : str, Loss or class
+        A name in `deepgum.losses.LOSSES`, "cross-entropy", the path "package.module:name" of a loss of your own, or a
+        loss itself, for example `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for
+        landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        What the loss's own rule flags as a whole.
+        Coordinates that the loss's own rule flags together.
     sgd, seed, on_event, checkpoint
         As for `fit_deepgum`.
 
     Returns
     -------
     TrainingResult
-        Without mixture; `flags` by the loss's own rule, None for L2, L1 and the cross-entropy, which have none.
+        Without mixture. The flags are by the loss's own rule; None for L2, L1 and the cross-entropy, which have none.
 
     Raises
     ------
     InvalidParameterError
-        If the network's outputs are not what the loss is of.
+        If the loss lacks a part of its contract, or the network's outputs do not suit it; before any training.
     InvalidDataError
-        If the data cannot be trained on; before any training.
+        If the data cannot be used; before any training.
     NonFiniteLossError
         As soon as a loss is not finite.
     CheckpointError, DiskFullError
-        As for `fit_deepgum`.
+        The same as in `fit_deepgum`.
     """
     sgd = sgd or SGDOptions()
-    chosen = loss if isinstance(loss, Loss) or loss == CROSS_ENTROPY else get_loss(loss)
-    robust = chosen if isinstance(chosen, Loss) and chosen.needs_scale else None
+    chosen = CROSS_ENTROPY if loss == CROSS_ENTROPY else get_loss(loss)
+    scaled = chosen if isinstance(chosen, Loss) and chosen.needs_scale else None
     check_training_data(train, validation)
-    check_loss(model, loss)
+    check_loss(model, chosen)
     check_network(model, train, sgd)
     groups_of_coordinates = partition(groups, train.targets.shape[1])
-    history = History(listener=on_event)
+    training, history = Training(model, train, validation, chosen, sgd, seed), History(listener=on_event)
 
     def training_residuals() -> Tensor:
         return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
 
     def objective(epoch: int) -> Minimised:
-        if robust is None:
+        if scaled is None:
             return minimised(chosen, model)
         if epoch <= WARMUP_EPOCHS:
-            return Objective(get_loss("l2"))
-        return Objective(robust, scale=mad_scale(training_residuals()))
+            return Objective(L2())
+        return Objective(scaled, scale=mad_scale(training_residuals()))
 
-    criterion: Criterion = mean_loss(residual_loss(chosen)) if robust is None else median_absolute_error
+    criterion: Criterion = mean_loss(residual_loss(chosen)) if scaled is None else median_absolute_error
     with alone_at(checkpoint):
-        journal = Journal.of(Training(model, train, validation, chosen, sgd, seed), history, checkpoint)
+        journal = Journal.of(training, history, checkpoint)
         run_sgd(
-            model,
-            train,
-            validation,
+            training,
             objective,
             criterion,
-            sgd,
             torch.Generator().manual_seed(seed),
-            history,
-            least_epochs=0 if robust is None else WARMUP_EPOCHS,
-            journal=journal,
+            journal,
+            least_epochs=0 if scaled is None else WARMUP_EPOCHS,
         )
     residuals = training_residuals()
-    scale = None if robust is None else mad_scale(residuals)
+    scale = None if scaled is None else mad_scale(residuals)
     flags = None
     if isinstance(chosen, Loss):
         flags = chosen.outliers(residuals, scale=scale, partition=groups_of_coordinates)
@@ -131,14 +128,14 @@ def fit_loss(
 
 
 def without_labels(data: RegressionData, wrong: Tensor) -> RegressionData:
-    """Return the data with wrong labels marked as missing: what the oracle is given.
+    """Return the data with wrong labels marked as missing: the data of the oracle.
 
     Parameters
     ----------
     data : RegressionData
         With d coordinates.
     wrong : Tensor (n, u) of bool
-        What to leave out, in u units of d / u coordinates each: landmarks, coordinates, or whole samples.
+        The labels to leave out, in u units of d / u coordinates each: landmarks, coordinates, or whole samples.
 
     Raises
     ------
@@ -148,7 +145,7 @@ def without_labels(data: RegressionData, wrong: Tensor) -> RegressionData:
     n, d = data.targets.shape
     if wrong.ndim != 2 or len(wrong) != n or wrong.shape[1] == 0 or d % wrong.shape[1]:
         raise InvalidDataError(
-            f"`wrong` should have the shape ({n}, u), where u divides {d}. Found {tuple(wrong.shape)}."
+            f"`wrong` should have shape ({n}, u), where u divides {d}. Found shape {tuple(wrong.shape)}."
         )
     mask = wrong.repeat_interleave(d // wrong.shape[1], dim=1)
     return data.with_targets(data.targets.masked_fill(mask, float("nan")))

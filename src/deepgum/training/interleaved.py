@@ -1,4 +1,4 @@
-"""The mixture in one run of SGD: EM after every epoch, on the residuals that the epoch itself has made."""
+"""One run of SGD with EM after every epoch, on the residuals of the epoch's own forward passes."""
 
 from __future__ import annotations
 
@@ -26,38 +26,13 @@ from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 __all__ = ["fit_interleaved"]
 
 _OWN = ("tracker.residuals", "sgd.machinery.random")
-"""What a checkpoint holds of each process; the rest is the same on all."""
-
-
-class _Tracked:
-    """The tracker's loss, as what an epoch of SGD minimises."""
-
-    def __init__(self, tracker: ResponsibilityTracker) -> None:
-        self.tracker = tracker
-
-    @property
-    def name(self) -> str:
-        return self.tracker.phase
-
-    def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
-        mirrored = None if batch.mirror is None else batch.mirrored
-        return self.tracker.loss(outputs, batch.targets, batch.index, mirrored=mirrored)
-
-
-def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
-    """Spell the warm-up out: in a short training at most half of it."""
-    if options.warmup_epochs is None:
-        return replace(options, warmup_epochs=max(1, min(WARMUP_EPOCHS, epochs // 2)))
-    if options.warmup_epochs > epochs:
-        hint = "The mixture begins when the warm-up ends."
-        raise InvalidParameterError("warmup_epochs", f"at most `epochs_max = {epochs}`", options.warmup_epochs, hint)
-    return options
+"""Parts of a checkpoint that belong to each process; the rest is the same on all."""
 
 
 def fit_interleaved(
     training: Training[DeepGUMOptions], history: History, checkpoint: Path | None, engine: Engine
 ) -> TrainingResult:
-    """Train in one run of SGD on what `fit_deepgum`, which describes the parameters, has checked.
+    """Run an interleaved training that `fit_deepgum` has checked, and return its result.
 
     Raises
     ------
@@ -85,22 +60,19 @@ def fit_interleaved(
         if record is not None:
             history.add(record)
 
-    objective = _Tracked(tracker)
+    objective = _TrackerObjective(tracker)
+    # Patience counts only at a constant learning rate: the score may well improve while the rate comes down.
+    patience = sgd.patience if sgd.schedule == "constant" else sgd.epochs_max
     run_sgd(
-        model,
-        train,
-        training.validation,
+        replace(training, sgd=replace(sgd, patience=patience)),
         lambda _: objective,
         tracker.score,
-        # A learning rate on its way down is no place to stop.
-        sgd if sgd.schedule == "constant" else replace(sgd, patience=sgd.epochs_max),
         torch.Generator().manual_seed(training.seed),
-        history,
+        journal,
         least_epochs=tracker.warmup_epochs,
         keep_last=options.returned_round == "last",
         ahead=tracker.expect,
         on_epoch=update,
-        journal=journal,
         engine=engine,
     )
     # The posteriors are those of the network that is returned, in evaluation mode.
@@ -108,7 +80,7 @@ def fit_interleaved(
     tracker.record(tracker.index, residuals)
     tracker.update()
     assert tracker.mixture is not None
-    # While the network learned no epoch's mixture was cause for alarm; the last one's is.
+    # While the network still learns, a mixture's status is no reason to warn; the last mixture's is.
     message = complaint(tracker.mixture.status_, fixed_steps=True)
     if message:
         warnings.warn(message, IdentifiabilityWarning, stacklevel=3)
@@ -122,3 +94,28 @@ def fit_interleaved(
         seconds=journal.seconds,
         index=tracker.index,
     )
+
+
+class _TrackerObjective:
+    """The tracker's loss as the objective of an epoch."""
+
+    def __init__(self, tracker: ResponsibilityTracker) -> None:
+        self.tracker = tracker
+
+    @property
+    def name(self) -> str:
+        return self.tracker.phase
+
+    def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
+        mirrored = None if batch.mirror is None else batch.mirrored
+        return self.tracker.loss(outputs, batch.targets, batch.index, mirrored=mirrored)
+
+
+def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
+    """Return the options with the default warm-up as a number: in a short training at most half of it."""
+    if options.warmup_epochs is None:
+        return replace(options, warmup_epochs=max(1, min(WARMUP_EPOCHS, epochs // 2)))
+    if options.warmup_epochs > epochs:
+        hint = "The mixture begins when the warm-up ends."
+        raise InvalidParameterError("warmup_epochs", f"at most `epochs_max = {epochs}`", options.warmup_epochs, hint)
+    return options

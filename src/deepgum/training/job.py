@@ -1,4 +1,4 @@
-"""What a training is made of, in one piece: what is trained, on what, how, and from which seed."""
+"""A training in one object: the network, the data, the choices and the seed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ How = TypeVar("How", bound=DeepGUMOptions | Loss | str, covariant=True)
 
 @dataclass(frozen=True, eq=False)
 class Training(Generic[How]):
-    """All that the result of a training depends on; where it is kept and who listens are none of it.
+    """Everything that the result of a training depends on; its checkpoint and its listener are not part of it.
 
-    Two trainings are told apart by `deepgum.training.state.identity`, not by `==`: their data are large.
+    Two trainings are compared by `deepgum.training.state.identity`, not by `==`: their data are large.
 
     Attributes
     ----------
@@ -30,18 +30,18 @@ class Training(Generic[How]):
     train, validation : RegressionData
         (n, d) and (m, d) labels.
     how : DeepGUMOptions, Loss or str
-        By these choices, with the mixture; or with this one loss, by name where it is no loss of residuals.
+        The options of a training with the mixture; or the one loss, by name if it is not a loss of residuals.
     sgd : SGDOptions
-        With the device and the precision of whatever takes the steps.
+        With the device and the precision of the engine that takes the steps.
     seed : int
-        Of the order of the samples and of mirroring.
+        Seed of the order of the samples and of mirroring.
 
     Examples
     --------
     >>> data = RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [1.5]])
     >>> training = Training(nn.Linear(1, 1), data, data, DeepGUMOptions(), SGDOptions(), seed=0)
-    >>> training.how.schedule, training.sgd.optimizer
-    ('interleaved', 'adam')
+    >>> training.how.first_loss, training.sgd.optimizer
+    ('cauchy', 'adam')
     """
 
     model: nn.Module

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 from torch import Tensor
 
-from deepgum.checks import check_choice
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidParameterError
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.errors import InvalidParameterError, UnknownNameError
+from deepgum.losses import LOSSES, Loss, get_loss
+from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.models import Backbone, DeepExpectation, build_model
+from deepgum.plugins import PATH, is_path
 from deepgum.residuals import compute_residuals
+from deepgum.styles import METHOD_STYLES, MethodStyle
 from deepgum.training.algorithm import check_deepgum, fit_deepgum
 from deepgum.training.baselines import fit_loss, without_labels
 from deepgum.training.history import Event
@@ -24,93 +26,135 @@ from deepgum.training.options import PRESETS, DeepGUMOptions, Groups
 from deepgum.training.result import TrainingResult, check_training_data
 from deepgum.training.sgd_options import SGDOptions
 
-__all__ = ["METHODS", "Method", "check_method", "train_method"]
+__all__ = ["METHODS", "AnyMethod", "Method", "check_method", "get_method", "train_method"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to train on doubtful labels.
+    """A way to train on labels some of which may be wrong.
 
     Attributes
     ----------
-    label : str
-        Its name in tables and figures.
+    style : MethodStyle
+        Its name, colour and marker in tables and figures.
     description : str
         One line for `--help`.
-    loss : str or None
-        A single run with this loss of `fit_loss`,
+    loss : str, Loss or None
+        A training with this one loss (`fit_loss`); None for a training with the mixture.
     options : DeepGUMOptions or None
-        or a training with the mixture, by these choices.
+        The options of a training with the mixture; None for a training with one loss.
     oracle : bool
-        Whether it is told which labels are wrong, and trains on the others.
+        Whether it gets to know which labels are wrong, and trains on the others.
     head : {"regression", "expectation"}
-        What the network predicts with, as for `deepgum.models.build_model`.
+        The head of the network, as for `deepgum.models.build_model`.
     """
 
-    label: str
+    style: MethodStyle
     description: str
-    loss: str | None = None
+    loss: str | Loss | None = None
     options: DeepGUMOptions | None = None
     oracle: bool = False
     head: str = "regression"
 
+    @classmethod
+    def of_loss(cls, loss: Loss) -> Self:
+        """Return the method that trains with one loss: its name and colour are the loss's."""
+        return cls(MethodStyle.of_loss(loss), loss.summary, loss=loss)
+
+    @property
+    def label(self) -> str:
+        """Its name in plain text."""
+        return self.style.plain
+
     def with_changes(self, groups: Groups, changes: Mapping[str, Any] | None = None) -> DeepGUMOptions:
-        """Return the options with their groups, and with the fields that `changes` names.
+        """Return the options with their groups, and with the changes of `DeepGUMOptions.with_changes`.
 
         Raises
         ------
         InvalidParameterError
-            If it is one run with one loss, which has no options; if there is no such field; or for its value.
+            If it is a training with one loss, which has no options; if there is no such option; or for its value.
         """
         changes = dict(changes or {})
         if self.options is None:
-            raise InvalidParameterError("options", f"empty: {self.label} is one run with one loss", changes)
-        for name in changes:
-            check_choice("options", name, [field.name for field in fields(DeepGUMOptions) if field.name != "groups"])
-        return replace(self.options, groups=groups, **changes)
+            raise InvalidParameterError("options", f"empty: {self.label} trains with one loss", changes)
+        if "groups" in changes:
+            raise InvalidParameterError("options", "without `groups`, which is a parameter of its own", changes)
+        return self.options.with_changes(groups=groups, **changes)
 
+
+AnyMethod: TypeAlias = str | Method | Loss | type[Loss]
+"""What stands for a method: its name, the path "package.module:name" of a loss, a loss, or the method itself."""
+
+
+_CROSS_ENTROPY = PRESETS["alternate"].with_changes(first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY)
+
+_OTHERS: dict[str, dict[str, Any]] = {
+    "deepgum": {
+        "description": "the mixture in one run, EM after every epoch: the default",
+        "options": PRESETS["default"],
+    },
+    "deepgum-alternate": {
+        "description": "Algorithm 1 as it measured best: SGD and EM in turn, about four runs",
+        "options": PRESETS["alternate"],
+    },
+    "deepgum-paper": {"description": "Algorithm 1 to the letter", "options": PRESETS["paper"]},
+    "deepgum-authors": {
+        "description": "Algorithm 1 as its authors' code has it",
+        "options": PRESETS["authors-code"],
+    },
+    "dex": {
+        "description": "a softmax over whole numbers such as ages, cross-entropy, one run",
+        "loss": CROSS_ENTROPY,
+        "head": "expectation",
+    },
+    "dexgum": {
+        "description": "Algorithm 1 on Dex: the weighted cross-entropy",
+        "options": _CROSS_ENTROPY,
+        "head": "expectation",
+    },
+    "oracle": {"description": "L2 on the right labels only: a bound", "loss": "l2", "oracle": True},
+    "oracle-l1": {"description": "L1 on the right labels only: a bound", "loss": "l1", "oracle": True},
+}
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {
-        "l2": Method("L2", "the squared error, one run", loss="l2"),
-        "l1": Method("L1", "the absolute error, one run", loss="l1"),
-        "cauchy": Method("Cauchy", "the log of the squared error, one run", loss="cauchy"),
-        "huber": Method("Huber", "Huber's loss of residuals scaled by their MAD, after 3 epochs of L2", loss="huber"),
-        "biweight": Method("Biweight", "Tukey's biweight, scaled as Huber's, after 3 epochs of L2", loss="biweight"),
-        "deepgum": Method(
-            "DeepGUM", "the mixture in one run, EM after every epoch: the default", options=PRESETS["default"]
-        ),
-        "deepgum-alternate": Method(
-            "DeepGUM (alternate)", "Algorithm 1, SGD and EM in turn, about four runs", options=PRESETS["alternate"]
-        ),
-        "deepgum-paper": Method("DeepGUM (paper)", "Algorithm 1 to the letter", options=PRESETS["paper"]),
-        "deepgum-authors": Method(
-            "DeepGUM (authors' code)", "Algorithm 1 as its authors' code has it", options=PRESETS["authors-code"]
-        ),
-        "dex": Method(
-            "Dex", "a softmax over whole numbers, cross-entropy, one run", loss=CROSS_ENTROPY, head="expectation"
-        ),
-        "dexgum": Method(
-            "DexGUM",
-            "Algorithm 1 on Dex: the weighted cross-entropy",
-            options=replace(PRESETS["alternate"], first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY),
-            head="expectation",
-        ),
-        "oracle": Method("oracle, L2", "L2 on the labels that corruption left alone", loss="l2", oracle=True),
-        "oracle-l1": Method("oracle, L1", "L1 on the labels that corruption left alone", loss="l1", oracle=True),
-    }
+    {name: Method(METHOD_STYLES[name], kind.summary, loss=name) for name, kind in LOSSES.items()}
+    | {name: Method(METHOD_STYLES[name], **how) for name, how in _OTHERS.items()}
 )
-"""Every method that `deepgum compare` knows."""
+"""Every method by its name: one for each loss of the registry, the presets of DeepGUM, Dex, and the oracles."""
+
+
+def get_method(method: AnyMethod, parameter: str = "methods") -> Method:
+    """Return the method that a value stands for.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no method of that name.
+    InvalidParameterError
+        If the path does not lead to a loss, or the loss lacks a part of its contract.
+
+    Examples
+    --------
+    >>> get_method("deepgum").label, get_method("deepgum.losses:Huber").label
+    ('DeepGUM', 'Huber')
+    """
+    if isinstance(method, Method):
+        return method
+    if isinstance(method, str) and not is_path(method):
+        if method not in METHODS:
+            raise UnknownNameError(parameter, method, [*METHODS, PATH])
+        return METHODS[method]
+    return Method.of_loss(get_loss(method, parameter))
 
 
 def check_method(
-    name: str,
+    method: AnyMethod,
     train: RegressionData,
     validation: RegressionData,
     groups: Groups = "sample",
     options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise what `train_method` would raise of these data, without training.
+    """Raise the errors that `train_method` would raise about these data, without training.
 
     Raises
     ------
@@ -119,17 +163,17 @@ def check_method(
     InvalidDataError, InvalidParameterError
         If the data or the groups cannot be used.
     """
-    method = METHODS[check_choice("methods", name, METHODS)]
-    if method.options is not None or options:
-        check_deepgum(train, validation, method.with_changes(groups, options))
+    found = get_method(method)
+    if found.options is not None or options:
+        check_deepgum(train, validation, found.with_changes(groups, options))
         return
     check_training_data(train, validation)
-    if method.head == "expectation":
+    if found.head == "expectation":
         DeepExpectation.span(train.targets)
 
 
 def train_method(
-    name: str,
+    method: AnyMethod,
     train: RegressionData,
     validation: RegressionData,
     *,
@@ -143,59 +187,59 @@ def train_method(
     on_event: Callable[[Event], None] | None = None,
     checkpoint: Path | None = None,
 ) -> TrainingResult:
-    """Train a fresh network by a method's name.
+    """Build a network and train it with a method.
 
     Parameters
     ----------
-    name : str
-        A key of `METHODS`.
+    method : str, Method, Loss or class
+        A name in `METHODS`, the path "package.module:name" of a loss of your own, a loss, or a method.
     train, validation : RegressionData
         With the labels as they are, right or wrong.
     true_outlier, validation_outlier : Tensor (n, l) of bool, optional
-        The landmarks that are wrong; only the oracles look at them.
+        The landmarks that are wrong; only the oracles use them.
     groups, sgd, on_event, checkpoint
-        As for `fit_deepgum`.
+        The same as in `fit_deepgum`.
     options : mapping, optional
-        Fields of the method's `DeepGUMOptions` to change; only for methods that have them.
+        Changes to the method's `DeepGUMOptions`, as `DeepGUMOptions.with_changes` takes them; only for methods with a
+        mixture.
     model : str or callable
-        As for `deepgum.models.build_model`.
+        The same as in `deepgum.models.build_model`.
     seed : int
-        Of the initial weights and of the order of the samples: the same for every method.
+        Seed of the initial weights and of the order of the samples: the same for every method.
 
     Raises
     ------
     UnknownNameError
         If there is no method of that name.
     InvalidParameterError
-        If an oracle is not told which labels are wrong, or an option cannot be what it is changed to.
+        If an oracle does not get the wrong labels, or an option cannot be changed so.
     """
-    method = METHODS[check_choice("methods", name, METHODS)]
+    found = get_method(method)
     sgd = sgd or SGDOptions()
-    chosen = method.with_changes(groups, options) if method.options is not None or options else None
-    # Made from the labels as they are given, so that every method starts from the same weights and the same middle.
-    network = build_model(model, train, seed, method.head)
+    chosen = found.with_changes(groups, options) if found.options is not None or options else None
+    # Built from the labels as they are given, so that every method starts from the same weights and the same centre.
+    network = build_model(model, train, seed, found.head)
     if chosen is not None:
         return fit_deepgum(
             network, train, validation, options=chosen, sgd=sgd, seed=seed, on_event=on_event, checkpoint=checkpoint
         )
-    assert method.loss is not None
+    assert found.loss is not None
     fit = partial(
         fit_loss,
         network,
-        loss=method.loss,
+        loss=found.loss,
         groups=groups,
         sgd=sgd,
         seed=seed,
         on_event=on_event,
         checkpoint=checkpoint,
     )
-    if not method.oracle:
+    if not found.oracle:
         return fit(train, validation)
     if true_outlier is None or validation_outlier is None:
-        raise InvalidParameterError(
-            "true_outlier", f"given, with `validation_outlier`: {name!r} trains on the right labels", None
-        )
+        expected = f"given, with `validation_outlier`: {found.label!r} trains on the right labels"
+        raise InvalidParameterError("true_outlier", expected, None)
     result = fit(without_labels(train, true_outlier), without_labels(validation, validation_outlier))
-    # Its residuals on all labels, the wrong ones included, rank them; flags of labels that it was told would be empty.
+    # Its residuals on all labels rank the wrong ones; it has no flags, because it did not have to find any.
     residuals = compute_residuals(network, train, device=sgd.device, precision=sgd.precision)
     return replace(result, residuals=residuals, flags=None)

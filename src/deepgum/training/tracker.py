@@ -1,11 +1,10 @@
-"""The mixture beside any training loop: residuals come in by sample index, the next epoch's weights go out."""
+"""The mixture for any training loop: it takes residuals by sample index, and gives the next epoch's weights."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,21 +21,13 @@ from deepgum.errors import (
     listing,
 )
 from deepgum.losses import Loss
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.processes import SOLO, Processes
 from deepgum.training.history import RoundRecord
-from deepgum.training.loop.criterion import held_out_log_likelihood
-from deepgum.training.loop.named_loss import label_spread, named_loss
+from deepgum.training.loop.criterion import SCORE_TOL, held_out_log_likelihood
+from deepgum.training.loop.label_loss import label_loss, label_spread
 from deepgum.training.options import DeepGUMOptions
-from deepgum.training.rounds import (
-    SCORE_TOL,
-    coordinate_weights,
-    flags_of,
-    lenient,
-    mixture_record,
-    unfitted_mixture,
-)
 from deepgum.training.samples.batch import (
     check_batch,
     check_finite,
@@ -49,56 +40,61 @@ from deepgum.training.samples.batch import (
 from deepgum.training.samples.epoch import Epoch
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
+from deepgum.training.schedules import Interleaved
+from deepgum.training.weighting import coordinate_weights, flags_of, lenient, mixture_record
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
 WARMUP_EPOCHS = 5
-"""Epochs of the robust first loss, before residuals can tell right labels from wrong ones."""
+"""Epochs of the robust first loss, after which residuals tell right labels from wrong ones."""
+
+FORMAT = "deepgum.ResponsibilityTracker/2"
+"""Format of a tracker's state; version 0.1.0 wrote no format."""
 
 
 class ResponsibilityTracker:
-    """Tell which labels are probably right while a network is trained, in any training loop.
+    """Estimate which labels are right while a network is trained, in any training loop.
 
     Every sample has an index, from 0 to n - 1 (`deepgum.IndexedDataset` adds it to a data set). `loss` takes the
     predictions for a batch with its labels and indices: a robust loss in the warm-up, and then the loss of eq. 7,
-    weighted by the probability that each label is right. `update` ends an epoch: EM is run on the residuals that the
-    epoch's own forward passes made, so a training costs one run, and gives the next epoch's weights.
+    weighted by the probability that each label is right. `update` ends an epoch: EM is run on the residuals of the
+    epoch's own forward passes, which costs no pass over the data, and gives the next epoch's weights.
 
     Parameters
     ----------
     n_samples : int
         n, the length of the training set.
     options : DeepGUMOptions, optional
-        `groups`, `first_loss`, `weighted_loss`, `widening`, `degrees_of_freedom`, `responsibility_power`,
-        `cauchy_scale`, `warmup_epochs` and what is said of the mixture; the other fields are Algorithm 1's.
+        Groups, losses and mixture, with the schedule `Interleaved`; the loop itself keeps the weights of an epoch, so
+        `returned_round` has no effect.
     targets : Tensor (n, d), optional
-        All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them that of the
-        first batch does.
+        All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them the spread of
+        the first batch gives it.
     sample_weight : Tensor (n,), optional
         How much each sample counts, in the loss and in the mixture; at least 0.
     mirror : Mirror, optional
         How coordinates change places in samples that the loop mirrors.
     processes : Processes, optional
-        Those that train together, for example `deepgum.processes.current()`: each calls `loss` as often as the others.
-        What is known of sample i is kept by process i modulo their number; by default there is one.
+        The processes that train together, for example `deepgum.processes.current()`: each calls `loss` as often as the
+        others. Process i modulo their number keeps the residuals and weights of sample i. Default: one process.
 
     Attributes
     ----------
     epoch : int
-        Epochs that are done.
+        Number of completed epochs.
     index : Tensor (m,) of int64
-        The samples that this process keeps; all of them, 0 to n - 1, where there is one process.
+        The samples that this process keeps; all of them, 0 to n - 1, if there is one process.
     residuals : Tensor (m, d) or None
-        y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN where there is none.
+        y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN if no epoch has.
     mixture : GaussianUniformMixture or None
-        Of these residuals, as leniently as they are judged now; None in the warm-up.
+        The mixture of these residuals, with its present leniency; None in the warm-up.
 
     Raises
     ------
     InvalidDataError
-        If targets or weights are not of n samples, or cannot be labels or weights.
+        If targets or weights are not those of n samples, or cannot be labels or weights.
     InvalidParameterError
-        If n is no number of samples, or the loss is none of residuals.
+        If n is not a number of samples, the schedule is Algorithm 1, or a loss is not a loss of residuals.
 
     Examples
     --------
@@ -132,9 +128,14 @@ class ResponsibilityTracker:
         processes: Processes = SOLO,
     ) -> None:
         self.n_samples = check_count("n_samples", n_samples)
-        self.options = options or DeepGUMOptions()
+        self.options = (options or DeepGUMOptions()).with_imported_losses()
+        schedule = self.options.schedule
         if self.options.first_loss == CROSS_ENTROPY:
             raise InvalidParameterError("first_loss", "a loss of residuals", CROSS_ENTROPY)
+        if not isinstance(schedule, Interleaved):
+            hint = "In a training loop of your own EM is run after every epoch."
+            raise InvalidParameterError("options.schedule", "`Interleaved(...)`", schedule, hint)
+        self._schedule = schedule
         targets = None if targets is None else checked_targets(targets, self.n_samples)
         self._given_weight = None if sample_weight is None else checked_weights(sample_weight, self.n_samples)
         self.mirror = mirror
@@ -144,13 +145,13 @@ class ResponsibilityTracker:
         self._fit: GaussianUniformMixture | None = None
         self._responsibilities: Tensor | None = None
         self._spread = None if targets is None else label_spread(targets)
-        self._told = targets is not None
+        self._has_targets = targets is not None
         self._width = None if targets is None else targets.shape[1]
-        self._seen = Epoch(n_samples, mirror)
+        self._current = Epoch(n_samples, mirror)
         self.join(processes)
 
     def join(self, processes: Processes) -> None:
-        """Work together with other processes from now on, before the first batch; for engines that start them late.
+        """Share the samples with other processes from now on, before the first batch; for engines that start late.
 
         Raises
         ------
@@ -165,28 +166,30 @@ class ResponsibilityTracker:
 
     @property
     def recorded(self) -> bool:
-        """Whether any residuals have come in since the last `update`."""
-        return self._seen.began
+        """Whether there are residuals since the last `update`."""
+        return self._current.began
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs of the first loss."""
+        """Number of epochs of the first loss."""
         return WARMUP_EPOCHS if self.options.warmup_epochs is None else self.options.warmup_epochs
 
     @property
     def phase(self) -> str:
-        """What is minimised now, in words."""
+        """Name of the present objective in the history."""
         weighted = self._weights.has_labels
-        return f"weighted {self.options.weighted_loss}" if weighted else self.options.first_loss
+        loss = self.options.weighted_loss if weighted else self.options.first_loss
+        name = loss if isinstance(loss, str) else loss.name
+        return f"weighted {name}" if weighted else name
 
     @property
     def responsibilities(self) -> Tensor:
-        """The probability (m, g) that each label is right, as of the last `update`: float64.
+        """The probability (m, g) that each label is right, by the last `update`: float64.
 
         Raises
         ------
         NotFittedError
-            In the warm-up, when nothing is known yet.
+            In the warm-up.
         """
         if self._responsibilities is None:
             raise NotFittedError(
@@ -197,7 +200,7 @@ class ResponsibilityTracker:
 
     @property
     def flags(self) -> Tensor:
-        """Which labels (m, g) are probably wrong: there is one, and its responsibility is below 1/2.
+        """Which labels (m, g) are probably wrong: those that are there and have a responsibility below 1/2.
 
         Raises
         ------
@@ -217,20 +220,20 @@ class ResponsibilityTracker:
         Parameters
         ----------
         predictions : Tensor (b, d) or (b,)
-            What the network says, in the targets' unit.
+            The network's predictions, in the targets' unit.
         targets : Tensor of the same shape
             The labels; NaN where one is missing.
         index : Tensor (b,) of int
-            Which samples these are.
+            The indices of these samples.
         mirrored : Tensor (b,) of bool, optional
             Which of them, and their targets, are mirrored.
 
         Raises
         ------
         InvalidDataError
-            Without indices; if one is out of range or stands for two samples of the batch; if shapes differ.
+            If there are no indices; if one is out of range or belongs to two samples of the batch; if shapes differ.
         NonFiniteLossError
-            If a prediction or the loss is not finite; it names samples and epoch. No weights are spoiled yet.
+            If a prediction or the loss is not finite; it names samples and epoch. No step has been taken yet.
         """
         predictions, targets, index = check_batch(predictions, targets, index, self.n_samples, width=self._width)
         self._width = targets.shape[1]
@@ -238,41 +241,42 @@ class ResponsibilityTracker:
         loss, weights = self._current_loss(targets), self._weights.of_batch(index, mirrored)
         value = loss(residuals, weights=None if weights is None else weights.to(residuals))
         check_finite(value, predictions, targets, index, loss.name, self.epoch + 1)
-        self._seen.add(index, residuals.detach(), targets, mirrored)
+        self._current.add(index, residuals.detach(), targets, mirrored)
         return value
 
     def expect(self, index: Tensor) -> None:
-        """Fetch now, in one message, what `loss` will need of an epoch's samples from the processes that keep it.
+        """Fetch the weights of an epoch's samples now, in one message, from the processes that keep them.
 
-        For speed, where there are several processes; without it every `loss` asks the others. All processes call it,
-        after `update` and before the first batch, each on all samples (b,) that it will see until the next `update`.
+        It saves time if there are several processes; without it every `loss` asks the others. All processes call it,
+        after `update` and before the first batch, each with all samples (b,) that it will see until the next `update`.
 
         Raises
         ------
         InvalidDataError
-            If an index is out of range. `loss` raises it for a sample that was not expected.
+            If an index is out of range. `loss` raises it for a sample that is not among them.
         """
         self._weights.expect(check_index(index, self.n_samples))
 
     def record(self, index: Tensor, residuals: Tensor) -> None:
-        """Keep residuals (b, d) of a batch, targets less predictions, without a loss.
+        """Keep the residuals (b, d) of a batch, targets less predictions, without a loss.
 
-        For example of a pass in evaluation mode, after which `update` gives the final posteriors.
+        After a pass in evaluation mode, for example, `update` then gives the final posteriors.
 
         Raises
         ------
         InvalidDataError
-            As `loss`; for example if predictions (b, 1) were taken from targets (b,), which gives (b, b).
+            The same as in `loss`; for example if predictions (b, 1) were subtracted from targets (b,), which gives
+            (b, b).
         NonFiniteLossError
             If a residual is infinite, or NaN where the sample has a label.
         """
         residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
         residuals = residuals.detach().float()
         check_finite_residuals(residuals.cpu(), index, self._known(index), self.epoch + 1)
-        self._seen.add(index, residuals)
+        self._current.add(index, residuals)
 
     def _known(self, index: Tensor) -> Tensor:
-        """Return residuals (b, d) that are known of samples (b,) already; NaN for those that are kept elsewhere."""
+        """Return the last residuals (b, d) of samples (b,); NaN for samples that another process keeps."""
         known = torch.full((len(index), self._width or 1), torch.nan)
         if self.residuals is not None:
             here = index % self._owners.processes.world_size == self._owners.processes.rank
@@ -280,21 +284,21 @@ class ResponsibilityTracker:
         return known
 
     def update(self) -> RoundRecord | None:
-        """End an epoch: fit the mixture to its residuals, and weight the next one by it.
+        """End an epoch: fit the mixture to its residuals, which gives the weights of the next epoch.
 
         Returns
         -------
         RoundRecord or None
-            What the mixture is now; None in the warm-up, but for its last epoch.
+            The record of the mixture; None in the warm-up, except for its last epoch.
 
         Raises
         ------
         InvalidDataError
-            If nothing was recorded since the last call, or one index stands for several samples.
+            If there are no residuals since the last call, or one index belongs to several samples.
         """
         since = time.perf_counter()
         self._weights.forget()
-        index, residuals = self._seen.close(self._owners)
+        index, residuals = self._current.close(self._owners)
         if self.residuals is None:
             self.residuals = torch.full((len(self.index), residuals.shape[1]), torch.nan)
         self.residuals[self._owners.rows(index)] = residuals
@@ -302,9 +306,9 @@ class ResponsibilityTracker:
         if self.epoch < self.warmup_epochs:
             return None
         if self._fit is None:
-            self._fit = unfitted_mixture(self.options).set_params(warm_start=True)
+            self._fit = self.options.new_mixture().set_params(warm_start=True)
         with warnings.catch_warnings():
-            # The record has the status; while the network still learns, one such epoch is no cause for alarm.
+            # The record has the status; while the network still learns, one such epoch is no reason to warn.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             self._fit.fit(self.residuals, self._weights.sample_weight, processes=self._owners.processes)
         self._weigh()
@@ -317,33 +321,34 @@ class ResponsibilityTracker:
         return self._weights.of(check_index(index, self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
-        """Return how badly the network explains held-out residuals (m, d), or (m,); lower is better.
+        """Return the score of held-out residuals (m, d), or (m,); lower is better.
 
-        Minus their mean log-likelihood a sample, under the mixture that fits them best: so that epochs are compared
-        like with like, whatever is wrong with the held-out labels.
+        It is minus their mean log-likelihood per sample, under the mixture that fits them best, so that epochs are
+        compared like with like even if held-out labels are wrong.
 
         Raises
         ------
         InvalidDataError
-            If they have not as many coordinates as the labels; for example if predictions (b, 1) were taken from
-            targets (b,), which gives (b, b).
+            If they do not have as many coordinates as the labels; for example if predictions (b, 1) were subtracted
+            from targets (b,), which gives (b, b).
         """
         residuals = check_width(residuals, self._width)
-        judge = unfitted_mixture(self.options, tol=SCORE_TOL)
-        return held_out_log_likelihood(judge, self._owners.processes)(residuals)
+        mixture = self.options.new_mixture(tol=SCORE_TOL)
+        return held_out_log_likelihood(mixture, self._owners.processes)(residuals)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that is known, between two epochs or within one: plain values and tensors, never a pickle."""
+        """Return the state, between two epochs or within one: plain values and tensors, never a pickle."""
         return {
+            "format": FORMAT,
             "n_samples": self.n_samples,
             "world_size": self._owners.processes.world_size,
-            "options": {name: repr(value) for name, value in asdict(self.options).items()},
+            "options": self.options.to_mapping(),
             "width": self._width,
             "epoch": self.epoch,
             "spread": self._spread,
             "residuals": self.residuals,
             "mixture": None if self._fit is None else self._fit.state_dict(),
-            "seen": self._seen.state_dict(),
+            "seen": self._current.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -352,14 +357,20 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            If it is of another number of samples or of processes, of other options or labels, or no tracker's at all.
+            If it has another number of samples or of processes, other options or labels; if an earlier version wrote
+            it, or it is not the state of a tracker.
         """
         own = self.state_dict()
+        if "format" not in state and "n_samples" in state:
+            raise InvalidDataError(
+                "A tracker's state should be of this version. Version 0.1.0 of deepgum wrote it. Finish the training "
+                "with that version, or begin it anew."
+            )
         lacking = [name for name in own if name not in state]
         if lacking:
             raise InvalidDataError(f"A tracker's state should be what `state_dict` gave. It lacks {listing(lacking)}.")
         # The spread of all labels tells data sets apart; without them it is that of the first batch.
-        names = ("n_samples", "world_size", "options", *(("width", "spread") if self._told else ()))
+        names = ("format", "n_samples", "world_size", "options", *(("width", "spread") if self._has_targets else ()))
         found = differences({name: state[name] for name in names}, {name: own[name] for name in names})
         if found:
             raise InvalidDataError(f"A tracker's state should be of the training that it is loaded into: {found}.")
@@ -371,22 +382,22 @@ class ResponsibilityTracker:
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
             self._weigh()
-        self._seen.load_state_dict(state["seen"])
+        self._current.load_state_dict(state["seen"])
 
     def _weigh(self) -> None:
         assert self._fit is not None
         assert self.residuals is not None
-        # EM goes on from its own covariances, and not from the widened ones.
-        self.mixture = lenient(self._fit, self.options, max(0, self.epoch - self.warmup_epochs))
+        # The next EM starts from its own covariances, not from the widened ones.
+        self.mixture = lenient(self._fit, self._schedule, max(0, self.epoch - self.warmup_epochs))
         self._responsibilities = self.mixture.responsibilities(self.residuals)
         self._weights.set_labels(coordinate_weights(self.mixture, self._responsibilities, self.options).float())
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
-            # Of the first batch that has labels, the mean over processes.
+            # The spread of the first batch that has labels, averaged over processes.
             own = label_spread(targets)
             given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
             total, count = self._owners.processes.sum(given).tolist()
             self._spread = total / count if count else None
-        name = self.options.weighted_loss if self._weights.has_labels else self.options.first_loss
-        return named_loss(name, self.options, self._spread)
+        loss = self.options.weighted_loss if self._weights.has_labels else self.options.first_loss
+        return label_loss(loss, self.options, self._spread)

@@ -190,7 +190,7 @@ def test_what_holds_no_residuals_is_refused(tmp_path):
             ArrayBatches(tmp_path / name)
     with pytest.raises(InvalidDataError, match=r"shape \(n, d\). Found \(3,\)"):
         ArrayBatches(np.zeros(3))
-    with pytest.raises(InvalidDataError, match=r"should have shape \(3,\), one a row. Found \(2,\)"):
+    with pytest.raises(InvalidDataError, match=r"should have shape \(3,\), one per row. Found \(2,\)"):
         ArrayBatches(np.zeros((3, 2)), sample_weight=np.zeros(2))
     for reader, what in ((ParquetBatches, named), (ArrayBatches, np.zeros((3, 2)))):
         with pytest.raises(InvalidParameterError, match="batch_size"):

@@ -1,4 +1,4 @@
-"""A split is disjoint, exhaustive, repeatable, and never divides a group."""
+"""Splits are disjoint, exhaustive and repeatable, and never divide samples that are kept together."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
 from deepgum.data.folds import fold_split, folds
-from deepgum.data.splits import split_groups, split_sizes, split_validation
+from deepgum.data.splits import join_copies, split_clusters, split_sizes, split_validation
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(n=st.integers(2, 300), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**31))
-def test_every_sample_is_on_exactly_one_side(n: int, fraction: float, seed: int) -> None:
+def test_every_sample_is_in_exactly_one_part(n: int, fraction: float, seed: int) -> None:
     if not 0 < round(fraction * n) < n:
         return
     train, val = split_validation(n, fraction, seed)
@@ -28,15 +29,15 @@ def test_every_sample_is_on_exactly_one_side(n: int, fraction: float, seed: int)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
-@given(groups=st.lists(st.sampled_from("abcdefghij"), min_size=20, max_size=120), seed=st.integers(0, 1000))
-def test_no_group_is_divided(groups: list[str], seed: int) -> None:
-    if len(set(groups)) < 5:
+@given(people=st.lists(st.sampled_from("abcdefghij"), min_size=20, max_size=120), seed=st.integers(0, 1000))
+def test_samples_of_one_person_stay_in_one_part(people: list[str], seed: int) -> None:
+    if len(set(people)) < 5:
         return
-    train, val = split_validation(len(groups), 0.5, seed, groups)
-    assert sorted(train.tolist() + val.tolist()) == list(range(len(groups)))
-    assert not {groups[i] for i in train} & {groups[i] for i in val}
-    largest = max(groups.count(group) for group in groups)
-    assert abs(len(val) - len(groups) / 2) <= largest
+    train, val = split_validation(len(people), 0.5, seed, people)
+    assert sorted(train.tolist() + val.tolist()) == list(range(len(people)))
+    assert not {people[i] for i in train} & {people[i] for i in val}
+    largest = max(people.count(person) for person in people)
+    assert abs(len(val) - len(people) / 2) <= largest
 
 
 def test_another_seed_gives_another_split() -> None:
@@ -58,13 +59,13 @@ def test_samples_are_drawn_from_everywhere() -> None:
         (10, 0.9, 0, ["one"] * 10),
     ],
 )
-def test_an_empty_side_is_refused(arguments: tuple[Any, ...]) -> None:
+def test_an_empty_training_part_is_refused(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(InvalidDataError, match="The training part"):
         split_validation(*arguments)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_of_few_large_groups_one_is_taken_the_nearest_in_size(seed: int) -> None:
+def test_of_few_large_clusters_the_one_with_the_nearest_size_is_taken(seed: int) -> None:
     assert len(split_validation(3, 0.1, seed)[1]) == 1
     validation = split_validation(100, 0.1, seed, ["all but"] * 70 + ["some"] * 30)[1]
     assert validation.tolist() == list(range(70, 100))
@@ -77,10 +78,10 @@ def test_of_few_large_groups_one_is_taken_the_nearest_in_size(seed: int) -> None
         ((10, 0.0, 0), "fraction"),
         ((10, 1.0, 0), "fraction"),
         ((10, 0.1, -1), "seed"),
-        ((10, 0.1, 0, ["a"]), "groups"),
+        ((10, 0.1, 0, ["a"]), "keep_together"),
     ],
 )
-def test_arguments_without_sense_are_refused(arguments: tuple[Any, ...], name: str) -> None:
+def test_invalid_arguments_are_refused(arguments: tuple[Any, ...], name: str) -> None:
     with pytest.raises(InvalidParameterError, match=f"`{name}`"):
         split_validation(*arguments)
 
@@ -95,14 +96,14 @@ def check_partition(parts: list[list[int]], n: int) -> None:
     assert all(part == sorted(part) for part in parts)
 
 
-def check_groups(parts: list[list[int]], groups: list[str]) -> None:
-    names = [{groups[row] for row in part} for part in parts]
-    assert sum(map(len, names)) == len(set(groups))
+def check_clusters(parts: list[list[int]], people: list[str]) -> None:
+    names = [{people[row] for row in part} for part in parts]
+    assert sum(map(len, names)) == len(set(people))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(n=st.integers(1, 200), validation=st.integers(0, 80), test=st.integers(0, 80), seed=st.integers(0, 2**31))
-def test_sizes_are_met_exactly_without_groups(n: int, validation: int, test: int, seed: int) -> None:
+def test_sizes_are_exact_without_clusters(n: int, validation: int, test: int, seed: int) -> None:
     if validation + test >= n:
         with pytest.raises(InvalidDataError, match="The training part"):
             split_sizes(n, validation, test, seed)
@@ -113,64 +114,85 @@ def test_sizes_are_met_exactly_without_groups(n: int, validation: int, test: int
     assert parts == as_lists(*split_sizes(n, validation, test, seed))
 
 
-def test_parts_of_given_sizes_are_drawn_from_everywhere_and_by_seed() -> None:
+def test_parts_are_drawn_from_everywhere_and_by_the_seed() -> None:
     for part in split_sizes(30_000, 5000, 5000, 0):
         assert abs(part.double().mean().item() / 15_000 - 1) < 0.05
     assert as_lists(*split_sizes(100, 20, 20, 0)) != as_lists(*split_sizes(100, 20, 20, 1))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(groups=st.lists(st.sampled_from("abcdefghijklmnopqrst"), min_size=80, max_size=150), seed=st.integers(0, 1000))
-def test_sizes_are_met_as_nearly_as_whole_groups_come(groups: list[str], seed: int) -> None:
-    largest = max(groups.count(group) for group in groups)
+@given(people=st.lists(st.sampled_from("abcdefghijklmnopqrst"), min_size=80, max_size=150), seed=st.integers(0, 1000))
+def test_sizes_are_as_near_as_whole_clusters_allow(people: list[str], seed: int) -> None:
+    largest = max(people.count(person) for person in people)
     if largest > 20:
         return
-    parts = as_lists(*split_sizes(len(groups), 20, 20, seed, groups))
-    check_partition(parts, len(groups))
-    check_groups(parts, groups)
-    # The nearest total is off by half a group at most.
+    parts = as_lists(*split_sizes(len(people), 20, 20, seed, people))
+    check_partition(parts, len(people))
+    check_clusters(parts, people)
+    # The nearest total differs by half a cluster at most.
     assert abs(len(parts[1]) - 20) <= largest / 2
     assert abs(len(parts[2]) - 20) <= largest / 2
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
-    groups=st.lists(st.integers(0, 40).map(str), min_size=1, max_size=150),
+    people=st.lists(st.integers(0, 40).map(str), min_size=1, max_size=150),
     validation=st.integers(0, 8),
     test=st.integers(0, 12),
     seed=st.integers(0, 1000),
 )
-def test_groups_are_counted_and_not_samples(groups: list[str], validation: int, test: int, seed: int) -> None:
-    count = len(set(groups))
+def test_sizes_of_split_clusters_are_numbers_of_people(
+    people: list[str], validation: int, test: int, seed: int
+) -> None:
+    count = len(set(people))
     if validation + test >= count:
         with pytest.raises(InvalidDataError, match="The training part"):
-            split_groups(groups, validation, test, seed)
+            split_clusters(people, validation, test, seed)
         return
-    parts = as_lists(*split_groups(groups, validation, test, seed))
-    check_partition(parts, len(groups))
-    sizes = [len({groups[row] for row in part}) for part in parts]
+    parts = as_lists(*split_clusters(people, validation, test, seed))
+    check_partition(parts, len(people))
+    sizes = [len({people[row] for row in part}) for part in parts]
     assert sizes == [count - validation - test, validation, test]
-    assert parts == as_lists(*split_groups(groups, validation, test, seed))
+    assert parts == as_lists(*split_clusters(people, validation, test, seed))
 
 
 def test_the_celebrities_of_the_paper_are_divided_1800_80_120() -> None:
     identity = np.random.default_rng(0).integers(0, 2000, 30_000)
     identity[:2000] = np.arange(2000)
-    train, val, test = split_groups(identity.tolist(), 80, 120, seed=3)
+    train, val, test = split_clusters(identity.tolist(), 80, 120, seed=3)
     assert [len(np.unique(identity[part])) for part in (train, val, test)] == [1800, 80, 120]
-    assert as_lists(val) != as_lists(split_groups(identity.tolist(), 80, 120, seed=4)[1])
+    assert as_lists(val) != as_lists(split_clusters(identity.tolist(), 80, 120, seed=4)[1])
 
 
-def test_a_part_that_whole_groups_cannot_fill_is_refused() -> None:
+def test_a_part_that_whole_clusters_cannot_fill_is_refused() -> None:
     with pytest.raises(InvalidDataError, match="The validation part"):
         split_sizes(10, 1, 0, 0, ["one"] * 10)
     with pytest.raises(InvalidDataError, match="The test part"):
         split_sizes(100, 50, 1, 0, ["a"] * 50 + ["b"] * 50)
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    values=st.lists(st.integers(0, 12), min_size=1, max_size=25),
+    edges=st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24), st.integers(0, 24)), max_size=4),
+    named=st.booleans(),
+)
+def test_joined_copies_are_the_connected_components(
+    values: list[int], edges: list[tuple[int, ...]], named: bool
+) -> None:
+    n = len(values)
+    copies = [tuple(row % n for row in rows) for rows in edges]
+    linked = np.equal.outer(values, values) if named else np.eye(n, dtype=bool)
+    for rows in copies:
+        linked[np.ix_(rows, rows)] = True
+    _, expected = connected_components(linked, directed=False)
+    found = join_copies(n, values if named else (), copies)
+    np.testing.assert_array_equal(np.equal.outer(found, found), np.equal.outer(expected, expected))
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(n=st.integers(2, 300), k=st.integers(2, 12))
-def test_folds_of_a_sequence_are_blocks_of_nearly_one_size(n: int, k: int) -> None:
+def test_folds_of_a_sequence_are_blocks_of_nearly_equal_size(n: int, k: int) -> None:
     if n < k:
         with pytest.raises(InvalidDataError, match="at least one sample"):
             folds(n, k)
@@ -183,24 +205,22 @@ def test_folds_of_a_sequence_are_blocks_of_nearly_one_size(n: int, k: int) -> No
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
-    groups=st.lists(st.integers(0, 25).map(str), min_size=1, max_size=200),
+    people=st.lists(st.integers(0, 25).map(str), min_size=1, max_size=200),
     k=st.integers(2, 8),
     seed=st.integers(0, 1000),
 )
-def test_folds_of_groups_are_whole_and_as_even_as_the_largest_group_allows(
-    groups: list[str], k: int, seed: int
-) -> None:
-    n = len(groups)
-    if len(set(groups)) < k:
-        with pytest.raises(InvalidDataError, match="at least one group"):
-            folds(n, k, groups=groups, seed=seed)
+def test_folds_hold_whole_clusters_and_are_as_even_as_the_largest_allows(people: list[str], k: int, seed: int) -> None:
+    n = len(people)
+    if len(set(people)) < k:
+        with pytest.raises(InvalidDataError, match="at least one value of `keep_together`"):
+            folds(n, k, keep_together=people, seed=seed)
         return
-    parts = as_lists(*folds(n, k, groups=groups, seed=seed))
+    parts = as_lists(*folds(n, k, keep_together=people, seed=seed))
     assert len(parts) == k
     check_partition(parts, n)
-    check_groups(parts, groups)
+    check_clusters(parts, people)
     sizes = sorted(map(len, parts))
-    largest = max(groups.count(group) for group in groups)
+    largest = max(people.count(person) for person in people)
     assert sizes[0] > 0
     assert sizes[-1] - sizes[0] <= largest
     # Graham's bound for any greedy filling.
@@ -208,21 +228,21 @@ def test_folds_of_groups_are_whole_and_as_even_as_the_largest_group_allows(
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_groups_are_dealt_out_by_size_each_to_the_fold_with_the_fewest_samples(seed: int) -> None:
+def test_clusters_go_by_size_to_the_fold_with_the_fewest_samples(seed: int) -> None:
     # 7 | 6, then 5 and 4 the other way round, then 3 to either.
-    groups = [f"group of {size}" for size in (3, 6, 4, 7, 5) for _ in range(size)]
-    parts = as_lists(*folds(25, 2, groups=groups, seed=seed))
-    names = [{groups[row] for row in part} - {"group of 3"} for part in parts]
+    people = [f"group of {size}" for size in (3, 6, 4, 7, 5) for _ in range(size)]
+    parts = as_lists(*folds(25, 2, keep_together=people, seed=seed))
+    names = [{people[row] for row in part} - {"group of 3"} for part in parts]
     assert names == [{"group of 7", "group of 4"}, {"group of 6", "group of 5"}]
     assert sorted(map(len, parts)) == [11, 14]
 
 
-def test_the_seed_orders_groups_of_one_size_only() -> None:
+def test_the_seed_orders_only_clusters_of_the_same_size() -> None:
     videos = [f"video {i // 10}" for i in range(350)]
-    first, other = (as_lists(*folds(350, 7, groups=videos, seed=seed)) for seed in (0, 1))
+    first, other = (as_lists(*folds(350, 7, keep_together=videos, seed=seed)) for seed in (0, 1))
     assert first != other
     assert {len(part) for part in first + other} == {50}
-    assert first == as_lists(*folds(350, 7, groups=videos, seed=0))
+    assert first == as_lists(*folds(350, 7, keep_together=videos, seed=0))
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
@@ -245,15 +265,15 @@ def test_the_validation_block_follows_the_test_block_around_the_end(
     assert (side != np.roll(side, 1)).sum() == 3
 
 
-def test_whole_videos_validate_a_fold() -> None:
+def test_the_validation_part_of_a_fold_holds_whole_videos() -> None:
     videos = [f"video {i // 10}" for i in range(350)]
-    for test in folds(350, 7, groups=videos, seed=2):
-        train, val = fold_split(test, 350, groups=videos, validation_fraction=0.2, seed=5)
+    for test in folds(350, 7, keep_together=videos, seed=2):
+        train, val = fold_split(test, 350, keep_together=videos, validation_fraction=0.2, seed=5)
         parts = as_lists(train, val, test)
         check_partition(parts, 350)
-        check_groups(parts, videos)
+        check_clusters(parts, videos)
         assert len(val) == 60
-    other = fold_split(test, 350, groups=videos, validation_fraction=0.2, seed=6)[1]
+    other = fold_split(test, 350, keep_together=videos, validation_fraction=0.2, seed=6)[1]
     assert val.tolist() != other.tolist()
 
 
@@ -267,13 +287,13 @@ def test_whole_videos_validate_a_fold() -> None:
         ([], {}, "at least one position"),
         ([0.0, 1.0], {}, "integers"),
         ([[0, 1]], {}, "integers"),
-        ([0, 1], {"groups": list("aaabbbcccc")}, "whole groups. Found 1 divided: a"),
-        ([0, 1, 2], {"groups": list("aaabbbbbbb")}, "The training part"),
+        ([0, 1], {"keep_together": list("aaabbbcccc")}, "Found 1 values divided: a"),
+        ([0, 1, 2], {"keep_together": list("aaabbbbbbb")}, "The training part"),
         (list(range(9)), {}, "The validation part"),
         ([0], {"validation_fraction": 0.99}, "The training part"),
     ],
 )
-def test_folds_that_would_leak_or_leave_nothing_are_refused(
+def test_folds_that_would_leak_or_leave_an_empty_part_are_refused(
     test: list[Any], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidDataError, match=message):
@@ -287,14 +307,14 @@ def test_folds_that_would_leak_or_leave_nothing_are_refused(
         (lambda: split_sizes(10, -1, 1), "validation"),
         (lambda: split_sizes(10, 1, 0.5), "test"),
         (lambda: split_sizes(10, 1, 1, -1), "seed"),
-        (lambda: split_sizes(10, 1, 1, 0, ["a"]), "groups"),
-        (lambda: split_groups("abc", 1.0, 1), "validation"),
+        (lambda: split_sizes(10, 1, 1, 0, ["a"]), "keep_together"),
+        (lambda: split_clusters("abc", 1.0, 1), "validation"),
         (lambda: folds(10, 1), "k"),
-        (lambda: folds(10, 2, groups=["a"]), "groups"),
+        (lambda: folds(10, 2, keep_together=["a"]), "keep_together"),
         (lambda: fold_split([0], 10, validation_fraction=1.0), "validation_fraction"),
-        (lambda: fold_split([0], 10, groups=["a"]), "groups"),
+        (lambda: fold_split([0], 10, keep_together=["a"]), "keep_together"),
     ],
 )
-def test_arguments_of_the_other_splits_without_sense_are_refused(call: Any, name: str) -> None:
+def test_invalid_arguments_of_the_other_splits_are_refused(call: Any, name: str) -> None:
     with pytest.raises(InvalidParameterError, match=f"`{name}`"):
         call()

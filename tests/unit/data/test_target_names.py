@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from deepgum.data.target_names import check_target_names, default_groups, group_names, landmark_name, landmark_order
+from deepgum.data.target_names import (
+    are_landmarks,
+    check_target_names,
+    default_groups,
+    group_names,
+    landmark_name,
+    landmark_names,
+    landmark_order,
+)
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import partition
 
@@ -24,8 +32,49 @@ from deepgum.mixture.partition import partition
         ("nosex", "noseY", None),
     ],
 )
-def test_a_landmark_is_what_its_two_names_have_in_common(x, y, name):
+def test_the_name_of_a_landmark_is_the_common_part_of_its_two_columns(x, y, name):
     assert landmark_name(x, y) == name
+    if name:
+        assert landmark_names([x, y]) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "name"),
+    [
+        ("eye_col", "eye_row", "eye"),  # whole words
+        ("col.eye", "row.eye", "eye"),
+        ("left_col_eye", "left_row_eye", "left_eye"),
+        ("u1", "v1", "1"),  # one letter
+        ("nose_y", "nose_x", "nose"),
+        ("lat1", "lng1", "landmark 0"),  # the l is no word
+        ("eastern", "northern", "landmark 0"),
+        ("x", "y", "landmark 0"),
+    ],
+)
+def test_any_two_columns_of_a_landmark_are_compared(x, y, name):
+    assert landmark_names([x, y]) == (name,)
+
+
+def test_landmarks_without_a_common_name_are_counted_from_0_over_all_landmarks():
+    assert landmark_names(["nose_x", "nose_y", "x", "y", "east", "north"]) == ("nose", "landmark 1", "landmark 2")
+
+
+def test_landmarks_keep_the_names_that_they_have():
+    names = ["x1", "y1", "x2", "y2"]
+    assert landmark_names(names, {(0, 1): "left eye", (2, 3, 4): "other"}) == ("left eye", "2")
+
+
+def test_every_landmark_has_a_name_of_its_own():
+    assert landmark_names(["x1", "y1", "x2", "y2"], {(0, 1): "2"}) == ("x1+y1", "x2+y2")
+    columns = ["x", "y", "landmark 0_x", "landmark 0_y"]
+    assert landmark_names(columns) == ("x+y", "landmark 0_x+landmark 0_y")
+
+
+def test_columns_are_landmarks_by_their_names_or_by_their_groups():
+    points, others = ["x1", "y1"], ["yaw", "pitch"]
+    assert all(are_landmarks(points, groups) for groups in (None, "sample", "coordinate", ((0,), (1,))))
+    assert are_landmarks(others, "landmark")
+    assert not any(are_landmarks(others, groups) for groups in (None, "sample", "coordinate", ((0, 1),)))
 
 
 def test_every_group_has_a_name_of_its_own():
@@ -44,7 +93,9 @@ def test_groups_of_one_target_of_all_and_of_others():
     assert group_names(names, partition("sample", 3)) == ("sample",)
     assert group_names(names, ((0,), (2, 1))) == ("age", "weight+height")
     assert group_names(["age"], partition("sample", 1)) == ("age",)
-    assert group_names(["eye_x", "eye_y"], partition("sample", 2)) == ("eye",)
+    assert group_names(["eye_x", "eye_y"], "sample") == ("eye",)
+    assert group_names(["yaw", "pitch"], "sample") == ("sample",)
+    assert group_names(["yaw", "pitch"], "landmark") == ("landmark 0",)
 
 
 def test_names_that_two_groups_would_share_are_spelled_out():

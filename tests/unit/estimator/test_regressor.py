@@ -28,9 +28,9 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedErr
 from deepgum.estimator import DeepGUMRegressor, neg_median_absolute_error
 from deepgum.estimator.recipe import build_options
 from deepgum.residuals import predict
-from deepgum.training import EpochRecord, RoundRecord
+from deepgum.training import Alternate, EpochRecord, Interleaved, RoundRecord
 
-QUICK: dict[str, Any] = {"max_epochs": 4, "learning_rate": 0.02, "options": {"em_max_iter": 10, "em_tol": 0.01}}
+QUICK: dict[str, Any] = {"max_epochs": 4, "learning_rate": 0.02, "options": {"mixture": {"max_iter": 10, "tol": 0.01}}}
 NAN = float("nan")
 
 NOT_OF_SGD = {
@@ -97,9 +97,12 @@ def test_it_learns_what_wrong_labels_hide_and_finds_them() -> None:
 )
 def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None:
     X, y = table(d=2)
+    kinds = {"interleaved": Interleaved(widening=1.5), "alternate": Alternate(widening=1.5, rounds_max=1)}
     preset = "alternate" if schedule == "alternate" else "default"
-    changes = {"widening": 1.5, "rounds_max": 1}
-    options = deepgum.DeepGUMOptions.preset(preset, warmup_epochs=2, groups="coordinate", **changes)
+    changes = {"least_weight": 0.05, "mixture": {"max_iter": 20}}
+    options = deepgum.DeepGUMOptions.preset(
+        preset, warmup_epochs=2, groups="coordinate", schedule=kinds[schedule], **changes
+    )
     sgd = deepgum.SGDOptions(learning_rate=0.02, schedule="cosine", batch_size=16, epochs_max=5, weight_decay=0.1)
     train = deepgum.RegressionData.from_arrays(X[:90].astype(np.float32), y[:90])
     validation = deepgum.RegressionData.from_arrays(X[90:].astype(np.float32), y[90:])
@@ -107,7 +110,7 @@ def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None
     result = deepgum.fit_deepgum(network, train, validation, options=options, sgd=sgd, seed=7)
     model = DeepGUMRegressor(
         module,
-        schedule=schedule,
+        schedule=kinds[schedule],
         groups="coordinate",
         warmup_epochs=2,
         max_epochs=5,
@@ -176,8 +179,10 @@ def test_rows_without_weight_or_label_do_not_decide_where_zero_is() -> None:
 def test_what_is_not_said_is_as_the_engine_has_it() -> None:
     defaults = {name: p.default for name, p in inspect.signature(DeepGUMRegressor).parameters.items()}
     options, sgd = deepgum.DeepGUMOptions(), deepgum.SGDOptions()
-    for name in ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type"):
+    for name in ("groups", "first_loss", "weighted_loss"):
         assert defaults[name] == getattr(options, name)
+    assert defaults["schedule"] == options.schedule.name
+    assert defaults["covariance_type"] == options.mixture.covariance_type
     for name in ("optimizer", "weight_decay", "patience", "device", "precision"):
         assert defaults[name] == getattr(sgd, name)
     assert build_options(DeepGUMRegressor(schedule="alternate")) == deepgum.DeepGUMOptions.preset("alternate")
@@ -435,8 +440,13 @@ def test_the_held_out_part_is_as_large_as_was_asked_for() -> None:
         ({"first_loss": "huber"}, "`first_loss` should be one of"),
         ({"validation_fraction": 1.0}, r"`validation_fraction` should be a number in \[0, 1\)"),
         ({"random_state": -1}, "`random_state` should be a whole number of at least 0"),
-        ({"options": {"widenning": 1.0}}, "`options` should be one of .* Did you mean 'widening'"),
+        ({"options": {"leastweight": 0.0}}, "`options` should be one of .* Did you mean 'least_weight'"),
         ({"options": {"groups": "sample"}}, "`options` should be one of"),
+        ({"options": {"covariance_type": "diag"}}, "`options` should be one of"),
+        ({"options": {"mixture": {"covariance_type": "diag"}}}, "without the parameter `covariance_type`"),
+        ({"options": {"widening": 1.0}}, r"Write `schedule=Interleaved\(widening=1.0\)`"),
+        ({"options": {"restart": "fresh"}}, r"Write `schedule=Alternate\(restart='fresh'\)`"),
+        ({"options": {"em_max_iter": 3}}, r"Write `mixture=\{'max_iter': 3\}`"),
         ({"options": "widening"}, "`options` should be a mapping"),
         ({"groups": [[0], [1]]}, "`groups` should be index lists"),
         ({"module": nn.Linear}, "`module` should be a torch module.* Give an instance"),

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from deepgum.errors import IdentifiabilityWarning, InvalidDataError
+from deepgum.errors import (
+    IdentifiabilityWarning,
+    InvalidDataError,
+    InvalidParameterError,
+    NotFittedError,
+    UnknownNameError,
+)
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus, blocks
 
 MISSING = math.nan
@@ -23,6 +29,7 @@ def contaminated(n: int = 600, d: int = 6, outliers: float = 0.3, seed: int = 0)
 
 
 RESIDUALS = contaminated()
+SMALL = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
 
 
 def test_numpy_in_numpy_out_and_torch_in_torch_out():
@@ -34,12 +41,12 @@ def test_numpy_in_numpy_out_and_torch_in_torch_out():
     r = theirs.responsibilities(RESIDUALS.numpy())
     assert isinstance(r, np.ndarray)
     assert r.dtype == np.float64
-    # What comes out follows what comes in, not what was fitted.
+    # The type of the result is that of the argument, not of the residuals of the fit.
     assert isinstance(theirs.responsibilities(RESIDUALS), torch.Tensor)
     np.testing.assert_array_equal(r, ours.responsibilities(RESIDUALS).numpy())
 
 
-def test_shapes_for_groups_of_several_sizes_in_the_order_given():
+def test_results_of_groups_of_several_sizes_are_in_the_given_order():
     mixture = GaussianUniformMixture(groups=[[5], [0, 1, 3], [2], [4]]).fit(RESIDUALS)
     assert mixture.partition_ == ((5,), (0, 1, 3), (2,), (4,))
     assert [tuple(c.shape) for c in mixture.covariances_] == [(1, 1), (3, 3), (1, 1), (1, 1)]
@@ -49,7 +56,7 @@ def test_shapes_for_groups_of_several_sizes_in_the_order_given():
     assert mixture.responsibilities(RESIDUALS[:7]).shape == mixture.log_likelihood(RESIDUALS[:7]).shape == (7, 4)
 
 
-def test_groups_of_one_size_are_fitted_together_as_each_alone():
+def test_the_fit_of_a_group_does_not_depend_on_other_groups_of_its_size():
     together = GaussianUniformMixture(groups="landmark", tol=1e-12).fit(RESIDUALS)
     for group in range(3):
         columns = slice(2 * group, 2 * group + 2)
@@ -62,7 +69,7 @@ def test_groups_of_one_size_are_fitted_together_as_each_alone():
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_the_size_of_a_chunk_changes_nothing(monkeypatch, missing):
+def test_the_size_of_a_chunk_does_not_matter(monkeypatch, missing):
     residuals = RESIDUALS.clone()
     if missing:
         residuals[torch.rand(residuals.shape, generator=torch.Generator().manual_seed(1)) < 0.2] = MISSING
@@ -74,7 +81,7 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch, missing):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int32])
-def test_the_input_type_does_not_matter_once_its_values_are_what_they_are(dtype):
+def test_the_input_type_does_not_matter_for_equal_values(dtype):
     residuals = (8 * RESIDUALS).to(dtype)
     low, high = (GaussianUniformMixture(groups="landmark").fit(r) for r in (residuals, residuals.double()))
     assert low.inlier_prior_.dtype == torch.float64
@@ -82,7 +89,7 @@ def test_the_input_type_does_not_matter_once_its_values_are_what_they_are(dtype)
     assert torch.equal(low.responsibilities(residuals), high.responsibilities(residuals.double()))
 
 
-def test_residuals_are_left_as_they_were_and_need_no_gradient():
+def test_residuals_are_unchanged_and_results_need_no_gradient():
     residuals = RESIDUALS.clone().requires_grad_()
     with torch.no_grad():
         residuals[3, 1] = MISSING
@@ -122,7 +129,7 @@ def test_rules_of_the_uniform():
     assert moments.log_uniform_density_.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_a_fixed_prior_stays_and_an_estimated_one_is_the_mean_responsibility():
+def test_a_fixed_prior_stays_and_an_estimated_prior_is_the_mean_responsibility():
     fixed = GaussianUniformMixture(inlier_prior=0.95, groups="landmark").fit(RESIDUALS)
     assert fixed.inlier_prior_.tolist() == [0.95] * 3
     estimated = GaussianUniformMixture(groups="landmark").fit(RESIDUALS)
@@ -130,7 +137,7 @@ def test_a_fixed_prior_stays_and_an_estimated_one_is_the_mean_responsibility():
     torch.testing.assert_close(estimated.inlier_prior_, mean, rtol=1e-5, atol=0)  # equation 4
 
 
-def test_warm_start_goes_on_where_the_last_fit_ended():
+def test_a_warm_start_begins_at_the_result_of_the_last_fit():
     cold = GaussianUniformMixture(groups="landmark", warm_start=True).fit(RESIDUALS)
     first = cold.n_iter_
     assert first > 3
@@ -139,7 +146,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended():
     assert GaussianUniformMixture(groups="landmark").fit(RESIDUALS).fit(RESIDUALS).n_iter_ == first
 
 
-def test_warm_start_from_no_mixture_starts_afresh():
+def test_a_warm_start_after_a_group_without_mixture_is_the_robust_start():
     clean = torch.randn(600, 6, generator=torch.Generator().manual_seed(5)).double()
     warm = GaussianUniformMixture(groups="landmark", warm_start=True).fit(clean)
     assert set(warm.status_) == {MixtureStatus.NO_OUTLIERS}
@@ -167,7 +174,7 @@ def test_state_dict_round_trip_is_exact_and_plain(fitted, as_numpy):
         assert type(again.inlier_prior_) is type(mixture.inlier_prior_)
         assert again.status_ == mixture.status_
         assert np.array_equal(again.responsibilities(residuals), mixture.responsibilities(residuals))
-        again.fit(residuals)  # a warm start is taken up where it was left
+        again.fit(residuals)  # a warm start from the restored parameters
         assert again.n_iter_ <= 2
 
 
@@ -180,13 +187,13 @@ def test_state_dict_round_trip_is_exact_and_plain(fitted, as_numpy):
         lambda s: s | {"covariances": s["covariances"][:-1]},
     ],
 )
-def test_a_spoiled_state_is_refused(spoil):
+def test_a_damaged_state_is_refused(spoil):
     state = GaussianUniformMixture(groups="landmark").fit(RESIDUALS).state_dict()
     with pytest.raises(InvalidDataError):
         GaussianUniformMixture.from_state_dict(spoil(state))
 
 
-def test_wholly_missing_groups_have_the_prior_and_no_influence():
+def test_groups_that_are_missing_altogether_have_the_prior_and_no_influence():
     residuals = RESIDUALS.clone()
     residuals[100:250, 2:4] = MISSING
     mixture = GaussianUniformMixture(groups="landmark", tol=1e-10).fit(residuals)
@@ -212,9 +219,156 @@ def test_iteration_limit_gives_one_warning_that_names_groups_and_remedy():
     assert not mixture.converged_
 
 
-def test_a_fit_that_went_well_is_silent():
+def test_a_fit_that_converges_gives_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mixture = GaussianUniformMixture(groups="landmark").fit(RESIDUALS)
     assert mixture.converged_
     assert mixture.n_iter_ < 60
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "hint"),
+    [
+        ("covariance_type", "ful", "'full'"),
+        ("uniform", "moment", "'moments'"),
+        ("groups", "landmarks", "'landmark'"),
+        ("init", "kmeans", "'mad'"),
+        ("inlier_prior", "estimated", "'estimate'"),
+    ],
+)
+def test_unknown_names_are_refused(argument, value, hint):
+    with pytest.raises(UnknownNameError, match=hint) as caught:
+        GaussianUniformMixture(**{argument: value})
+    assert caught.value.parameter == argument
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("inlier_prior", 0.0), ("inlier_prior", 1.0), ("inlier_prior", -0.1), ("inlier_prior", math.nan),
+        ("tol", -1e-3), ("tol", math.inf), ("max_iter", 0), ("max_iter", 2.5), ("reg_covar", -1e-9),
+        ("uniform", math.inf), ("uniform", math.nan), ("uniform", None), ("uniform", True),
+    ],
+)  # fmt: skip
+def test_values_out_of_range_are_refused(argument, value):
+    with pytest.raises(InvalidParameterError) as caught:
+        GaussianUniformMixture(**{argument: value})
+    assert caught.value.parameter == argument
+
+
+def test_residuals_with_another_number_of_coordinates_are_refused_after_the_fit():
+    mixture = GaussianUniformMixture().fit(SMALL)
+    with pytest.raises(InvalidDataError, match=r"4 coordinates.*Found 3"):
+        mixture.responsibilities(SMALL[:, :3])
+
+
+@pytest.mark.parametrize("method", ["responsibilities", "log_likelihood", "partial_statistics"])
+def test_methods_before_the_fit_are_refused(method):
+    with pytest.raises(NotFittedError, match="fit"):
+        getattr(GaussianUniformMixture(), method)(SMALL)
+
+
+def test_groups_that_leave_out_a_coordinate_are_refused():
+    with pytest.raises(InvalidParameterError, match="in no group: 3"):
+        GaussianUniformMixture(groups=[[0, 1], [2]]).fit(SMALL)
+
+
+def test_spherical_covariances_need_only_two_samples():
+    with pytest.warns(UserWarning, match="roup"):
+        mixture = GaussianUniformMixture(covariance_type="spherical").fit(SMALL[:2] * 0)
+    assert torch.isfinite(mixture.responsibilities(SMALL)).all()
+    with pytest.raises(InvalidDataError, match="at least 2"):
+        GaussianUniformMixture(covariance_type="spherical").fit(SMALL[:1])
+
+
+def residuals() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(600, 2, generator=generator, dtype=torch.float64)
+    values[:200] = 40 * torch.rand(200, 2, generator=generator, dtype=torch.float64) - 20
+    return values
+
+
+SETTINGS = {
+    "groups": [[1], [0]],
+    "covariance_type": "diag",
+    "uniform": np.float32(-3.5),
+    "inlier_prior": 0.7,
+    "separation": np.float64(2.0),
+    "degrees_of_freedom": 5,
+    "tol": np.float64(1e-4),
+    "max_iter": np.int64(50),
+    "reg_covar": 0,
+    "init": "mad",
+    "warm_start": True,
+}
+
+
+def test_the_next_fit_uses_a_changed_attribute():
+    mixture = GaussianUniformMixture()
+    mixture.max_iter = 1
+    with pytest.warns(IdentifiabilityWarning):
+        mixture.fit(residuals())
+    assert mixture.n_iter_ == 1
+    mixture.max_iter, mixture.covariance_type = 200, "spherical"
+    fresh = GaussianUniformMixture(covariance_type="spherical").fit(residuals())
+    assert torch.equal(mixture.fit(residuals()).covariances_[0], fresh.covariances_[0])
+
+
+def test_the_next_fit_refuses_a_bad_attribute():
+    mixture = GaussianUniformMixture()
+    mixture.covariance_type = "ful"
+    with pytest.raises(UnknownNameError, match="'full'"):
+        mixture.fit(residuals())
+
+
+def test_a_warm_start_does_not_keep_the_density_of_another_rule():
+    mixture = GaussianUniformMixture(warm_start=True).fit(residuals())
+    mixture.set_params(uniform=-4.0).fit(residuals())
+    assert mixture.log_uniform_density_.item() == pytest.approx(-8.0, rel=1e-12)
+
+
+def test_get_params_returns_the_objects_that_were_given():
+    for deep in (True, False):
+        params = GaussianUniformMixture(**SETTINGS).get_params(deep=deep)
+        assert params.keys() == SETTINGS.keys()
+        assert all(params[name] is SETTINGS[name] for name in SETTINGS)
+
+
+def test_scikit_learn_clones_the_settings_and_not_the_fit():
+    clone = pytest.importorskip("sklearn.base").clone
+    mixture = GaussianUniformMixture(**(SETTINGS | {"max_iter": 500})).fit(residuals())
+    again = clone(mixture)
+    assert type(again) is GaussianUniformMixture
+    assert again.get_params() == mixture.get_params()
+    assert not hasattr(again, "inlier_prior_")
+    assert torch.equal(again.fit(residuals()).inlier_prior_, mixture.inlier_prior_)
+
+
+def test_set_params_changes_named_settings_and_returns_the_estimator():
+    mixture = GaussianUniformMixture(tol=1e-3)
+    assert mixture.set_params(max_iter=7, groups="coordinate") is mixture
+    assert (mixture.max_iter, mixture.groups, mixture.tol) == (7, "coordinate", 1e-3)
+    assert mixture.set_params() is mixture
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"max_iters": 3}, UnknownNameError, "'max_iter'"),
+        ({"_fit": None}, UnknownNameError, "'_fit'"),
+        ({"reg_covar": -1.0}, InvalidParameterError, "reg_covar"),
+    ],
+)
+def test_set_params_changes_all_or_nothing(wrong, error, message):
+    mixture = GaussianUniformMixture()
+    with pytest.raises(error, match=message):
+        mixture.set_params(tol=0.5, **wrong)
+    assert mixture.get_params() == GaussianUniformMixture().get_params()
+
+
+def test_the_state_has_plain_numbers_for_any_number_types():
+    state = json.loads(json.dumps(GaussianUniformMixture(**SETTINGS).state_dict()))
+    again = GaussianUniformMixture.from_state_dict(state)
+    assert again.get_params() == SETTINGS
+    assert again.warm_start is True

@@ -17,7 +17,7 @@ from deepgum.mixture.partition import size_classes
         ((range(2), (2,)), 3, ((0, 1), (2,))),
     ],
 )
-def test_groups_resolve_in_the_order_given(groups, d, expected):
+def test_groups_are_in_the_given_order(groups, d, expected):
     assert partition(groups, d) == expected
 
 
@@ -45,13 +45,13 @@ def test_landmarks_need_pairs():
         (3, "list"),
     ],
 )
-def test_what_is_not_a_partition_is_refused_by_name(groups, fault):
+def test_index_lists_that_are_no_partition_are_refused_with_the_fault(groups, fault):
     with pytest.raises(InvalidParameterError, match=fault) as caught:
         partition(groups, 3)
     assert caught.value.parameter == "groups"
 
 
-def test_size_classes_hold_every_group_once_and_one_size_each():
+def test_each_size_class_has_one_size_and_each_group_is_in_one():
     groups = ((0,), (1, 2), (3,), (4, 5, 6))
     classes = size_classes(groups)
     assert sorted(g for c in classes for g in c.groups) == [0, 1, 2, 3]

@@ -9,11 +9,20 @@ from deepgum.data.batches import ordered_batches, shuffled_batches
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NonFiniteLossError
-from deepgum.losses import L1, get_loss
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.losses import L1, Huber
+from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.models import DeepExpectation, Regressor, build_model
 from deepgum.residuals import compute_residuals, predict
-from deepgum.training import METHODS, DeepGUMOptions, SGDOptions, check_method, fit_deepgum, fit_loss, train_method
+from deepgum.training import (
+    METHODS,
+    Alternate,
+    DeepGUMOptions,
+    SGDOptions,
+    check_method,
+    fit_deepgum,
+    fit_loss,
+    train_method,
+)
 from deepgum.training.loop.objective import CrossEntropy, residual_loss
 
 SGD = SGDOptions(learning_rate=5e-3, batch_size=64, epochs_max=10, patience=4)
@@ -164,7 +173,8 @@ def fitted():
     train, wrong, _ = ages(1200, 0)
     validation, *_ = ages(300, 1)
     dex = train_method("dex", train, validation, model="mlp", sgd=SGD)
-    dexgum = train_method("dexgum", train, validation, options={"rounds_max": 1}, model="mlp", sgd=SGD)
+    options = {"schedule": {"rounds_max": 1}}
+    dexgum = train_method("dexgum", train, validation, options=options, model="mlp", sgd=SGD)
     return {"dex": dex, "dexgum": dexgum}, wrong
 
 
@@ -206,7 +216,8 @@ def test_dex_is_stopped_by_the_mean_absolute_error_of_the_expected_value(fitted)
 def test_the_other_rules_are_of_the_error_in_years(rule):
     train, *_ = ages(200, 0)
     validation, *_ = ages(100, 1)
-    options = {"epoch_rule": rule, "round_rule": rule, "rounds_max": 1, "returned_round": "last"}
+    schedule = {"epoch_rule": rule, "round_rule": rule, "rounds_max": 1}
+    options = {"schedule": schedule, "returned_round": "last"}
     result = train_method(
         "dexgum", train, validation, options=options, model="mlp", sgd=SGDOptions(epochs_max=12, learning_rate=3e-3)
     )
@@ -237,9 +248,9 @@ def test_losses_and_networks_that_do_not_go_together_are_refused_before_any_trai
 
 def test_cross_entropy_is_judged_by_the_absolute_error_and_other_losses_by_themselves():
     assert residual_loss(CROSS_ENTROPY) == L1()
-    assert residual_loss(get_loss("huber")) == get_loss("huber")
+    assert residual_loss(Huber()) == Huber()
 
 
 def test_the_methods_name_their_head():
     assert {name for name, method in METHODS.items() if method.head == "expectation"} == {"dex", "dexgum"}
-    assert METHODS["dexgum"].options.epoch_rule == DeepGUMOptions().epoch_rule
+    assert METHODS["dexgum"].options.schedule == Alternate()

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
-import torch
 
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
-from deepgum.posteriors.choice import DEGREES_OF_FREEDOM, LEAST_ROWS, choose, fit_chosen, starts
+from deepgum.posteriors.densities import Gaussian, StudentT
 from deepgum.posteriors.label_mixture import LabelMixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
@@ -19,31 +16,31 @@ def fit(residuals: np.ndarray, groups="sample", **options) -> LabelMixture:
 
 
 def contaminated(n: int = 600, share: float = 0.1, k: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian residuals, a share of them uniform in a box of 25 scales; and which."""
+    """Gaussian residuals, of which a share is uniform within 25 scales; and which are."""
     rng = np.random.default_rng(seed)
     wrong = rng.random(n) < share
     return np.where(wrong[:, None], rng.uniform(-25, 25, (n, k)), rng.normal(size=(n, k))), wrong
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_students_t_of_three_degrees_is_chosen_for_itself_without_wrong_labels(seed: int) -> None:
+def test_students_t_of_three_degrees_is_chosen_for_its_own_samples_without_wrong_labels(seed: int) -> None:
     fitted = fit(np.random.default_rng(seed).standard_t(3, size=(1500, 1)))
-    assert fitted.choice.degrees_of_freedom[0] in (2.5, 3.0, 4.0)
+    assert fitted.choice.densities[0] in map(StudentT, (2.5, 3.0, 4.0))
     assert fitted.status == (MixtureStatus.NO_OUTLIERS,)
     assert fitted.has_heavy_tails(0)
-    assert fitted.share is None  # how many wrong ones are among them cannot be told
-    # What eq. 1 takes for wrong: the tails of right ones.
+    assert fitted.share is None  # a wrong label may pass for a right one in the tails
+    # Equation 1 takes the tails of right labels for wrong labels.
     values = np.array([[0.0], [6.0]])
     assert fitted.responsibilities(values).min() > 0.9
     assert fitted.mixture.responsibilities(values).min() < 0.1
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_of_clean_gaussian_residuals_none_is_wrong(seed: int) -> None:
+def test_no_label_with_a_clean_gaussian_residual_is_wrong(seed: int) -> None:
     residuals = np.random.default_rng(seed).normal(size=(1000, 2))
     fitted = fit(residuals)
     assert fitted.choice.kinds == ("none",)
-    assert fitted.choice.degrees_of_freedom[0] >= 10
+    assert fitted.choice.densities[0] in (Gaussian(), StudentT(20.0), StudentT(10.0))
     assert fitted.responsibilities(residuals).min() > 0.5
     np.testing.assert_allclose(fitted.covariances[0], np.eye(2), atol=0.2)
 
@@ -61,7 +58,7 @@ def test_a_tenth_of_wrong_labels_is_found(k: int) -> None:
     assert flagged[~wrong].mean() < 0.01
 
 
-def test_wrong_labels_with_uniform_distances_in_many_dimensions_are_told_from_a_box() -> None:
+def test_uniform_distances_in_many_dimensions_are_distinguished_from_a_uniform_density() -> None:
     rng = np.random.default_rng(0)
     direction = rng.normal(size=(800, 4))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -78,10 +75,11 @@ def test_the_order_of_samples_changes_neither_choice_nor_posteriors(inliers: str
     residuals[::9, 1] = np.nan
     order = np.random.default_rng(1).permutation(len(residuals))
     one, other = fit(residuals, "coordinate", inliers=inliers), fit(residuals[order], "coordinate", inliers=inliers)
-    assert other.choice.degrees_of_freedom == one.choice.degrees_of_freedom
+    assert other.choice.densities == one.choice.densities
     assert other.choice.kinds == one.choice.kinds
     for mine, theirs in zip(one.choice.plausible, other.choice.plausible, strict=True):
-        assert theirs == pytest.approx(mine, rel=1e-5, abs=1e-9)
+        assert list(theirs) == list(mine)
+        assert list(theirs.values()) == pytest.approx(list(mine.values()), rel=1e-5, abs=1e-9)
     np.testing.assert_allclose(
         other.responsibilities(residuals[order]), one.responsibilities(residuals)[order], rtol=1e-5, atol=1e-7
     )
@@ -90,12 +88,12 @@ def test_the_order_of_samples_changes_neither_choice_nor_posteriors(inliers: str
 def test_units_change_neither_choice_nor_posteriors() -> None:
     residuals, _ = contaminated(400)
     one, other = fit(residuals), fit(1e-4 * residuals)
-    assert other.choice.degrees_of_freedom == one.choice.degrees_of_freedom
+    assert other.choice.densities == one.choice.densities
     np.testing.assert_allclose(other.responsibilities(1e-4 * residuals), one.responsibilities(residuals), atol=1e-5)
     np.testing.assert_allclose(other.covariances[0], 1e-8 * one.covariances[0], rtol=1e-4)
 
 
-def test_a_gaussian_is_the_gaussian_uniform_mixture_as_it_stands() -> None:
+def test_gaussian_inliers_give_the_gaussian_uniform_mixture_as_it_stands() -> None:
     residuals, _ = contaminated(400, k=4)
     residuals[::7, 0] = np.nan
     residuals[3] = np.nan
@@ -134,7 +132,7 @@ def test_distances_are_mahalanobis_distances_of_that_variance(inliers: str) -> N
     fitted = fit(residuals, inliers=inliers)
     expected = np.sqrt(np.einsum("ni,ij,nj->n", residuals, np.linalg.inv(fitted.covariances[0]), residuals))
     np.testing.assert_allclose(fitted.mahalanobis(residuals)[:, 0], expected, rtol=1e-9)
-    # Wrong labels end at the one that is farthest.
+    # The radius of wrong labels is the largest distance.
     residuals[:90] = 400 * rng.normal(size=(90, 2))
     fitted = fit(residuals, inliers=inliers)
     if inliers == "student-t":
@@ -146,14 +144,14 @@ def test_batches_are_the_same_as_rows_in_memory() -> None:
     whole = LabelMixture.fit(residuals, "coordinate")
     parts = LabelMixture.fit_batches([residuals[:150], residuals[150:151], residuals[151:]], "coordinate")
     assert parts.choice.kinds == whole.choice.kinds
-    assert parts.choice.degrees_of_freedom == whole.choice.degrees_of_freedom
+    assert parts.choice.densities == whole.choice.densities
     np.testing.assert_allclose(parts.responsibilities(residuals), whole.responsibilities(residuals), atol=1e-4)
     assert parts.share.estimate == pytest.approx(whole.share.estimate, abs=1e-4)
     assert parts.share.high == pytest.approx(whole.share.high, abs=1e-3)
 
 
 @pytest.mark.parametrize("inliers", ["auto", "gaussian"])
-def test_groups_that_the_mixture_cannot_tell_keep_its_status_and_nothing_is_known_of_them(inliers: str) -> None:
+def test_groups_without_a_mixture_keep_its_status_and_have_posteriors_of_one_half(inliers: str) -> None:
     rng = np.random.default_rng(0)
     residuals = np.full((300, 6), np.nan)
     residuals[:, 0] = contaminated(300)[0][:, 0]
@@ -181,7 +179,7 @@ def test_groups_that_the_mixture_cannot_tell_keep_its_status_and_nothing_is_know
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("n", [60, 500, 2000])
 @pytest.mark.parametrize("shape", ["triangle", "beta"])
-def test_residuals_with_light_tails_are_not_taken_apart(shape: str, n: int, seed: int) -> None:
+def test_residuals_with_light_tails_are_no_mixture(shape: str, n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     triangle = rng.uniform(-1, 1, (n, 1)) + rng.uniform(-1, 1, (n, 1))
     fitted = fit(triangle if shape == "triangle" else 2 * rng.beta(2, 2, (n, 1)) - 1)
@@ -190,7 +188,7 @@ def test_residuals_with_light_tails_are_not_taken_apart(shape: str, n: int, seed
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_whole_numbers_are_no_labels_without_variance(seed: int) -> None:
+def test_rounded_labels_have_at_least_the_variance_of_rounding(seed: int) -> None:
     rng = np.random.default_rng(seed)
     clean = np.round(rng.normal(0, 0.8, (2000, 1)))
     assert fit(clean).responsibilities(clean).min() > 0.5
@@ -199,55 +197,11 @@ def test_whole_numbers_are_no_labels_without_variance(seed: int) -> None:
     flags = fit(residuals).responsibilities(residuals)[:, 0] < 0.5
     assert flags[~wrong].mean() < 0.01
     assert flags[wrong].mean() > 0.75
-    # Rounding has a variance of a twelfth: right labels have no less.
-    assert fit(residuals, inliers="gaussian").tails.groups[0].scale.item() > 1 / 12
+    # Rounding to whole numbers has a variance of 1 / 12.
+    assert fit(residuals, inliers="gaussian").densities.groups[0].scale.item() > 1 / 12
 
 
-def test_below_so_many_rows_the_verdict_of_the_mixture_stands() -> None:
-    for n in (LEAST_ROWS - 1, LEAST_ROWS):
-        residuals = torch.from_numpy(np.random.default_rng(0).normal(size=(n, 1)))
-        mixture = GaussianUniformMixture().fit(residuals)
-        choice = choose(residuals, mixture)
-        assert (len(choice.plausible[0]) == 1) == (n < LEAST_ROWS)
-        if n < LEAST_ROWS:
-            assert choice.degrees_of_freedom == (math.inf,)
-            assert choice.kinds == (("none" if mixture.status_[0] is MixtureStatus.NO_OUTLIERS else "uniform"),)
-
-
-def test_each_group_has_its_own_density_and_plausibilities_sum_to_1() -> None:
-    rng = np.random.default_rng(0)
-    residuals = np.stack([rng.standard_t(2.5, 1000), rng.normal(size=1000), contaminated(1000)[0][:, 0]], axis=1)
-    choice = fit(residuals, "coordinate").choice
-    assert choice.degrees_of_freedom[0] <= 3 < 10 <= choice.degrees_of_freedom[1]
-    assert choice.kinds == ("none", "none", "uniform")
-    for plausible, chosen in zip(choice.plausible, choice.degrees_of_freedom, strict=True):
-        assert sum(plausible.values()) == pytest.approx(1)
-        assert set(plausible) == set(DEGREES_OF_FREEDOM)
-        assert max(plausible, key=plausible.__getitem__) == chosen
-
-
-def test_groups_beyond_the_eight_that_are_asked_are_chosen_for_like_the_others() -> None:
-    rng = np.random.default_rng(0)
-    residuals = torch.from_numpy(rng.standard_t(3, size=(300, 10)))
-    choice = choose(residuals, GaussianUniformMixture(groups="coordinate").fit(residuals), (math.inf, 7.0, 3.0))
-    assert choice.degrees_of_freedom.count(3.0) >= 8
-    # Of ten the first and the last are asked, and six between them.
-    left_out = set(range(10)) - set(np.linspace(0, 9, 8, dtype=int).tolist())
-    assert {choice.degrees_of_freedom[place] for place in left_out} == {3.0}
-
-
-def test_fits_begin_at_the_mixtures_inliers() -> None:
-    residuals = torch.from_numpy(contaminated(300, k=2)[0])
-    mixture = GaussianUniformMixture().fit(residuals)
-    (start,) = starts(mixture, [4.0])
-    assert start.prior == pytest.approx(float(mixture.inlier_prior_[0]))
-    assert (start.degrees_of_freedom, start.exponent) == (4.0, 2.0)
-    np.testing.assert_array_equal(start.scale.numpy(), np.asarray(mixture.covariances_[0]))
-    tails = fit_chosen(residuals, [start], ["radial"], mixture.partition_)
-    assert (tails.groups[0].degrees_of_freedom, tails.groups[0].exponent) == (4.0, 1.0)
-
-
-def test_what_cannot_be_fitted_or_asked_is_refused() -> None:
+def test_bad_parameters_and_residuals_are_refused() -> None:
     residuals, _ = contaminated(100)
     with pytest.raises(InvalidParameterError, match="inliers"):
         LabelMixture.fit(residuals, inliers="cauchy")
@@ -259,3 +213,8 @@ def test_what_cannot_be_fitted_or_asked_is_refused() -> None:
             fitted.responsibilities(wrong)
         with pytest.raises(InvalidDataError, match=r"shape \(n, 1\)"):
             fitted.mahalanobis(wrong)
+
+
+def test_a_name_that_no_density_has_is_refused_with_the_names_that_exist() -> None:
+    with pytest.raises(UnknownNameError, match=r"'auto', 'gaussian', 'student-t', 'package\.module:name'.*student-t"):
+        LabelMixture.fit(np.zeros((3, 1)), inliers="student")

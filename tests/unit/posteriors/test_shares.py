@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from deepgum.posteriors.densities import Tails, TailsOfGroup
+from deepgum.posteriors.densities import Gaussian, StudentT
 from deepgum.posteriors.em import fit_group
+from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.power_law import PowerLaw
 from deepgum.posteriors.shares import LEVEL, Share, shares_of
 
-START = TailsOfGroup(0.8, torch.eye(1, dtype=torch.float64), math.inf, 1.0, 1.0)
-CERTAIN = {math.inf: 1.0}
+START = GroupMixture(0.8, torch.eye(1, dtype=torch.float64), Gaussian(), PowerLaw(1.0, 1.0))
+CERTAIN = {Gaussian(): 1.0}
 
 
 def residuals_of(seed: int, n: int = 200, share: float = 0.2, k: int = 1) -> torch.Tensor:
@@ -21,27 +23,27 @@ def residuals_of(seed: int, n: int = 200, share: float = 0.2, k: int = 1) -> tor
     return torch.from_numpy(np.where(wrong, rng.uniform(-25, 25, (n, k)), rng.normal(size=(n, k))))
 
 
-def fitted(residuals: torch.Tensor) -> Tails:
+def fitted(residuals: torch.Tensor) -> GroupMixtures:
     groups = tuple(fit_group(residuals[:, [c]], START, "uniform").group for c in range(residuals.shape[1]))
-    return Tails(groups, tuple((c,) for c in range(residuals.shape[1])))
+    return GroupMixtures(groups, tuple((c,) for c in range(residuals.shape[1])))
 
 
 def share_of(residuals: torch.Tensor, **options) -> tuple[tuple[Share | None, ...], Share | None]:
     g = residuals.shape[1]
-    given = {"kinds": ["uniform"] * g, "tells": [True] * g, "plausible": [CERTAIN] * g, "seed": 0} | options
+    given = {"kinds": ["uniform"] * g, "is_known": [True] * g, "plausible": [CERTAIN] * g, "seed": 0} | options
     return shares_of(residuals, fitted(residuals), **given)
 
 
 def test_the_interval_covers_the_true_share_about_as_often_as_it_says() -> None:
     found = [share_of(residuals_of(seed), replicates=30)[1] for seed in range(60)]
     assert sum(each.low <= 0.2 <= each.high for each in found) >= 51
-    # As wide as a count of wrong labels has it, and a little wider: not every one is seen.
+    # At least as wide as that of a count of the wrong labels: some of them cannot be seen.
     width = np.mean([each.high - each.low for each in found])
     binomial = 2 * 1.96 * math.sqrt(0.2 * 0.8 / 200)
     assert 0.9 * binomial < width < 1.5 * binomial
 
 
-def test_the_estimate_is_what_the_prior_leaves_and_within_its_interval() -> None:
+def test_the_estimate_is_one_minus_the_prior_and_inside_its_interval() -> None:
     residuals = residuals_of(0, k=2)
     (one, other), whole = share_of(residuals)
     groups = fitted(residuals).groups
@@ -60,32 +62,32 @@ def test_the_share_of_all_counts_labels_and_not_groups() -> None:
     assert other.high - other.low > 1.5 * (one.high - one.low)
 
 
-def test_where_no_label_is_wrong_three_in_n_may_be() -> None:
+def test_without_wrong_labels_the_interval_ends_at_three_of_n() -> None:
     residuals = residuals_of(0, share=0.0, k=2)
     residuals[150:, 1] = math.nan
     alone = tuple(fit_group(residuals[:, [c]], START, "none").group for c in range(2))
-    tails = Tails(alone, ((0,), (1,)))
-    (one, other), whole = shares_of(residuals, tails, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
+    mixtures = GroupMixtures(alone, ((0,), (1,)))
+    (one, other), whole = shares_of(residuals, mixtures, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
     assert (one.estimate, one.low, one.high) == (0.0, 0.0, 3 / 200)
     assert (other.estimate, other.low, other.high) == (0.0, 0.0, 3 / 150)
     assert whole.high == 3 / 350
-    # Those that no right label is as far out as are counted.
+    # Labels that are farther out than right labels ever are count.
     residuals[:9, 0] = 100.0
-    (one, other), whole = shares_of(residuals, tails, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
+    (one, other), whole = shares_of(residuals, mixtures, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
     assert one.estimate == pytest.approx(9 / 200, abs=1e-6)
     assert (one.low, one.high) == pytest.approx((3 / 200, 18 / 200), abs=1e-6)
     assert other.estimate == 0.0
     assert whole.estimate == pytest.approx(9 / 350, abs=1e-6)
 
 
-def test_a_group_that_tells_nothing_has_no_share_and_no_part_in_that_of_all() -> None:
+def test_a_group_of_unknown_share_has_no_part_in_the_share_of_all() -> None:
     residuals = residuals_of(0, k=2)
     alone = share_of(residuals[:, :1])[1]
-    (one, other), whole = share_of(residuals, tells=[True, False])
+    (one, other), whole = share_of(residuals, is_known=[True, False])
     assert other is None
     assert whole == one
     assert whole.estimate == alone.estimate
-    assert share_of(residuals, tells=[False, False]) == ((None, None), None)
+    assert share_of(residuals, is_known=[False, False]) == ((None, None), None)
     residuals[:, 1] = math.nan
     assert share_of(residuals)[0][1] is None
 
@@ -107,7 +109,7 @@ def test_the_seed_alone_decides_and_other_densities_that_are_plausible_widen_the
     residuals = residuals_of(0)
     assert share_of(residuals, seed=3) == share_of(residuals, seed=3)
     assert share_of(residuals, seed=3) != share_of(residuals, seed=4)
-    sure, unsure = share_of(residuals)[1], share_of(residuals, plausible=[{math.inf: 0.5, 1.0: 0.5}])[1]
+    sure, unsure = share_of(residuals)[1], share_of(residuals, plausible=[{Gaussian(): 0.5, StudentT(1.0): 0.5}])[1]
     assert unsure.high - unsure.low > 1.1 * (sure.high - sure.low)
     assert unsure.estimate == sure.estimate
 

@@ -22,9 +22,9 @@ from PIL import Image
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.data.pictures import Pictures
+from deepgum.review.access import LARGEST
 from deepgum.review.address import Address, listen
-from deepgum.review.door import LARGEST
-from deepgum.review.server import made_for
+from deepgum.review.server import make_server
 from deepgum.review.session import Review
 
 A, B = "images/000.png", "images/004.png"
@@ -104,7 +104,7 @@ def served(audited: AuditFolder) -> Iterator[Caller]:
 def serving(folder: AuditFolder) -> Iterator[Caller]:
     address, listening = listen(folder.path / ".review.json")
     with listening, Review(folder, "ada") as review:
-        server = made_for(review, address)
+        server = make_server(review, address)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:
@@ -192,7 +192,7 @@ def test_a_suggestion_that_is_taken_is_the_audits_to_the_digits_that_mean_someth
     assert all(value == round(value, 2) for value in held.new or ())
     status, answer = served.post("decisions", served.write(group="b", action="fix", suggested=True))
     assert (status, answer["error"]) == (400, "InvalidParameterError")
-    assert "nothing is suggested" in answer["message"]
+    assert "without a suggestion" in answer["message"]
 
 
 def test_what_was_decided_since_is_asked_for_by_the_place_in_the_log(served: Caller) -> None:
@@ -261,7 +261,7 @@ def test_a_forged_write_is_refused(served: Caller, headers: dict[str, str | None
     status, answer = served.post(path, write, headers=here)
     assert 400 <= status < 500
     if "Host" not in headers or headers["Host"]:  # without one HTTP itself is at an end
-        assert "should be" in answer["message"] or "Only the page itself" in answer["message"]
+        assert "should be" in answer["message"] or "Only the page of the review" in answer["message"]
     assert served.held == [entry.decision]
 
 
@@ -339,7 +339,7 @@ def test_other_methods_do_nothing(served: Caller, method: str) -> None:
         ({"action": "drop", "suggested": True}, "None where the action is 'drop'"),
         ({"reason": 3}, "a text"),
         ({"reason": "x" * 3000}, "at most 2000"),
-        ({"reason": "\udfff"}, "of Unicode"),
+        ({"reason": "\udfff"}, "Unicode characters"),
         ({"expected": -1}, "a whole number"),
         ({"expected": 1.0}, "a whole number"),
         ({"expected": True}, "a whole number"),
@@ -399,7 +399,7 @@ def test_a_write_that_is_too_large_is_not_read(served: Caller) -> None:
 def test_a_page_of_another_audit_cannot_write(served: Caller) -> None:
     status, answer = served.post("decisions", served.write(audit="0" * 64))
     assert status == 410
-    assert "load it again" in answer["message"]
+    assert "Load the page again" in answer["message"]
     assert served.held == []
 
 

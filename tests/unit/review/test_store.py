@@ -87,7 +87,7 @@ def test_a_decision_in_view_of_another_state_is_refused_and_what_holds_is_given(
         assert [each.action for each in store.decisions()] == ["keep"]
         store.decide(Decision(IDS[0], "b", "drop"), expected=0)  # another place
         store.undo(first.seq)
-        with pytest.raises(StaleDecisionError, match="it is undecided"):
+        with pytest.raises(StaleDecisionError, match="it became undecided"):
             store.decide(Decision(IDS[0], "a", "drop"), expected=first.seq)
         store.decide(Decision(IDS[0], "a", "drop"), expected=0)
 
@@ -98,18 +98,18 @@ def test_only_what_holds_is_undone_and_only_what_was_undone_last_redone(audited:
         second = store.decide(Decision(IDS[0], "a", "drop"))
         other = store.decide(Decision(IDS[1], "a", "drop"))
         for wrong in (first.seq, 99, 0, -1):
-            with pytest.raises(StaleDecisionError, match=f"Decision {wrong} should be the one that holds"):
+            with pytest.raises(StaleDecisionError, match=f"Decision {wrong} should be the last one about its label"):
                 store.undo(wrong)
         assert store.undo(second.seq) == second
         assert store.undo(first.seq) == first
-        with pytest.raises(StaleDecisionError, match="decision 1 is"):
+        with pytest.raises(StaleDecisionError, match="that is decision 1"):
             store.redo(second.seq)
         with pytest.raises(StaleDecisionError):
             store.redo(other.seq)
         assert [store.redo(first.seq), store.redo(second.seq)] == [first, second]
         store.undo(second.seq)
         store.decide(Decision(IDS[2], "a", "skip"))
-        with pytest.raises(StaleDecisionError, match="nothing is left to redo"):
+        with pytest.raises(StaleDecisionError, match="there is nothing to redo"):
             store.redo(second.seq)
 
 
@@ -133,7 +133,7 @@ def test_a_write_that_comes_again_is_stored_once(audited: AuditFolder) -> None:
         (Decision(IDS[0], "a", "fix", (1.0, 2.0, 3.0)), InvalidParameterError, "2 numbers"),
         (Decision(IDS[0], "a", "keep", who="x" * 201), InvalidParameterError, "at most 200 characters"),
         (Decision(IDS[0], "a", "keep", reason="x" * 2001), InvalidParameterError, "at most 2000 characters"),
-        (Decision(IDS[0], "a", "keep", reason="\ud800"), InvalidParameterError, "characters of Unicode"),
+        (Decision(IDS[0], "a", "keep", reason="\ud800"), InvalidParameterError, "Unicode characters"),
     ],
 )
 def test_what_does_not_fit_the_audit_is_refused(
@@ -222,11 +222,11 @@ def _a_folder(audited: AuditFolder) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_of_a_later_version, "Found version 2. A later deepgum wrote it"),
-        (_of_another_program, "Found version 0. .* or another program"),
+        (_of_a_later_version, "Found version 2, written by a later deepgum"),
+        (_of_another_program, "Found version 0.* or by another program"),
         (_no_database, "file is not a database"),
-        (_of_values_that_are_none, "Row 1 cannot be one"),
-        (_of_a_decision_undone_twice, "Row 3 cannot be one"),
+        (_of_values_that_are_none, "Row 1 does not fit"),
+        (_of_a_decision_undone_twice, "Row 3 does not fit"),
         (_a_folder, "unable to open"),
     ],
 )

@@ -12,7 +12,18 @@ from torch import nn
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.losses import Cauchy
-from deepgum.training import METHODS, PRESETS, DeepGUMOptions, History, SGDOptions, fit_deepgum, fit_loss, train_method
+from deepgum.mixture import GaussianUniformMixture
+from deepgum.training import (
+    METHODS,
+    PRESETS,
+    Alternate,
+    DeepGUMOptions,
+    History,
+    SGDOptions,
+    fit_deepgum,
+    fit_loss,
+    train_method,
+)
 from deepgum.training.baselines import without_labels
 from deepgum.training.history import EpochRecord, RoundRecord
 
@@ -93,13 +104,14 @@ def test_the_history_tells_all(fitted, tmp_path):
 def test_the_alternation_stops_at_the_first_round_that_does_not_help(fitted):
     scores = [record.round_score for record in fitted[0].history.rounds]
     assert all(later < earlier for earlier, later in itertools.pairwise(scores[:-1]))
-    assert len(scores) == PRESETS["alternate"].rounds_max + 1 or scores[-1] >= scores[-2]
+    assert len(scores) == PRESETS["alternate"].schedule.rounds_max + 1 or scores[-1] >= scores[-2]
 
 
 def test_same_seed_same_result_another_seed_another():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
-    options, sgd = DeepGUMOptions.preset("alternate", rounds_max=2), SGDOptions(learning_rate=0.03, epochs_max=4)
+    options = DeepGUMOptions.preset("alternate", schedule={"rounds_max": 2})
+    sgd = SGDOptions(learning_rate=0.03, epochs_max=4)
     first, second, other = (
         fit_deepgum(linear(), train, validation, options=options, sgd=sgd, seed=seed) for seed in (3, 3, 4)
     )
@@ -117,9 +129,8 @@ def test_same_seed_same_result_another_seed_another():
 def test_every_rule_gives_a_network_and_posteriors(round_rule, epoch_rule, restart):
     train, wrong, _ = plane(300)
     validation, *_ = plane(100, seed=1)
-    options = DeepGUMOptions.preset(
-        "alternate", groups="landmark", round_rule=round_rule, epoch_rule=epoch_rule, restart=restart, rounds_max=2
-    )
+    schedule = Alternate(round_rule=round_rule, epoch_rule=epoch_rule, restart=restart, rounds_max=2)
+    options = DeepGUMOptions.preset("alternate", groups="landmark", schedule=schedule)
     result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
     assert off(result.model) < 0.3
     assert (result.flags & wrong).sum() / wrong.sum() > 0.9
@@ -132,7 +143,8 @@ def test_a_fresh_round_begins_from_the_initial_weights_and_one_that_goes_on_does
     sgd = SGDOptions(learning_rate=0.01, batch_size=16, epochs_max=1)
     moved = {}
     for restart in ("continue", "fresh"):
-        options = DeepGUMOptions.preset("alternate", restart=restart, rounds_max=1, returned_round="last")
+        schedule = Alternate(restart=restart, rounds_max=1)
+        options = DeepGUMOptions.preset("alternate", schedule=schedule, returned_round="last")
         result = fit_deepgum(linear(), train, validation, options=options, sgd=sgd)
         moved[restart] = (result.model.weight - linear().weight).abs().max().item()
     # An epoch of Adam moves a weight by at most about the learning rate a step.
@@ -148,14 +160,8 @@ def test_a_round_whose_start_counts_never_ends_worse_than_it_began():
     sgd = SGDOptions(learning_rate=1.0, epochs_max=2, patience=2)
     rises = {}
     for start_counts in (True, False):
-        options = DeepGUMOptions.preset(
-            "alternate",
-            restart="continue",
-            start_counts=start_counts,
-            epoch_rule="unweighted",
-            round_rule="unweighted",
-            rounds_max=1,
-        )
+        schedule = Alternate(start_counts=start_counts, epoch_rule="unweighted", round_rule="unweighted", rounds_max=1)
+        options = DeepGUMOptions.preset("alternate", schedule=schedule)
         scores = [
             [
                 r.round_score
@@ -176,7 +182,7 @@ def test_best_and_last_round_differ_only_when_the_last_is_worse():
             linear(),
             train,
             validation,
-            options=DeepGUMOptions.preset("alternate", returned_round=returned, rounds_max=6),
+            options=DeepGUMOptions.preset("alternate", returned_round=returned, schedule={"rounds_max": 6}),
             sgd=SGD,
         )
         for returned in ("best", "last")
@@ -190,8 +196,10 @@ def test_best_and_last_round_differ_only_when_the_last_is_worse():
 def test_the_paper_to_the_letter():
     paper = DeepGUMOptions.preset("paper")
     assert (paper.first_loss, paper.weighted_loss) == ("l2", "l2")
-    assert (paper.epoch_rule, paper.round_rule, paper.restart) == ("weighted", "weighted", "continue")
-    assert (paper.covariance_type, paper.uniform, paper.inlier_prior) == ("full", "moments", "estimate")
+    assert paper.schedule == Alternate(epoch_rule="weighted", round_rule="weighted", restart="continue")
+    assert (paper.schedule.widening, paper.schedule.degrees_of_freedom) == (1, math.inf)
+    mixture = paper.mixture
+    assert (mixture.covariance_type, mixture.uniform, mixture.inlier_prior) == ("full", "moments", "estimate")
     assert paper.warmup_epochs is None
 
 
@@ -215,7 +223,7 @@ def test_labels_in_other_units_give_the_same_network(factor):
             InUnits(unit),
             train.with_targets(unit * train.targets),
             validation.with_targets(unit * validation.targets),
-            options=DeepGUMOptions.preset("alternate", groups="landmark", rounds_max=2),
+            options=DeepGUMOptions.preset("alternate", groups="landmark", schedule={"rounds_max": 2}),
             sgd=sgd,
         ).responsibilities
         for unit in (1.0, factor)
@@ -227,7 +235,7 @@ def test_labels_in_other_units_give_the_same_network(factor):
 def test_a_warm_up_has_the_length_that_was_asked_for():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
-    options = DeepGUMOptions.preset("alternate", warmup_epochs=3, rounds_max=1)
+    options = DeepGUMOptions.preset("alternate", warmup_epochs=3, schedule={"rounds_max": 1})
     result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
     assert [record.epoch for record in result.history.epochs if record.round == 0] == [1, 2, 3]
 
@@ -252,7 +260,7 @@ def test_listeners_hear_every_record_in_order():
         linear(),
         train,
         validation,
-        options=DeepGUMOptions.preset("alternate", rounds_max=1),
+        options=DeepGUMOptions.preset("alternate", schedule={"rounds_max": 1}),
         sgd=SGD,
         on_event=heard.append,
     )
@@ -318,7 +326,7 @@ def test_every_method_by_name_from_the_same_initial_weights(monkeypatch):
             validation_outlier=validation_wrong,
             groups="landmark",
             # The labels of this plane are no fractions of an image's side.
-            options={"uniform": -math.log(30)} if name == "deepgum-authors" else None,
+            options={"mixture": {"uniform": -math.log(30)}} if name == "deepgum-authors" else None,
             sgd=sgd,
         )
         assert result.residuals.shape == (200, 4)
@@ -354,7 +362,7 @@ def test_failures_come_before_any_training():
             linear(),
             train,
             validation,
-            options=DeepGUMOptions.preset("alternate", covariance_type="sperical"),
+            options=DeepGUMOptions(mixture=GaussianUniformMixture(covariance_type="sperical")),
             on_event=heard.append,
         )
     with pytest.raises(InvalidParameterError, match="`device` should be"):

@@ -2,37 +2,45 @@
 
 import math
 import warnings
-from dataclasses import asdict, fields
 
 import pytest
 import torch
 from torch import nn
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError, UnknownNameError
+from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError
 from deepgum.mixture import GaussianUniformMixture
-from deepgum.training import METHODS, PRESETS, DeepGUMOptions, SGDOptions, check_method, fit_deepgum, train_method
+from deepgum.training import (
+    METHODS,
+    PRESETS,
+    Alternate,
+    DeepGUMOptions,
+    SGDOptions,
+    check_method,
+    fit_deepgum,
+    train_method,
+)
 
 SLOPES = torch.tensor([[0.02, -0.03, 0.01, 0.03], [0.0, 0.02, -0.02, 0.02]])
 SGD = SGDOptions(learning_rate=0.01, batch_size=32, epochs_max=25, patience=4)
 # The learning rate is too small to move a float32 weight.
 SGD_NONE = SGDOptions(learning_rate=1e-30, epochs_max=1)
 # The mixture does not move either, from the first round to the second.
-STILL = {"em_start": "robust", "rounds_max": 1, "returned_round": "last"}
+STILL = {"schedule": {"em_start": "robust", "rounds_max": 1}, "returned_round": "last"}
 DIVERGENCES = {
     "first_loss": "l2",
     "weighted_loss": "l2",
     "responsibility_power": 2.0,
-    "restart": "fresh",
-    "epoch_rule": "unweighted",
-    "round_rule": "unweighted",
-    "rounds_max": 5,
-    "covariance_type": "spherical",
-    "uniform": 0.0,
-    "inlier_prior": 0.95,
-    "em_tol": 0.0,
-    "em_max_iter": 6,
-    "em_start": "responsibilities",
+    "schedule.restart": "fresh",
+    "schedule.epoch_rule": "unweighted",
+    "schedule.round_rule": "unweighted",
+    "schedule.rounds_max": 5,
+    "schedule.em_start": "responsibilities",
+    "mixture.covariance_type": "spherical",
+    "mixture.uniform": 0.0,
+    "mixture.inlier_prior": 0.95,
+    "mixture.tol": 0.0,
+    "mixture.max_iter": 6,
 }
 
 
@@ -53,12 +61,24 @@ def linear(seed=0):
 
 def fit(train=None, sgd=SGD, preset="authors-code", **changes):
     train = landmarks()[0] if train is None else train
-    options = DeepGUMOptions.preset(preset, **{"groups": "landmark", "rounds_max": 2, **changes})
+    changes["schedule"] = {"rounds_max": 2, **changes.get("schedule", {})}
+    options = DeepGUMOptions.preset(preset, groups="landmark", **changes)
     return fit_deepgum(linear(), train, landmarks(200, seed=1)[0], options=options, sgd=sgd)
 
 
+def flattened(preset):
+    """The options of a preset by one name each, as "schedule.restart"."""
+    values = PRESETS[preset].to_mapping()
+    return {
+        f"{section}.{name}" if section else name: value
+        for section in ("", "schedule", "mixture")
+        for name, value in (values.pop(section) if section else values).items()
+        if not isinstance(value, dict)
+    }
+
+
 def test_every_divergence_is_one_option_and_the_preset_sets_them_all():
-    preset, default = asdict(PRESETS["authors-code"]), asdict(PRESETS["alternate"])
+    preset, default = flattened("authors-code"), flattened("alternate")
     assert {name for name in preset if preset[name] != default[name]} == DIVERGENCES.keys()
     assert {name: preset[name] for name in DIVERGENCES} == DIVERGENCES
     assert METHODS["deepgum-authors"].options == PRESETS["authors-code"]
@@ -82,7 +102,7 @@ def test_it_runs_to_the_end_without_a_warning_and_finds_wrong_landmarks():
 
 def test_one_variance_can_be_shared_by_all_landmarks():
     train, wrong = landmarks()
-    result = fit(train, covariance_type="tied-spherical")
+    result = fit(train, mixture={"covariance_type": "tied-spherical"})
     for record in result.history.rounds:
         assert record.covariances[0] == record.covariances[1]
     assert (result.flags & wrong).sum() / wrong.sum() > 0.8
@@ -90,14 +110,14 @@ def test_one_variance_can_be_shared_by_all_landmarks():
 
 def test_em_begins_with_certain_inliers_and_goes_on_from_round_to_round():
     train, _ = landmarks()
-    result = fit(train, sgd=SGD_NONE, rounds_max=1, returned_round="last")
+    result = fit(train, sgd=SGD_NONE, schedule={"rounds_max": 1}, returned_round="last")
     # Nothing moves, so that six steps and six more are twelve.
     ones = torch.ones(500, 2)
     for steps, record in zip((6, 12), result.history.rounds, strict=True):
         mixture = GaussianUniformMixture(**result.mixture.get_params()).set_params(max_iter=steps)
         mixture.fit(result.residuals, responsibilities=ones)
         assert record.covariances[0][0][0] == pytest.approx(mixture.covariances_[0][0, 0].item(), rel=1e-12)
-    one_step = fit(train, sgd=SGD_NONE, em_max_iter=1, rounds_max=1)
+    one_step = fit(train, sgd=SGD_NONE, mixture={"max_iter": 1}, schedule={"rounds_max": 1})
     plain = one_step.residuals[:, :2].double().square().mean().item()
     assert one_step.history.rounds[0].covariances[0][0][0] == pytest.approx(plain, rel=1e-5)
 
@@ -107,7 +127,9 @@ def test_em_sees_the_first_rows_and_all_get_responsibilities():
     # What EM does not see may be anything: the parameters stay, the responsibilities follow.
     other = train.targets.clone()
     other[400:] += 50
-    results = [fit(train.with_targets(targets), sgd=SGD_NONE, em_rows=0.8) for targets in (train.targets, other)]
+    results = [
+        fit(train.with_targets(targets), sgd=SGD_NONE, schedule={"em_rows": 0.8}) for targets in (train.targets, other)
+    ]
     mixtures = [result.mixture for result in results]
     assert torch.equal(mixtures[0].covariances_[0], mixtures[1].covariances_[0])
     torch.testing.assert_close(results[0].responsibilities[:400], results[1].responsibilities[:400])
@@ -133,7 +155,8 @@ def test_the_weight_of_a_label_is_its_responsibility_to_the_power(power):
 @pytest.mark.parametrize("rule", ["unweighted", "weighted", "trimmed"])
 def test_the_three_validation_rules(rule):
     validation = landmarks(200, seed=1)[0]
-    result = fit(sgd=SGD_NONE, epoch_rule=rule, round_rule=rule, **STILL)
+    still = {**STILL["schedule"], "epoch_rule": rule, "round_rule": rule}
+    result = fit(sgd=SGD_NONE, schedule=still, returned_round="last")
     with torch.inference_mode():
         residuals = validation.targets - result.model(validation.inputs)
     squares = residuals.double().square()
@@ -156,10 +179,8 @@ def test_the_three_validation_rules(rule):
 @pytest.mark.parametrize("unit", [224.0, 1 / 64])
 def test_in_another_unit_the_density_is_the_log_of_its_range(unit):
     train, _ = landmarks(300)
-    plain = GaussianUniformMixture(**_mixture(DeepGUMOptions.preset("authors-code", groups="landmark")))
-    scaled = GaussianUniformMixture(
-        **_mixture(DeepGUMOptions.preset("authors-code", groups="landmark", uniform=-math.log(unit)))
-    )
+    options = DeepGUMOptions.preset("authors-code", groups="landmark")
+    plain, scaled = options.new_mixture(), options.with_changes(mixture={"uniform": -math.log(unit)}).new_mixture()
     residuals = (train.targets - 0.5).double()
     torch.testing.assert_close(
         scaled.fit(unit * residuals).responsibilities(unit * residuals),
@@ -167,25 +188,14 @@ def test_in_another_unit_the_density_is_the_log_of_its_range(unit):
     )
 
 
-def _mixture(options):
-    return {
-        "groups": options.groups,
-        "covariance_type": options.covariance_type,
-        "uniform": options.uniform,
-        "inlier_prior": options.inlier_prior,
-        "tol": options.em_tol,
-        "max_iter": options.em_max_iter,
-    }
-
-
 def test_a_density_in_the_wrong_unit_is_refused_with_the_right_one():
     ages = RegressionData.from_arrays(torch.zeros(50, 2), torch.linspace(20, 70, 50))
-    with pytest.raises(InvalidParameterError, match=r"`uniform`.*at most -3\.\d+.*box of width 1.*-log\(w\)"):
+    with pytest.raises(InvalidParameterError, match=r"`mixture.uniform`.*at most -3\.\d+.*box of width 1.*-log\(w\)"):
         check_method("deepgum-authors", ages, ages)
-    check_method("deepgum-authors", ages, ages, options={"uniform": -math.log(100)})
-    check_method("deepgum-authors", ages, ages, options={"uniform": "range"})
+    check_method("deepgum-authors", ages, ages, options={"mixture": {"uniform": -math.log(100)}})
+    check_method("deepgum-authors", ages, ages, options={"mixture": {"uniform": "range"}})
     constant = RegressionData.from_arrays(torch.zeros(50, 2), torch.full((50,), 7.0))
-    check_method("deepgum-authors", constant, constant, options={"uniform": 3.0})
+    check_method("deepgum-authors", constant, constant, options={"mixture": {"uniform": 3.0}})
 
 
 def test_what_em_could_not_do_is_refused_before_any_training():
@@ -197,43 +207,45 @@ def test_what_em_could_not_do_is_refused_before_any_training():
         with pytest.raises(error, match=message):
             fit_deepgum(linear(), data, train, options=options, on_event=heard.append)
 
-    tied = {"covariance_type": "tied-spherical"}
+    tied = {"mixture": {"covariance_type": "tied-spherical"}}
     refused(InvalidParameterError, "`covariance_type`.*'spherical'", groups=[[0, 1], [2], [3]], **tied)
-    refused(InvalidDataError, r"`train`.*at least 2 samples for EM.*Found 1", em_rows=0.05)
-    refused(InvalidDataError, r"`train`.*at least 5 samples.*Found 4", em_rows=0.2, covariance_type="full")
+    refused(InvalidDataError, r"`train`.*at least 2 samples for EM.*Found 1", schedule={"em_rows": 0.05})
+    full = {"schedule": {"em_rows": 0.2}, "mixture": {"covariance_type": "full"}}
+    refused(InvalidDataError, r"`train`.*at least 5 samples.*Found 4", **full)
     assert heard == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "name"),
+    ("kind", "changes"),
     [
-        ({"responsibility_power": 0}, "responsibility_power"),
-        ({"responsibility_power": "2"}, "responsibility_power"),
-        ({"em_start": "mad"}, "em_start"),
-        ({"em_rows": 0}, "em_rows"),
-        ({"em_rows": 1.5}, "em_rows"),
+        (DeepGUMOptions, {"responsibility_power": 0}),
+        (DeepGUMOptions, {"responsibility_power": "2"}),
+        (Alternate, {"em_start": "mad"}),
+        (Alternate, {"em_rows": 0}),
+        (Alternate, {"em_rows": 1.5}),
     ],
 )
-def test_new_options_are_checked_at_the_door(changes, name):
+def test_options_are_checked_when_they_are_made(kind, changes):
+    (name,) = changes
     with pytest.raises(InvalidParameterError, match=f"`{name}`"):
-        DeepGUMOptions(**changes)
+        kind(**changes)
 
 
 def test_options_of_a_method_can_be_changed_by_name():
     train, _ = landmarks(200)
     settings = {"sgd": SGDOptions(epochs_max=1), "model": "mlp", "groups": "landmark"}
-    result = train_method("deepgum-paper", train, train, options={"rounds_max": 1, "inlier_prior": 0.9}, **settings)
+    changes = {"schedule": {"rounds_max": 1}, "mixture": {"inlier_prior": 0.9}}
+    result = train_method("deepgum-paper", train, train, options=changes, **settings)
     assert {record.inlier_prior for record in result.history.rounds} == {(0.9, 0.9)}
-    with pytest.raises(UnknownNameError, match="Did you mean 'rounds_max'"):
-        check_method("deepgum", train, train, options={"round_max": 1})
-    with pytest.raises(UnknownNameError, match="`options`"):
+    with pytest.raises(InvalidParameterError, match="Did you mean 'rounds_max'"):
+        check_method("deepgum-paper", train, train, options={"schedule": {"round_max": 1}})
+    with pytest.raises(InvalidParameterError, match=r"`options`.*without `groups`"):
         check_method("deepgum", train, train, options={"groups": "sample"})
     for call in (check_method, train_method):
-        with pytest.raises(InvalidParameterError, match=r"`options`.*one run with one loss"):
-            call("l2", train, train, options={"rounds_max": 1})
+        with pytest.raises(InvalidParameterError, match=r"`options`.*trains with one loss"):
+            call("l2", train, train, options={"least_weight": 0.1})
 
 
 def test_the_default_is_what_it_was():
     # New options must not change what recorded runs did.
-    added = {field.name: field.default for field in fields(DeepGUMOptions)}
-    assert (added["responsibility_power"], added["em_rows"], added["em_start"]) == (1.0, 1.0, "robust")
+    assert (DeepGUMOptions().responsibility_power, Alternate().em_rows, Alternate().em_start) == (1.0, 1.0, "robust")

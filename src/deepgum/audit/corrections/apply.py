@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from deepgum.audit.corrections.patch import Change, Labels, Patch
 from deepgum.data.columns import PARQUET
-from deepgum.data.sets.registry import Annotations
+from deepgum.data.edits.base import Annotations
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.storage.disk import folder_atomically, write_atomically
 
-__all__ = ["TOLERANCE", "Applied", "apply_patch", "check"]
+__all__ = ["TOLERANCE", "Applied", "apply_patch", "check_patch"]
 
 TOLERANCE = 1e-5
 """Two labels are the same if they differ by no more than this times the sum of the label and the median label of its
@@ -50,7 +50,7 @@ class Applied:
     notes: tuple[str, ...] = ()
 
 
-def check(patch: Patch, annotations: Annotations) -> None:
+def check_patch(patch: Patch, annotations: Annotations) -> None:
     """Refuse a patch of another data set, or of other labels than those that are there.
 
     Raises
@@ -94,32 +94,33 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     ----------
     patch : Patch
     annotations : Annotations
-        Of the data set that it is of; see `deepgum.data.sets.registry.read_annotations`.
+        Labels of the data set that the patch is about, from `deepgum.data.Dataset.labels`.
     out : Path
         A new or empty folder; where the data set is one file, a file that is not there yet.
 
     Raises
     ------
     InvalidDataError
-        As of `check`, or if the format cannot hold a new label. Nothing is written then.
+        See `check_patch`; or if the format cannot hold a new label. Nothing is written then.
     InvalidParameterError
         If `out` is the data set itself, or is taken, or a table would change between CSV and Parquet.
 
     Examples
     --------
     >>> import tempfile
-    >>> from deepgum.data.sets.registry import read_annotations
+    >>> from deepgum.data.sets.registry import get_dataset
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "ages.csv").write_text("file,age\na.jpg,310\nb.jpg,58\n")
-    >>> options = {"image": "file", "targets": ["age"]}
+    >>> table = get_dataset("table")
+    >>> options = table.check_options({"image": "file", "targets": ["age"]})
     >>> fix = Change("a.jpg", "age", (310.0,), (31.0,), "fix")
     >>> patch = Patch("table", options, ("age",), {"age": (0,)}, changes=(fix,))
-    >>> applied = apply_patch(patch, read_annotations("table", folder / "ages.csv", options), folder / "new.csv")
+    >>> applied = apply_patch(patch, table.labels(folder / "ages.csv", options), folder / "new.csv")
     >>> applied.fixed, applied.untouched, (folder / "new.csv").read_text()
     (1, 1, 'file,age\na.jpg,31\nb.jpg,58\n')
     """
-    check_out(annotations, out)
-    check(patch, annotations)
+    _check_out(annotations, out)
+    check_patch(patch, annotations)
     changes: dict[str, NDArray[np.float64]] = {}
     for change in patch.changes:
         if change.decision != "keep":
@@ -153,7 +154,7 @@ def _untouched(patch: Patch, annotations: Annotations) -> int:
     return count
 
 
-def check_out(annotations: Annotations, out: Path) -> None:
+def _check_out(annotations: Annotations, out: Path) -> None:
     """Refuse to write over anything, first of all over the data set itself.
 
     Raises

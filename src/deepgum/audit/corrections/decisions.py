@@ -1,15 +1,19 @@
-"""What a person decided about a label: the form in which decisions travel from a review to files."""
+"""A reviewer's decisions about labels, and the labels that they lead to."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deepgum.checks import check_choice
-from deepgum.errors import InvalidParameterError
+import numpy as np
 
-__all__ = ["ACTIONS", "Action", "Decision"]
+from deepgum.audit.labels import Place, ScoredLabels, Values
+from deepgum.checks import check_choice
+from deepgum.errors import InvalidDataError, InvalidParameterError
+
+__all__ = ["ACTIONS", "Action", "Decision", "corrected_labels", "decisions_by_place"]
 
 Action = Literal["keep", "fix", "drop", "skip"]
 
@@ -78,3 +82,51 @@ class Decision:
                 "new", "finite numbers, one a label of the group, where a label is fixed", self.new
             )
         object.__setattr__(self, "new", values)  # NumPy's numbers, and lists, are taken too
+
+
+def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> dict[Place, Decision]:
+    """Return the decision that counts for each (row, group), in the order of the labels.
+
+    The last decision about a label counts. A label whose last decision is to skip it has no entry.
+
+    Raises
+    ------
+    InvalidDataError
+        If a sample or a group is not in the audit, or if a new label has not one number for each column of its group.
+    """
+    rows = {name: row for row, name in enumerate(labels.ids)}
+    groups = {name: place for place, name in enumerate(labels.group_names)}
+    last: dict[Place, Decision] = {}
+    for decision in decisions:
+        if decision.sample not in rows or decision.group not in groups:
+            raise InvalidDataError(
+                f"A decision should be about a sample and a group of the audit. Found {decision.sample!r}, "
+                f"{decision.group!r}. It has {len(rows)} samples and the groups {', '.join(map(repr, groups))}."
+            )
+        place = rows[decision.sample], groups[decision.group]
+        size = len(labels.partition[place[1]])
+        if decision.new is not None and len(decision.new) != size:
+            raise InvalidDataError(
+                f"The group {decision.group!r} has {size} labels. Found {len(decision.new)} new ones for "
+                f"{decision.sample!r}."
+            )
+        last[place] = decision
+    return {place: last[place] for place in sorted(last) if last[place].action != "skip"}
+
+
+def corrected_labels(labels: ScoredLabels, decisions: Mapping[Place, Decision]) -> Values:
+    """Return the labels (n, d) after the decisions: NaN where a label is dropped, as given where there is none.
+
+    Parameters
+    ----------
+    labels : ScoredLabels
+    decisions : mapping of (row, group) to Decision
+        See `decisions_by_place`.
+    """
+    values = labels.given.copy()
+    for (row, group), decision in decisions.items():
+        if decision.action == "drop":
+            values[row, list(labels.partition[group])] = np.nan
+        elif decision.new is not None:
+            values[row, list(labels.partition[group])] = decision.new
+    return values

@@ -13,13 +13,14 @@ from typing import Any, Literal, get_args
 from deepgum.checks import check_choice
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
-__all__ = ["DECISIONS", "Change", "Labels", "Patch", "Verdict", "check_change"]
+__all__ = ["FINAL_ACTIONS", "Change", "FinalAction", "Labels", "Patch", "check_change"]
 
 Labels = tuple[float, ...]
 """Of one group in one sample; NaN where one is missing."""
 
-Verdict = Literal["keep", "fix", "drop"]
-DECISIONS: tuple[Verdict, ...] = get_args(Verdict)
+FinalAction = Literal["keep", "fix", "drop"]
+FINAL_ACTIONS: tuple[FinalAction, ...] = get_args(FinalAction)
+"""The actions of a review without "skip", which leaves a label open."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ class Change:
     group: str
     old: Labels
     new: Labels | None
-    decision: Verdict
+    decision: FinalAction
     reason: str = ""
     who: str = ""
     at: str = ""
 
     def __post_init__(self) -> None:
-        check_choice("decision", self.decision, DECISIONS)
+        check_choice("decision", self.decision, FINAL_ACTIONS)
         if self.decision == "fix":
             if self.new is None or len(self.new) != len(self.old) or not all(map(math.isfinite, self.new)):
                 raise InvalidParameterError("new", f"{len(self.old)} finite numbers, as many as `old` has", self.new)
@@ -78,7 +79,7 @@ class Patch:
     Parameters
     ----------
     dataset : str
-        A key of `deepgum.data.sets.registry.DATASETS`.
+        A key of `deepgum.data.sets.registry.DATASETS`, or the path of a plug-in.
     options : mapping
         Those of its options that say where the labels are.
     targets : tuple of str, length d

@@ -171,7 +171,7 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
         )
     made = {
         "dataset": values["dataset"],
-        "options": upgraded_options(options),
+        "options": upgraded_options(values["dataset"], options),
         "targets": tuple(targets),
         "groups": {name: tuple(group) for name, group in groups.items()},
         "unit": str(values.get("unit", "")),

@@ -22,10 +22,11 @@ from deepgum.audit.scoring.tally import Tally
 from deepgum.audit.summary import DataSource, Round
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
-from deepgum.data.splits import linked
-from deepgum.errors import InvalidDataError
+from deepgum.data.splits import join_copies
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.periods import unrolled
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 
 __all__ = ["audit_labels"]
 
@@ -37,14 +38,15 @@ def audit_labels(
     *,
     groups: Groups | None = None,
     ids: Sequence[object] | None = None,
-    together: Sequence[object] | None = None,
+    keep_together: Sequence[object] | None = None,
     periods: Mapping[str, float] | Sequence[float] | None = None,
     unit: str = "",
     n_folds: int = 3,
     most_rounds: int = 4,
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     random_state: int = 0,
     on_round: Callable[[Round], None] | None = None,
+    together: None = None,
 ) -> Scored:
     """Find the wrong labels of a table. No outlier rate is asked for, and no threshold.
 
@@ -63,8 +65,8 @@ def audit_labels(
     groups : as of `score_labels`
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
-    together : sequence, length n, optional
-        Rows of one value stay in one fold: a person, a machine. Rows with the same features do in any case.
+    keep_together : sequence, length n, optional
+        Rows with the same value stay in one fold: a person, a machine. Rows with the same features always do.
     periods, unit, inliers : as of `score_labels`
     n_folds, most_rounds : int
         Their product is at most 15.
@@ -72,6 +74,8 @@ def audit_labels(
         Of folds and fits.
     on_round : callable, optional
         Called with each `Round`.
+    together : None
+        The name of `keep_together` in version 0.1.0. A value is refused.
 
     Returns
     -------
@@ -99,7 +103,12 @@ def audit_labels(
     (True, True, True)
     """
     begun = time.perf_counter()
+    if together is not None:
+        raise InvalidParameterError(
+            "together", "left out", together, "It is called `keep_together` since version 0.2.0."
+        )
     check_count("random_state", random_state, least=0)
+    candidates(inliers)
     features, given = as_given("X", X), as_given("y", y)
     n = len(given.values)
     if len(features.values) != n:
@@ -130,7 +139,7 @@ def audit_labels(
         EstimatorLearner(regressor, features.values, taught),
         taught,
         groups=targets.partition,
-        together=_together(n, together, copies),
+        keep_together=_with_copies(n, keep_together, copies),
         n_folds=n_folds,
         most_rounds=most_rounds,
         periods=targets.periods,
@@ -155,7 +164,7 @@ def audit_labels(
     return Scored(labels, summary, tally.worst)
 
 
-def _together(n: int, names: Sequence[object] | None, copies: Sequence[Sequence[int]]) -> tuple[str, ...]:
-    if names is not None and len(names) != n:
-        raise InvalidDataError(f"`together` should have length {n}, as there are labels. Found {len(names)}.")
-    return linked(n, () if names is None else map(str, names), copies)
+def _with_copies(n: int, values: Sequence[object] | None, copies: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    if values is not None and len(values) != n:
+        raise InvalidDataError(f"`keep_together` should have length {n}, one value per label. Found {len(values)}.")
+    return join_copies(n, () if values is None else map(str, values), copies)

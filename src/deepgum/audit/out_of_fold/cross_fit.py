@@ -1,10 +1,10 @@
-"""Out-of-fold predictions, refitted with the responsibilities until the flags settle.
+"""Cross-fitting: out-of-fold predictions, repeated with the responsibilities of each round until the flags settle.
 
-A network that has learned a wrong label by heart predicts it, and hides it. So each label is held against the
-predictions of networks that were not shown it: in every round the samples are dealt into folds anew, those of a group
-together, and a learner is fitted to all folds but one for each. What it is taught is weighted by how probably right
-each label is, as the rounds before have it. A sample's prediction is the mean over the rounds, which is steadier than
-any of them; how much they differ says which samples are hard.
+A network that has memorised a wrong label predicts it, so its residual is small. Each label is therefore compared with
+the predictions of learners that were not trained on it. Every round deals the samples into new folds, and fits one
+learner per fold to all other folds. Learners know from the rounds before how probably right each label is. The
+prediction of a sample is the mean over the rounds, which varies less than a single round; the differences between the
+rounds show which samples are hard.
 """
 
 from __future__ import annotations
@@ -22,60 +22,70 @@ from torch import Tensor
 from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 from deepgum.audit.out_of_fold.teaching import Teaching, weights_without_verdict
 from deepgum.audit.summary import Round
-from deepgum.checks import check_choice, check_count
+from deepgum.checks import check_count
 from deepgum.data.folds import folds
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture import partition
 from deepgum.mixture.partition import Groups
 from deepgum.periods import wrapped
-from deepgum.posteriors.label_mixture import INLIERS, LabelMixture
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["LEAST_LEARNED", "MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 
 Values = NDArray[np.float64]
 
 MOST_FITS = 15
+"""Largest number of fits."""
+
 LEAST_LEARNED = 6
-"""Samples that every fold has to leave, to be learned from."""
+"""Least number of samples outside a fold, to learn from."""
 
 SETTLED = 0.02
-"""Flags have settled when fewer than this share of them has changed in a round."""
+"""Flags have settled if at most this share of them has changed in a round."""
 
 
 class Learner(Protocol):
-    """Fits something to some samples, and predicts all.
+    """A regressor that is trained on some samples and predicts all samples.
 
     Attributes
     ----------
     is_robust : bool
-        Whether it learns well from labels some of which are wrong, untold. Of one that does not, the first round only
-        says what the others are told, and is no part of the mean.
+        Whether it learns well although some labels are wrong, without knowing which. The first round of another learner
+        only gives the weights for the rounds that follow, and does not count in the mean.
     """
 
     @property
     def is_robust(self) -> bool: ...  # noqa: D102
 
-    def predict(self, train: NDArray[np.int64], told: Teaching | None, seed: int) -> Values:
-        """Return predictions (n, d) for all samples, having learned from the samples `train`.
+    def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> Values:
+        """Return predictions (n, d) for all samples after training on the samples `train`.
 
-        `told` is how probably right each label is; None where nothing is known yet.
+        Parameters
+        ----------
+        train : array of int
+            Rows of the samples to train on.
+        teaching : Teaching or None
+            How probably right each label is; None in the first round.
+        seed : int
         """
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """What came of it.
+    """The result of cross-fitting.
 
     Attributes
     ----------
     predictions : array (n, d)
-        Means over the rounds of out-of-fold predictions.
+        Mean over the rounds of the out-of-fold predictions.
     spread : array (n, g)
-        Root mean square distance of the rounds' predictions from their mean, as of a sample; NaN with one round.
+        Sample standard deviation of the predictions over the rounds: the root of the squared distances from their mean,
+        over the number of rounds minus 1. NaN with one round.
     scale : array (n, d)
-        What residuals are divided by before they are scored: 1 where noise is the same everywhere.
+        Divisor of the residuals before they are scored: 1 if noise is the same everywhere.
     mixture : LabelMixture
-        Of the residuals.
+        The mixture of the divided residuals.
     history : tuple of Round
     """
 
@@ -91,53 +101,56 @@ def cross_fit(
     targets: Values,
     *,
     groups: Groups = "sample",
-    together: Sequence[str] | None = None,
+    keep_together: Sequence[str] | None = None,
     sequence: bool = False,
     n_folds: int = 5,
     most_rounds: int = 3,
     periods: Sequence[float] | None = None,
     noise: LocalNoise | None = None,
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     seed: int = 0,
     on_round: Callable[[Round], None] | None = None,
 ) -> CrossFit:
-    """Predict every sample by learners that were not shown it, and fit the mixture to the residuals.
+    """Predict every sample with learners that were not trained on it, and fit the mixture to the residuals.
 
     Parameters
     ----------
     learner : Learner
     targets : array (n, d)
         NaN marks a missing label.
-    groups : as of `GaussianUniformMixture`
-        What is right or wrong together.
-    together : sequence of str, length n, optional
-        Samples of one name stay in one fold: a person, a video, copies of an image. By default each is by itself.
+    groups : {"sample", "landmark", "coordinate"} or list of lists of int
+        Labels that are right or wrong together; see `GaussianUniformMixture`.
+    keep_together : sequence of str, length n, optional
+        Samples with the same value stay in one fold: a person, a video, copies of an image. By default each sample is
+        on its own.
     sequence : bool
-        Neighbours are near copies, as frames are: folds are contiguous blocks, the same in every round.
+        Whether neighbours are near copies, like the frames of a video. Folds are then contiguous blocks, the same in
+        every round.
     n_folds, most_rounds : int
-        Their product is the most fits, and at most 15.
+        Number of folds, and largest number of rounds. Their product is at most 15 fits.
     periods : sequence of float, length d, optional
-        After how much a label comes round again; 0 where it never does.
+        Period of each target; 0 if it has none.
     noise : LocalNoise, optional
-        How noise differs from sample to sample; by default it does not.
-    inliers : as of `LabelMixture.fit`
+        The scale of residuals from sample to sample; by default it is the same for all.
+    inliers : str, Density or class
+        Density of right labels; see `LabelMixture.fit`.
     seed : int
-        Of the folds and of the learners.
+        Seed of the folds and of the learners.
     on_round : callable, optional
         Called with each `Round`.
 
     Raises
     ------
     InvalidParameterError
-        If there would be too many fits, or a value cannot be worked with.
+        If there would be too many fits, or a parameter has a value that cannot be used.
     InvalidDataError
-        If there are fewer samples, or groups of them, than folds; if a fold leaves too few to learn from, as one of
-        the groups is nearly all of them; if there is a label that all samples lack.
+        If there are fewer samples than folds, or fewer names of samples that stay together; if a fold leaves too few
+        samples to learn from, because most samples have one name; if a target has no label at all.
     """
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
     check_count("seed", seed, least=0)
-    check_choice("inliers", inliers, INLIERS)
+    candidates(inliers)
     if n_folds * most_rounds > MOST_FITS:
         hint = f"That is {n_folds * most_rounds} fits."
         raise InvalidParameterError(
@@ -148,21 +161,21 @@ def cross_fit(
     empty = [column for column in range(d) if np.isnan(targets[:, column]).all()]
     if empty:
         raise InvalidDataError(f"Every target should have a label. Found none in the columns {empty}.")
-    names = None if sequence else list(together or map(str, range(n)))
-    _check_folds(folds(n, n_folds, groups=names, seed=seed), n, names)
+    keep_together = None if sequence else list(keep_together or map(str, range(n)))
+    _check_folds(folds(n, n_folds, keep_together=keep_together, seed=seed), n, keep_together)
     held_out: list[Values] = []
     models: list[Values] = []
     history: list[Round] = []
     flags = np.zeros((n, len(places)), dtype=bool)
-    told: Teaching | None = None
+    teaching: Teaching | None = None
     for number in range(most_rounds):
         begun = time.perf_counter()
         if number == 1 and not learner.is_robust:
             held_out, models = [], []
         own = np.full_like(targets, np.nan)
-        for fold, test in enumerate(folds(n, n_folds, groups=names, seed=seed + number)):
+        for fold, test in enumerate(folds(n, n_folds, keep_together=keep_together, seed=seed + number)):
             train = np.setdiff1d(np.arange(n), test.numpy())
-            models.append(learner.predict(train, told, (seed * 100 + number) * 100 + fold))
+            models.append(learner.predict(train, teaching, (seed * 100 + number) * 100 + fold))
             own[test.numpy()] = models[-1][test.numpy()]
         held_out.append(own)
         mean = _mean(held_out, periods)
@@ -173,11 +186,11 @@ def cross_fit(
             for _ in range(2):
                 scale = noise.scale(residuals, _by_column(weights, places), mean, unknown)
                 weights = weights_without_verdict(residuals / scale, places)
-        # What a learner that is not robust is told are the weights; its rounds need no choice of densities.
+        # A learner that is not robust uses the weights only, so its rounds need no choice of densities.
         density = inliers if learner.is_robust else "gaussian"
         mixture = LabelMixture.fit(residuals / scale, groups, inliers=density, intervals=False, seed=seed)
-        told = Teaching(mixture.responsibilities(residuals / scale), weights)
-        before, flags = flags, told.responsibilities < 0.5
+        teaching = Teaching(mixture.responsibilities(residuals / scale), weights)
+        before, flags = flags, teaching.responsibilities < 0.5
         changed = int((flags != before).sum())
         share = None if mixture.share is None else mixture.share.estimate
         history.append(Round(number, n_folds, int(flags.sum()), changed, share, time.perf_counter() - begun))
@@ -192,36 +205,38 @@ def cross_fit(
     return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
 
 
-def _check_folds(dealt: Sequence[Tensor], n: int, names: Sequence[str] | None) -> None:
+def _check_folds(dealt: Sequence[Tensor], n: int, keep_together: Sequence[str] | None) -> None:
     left = n - max(map(len, dealt))
     if left >= LEAST_LEARNED:
         return
     found = f"Found a fold that leaves {left} of {n}."
-    if names is not None:
-        count = max(Counter(names).values())
+    if keep_together is not None:
+        count = max(Counter(keep_together).values())
         if count > 1:
-            found += f" {count} samples of one group, or copies of one, stay together: give smaller groups."
+            found += f" {count} samples share a value of `keep_together` or are copies: give more different values."
     raise InvalidDataError(f"Each fold should leave at least {LEAST_LEARNED} samples to learn from. {found}")
 
 
 def _by_column(values: Values, places: Sequence[Sequence[int]]) -> Values:
-    """Return what is known of groups (n, g) for each of their columns (n, d), 0 where they have no label."""
+    """Return the values of groups (n, g) for each of their columns (n, d), 0 where a group has no label."""
     columns = np.empty((len(values), sum(map(len, places))))
     for place, group in enumerate(places):
         columns[:, list(group)] = np.nan_to_num(values[:, [place]])
     return columns
 
 
-def _mean(made: Sequence[Values], periods: Sequence[float] | None) -> Values:
-    first = made[0]
-    mean: Values = first + np.mean([wrapped(each - first, periods) for each in made], axis=0)
+def _mean(predictions: Sequence[Values], periods: Sequence[float] | None) -> Values:
+    first = predictions[0]
+    mean: Values = first + np.mean([wrapped(each - first, periods) for each in predictions], axis=0)
     return mean
 
 
 def _spread(
-    made: Sequence[Values], mean: Values, periods: Sequence[float] | None, places: Sequence[Sequence[int]]
+    predictions: Sequence[Values], mean: Values, periods: Sequence[float] | None, places: Sequence[Sequence[int]]
 ) -> Values:
-    if len(made) < 2:
+    if len(predictions) < 2:
         return np.full((len(mean), len(places)), np.nan)
-    squares = np.stack([np.square(wrapped(each - mean, periods)) for each in made]).sum(axis=0) / (len(made) - 1)
+    squares = np.stack([np.square(wrapped(each - mean, periods)) for each in predictions]).sum(axis=0) / (
+        len(predictions) - 1
+    )
     return np.stack([np.sqrt(squares[:, list(group)].sum(axis=1)) for group in places], axis=1)

@@ -62,8 +62,8 @@ class NetworkLearner:
         ``build(data, seed)``: an untrained network for these samples.
     options : DeepGUMOptions
     sgd : SGDOptions
-    together : tuple of str, length n, optional
-        Samples of one name are all trained on or all validated on.
+    keep_together : tuple of str, length n, optional
+        Samples with the same value are all in the training part or all in the validation part.
     on_event : callable, optional
         As of `fit_deepgum`.
     """
@@ -72,22 +72,23 @@ class NetworkLearner:
     build: Callable[[RegressionData, int], nn.Module]
     options: DeepGUMOptions
     sgd: SGDOptions
-    together: tuple[str, ...] | None = None
+    keep_together: tuple[str, ...] | None = None
     on_event: Callable[[Event], None] | None = None
 
     is_robust: ClassVar[bool] = True
 
-    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+    def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
         """Return the predictions (n, d) of a network for all samples; see `Learner`."""
         data = self.data
-        if told is not None:
-            data = data.with_targets(_without_flagged(data.targets, told.responsibilities, self.options.groups, train))
+        if teaching is not None:
+            right = teaching.responsibilities
+            data = data.with_targets(_without_flagged(data.targets, right, self.options.groups, train))
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
             raise InvalidDataError("Some samples of each fold should have labels. Found none.")
-        names = None if self.together is None else [self.together[row] for row in rows.tolist()]
+        values = None if self.keep_together is None else [self.keep_together[row] for row in rows.tolist()]
         widest = max(map(len, partition(self.options.groups, data.targets.shape[1])))
-        kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, names)
+        kept, validation = split_validation(len(rows), validation_share(len(rows), widest), seed, values)
         parts = data.subset(rows[kept.numpy()]), data.subset(rows[validation.numpy()])
         model = self.build(parts[0], seed)
         result = fit_deepgum(model, *parts, options=self.options, sgd=self.sgd, seed=seed, on_event=self.on_event)
@@ -127,14 +128,14 @@ class EstimatorLearner:
 
     is_robust: ClassVar[bool] = False
 
-    def predict(self, train: Rows, told: Teaching | None, seed: int) -> Values:
+    def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
         """Return the predictions (n, d) of a clone for all samples; see `Learner`."""
         # Imported late: scikit-learn takes a second.
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
 
         rows = train[~np.isnan(self.targets[train]).any(axis=1)]
-        weights = None if told is None else told.weights[rows].min(axis=1)
+        weights = None if teaching is None else teaching.weights[rows].min(axis=1)
         weighted = has_fit_parameter(self.estimator, "sample_weight")
         if weights is not None and not weighted:
             rows, weights = rows[weights > 0.5], None

@@ -1,9 +1,10 @@
-"""How far off right labels are from sample to sample: in a table, noise is not the same everywhere.
+"""The scale of right labels' residuals from sample to sample: in a table, noise is not the same everywhere.
 
-A right label is off by its noise, which is measured among its neighbours, and by what the learner does not know there,
-which is measured by how its predictions change with the fold that is left out (the jackknife). Residuals are divided
-by the two together. The neighbours are those in the features and those in what is predicted; neither alone will do:
-in many dimensions nothing is near, and samples of one prediction may differ in all else.
+The residual of a right label has two sources: the noise of the label, which is estimated from its neighbours, and the
+error of the learner, which is estimated from how predictions change with the fold that is left out (the jackknife).
+Residuals are divided by the standard deviation of both. Neighbours are nearest in the features and nearest in the
+prediction. Neither suffices alone: in many dimensions no sample is near, and samples with the same prediction may
+differ in everything else.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ Values = NDArray[np.float64]
 
 IN_FEATURES, IN_PREDICTION = 30, 50
 OVERALL = 10
-"""For how many neighbours the noise of all samples counts among them."""
+"""Number of neighbours that the noise of all samples counts as."""
 
 
 class LocalNoise:
-    """The scale of right labels' residuals around each sample.
+    """Estimates the scale of right labels' residuals around each sample.
 
     Parameters
     ----------
     features : array (n, p)
-        Standardised here: columns in other units are no nearer or farther.
+        They are standardised, so the units of columns do not matter.
 
     Examples
     --------
@@ -47,14 +48,14 @@ class LocalNoise:
         self._around = _nearest(values, IN_FEATURES)
 
     def scale(self, residuals: Values, right: Values, predictions: Values, unknown: Values) -> Values:
-        """Return the standard deviation (n, d) that a right label's residual has at each sample.
+        """Return the standard deviation (n, d) of a right label's residual at each sample.
 
         Parameters
         ----------
         residuals : array (n, d)
             NaN where a label is missing.
         right : array (n, d)
-            How probably each label is right.
+            Probability that each label is right.
         predictions : array (n, d)
         unknown : array (n, d)
             Variance of the predictions; see `jackknife`.
@@ -71,18 +72,18 @@ class LocalNoise:
                 for near in (self._around, alike)
             ]
             scales[:, column] = np.sqrt(np.sqrt(noise[0] * noise[1]) + unknown[:, column])
-        # Where all residuals are 0 they are 0 in any unit.
+        # If all residuals are 0 they are 0 in any unit.
         return np.where(scales > 0, scales, 1.0)
 
 
 def jackknife(predictions: Sequence[Values], folds: int) -> Values:
-    """Return the variance (n, d) of predictions, by those (n, d) of learners each of which was not shown a fold."""
+    """Return the variance (n, d) of predictions from those of learners (n, d) that each left out one fold."""
     variance: Values = (folds - 1) * np.var(np.stack(list(predictions)), axis=0)
     return variance
 
 
 def _nearest(points: Values, count: int) -> NDArray[np.int64]:
-    # Imported late: scikit-learn takes a second.
+    # Imported late: importing scikit-learn takes a second.
     from sklearn.neighbors import NearestNeighbors
 
     found = NearestNeighbors(n_neighbors=min(count, len(points) - 1)).fit(points).kneighbors(return_distance=False)

@@ -1,4 +1,4 @@
-"""What a learner is told of the labels: how probably each is right, with and without a verdict."""
+"""The probabilities of right labels that a learner of the next round is given."""
 
 from __future__ import annotations
 
@@ -8,30 +8,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepgum.mixture.blocks import make_block
-from deepgum.mixture.em import EM
+from deepgum.mixture.fitting import responsibilities_without_verdict
 from deepgum.mixture.partition import Partition
-from deepgum.mixture.spread import spread
-from deepgum.mixture.uniform import OutlierMoments
 
 __all__ = ["Teaching", "weights_without_verdict"]
 
 Values = NDArray[np.float64]
 
-_EM = EM("full", OutlierMoments(), None, separation=0.0, reg_covar=1e-6, tol=1e-3, max_iter=100)
-
 
 @dataclass(frozen=True)
 class Teaching:
-    """Posteriors (n, g) of labels being right; NaN where a group has none.
+    """Probabilities (n, g) that labels are right; NaN where a group has no label.
 
     Attributes
     ----------
     responsibilities : array
-        Of the densities that were chosen, and 1 or nearly so where there seem to be no wrong labels: what is flagged.
+        Posteriors under the chosen densities, close to 1 where no label seems wrong. They decide which labels are
+        flagged.
     weights : array
-        Of eq. 1 where EM comes to rest, whatever the verdict. To learn without a label costs little, and to learn from
-        a wrong one a lot; so a learner is told more than is flagged.
+        Responsibilities of eq. 1 where EM converges, without a verdict. They are small for more labels than are
+        flagged: to learn without a right label costs little, to learn from a wrong one costs a lot.
     """
 
     responsibilities: Values
@@ -39,7 +35,9 @@ class Teaching:
 
 
 def weights_without_verdict(residuals: Values, partition: Partition) -> Values:
-    """Return the posteriors (n, g) of eq. 1 where EM comes to rest; NaN where a group has no label.
+    """Return the responsibilities (n, g) of eq. 1 where EM converges; NaN where a group has no label.
+
+    A group that is observed in part counts as missing. All labels of a group with too few of them have the weight 1.
 
     Examples
     --------
@@ -55,9 +53,5 @@ def weights_without_verdict(residuals: Values, partition: Partition) -> Values:
         if seen.sum() <= len(columns):
             weights[seen, place] = 1.0
             continue
-        block = torch.from_numpy(np.ascontiguousarray(values[seen].T))[None]
-        spreads = spread(block)
-        parameters = _EM.run(make_block(block.clone()), spreads, _EM.start(spreads)).parameters
-        inlier, outlier = parameters.log_joint(block)
-        weights[seen, place] = torch.sigmoid(inlier - outlier)[0].numpy()
+        weights[seen, place] = responsibilities_without_verdict(torch.from_numpy(values[seen])).numpy()
     return weights

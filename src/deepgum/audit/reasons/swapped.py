@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import Reason
-from deepgum.audit.reasons.case import Case, landmark_name
+from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.finding import Explanation
 from deepgum.wording import distance
 
@@ -45,6 +45,7 @@ def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) ->
     for group in np.flatnonzero(touched).tolist():
         log_likelihood += case.log_right(residuals[:, labels.partition[group]], rows, group)
     unknown = np.isnan(exchanged)
+    landmarks = labels.landmark_names
     partner = {a: b for left, right in pairs for a, b in ((left, right), (right, left))}
 
     def why(place: int, group: int) -> str:
@@ -52,14 +53,12 @@ def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) ->
         before = distance(labels.residuals[rows[place], columns], case.unit)
         inside = {column // 2 for column in columns}
         if unknown[place, columns].all():
-            return (
-                f"It fits {landmark_name(labels, partner[min(inside)])}, which has no label here, and is {before} off."
-            )
+            return f"It fits {landmarks[partner[min(inside)]]}, which has no label here, and is {before} off."
         after = distance(residuals[place, columns], case.unit)
         if len(inside) == 1:
-            what = f"Exchanged with {landmark_name(labels, partner[min(inside)])} it fits"
+            what = f"Exchanged with {landmarks[partner[min(inside)]]} it fits"
         else:
-            names = [f"{landmark_name(labels, a)} and {landmark_name(labels, b)}" for a, b in pairs if inside & {a, b}]
+            names = [f"{landmarks[a]} and {landmarks[b]}" for a, b in pairs if inside & {a, b}]
             what = f"With {', '.join(names)} exchanged it fits"
         return f"{what}: {after} from what is predicted, not {before}."
 

@@ -20,6 +20,7 @@ from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["Scored", "score_labels", "score_targets"]
@@ -60,7 +61,7 @@ def score_labels(
     periods: Mapping[str, float] | Sequence[float] | None = None,
     unit: str = "",
     swap_pairs: Sequence[tuple[int, int]] = (),
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     seed: int = 0,
 ) -> Scored:
     """Return how probable each label is, given what a model predicts; no training, and of no matter what framework.
@@ -87,8 +88,9 @@ def score_labels(
         What labels are in, for people: "px", "years".
     swap_pairs : sequence of (int, int)
         Landmarks that are each other's left and right, counted from 0.
-    inliers : {"auto", "gaussian", "student-t"}
-        The density of right labels' residuals; by default the one that describes them better.
+    inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path "package.module:name"
+        Density of right labels' residuals; by default the one that describes them best. See `Density` for one of your
+        own.
     seed : int
         Of what is drawn at random for intervals.
 
@@ -117,6 +119,7 @@ def score_labels(
     >>> scored.summary.groups[0].status, scored.worst[0].kind.value
     ('CONVERGED', 'off')
     """
+    candidates(inliers)
     predicted, given = as_given("predictions", predictions), as_given("targets", targets)
     check_same_rows(predicted, given)
     n, d = given.values.shape
@@ -139,7 +142,7 @@ def score_targets(
     predicted: NDArray[np.float64],
     *,
     sizes: Sizes | None = None,
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     seed: int = 0,
 ) -> Scored:
     """Return the same for labels and predictions (n, d) whose names and groups are known.

@@ -26,6 +26,7 @@ from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
+from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["ScoredTable", "Work", "score_stream", "score_table"]
@@ -38,7 +39,7 @@ class Work:
     targets: Targets
     data: DataSource
     out: Path | None
-    inliers: str
+    inliers: Inliers
     seed: int
     on_stage: Callable[[str], None] | None
 
@@ -120,7 +121,7 @@ def score_table(
     swap_pairs: Sequence[tuple[int, int]] = (),
     unit: str = "",
     out: Path | None = None,
-    inliers: str = "auto",
+    inliers: Inliers = AUTO,
     seed: int = 0,
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
@@ -172,6 +173,7 @@ def score_table(
     (7, ['ages:line 12', 'ages:line 2'])
     """
     check_count("in_memory", in_memory, least=0)
+    candidates(inliers)
     if out is not None and out.exists() and out.samefile(path):
         raise InvalidParameterError("out", "another file than the table", str(out))
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image)

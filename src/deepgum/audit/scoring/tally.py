@@ -14,6 +14,7 @@ from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_tell, group_verdict, overall_verdict
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.tabulated import TabulatedDensity
 
 __all__ = ["Flag", "Tally", "worst_of"]
 
@@ -130,8 +131,9 @@ class Tally:
             covariance=tuple(map(tuple, mixture.covariances[place].tolist())),
             log_uniform_density=float(fitted.log_uniform_density_[place]),
             degrees_of_freedom=mixture.degrees_of_freedom[place],
-            exponent=mixture.tails.groups[place].exponent,
+            exponent=mixture.densities.groups[place].wrong.exponent,
             radius=mixture.radius(place),
+            density=TabulatedDensity.of(mixture.density(place), len(self._targets.partition[place])),
         )
 
 

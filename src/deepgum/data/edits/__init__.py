@@ -1,1 +1,1 @@
-"""Labels as their files hold them: read in the unit of the file, written in its format."""
+"""Labels as their files have them: read in the unit of the file, written in its format."""

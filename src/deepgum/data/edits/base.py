@@ -1,4 +1,4 @@
-"""The labels of a data set as its files have them, and what it takes to write others in their place."""
+"""The labels of a data set as its files have them, and how corrected labels are written in the same format."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from deepgum.errors import InvalidDataError, listing
 __all__ = ["ROUNDED", "Annotations", "Changes", "Values", "stored"]
 
 ROUNDED = "New labels were rounded to whole numbers: {where} can hold no others."
-"""What a person should know where a format has only whole numbers; with the place in it."""
+"""Note for the user of a format of whole numbers; `where` is the place."""
 
 
 def stored(values: Values, dtype: np.dtype[Any], where: str) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return numbers in the type of an array, rounded where it is one of whole numbers, and what to say of that.
+    """Return numbers in the type of an array, rounded for integer types, and notes for the user.
 
     Raises
     ------
     InvalidDataError
-        If the type cannot say that a number is missing, or cannot hold one of them.
+        If the type cannot hold NaN where a number is missing, or cannot hold one of the numbers.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def stored(values: Values, dtype: np.dtype[Any], where: str) -> tuple[NDArray[An
         return made, ()
     if np.isnan(values).any():
         raise InvalidDataError(
-            f"{where} should hold numbers with a point, so that a label can be missing. Found {dtype}: convert it to "
+            f"{where} should hold floating-point numbers, so that a label can be missing. Found {dtype}: convert it to "
             "float32 before labels are dropped."
         )
     whole, limits = np.rint(values), np.iinfo(dtype)
@@ -54,35 +54,35 @@ def stored(values: Values, dtype: np.dtype[Any], where: str) -> tuple[NDArray[An
 Values = NDArray[np.float64]
 
 Changes = Mapping[str, Values]
-"""The labels (d,) that samples are to have, by their ids; NaN where a label is to be missing."""
+"""New labels (d,) of samples, by their ids; NaN for a label that becomes missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Annotations(ABC):
-    """n samples of d labels, as they stand in files; each format is a class of its own.
+    """Labels of n samples at d targets, as files have them; each format is a subclass.
 
     Parameters
     ----------
     source : Path
-        The folder or the table that they were read from.
+        The folder or the table of the labels.
     ids : tuple of str, length n
-        Each once; as the data set's loader names them. A loader may leave some out: images that are not there.
+        Unique names of the samples, the same as the loader's. The loader may leave out samples without an image.
     names : tuple of str, length d
-        Of the targets.
+        Names of the targets.
     values : array (n, d)
-        In the file's own unit, landmarks in pixels of the image file; NaN where a label is missing.
+        Labels in the file's own unit, landmarks in pixels of the image file; NaN where a label is missing.
 
     Attributes
     ----------
     keeps_missing : bool
-        Whether the format can say that a label is missing. Where it cannot, a sample that loses a label is left out.
+        Whether the format can mark a label as missing. Otherwise `write` leaves out samples that lose a label.
     is_folder : bool
-        Whether what is written is a folder, with all that it takes to train on it; otherwise it is one file.
+        Whether `write` makes a folder that can be trained on; otherwise it makes one file.
 
     Raises
     ------
     InvalidDataError
-        If an id comes twice.
+        If two samples have the same id.
     """
 
     keeps_missing: ClassVar[bool]
@@ -97,7 +97,7 @@ class Annotations(ABC):
         if len(set(self.ids)) < len(self.ids):
             twice = [name for name, count in Counter(self.ids).items() if count > 1]
             raise InvalidDataError(
-                f"'{self.source}' should name each sample once, so that it is known whose label is meant. "
+                f"'{self.source}' should name each sample once, so that a label has one sample. "
                 f"Found more than once: {listing(twice)}."
             )
 
@@ -106,11 +106,15 @@ class Annotations(ABC):
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
-        """Where each sample stands."""
+        """Row of each sample."""
         return {name: row for row, name in enumerate(self.ids)}
 
+    def image_file(self, name: str) -> str:
+        """Return the image file of a sample, relative to the folder of the images; by default the sample's name."""
+        return name
+
     def left_out(self, changes: Changes) -> tuple[str, ...]:
-        """Return the samples that lose a label and are left out, since the format cannot say that it is missing."""
+        """Return the samples that `write` leaves out: they lose a label, and the format cannot mark it as missing."""
         if self.keeps_missing:
             return ()
         return tuple(name for name in self.ids if name in changes and self._loses(changes[name], self.rows[name]))
@@ -120,22 +124,22 @@ class Annotations(ABC):
 
     @abstractmethod
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the data set with other labels of some samples; all else stays as it is, byte for byte where it can.
+        """Write the data set with new labels of some samples. Everything else stays, byte for byte where possible.
 
         Parameters
         ----------
         changes : mapping of str to array (d,)
-            Of ids that are known.
+            New labels by ids; all ids are known.
         out : Path
-            A new folder or file; not a way back to the source.
+            An empty folder, or a file that does not exist; never the source.
 
         Returns
         -------
         tuple of str
-            What a person should know of the result, a sentence each.
+            Notes for the user, one sentence each.
 
         Raises
         ------
         InvalidDataError
-            If the format cannot hold what is asked for.
+            If the format cannot hold the new labels.
         """

@@ -1,4 +1,4 @@
-"""Image files of one folder put into another, without a second copy of their bytes where the system allows it."""
+"""Image files linked or copied from one folder to another; links where the file system has them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["carry", "check_within", "leaves"]
 
 
 def leaves(name: str) -> bool:
-    """Return whether a name leads out of the folder that it is relative to.
+    """Return whether a relative name leads out of its folder.
 
     Examples
     --------
@@ -26,36 +26,36 @@ def leaves(name: str) -> bool:
 
 
 def check_within(source: Path, names: Iterable[str]) -> None:
-    """Refuse names that lead out of the folder: written to another one, they would lead to another place.
+    """Refuse names that lead out of the folder: in another folder they would mean other files.
 
     Raises
     ------
     InvalidDataError
-        With the first of them.
+        With the first of these names.
     """
     outside = [name for name in names if leaves(name)]
     if outside:
         raise InvalidDataError(
-            f"'{source}' should name files inside of it, so that the corrected labels can stand in a folder of their "
-            f"own. Found {len(outside)} that lead out of it: {listing(outside)}."
+            f"'{source}' should name files inside of it, so that the corrected labels can be written to another "
+            f"folder. Found {len(outside)} that lead out of it: {listing(outside)}."
         )
 
 
 def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> None:
-    """Put files into another folder: as hard links, or as copies where the file system has none.
+    """Put files into another folder: as hard links, or as copies where the file system has no links.
 
-    Either way the new folder is whole in itself, and stays so when the old one is moved or removed.
+    The new folder is complete, also after the old folder is moved or removed.
 
     Parameters
     ----------
     source : Path
     names : mapping of str to str
-        The files, relative to `source`, and their new names, relative to `out`. Files that are not there are passed
-        over: a list may name images that its folder lacks.
+        The files, relative to `source`, and their new names, relative to `out`. Files that are not there are ignored:
+        a list may name images that its folder lacks.
     out : Path
-        Is there.
+        An existing folder.
     link : bool
-        False for files that a person may edit, such as lists: in a hard link the source would be edited too.
+        False for files that a user may edit, such as lists: an edit of a hard link would change the source too.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = Tru
     for folder in {(out / new).parent for new in files.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     for old, new in files.items():
-        # Of the file itself: what a relative link in the source leads to is not found from elsewhere.
+        # The file itself: a relative symbolic link would not be valid in another folder.
         real = os.path.realpath(source / old)
         if not (link and _linked(real, out / new)):
             shutil.copy2(real, out / new)

@@ -1,4 +1,4 @@
-"""Tables of which single cells change: CSV files and Parquet files."""
+"""CSV and Parquet tables, written again with single cells changed."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from deepgum.errors import InvalidDataError
 __all__ = ["NewCells", "Row", "Table", "cell_rows", "inner", "open_table", "with_number"]
 
 NewCells = Mapping[int, Mapping[str, float]]
-"""Of rows, counted from 0 without blank ones, what single columns are to say; NaN for an empty cell."""
+"""New values of cells by row (counted from 0 without blank rows) and column; NaN for an empty cell."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table(ABC):
-    """What a table says in some columns, and how to write it with other cells."""
+    """Some columns of a table, which can be written again with other cells."""
 
     columns: Columns
 
     @abstractmethod
     def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
-        """Write the table with other cells and without some (other) rows; return what a person should know of it.
+        """Write the table with new cells and without some (other) rows; return notes for the user.
 
         Raises
         ------
         InvalidDataError
-            If a column cannot hold what is asked for.
+            If a column cannot hold a new value.
         """
 
 
 def open_table(path: Path, names: Sequence[str]) -> Table:
-    """Read columns of a table, as `deepgum.data.columns.read_columns` does.
+    """Read columns of a table; see `deepgum.data.columns.read_columns`.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        As `read_columns` does.
+        See `read_columns`.
     """
     columns = read_columns(path, dict.fromkeys(names))
     if path.suffix.lower() in PARQUET:
@@ -81,7 +81,7 @@ class _CsvTable(Table):
 
 
 def _csv_table(columns: Columns) -> _CsvTable:
-    """Return the table, with the places of its cells; they must say what the reader of columns has read."""
+    """Return the table with the places of its cells; the cells must be those that the reader of columns found."""
     text = Text.read(columns.path)
     header = column_names(columns.path)
     places = {name: header.index(name) for name in columns.cells}
@@ -99,7 +99,7 @@ def _csv_table(columns: Columns) -> _CsvTable:
 
 def _unclear(path: Path) -> InvalidDataError:
     return InvalidDataError(
-        f"'{path}' should have cells whose places in the text are clear. Found others: save it again as CSV."
+        f"'{path}' should be CSV with cells at clear places in the text. Found ambiguous ones: save it again as CSV."
     )
 
 
@@ -121,14 +121,14 @@ class _ParquetTable(Table):
             mask = np.zeros(len(table), dtype=bool)
             mask[rows] = True
             try:
-                new, said = _arrow([wanted[row] for row in rows], field, f"'{path}', column {name!r},")
+                new, column_notes = _arrow([wanted[row] for row in rows], field, f"'{path}', column {name!r},")
                 column = pc.replace_with_mask(table.column(place), pa.array(mask), new)
                 table = table.set_column(place, field, column)
             except (pa.ArrowException, NotImplementedError) as error:
                 raise InvalidDataError(
                     f"'{path}', column {name!r}: {field.type} should hold the new labels. It cannot: {error}."
                 ) from error
-            notes.update(dict.fromkeys(said))
+            notes.update(dict.fromkeys(column_notes))
         if without:
             table = table.take(pa.array(sorted(set(range(len(table))) - set(without)), pa.int64()))
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ class _ParquetTable(Table):
 
 
 def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:
-    """Return numbers as an Arrow array of a field's type, null for NaN, and what to say of that."""
+    """Return numbers as an Arrow array of a field's type, null for NaN, and notes for the user."""
     import pyarrow as pa
 
     missing = np.isnan(values)
@@ -160,11 +160,11 @@ def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str,
 
 
 Row = tuple[int, int, list[tuple[int, int]]]
-"""Where a row begins, where the next one begins, and where each of its cells begins and ends, quotes included."""
+"""Start of a row, start of the next row, and start and end of each cell, quotes included."""
 
 
 def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
-    r"""Yield the rows of a well-formed text that are not blank; quoted cells may hold delimiters and line breaks.
+    r"""Yield the rows of a well-formed text, without blank rows; quoted cells may hold delimiters and line breaks.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
 
 
 def inner(cell: str) -> str:
-    """Return what a cell says, without its quotes.
+    """Return the content of a cell, without its quotes.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def inner(cell: str) -> str:
 
 
 def with_number(cell: str, number: str) -> str:
-    """Return a cell that says a number, or nothing, with the quotes and the white space that it had.
+    """Return a cell with another number, or empty, with its quotes and white space kept.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def with_number(cell: str, number: str) -> str:
     ('" 7 "', '', '7')
     """
     quote = '"' if cell.startswith('"') else ""
-    said = inner(cell)
-    word = said.strip()
-    before, _, after = said.partition(word) if word else ("", "", "")
+    content = inner(cell)
+    word = content.strip()
+    before, _, after = content.partition(word) if word else ("", "", "")
     return f"{quote}{before}{number}{after}{quote}"

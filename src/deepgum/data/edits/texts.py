@@ -1,4 +1,4 @@
-"""Texts in which only some numbers change, and are written as the others are."""
+"""Texts in which only some numbers change, each new number in the style of the others."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 __all__ = ["Edit", "NumberStyle", "Text", "edited"]
 
 Edit = tuple[int, int, str]
-"""Where a piece of text begins and ends, and what is to stand there instead."""
+"""Start and end of a piece of text, and the text that replaces it."""
 
 _PLAIN = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]*))?")
 
 
 @dataclass(frozen=True)
 class Text:
-    """What a file says, with the byte order mark that may stand before it.
+    """Content of a text file, with its byte order mark if it has one.
 
-    Bytes that are not UTF-8 are kept as Python keeps them, and so is the end of every line: what is read and written
-    is the same file.
+    Bytes that are not UTF-8 (as lone surrogates) and the end of every line are kept: a file that is read and written
+    stays the same.
     """
 
     content: str
@@ -37,13 +37,13 @@ class Text:
         return cls(raw[len(mark) :].decode("utf-8", "surrogateescape"), mark)
 
     def write(self, path: Path) -> None:
-        """Write a file; its folder is made."""
+        """Write a file; its folder is created."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.mark + self.content.encode("utf-8", "surrogateescape"))
 
 
 def edited(content: str, edits: Iterable[Edit]) -> str:
-    """Return a text with other pieces in some places, which do not overlap.
+    """Return a text with replaced pieces, which do not overlap.
 
     Examples
     --------
@@ -59,14 +59,14 @@ def edited(content: str, edits: Iterable[Edit]) -> str:
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How the numbers of a column are written: a new one looks like the others, and loses nothing.
+    """Style of the numbers of a column; a new number has the same style and its full precision.
 
     Parameters
     ----------
     decimals : int
-        So many digits stand behind the point at least.
+        Minimum number of digits behind the point.
     digits : int
-        And so many before it, with zeros in front.
+        Minimum number of digits before the point, with leading zeros.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class NumberStyle:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> NumberStyle:
-        """Return what numbers have in common; texts that are none in plain notation do not matter."""
+        """Return the common style of numbers; texts that are not numbers in plain notation are ignored."""
         plain = [match for match in map(_PLAIN.fullmatch, texts) if match]
         if not plain:
             return cls()
@@ -94,7 +94,7 @@ class NumberStyle:
         )
 
     def text(self, value: float) -> str:
-        """Return the shortest text that is this number and has the style."""
+        """Return the shortest text of this number in the style."""
         if self.decimals:
             text = np.format_float_positional(abs(value), min_digits=self.decimals)
         else:

@@ -1,13 +1,12 @@
-"""What the data sets of ages have in common: file names that begin with an age, and targets in years."""
+"""Common parts of the data sets of ages: file names that begin with an age, and targets in years."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +14,23 @@ from numpy.typing import NDArray
 from deepgum.data.edits.base import ROUNDED, Annotations, Changes
 from deepgum.data.edits.carry import carry
 from deepgum.data.edits.texts import NumberStyle
-from deepgum.data.listed_images import image_names
 from deepgum.data.mirror import Mirror
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError
 
-__all__ = ["AGE", "MIRROR", "OLDEST", "NamedAges", "ages_in_names", "plausible", "read_utkface"]
+__all__ = ["AGE", "MIRROR", "OLDEST", "NamedAges", "ages_in_names", "plausible"]
 
 AGE = ("age",)
-"""The name of the one target."""
+"""Name of the target."""
 
 MIRROR = Mirror(permutation=(0,), sign=(1.0,), offset=(0.0,))
-"""A mirrored face is as old as it was."""
+"""A mirrored face has the same age."""
 
 OLDEST = 120
-"""An age beyond is a slip of a name or a table. Ages that are wrong and possible are for the mixture to find."""
+"""Largest possible age. A larger one is a mistake in a name or a table; the mixture finds wrong ages below it."""
 
 
 def ages_in_names(names: Iterable[str]) -> NDArray[np.float64]:
-    """Return the whole number before the first underscore of each name, in years, or NaN where there is none.
+    """Return the whole number before the first underscore of each name, in years, or NaN without such a number.
 
     Examples
     --------
@@ -60,16 +58,16 @@ _AGE = re.compile("([0-9]+)_")
 
 @dataclass(frozen=True, eq=False)
 class NamedAges(Annotations):
-    """Ages in whole years, from 0 to `OLDEST`. A name has no way to say that the age is missing."""
+    """Ages in file names, in whole years from 0 to `OLDEST`. A name cannot mark the age as missing."""
 
     keeps_missing = False
 
     files: tuple[str, ...] = ()
-    """Of the samples, as the file system has them, relative to `source` / `inside`."""
+    """File names of the samples as the file system has them, relative to `source` / `inside`."""
     inside: str = ""
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Put the images into a folder, under names that begin with their new ages."""
+        """Write the images to a folder, under names that begin with their new ages."""
         dropped = set(self.left_out(changes))
         style = NumberStyle.of(match[1] for match in map(_AGE.match, self.files) if match)
         kept = [(name, file) for name, file in zip(self.ids, self.files, strict=True) if name not in dropped]
@@ -84,25 +82,13 @@ class NamedAges(Annotations):
                 if age != round(age):
                     notes[ROUNDED.format(where="a file name")] = None
                 if clash:
-                    notes["Some new names were taken, and have another number behind them."] = None
+                    notes["Some new names were taken; these images have another number at the end of their names."] = (
+                        None
+                    )
         root, target = self.source / self.inside, out / self.inside
         target.mkdir(parents=True, exist_ok=True)
         carry(root, names, target)
         return tuple(notes)
-
-
-def read_utkface(folder: Path, options: Mapping[str, Any]) -> NamedAges:
-    """Read the names of the images of a folder.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it holds none.
-    """
-    files = tuple(image_names(folder)) if folder.is_dir() else ()
-    if not files:
-        raise InvalidParameterError("data", "a folder that holds 'AGE_GENDER_RACE_TIME.jpg' images", str(folder))
-    return NamedAges(source=folder, ids=files, names=AGE, values=ages_in_names(files)[:, None], files=files)
 
 
 def _whole(name: str, age: float) -> int:
@@ -117,9 +103,9 @@ def _renamed(file: str, age: int, style: NumberStyle) -> str:
 
 
 def _free(name: str, taken: set[str]) -> tuple[str, bool]:
-    """Return a name that no other image has, and whether it had to be changed for that.
+    """Return a name that no other image has, and whether it differs from the given one.
 
-    The number at its end counts on; where there is none, one is put before the first point.
+    The number at the end of a taken name is increased; without a number, one is inserted before the first point.
 
     Examples
     --------

@@ -6,16 +6,16 @@ images, 250 x 250 pixels, under names such as
 
     53_Given_Family_0001.jpg
 
-where the age comes first and the celebrity's name may hold letters outside ASCII. ``celebrity2000_meta.mat`` beside it
-(see `deepgum.data.sets.cacd_lists`) says the age and the identity of each image. Without it, both are read from the
-file names, and the name is the identity.
+The age comes first, and the celebrity's name may have letters outside ASCII. ``celebrity2000_meta.mat`` beside the
+folder (see `deepgum.data.sets.cacd_lists`) has the age and the identity of each image. Without this file, both are read
+from the file names, and the celebrity's name is the identity.
 
-The same letter can be written in several ways in Unicode, and what unpacked the images may have chosen another one than
-the MATLAB file. So names are compared in composed form (NFC), in which they are the ids as well; and a name of bytes
+Unicode has several forms of the same letter, and the program that unpacked the images may have used another form than
+the MATLAB file. Names are therefore compared in composed form (NFC), and the ids are in composed form. A name of bytes
 that are not UTF-8 is taken as Latin-1.
 
-The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. Which ones is not published with
-the set; a user can name them in a file.
+The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. The paper's choice of celebrities
+is not published; a user can name them in a file.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,11 +38,16 @@ from deepgum.data.edits.base import Annotations, Changes, stored
 from deepgum.data.edits.carry import carry
 from deepgum.data.listed_images import image_names, load_pool, present_rows, usable_rows
 from deepgum.data.pool import Pool
+from deepgum.data.regression import RegressionData
 from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, NamedAges, ages_in_names, plausible
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.cacd_lists import STRUCTURE, CacdImages, read_metadata, read_split
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, by_parts, cut
+from deepgum.data.splits import split_clusters
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["IMAGE_FOLDER", "METADATA", "CacdAnnotations", "composed", "load_cacd", "read_cacd"]
+__all__ = ["IMAGE_FOLDER", "METADATA", "Cacd", "CacdAnnotations", "composed", "load_cacd"]
 
 IMAGE_FOLDER, METADATA = "CACD2000", "celebrity2000_meta.mat"
 
@@ -62,45 +68,44 @@ def load_cacd(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return the images in the order of the MATLAB file, or without it in that of their names, with their ages.
+    """Return the images with their ages, in the order of the MATLAB file, or without it in the order of their names.
 
     Parameters
     ----------
     folder : path
-        Holds ``CACD2000`` and, if possible, ``celebrity2000_meta.mat``.
+        Folder with ``CACD2000``; ``celebrity2000_meta.mat`` may be missing.
     image_size : int
-        The side in pixels that whole images are resized to.
+        Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     split_file : path, optional
-        Which identity belongs to which part; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the MATLAB
-        file's
-        numbers, or without it ``Given_Family``.
+        The part of each identity; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the numbers of the
+        MATLAB file, or without it ``Given_Family``.
     skip_missing : bool
-        Go on without the images that the MATLAB file names and that are not there; a warning says how many.
+        Leave out images that the MATLAB file names and that are not there; a warning counts them.
     skip_unreadable : bool
-        Go on without images that cannot be decoded or have no age; a warning says how many.
+        Leave out images that cannot be decoded or have no age; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
     Returns
     -------
     Pool
-        One target, the age in years. The group of an image is its identity; the parts are those of the split file.
+        One target, the age in years. Images of one identity are kept together; the parts are those of the split file.
 
     Raises
     ------
     InvalidParameterError
-        If the folder is not there or holds no images, or `image_size` has no sensible value.
+        If the folder is not there or holds no images, or `image_size` is out of range.
     InvalidDataError
         If the MATLAB file or the split file is malformed, the split file lacks an identity, or images have no age from
         0 to 120 and `skip_unreadable` is not set.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError, DiskFullError
-        As `deepgum.data.listed_images.load_pool` raises them.
+        See `deepgum.data.listed_images.load_pool`.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)
@@ -122,9 +127,9 @@ def load_cacd(
     rows = present_rows(root / IMAGE_FOLDER, {METADATA: names}, skip_missing, _SOURCE, on_disk.__contains__)[METADATA]
     good = plausible(images.ages[rows]).tolist()
     rows = [rows[kept] for kept in usable_rows([names[row] for row in rows], good, rule, skip_unreadable)]
-    groups = [images.identities[row] for row in rows]
+    identities = [images.identities[row] for row in rows]
     if parts is not None:
-        _check_split(str(split_file), parts, groups)
+        _check_split(str(split_file), parts, identities)
     places = tuple(f"{IMAGE_FOLDER}/{on_disk[names[row]]}" for row in rows)
     return load_pool(
         CropPlan(root, places, (None,) * len(rows), image_size, colour),
@@ -132,8 +137,8 @@ def load_cacd(
         AGE,
         mirror=MIRROR,
         ids=[f"{IMAGE_FOLDER}/{names[row]}" for row in rows],
-        groups=groups,
-        parts=None if parts is None else [parts[identity] for identity in groups],
+        keep_together=identities,
+        parts=None if parts is None else [parts[identity] for identity in identities],
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
@@ -141,7 +146,7 @@ def load_cacd(
 
 
 def composed(name: str) -> str:
-    r"""Return a name in composed form; Python reads bytes that are no UTF-8 as lone surrogates, which are Latin-1 here.
+    r"""Return a name in composed form. Lone surrogates (Python's form of bytes that are not UTF-8) are read as Latin-1.
 
     Examples
     --------
@@ -157,7 +162,7 @@ def composed(name: str) -> str:
 
 
 def _from_names(names: list[str]) -> CacdImages:
-    """Return what the names say; one that does not have the form of the set's names gives no age."""
+    """Return the ages and identities in file names; a name of another form has no age."""
     matches = [re.fullmatch(r"([0-9]+)_(.+)_[0-9]+\.[a-z]+", name, flags=re.IGNORECASE) for name in names]
     ages = np.array([float(match[1]) if match else np.nan for match in matches])
     return CacdImages(names, ages, [match[2] if match else "" for match in matches])
@@ -177,7 +182,7 @@ Cells = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class CacdAnnotations(Annotations):
-    """Ages in the structure of the MATLAB file. An image without an age would be refused, so it is left out of it."""
+    """Ages in the structure of the MATLAB file. `write` leaves out images without an age: the loader refuses them."""
 
     keeps_missing = False
 
@@ -206,39 +211,16 @@ class CacdAnnotations(Annotations):
         return notes
 
     def _check(self, made: Path, changes: Changes, dropped: set[str]) -> None:
-        """Read what was written: SciPy does not write all that MATLAB can put into a file."""
+        """Read the new file and compare: SciPy cannot write everything that a MATLAB file can hold."""
         images = read_metadata(made)
         kept = [name for name in self.ids if name not in dropped]
         expected = np.array([changes.get(name, self.values[self.rows[name]])[0] for name in kept])
         named = [f"{IMAGE_FOLDER}/{composed(name)}" for name in images.names]
         if named != kept or not np.allclose(images.ages, expected, atol=0.5, equal_nan=True):
             raise InvalidDataError(
-                f"'{self.source / METADATA}' cannot be written so that it reads the same: its structure is not one "
-                "that is known. Save it again in MATLAB with save(..., '-v7')."
+                f"'{self.source / METADATA}' should have a structure that can be written again. Found another one: the "
+                "written file differs. Save it again in MATLAB with save(..., '-v7')."
             )
-
-
-def read_cacd(folder: Path, options: Mapping[str, Any]) -> Annotations:
-    """Read the MATLAB file, or without it the names of the images.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If there is neither, or the file is malformed or of MATLAB 7.3.
-    """
-    if (folder / METADATA).is_file():
-        return _from_metadata(folder)
-    files = tuple(image_names(folder / IMAGE_FOLDER)) if (folder / IMAGE_FOLDER).is_dir() else ()
-    if not files:
-        raise InvalidParameterError("data", f"a folder that holds '{METADATA}' or '{IMAGE_FOLDER}'", str(folder))
-    return NamedAges(
-        source=folder,
-        ids=tuple(f"{IMAGE_FOLDER}/{composed(file)}" for file in files),
-        names=AGE,
-        values=ages_in_names(files)[:, None],
-        files=files,
-        inside=IMAGE_FOLDER,
-    )
 
 
 def _from_metadata(folder: Path) -> CacdAnnotations:
@@ -247,13 +229,15 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
     path = folder / METADATA
     try:
         variables = scipy.io.loadmat(path)
-    except NotImplementedError as error:  # how SciPy says HDF5
+    except NotImplementedError as error:  # SciPy's error for HDF5
         raise InvalidDataError(
-            f"'{path}' should be a MATLAB 5 file, the one that can be written. Found MATLAB 7.3 (HDF5). "
+            f"'{path}' should be a MATLAB 5 file, which can be written. Found MATLAB 7.3 (HDF5). "
             "Save it again in MATLAB with save(..., '-v7')."
         ) from error
-    except Exception as error:  # a spoilt file fails in the reader in many ways
-        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    except Exception as error:  # the reader raises many kinds of errors for a damaged file
+        raise InvalidDataError(
+            f"'{path}' should be a MATLAB file. Found a file that cannot be read: {error!r}."
+        ) from error
     images = read_metadata(path)
     return CacdAnnotations(
         source=folder,
@@ -265,7 +249,7 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
 
 
 def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where: str) -> tuple[Cells, tuple[str, ...]]:
-    """Return a structure of arrays, or an array of structures, with other ages in some places (MATLAB's order)."""
+    """Return a structure of arrays, or an array of structures, with new ages at some places (in MATLAB's order)."""
     made, notes = structure.copy(), dict[str, None]()
 
     def changed(array: Cells, wanted: Mapping[int, NDArray[np.float64]]) -> Cells:
@@ -287,7 +271,7 @@ def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where:
 
 
 def _without(structure: Cells, rows: list[int], n: int) -> Cells:
-    """Return it without some entries: in every field that has one entry an image."""
+    """Return the structure without some images, in every field that has one entry per image."""
     if not rows:
         return structure
     if len(rows) == n:
@@ -304,3 +288,57 @@ def _without(structure: Cells, rows: list[int], n: int) -> Cells:
 def _shortened(array: Cells, rows: list[int], n: int) -> Cells:
     axes = [axis for axis, length in enumerate(array.shape) if length == n]
     return np.delete(array, rows, axis=axes[0]) if axes else array
+
+
+class Cacd(Dataset):
+    """CACD, with or without its MATLAB file."""
+
+    name = "cacd"
+    description = "ages of celebrities (section 4.2); options: split_file"
+    image_size = 224
+    measure = Measure("years", landmarks=False, moved=5.0)
+    options = MappingProxyType({"split_file": ""})
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the images in the order of the MATLAB file, or else of their names."""
+        return load_cacd(request.path, split_file=request.options["split_file"] or None, **request.images)
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Split by celebrity: 80 to validate on, 120 to test on, or as the user's file says (section 4.2)."""
+        pool = self.pool(request, seed)
+        if pool.parts is not None:
+            return cut(pool, by_parts(pool, seed), request, seed)
+        validation = 80 if request.validation_size is None else request.validation_size
+        test = 120 if request.test_size is None else request.test_size
+        assert pool.keep_together is not None
+        return cut(pool, split_clusters(pool.keep_together, validation, test, seed), request, seed)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return every image, whatever the split file says."""
+        return super().everything(replace(request, options={**request.options, "split_file": ""}), seed)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the MATLAB file or the image folder is there: the MATLAB file may be missing."""
+        return (path / METADATA).is_file() or (path / IMAGE_FOLDER).is_dir()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> Annotations:
+        """Read the MATLAB file, or else the names of the images.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If there is neither, or the file is malformed or of MATLAB 7.3.
+        """
+        if (path / METADATA).is_file():
+            return _from_metadata(path)
+        files = tuple(image_names(path / IMAGE_FOLDER)) if (path / IMAGE_FOLDER).is_dir() else ()
+        if not files:
+            raise InvalidParameterError("data", f"a folder that holds '{METADATA}' or '{IMAGE_FOLDER}'", str(path))
+        return NamedAges(
+            source=path,
+            ids=tuple(f"{IMAGE_FOLDER}/{composed(file)}" for file in files),
+            names=AGE,
+            values=ages_in_names(files)[:, None],
+            files=files,
+            inside=IMAGE_FOLDER,
+        )

@@ -1,8 +1,8 @@
-"""The lists of CACD: its MATLAB file, and a user's file that says which celebrity belongs to which part.
+"""The lists of CACD: its MATLAB file, and a user's file with the part of each celebrity.
 
-The MATLAB file ``celebrity2000_meta.mat`` holds a structure ``celebrityImageData`` whose fields ``age``, ``identity``
-(from 1) and ``name`` have one entry an image. Most copies are of MATLAB 5; some are of MATLAB 7.3, which is HDF5, and
-are read where h5py is installed.
+The MATLAB file ``celebrity2000_meta.mat`` holds a structure ``celebrityImageData``. Its fields ``age``, ``identity``
+(from 1) and ``name`` have one entry per image. Most copies are MATLAB 5 files; some are MATLAB 7.3 files, which are
+HDF5 and need h5py.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ STRUCTURE, _FIELDS = "celebrityImageData", ("name", "age", "identity")
 
 @dataclass(frozen=True)
 class CacdImages:
-    """What is known of n images.
+    """Names, ages and identities of n images.
 
     Parameters
     ----------
     names : list of str, length n
-        Of the image files.
+        Names of the image files.
     ages : array, shape (n,)
-        In years; NaN where there is none.
+        In years; NaN where an image has no age.
     identities : list of str, length n
-        Which celebrity an image shows.
+        The celebrity that an image shows.
     """
 
     names: list[str]
@@ -56,20 +56,22 @@ def read_metadata(path: Path) -> CacdImages:
 
     try:
         structure = scipy.io.loadmat(path, variable_names=[STRUCTURE]).get(STRUCTURE)
-        # One entry an image is found in the fields of one structure, and in an array of structures alike.
+        # A structure of arrays and an array of structures both have one entry per image.
         known = () if structure is None else structure.dtype.names or ()
         fields = {name: list(_leaves(structure[name])) for name in _FIELDS if name in known}
-    except NotImplementedError:  # how SciPy says HDF5
+    except NotImplementedError:  # SciPy's error for HDF5
         fields = _read_hdf5(path)
-    except Exception as error:  # a spoilt file fails in the reader in many ways
-        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    except Exception as error:  # the reader raises many kinds of errors for a damaged file
+        raise InvalidDataError(
+            f"'{path}' should be a MATLAB file. Found a file that cannot be read: {error!r}."
+        ) from error
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
         raise InvalidDataError(f"'{path}' should hold {STRUCTURE}.{missing[0]}. Found no such field.")
     lengths = {name: len(values) for name, values in fields.items()}
     if len(set(lengths.values())) > 1 or not lengths["name"]:
         found = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        raise InvalidDataError(f"The fields of {STRUCTURE} in '{path}' should have an entry an image. Found {found}.")
+        raise InvalidDataError(f"The fields of {STRUCTURE} in '{path}' should have one entry per image. Found {found}.")
     try:
         ages, identities = (np.array(fields[name], dtype=np.float64) for name in ("age", "identity"))
     except (TypeError, ValueError) as error:
@@ -82,9 +84,9 @@ def read_metadata(path: Path) -> CacdImages:
 def read_split(path: Path) -> dict[str, str]:
     """Return the part of each identity, of `deepgum.data.pool.PARTS`.
 
-    The file is text: an identity and a part a line, apart by a comma, a semicolon or white space. Parts are ``train``,
-    ``validation`` (or ``val``) and ``test``. Empty lines, lines that begin with ``#`` and a first line
-    ``identity,part`` are passed over.
+    The file is text. A line has an identity and a part, separated by a comma, a semicolon or white space. Parts are
+    ``train``, ``validation`` (or ``val``) and ``test``. Empty lines, lines that begin with ``#`` and a first line
+    ``identity,part`` are ignored.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def read_split(path: Path) -> dict[str, str]:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield what the cells of a field hold, in MATLAB's order."""
+    """Yield the values in the cells of a field, in MATLAB's order."""
     if isinstance(value, np.ndarray):
         for item in value.ravel(order="F"):
             yield from _leaves(item)
@@ -136,15 +138,17 @@ def _read_hdf5(path: Path) -> dict[str, list[Any]]:
     except ImportError as error:
         raise InvalidDataError(
             f"'{path}' should be a MATLAB 5 file. Found MATLAB 7.3 (HDF5). Save it again in MATLAB with "
-            "save(..., '-v7'), or install h5py, with which it is read as it is."
+            "save(..., '-v7'), or install h5py, which reads it as it is."
         ) from error
     try:
         with h5py.File(path, "r") as file:
             structure = file.get(STRUCTURE, {})
             fields = {name: structure[name][()].ravel().tolist() for name in _FIELDS[1:] if name in structure}
-            if "name" in structure:  # an array of references, each to UTF-16 code units
+            if "name" in structure:  # an array of references to UTF-16 code units
                 units = (file[reference][()] for reference in structure["name"][()].ravel())
                 fields["name"] = [text.astype("<u2").ravel().tobytes().decode("utf-16-le") for text in units]
-    except Exception as error:  # a spoilt file fails in the reader in many ways
-        raise InvalidDataError(f"'{path}' should be a MATLAB file. Found what cannot be read: {error!r}.") from error
+    except Exception as error:  # the reader raises many kinds of errors for a damaged file
+        raise InvalidDataError(
+            f"'{path}' should be a MATLAB file. Found a file that cannot be read: {error!r}."
+        ) from error
     return fields

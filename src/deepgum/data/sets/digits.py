@@ -1,8 +1,8 @@
 """A small landmark set that needs no download: scikit-learn's scanned digits as cards on a desk.
 
 Each digit (8 x 8, the UCI set of handwritten digits) is dark ink on a light card. A random affine map places the card
-on a darker, unevenly lit, slightly noisy canvas; its four corners are the landmarks. The card's edges make the corners
-visible, and it is never turned by more than 20 degrees, so that an image determines which corner is which.
+on a darker, unevenly lit, slightly noisy canvas. The four corners of the card are the landmarks. The edges of the card
+make the corners visible. A card is turned by at most 20 degrees, so that an image determines which corner is which.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepgum.checks import check_count
+from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, sizes, split
 
-__all__ = ["CORNERS", "load_digits_landmarks"]
+__all__ = ["CORNERS", "Digits", "load_digits_landmarks"]
 
 CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 
@@ -33,20 +37,20 @@ def load_digits_landmarks(
 ) -> tuple[RegressionData, RegressionData]:
     """Return a training and a test set of gray images (n, 1, image_size, image_size) and their eight targets.
 
-    The source digits are divided between the two sets in proportion to their sizes, so no scan is in both. Where more
-    images are asked for than there are digits, a digit appears again under another map.
+    The source digits are divided between both sets in proportion to their sizes, so no scan is in both. If more images
+    are requested than there are digits, digits are used again under other maps.
 
-    Targets are x then y of each of `CORNERS`, in fractions of the canvas's width, and the normaliser is that width, 1.
+    Targets are x then y of each of `CORNERS`, in fractions of the canvas's width; the normaliser is this width, 1.
     There is no mirror: a mirrored digit is not a digit, and no test image looks like one.
 
     Parameters
     ----------
     n_train, n_test : int
-        Number of images.
+        Numbers of images.
     seed : int
-        The same seed gives the same two sets.
+        The same seed gives the same sets.
     image_size : int
-        The side of the canvas in pixels.
+        Side of the canvas in pixels.
 
     Examples
     --------
@@ -58,7 +62,7 @@ def load_digits_landmarks(
     check_count("n_test", n_test)
     check_count("seed", seed, least=0)
     check_count("image_size", image_size, least=16)
-    # Imported late: nothing else here needs scikit-learn.
+    # Imported here, since nothing else needs scikit-learn.
     from sklearn.datasets import load_digits
 
     digits = torch.from_numpy(np.asarray(load_digits().images, dtype=np.float32) / 16)  # (1797, 8, 8), 1 is ink
@@ -95,13 +99,13 @@ def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
     form = torch.stack([1 + stretch, shear, torch.zeros(count), 1 - stretch], dim=1).view(-1, 2, 2)
     linear = side[:, None, None] * turn @ form
-    # A card's reach along each axis limits its shift, so that all corners are in view; the largest reach is 0.984.
+    # The extent of a card along each axis limits its shift, so that all corners are in view; the largest is 0.984.
     room = 1 - linear.abs().sum(dim=2)
     return linear, room * torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
 
 
 def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return canvases (n, 1, size, size) in [0, 1], give or take the noise."""
+    """Return canvases (n, 1, size, size) with values in [0, 1], plus noise."""
     count = len(digits)
     inverse = torch.linalg.inv(linear)
     theta = torch.cat([inverse, -inverse @ centre[:, :, None]], dim=2)
@@ -115,3 +119,32 @@ def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, gener
     desk = desk + 0.2 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
     noise = _NOISE * torch.randn(count, 1, size, size, generator=generator)
     return desk * (1 - card) + 0.85 * (card - ink * 0.8) + noise
+
+
+class Digits(Dataset):
+    """Corners of scikit-learn's digits; generated from the seed."""
+
+    name = "digits"
+    description = "corners of scikit-learn's digits on a canvas: needs no folder"
+    image_size = 32
+    needs_folder = False
+    groups = "landmark"
+    measure = Measure("of the side")
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return `train_size` (2,500) training and `test_size` (500) test images."""
+        train_size = 2500 if request.train_size is None else request.train_size
+        test_size = 500 if request.test_size is None else request.test_size
+        return Pool.of_parts(*load_digits_landmarks(train_size, test_size, seed, request.image_size))
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Return 1,800 images to train on, 200 to validate on and 500 to test on, or the requested numbers."""
+        train_size, validation_size = sizes(request, 2000)
+        test_size = 500 if request.test_size is None else request.test_size
+        pool, test = load_digits_landmarks(train_size + validation_size, test_size, seed, request.image_size)
+        return split(pool, test, request, seed)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return what `load` generates."""
+        subset = self.load(request, seed)
+        return subset.train, subset.validation, subset.test

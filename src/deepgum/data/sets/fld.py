@@ -1,14 +1,13 @@
-"""FLD, the Fashion Landmark Detection benchmark of DeepFashion: clothes and the landmarks on them.
+"""FLD, the Fashion Landmark Detection benchmark of DeepFashion: landmarks on clothes.
 
 Z. Liu, S. Yan, P. Luo, X. Wang and X. Tang, "Fashion Landmark Detection in the Wild", ECCV 2016; the set of the paper's
-section 4.1. Its lists (see `deepgum.data.sets.fld_lists`) stand beside the folder ``img``. Coordinates in them are
-pixels
-of the image, read as continuous ones (see `deepgum.data.crops`). Left and right are as the lists have them: a mirrored
-image swaps them.
+section 4.1. The lists (see `deepgum.data.sets.fld_lists`) stand beside the folder ``img``. Coordinates are pixels of
+the image, taken as continuous (see `deepgum.data.crops`). Left and right are those of the lists: a mirrored image swaps
+them.
 
-The paper splits each type of clothes at random, 5,000 images to validate on, 5,000 to test on and the others to train
-on; the published partition is kept beside that in `Pool.parts`. The paper's errors are in pixels of a network's input
-of `FLD_PIXELS` pixels: an error here, in fractions of the crop's side, times that number.
+The paper splits each type of clothes at random: 5,000 images to validate on, 5,000 to test on, the others to train on.
+`Pool.parts` has the published partition, which the paper does not use. The paper's errors are in pixels of a network
+input of `FLD_PIXELS` pixels: errors in fractions of the crop's side, times that number.
 """
 
 from __future__ import annotations
@@ -34,7 +33,11 @@ from deepgum.data.edits.texts import Edit, NumberStyle, Text, edited
 from deepgum.data.listed_images import load_pool, present_rows, usable_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.fld_lists import CLOTHES, LANDMARKS, FldLine, read_boxes, read_landmarks, read_partition
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, cut
+from deepgum.data.splits import split_sizes
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = [
@@ -45,25 +48,25 @@ __all__ = [
     "LANDMARK_LIST",
     "MIRRORS",
     "PARTITION_LIST",
+    "Fld",
     "FldAnnotations",
     "load_fld",
-    "read_fld",
 ]
 
 LANDMARK_LIST, BOX_LIST = "Anno/list_landmarks.txt", "Anno/list_bbox.txt"
 PARTITION_LIST = "Eval/list_eval_partition.txt"
 
 FLD_PIXELS = 224
-"""The side of the input of the paper's network, in whose pixels it counts errors."""
+"""Side of the paper's network input. The paper measures errors in pixels of this input."""
 
-# Every landmark has a partner: left and right stand side by side in the lists.
+# Every landmark has a partner: the lists have left and right side by side.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
     {
         clothes: Mirror.landmarks([(i, i + 1) for i in range(0, len(names), 2)], n_landmarks=len(names))
         for clothes, names in LANDMARKS.items()
     }
 )
-"""What mirroring an image does to the targets of each type of clothes."""
+"""The effect of mirroring an image on the targets, by type of clothes."""
 
 _SOURCE = (
     "The set is the 'Fashion Landmark Detection Benchmark' of DeepFashion, of Z. Liu, S. Yan, P. Luo, X. Wang and "
@@ -89,39 +92,39 @@ def load_fld(
     Parameters
     ----------
     folder : path
-        Holds ``Anno`` and the image folders that the lists name, and the partition in ``Eval`` if there is one.
+        Folder with ``Anno`` and the image folders that the lists name; the partition in ``Eval`` may be missing.
     clothes : {"upper", "lower", "full"}
     image_size : int
-        The side of the crops in pixels.
+        Side of the crops in pixels.
     colour : bool
-        RGB crops (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB crops (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     box_scale : float
-        The crop's side as a multiple of the longer side of the clothes' box.
+        Side of the crop as a multiple of the longer side of the clothes' box.
     skip_missing : bool
-        Go on without the images that are not there; a warning says how many.
+        Leave out images that are not there; a warning counts them.
     skip_unreadable : bool
-        Go on without images that cannot be decoded or whose box is empty; a warning says how many.
+        Leave out images that cannot be decoded or whose box is empty; a warning counts them.
     cache_dir : path, optional
-        Where decoded crops are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded crops; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
     Returns
     -------
     Pool
-        Targets are x then y of each of ``LANDMARKS[clothes]``, in fractions of the crop's side, and missing (NaN) where
+        Targets are x then y of each of ``LANDMARKS[clothes]``, in fractions of the crop's side; NaN (missing) where
         the landmark is occluded or cut off. The normaliser is 1. The parts are those of the published partition.
 
     Raises
     ------
     InvalidParameterError
-        If the folder or a list is not there, or an option has no sensible value.
+        If the folder or a list is not there, or an option is out of range.
     InvalidDataError
         If a list is malformed, lacks an image that another names, or holds no clothes of this type.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError, DiskFullError
-        As `deepgum.data.listed_images.load_pool` raises them.
+        See `deepgum.data.listed_images.load_pool`.
     """
     root = Path(folder)
     check_choice("clothes", clothes, CLOTHES)
@@ -163,7 +166,7 @@ def load_fld(
 
 
 def _check_named(landmark_list: Path, lines: list[FldLine], path: Path, named: Container[str]) -> None:
-    """Refuse an image of the landmarks that another list does not name."""
+    """Refuse images of the list of landmarks that another list does not name."""
     missing = [line for line in lines if line.name not in named]
     if missing:
         raise InvalidDataError(
@@ -183,19 +186,19 @@ _FIRST = 3  # fields before the landmarks: name, type of clothes, variation
 
 @dataclass(frozen=True, eq=False)
 class FldAnnotations(Annotations):
-    """Points on one type of clothes, in pixels of the image, NaN where they cannot be seen.
+    """Points on one type of clothes, in pixels of the image; NaN where a point is not visible.
 
-    A point that is to be missing becomes an occluded one, and keeps its place in the list; one that is found becomes
-    visible. A point without one of its coordinates is missing as a whole.
+    A new missing point is written as occluded, with its old coordinates; a new point is written as visible. A point
+    that lacks one coordinate is missing as a whole.
     """
 
     keeps_missing = True
 
     text: Text = field(default_factory=lambda: Text(""))
     numbers: tuple[int, ...] = ()
-    """Of the samples' lines, from 1."""
+    """Numbers of the samples' lines, from 1."""
     images: tuple[str, ...] = ()
-    """Of all types of clothes."""
+    """Images of all types of clothes."""
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
         """Write the list to a folder, with the other lists and the images."""
@@ -215,39 +218,12 @@ class FldAnnotations(Annotations):
         return ()
 
 
-def read_fld(folder: Path, options: Mapping[str, Any]) -> FldAnnotations:
-    """Read the list of landmarks, of one type of clothes.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If it is not there or malformed, or has no such clothes.
-    """
-    clothes = check_choice("clothes", options.get("clothes", CLOTHES[0]), CLOTHES)
-    path = folder / LANDMARK_LIST
-    if not path.is_file():
-        raise InvalidParameterError("data", f"a folder that holds '{LANDMARK_LIST}'", str(folder))
-    every = read_landmarks(path)
-    lines = [line for line in every if line.clothes == clothes]
-    if not lines:
-        raise InvalidDataError(f"'{path}' should have lines of {clothes}-body clothes. Found none.")
-    return FldAnnotations(
-        source=folder,
-        ids=tuple(line.name for line in lines),
-        names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS[clothes] for axis in "xy"),
-        values=np.stack([_values(line) for line in lines]),
-        text=Text.read(path),
-        numbers=tuple(line.number for line in lines),
-        images=tuple(line.name for line in every),
-    )
-
-
 def _values(line: FldLine) -> Values:
     return np.where(line.visibility[:, None] == 0, line.points, np.nan).reshape(-1)
 
 
 def _edits(before: Values, after: Values, fields: list[tuple[int, int]], style: NumberStyle) -> list[Edit]:
-    """Return what becomes of the fields visibility x y of each landmark."""
+    """Return the edits of the fields visibility, x and y of each landmark."""
     edits: list[Edit] = []
     for place, (old, new) in enumerate(zip(before.reshape(-1, 2), after.reshape(-1, 2), strict=True)):
         visibility, *axes = fields[3 * place : 3 * place + 3]
@@ -259,3 +235,55 @@ def _edits(before: Values, after: Values, fields: list[tuple[int, int]], style: 
             edits.append((*visibility, VISIBLE))
         edits += [(*span, style.text(b)) for span, a, b in zip(axes, old, new, strict=True) if a != b]
     return edits
+
+
+class Fld(Dataset):
+    """FLD, one type of clothes at a time."""
+
+    name = "fld"
+    description = f"fashion landmarks (section 4.1); options: clothes = {', '.join(CLOTHES)}"
+    image_size = 224
+    groups = "landmark"
+    measure = Measure("px of 224", factor=float(FLD_PIXELS))
+    options = MappingProxyType({"clothes": CLOTHES[0]})
+    choices = MappingProxyType({"clothes": CLOTHES})
+    label_options = ("clothes",)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the images of one type of clothes, in the order of the list."""
+        return load_fld(request.path, request.options["clothes"], **request.images)
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Return 5,000 images to validate on, 5,000 to test on and the others, drawn at random (section 4.1)."""
+        pool = self.pool(request, seed)
+        validation, test = (5000 if size is None else size for size in (request.validation_size, request.test_size))
+        return cut(pool, split_sizes(len(pool), validation, test, seed), request, seed)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the list of landmarks is there."""
+        return (path / LANDMARK_LIST).is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> FldAnnotations:
+        """Read the list of landmarks, of one type of clothes.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If the list is not there or malformed, or has no such clothes.
+        """
+        clothes = options["clothes"]
+        if not (path / LANDMARK_LIST).is_file():
+            raise InvalidParameterError("data", f"a folder that holds '{LANDMARK_LIST}'", str(path))
+        every = read_landmarks(path / LANDMARK_LIST)
+        lines = [line for line in every if line.clothes == clothes]
+        if not lines:
+            raise InvalidDataError(f"'{path / LANDMARK_LIST}' should have lines of {clothes}-body clothes. Found none.")
+        return FldAnnotations(
+            source=path,
+            ids=tuple(line.name for line in lines),
+            names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS[clothes] for axis in "xy"),
+            values=np.stack([_values(line) for line in lines]),
+            text=Text.read(path / LANDMARK_LIST),
+            numbers=tuple(line.number for line in lines),
+            images=tuple(line.name for line in every),
+        )

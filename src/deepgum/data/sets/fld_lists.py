@@ -1,14 +1,14 @@
-"""The three lists of FLD, the Fashion Landmark Detection benchmark of DeepFashion, as its authors published them.
+"""The three lists of FLD, the Fashion Landmark Detection benchmark of DeepFashion, in their published form.
 
-Each list begins with a line that counts its images and a line of column names; then comes an image a line, in fields
-apart by white space:
+Each list begins with a line with the number of images and a line of column names. Each further line is one image, in
+fields separated by white space:
 
     Anno/list_landmarks.txt        image_name clothes_type variation_type, then visibility x y of each landmark
     Anno/list_bbox.txt             image_name x_1 y_1 x_2 y_2
     Eval/list_eval_partition.txt   image_name train|val|test
 
-The type of clothes is 1 for upper-body, 2 for lower-body, 3 for full-body ones. It determines which landmarks there
-are (`LANDMARKS`), and a line holds those and no more. Numbers may have leading zeros.
+The type of clothes is 1 (upper-body), 2 (lower-body) or 3 (full-body). It determines the landmarks (`LANDMARKS`), and a
+line has exactly those. Numbers may have leading zeros.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FldLine:
     Parameters
     ----------
     number : int
-        Of the line in its file, from 1.
+        Number of the line in its file, from 1.
     name : str
         The image file.
     clothes : str
@@ -58,9 +58,9 @@ class FldLine:
     variation : int
         1 normal pose, 2 medium pose, 3 large pose, 4 medium zoom-in, 5 large zoom-in.
     visibility : array, shape (k,)
-        For each landmark 0 visible, 1 occluded, 2 cut off.
+        0 visible, 1 occluded, 2 cut off; for each landmark.
     points : array, shape (k, 2)
-        x and y of each landmark in pixels of the image, whatever its visibility.
+        x and y of each landmark in pixels of the image, also where it is not visible.
     """
 
     number: int
@@ -112,7 +112,7 @@ def read_boxes(path: Path) -> dict[str, tuple[float, float, float, float]]:
     Raises
     ------
     InvalidDataError
-        As `read_landmarks` does. An empty box is let pass here.
+        See `read_landmarks`. Empty boxes are accepted here.
     """
     boxes: dict[str, tuple[float, float, float, float]] = {}
     for number, fields in _entries(path):
@@ -131,7 +131,7 @@ def read_partition(path: Path) -> dict[str, str]:
     Raises
     ------
     InvalidDataError
-        As `read_landmarks` does.
+        See `read_landmarks`.
     """
     parts: dict[str, str] = {}
     for number, fields in _entries(path):
@@ -143,7 +143,7 @@ def read_partition(path: Path) -> dict[str, str]:
 
 
 def _entries(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line numbers and fields behind the count and the column names, when the count is right."""
+    """Yield the number and the fields of each line of an image, after a check of the number of images."""
     lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n")
     head, columns, *rest = (line.split() for line in [*lines, "", ""])
     if len(head) != 1 or not head[0].isdecimal():
@@ -161,7 +161,7 @@ def _entries(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _parse_landmarks(number: int, fields: list[str]) -> FldLine | None:
-    """Return a line's content, or None when it is malformed."""
+    """Return the content of a line, or None if it is malformed."""
     values = _numbers(fields[1:])
     if values is None or len(values) < 2 or values[0] not in (1, 2, 3) or values[1] not in (1, 2, 3, 4, 5):
         return None

@@ -1,11 +1,10 @@
 """Head poses: feature vectors of faces with yaw, pitch and roll, as NumPy archives.
 
-An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees, NaN where an angle is not known.
-`biwi_train.npz` and `biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face
-Analysis", IJCV 2013) in the order of its sequences: neighbours are near copies of each other, so these rows are to be
-divided in contiguous blocks and never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across
-Large Poses", CVPR 2016), single photographs, with some angles far beyond what a head can do: gross outliers that nobody
-made on purpose.
+An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees; NaN is an unknown angle. `biwi_train.npz` and
+`biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face Analysis", IJCV 2013) in
+the order of its sequences. Neighbours are near copies of each other, so these rows must be split into contiguous
+blocks, never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across Large Poses", CVPR 2016),
+single photographs. Some of its angles are far beyond those of a head: natural gross outliers.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,42 +27,45 @@ from deepgum.data.edits.base import Annotations, Changes, stored
 from deepgum.data.edits.carry import carry, check_within
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import FOLDS, Dataset, check_texts
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, cut, fold_of
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
-__all__ = ["ANGLES", "BIWI", "HeadPoseAnnotations", "archive_ids", "load_head_pose", "read_archive", "read_head_pose"]
+__all__ = ["ANGLES", "BIWI", "HeadPose", "HeadPoseAnnotations", "archive_ids", "load_head_pose", "read_archive"]
 
 ANGLES = ("yaw", "pitch", "roll")
 BIWI = ("biwi_train.npz", "biwi_test.npz")
 
 
 def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIWI, extra: Sequence[str] = ()) -> Pool:
-    """Return the rows of some archives, one archive after the other, each in its own order.
+    """Return the rows of archives, one archive after the other, each in its own order.
 
     Parameters
     ----------
     folder : path
-        Holds the archives.
+        Folder of the archives.
     parts : sequence of str
         Archives to train and to test on.
     extra : sequence of str
-        Further archives, to train on and never to test on; their rows come last.
+        Further archives, to train on and never to test on. Their rows come last.
 
     Returns
     -------
     Pool
-        Inputs are the features as they are, float32 (n, p); targets are `ANGLES` in degrees, as they are, NaN where one
-        is missing, and the normaliser is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror, since
-        nobody knows the features of a mirrored face, and there are no groups: rows are a sequence, to be split with
-        `deepgum.data.splits.folds`. Where the names of all `parts` end in ``_train`` or ``_test``, and both occur,
-        `Pool.parts` says so, with the rows of `extra` in the training part; otherwise it is None.
+        Inputs are the features, float32 (n, p). Targets are `ANGLES` in degrees; NaN is a missing angle. The normaliser
+        is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror: the features of a mirrored face are
+        unknown. No samples are kept together: rows are a sequence, to be split with `deepgum.data.folds.folds`. If the
+        names of all `parts` end in ``_train`` or ``_test``, and both occur, `Pool.parts` follows them, with the rows of
+        `extra` in the training part; otherwise it is None.
 
     Raises
     ------
     InvalidParameterError
         If the folder or an archive is not there, or an archive is named twice or not at all.
     InvalidDataError
-        If an archive cannot be read without unpickling, lacks an array, or holds arrays of a wrong shape, features that
-        are not finite or infinite angles. The message names the file and the first rows.
+        If an archive cannot be read without unpickling, lacks an array, or has arrays of a wrong shape, features that
+        are not finite, or infinite angles. The message names the file and the first rows.
 
     Examples
     --------
@@ -99,7 +102,7 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
 
 
 def _side(name: str) -> str:
-    """Return what follows the last underscore of an archive's name, without its suffix."""
+    """Return the part of an archive's name behind the last underscore, without the suffix."""
     return Path(name).stem.rpartition("_")[2]
 
 
@@ -115,12 +118,12 @@ def archive_ids(name: str, n: int) -> list[str]:
 
 
 def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the features (n, p) and the poses (n, 3) of an archive, in the types that it holds them in.
+    """Return the features (n, p) and the poses (n, 3) of an archive, in the archive's own types.
 
     Raises
     ------
     InvalidDataError
-        As `load_head_pose` does.
+        See `load_head_pose`.
     """
     if not zipfile.is_zipfile(path):
         raise InvalidDataError(f"'{path}' should be an archive of plain arrays (.npz). Found another kind of file.")
@@ -151,7 +154,7 @@ def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
 def _check(path: Path, name: str, values: NDArray[Any], *, missing: bool) -> None:
     if values.dtype.kind not in "fiu":
         raise InvalidDataError(f"`{name}` of '{path}' should be numbers. Found {values.dtype}.")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused below
         single = values.astype(np.float32)
     bad = np.isinf(single) if missing else ~np.isfinite(single)
     wrong = np.flatnonzero(bad.any(axis=1)).tolist()
@@ -174,7 +177,7 @@ class HeadPoseAnnotations(Annotations):
     poses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the archives that change to a folder, and put the others beside them."""
+        """Write the archives with changes to a folder, and copies of the others beside them."""
         notes: dict[str, None] = {}
         for file, poses in self.poses.items():
             new = poses.copy()
@@ -189,29 +192,6 @@ class HeadPoseAnnotations(Annotations):
         return tuple(notes)
 
 
-def read_head_pose(folder: Path, options: Mapping[str, Any]) -> HeadPoseAnnotations:
-    """Read the archives that the options name; see `deepgum.data.sets.head_pose.load_head_pose`.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If one is not there or malformed.
-    """
-    files = (*(options.get("parts") or BIWI), *filter(None, [options.get("extra")]))
-    check_within(folder, files)
-    absent = [file for file in files if not (folder / file).is_file()]
-    if absent:
-        raise InvalidParameterError("data", f"a folder that holds {listing(absent)}", str(folder))
-    poses = {file: read_archive(folder / file)[1] for file in files}
-    return HeadPoseAnnotations(
-        source=folder,
-        ids=tuple(name for file, rows in poses.items() for name in archive_ids(file, len(rows))),
-        names=ANGLES,
-        values=np.concatenate([rows.astype(np.float64) for rows in poses.values()]),
-        poses=poses,
-    )
-
-
 def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, poses, allow_pickle=False)
@@ -219,3 +199,63 @@ def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w") as new:
         for member in old.infolist():
             new.writestr(member, buffer.getvalue() if member.filename == _MEMBER else old.read(member))
+
+
+class HeadPose(Dataset):
+    """BIWI, and other archives of head poses."""
+
+    name = "head-pose"
+    description = "head pose from features, BIWI and AFLW2000, 7 contiguous folds; options: parts, extra"
+    image_size = 0
+    is_sequence = True
+    measure = Measure("degrees", landmarks=False, moved=5.0)
+    folds = FOLDS
+    options = MappingProxyType({"parts": list(BIWI), "extra": ""})
+    label_options = ("parts", "extra")
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the rows of `parts`, then those of `extra`."""
+        extra = request.options["extra"]
+        return load_head_pose(request.path, parts=tuple(request.options["parts"]), extra=(extra,) if extra else ())
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Split `parts` into seven contiguous blocks; the rows of `extra` are all trained on, behind the others."""
+        pool = self.pool(request, seed)
+        own = pool
+        if request.options["extra"]:
+            own = self.pool(replace(request, options={**request.options, "extra": ""}), seed)
+        train, validation, test = fold_of(own, FOLDS, request, seed)
+        more = torch.arange(len(own), len(pool))
+        return cut(pool, (torch.cat([train, more]), validation, test), request, seed)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether BIWI's training archive is there."""
+        return (path / BIWI[0]).is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> HeadPoseAnnotations:
+        """Read the archives of `parts` and `extra`.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If an archive is not there or malformed.
+        """
+        files = (*(options["parts"] or BIWI), *filter(None, [options["extra"]]))
+        check_within(path, files)
+        absent = [file for file in files if not (path / file).is_file()]
+        if absent:
+            raise InvalidParameterError("data", f"a folder that holds {listing(absent)}", str(path))
+        poses = {file: read_archive(path / file)[1] for file in files}
+        return HeadPoseAnnotations(
+            source=path,
+            ids=tuple(name for file, rows in poses.items() for name in archive_ids(file, len(rows))),
+            names=ANGLES,
+            values=np.concatenate([rows.astype(np.float64) for rows in poses.values()]),
+            poses=poses,
+        )
+
+    def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options; `parts` must be a list of texts."""
+        checked = super().check_options(options)
+        check_texts("options.parts", checked["parts"])
+        return checked

@@ -1,15 +1,15 @@
-r"""The LFW + NET facial landmark set of Sun, Wang and Tang, in the form in which they published it.
+r"""LFW + NET, the facial landmark set of Sun, Wang and Tang, in its published form.
 
 Y. Sun, X. Wang and X. Tang, "Deep Convolutional Network Cascade for Facial Point Detection", CVPR 2013; the set of the
-paper's section 4.4. A line of a list reads
+paper's section 4.4. A line of a list has the form
 
     lfw_5590\NAME.jpg left right top bottom x1 y1 x2 y2 x3 y3 x4 y4 x5 y5
 
 Note the order of the box and the backslash. The points are left eye, right eye, nose tip, left and right corner of the
-mouth, where left is the side of the smaller x in the image. Numbers are pixels of the original image, and are read as
-continuous coordinates (0 at the left edge of the first pixel; see `deepgum.data.crops`). Were they indices of pixels,
-faces and mirrored faces would disagree by a pixel of the original image; in a linear fit to both they disagree by
-under 0.3 % of the crop's width, against the 5 % that count as a failure.
+mouth, where left is the side of the smaller x in the image. Numbers are pixels of the original image. The loader
+takes them as continuous coordinates (0 is the left edge of the first pixel; see `deepgum.data.crops`). If they were
+indices of pixels, faces and mirrored faces would disagree by one pixel of the original image; in a linear fit to both
+they disagree by less than 0.3 % of the crop's width, and a failure begins at 5 %.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ from deepgum.data.edits.texts import NumberStyle, Text, edited
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
+from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request, Subset, split
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImagesError
 
 __all__ = [
@@ -43,10 +47,10 @@ __all__ = [
     "TEST_LIST",
     "TRAIN_LIST",
     "Face",
+    "LfwNet",
     "LfwNetAnnotations",
     "check_folder",
     "load_lfw_net",
-    "read_lfw_net",
     "read_list",
 ]
 
@@ -84,21 +88,21 @@ def load_lfw_net(
     Parameters
     ----------
     folder : path
-        Holds ``trainImageList.txt``, ``testImageList.txt`` and the image folders that they name.
+        Folder with ``trainImageList.txt``, ``testImageList.txt`` and the image folders that they name.
     image_size : int
-        The side of the crops in pixels.
+        Side of the crops in pixels.
     colour : bool
-        RGB crops (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB crops (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     box_scale : float
-        The crop's side as a multiple of the box's longer side.
+        Side of the crop as a multiple of the box's longer side.
     skip_missing : bool
-        Go on without the images that are not there; a warning says how many.
+        Leave out images that are not there; a warning counts them.
     cache_dir : path, optional
-        Where decoded crops are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded crops; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
-        Called as ``on_progress(done, total)`` while images are decoded, and not at all when they are in the cache.
+        Called as ``on_progress(done, total)`` while images are decoded; not called for images in the cache.
     skip_unreadable : bool
-        Go on without the images that cannot be decoded; a warning says how many.
+        Leave out images that cannot be decoded; a warning counts them.
 
     Returns
     -------
@@ -109,13 +113,14 @@ def load_lfw_net(
     Raises
     ------
     InvalidParameterError
-        If the folder or a list is not there, or an option has no sensible value.
+        If the folder or a list is not there, or an option is out of range.
     InvalidDataError
         If a line of a list is malformed.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or if a list has none that can; all are named.
+        If images cannot be decoded and `skip_unreadable` is not set, or if a list has no image that can be decoded; the
+        message names all.
     DiskFullError
         If the cache's disk cannot hold the crops.
     """
@@ -142,12 +147,12 @@ def load_lfw_net(
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Refuse a folder without the two lists.
+    """Refuse a folder without both lists.
 
     Raises
     ------
     InvalidParameterError
-        About the parameter `name`, with where to get the set.
+        About the parameter `name`; the message says where to get the set.
     """
     if not all((folder / file).is_file() for file in (TRAIN_LIST, TEST_LIST)):
         expected = f"a folder that holds '{TRAIN_LIST}' and '{TEST_LIST}'"
@@ -204,7 +209,7 @@ COORDINATES = 2 * len(LANDMARKS)
 
 @dataclass(frozen=True, eq=False)
 class LfwNetAnnotations(Annotations):
-    """Five points of each face, in pixels of the image. A list has no way to say that a point is missing."""
+    """Five points of each face, in pixels of the image. A list cannot mark a point as missing."""
 
     keeps_missing = False
 
@@ -235,26 +240,53 @@ class LfwNetAnnotations(Annotations):
         return ()
 
 
-def read_lfw_net(folder: Path, options: Mapping[str, Any]) -> LfwNetAnnotations:
-    """Read the two lists, the one to train on first.
-
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If a list is not there or malformed.
-    """
-    check_folder("data", folder)
-    faces = [face for file in (TRAIN_LIST, TEST_LIST) for face in read_list(folder / file)]
-    return LfwNetAnnotations(
-        source=folder,
-        ids=tuple(face.name for face in faces),
-        names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS for axis in "xy"),
-        values=np.stack([face.points.reshape(-1) for face in faces]),
-        lists={file: Text.read(folder / file) for file in (TRAIN_LIST, TEST_LIST)},
-    )
-
-
 def _name(line: str) -> str:
-    """Return the id of a line, as `deepgum.data.sets.lfw_net` reads it; of a blank one, nothing."""
+    """Return the id of a line, as `read_list` has it; an empty text for a blank line."""
     name, *_ = line.strip().rsplit(maxsplit=14) or [""]
     return name.replace("\\", "/")
+
+
+class LfwNet(Dataset):
+    """LFW + NET, with its two official lists."""
+
+    name = "lfw-net"
+    description = "five facial landmarks, LFW + NET of Sun et al. (section 4.4)"
+    image_size = 48
+    groups = "landmark"
+    measure = Measure("of the crop's side")
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the faces of both lists, the training list first."""
+        return Pool.of_parts(*self._lists(request))
+
+    def load(self, request: Request, seed: int) -> Subset:
+        """Return the official test list, and the official training list divided by the seed."""
+        train, test = self._lists(request)
+        return split(train, test, request, seed)
+
+    def _lists(self, request: Request) -> tuple[RegressionData, RegressionData]:
+        # The user of a configuration knows the folder by this name.
+        check_folder("data", request.path)
+        return load_lfw_net(request.path, **request.images)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether both lists are there."""
+        return all((path / file).is_file() for file in (TRAIN_LIST, TEST_LIST))
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> LfwNetAnnotations:
+        """Read both lists, the training list first.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If a list is not there or malformed.
+        """
+        check_folder("data", path)
+        faces = [face for file in (TRAIN_LIST, TEST_LIST) for face in read_list(path / file)]
+        return LfwNetAnnotations(
+            source=path,
+            ids=tuple(face.name for face in faces),
+            names=tuple(f"{landmark}_{axis}" for landmark in LANDMARKS for axis in "xy"),
+            values=np.stack([face.points.reshape(-1) for face in faces]),
+            lists={file: Text.read(path / file) for file in (TRAIN_LIST, TEST_LIST)},
+        )

@@ -1,21 +1,20 @@
-"""The McGill Real-World Face Videos: a folder of frames for each video, and the yaw angle of the head in each frame.
+"""The McGill Real-World Face Videos: one folder of frames per video, and the yaw angle of the head in each frame.
 
 M. Demirkus, D. Precup, J. J. Clark and T. Arbel, "Hierarchical temporal graphical model for head pose estimation and
-subsequent attribute classification in real-world videos", CVIU 2015; the set of the paper's section 4.3. One person is
-in a video, so a video is a group, and the paper's seven folds are of whole videos.
+subsequent attribute classification in real-world videos", CVIU 2015; the set of the paper's section 4.3. A video shows
+one person, so a video is kept together, and the paper's seven folds are folds of whole videos.
 
-The label files that were released vary. What is read here is a table that stands beside the folders, a CSV file (or a
-Parquet file; see `deepgum.data.columns`) whose first line names its columns. Further columns do not matter:
+The released label files vary. The loader reads a table beside the folders, a CSV file (or a Parquet file; see
+`deepgum.data.columns`) whose first line names its columns. Further columns are ignored:
 
     video,frame,yaw
     v01,frame_0001.png,-15
     v01,2,-10.5
 
-``video`` is the name of a folder. ``frame`` is the name of a file in it; or a whole number, which stands for the one
-file whose name has that number right before its suffix (2 for ``frame_0002.png``), so it does not matter whether frames
-count from 0 or from 1, or whether some are left out. ``yaw`` is in degrees; 0 is a frontal face, and a mirrored face
-has the opposite sign. Angles beyond 90 degrees are let pass: a wrong label is for the mixture to find. Frames without a
-line in the table are not read.
+``video`` is the name of a folder. ``frame`` is the name of a file in it, or a whole number. A number stands for the one
+file whose name has that number right before its suffix (2 for ``frame_0002.png``), so frames may count from 0 or from
+1, and some may be missing. ``yaw`` is in degrees; 0 is a frontal face, and a mirrored face has the opposite sign.
+Angles beyond 90 degrees are accepted: the mixture finds wrong labels. Frames without a line in the table are not read.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,33 +38,36 @@ from deepgum.data.edits.cells import Table, open_table
 from deepgum.data.listed_images import image_names, load_pool, present_rows
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
+from deepgum.data.sets.base import FOLDS, Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidDataError, InvalidParameterError, MissingImagesError
 
 __all__ = [
     "COLUMNS",
     "MIRROR",
     "Frame",
+    "McGill",
     "McGillAnnotations",
     "frame_files",
     "load_mcgill",
     "read_frames",
-    "read_mcgill",
 ]
 
-COLUMNS = ("video", "frame", "yaw")
+TABLE, COLUMNS = "yaw.csv", ("video", "frame", "yaw")
 MIRROR = Mirror(permutation=(0,), sign=(-1.0,), offset=(0.0,))
 """A mirrored face looks to the other side."""
 
 _SOURCE = (
     "The set is the McGill Real-World Face Video Database of M. Demirkus, D. Precup, J. J. Clark and T. Arbel's "
-    "'Hierarchical temporal graphical model for head pose estimation' (CVIU 2015); the table's form is described in "
-    "`deepgum.data.sets.mcgill`."
+    "'Hierarchical temporal graphical model for head pose estimation' (CVIU 2015). The documentation of "
+    "`deepgum.data.sets.mcgill` describes the table."
 )
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One line of the table: its place in the file, the video, the frame as it is named there, yaw in degrees."""
+    """One line of the table: its place in the file, the video, the name or number of the frame, yaw in degrees."""
 
     place: str
     video: str
@@ -76,50 +79,50 @@ def load_mcgill(
     folder: str | os.PathLike[str],
     image_size: int,
     *,
-    table: str | os.PathLike[str] = "yaw.csv",
+    table: str | os.PathLike[str] = TABLE,
     colour: bool = True,
     skip_missing: bool = False,
     skip_unreadable: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return the frames of a table, in its order, with their yaw angles.
+    """Return the frames of a table with their yaw angles, in the order of the table.
 
     Parameters
     ----------
     folder : path
-        Holds a folder of frames for each video.
+        Folder with one folder of frames per video.
     image_size : int
-        The side in pixels that whole frames are resized to. A frame that is not square keeps its form: its outermost
+        Side of the images in pixels, after resizing. A frame that is not square keeps its proportions: its outermost
         pixels are repeated above and below.
     table : path
         Relative to `folder`.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     skip_missing : bool
-        Go on without the frames that are not there; a warning says how many.
+        Leave out frames that are not there; a warning counts them.
     skip_unreadable : bool
-        Go on without frames that cannot be decoded; a warning says how many.
+        Leave out frames that cannot be decoded; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
     Returns
     -------
     Pool
-        One target, yaw in degrees. The group of a frame is its video. Ids are ``video/file``.
+        One target, yaw in degrees. Frames of one video are kept together. Ids are ``video/file``.
 
     Raises
     ------
     InvalidParameterError
-        If the table is not there, or `image_size` has no sensible value.
+        If the table is not there, or `image_size` is out of range.
     InvalidDataError
         If the table lacks a column, a line is malformed, or a frame has two lines or a number that two files share.
     MissingImagesError
         If frames are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError, DiskFullError
-        As `deepgum.data.listed_images.load_pool` raises them.
+        See `deepgum.data.listed_images.load_pool`.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)
@@ -138,7 +141,7 @@ def load_mcgill(
         np.array([[frames[row].yaw] for row in rows]),
         ("yaw",),
         mirror=MIRROR,
-        groups=[frames[row].video for row in rows],
+        keep_together=[frames[row].video for row in rows],
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
@@ -151,7 +154,7 @@ def read_frames(path: Path) -> list[Frame]:
     Raises
     ------
     InvalidDataError
-        If there are none, a column is missing, a name is empty or a yaw angle is not a number; the message names the
+        If there is no line, a column is missing, a name is empty or a yaw angle is not a number; the message names the
         file, the line and the column.
 
     Examples
@@ -171,7 +174,7 @@ def read_frames(path: Path) -> list[Frame]:
 
 
 def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]:
-    """Return the file of each frame as ``video/file``, or None where there is none.
+    """Return the file of each frame as ``video/file``, or None where there is no file.
 
     Raises
     ------
@@ -200,7 +203,7 @@ def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]
 
 
 def _frames_by_name(folder: Path) -> dict[str, list[str]]:
-    """Return the image files of a video, each under its name and under the number at the end of its stem."""
+    """Return the image files of a video, by their names and by the numbers at the end of their stems."""
     names: dict[str, list[str]] = {}
     for file in image_names(folder) if folder.is_dir() else []:
         number = re.search(r"([0-9]+)\.[^.]*$", file)
@@ -211,15 +214,15 @@ def _frames_by_name(folder: Path) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, eq=False)
 class McGillAnnotations(Annotations):
-    """Yaw of each frame whose file is there, in degrees."""
+    """Yaw in degrees of each frame whose file is there."""
 
     keeps_missing = False
 
     table: Table = field(kw_only=True)
     file: str = field(kw_only=True)
-    """The table, relative to the source."""
+    """Path of the table, relative to the source."""
     places: tuple[int, ...] = field(kw_only=True)
-    """Of the samples' rows in the table."""
+    """Row of each sample in the table."""
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
         """Write the table to a folder, with the frames."""
@@ -233,31 +236,49 @@ class McGillAnnotations(Annotations):
         return notes
 
 
-def read_mcgill(folder: Path, options: Mapping[str, Any]) -> McGillAnnotations:
-    """Read the table that the options name; frames whose files are not there are left aside, and keep their lines.
+class McGill(Dataset):
+    """The McGill videos, in seven folds of whole videos (section 4.3)."""
 
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If the table is not there or malformed.
-    MissingImagesError
-        If no frame is there.
-    """
-    file = options.get("table") or "yaw.csv"
-    check_within(folder, [file])
-    path = folder / file
-    if not path.is_file():
-        raise InvalidParameterError("data", f"a folder that holds '{file}'", str(folder))
-    frames = read_frames(path)
-    there = [(row, name) for row, name in enumerate(frame_files(folder, path, frames)) if name is not None]
-    if not there:
-        raise MissingImagesError(f"'{folder}' should hold frames that '{file}' names. Found none.")
-    return McGillAnnotations(
-        source=folder,
-        ids=tuple(name for _, name in there),
-        names=("yaw",),
-        values=np.array([[frames[row].yaw] for row, _ in there]),
-        table=open_table(path, COLUMNS),
-        file=file,
-        places=tuple(row for row, _ in there),
-    )
+    name = "mcgill"
+    description = "head pose in videos, 7 folds of videos (section 4.3); options: table"
+    image_size = 224
+    measure = Measure("degrees", landmarks=False, moved=5.0)
+    folds = FOLDS
+    options = MappingProxyType({"table": TABLE})
+    label_options = ("table",)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the frames of the table, in its order."""
+        return load_mcgill(request.path, table=request.options["table"], **request.images)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the table is there, under its default name."""
+        return (path / TABLE).is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> McGillAnnotations:
+        """Read the table. Lines of frames whose files are not there are no samples; `write` keeps them.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If the table is not there or malformed.
+        MissingImagesError
+            If no frame is there.
+        """
+        file = options["table"] or TABLE
+        check_within(path, [file])
+        if not (path / file).is_file():
+            raise InvalidParameterError("data", f"a folder that holds '{file}'", str(path))
+        frames = read_frames(path / file)
+        there = [(row, name) for row, name in enumerate(frame_files(path, path / file, frames)) if name is not None]
+        if not there:
+            raise MissingImagesError(f"'{path}' should hold frames that '{file}' names. Found none.")
+        return McGillAnnotations(
+            source=path,
+            ids=tuple(name for _, name in there),
+            names=("yaw",),
+            values=np.array([[frames[row].yaw] for row, _ in there]),
+            table=open_table(path / file, COLUMNS),
+            file=file,
+            places=tuple(row for row, _ in there),
+        )

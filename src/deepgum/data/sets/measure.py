@@ -1,4 +1,4 @@
-"""In what errors on a data set are counted."""
+"""The unit in which errors on a data set are measured."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 __all__ = ["PIXELS", "Measure"]
 
 PIXELS = 224.0
-"""The width of the paper's images, in whose pixels its networks predict landmarks."""
+"""Width of the paper's images; its networks predict landmarks in pixels of such an image."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How far is far on a data set.
+    """Unit of the errors on a data set.
 
     Attributes
     ----------
     unit : str
-        Of MAE and RMSE: the targets' unit times `factor`.
+        Unit of MAE and RMSE: that of the targets, times `factor`.
     factor : float
     landmarks : bool
-        Whether targets are x y of points; errors are then distances, and there is a failure rate.
+        Whether targets are x y of points. Errors are then distances, and there is a failure rate.
     moved : float
-        In the targets' unit: labels that corruption moved by no more are not counted in `recall_moved`.
+        Distance in the targets' unit. `recall_moved` counts labels that corruption moved by more than this.
 
     Examples
     --------
@@ -36,5 +36,5 @@ class Measure:
     moved: float = 0.05
 
     def in_pixels(self) -> Measure:
-        """Return the measure of the same landmarks when their targets are in pixels of the paper's images."""
+        """Return the measure of the same landmarks with targets in pixels of the paper's images."""
         return replace(self, unit="px of 224", factor=1.0, moved=PIXELS * self.moved)

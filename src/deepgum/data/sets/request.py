@@ -1,4 +1,4 @@
-"""What an experiment asks of a data set, and what it gets: clean samples to train on, to validate on and to test on."""
+"""A request for samples of a data set, the subset that answers it, and the rules by which data sets are split."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ import torch
 from torch import Tensor
 
 from deepgum.data.folds import fold_split, folds
-from deepgum.data.pool import Pool
+from deepgum.data.pool import PARTS, Pool
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidParameterError
+from deepgum.data.splits import split_validation
+from deepgum.errors import InvalidDataError, InvalidParameterError
 
-__all__ = ["Request", "Subset", "cut", "fold_of", "generator", "sizes", "split"]
+__all__ = ["Request", "Subset", "by_parts", "cut", "fold_of", "generator", "sizes", "split"]
 
-# One seed drives all that is drawn, each from a stream of its own: drawing more of one does not move the others.
+# One seed drives all random draws, each from a stream of its own: drawing more from one does not change the others.
 SUBSET, TRAIN, VALIDATION, TRAIN_MISSING, VALIDATION_MISSING = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which data to load, and where from.
+    """Which samples to load, from where, and how images are read.
 
     Attributes
     ----------
     folder : Path or None
-        Where the data set is (for a table: the file); None for one that a dependency ships.
+        The data set's folder (its file, for a table); None for a data set that needs none.
     train_size, validation_size, test_size : int or None
-        Numbers of samples; None for what the data set's own rule says.
+        Numbers of samples; None for the data set's own rule.
     image_size : int
         Side of the images in pixels.
     skip_missing, skip_unreadable : bool
-        Go on without images that are not there, or that cannot be decoded.
+        Leave out images that are not there, or that cannot be decoded.
     cache_dir : Path or None
-        Of the decoded crops.
+        Folder of the cache of decoded crops.
     on_progress : callable, optional
         Called with (done, total) while images are decoded.
     colour : bool
         Three channels instead of one, where the data set leaves the choice.
     fold : int
-        Which fold is for testing, from 0, in data sets that are cross-validated.
+        Fold to test on, from 0, in data sets that are cross-validated.
     options : Mapping
-        Of this data set alone.
+        Options of this data set alone, complete.
     """
 
     folder: Path | None
@@ -61,15 +62,28 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def path(self) -> Path:
+        """The folder, where there must be one.
+
+        Raises
+        ------
+        InvalidParameterError
+            If it is None.
+        """
+        if self.folder is None:
+            raise InvalidParameterError("data", "the data set's folder", None)
+        return self.folder
+
+    @property
     def images(self) -> dict[str, Any]:
-        """What every loader of image files is given."""
+        """Arguments that every loader of image files takes."""
         names = ("image_size", "colour", "skip_missing", "skip_unreadable", "cache_dir", "on_progress")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Clean training, validation and test samples; `width` is that of the images in the unit of landmarks."""
+    """Clean training, validation and test samples; `width` is the width of the images in the unit of landmarks."""
 
     train: RegressionData
     validation: RegressionData
@@ -77,7 +91,7 @@ class Subset:
     width: float = 1.0
 
     def scaled(self, factor: float) -> Subset:
-        """Return the same samples with targets in another unit: `factor` times as many of it."""
+        """Return the same samples with targets `factor` times as large, in another unit."""
         train, validation, test = (part.scaled(factor) for part in (self.train, self.validation, self.test))
         return Subset(train, validation, test, factor * self.width)
 
@@ -88,7 +102,7 @@ def split(pool: RegressionData, test: RegressionData, request: Request, seed: in
     Raises
     ------
     InvalidParameterError
-        If the pool is smaller than what is asked for.
+        If the pool has fewer samples than requested.
     """
     train_size, validation_size = sizes(request, len(pool))
     if train_size < 1 or train_size + validation_size > len(pool):
@@ -106,7 +120,7 @@ def split(pool: RegressionData, test: RegressionData, request: Request, seed: in
 
 
 def sizes(request: Request, available: int) -> tuple[int, int]:
-    """Return how many samples to train on and how many to validate on: nine to one unless both are given."""
+    """Return the numbers of samples to train on and to validate on: nine to one unless both are given."""
     if request.train_size is None:
         validation = available // 10 if request.validation_size is None else request.validation_size
         return max(available - validation, 0), validation
@@ -115,12 +129,12 @@ def sizes(request: Request, available: int) -> tuple[int, int]:
 
 
 def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed: int) -> Subset:
-    """Return the samples at the positions of a split; of the training ones as many as are asked for, drawn by the seed.
+    """Return the samples at the positions of a split; `request.train_size` of the training samples, drawn by the seed.
 
     Raises
     ------
     InvalidParameterError
-        If there are fewer.
+        If there are fewer training samples than requested.
     """
     train, validation, test = rows
     if request.train_size is not None:
@@ -131,18 +145,43 @@ def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed:
     return Subset(pool.data.subset(train), pool.data.subset(validation), pool.data.subset(test))
 
 
+def by_parts(pool: Pool, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the positions of a pool's own parts; without a validation part a tenth of the training samples validates.
+
+    Raises
+    ------
+    InvalidDataError
+        If the pool has no sample to train on, or none to test on.
+    """
+    assert pool.parts is not None
+    parts = {
+        name: torch.tensor([row for row, part in enumerate(pool.parts) if part == name], dtype=torch.int64)
+        for name in PARTS
+    }
+    for name in ("train", "test"):
+        if not len(parts[name]):
+            raise InvalidDataError(f"The data set should have samples of the part {name!r}. Found none.")
+    if not len(parts["validation"]):
+        values = pool.keep_together
+        of_train = None if values is None else [values[row] for row in parts["train"].tolist()]
+        kept, held_out = split_validation(len(parts["train"]), 0.1, seed, of_train)
+        parts["train"], parts["validation"] = parts["train"][kept], parts["train"][held_out]
+    return parts["train"], parts["validation"], parts["test"]
+
+
 def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the split of one fold of a cross-validation: blocks of a sequence, or whole groups.
+    """Return the split of one fold of a cross-validation: contiguous blocks of a sequence, or whole clusters.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such fold.
+        If the fold does not exist.
     """
     if not 0 <= request.fold < count:
         raise InvalidParameterError("fold", f"a whole number from 0 to {count - 1}", request.fold)
-    test = folds(len(pool), count, groups=pool.groups, seed=seed)[request.fold]
-    train, validation = fold_split(test, len(pool), groups=pool.groups, validation_fraction=0.1, seed=seed)
+    n, values = len(pool), pool.keep_together
+    test = folds(n, count, keep_together=values, seed=seed)[request.fold]
+    train, validation = fold_split(test, n, keep_together=values, validation_fraction=0.1, seed=seed)
     return train, validation, test
 
 

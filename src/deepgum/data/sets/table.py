@@ -1,37 +1,38 @@
-"""A user's own data: a table with images or features, targets, and if there are any its parts and groups.
+"""A table of the user's own: images or features, targets, and optional columns for splits.
 
-A row is a sample. What the columns are called is for the caller to say; `deepgum.data.columns` says how files are read.
+A row is a sample. The caller names the columns; `deepgum.data.columns` describes the files.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.checks import check_choice, check_count
 from deepgum.data.columns import Columns, read_columns
-from deepgum.data.crop_cache import CropPlan, Progress
-from deepgum.data.crops import Square
+from deepgum.data.crop_cache import Progress
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.edits.cells import Table, open_table
-from deepgum.data.listed_images import load_pool, present_rows
+from deepgum.data.listed_images import load_whole_images
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.precision import warn_of_lost_spread
 from deepgum.data.regression import RegressionData
+from deepgum.data.sets.base import Dataset, check_texts
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["PART_NAMES", "TableAnnotations", "load_table", "read_table_annotations", "row_ids"]
+__all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
 
 PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
-"""What a split column may say, in any case, and the part of `deepgum.data.pool.PARTS` that it means."""
+"""Words of a column of parts, in any case, and the part of `deepgum.data.pool.PARTS` that each word means."""
 
 
 def load_table(
@@ -41,7 +42,7 @@ def load_table(
     image: str | None = None,
     features: Sequence[str] | None = None,
     part: str | None = None,
-    group: str | None = None,
+    keep_together: str | None = None,
     id: str | None = None,
     root: str | os.PathLike[str] | None = None,
     image_size: int = 64,
@@ -61,40 +62,40 @@ def load_table(
     path : path
         A CSV file (comma, semicolon or tab; UTF-8; the first line names the columns) or a Parquet file (``.parquet``).
     targets : sequence of str
-        Columns of numbers, one a coordinate. An empty cell is a missing label.
+        Columns of numbers, one per coordinate. An empty cell is a missing label.
     image : str, optional
         Column of image files. Each image is shown whole, in the smallest square around it.
     features : sequence of str, optional
-        Columns of numbers, none missing, that are the input instead of an image.
+        Columns of numbers, none missing: the input instead of an image.
     part : str, optional
-        Column that says which part a sample belongs to, in the words of `PART_NAMES`.
-    group : str, optional
-        Column of what must stay on one side of every split: a person, a video. Without it, rows of one image are a
-        group wherever an image has several rows.
+        Column with the part of each sample, in the words of `PART_NAMES`.
+    keep_together : str, optional
+        Column whose values stay in one part or fold of every split: a person, a video. Without it, the rows of one
+        image are kept together if an image has several rows.
     id : str, optional
-        Column of names, each once. By default the image file, with the row's place where an image comes twice, or for
+        Column of unique names. By default the image file, with the row's place if an image has several rows; for
         features the table's name with the row's place, ``"ages:line 2"``.
     root : path, optional
-        The folder that image files are relative to; by default the table's own.
+        Folder that image files are relative to; by default the table's own.
     image_size : int
-        The side of the images in pixels, once they are resized.
+        Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     landmarks : bool
-        Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner,
-        as in `deepgum.data.crops`. They become fractions of the square's side, which is the image's longer side, and
-        so are errors: the normaliser is 1. Otherwise targets are taken as they are.
+        Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner
+        (see `deepgum.data.crops`). They become fractions of the square's side, which is the image's longer side. Errors
+        are in the same unit: the normaliser is 1. Otherwise targets are taken as they are.
     swap_pairs : sequence of (int, int), optional
-        With `landmarks`: images may be mirrored, and these landmarks (counted from 0) then take each other's place. An
-        empty sequence where all of them lie on the axis. Without it landmarks are never mirrored.
+        With `landmarks`: images may be mirrored, and these pairs of landmarks (counted from 0) then change places. An
+        empty sequence if all landmarks lie on the axis. Without it images are not mirrored.
     mirror : {"keep"}, optional
-        Without `landmarks`: images may be mirrored and keep their targets (ages). By default they are not mirrored.
+        Without `landmarks`: images may be mirrored, and their targets stay (ages). By default they are not mirrored.
     skip_missing : bool
-        Go on without images that are not there; a warning says how many.
+        Leave out images that are not there; a warning counts them.
     skip_unreadable : bool
-        Go on without images that cannot be decoded; a warning says how many.
+        Leave out images that cannot be decoded; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
@@ -103,11 +104,11 @@ def load_table(
     InvalidParameterError
         If there is no such file, or the options contradict each other.
     InvalidDataError
-        If a column is missing or a cell is not what its column should hold; the message names file, line and column.
+        If a column is missing or a cell has a wrong value; the message names file, line and column.
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if none is there.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or if none can.
+        If images cannot be decoded and `skip_unreadable` is not set, or if none can be decoded.
 
     Examples
     --------
@@ -123,13 +124,13 @@ def load_table(
     _check_columns(targets, features, image)
     rule = _mirror_rule(len(targets), landmarks, swap_pairs, mirror, images=image is not None)
     check_count("image_size", image_size, least=8)
-    named = [name for name in (image, part, group, id) if name is not None]
+    named = [name for name in (image, part, keep_together, id) if name is not None]
     table = read_columns(file, dict.fromkeys([*targets, *(features or ()), *named]))
     labels = np.stack([table.numbers(name, missing=True) for name in targets], axis=1)
     parts = None if part is None else _parts(table, part)
-    groups = None if group is None else table.texts(group)
-    if group is not None and parts is not None:
-        _check_sides(table, group, parts)
+    clusters = None if keep_together is None else table.texts(keep_together)
+    if keep_together is not None and parts is not None:
+        _check_sides(table, keep_together, parts)
     if features is not None:
         columns = np.stack([table.numbers(name, missing=False) for name in features], axis=1)
         warn_of_lost_spread("features", columns, features)
@@ -139,32 +140,27 @@ def load_table(
             ids=row_ids(table, id, [file.stem] * len(table)),
             target_names=targets,
         )
-        return Pool(data, None if groups is None else tuple(groups), None if parts is None else tuple(parts))
+        return Pool(data, None if clusters is None else tuple(clusters), None if parts is None else tuple(parts))
     assert image is not None
     names = [name.replace("\\", "/") for name in table.texts(image)]
     ids = row_ids(table, id, names)
-    if groups is None and len(set(names)) < len(names):
-        groups = names
-    folder = file.parent if root is None else Path(root)
-    source = f"The column {image!r} names them, and `root` the folder that they are in."
-    rows = present_rows(folder, {file.name: names}, skip_missing, source)[file.name]
-
-    def present(values: list[str] | None) -> list[str] | None:
-        return None if values is None else [values[row] for row in rows]
-
-    points = labels[rows]
-    squares: list[Square | None] = [None] * len(rows)  # the whole image
-    if landmarks:
-        squares = [_square(folder / names[row]) for row in rows]
-        points = _fractions(points, squares)
-    return load_pool(
-        CropPlan(folder, tuple(names[row] for row in rows), tuple(squares), image_size, colour),
-        points,
+    if clusters is None and len(set(names)) < len(names):
+        clusters = names
+    return load_whole_images(
+        file.parent if root is None else Path(root),
+        names,
+        labels,
         targets,
+        landmarks=landmarks,
         mirror=rule,
-        ids=present(ids),
-        groups=present(groups),
-        parts=present(parts),
+        ids=ids,
+        keep_together=clusters,
+        parts=parts,
+        title=file.name,
+        source=f"The column {image!r} names them, and `root` the folder that they are in.",
+        image_size=image_size,
+        colour=colour,
+        skip_missing=skip_missing,
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
@@ -185,7 +181,7 @@ def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image
 def _mirror_rule(
     d: int, landmarks: bool, swap_pairs: Sequence[tuple[int, int]] | None, mirror: str | None, *, images: bool
 ) -> Mirror | None:
-    """Return how d targets are mirrored, if they are; refuse options that contradict each other."""
+    """Return the mirror of d targets, or None; refuse options that contradict each other."""
     if not images and (landmarks or mirror is not None):
         raise InvalidParameterError("landmarks, mirror", "left out where the input is no image", (landmarks, mirror))
     if landmarks and d % 2:
@@ -218,16 +214,16 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
     side: dict[str, str] = {}
     pairs = zip(table.texts(column), parts, strict=True)
     divided = [row for row, (label, part) in enumerate(pairs) if side.setdefault(label, part) != part]
-    table.refuse(column, divided, "a group that has all its samples in one part")
+    table.refuse(column, divided, "a value that has all its samples in one part")
 
 
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
-    """Return the ids of a column, or else the names, with the rows' places where a name comes twice.
+    """Return the ids of a column, or else the names, with the rows' places if a name occurs twice.
 
     Raises
     ------
     InvalidDataError
-        If a cell of the column is empty, or not the only one of its name.
+        If a cell of the column is empty, or its name occurs twice.
     """
     if column is None:
         unique = len(set(names)) == len(names)
@@ -239,32 +235,20 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     return ids
 
 
-def _square(path: Path) -> Square | None:
-    """Return the smallest square around an image, or None where the file does not say how large it is."""
-    try:
-        with Image.open(path) as image:
-            return Square.around(0, image.width, 0, image.height, scale=1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # whoever decodes the image next says what is wrong with it
-
-
-def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
-    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
-    fractions = np.full_like(points, np.nan)
-    for row, square in enumerate(squares):
-        if square is not None:
-            fractions[row] = square.fractions(points[row].reshape(-1, 2)).ravel()
-    return fractions
-
-
 @dataclass(frozen=True, eq=False)
 class TableAnnotations(Annotations):
-    """Targets in columns of a CSV or Parquet file; a missing one is an empty cell, or a null."""
+    """Targets in columns of a CSV or Parquet file; a missing label is an empty cell, or a null."""
 
     keeps_missing = True
     is_folder = False
 
     table: Table = field(kw_only=True)
+    images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
+    """Image file of each sample; empty for features."""
+
+    def image_file(self, name: str) -> str:
+        """Return the image file of a sample, from its column."""
+        return self.images.get(name, name)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
         """Write the table alone: image files stay where they are."""
@@ -276,26 +260,100 @@ class TableAnnotations(Annotations):
         return self.table.write(cells, out)
 
 
-def read_table_annotations(path: Path, options: Mapping[str, Any]) -> TableAnnotations:
-    """Read the targets of a table; the options are those of the data set `table`.
+class TableFile(Dataset):
+    """A table of the user's own."""
 
-    Raises
-    ------
-    InvalidParameterError, InvalidDataError
-        If there is no such file or column, or a cell is no number.
-    """
-    targets, image, column = tuple(options.get("targets", ())), options.get("image") or None, options.get("id") or None
-    if not targets:
-        raise InvalidParameterError("options.targets", "the names of one or more columns", targets)
-    if not path.is_file():
-        raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
-    table = open_table(path, [*targets, *filter(None, (image, column))])
-    columns = table.columns
-    names = [path.stem] * len(columns) if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
-    return TableAnnotations(
-        source=path,
-        ids=tuple(row_ids(columns, column, names)),
-        names=targets,
-        values=np.stack([columns.numbers(name, missing=True) for name in targets], axis=1),
-        table=table,
+    name = "table"
+    description = "any CSV or Parquet file; options: targets, image, features, part, keep_together, id, landmarks, ..."
+    image_size = 64
+    is_file = True
+    options = MappingProxyType(
+        {
+            "targets": [],
+            "image": "",
+            "features": [],
+            "part": "",
+            "keep_together": "",
+            "id": "",
+            "landmarks": False,
+            "mirror": "",
+            "swap_pairs": [],
+            "root": "",
+        }
     )
+    choices = MappingProxyType({"mirror": ("", "keep", "landmarks")})
+    label_options = ("targets", "image", "id")
+    local_options = ("root",)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the samples of the table; see `load_table`."""
+        columns: dict[str, Any] = {
+            name: None if value in ("", []) else value for name, value in request.options.items()
+        }
+        columns["landmarks"] = bool(columns["landmarks"])
+        if columns["mirror"] == "landmarks":
+            # Without pairs every landmark keeps its name.
+            columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
+        if columns["image"]:
+            columns |= request.images
+        if not request.path.is_file():
+            # The user of a configuration knows the file by this name.
+            raise InvalidParameterError("data.folder", "a CSV or Parquet file", str(request.path))
+        return load_table(request.path, **columns)
+
+    def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
+        """Return all rows, whatever the columns of parts and of samples to keep together say."""
+        options = {**request.options, "part": "", "keep_together": ""}
+        return (self.pool(replace(request, options=options), seed).data,)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether it is a file: any file may be a table."""
+        return path.is_file()
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> TableAnnotations:
+        """Read the targets of a table.
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If there is no such file or column, or a cell is not a number.
+        """
+        targets, image, column = tuple(options["targets"]), options["image"] or None, options["id"] or None
+        if not path.is_file():
+            raise InvalidParameterError("data", "a CSV or Parquet file", str(path))
+        table = open_table(path, [*targets, *filter(None, (image, column))])
+        columns = table.columns
+        files = [] if image is None else [name.replace("\\", "/") for name in columns.texts(image)]
+        ids = row_ids(columns, column, files or [path.stem] * len(columns))
+        return TableAnnotations(
+            source=path,
+            ids=tuple(ids),
+            names=targets,
+            values=np.stack([columns.numbers(name, missing=True) for name in targets], axis=1),
+            table=table,
+            images={} if image is None else dict(zip(ids, files, strict=True)),
+        )
+
+    def has_images(self, options: Mapping[str, Any]) -> bool:
+        """Return whether no columns of features are named."""
+        return not options["features"]
+
+    def measure_of(self, options: Mapping[str, Any]) -> Measure:
+        """Return the unit of the errors: distances of points where the targets are landmarks."""
+        return replace(self.measure, landmarks=bool(options["landmarks"]))
+
+    def audit_groups(self, options: Mapping[str, Any]) -> str:
+        """Return "landmark" where the targets are landmarks, otherwise "coordinate"."""
+        return "landmark" if options["landmarks"] else "coordinate"
+
+    def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options; `targets` and `features` must be lists of texts, and there must be targets."""
+        if "group" in options:
+            hint = "The option is called `keep_together` since version 0.2.0. Rename it."
+            raise InvalidParameterError("options.group", "left out", options["group"], hint)
+        checked = super().check_options(options)
+        for name in ("targets", "features"):
+            check_texts(f"options.{name}", checked[name])
+        if not checked["targets"]:
+            raise InvalidParameterError("options.targets", "the names of one or more columns", checked["targets"])
+        return checked

@@ -1,35 +1,43 @@
-"""UTKFace: faces with their age in the file's name.
+"""UTKFace: faces with their age in the file name.
 
 Z. Zhang, Y. Song and H. Qi, "Age Progression/Regression by Conditional Adversarial Autoencoder", CVPR 2017; the
-"aligned and cropped" part of the set on the page of that publication. One folder holds all the images, 200 x 200
-pixels, under names such as
+"aligned and cropped" part of the set on the page of that publication. One folder holds all images, 200 x 200 pixels,
+under names of the form
 
     AGE_GENDER_RACE_TIMESTAMP.jpg.chip.jpg
 
-The age is the first field, in whole years. Some names lack a later field, and nothing but the age is read. There is no
-list and no official split. Some images are in the set several times, byte for byte, under different ages: they form a
-group, so that no copy of a training image is tested on.
+The age is the first field, in whole years. Only the age is read: some names lack a later field. There is no list and no
+official split. Some images are in the set several times, byte for byte, under different ages. Copies are kept together,
+so that no copy of a training image is tested on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from deepgum.checks import check_count
 from deepgum.data.crop_cache import CropPlan, Progress
 from deepgum.data.listed_images import image_names, load_pool, usable_rows
 from deepgum.data.pool import Pool
-from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, ages_in_names, plausible
+from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, NamedAges, ages_in_names, plausible
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.measure import Measure
+from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["load_utkface"]
+__all__ = ["UtkFace", "load_utkface"]
 
 _SOURCE = (
     "The set is UTKFace, 'aligned and cropped', of Z. Zhang, Y. Song and H. Qi's 'Age Progression/Regression by "
     "Conditional Adversarial Autoencoder' (CVPR 2017)."
 )
+
+_PUBLISHED = re.compile(r"\d{1,3}_[01]_\d_\d+.*\.jpg$")
 
 
 def load_utkface(
@@ -42,38 +50,38 @@ def load_utkface(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return all images of the folder, in the order of their names, with their ages.
+    """Return all images of the folder with their ages, in the order of their names.
 
     Parameters
     ----------
     folder : path
-        Holds the images.
+        Folder of the images.
     image_size : int
-        The side in pixels that whole images are resized to.
+        Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise gray ones (n, 1, h, w).
+        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
     skip_missing : bool
-        Taken as every loader of images takes it. There is no list, so no image can be missing.
+        Without effect: there is no list, so no image can be missing. All loaders of images have this parameter.
     skip_unreadable : bool
-        Go on without images that cannot be decoded or whose name gives no age; a warning says how many.
+        Leave out images that cannot be decoded or whose name gives no age; a warning counts them.
     cache_dir : path, optional
-        Where decoded images are kept; see `deepgum.data.crop_cache.load_crops`.
+        Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
     Returns
     -------
     Pool
-        One target, the age in years. Byte-identical images share a group. Ids are file names.
+        One target, the age in years. Byte-identical images are kept together. Ids are file names.
 
     Raises
     ------
     InvalidParameterError
-        If the folder is not there or holds no image, or `image_size` has no sensible value.
+        If the folder is not there or holds no image, or `image_size` is out of range.
     InvalidDataError
         If names give no age from 0 to 120 and `skip_unreadable` is not set.
     UnreadableImagesError, DiskFullError
-        As `deepgum.data.listed_images.load_pool` raises them.
+        See `deepgum.data.listed_images.load_pool`.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)
@@ -91,8 +99,38 @@ def load_utkface(
         ages[rows, None],
         AGE,
         mirror=MIRROR,
-        groups=[hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names],
+        keep_together=[hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names],
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,
     )
+
+
+class UtkFace(Dataset):
+    """UTKFace, split by the seed; copies of an image stay on one side."""
+
+    name = "utkface"
+    description = "ages, UTKFace"
+    image_size = 64
+    measure = Measure("years", landmarks=False, moved=5.0)
+
+    def pool(self, request: Request, seed: int) -> Pool:
+        """Return the images in the order of their names."""
+        return load_utkface(request.path, **request.images)
+
+    def detect(self, path: Path) -> bool:
+        """Return whether a file has a name of the published form, AGE_GENDER_RACE_TIME."""
+        return path.is_dir() and any(_PUBLISHED.match(entry.name) for entry in path.iterdir())
+
+    def labels(self, path: Path, options: Mapping[str, Any]) -> NamedAges:
+        """Read the names of the images.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the folder holds none.
+        """
+        files = tuple(image_names(path)) if path.is_dir() else ()
+        if not files:
+            raise InvalidParameterError("data", "a folder that holds 'AGE_GENDER_RACE_TIME.jpg' images", str(path))
+        return NamedAges(source=path, ids=files, names=AGE, values=ages_in_names(files)[:, None], files=files)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,28 +11,18 @@ from typing import Any
 
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS
 from deepgum.checks import check_choice, check_count, check_positive
-from deepgum.data.sets.registry import DATASETS
+from deepgum.data.sets.registry import detect, get_dataset
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.config import DataConfig, RunConfig
 from deepgum.experiments.runs.config_file import read_toml, recorded, write_toml
 from deepgum.experiments.runs.nested import build, plain
-from deepgum.posteriors.label_mixture import INLIERS
-from deepgum.storage.upgrade import original
+from deepgum.plugins import is_path
+from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.training import SGDOptions
 
 __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit", "read_recorded"]
 
 PARTS = ("", "all", "train", "validation", "test")
-
-_MARKS = {
-    "lfw-net": ("trainImageList.txt", "testImageList.txt"),
-    "fld": ("Anno/list_landmarks.txt",),
-    "cacd": ("celebrity2000_meta.mat",),
-    "head-pose": ("biwi_train.npz",),
-}
-"""Files by which the folder of a data set is known."""
-
-_AGED = re.compile(r"\d{1,3}_[01]_\d_\d+.*\.jpg$")
 
 TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
 """How an audit trains where nothing else is said: one run, to its end."""
@@ -50,8 +39,9 @@ class AuditSection:
         itself has one, for its labels are what a gain is measured by.
     folds, rounds : int
         Networks in a round, and rounds at most; their product is at most 15.
-    inliers : {"auto", "gaussian", "student-t"}
-        The density of right labels; by default by held-out likelihood.
+    inliers : str
+        Density of right labels: "auto" (the one of the highest held-out likelihood), "gaussian", "student-t", or the
+        path "package.module:name" of a density of the user's, which is imported when the audit starts.
     periods : dict of str to float
         After how much a target comes round again: `{ yaw = 360 }`.
     unit : str
@@ -61,13 +51,14 @@ class AuditSection:
     part: str = ""
     folds: int = 5
     rounds: int = 3
-    inliers: str = "auto"
+    inliers: str = AUTO
     periods: dict[str, float] = field(default_factory=dict)
     unit: str = ""
 
     def __post_init__(self) -> None:
         check_choice("part", self.part, PARTS)
-        check_choice("inliers", self.inliers, INLIERS)
+        if not is_path(self.inliers):  # a configuration that is only read imports nothing
+            candidates(self.inliers)
         check_count("folds", self.folds, least=2)
         check_count("rounds", self.rounds)
         if self.folds * self.rounds > MOST_FITS:
@@ -125,8 +116,7 @@ class AuditConfig:
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits, the same for audits that do the same."""
-        section = original({"audit": plain(asdict(self.audit))})["audit"]
-        values = json.dumps(section, sort_keys=True) + self.run.digest
+        values = json.dumps(plain(asdict(self.audit)), sort_keys=True) + self.run.digest
         return hashlib.sha256(values.encode()).hexdigest()[:16]
 
     def with_folder(self, folder: Path) -> AuditConfig:
@@ -181,7 +171,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
     if data.suffix == ".toml":
         values = read_toml(data)
     else:
-        values["data"] = {"folder": str(data), "name": changes.get("data.name") or _kind(data)}
+        values["data"] = {"folder": str(data), "name": changes.get("data.name") or detect(data).name}
     for section in ("data", "method", "model", "training", "audit", "corruption"):
         if not isinstance(values.setdefault(section, {}), dict):
             raise InvalidParameterError(section, "a table of keys and values", values[section])
@@ -195,31 +185,12 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
         options |= {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
         if "swap_pairs" in columns:
             options |= {"swap_pairs": [list(pair) for pair in columns["swap_pairs"]], "mirror": "landmarks"}
-    if values["data"].get("name") in ("table", "csv"):
-        options = values["data"]["options"]
-        if not options.get("targets"):
-            expected = "names of columns of the table, with commas between them"
-            raise InvalidParameterError(
-                "targets", expected, options.get("targets"), "They are the labels to be audited."
-            )
-        groups = "landmark" if options.get("landmarks") else "coordinate"
-        values["method"].setdefault("groups", groups)
-        if options.get("features"):
-            values["model"].setdefault("name", "mlp")
-    elif values["data"].get("name") == "head-pose":
+    dataset = get_dataset(values["data"].get("name", DataConfig.name), "data.name")
+    try:
+        options = dataset.check_options(values["data"]["options"])
+    except InvalidParameterError as error:
+        raise error.within("data") from None
+    values["method"].setdefault("groups", dataset.audit_groups(options))
+    if not dataset.has_images(options):
         values["model"].setdefault("name", "mlp")
     return AuditConfig.from_mapping(values)
-
-
-def _kind(path: Path) -> str:
-    """Return which data set a path leads to, by what stands there."""
-    if path.is_file():
-        return "table"
-    for name, marks in _MARKS.items():
-        if all((path / mark).exists() for mark in marks):
-            return name
-    if any(_AGED.match(entry.name) for entry in path.iterdir()):
-        return "utkface"
-    known = ", ".join(sorted(name for name, each in DATASETS.items() if each.needs_folder))
-    hint = f"Say which it is by --dataset: {known}."
-    raise InvalidParameterError("data", "a table, or the folder of a known data set", str(path), hint)

@@ -15,21 +15,20 @@ from PIL import Image
 from deepgum.audit.duplicates import conflicts, content_groups, few
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
-from deepgum.data.columns import read_columns
 from deepgum.data.corruption import corrupt
+from deepgum.data.edits.base import Annotations
 from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.pool import Pool
-from deepgum.data.sets.registry import Annotations, is_sequence, load_pool, read_annotations
 from deepgum.data.sets.request import TRAIN, generator
-from deepgum.data.splits import linked
+from deepgum.data.splits import join_copies
 from deepgum.errors import DeepGUMWarning, InvalidDataError
 from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.run_data import request_of
 from deepgum.periods import unrolled
 
-__all__ = ["AuditData", "load_audit_data", "together"]
+__all__ = ["AuditData", "load_audit_data"]
 
 Values = NDArray[np.float64]
 
@@ -76,6 +75,11 @@ class AuditData:
     has_test_part: bool = False
     wrong: NDArray[np.bool_] | None = None
 
+    @property
+    def keep_together(self) -> tuple[str, ...]:
+        """One value per sample; samples with the same value, copies among them, stay in one fold."""
+        return join_copies(len(self.pool), self.pool.keep_together or (), self.copies)
+
 
 def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:
     """Read the data of an audit. Images that are not there or cannot be read are left out, and named.
@@ -86,14 +90,15 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         If the data set is not there or cannot be read, or has no sample of the part that is asked for.
     """
     run, landmarks = config.run, config.run.measure.landmarks
+    dataset = run.data.dataset
     request = replace(request_of(run, observer), skip_missing=True, skip_unreadable=True)
     with warnings.catch_warnings():
         # They are counted and named here, and shown on the page.
         warnings.simplefilter("ignore", DeepGUMWarning)
-        whole = load_pool(run.data.name, request, run.seed)
+        whole = dataset.pool(request, run.seed)
     annotations = None
-    if run.data.folder is not None:
-        annotations = read_annotations(run.data.name, run.data.folder, run.data.options)
+    if run.data.folder is not None and dataset.has_label_files:
+        annotations = dataset.labels(run.data.folder, run.data.options)
     pool = _part(whole, config.audit.part)
     data = pool.data
     offset, scale = _to_files(pool, landmarks, run.data.image_size or 1)
@@ -102,7 +107,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     left_out: dict[str, str] = {}
     if annotations is not None:
         given = annotations.values[[annotations.rows[name] for name in data.ids]]
-        left_out = _left_out(annotations, whole, config)
+        left_out = _left_out(annotations, whole)
     outlier = None
     if run.corruption.rate:
         noise = corrupt(data.targets, run.corruption.noise, run.corruption.rate, generator(run.seed, TRAIN))
@@ -138,7 +143,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         copies=copies,
         conflicts=found if data.inputs.ndim == 4 else few(found, len(data.ids)),
         left_out=left_out,
-        sequence=is_sequence(run.data.name, pool),
+        sequence=dataset.is_sequence and pool.keep_together is None,
         has_test_part="test" in (whole.parts or ()),
         wrong=None if outlier is None else _of_groups(outlier, targets),
     )
@@ -148,11 +153,6 @@ def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_
     """Return which groups (n, g) hold a label that was made wrong, by what the noise moved: samples, landmarks."""
     columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
     return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
-
-
-def together(data: AuditData) -> tuple[str, ...]:
-    """Return a name for each sample that it shares with those of its group and with its copies, and theirs."""
-    return linked(len(data.pool), data.pool.groups or (), data.copies)
 
 
 def _part(pool: Pool, part: str) -> Pool:
@@ -187,26 +187,16 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
     return tuple((one, other) for one, other in enumerate(partners) if one < other)
 
 
-def _left_out(annotations: Annotations, pool: Pool, config: AuditConfig) -> dict[str, str]:
+def _left_out(annotations: Annotations, pool: Pool) -> dict[str, str]:
     """Return the samples of the files that the loader left out, and why."""
     there = set(pool.data.ids)
-    pictures, files = pool.data.pictures, _files(config)
+    pictures = pool.data.pictures
     reasons = {}
     for name in annotations.ids:
         if name not in there:
-            file = None if pictures is None else pictures.folder / files.get(name, name)
+            file = None if pictures is None else pictures.folder / annotations.image_file(name)
             reasons[name] = "Its image is not there." if file is None or not file.is_file() else _trouble(file)
     return reasons
-
-
-def _files(config: AuditConfig) -> Mapping[str, str]:
-    """Return the image files of samples that have another name than these."""
-    data = config.run.data
-    image, name = data.options.get("image"), data.options.get("id")
-    if data.name != "table" or data.folder is None or not image or not name:
-        return {}
-    table = read_columns(data.folder, [image, name])
-    return dict(zip(table.texts(name), table.texts(image), strict=True))
 
 
 def _trouble(file: Path) -> str:

@@ -12,28 +12,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepgum.audit.corrections.apply import check
-from deepgum.audit.corrections.gained import Gain, difference, differences_of
+from deepgum.audit.corrections.apply import check_patch
+from deepgum.audit.corrections.gain import Gain, difference, differences_of
 from deepgum.audit.corrections.patch import Patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.out_of_fold.cross_fit import LEAST_LEARNED
 from deepgum.audit.out_of_fold.learners import validation_share
-from deepgum.checks import check_choice, check_count
+from deepgum.checks import check_count
+from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.regression import RegressionData
-from deepgum.data.sets.registry import Annotations, Changes
 from deepgum.data.sets.request import Subset
 from deepgum.data.splits import split_validation
-from deepgum.errors import InvalidDataError
+from deepgum.data.target_names import landmark_names
+from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.audits.config import AuditConfig, read_recorded
-from deepgum.experiments.audits.data import AuditData, load_audit_data, together
+from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import CorruptionConfig
 from deepgum.experiments.runs.network import prepare
 from deepgum.experiments.runs.run_data import Title
 from deepgum.periods import unrolled, wrapped
 from deepgum.residuals import predict
-from deepgum.training import METHODS, train_method
+from deepgum.training import get_method, train_method
 
 __all__ = ["LEAST_TEST", "gain_of"]
 
@@ -56,7 +57,8 @@ def gain_of(
         Of the audit that the patch came from: it says which data, which network and how to train.
     patch : Patch
     method : str
-        A key of `deepgum.training.METHODS`: how both are trained. L2 by default, as most people train.
+        A key of `deepgum.training.METHODS`, or the path of a loss: how both are trained. L2 by default, as most people
+        train.
     seeds : int
         Trainings before, and after; pairs of them begin with the same weights.
     observer : Observer, optional
@@ -68,12 +70,13 @@ def gain_of(
     UnknownNameError
         If there is no such method.
     """
-    check_choice("method", method, [name for name, each in METHODS.items() if not each.oracle])
+    if get_method(method, "method").oracle:
+        raise InvalidParameterError("method", "a method that is no oracle", method)
     check_count("seeds", seeds)
     observer = observer or Observer()
     config = read_recorded(folder.config_file, trust=folder.trust)
     data = load_audit_data(config, observer)
-    check(patch, _Given.of(data))
+    check_patch(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):
         raise InvalidDataError("The patch should fix or drop a label; this one keeps all. There is nothing to gain.")
     after = _patched(data, patch)
@@ -94,7 +97,7 @@ def gain_of(
         device=config.run.training.device,
         on_progress=observer.computing,
     )
-    names, widest = together(data), max(map(len, data.targets.partition))
+    keep_together, widest = data.keep_together, max(map(len, data.targets.partition))
     errors: dict[bool, list[Values]] = {False: [], True: []}
     observer.started(2 * seeds, 0)
     for seed in range(config.run.seed, config.run.seed + seeds):
@@ -103,7 +106,7 @@ def gain_of(
                 given = unrolled(given, data.targets.periods)
             labels = torch.from_numpy((given - data.offset) / data.scale).to(torch.float32)
             observer.run_started(_title(method, seed, corrected), seed)
-            parts = _split(network.subset.train.with_targets(labels), rows, names, widest, seed)
+            parts = _split(network.subset.train.with_targets(labels), rows, keep_together, widest, seed)
             result = train_method(
                 method,
                 *parts,
@@ -174,21 +177,21 @@ def _test_of(
         _check_enough(len(untouched))
         held = set(own.ids)
         return own.subset(untouched), [row for row, name in enumerate(ids) if name not in held], True
-    names = together(data)
-    closed = {names[row] for row, name in enumerate(ids) if name in touched}
-    free = [row for row, name in enumerate(names) if name not in closed]
-    order = np.random.default_rng(config.run.seed).permutation(sorted({names[row] for row in free}))
+    values = data.keep_together
+    closed = {values[row] for row, name in enumerate(ids) if name in touched}
+    free = [row for row, value in enumerate(values) if value not in closed]
+    order = np.random.default_rng(config.run.seed).permutation(sorted({values[row] for row in free}))
     wanted, count = round(TEST_SHARE * len(ids)), 0
     chosen: set[str] = set()
-    sizes = Counter(names)
+    sizes = Counter(values)
     for name in order.tolist():
         if count >= wanted:
             break
         chosen.add(name)
         count += sizes[name]
     _check_enough(count)
-    rows = [row for row, name in enumerate(names) if name in chosen]
-    kept = [row for row, name in enumerate(names) if name not in chosen]
+    rows = [row for row, value in enumerate(values) if value in chosen]
+    kept = [row for row, value in enumerate(values) if value not in chosen]
     own = load_audit_data(clean, observer).pool.data if config.run.corruption.rate else data.pool.data
     return own.subset(rows), kept, False
 
@@ -201,11 +204,11 @@ def _check_enough(count: int) -> None:
 
 
 def _split(
-    data: RegressionData, rows: list[int], names: Sequence[str], widest: int, seed: int
+    data: RegressionData, rows: list[int], keep_together: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
     """Return what is trained on and what is validated on: the same samples before and after, but for dropped ones."""
     share = validation_share(len(rows), widest)
-    train, validation = split_validation(len(rows), share, seed, [names[row] for row in rows])
+    train, validation = split_validation(len(rows), share, seed, [keep_together[row] for row in rows])
     labelled = data.targets.isfinite().any(dim=1)
     parts = ([rows[place] for place in part.tolist()] for part in (train, validation))
     one, other = (data.subset([row for row in part if labelled[row]]) for part in parts)
@@ -229,9 +232,9 @@ def _failures(errors: Values) -> Values:
     return np.where(known.any(axis=1), (errors > FAILURE).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
 
 
-def _names(data: AuditData) -> list[str]:
+def _names(data: AuditData) -> tuple[str, ...]:
     names = data.targets.names
-    return [name.removesuffix("_x") for name in names[::2]] if data.source.landmarks else list(names)
+    return landmark_names(names) if data.source.landmarks else names
 
 
 def _title(method: str, seed: int, corrected: bool) -> Title:

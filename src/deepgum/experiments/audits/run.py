@@ -30,16 +30,17 @@ from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
 from deepgum.experiments.audits.config import AuditConfig, read_recorded
-from deepgum.experiments.audits.data import AuditData, load_audit_data, together
+from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.output import another, held
 from deepgum.experiments.runs.network import prepare
 from deepgum.models import build_model
 from deepgum.plugins import code_named
+from deepgum.posteriors.inliers import candidates
 from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.storage.lock import alone_in
 from deepgum.storage.upgrade import made_by
-from deepgum.training import METHODS, check_device
+from deepgum.training import check_device, get_method
 
 __all__ = ["run_audit"]
 
@@ -92,12 +93,12 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     begun = time.perf_counter()
     check_device(config.run.training.device)
     config.run.model.check_weights("model.weights")
+    candidates(config.audit.inliers)
     data = load_audit_data(config, observer)
     survey = Survey(data.targets.names)
     survey.add(data.given, np.nan_to_num(data.given), data.pool.data.ids)
     survey.check()
-    names = together(data)
-    learner = _learner(config, data, names, observer)
+    learner = _learner(config, data, observer)
     remove_partial(folder.path)
     config.write(folder.config_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
@@ -105,7 +106,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         _Kept(learner, folder.path / FITS, observer),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
-        together=names,
+        keep_together=data.keep_together,
         sequence=data.sequence,
         n_folds=config.audit.folds,
         most_rounds=config.audit.rounds,
@@ -125,7 +126,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     shutil.rmtree(folder.path / FITS, ignore_errors=True)
 
 
-def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], observer: Observer) -> NetworkLearner:
+def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> NetworkLearner:
     """Return networks as configured, of which what is frozen has been computed once."""
     run, samples = config.run, data.pool.data
     # Nothing is tested: the trunk is computed for all samples, as if they were all to be trained on.
@@ -143,8 +144,8 @@ def _learner(config: AuditConfig, data: AuditData, names: tuple[str, ...], obser
         return build_model(network.build, train, seed)
 
     build(network.subset.train, run.seed)  # what cannot be built is refused before anything is written
-    options = METHODS[run.method.name].with_changes(data.targets.partition, run.method.options)
-    return NetworkLearner(network.subset.train, build, options, run.training, names, observer.trained)
+    options = get_method(run.method.name).with_changes(data.targets.partition, run.method.changes)
+    return NetworkLearner(network.subset.train, build, options, run.training, data.keep_together, observer.trained)
 
 
 @dataclass(frozen=True)
@@ -159,13 +160,13 @@ class _Kept:
     def is_robust(self) -> bool:
         return self.learner.is_robust
 
-    def predict(self, train: NDArray[np.int64], told: Teaching | None, seed: int) -> NDArray[np.float64]:
+    def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> NDArray[np.float64]:
         self.observer.fit_started(seed)
-        known = b"" if told is None else told.responsibilities.tobytes() + told.weights.tobytes()
+        known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
         key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
-            predictions = self.learner.predict(train, told, seed)
+            predictions = self.learner.predict(train, teaching, seed)
             content = io.BytesIO()
             np.save(content, predictions, allow_pickle=False)
             with write_atomically(file) as temporary:

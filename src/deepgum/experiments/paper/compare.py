@@ -20,7 +20,15 @@ from deepgum.experiments.runs.network import Network, prepare
 from deepgum.experiments.runs.scoring import score_run
 from deepgum.models import build_model
 from deepgum.storage.lock import alone_in
-from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
+from deepgum.training import (
+    METHODS,
+    TrainingResult,
+    check_device,
+    check_method,
+    check_network,
+    get_method,
+    train_method,
+)
 
 if TYPE_CHECKING:
     from deepgum.models.factory import Backbone
@@ -89,7 +97,7 @@ def _compare(
     networks = {seed: _prepare(options, subset, seed, observer) for seed, subset in subsets.items()}
     for seed, network in networks.items():
         train_data = network.subset.train
-        for head in {METHODS[method].head for method in options.methods}:
+        for head in {get_method(method).head for method in options.methods}:
             check_network(build_model(network.build, train_data, seed, head), train_data, options.sgd)
     folder.claim(options.shared)
     observer.started(len(runs), len(runs) - len(missing))
@@ -151,6 +159,7 @@ def train_and_score(
     scores, posteriors = score_run(result, cell, run.groups, options.sgd, options.measure)
     path = folder.posteriors / f"{run.stem}.parquet"
     posteriors.write(path, method=run.method, noise=run.noise, rate=f"{run.rate:g}", seed=str(run.seed), key=run.digest)
+    plugin, style = run.method not in METHODS, get_method(run.method).style
     record = RunRecord(
         method=run.method,
         noise=run.noise,
@@ -168,6 +177,8 @@ def train_and_score(
         key=run.digest,
         posteriors=path.relative_to(folder.path).as_posix(),
         missing=float(options.missing),
+        label=style.label if plugin else "",
+        colour=style.colour if plugin else "",
     )
     return result, record
 

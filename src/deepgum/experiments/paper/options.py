@@ -5,24 +5,28 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import PIXELS, Measure
-from deepgum.data.sets.registry import DATASETS
+from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.records import RunKey
 from deepgum.experiments.runs.config import ModelConfig
-from deepgum.storage.upgrade import original
-from deepgum.training import METHODS, SGDOptions
+from deepgum.training import SGDOptions, get_method
+from deepgum.training.flat_options import key_options
 
 __all__ = ["CompareOptions"]
 
 GROUPS = ("sample", "landmark", "coordinate")
+_GREY = ("lfw-net", "facenet")
+"""The data set and the network of recorded comparisons, which are made of grey images. All others are in colour."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,13 @@ class CompareOptions:
 
     Parameters
     ----------
-    dataset : str
-        A key of `deepgum.experiments.runs.cells.DATASETS`.
+    dataset : str, Dataset or class
+        See the `name` of `deepgum.experiments.runs.config.DataConfig`. The data set's options have their defaults.
     data : Path, optional
-        The data set's folder, for one that is not shipped by a dependency.
+        The data set's folder, for one that needs a folder.
     noises, rates, methods, seeds : tuples
-        The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`; rates in [0, 1].
+        The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`, or paths of losses; rates
+        in [0, 1].
     train_size, validation_size : int, optional
         Samples; by default all there are, one in ten for validation. Validation samples come on top of `train_size`,
         by default a ninth of it.
@@ -64,7 +69,7 @@ class CompareOptions:
         If a value cannot be worked with; the message names it, and for a name the nearest known one.
     """
 
-    dataset: str = "lfw-net"
+    dataset: str | Any = "lfw-net"
     data: Path | None = None
     noises: tuple[str, ...] = ("l-ugo",)
     rates: tuple[float, ...] = (0.4,)
@@ -86,13 +91,15 @@ class CompareOptions:
         if isinstance(self.model, str):
             object.__setattr__(self, "model", ModelConfig(self.model))
         self.network.check_weights()
-        check_choice("dataset", self.dataset, DATASETS)
-        if DATASETS[self.dataset].needs_folder and self.data is None:
+        source = get_dataset(self.dataset)
+        object.__setattr__(self, "dataset", name_of(self.dataset))
+        if source.needs_folder and self.data is None:
             raise InvalidParameterError("data", f"the folder of the data set {self.dataset!r}", None)
+        source.check_options({})
         axes: tuple[tuple[str, tuple[Any, ...], Callable[[str, Any], object]], ...] = (
             ("noise", self.noises, lambda name, value: check_choice(name, value, NOISES)),
             ("rate", self.rates, check_fraction),
-            ("methods", self.methods, lambda name, value: check_choice(name, value, METHODS)),
+            ("methods", self.methods, lambda name, value: get_method(value, name)),
             ("seed", self.seeds, lambda name, value: check_count(name, value, least=0)),
         )
         for name, values, check in axes:
@@ -101,9 +108,9 @@ class CompareOptions:
             if not values or len(set(values)) < len(values):
                 raise InvalidParameterError(name, "one or more values, each once", values)
         check_fraction("missing", self.missing, open_above=True)
-        if self.pixels and not DATASETS[self.dataset].measure.landmarks:
+        if self.pixels and not source.measure.landmarks:
             raise InvalidParameterError("pixels", "False", True, f"The targets of {self.dataset!r} are no points.")
-        if not DATASETS[self.dataset].measure.landmarks:
+        if not source.measure.landmarks:
             for noise in self.noises:
                 if NOISES[noise].of_landmarks and any(self.rates):
                     hint = f"The targets of {self.dataset!r} are no points."
@@ -113,6 +120,11 @@ class CompareOptions:
                 check_count(name, getattr(self, name), least=least)
         if self.groups is not None:
             check_choice("groups", self.groups, GROUPS)
+
+    @cached_property
+    def source(self) -> Dataset:
+        """The data set that `dataset` stands for."""
+        return get_dataset(self.dataset)
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -124,7 +136,7 @@ class CompareOptions:
             "dataset": self.dataset,
             "train_size": self.train_size,
             "validation_size": self.validation_size,
-            "image_size": self.image_size or DATASETS[self.dataset].image_size,
+            "image_size": self.image_size or self.source.image_size,
             "groups": self.groups,
             "model": _described(self.network),
             "skip_missing": self.skip_missing,
@@ -137,8 +149,8 @@ class CompareOptions:
 
     @property
     def measure(self) -> Measure:
-        """In what errors are counted."""
-        measure = DATASETS[self.dataset].measure
+        """Unit of the errors."""
+        measure = self.source.measure
         return measure.in_pixels() if self.pixels else measure
 
     @property
@@ -166,11 +178,10 @@ class CompareOptions:
             skip_unreadable=self.skip_unreadable,
             cache_dir=self.cache_dir,
             on_progress=observer.reading,
-            # Gray for the small network on faces, as in every run that was recorded; published weights want colour.
-            colour=(self.dataset, self.network.name) != ("lfw-net", "facenet"),
-            options=DATASETS[self.dataset].options,
+            colour=(self.dataset, self.network.name) != _GREY,
+            options=self.source.options,
         )
-        subset = DATASETS[self.dataset].load(request, seed)
+        subset = self.source.load(request, seed)
         return subset.scaled(PIXELS) if self.pixels else subset
 
 
@@ -185,8 +196,8 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 
 def _choices(method: str) -> dict[str, Any]:
     """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
-    named = METHODS[method]
-    options = None
-    if named.options is not None:
-        options = original({"method": {"options": asdict(named.options)}})["method"]["options"]
-    return {"loss": named.loss, "options": options, "oracle": named.oracle}
+    named = get_method(method)
+    # The path alone would not say with which parameters the loss of a plug-in is made.
+    loss = named.loss if named.loss is None or isinstance(named.loss, str) else f"{method} {named.loss!r}"
+    options = None if named.options is None else key_options(named.options)
+    return {"loss": loss, "options": options, "oracle": named.oracle}

@@ -77,7 +77,8 @@ class RunKey:
     @property
     def stem(self) -> str:
         """A readable file name without its ending."""
-        return f"{self.method}_{self.noise}_{self.rate:g}_seed{self.seed}_{self.digest}"
+        method = self.method.replace(":", "-")
+        return f"{method}_{self.noise}_{self.rate:g}_seed{self.seed}_{self.digest}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class RunRecord:
     units. Precision, recall and average precision are of the flags on the training set, `recall_moved` is the recall
     among labels that were moved by more than 5 % of the image's width, and `flagged` the share that is flagged.
     `posteriors` is a path relative to the results file; `missing` the share of labels that were deleted on purpose.
+    `label` and `colour` are those of a method that is a plug-in: tables and figures are drawn without importing it.
 
     Examples
     --------
@@ -122,6 +124,8 @@ class RunRecord:
     key: str = ""
     posteriors: str | None = None
     missing: float = 0.0
+    label: str = ""
+    colour: str = ""
 
     @property
     def unit(self) -> str:
@@ -130,7 +134,7 @@ class RunRecord:
 
     def to_json(self) -> str:
         """Return the record as one line of JSON, with `null` for numbers that are not finite."""
-        values = asdict(self).items()
+        values = [(name, v) for name, v in asdict(self).items() if v or name not in ("label", "colour")]
         finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values}
         return json.dumps(finite, allow_nan=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from deepgum.experiments.runs.config import CorruptionConfig, DataConfig, Method
 from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.run_data import Data, Title
 from deepgum.experiments.runs.run_folder import RunFolder
-from deepgum.training import METHODS
+from deepgum.training import get_method
 
 __all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "folders_of", "make_plan", "run_all"]
 
@@ -62,16 +62,6 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
 )
 """What `deepgum reproduce` knows."""
 
-# What tells that a folder holds a data set.
-_MARKS: Mapping[str, Callable[[Path], bool]] = {
-    "fld": lambda folder: (folder / "Anno" / "list_landmarks.txt").is_file(),
-    "cacd": lambda folder: (folder / "celebrity2000_meta.mat").is_file() or (folder / "CACD2000").is_dir(),
-    "utkface": lambda folder: next(folder.glob("*_*.jpg"), None) is not None,
-    "mcgill": lambda folder: (folder / "yaw.csv").is_file(),
-    "head-pose": lambda folder: (folder / "biwi_train.npz").is_file(),
-    "lfw-net": lambda folder: (folder / "trainImageList.txt").is_file(),
-}
-
 
 def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[str, Path]:
     """Return which data set of an artefact is in a folder, or in one of the folders in it, and where.
@@ -87,7 +77,7 @@ def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[st
     wanted = known if dataset is None else (check_choice("dataset", dataset, known),)
     places = [data, *sorted(place for place in data.glob("*") if place.is_dir())] if data.is_dir() else []
     for name, place in itertools.product(wanted, places):
-        if _MARKS[name](place):
+        if DATASETS[name].detect(place):
             return name, place
     raise InvalidParameterError("data", f"a folder with the data set {' or '.join(map(repr, wanted))}", str(data))
 
@@ -137,7 +127,8 @@ def make_plan(
     InvalidParameterError
         If a value cannot be worked with.
     """
-    features = DATASETS[dataset].image_size == 0
+    kind = DATASETS[dataset]
+    features = not kind.has_images(kind.options)
     model, sgd = (scale.features, scale.features_sgd) if features else (scale.images, scale.sgd)
     if model.name == "vgg16":
         model = _with_weights(model, weights)
@@ -146,15 +137,15 @@ def make_plan(
         folder=folder,
         image_size=None if features else scale.image_size,
         train_size=scale.train_sizes.get(dataset),
-        pixels=scale.pixels and DATASETS[dataset].measure.landmarks,
+        pixels=scale.pixels and kind.measure.landmarks,
         skip_missing=skip_missing,
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
-        options={"clothes": clothes} if dataset == "fld" else {},
+        options={"clothes": clothes} if "clothes" in kind.options else {},
     )
     names = methods or scale.methods(ARTEFACTS[artefact].methods)
     for name in names:
-        check_choice("methods", name, METHODS)
+        get_method(name)
     runs = tuple(
         RunConfig(
             data=replace(data, fold=fold),
@@ -164,7 +155,7 @@ def make_plan(
             training=sgd,
             seed=seed,
         )
-        for fold, name in itertools.product(range(max(1, DATASETS[dataset].folds)), names)
+        for fold, name in itertools.product(range(max(1, kind.folds)), names)
     )
     differences = scale.differences("features" if features else "images", dataset)
     return Plan(artefact, dataset, rate, seed, runs, differences)

@@ -64,9 +64,9 @@ def make_cell(
 
     Examples
     --------
-    >>> from deepgum.data.sets.registry import DATASETS
+    >>> from deepgum.data.sets.registry import get_dataset
     >>> from deepgum.data.sets.request import Request
-    >>> subset = DATASETS["digits"].load(Request(None, 20, 10, image_size=16), 0)
+    >>> subset = get_dataset("digits").load(Request(None, 20, 10, image_size=16), 0)
     >>> cell = make_cell(subset, "l-ugo", 0.5, seed=0)
     >>> int(cell.corruption.outlier.sum()), int(cell.validation_corruption.outlier.sum())
     (40, 20)

@@ -73,14 +73,18 @@ def _another(folder: RunFolder, before: RunConfig, config: RunConfig) -> OutputF
 
 
 def _same_settings(before: RunConfig, config: RunConfig) -> bool:
-    # A table may have been moved; `digest` reads it where it is now.
-    moved = config.data.name == before.data.name == "table" and _began_from(config)["table"].is_file()
+    # A data file may have been moved; `digest` reads it where it is now.
+    file = _data_file(config)
+    moved = config.data.name == before.data.name and file is not None and file.is_file()
     there = replace(before, data=replace(before.data, folder=config.data.folder)) if moved else before
     return there.digest == config.digest
 
 
 def _began_from(config: RunConfig) -> dict[str, Path]:
     """Return the files that the run's key knows by what they hold."""
-    table = config.data.folder if config.data.name == "table" else None
-    files = {"table": table, "file of weights": config.model.weights}
+    files = {"data file": _data_file(config), "file of weights": config.model.weights}
     return {what: path for what, path in files.items() if path is not None and path != PUBLISHED}
+
+
+def _data_file(config: RunConfig) -> Path | None:
+    return config.data.folder if config.data.dataset.is_file else None

@@ -7,22 +7,27 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from deepgum.checks import check_choice, check_count, check_fraction
 from deepgum.data.corruption import NOISES
+from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
-from deepgum.data.sets.registry import DATASETS, check_options
+from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.models.weights import SUFFIXES
-from deepgum.storage.upgrade import original
-from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
+from deepgum.plugins import is_path
+from deepgum.storage.upgrade import original_options
+from deepgum.training import DeepGUMOptions, SGDOptions, get_method
+from deepgum.training.flat_options import key_options, refuse_flat
 
 __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
 
 GROUPS = ("sample", "landmark", "coordinate")
+OPTIONS = tuple(each.name for each in fields(DeepGUMOptions) if each.name not in ("groups", "schedule", "mixture"))
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
 
@@ -33,8 +38,9 @@ class DataConfig:
 
     Parameters
     ----------
-    name : str
-        A key of `deepgum.data.sets.registry.DATASETS`; `csv` stands for `table`.
+    name : str, Dataset or class
+        A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another word for `table`), or a data set of the user's:
+        an object of `deepgum.data.Dataset`, its class, or its path "package.module:name". Kept as text.
     folder : Path, optional
         Where the data set is; for `table` the file. Relative to the working directory.
     image_size : int, optional
@@ -56,7 +62,7 @@ class DataConfig:
         Of the data set alone, for example the columns of a table.
     """
 
-    name: str = "lfw-net"
+    name: str | Any = "lfw-net"
     folder: Path | None = None
     image_size: int | None = None
     colour: bool = True
@@ -71,22 +77,26 @@ class DataConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.name == "csv":
-            object.__setattr__(self, "name", "table")
-        check_choice("name", self.name, DATASETS)
-        if DATASETS[self.name].needs_folder and self.folder is None:
+        dataset = get_dataset(self.name, "name")
+        object.__setattr__(self, "name", name_of(self.name, "name"))
+        if dataset.needs_folder and self.folder is None:
             raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
         for name, least in (("train_size", 2), ("validation_size", 1), ("test_size", 1), ("image_size", 16)):
             # 0 is the image size of data sets without images.
             if getattr(self, name) not in (None, 0 if name == "image_size" else None):
                 check_count(name, getattr(self, name), least=least)
         check_count("fold", self.fold, least=0)
-        if self.fold and self.fold >= DATASETS[self.name].folds:
-            last = max(DATASETS[self.name].folds - 1, 0)
+        if self.fold and self.fold >= dataset.folds:
+            last = max(dataset.folds - 1, 0)
             raise InvalidParameterError("fold", f"from 0 to {last} for the data set {self.name!r}", self.fold)
-        object.__setattr__(self, "options", check_options(self.name, self.options))
+        object.__setattr__(self, "options", dataset.check_options(self.options))
         if self.image_size is None:
-            object.__setattr__(self, "image_size", DATASETS[self.name].image_size)
+            object.__setattr__(self, "image_size", dataset.image_size)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set that the name stands for."""
+        return get_dataset(self.name, "name")
 
 
 @dataclass(frozen=True)
@@ -147,32 +157,66 @@ class MethodConfig:
     Parameters
     ----------
     name : str
-        A key of `deepgum.training.METHODS`.
+        A key of `deepgum.training.METHODS`, or the path `package.module:name` of a loss, which is imported when the
+        training begins and not when the file is read.
     groups : {"sample", "landmark", "coordinate"}, optional
-        What is an outlier as a whole; by default as in the paper's experiment on the data set.
+        Labels that are right or wrong together; by default as in the paper's experiment on the data set.
     options : dict
-        Fields of `DeepGUMOptions` to change, for methods with a mixture.
+        Options of `DeepGUMOptions` to change, for methods with a mixture.
+    schedule : dict
+        Options of its schedule to change; a `name` begins with the defaults of that schedule.
+    mixture : dict
+        Settings of its mixture to change.
     """
 
     name: str = "deepgum"
     groups: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+    mixture: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = METHODS[check_choice("name", self.name, METHODS)]
         if self.groups is not None:
             check_choice("groups", self.groups, GROUPS)
-        if self.options and named.options is None:
-            raise InvalidParameterError("options", f"empty: {self.name!r} is one run with one loss", self.options)
-        for key in self.options:
-            check_choice("options", key, [f.name for f in fields(DeepGUMOptions) if f.name != "groups"])
-        if named.options is not None:
-            # Spelled out, so that a run folder says what was done even when a later version has other defaults.
-            try:
-                resolved = asdict(replace(named.options, **self.options))
-            except InvalidParameterError as error:
-                raise error.within("options") from None
-            object.__setattr__(self, "options", {k: v for k, v in resolved.items() if k != "groups" and v is not None})
+        refuse_flat(self.options)
+        for option in self.options:
+            check_choice("options", option, OPTIONS)
+        try:
+            chosen = self.chosen()
+        except InvalidParameterError as error:
+            raise (error.within("options") if error.parameter in self.options else error) from None
+        if chosen is None:
+            return
+        # Every default is written down, so that a run folder says what was done if a later version has other defaults.
+        values = chosen.to_mapping()
+        del values["groups"]
+        sections = {name: values.pop(name) for name in ("schedule", "mixture")}
+        sections["options"] = {name: value for name, value in values.items() if value is not None}
+        for name, section in sections.items():
+            object.__setattr__(self, name, section)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The changes to the method's options, as `deepgum.training.train_method` takes them."""
+        sections = {"schedule": self.schedule, "mixture": self.mixture}
+        return self.options | {name: section for name, section in sections.items() if section}
+
+    def chosen(self) -> DeepGUMOptions | None:
+        """Return the options of the training; None if it is a training with one loss.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such method, or no such option, or for its value.
+        """
+        named = None if is_path(self.name) else get_method(self.name, "name")
+        if named is None or named.options is None:
+            if self.changes:
+                section = next(name for name in ("options", "schedule", "mixture") if getattr(self, name))
+                expected = f"empty: {self.name!r} trains with one loss"
+                raise InvalidParameterError(section, expected, getattr(self, section))
+            return None
+        return named.with_changes("sample", self.changes)
 
 
 @dataclass(frozen=True)
@@ -241,7 +285,7 @@ class RunConfig:
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
             # Spelled out, as every other default is.
-            method = replace(self.method, groups=DATASETS[self.data.name].groups)
+            method = replace(self.method, groups=self.data.dataset.groups)
             object.__setattr__(self, "method", method)
 
     @classmethod
@@ -253,6 +297,9 @@ class RunConfig:
     def to_mapping(self) -> dict[str, Any]:
         """Return nested mappings of plain values, without what is not set."""
         mapping: dict[str, Any] = plain(asdict(self))
+        for section in ("schedule", "mixture"):
+            if not mapping["method"][section]:
+                del mapping["method"][section]
         return mapping
 
     @property
@@ -263,9 +310,8 @@ class RunConfig:
 
     @property
     def measure(self) -> Measure:
-        """In what errors are counted; a table says by itself whether its targets are landmarks."""
-        measure = DATASETS[self.data.name].measure
-        measure = replace(measure, landmarks=measure.landmarks or bool(self.data.options.get("landmarks")))
+        """Unit of the errors."""
+        measure = self.data.dataset.measure_of(self.data.options)
         return measure.in_pixels() if self.data.pixels else measure
 
     @property
@@ -275,10 +321,15 @@ class RunConfig:
         for section, keys in {"data": ("folder", "cache_dir"), "model": ("cache",), "training": ("device",)}.items():
             for key in keys:
                 mapping[section].pop(key, None)
-        # Of a table: the folder of its images. The table itself is known by what it says, and not by where it is.
-        mapping["data"]["options"].pop("root", None)
-        if self.data.name == "table" and self.data.folder is not None and self.data.folder.is_file():
+        for option in self.data.dataset.local_options:
+            mapping["data"]["options"].pop(option, None)
+        # A file is identified by its content, not by its place.
+        if self.data.dataset.is_file and self.data.folder is not None and self.data.folder.is_file():
             mapping["data"]["content"] = _content(self.data.folder)
+        if not self.data.pixels:
+            # Named only where it is set: runs that were made before there was a choice keep their keys.
+            del mapping["data"]["pixels"]
+        mapping["method"] = {"name": self.method.name, "groups": self.groups, "options": self._key_options()}
         if not (self.model.frozen and self.model.cache):
             # Without a cache there are no numbers in it.
             mapping["model"]["cache_dtype"] = "float32"
@@ -287,16 +338,25 @@ class RunConfig:
             mapping["model"]["weights"] = _content(self.model.weights)
         if not self.corruption.rate:
             mapping["corruption"] = {"missing": self.corruption.missing}
-        # Runs keep the keys that they were given when they were made.
-        return hashlib.sha256(json.dumps(original(mapping), sort_keys=True).encode()).hexdigest()[:16]
+        if not self.corruption.missing:
+            del mapping["corruption"]["missing"]
+        mapping["data"]["options"] = original_options(self.data.name, mapping["data"]["options"])
+        return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _key_options(self) -> dict[str, Any]:
+        chosen = self.method.chosen()
+        options = {} if chosen is None else key_options(chosen)
+        return {name: value for name, value in options.items() if name != "groups" and value is not None}
 
     @property
     def stem(self) -> str:
         """A readable name for the run's folder."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
-        fold = f"_fold{self.data.fold}" if DATASETS[self.data.name].folds else ""
-        return f"{self.data.name}_{self.method.name}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
+        dataset = self.data.dataset
+        method = self.method.name.replace(":", "-")
+        fold = f"_fold{self.data.fold}" if dataset.folds else ""
+        return f"{dataset.name}_{method}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
 
 
 def _content(path: Path) -> str:

@@ -14,7 +14,8 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.plugins import check_trusted, code_named
 from deepgum.storage.disk import write_atomically
-from deepgum.storage.upgrade import made_by, upgraded, version_line
+from deepgum.storage.upgrade import made_by, upgraded_options, version_line
+from deepgum.training.flat_options import translated
 
 __all__ = ["read_config", "read_recorded", "read_toml", "recorded", "write_config", "write_toml"]
 
@@ -65,7 +66,7 @@ def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> RunCo
 
 def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | Collection[str]) -> C:
     """Read the configuration file of a run folder or an audit folder; parameters and errors as of `read_recorded`."""
-    values = upgraded(read_toml(path))
+    values = _upgraded(read_toml(path))
     check_trusted(path, code_named(values), trust)
     try:
         return build(values)
@@ -77,6 +78,16 @@ def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | 
             f"'{path}' should be a configuration that deepgum {__version__} can read. It was written by {version}: "
             f"{error} Use that version of deepgum for this folder, or make the folder anew with this one."
         ) from error
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded configuration in the keys of this version."""
+    data, method = values.get("data"), values.get("method")
+    if isinstance(data, dict) and isinstance(data.get("options"), dict):
+        data["options"] = upgraded_options(str(data.get("name")), data["options"])
+    if isinstance(method, dict):
+        values["method"] = translated(method)
+    return values
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
         return build(hint, value, name)
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if Any in kinds:
+        return value
     for kind in kinds:
         origin = get_origin(kind) or kind
         if origin is Path and isinstance(value, str | Path):

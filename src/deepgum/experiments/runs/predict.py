@@ -109,7 +109,7 @@ def evaluate_run(
         )
     raw, labels = predictions.predicted / measure.factor, torch.cat([one.targets for one in samples])
     return Evaluation(
-        dataset=config.data.name,
+        dataset=config.data.dataset.name,
         part=part,
         samples=len(normaliser),
         unit=measure.unit,

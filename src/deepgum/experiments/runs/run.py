@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from deepgum._version import __version__
-from deepgum.data.sets.registry import DATASETS
 from deepgum.errors import DeepGUMWarning, differences
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.cells import Cell, make_cell
@@ -28,7 +27,15 @@ from deepgum.experiments.runs.scoring import predict_labelled, score_run
 from deepgum.models import HEADS, build_model
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.lock import alone_in
-from deepgum.training import METHODS, TrainingResult, check_device, check_method, check_network, train_method
+from deepgum.training import (
+    METHODS,
+    TrainingResult,
+    check_device,
+    check_method,
+    check_network,
+    get_method,
+    train_method,
+)
 
 __all__ = ["environment", "run"]
 
@@ -81,14 +88,15 @@ def run(
 def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, number: int) -> None:
     check_device(config.training.device)
     config.model.check_weights("model.weights")
-    dataset = DATASETS[config.data.name]
+    dataset = config.data.dataset
     clean = data.subset(config, observer)
     network = data.network(config, clean, observer)
     noise, points = config.corruption, config.measure.landmarks
     cell = make_cell(network.subset, noise.noise, noise.rate, config.seed, missing=noise.missing, landmarks=points)
-    options = config.method.options or None
-    check_method(config.method.name, cell.train, cell.validation, config.groups, options)  # type: ignore[arg-type]
-    head = METHODS[config.method.name].head
+    changes = config.method.changes or None
+    check_method(config.method.name, cell.train, cell.validation, config.groups, changes)  # type: ignore[arg-type]
+    method = get_method(config.method.name)
+    head = method.head
     check_network(build_model(network.build, cell.train, config.seed, head), cell.train, config.training)
     folder.claim()
     goes_on = folder.checkpoint.is_file()
@@ -105,7 +113,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
     predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
     metrics = Metrics(
-        dataset=config.data.name,
+        dataset=dataset.name,
         method=config.method.name,
         noise=config.corruption.noise,
         rate=config.corruption.rate,
@@ -123,6 +131,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
         test_size=len(cell.test),
         version=__version__,
         key=config.digest,
+        label="" if config.method.name in METHODS else method.label,
     )
     result.history.write_jsonl(folder.history_file)
     posteriors.write(folder.posteriors, method=config.method.name, key=config.digest)
@@ -146,7 +155,7 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
         true_outlier=cell.corruption.outlier,
         validation_outlier=cell.validation_corruption.outlier,
         groups=config.groups,  # type: ignore[arg-type]
-        options=config.method.options or None,
+        options=config.method.changes or None,
         sgd=config.training,
         model=network.build,
         seed=config.seed,

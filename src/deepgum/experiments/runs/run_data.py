@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import PIXELS
-from deepgum.data.sets.registry import DATASETS, load_all
 from deepgum.data.sets.request import Request, Subset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
@@ -26,13 +25,13 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
     InvalidDataError, InvalidParameterError
         If the data set is not there or cannot be read.
     """
-    subset = DATASETS[config.data.name].load(request_of(config, observer), config.seed)
+    subset = config.data.dataset.load(request_of(config, observer), config.seed)
     return subset.scaled(PIXELS) if config.data.pixels else subset
 
 
 def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
-    """Load every sample of a run's data set, in one part or several; as `deepgum.data.sets.registry.load_all`."""
-    parts = load_all(config.data.name, request_of(config, observer), config.seed)
+    """Load every sample of a run's data set, in one part or several; see `deepgum.data.Dataset.everything`."""
+    parts = config.data.dataset.everything(request_of(config, observer), config.seed)
     return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
 
 
@@ -111,7 +110,8 @@ class Title:
     @classmethod
     def of(cls, config: RunConfig) -> Title:
         """Return the title of a run."""
-        about = f"{config.data.name} fold {config.data.fold}" if DATASETS[config.data.name].folds else config.data.name
+        dataset = config.data.dataset
+        about = f"{dataset.name} fold {config.data.fold}" if dataset.folds else dataset.name
         if config.corruption.missing:
             about += f", {100 * config.corruption.missing:g} % of labels deleted"
         return cls(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)

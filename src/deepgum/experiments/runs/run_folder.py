@@ -47,7 +47,7 @@ class Metrics:
 
     MAE, RMSE and `each` (the MAE of every landmark or coordinate) are in `unit`, which is the targets' times `factor`;
     the other scores are those of `deepgum.experiments.paper.records.RunRecord`. `fold` is None where there is no
-    cross-validation.
+    cross-validation. `label` is that of a method that is a plug-in.
     """
 
     dataset: str
@@ -76,6 +76,7 @@ class Metrics:
     test_size: int
     version: str
     key: str
+    label: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +216,9 @@ class RunFolder:
 
     def finish(self, metrics: Metrics) -> None:
         """Write the scores: from here on the run is done."""
+        values = {name: value for name, value in asdict(metrics).items() if value or name != "label"}
         with write_atomically(self.metrics_file) as temporary:
-            temporary.write_text(json.dumps(asdict(metrics), indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
     def metrics(self) -> Metrics:
         """Return the scores.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import Measure
+from deepgum.data.target_names import group_names
 from deepgum.errors import InvalidDataError
 from deepgum.evaluation import detection_scores, failure_rate, mae, nme, rmse
 from deepgum.evaluation.metrics import Score, Unit
@@ -20,7 +21,7 @@ from deepgum.mixture.partition import Groups
 from deepgum.residuals import predict
 from deepgum.training import SGDOptions, TrainingResult
 
-__all__ = ["Scores", "group_names", "posteriors_of", "predict_labelled", "score_run"]
+__all__ = ["Scores", "posteriors_of", "predict_labelled", "score_run"]
 
 PLAIN = Measure()
 
@@ -53,7 +54,7 @@ def score_run(
     """
     resolved = partition(groups, cell.train.targets.shape[1])
     posteriors = posteriors_of(
-        result, cell.train, resolved, true_outliers=by_group(cell.corruption.outlier, resolved).astype(bool)
+        result, cell.train, groups, true_outliers=by_group(cell.corruption.outlier, resolved).astype(bool)
     )
     predictions = predict(result.model, cell.test, device=sgd.device, precision=sgd.precision)
     labels, width = cell.test.targets, cell.test.normaliser
@@ -102,11 +103,11 @@ def posteriors_of(
             f"`data` should be what the result was trained on, with targets of shape {tuple(result.residuals.shape)}. "
             f"Found {tuple(data.targets.shape)}.{hint}"
         )
-    resolved = partition(groups, data.targets.shape[1]) if result.mixture is None else result.mixture.partition_
+    groups = groups if result.mixture is None else result.mixture.groups
     return Posteriors(
         sample_ids=data.ids,
-        group_names=group_names(resolved, data),
-        residual_norms=residual_norms(result.residuals, resolved),
+        group_names=group_names(data.target_names, groups),
+        residual_norms=residual_norms(result.residuals, partition(groups, data.targets.shape[1])),
         responsibilities=None if result.responsibilities is None else result.responsibilities.cpu().numpy(),
         true_outliers=true_outliers,
         flagged=None if result.flags is None else result.flags.cpu().numpy(),
@@ -158,25 +159,3 @@ def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
     values = per_unit.double().cpu().numpy()
     each = sum(map(len, groups)) // values.shape[1]
     return np.stack([values[:, sorted({index // each for index in group})].max(axis=1) for group in groups], axis=1)
-
-
-def group_names(groups: Partition, data: RegressionData) -> tuple[str, ...]:
-    """Name groups after their coordinates: "sample" for all of them, "nose" for nose_x and nose_y.
-
-    Examples
-    --------
-    >>> import torch
-    >>> data = RegressionData.from_arrays(torch.zeros(1, 1), torch.zeros(1, 3), target_names=["eye_x", "eye_y", "age"])
-    >>> group_names(((0, 1), (2,)), data), group_names(((0, 1, 2),), data), group_names(((0, 2), (1,)), data)
-    (('eye', 'age'), ('sample',), ('eye_x+age', 'eye_y'))
-    """
-    return tuple(_group_name([data.target_names[index] for index in group], len(groups)) for group in groups)
-
-
-def _group_name(names: list[str], n_groups: int) -> str:
-    stems = {name.rpartition("_")[0] for name in names}
-    if len(names) == 1:
-        return names[0]
-    if n_groups == 1:
-        return "sample"
-    return stems.pop() if len(stems) == 1 and "" not in stems else "+".join(names)

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.storage.disk import write_atomically
@@ -188,7 +189,7 @@ class Predictions:
     def each(self, *, landmarks: bool) -> dict[str, float | None]:
         """Return the mean absolute error of every landmark or coordinate; None where there is no label."""
         errors = self.errors(landmarks=landmarks)
-        names = [name.removesuffix("_x") for name in self.names[::2]] if landmarks else list(self.names)
+        names = landmark_names(self.names) if landmarks else self.names
         seen = ~np.isnan(errors)
         return {name: float(errors[seen[:, i], i].mean()) if seen[:, i].any() else None for i, name in enumerate(names)}
 

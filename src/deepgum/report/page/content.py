@@ -1,4 +1,4 @@
-"""What the report says above its gallery."""
+"""The values that the template of the report shows above the gallery."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ _LISTED = 500
 def page_content(
     path: Path, summary: AuditSummary, labels: ScoredLabels, calibration: Calibration | None = None
 ) -> dict[str, Any]:
-    """Return what the template is filled with, but for gallery, scripts and style.
+    """Return the values of the template, except those of the gallery, the scripts and the style.
 
     Parameters
     ----------
     path : Path
-        The folder of the audit.
-    summary, labels, calibration
-        What is in it; None where nobody knows which labels are wrong.
+        Folder of the audit.
+    summary : AuditSummary
+    labels : ScoredLabels
+    calibration : Calibration, optional
+        None if it is not known which labels are wrong.
     """
     shown = _panels(summary.groups)
     return {
@@ -54,13 +56,9 @@ def page_content(
             for place in shown
         ],
         "shares": _shares(summary),
-        "history": inline_svg(draw_history(summary.history), "history", "Flags, round by round")
-        if len(summary.history) > 1
-        else "",
+        "history": _history(summary),
         "calibration": calibration,
-        "reliability": inline_svg(draw_reliability(calibration), "reliability", "Probabilities against what is so")
-        if calibration
-        else "",
+        "reliability": _reliability(calibration),
         "conflicts": _conflicts(summary, labels),
         "listed": _LISTED,
         "most_shares": SHOWN,
@@ -68,7 +66,7 @@ def page_content(
 
 
 def _panels(groups: tuple[GroupSummary, ...]) -> list[int]:
-    """Places of the groups whose residuals are drawn: those with the most flags, in their own order."""
+    """Return the places of the groups whose residuals are drawn: those with the most flags, in ascending order."""
     by_flags = sorted(range(len(groups)), key=lambda place: -groups[place].flags)
     return sorted(by_flags[:_PANELS])
 
@@ -79,13 +77,25 @@ def _shares(summary: AuditSummary) -> Markup | str:
     return inline_svg(draw_shares(summary.groups, summary.share), "shares", "Share of wrong labels, by label")
 
 
+def _history(summary: AuditSummary) -> Markup | str:
+    if len(summary.history) < 2:
+        return ""
+    return inline_svg(draw_history(summary.history), "history", "Flags, round by round")
+
+
+def _reliability(calibration: Calibration | None) -> Markup | str:
+    if calibration is None:
+        return ""
+    return inline_svg(draw_reliability(calibration), "reliability", "Share of wrong labels against their probability")
+
+
 def _deviation(group: GroupSummary) -> float:
-    """Standard deviation of right labels, in their own unit: root mean square over the coordinates."""
+    """Return the standard deviation of right labels, in their own unit: the root mean square over the coordinates."""
     return math.sqrt(np.trace(np.array(group.covariance)) / len(group.covariance))
 
 
 def _conflicts(summary: AuditSummary, labels: ScoredLabels) -> list[list[tuple[str, str]]]:
-    """Ids of copies that disagree, and the label of each where it is one number."""
+    """Return the ids of copies with different labels, each with its label if that is one number, or else no text."""
     places = {name: row for row, name in enumerate(labels.ids)}
     one = len(labels.target_names) == 1
 

@@ -1,13 +1,12 @@
-"""The data of the gallery: what a browser needs to know of flagged labels, compact enough for many thousands of them.
+"""The data of the gallery: flagged labels as JSON columns, compact enough for many thousands of them.
 
-The head of `assets/gallery.js` describes the form.
+The comment at the start of `assets/gallery.js` describes the format.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,18 @@ from deepgum.audit.labels import Place, Reason, ScoredLabels
 from deepgum.audit.summary import AuditSummary
 from deepgum.report.page.thumbnails import View
 
-__all__ = ["FORM", "flagged_rows", "gallery_data", "point_names"]
+__all__ = ["FORM", "flagged_rows", "gallery_data"]
 
 FORM = "deepgum-gallery 1"
 
 _SHOWN, _FINE, _EXACT = 6, 9, 15
-"""Digits: more than a screen shows; as many as a float32 has; as many as a label may have, which a correction keeps."""
+"""Significant digits: for values that are only shown; for float32 values; for given labels, which corrections keep."""
 
 Values = NDArray[np.float64]
 
 
 def flagged_rows(places: Sequence[Place]) -> list[int]:
-    """Return the samples of the flags, each once, in the order of their first flag.
+    """Return the rows of the flagged samples, each once, in the order of their first flag.
 
     Examples
     --------
@@ -41,16 +40,16 @@ def flagged_rows(places: Sequence[Place]) -> list[int]:
 def gallery_data(
     summary: AuditSummary, labels: ScoredLabels, places: Sequence[Place], views: Sequence[View] | None = None
 ) -> dict[str, Any]:
-    """Return the data of the gallery, of nothing but what JSON has.
+    """Return the data of the gallery, made of JSON values only.
 
     Parameters
     ----------
     summary : AuditSummary
     labels : ScoredLabels
     places : sequence of (row, group)
-        The flags to be shown, worst first.
+        The flags to show, worst first.
     views : sequence of View, optional
-        What is shown of the samples, in the order of `flagged_rows(places)`; None where they have no pictures.
+        The visible parts of the pictures, in the order of `flagged_rows(places)`; None if the samples have no pictures.
     """
     rows = flagged_rows(places)
     number = {row: index for index, row in enumerate(rows)}
@@ -92,32 +91,12 @@ def gallery_data(
     }  # fmt: skip
 
 
-def point_names(target_names: Sequence[str]) -> list[str]:
-    """Return the names of landmarks whose coordinates are x y x y ...
-
-    Examples
-    --------
-    >>> point_names(["left_eye_x", "left_eye_y", "x3", "y3"])
-    ['left_eye', 'x3']
-    """
-    names = []
-    for pair in zip(target_names[::2], target_names[1::2], strict=True):
-        shared = "".join(x for x, _ in takewhile(lambda both: both[0] == both[1], zip(*pair, strict=False)))
-        names.append(shared.rstrip("_-. ") or pair[0])
-    return names
-
-
 def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
-    of_groups = dict(zip(labels.partition, labels.group_names, strict=True))
-    places = [(2 * index, 2 * index + 1) for index in range(len(labels.target_names) // 2)]
-    return [
-        {"name": of_groups.get((x, y), name), "x": x, "y": y}
-        for (x, y), name in zip(places, point_names(labels.target_names), strict=True)
-    ]
+    return [{"name": name, "x": 2 * index, "y": 2 * index + 1} for index, name in enumerate(labels.landmark_names)]
 
 
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
-    """The name of each target, and the ends of a scale for it: of predictions and of labels that are not flagged."""
+    """Return name, period and ends of a scale for each target; the scale covers predictions and unflagged labels."""
     kept = labels.given.copy()
     for group, flags in zip(labels.partition, labels.flags.T, strict=True):
         kept[np.ix_(flags, list(group))] = np.nan
@@ -141,5 +120,5 @@ def _numbers(values: Sequence[float] | Values, digits: int = _SHOWN) -> list[flo
 
 
 def _rounded(value: float, digits: int = _SHOWN) -> float | None:
-    """Return a number of so many digits; None for what is missing, as JSON has no NaN."""
+    """Return a number rounded to significant digits; None for NaN and infinity, which JSON does not have."""
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None

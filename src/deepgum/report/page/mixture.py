@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, f
 
 from deepgum.audit.summary import GroupSummary
-from deepgum.posteriors.densities import student_variance
+from deepgum.posteriors.densities import Density, density_of
+from deepgum.posteriors.power_law import PowerLaw
+from deepgum.posteriors.tabulated import TabulatedDensity
 
 __all__ = ["DistanceMixture"]
 
@@ -19,72 +20,59 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DistanceMixture:
-    """The mixture of one group, of Mahalanobis distances instead of residuals of k coordinates.
+    """The mixture of one group as a mixture of Mahalanobis distances.
 
-    Distances are in standard deviations of right labels. Their square is chi-squared with k degrees of freedom; where
-    right labels are Student's t of nu, a k-th of it is F with k and nu, but for the variance. The density of wrong
-    labels is flat up to the core of right ones, and falls from there as the distance to the power b - k
-    (`deepgum.posteriors.densities`); with b = k it is uniform. It ends at the reach.
+    Distances are in standard deviations of right labels.
 
     Parameters
     ----------
     dimensions : int
-        k.
+        Number of coordinates of the group.
     prior : float
         Share of right labels.
-    degrees_of_freedom : float or None
-        nu; None for a Gaussian.
-    reach : float
-        Distance at which the wrong labels end.
-    exponent : float, optional
-        b; by default k.
+    right_labels : Density or TabulatedDensity
+        Density of right labels.
+    wrong_labels : PowerLaw
+        Density of wrong labels; its radius and its core are in the same unit as the distances.
 
     Examples
     --------
-    >>> mixture = DistanceMixture(dimensions=2, prior=0.9, degrees_of_freedom=None, reach=100.0)
+    >>> from deepgum.posteriors.densities import Gaussian
+    >>> mixture = DistanceMixture(2, 0.9, Gaussian(), PowerLaw(exponent=2, radius=100.0))
     >>> mixture.right(np.array([1.0, 5.0])).round(3), mixture.wrong(np.array([50.0, 200.0])).round(3)
     (array([0.354, 0.9  ]), array([0.025, 0.1  ]))
     """
 
     dimensions: int
     prior: float
-    degrees_of_freedom: float | None
-    reach: float
-    exponent: float | None = None
+    right_labels: Density | TabulatedDensity
+    wrong_labels: PowerLaw
 
     @classmethod
     def of(cls, group: GroupSummary) -> DistanceMixture:
         """Return the mixture that an audit fitted to a group."""
         k = len(group.covariance)
+        right = density_of(group.degrees_of_freedom) if group.density is None else group.density
         if group.radius is not None:
-            return cls(k, group.prior, group.degrees_of_freedom, group.radius, group.exponent)
-        # Volume of the unit ball, and of the ellipsoid that is as far as one standard deviation.
-        log_ball = k / 2 * math.log(math.pi) - math.lgamma(k / 2 + 1)
-        log_ellipsoid = log_ball + np.linalg.slogdet(np.array(group.covariance))[1] / 2
-        reach = math.exp(min((-group.log_uniform_density - log_ellipsoid) / k, 300.0))
-        return cls(k, group.prior, group.degrees_of_freedom, reach)
-
-    def right(self, distance: Values) -> Values:
-        """Share of all labels that are right and at most that far."""
-        square = self._variance * np.square(distance)
-        if self.degrees_of_freedom is None:
-            below = chi2.cdf(square, self.dimensions)
+            exponent, reach = k if group.exponent is None else group.exponent, group.radius
         else:
-            below = f.cdf(square / self.dimensions, self.dimensions, self.degrees_of_freedom)
-        return self.prior * np.asarray(below)
-
-    def wrong(self, distance: Values) -> Values:
-        """Share of all labels that are wrong and at most that far."""
-        return (1 - self.prior) * self._mass(np.minimum(distance, self.reach)) / self._mass(np.array(self.reach))
+            # Volumes of the unit ball, and of the ellipsoid at one standard deviation.
+            log_ball = k / 2 * math.log(math.pi) - math.lgamma(k / 2 + 1)
+            log_ellipsoid = log_ball + np.linalg.slogdet(np.array(group.covariance))[1] / 2
+            exponent, reach = k, math.exp(min((-group.log_uniform_density - log_ellipsoid) / k, 300.0))
+        return cls(k, group.prior, right, PowerLaw(exponent, reach, right.variance(k)))
 
     @property
-    def _variance(self) -> float:
-        return student_variance(math.inf if self.degrees_of_freedom is None else self.degrees_of_freedom)
+    def reach(self) -> float:
+        """Distance at which wrong labels end."""
+        return self.wrong_labels.radius
 
-    def _mass(self, distance: Values) -> Values:
-        """Integral of the density of wrong labels up to a distance, but for a constant."""
+    def right(self, distance: Values) -> Values:
+        """Return the share of all labels that are right and at most this far."""
         k = self.dimensions
-        b = k if self.exponent is None else self.exponent
-        core = math.sqrt(max(1.0, k - b) / self._variance)
-        inside = np.minimum(distance, core) ** k * core ** (b - k) / k
-        return np.asarray(inside + (np.maximum(distance, core) ** b - core**b) / b)
+        return self.prior * self.right_labels.cdf(self.right_labels.variance(k) * np.square(distance), k)
+
+    def wrong(self, distance: Values) -> Values:
+        """Return the share of all labels that are wrong and at most this far."""
+        mass = self.wrong_labels.mass
+        return (1 - self.prior) * mass(distance, self.dimensions) / mass(np.array(self.reach), self.dimensions)

@@ -22,14 +22,14 @@ __all__ = ["SHOWN", "draw_history", "draw_reliability", "draw_residuals", "draw_
 _WIDTH = 4.4
 _BINS = 48
 SHOWN = 16
-"""Groups in the figure of shares."""
+"""Largest number of groups in the figure of shares."""
 
 
 def draw_residuals(labels: ScoredLabels, place: int, group: GroupSummary) -> Figure:
-    """Draw how many labels of a group lie how far from their prediction, and how many the mixture expects there.
+    """Draw the histogram of one group's distances between labels and predictions, and the fitted mixture.
 
-    Labels given in part, whose distance has fewer dimensions, are left out. Both axes are logarithmic: wrong labels are
-    few and far.
+    Labels with a missing coordinate are left out: their distances have fewer dimensions. Both axes are logarithmic,
+    since wrong labels are few and far from their predictions.
     """
     columns = list(labels.partition[place])
     whole = ~np.isnan(labels.given[:, columns]).any(axis=1)
@@ -55,7 +55,7 @@ def _draw_distances(
     axes.bar(edges[:-1], wrong, color=WRONG, alpha=0.75, **step)  # type: ignore[arg-type]
     n, ratio = len(distance), edges[1] / edges[0]
     along = np.geomspace(edges[0], edges[-1], 400)
-    # What a bin about each point would hold; of wrong labels up to where they end.
+    # Expected count of a bin around each point; wrong labels end at the reach.
     right = n * (mixture.right(along * ratio**0.5) - mixture.right(along / ratio**0.5))
     axes.plot(along, np.where(right > 0.05, right, np.nan), color=PREDICTED, linewidth=1.8)
     along = along[along * ratio**0.5 < mixture.reach]
@@ -77,7 +77,7 @@ def _draw_distances(
 def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
     """Draw the share of wrong labels of each group with its interval; of very many, those with the most.
 
-    A group about which the mixture cannot tell has its name and no mark.
+    A group whose share is unknown has its name and no mark.
     """
     if len(groups) > SHOWN:
         worst = sorted(groups, key=lambda group: -1.0 if group.share is None else -group.share.estimate)
@@ -105,7 +105,7 @@ def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure
 
 
 def draw_history(rounds: Sequence[Round]) -> Figure:
-    """Draw how many labels were flagged in each round, and how many of the flags had changed."""
+    """Draw the number of flagged labels and the number of changed flags, round by round."""
     figure, axes = _axes(2.2)
     _annotate(axes, "round", "labels")
     at = [each.round for each in rounds]
@@ -127,9 +127,9 @@ def draw_history(rounds: Sequence[Round]) -> Figure:
 
 
 def draw_reliability(calibration: Calibration) -> Figure:
-    """Draw the share of labels that are wrong against the probability that was given for it, before and after.
+    """Draw the share of wrong labels against their probability of being wrong, for eq. 1 and for the audit.
 
-    The area of a mark grows with the labels in its bin: the calibration error weighs bins by them.
+    The area of a mark grows with the number of labels in its bin, by which the calibration error weighs the bins.
     """
     figure, axes = _axes(3.4)
     _annotate(axes, "probability of being wrong", "share that is wrong")
@@ -151,7 +151,7 @@ def draw_reliability(calibration: Calibration) -> Figure:
 
 
 def _filled_bins(found: Reliability) -> NDArray[np.float64]:
-    """Mean probability, share wrong, and share of all labels, of the bins (b, 3) that hold any."""
+    """Return mean probability, share of wrong labels and share of all labels (b, 3) of the bins with labels."""
     total = sum(found.counts)
     bins = zip(found.predicted, found.observed, found.counts, strict=True)
     return np.array([(p, o, count / total) for p, o, count in bins if p is not None and o is not None])

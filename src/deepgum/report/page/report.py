@@ -1,4 +1,4 @@
-"""The report of an audit as one HTML file: verdict, figures, gallery. It loads nothing from anywhere."""
+"""The report of an audit as one HTML file: verdict, figures and gallery. It loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["environment", "write_report"]
 
 _SIDE = 128
 _FIRST, _REST = 48, 200
-"""Pictures in the first block, which is one page of the gallery, and in each of the others."""
+"""Numbers of pictures in the first block, which is one page of the gallery, and in each other block."""
 
 
 def write_report(
@@ -41,16 +41,16 @@ def write_report(
     ----------
     folder : AuditFolder
     path : Path, optional
-        By default `report.html` in the folder.
+        The HTML file; by default `report.html` in the folder.
     most : int
-        Flagged labels in the gallery, the worst; the page says how many there are in all.
-    progress : function of two ints, optional
-        Told how many pictures are read, and of how many.
+        Largest number of flagged labels in the gallery. It shows the worst ones, and the page gives the total.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each picture.
 
     Raises
     ------
     InvalidDataError
-        If the folder holds no finished audit, or a file of it cannot be read.
+        If the folder holds no finished audit, or one of its files cannot be read.
     InvalidParameterError
         If `most` is not a whole number of at least 1.
     """
@@ -83,7 +83,7 @@ def write_report(
             policy=_policy(list(scripts.values())),
         )
     )
-    # Half a surrogate pair, as in a file name that is no text, has no encoding; a browser shows a mark in its place.
+    # A file name that is not valid text holds lone surrogates. UTF-8 cannot encode them; a browser shows a mark.
     with (
         write_atomically(target) as temporary,
         open(temporary, "w", encoding="utf-8", errors="xmlcharrefreplace", newline="\n") as file,
@@ -93,7 +93,7 @@ def write_report(
 
 
 def environment() -> Environment:
-    """Return the environment of the templates: it escapes by default, and a name that is not there is an error.
+    """Return the environment of the templates: values are escaped by default, and an undefined name is an error.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def environment() -> Environment:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """A policy under which a browser runs these scripts and no others, and loads nothing from anywhere."""
+    """Return the content security policy: the browser runs only these scripts and loads nothing."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     return (

@@ -1,4 +1,4 @@
-"""Figures as parts of a page: in its colours, light or dark, with text that is text."""
+"""Figures as inline SVG: in the colours of the page, light or dark, with text that stays text."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 __all__ = ["INK", "LINE", "PREDICTED", "SOFT", "WRONG", "inline_svg", "label_text"]
 
-# Colours that stand for those of the page, which change with its theme; no figure has them by chance.
+# Placeholders for the colours of the page, which change with its theme. No figure uses these colours otherwise.
 INK, SOFT, LINE, WRONG, PREDICTED = "#010203", "#020304", "#030405", "#040506", "#050607"
 _VARIABLES = {INK: "--ink", SOFT: "--soft", LINE: "--line", WRONG: "--given", PREDICTED: "--predicted"}
 _LONGEST = 28
 
 
 def inline_svg(figure: Figure, name: str, title: str) -> Markup:
-    """Return a figure as an element of a page.
+    """Return a figure as an SVG element for a page.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         Drawn in `INK`, `SOFT`, `LINE`, `WRONG` and `PREDICTED`, which become the colours of the page.
     name : str
-        Of letters and dashes; two figures of one page have different names, for the ids in them not to clash.
+        Prefix of the ids in the figure, of letters and dashes; each figure of a page needs its own.
     title : str
-        What it shows, for those who do not see it.
+        Description of the figure for screen readers.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> Markup:
 
     written = io.StringIO()
     with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        # The browser has fonts for what ours cannot write.
+        # A browser has other fonts, which may have the missing glyphs.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(written.getvalue())
@@ -54,7 +54,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> Markup:
 
 
 def _adapt(element: ElementTree.Element, name: str) -> None:
-    """Take away what is of a file of its own, and give an element the names and colours of the page."""
+    """Remove the parts that only a standalone file needs, and use the ids and colours of the page."""
     element.tag = element.tag.rpartition("}")[2]  # an HTML parser knows the namespaces
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     for key, value in attributes.items():
@@ -78,7 +78,7 @@ def _adapt(element: ElementTree.Element, name: str) -> None:
 
 
 def _style(style: str) -> str:
-    # Letters keep their size and have the font of the page; some versions of matplotlib write both as one.
+    # Text keeps its size and takes the font of the page; some versions of matplotlib write both as one property.
     style = re.sub(r"font-family: [^;]*;? ?", "", style)
     style = re.sub(r"font: (?:[^;']*? )?([\d.]+px)[^;]*", r"font-size: \1", style)
     for colour, variable in _VARIABLES.items():
@@ -87,7 +87,7 @@ def _style(style: str) -> str:
 
 
 def label_text(text: str) -> str:
-    r"""Return a name as it stands in a figure: on one line, not too long, without characters that no XML has.
+    r"""Return a name for a figure: on one line, not too long, without characters that XML forbids.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Small pictures of samples, and words for those that cannot be shown."""
+"""Small pictures of samples, and the problem of each sample whose picture cannot be shown."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Box = tuple[float, float, float, float]
 
 _QUALITY = 70
 _AT_ONCE = 64
-"""Pictures that are decoded before the first of them is handed on."""
+"""Number of pictures that are decoded at the same time."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of a sample.
+    """The visible part of a sample's picture.
 
     Attributes
     ----------
     crop : Square or None
-        In pixels of the file; it may reach beyond the image. None where there is nothing to show.
+        The visible square in pixels of the file; it may reach beyond the image. None if there is no picture.
     size : (int, int) or None
         Width and height of the image in the file.
     problem : str
-        Why there is nothing to show, a sentence; empty where there is something.
+        Why there is no picture, as a sentence; empty if there is one.
     """
 
     crop: Square | None = None
@@ -44,18 +44,19 @@ class View:
 
 
 class PictureViewer:
-    """Cuts from image files what a person is to see of each sample.
+    """Cuts the visible part of each sample out of its image file.
 
-    A file is opened only if it lies in the folder of the data, links followed to their end: the names come from a table
-    that somebody else may have written.
+    A file is opened only if it lies in the folder of the data after all links are followed, because the file names come
+    from a table that somebody else may have written.
 
     Parameters
     ----------
     pictures : Pictures
     root : Path, optional
-        What no file may lie outside of; by default the folder of the pictures.
+        Folder that must contain every file; by default the folder of the pictures.
     scale : float
-        Side of what is shown, in sides of the square that the network saw. More than 1 shows labels outside of that.
+        Side of the visible square, in sides of the square that the network saw. A value above 1 also shows labels
+        outside of that square.
 
     Examples
     --------
@@ -72,25 +73,25 @@ class PictureViewer:
 
     @classmethod
     def of(cls, source: DataSource, pictures: Pictures) -> PictureViewer:
-        """Return what shows the pictures of an audit; of landmarks also those somewhat outside of the square."""
+        """Return the viewer for the pictures of an audit; for landmarks with a margin around the square."""
         root = Path(source.root) if source.root else None
         return cls(pictures, root, 1.15 if source.landmarks else 1.0)
 
     def view(self, row: int) -> View:
-        """Return what is to be shown of a sample, for which only the head of its file is read."""
+        """Return the visible part of a sample; this reads only the header of the file."""
         return self._draw(row, None)[0]
 
     def jpeg(self, row: int, side: int) -> tuple[View, bytes | None]:
-        """Return the part of the image that lies in the crop, as a JPEG; None where there is a problem.
+        """Return the visible part of a sample, and the image in it as a JPEG; None instead if there is a problem.
 
-        The picture is as large as `visible_box` says, in a crop of `side` pixels. It is in colour whatever the network
-        saw, and an orientation noted in the file is not applied: labels are given for the pixels as they are stored.
+        The picture covers `visible_box`, in a crop of `side` pixels. It is in colour even if the network saw gray
+        images. The orientation in the file's metadata is not applied, because labels refer to the stored pixels.
         """
         return self._draw(row, side)
 
     def jpegs(self, rows: Sequence[int], side: int) -> Iterator[tuple[View, bytes | None]]:
-        """Yield what `jpeg` returns, in the order of the rows."""
-        # Pillow lets go of the interpreter lock while it decodes.
+        """Yield the result of `jpeg` for each row, in order."""
+        # Pillow releases the interpreter lock while it decodes.
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
             for start in range(0, len(rows), _AT_ONCE):
                 yield from pool.map(lambda row: self.jpeg(row, side), rows[start : start + _AT_ONCE])
@@ -100,7 +101,7 @@ class PictureViewer:
             path = self.pictures.file(row).resolve()
             if not path.is_relative_to(self.root):
                 return View(problem="Not opened: the path leads outside of the data's folder."), None
-            if not path.is_file():  # a pipe would be waited for
+            if not path.is_file():  # reading a pipe would block
                 return View(problem="There is no such file."), None
             with Image.open(path) as image:
                 size = image.size
@@ -110,9 +111,9 @@ class PictureViewer:
                     return View(size=size, problem="The box lies outside of the image."), None
                 return View(crop, size), None if side is None else _encode(image, crop, side)
         except UnidentifiedImageError:
-            return View(problem="Cannot be read: this is no image, or a damaged one."), None
+            return View(problem="Cannot be read: this is not an image, or it is damaged."), None
         except Exception as error:
-            # Decoders of damaged files raise whatever they meet. One such file is a word on the page, and no end of it.
+            # Decoders raise errors of any kind for damaged files. The page names the file and goes on.
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return View(problem=f"Cannot be read: {reason or type(error).__name__}."), None
 
@@ -130,7 +131,7 @@ def enlarged(square: Square, scale: float) -> Square:
 
 
 def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
-    """Return left, top, right, bottom of what a crop and an image have in common, in pixels; None if that is nothing.
+    """Return left, top, right and bottom of the overlap of a crop and an image, in pixels; None if there is none.
 
     Examples
     --------
@@ -143,12 +144,12 @@ def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
 
 
 def _encode(image: Image.Image, crop: Square, side: int) -> bytes:
-    """Return a JPEG of what is seen in the crop, at `side` pixels a crop."""
+    """Return a JPEG of the part of the image in the crop, which is `side` pixels wide."""
     width, height = image.size
     box = visible_box(crop, (width, height))
     assert box is not None
     scale = side / crop.side
-    # A JPEG is decoded at a half, a fourth or an eighth, if that is as large as needed.
+    # Pillow decodes a JPEG at a half, a fourth or an eighth of its size, if that is large enough.
     image.draft("RGB", (max(1, round(width * scale)), max(1, round(height * scale))))
     by_x, by_y = image.width / width, image.height / height
     target = max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale))

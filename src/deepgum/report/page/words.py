@@ -1,4 +1,4 @@
-"""Numbers and data as they stand in a page."""
+"""Numbers, durations and data, formatted for a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["count", "duration", "embedded_json", "headline", "number", "percent"
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 for people, without a place to break the line at.
+    """Return a share of 1 as a percentage, without a place where the line may break.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def percent(share: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """Return how many, with commas; a number that is expected and small keeps a digit behind the point.
+    """Return a count with commas; a small expected count keeps one decimal.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time for people.
+    """Return a duration in hours, minutes and seconds.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def duration(seconds: float) -> str:
 
 
 def headline(verdict: str) -> tuple[str, str]:
-    """Return what a verdict says first, for a title, and the rest of it.
+    """Return the first statement of a verdict, for a title, and the rest of the verdict.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def headline(verdict: str) -> tuple[str, str]:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits.
+    """Return a number with three significant digits, and with commas from 100 on.
 
     Examples
     --------
@@ -83,13 +83,13 @@ def number(value: float) -> str:
 
 
 def embedded_json(value: object) -> Markup:
-    r"""Return JSON that can stand in a script element, whatever its texts hold.
+    r"""Return JSON that is safe inside a script element, whatever its texts hold.
 
     Examples
     --------
     >>> print(embedded_json(["</script>", "&", "é"]))
     ["\u003c/script\u003e","\u0026","\u00e9"]
     """
-    # With all that is not ASCII written as \u.... there are no line separators that end a script's line, either.
+    # Characters that are not ASCII are written as \u...., also the line separators that end a line of a script.
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))

@@ -12,28 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from deepgum.checks import check_choice, check_fraction, check_positive
+from deepgum.checks import check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
-from deepgum.losses import L1, L2, TUKEY_C, Biweight, Cauchy, Huber, Loss
+from deepgum.losses import TUKEY_C, Cauchy, Loss, get_loss
+from deepgum.losses.cauchy import CAUCHY_SCALE_95
 from deepgum.report.style import write_figure
+from deepgum.styles import METHOD_STYLES, MethodStyle
 
 __all__ = ["SETTINGS", "draw_figure2", "gum_gradient", "plot_gradients"]
 
-#: Pairs of pi (the prior of an inlier) and gamma (the density of the uniform), drawn unless others are asked for.
 SETTINGS: tuple[tuple[float, float], ...] = ((0.95, 0.001), (0.9, 0.01), (0.5, 0.01), (0.5, 0.1))
+"""Default pairs of pi (the prior of an inlier) and gamma (the density of the uniform)."""
 
-#: What a known loss is drawn with: itself, its label, its colour and its dashes. The colours are Okabe and Ito's, made
-#: to be told apart by colour-blind readers.
-_LOSSES: dict[str, tuple[Loss, str, str, str]] = {
-    "l2": (L2(), "$L_2$", "#CC79A7", "-"),
-    "l1": (L1(), "$L_1$", "#999999", "-."),
-    "huber": (Huber(), "Huber", "#56B4E9", "--"),
-    # 2.3849 standard deviations: as efficient on Gaussian noise as the biweight with its c.
-    "cauchy": (Cauchy(scale=2.3849), "Cauchy", "#999999", ":"),
-    "biweight": (Biweight(), "Biweight", "#000000", "-"),
-}
-# The dashes change when the colours begin again.
-_GUM_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#0072B2")
+# The colours of DeepGUM's own methods, and black; the dashes change when the colours begin again.
+_GUM_COLOURS = (*(METHOD_STYLES[f"deepgum{name}"].colour for name in ("", "-alternate", "-paper")), "#000000")
 _GUM_DASHES = ("-", "--", "-.", ":")
 
 
@@ -41,7 +33,7 @@ def draw_figure2(
     path: str | PathLike[str] | None = None,
     *,
     settings: Sequence[tuple[float, float]] = SETTINGS,
-    losses: Sequence[str] = ("l2", "huber", "biweight"),
+    losses: Sequence[str | Loss] = ("l2", "huber", "biweight"),
     largest: float = 8.0,
 ) -> Figure:
     """Draw Figure 2 on a figure of its own, and write it.
@@ -49,9 +41,9 @@ def draw_figure2(
     Parameters
     ----------
     path : path, optional
-        Where to write it (PNG, SVG, PDF, by the ending); an existing file is replaced. None: it is not written.
+        The file (PNG, SVG or PDF, by its ending); an existing file is replaced. None: it is not written.
     settings, losses, largest
-        As in `plot_gradients`.
+        The same as in `plot_gradients`.
 
     Returns
     -------
@@ -60,7 +52,7 @@ def draw_figure2(
     Raises
     ------
     UnknownNameError, InvalidParameterError
-        As `plot_gradients`; or the path does not end like a kind of figure.
+        The same as in `plot_gradients`; or if the path has an ending that is no kind of figure.
 
     Examples
     --------
@@ -83,41 +75,41 @@ def plot_gradients(
     axes: Axes,
     *,
     settings: Sequence[tuple[float, float]] = SETTINGS,
-    losses: Sequence[str] = ("l2", "huber", "biweight"),
+    losses: Sequence[str | Loss] = ("l2", "huber", "biweight"),
     largest: float = 8.0,
 ) -> None:
     """Plot the gradient of each loss, and of DeepGUM for several pi and gamma, against the residual.
 
-    The residual's unit is the standard deviation of the inliers, for all. The gradients are odd, so only positive
-    residuals are shown, and L2's straight line is cut a little above Huber's plateau.
+    The residual's unit is the standard deviation of the inliers, for all curves. The gradients are odd functions, so
+    only positive residuals are shown, and L2's straight line is cut a little above Huber's plateau.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        Where to plot.
+        The axes to plot on.
     settings : sequence of pairs (pi, gamma)
         The curves of DeepGUM, see `gum_gradient`.
-    losses : sequence of names
-        Which of "l2", "l1", "huber", "cauchy" and "biweight" to plot beside it.
+    losses : sequence of str or Loss
+        The losses to plot beside it, as `deepgum.losses.get_loss` takes them. "cauchy" by name has a scale of 2.3849
+        standard deviations, with which it is as efficient on Gaussian noise as the biweight.
     largest : float, default 8
         The largest residual.
 
     Raises
     ------
     UnknownNameError
-        There is no such loss.
+        If there is no such loss.
     InvalidParameterError
-        A pi is not in (0, 1), or a gamma or the largest residual is not above 0.
+        If a pi is not in (0, 1), or a gamma or the largest residual is not above 0.
     """
-    for name in losses:
-        check_choice("losses", name, _LOSSES)
+    chosen = [Cauchy(CAUCHY_SCALE_95) if loss == Cauchy.name else get_loss(loss, "losses") for loss in losses]
     check_positive("largest", largest)
     delta = np.linspace(0, largest, 801)
     gum = {(prior, density): gum_gradient(delta, prior, density) for prior, density in settings}
 
-    for name in losses:
-        loss, label, colour, dashes = _LOSSES[name]
-        axes.plot(delta, loss.psi(torch.from_numpy(delta)).numpy(), color=colour, linestyle=dashes, label=label)
+    for loss in chosen:
+        style, gradient = MethodStyle.of_loss(loss), loss.psi(torch.from_numpy(delta)).numpy()
+        axes.plot(delta, gradient, color=style.colour or None, linestyle=style.dashes, label=style.label)
     for number, ((prior, density), gradient) in enumerate(gum.items()):
         axes.plot(
             delta,
@@ -149,7 +141,7 @@ def gum_gradient(residuals: ArrayLike, inlier_prior: float, uniform_density: flo
     Raises
     ------
     InvalidParameterError
-        The prior or the density is out of its range.
+        If the prior or the density is out of its range.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from deepgum.errors import InvalidDataError
 from deepgum.experiments.paper.records import RunRecord
 from deepgum.report.paper.summary import distinct, spread
-from deepgum.report.style import is_oracle, method_style, noise_label
+from deepgum.report.style import is_oracle, method_styles, noise_label
+from deepgum.styles import MethodStyle
 
 __all__ = ["draw_figure5"]
 
@@ -37,13 +38,14 @@ def draw_figure5(records: Sequence[RunRecord]) -> Figure:
     if not records:
         raise InvalidDataError("`records` should hold at least one run. Found none.")
     _check_comparable(records)
+    styles = method_styles(records)
     noises = sorted(distinct(records, lambda record: record.noise), key=_rank)
     figure = Figure(figsize=(1.6 + 3.1 * len(noises), 7.2), layout="constrained")
     panels = figure.subplots(len(_ROWS), len(noises), squeeze=False, sharex="col", sharey="row")
     for column, noise in enumerate(noises):
         of_noise = [record for record in records if record.noise == noise]
         for axes, (field, label) in zip(panels[:, column], _ROWS, strict=True):
-            _draw_panel(axes, of_noise, field)
+            _draw_panel(axes, of_noise, field, styles)
             if column == 0:
                 axes.set_ylabel(label)
         panels[0, column].set_title(noise_label(noise))
@@ -61,7 +63,7 @@ def draw_figure5(records: Sequence[RunRecord]) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, records: Sequence[RunRecord], field: str) -> None:
+def _draw_panel(axes: Axes, records: Sequence[RunRecord], field: str, styles: Mapping[str, MethodStyle]) -> None:
     rates = sorted(distinct(records, lambda record: record.rate))
     for method in distinct(records, lambda record: record.method):
         if is_oracle(method) and field != "failure_rate":
@@ -72,7 +74,7 @@ def _draw_panel(axes: Axes, records: Sequence[RunRecord], field: str) -> None:
         known = {100 * rate: value for rate, value in values.items() if value is not None}
         if not known:
             continue
-        style = method_style(method)
+        style = styles[method]
         x, spreads = list(known), list(known.values())
         axes.plot(
             x,
@@ -82,7 +84,7 @@ def _draw_panel(axes: Axes, records: Sequence[RunRecord], field: str) -> None:
             marker=style.marker or "None",
             linestyle=style.dashes,
             markersize=5,
-            # What is compared is drawn over the bounds.
+            # Methods are drawn over the bounds.
             zorder=2 if is_oracle(method) else 3,
         )
         if any(value.count > 1 for value in spreads):

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from deepgum.errors import InvalidDataError
 from deepgum.evaluation.significance import Comparison, compare_to_best
-from deepgum.report.paper.markup import plain
 from deepgum.report.paper.paper_table import Cell
 from deepgum.report.style import is_oracle, method_style
 
@@ -191,7 +190,7 @@ def over_folds(values: Sequence[float]) -> Cell:
 
 
 def _name(method: str) -> str:
-    return plain(method_style(method).label)
+    return method_style(method).plain
 
 
 def _p(value: float) -> str:

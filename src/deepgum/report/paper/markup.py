@@ -1,10 +1,10 @@
-"""Texts of a table without markup, and escaped for Markdown and for LaTeX."""
+"""Texts of a table, escaped for Markdown and for LaTeX."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["latex", "markdown", "plain"]
+__all__ = ["latex", "markdown"]
 
 _MATH = re.compile(r"(\$[^$]*\$)")
 _LATEX = {
@@ -20,17 +20,6 @@ _LATEX = {
 } | {character: f"\\{character}" for character in "{}$&#_%"}
 
 
-def plain(label: str) -> str:
-    """Return a label without its mathematical markup.
-
-    Examples
-    --------
-    >>> plain("oracle, $L_2$"), plain("my_net")
-    ('oracle, L2', 'my_net')
-    """
-    return _MATH.sub(lambda found: found[0].strip("$").replace("_", ""), label)
-
-
 def markdown(text: str) -> str:
     r"""Escape a text for a cell or a line of Markdown.
 
@@ -43,7 +32,7 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    r"""Escape a text for LaTeX, but for the mathematics between its dollar signs.
+    r"""Escape a text for LaTeX, except the mathematics between its dollar signs.
 
     Examples
     --------

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from deepgum.errors import InvalidDataError
-from deepgum.report.paper.markup import latex, markdown, plain
+from deepgum.report.paper.markup import latex, markdown
+from deepgum.styles import plain
 
 __all__ = ["Cell", "Column", "PaperTable", "Row", "TerminalTable"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -12,7 +12,8 @@ from rich.text import Text
 
 from deepgum.experiments.paper.records import RunRecord
 from deepgum.report.paper.summary import Spread, distinct, spread
-from deepgum.report.style import is_oracle, method_style, noise_label
+from deepgum.report.style import is_oracle, method_styles, noise_label
+from deepgum.styles import MethodStyle
 
 __all__ = ["detection_table", "failure_table", "mae_table", "tables"]
 
@@ -62,11 +63,12 @@ def _error_table(records: Sequence[RunRecord], field: str, factor: float, digits
     methods = distinct(records, lambda record: record.method)
     cells = {(m, rate): spread(getattr(r, field) for r in _of(records, m, rate)) for m in methods for rate in rates}
     best = {rate: _lowest(cells, methods, rate) for rate in rates}
+    styles = method_styles(records)
     for method in methods:
         texts = [_value(cells[method, rate], factor, digits, bold=best[rate] == method) for rate in rates]
         of_method = [record for record in records if record.method == method]
         cost = [spread(float(r.epochs) for r in of_method), spread(r.seconds for r in of_method)]
-        table.add_row(_name(method), *texts, *(_number(value) for value in cost))
+        table.add_row(_name(method, styles), *texts, *(_number(value) for value in cost))
     return table
 
 
@@ -81,9 +83,10 @@ def detection_table(records: Sequence[RunRecord]) -> Table:
     rates = _rates(some)
     for rate in rates:
         table.add_column(f"{100 * rate:g} % wrong", justify="right")
+    styles = method_styles(some)
     for method in distinct(some, lambda record: record.method):
         if not is_oracle(method):
-            table.add_row(_name(method), *(_detection(_of(some, method, rate)) for rate in rates))
+            table.add_row(_name(method, styles), *(_detection(_of(some, method, rate)) for rate in rates))
     return table
 
 
@@ -106,8 +109,8 @@ def _lowest(cells: dict[tuple[str, float], Spread | None], methods: Sequence[str
     return min(means, key=means.__getitem__) if means else None
 
 
-def _name(method: str) -> Text:
-    return Text(method_style(method).plain, style="dim" if is_oracle(method) else "")
+def _name(method: str, styles: Mapping[str, MethodStyle]) -> Text:
+    return Text(styles[method].plain, style="dim" if is_oracle(method) else "")
 
 
 def _value(value: Spread | None, factor: float, digits: int, *, bold: bool) -> Text:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from deepgum.experiments.paper.records import RunRecord
-from deepgum.report.style import is_oracle, method_style
+from deepgum.report.style import is_oracle, method_styles
 
 __all__ = ["draw_comparison"]
 
@@ -16,8 +16,9 @@ def draw_comparison(records: Sequence[RunRecord], title: str = "") -> Figure:
     """Draw the failure rate of each record, and beside it precision and recall of its flags."""
     figure = Figure(figsize=(8.4, 1.5 + 0.42 * len(records)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
+    styles = method_styles(records)
     for row, record in enumerate(records):
-        style = method_style(record.method)
+        style = styles[record.method]
         rate = 100 * (record.failure_rate or 0.0)
         left.barh(
             row,
@@ -47,7 +48,7 @@ def draw_comparison(records: Sequence[RunRecord], title: str = "") -> Figure:
                 va="center",
                 fontsize=8,
             )
-    left.set_yticks(range(len(records)), [method_style(record.method).label for record in records])
+    left.set_yticks(range(len(records)), [styles[record.method].label for record in records])
     left.invert_yaxis()
     left.set_xlabel("failure rate on clean test labels (%)")
     left.margins(x=0.15)

@@ -37,7 +37,7 @@ def draw_run(folder: RunFolder) -> list[Path]:
     """
     metrics, (epochs, rounds) = folder.metrics(), folder.history()
     posteriors = Posteriors.read(folder.posteriors)
-    title = f"{method_style(metrics.method).plain}, {metrics.dataset}"
+    title = f"{method_style(metrics.method, metrics.label).plain}, {metrics.dataset}"
     names = posteriors.group_names if rounds else None
     figures = {"history": draw_history(epochs, rounds, samples=metrics.train_size, group_names=names, title=title)}
     if posteriors.responsibilities is not None:
@@ -97,7 +97,8 @@ def captions_of(examples: Examples, unit: str) -> list[str]:
 
 def metrics_table(metrics: Metrics) -> Table:
     """Return the scores of a run for a terminal."""
-    table = _table(f"{method_style(metrics.method).plain} on {metrics.dataset}, {metrics.test_size:,} test samples")
+    method = method_style(metrics.method, metrics.label).plain
+    table = _table(f"{method} on {metrics.dataset}, {metrics.test_size:,} test samples")
     _add_errors(table, metrics.mae, metrics.rmse, metrics.each, metrics.failure_rate, metrics.unit)
     if metrics.flagged is not None:
         table.add_row("training labels flagged", f"{100 * metrics.flagged:.1f} %")

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deepgum.audit.corrections.gained import Difference, Gain
+from deepgum.audit.corrections.gain import Difference, Gain
 from deepgum.evaluation.significance import stars
 
 __all__ = ["gain_table"]

@@ -1,4 +1,4 @@
-/* The actions of a review in words and keys, and the buttons for them below a card. */
+/* The actions of a review with their words and keys, and their buttons below a card. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
@@ -8,19 +8,19 @@
     keep: { words: "Keep", done: "kept", key: "k", title: "keep: the label is right" },
     take: { words: "Take", done: "fixed", key: "a", title: "take the suggestion" },
     fix: { words: "Fix", done: "fixed", key: "e", title: "fix by hand" },
-    drop: { words: "Drop", done: "dropped", key: "d", title: "drop: use this label no more" },
+    drop: { words: "Drop", done: "dropped", key: "d", title: "drop: do not use this label" },
     skip: { words: "Skip", done: "skipped", key: "s", title: "skip: leave it open" },
   };
   const HELD = ["keep", "fix", "drop", "skip"];
   const EDITING = [
     ["Arrows", "move the landmark by 1 pixel, with Shift by 10"],
-    [", .", "landmark before, next landmark"],
-    ["Tab", "to the values, to type them"],
+    [", .", "previous landmark, next landmark"],
+    ["Tab", "go to the values, to type them"],
     ["Enter", "store the correction"],
-    ["Esc", "leave it as it was"],
+    ["Esc", "cancel"],
   ];
 
-  /* A button for each action, pressed where that is what holds for all of the card. */
+  /* A button for each action, pressed if that is the decision about all labels of the card. */
   function choices(held, large, act) {
     const all = held.every((entry) => entry && entry.action === held[0].action);
     const buttons = Object.entries(ACTIONS).map(([name, { words, key, title }]) =>
@@ -32,7 +32,7 @@
     return make("div", { class: "choices", role: "group", "aria-label": "Decision" }, ...buttons);
   }
 
-  /* What holds, in words. `waits(entry)`: whether the server could not be told yet. */
+  /* The current decision in words. `waits(entry)`: whether the server has not received it yet. */
   function outcome(held, large, { who, waits, undo }) {
     const decided = held.filter(Boolean);
     const [entry] = decided;
@@ -50,13 +50,13 @@
     );
   }
 
-  /* The form of a correction, around its fields. */
+  /* The form of a correction, with its fields. */
   function form(fields, landmarks, { store, leave }) {
     const how = landmarks
-      ? "Drag the diamond, or move it with the arrow keys (Shift: 10 pixels), or type where it belongs."
-      : "Type what it should be. The arrow keys up and down change it by 1 (Shift: 10).";
+      ? "Drag the diamond, move it with the arrow keys (Shift: 10 pixels), or type its coordinates."
+      : "Type the correct value. The arrow keys up and down change it by 1 (Shift: 10).";
     const submit = make("button", { type: "submit", class: "primary" }, make("span", {}, "Store", make("kbd", {}, "Enter")));
-    const cancel = button(make("span", {}, "Leave as it was", make("kbd", {}, "Esc")), leave, { class: "choice" });
+    const cancel = button(make("span", {}, "Cancel", make("kbd", {}, "Esc")), leave, { class: "choice" });
     const made = make(
       "form", { class: "editor" }, make("p", { class: "how" }, how), fields, make("div", { class: "choices" }, submit, cancel),
     );

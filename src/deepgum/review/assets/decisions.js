@@ -1,19 +1,19 @@
-/* The decisions as the page knows them: those that the server holds, and those that are on their way to it.
+/* The decisions of the page: those that the server has stored, and those that wait to be sent.
  *
  *   const decisions = new DeepGUM.Decisions(audit, {changed(places), refused(item, words, current), state()});
  *
- * A decision holds on the page at once, and waits in a queue until the server has acknowledged it: in the order in which
- * they were made, for as long as it takes, also in another page of this browser if this one is closed. Each write has a key
- * of its own, so that the server stores it once even if its answer was lost. A write says which decision it saw at its
- * place; if another one holds there by now, the server refuses it, and `refused` tells the person.
+ * A decision takes effect on the page at once. It waits in a queue, in order, until the server has acknowledged it, also
+ * in another page of this browser if this one is closed. Each write has its own key, so the server stores it once even if
+ * its answer was lost. A write names the decision that the page knew for the label; if there is a newer one, the server
+ * refuses the write, and `refused` informs the reviewer.
  *
- * A place is a text, `placeOf(sample id, group name)`. An entry is {seq, sample, group, action, new, reason, who, at}.
+ * A place identifies a label by a text, `placeOf(sample id, group name)`. An entry is {seq, sample, group, action, new, reason, who, at}.
  */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const EVERY = 4000; // milliseconds between looks for what others decided
-  const AGAIN = 1500; // and between attempts while the server is gone
+  const EVERY = 4000; // milliseconds between requests for the decisions of others
+  const AGAIN = 1500; // milliseconds between attempts while the server does not answer
   const PATIENCE = 20000;
   const GONE = "gone";
   const PREFIX = "deepgum-review:";
@@ -26,20 +26,20 @@
       Object.assign(this, { audit, hooks, head: -1, undoable: null, redoable: null });
       this.held = new Map();
       this.queue = [];
-      this.trouble = ""; // words while writes are waiting for something to change
-      this.blocked = false; // whether only a person can change it
+      this.trouble = ""; // message while writes cannot be sent
+      this.blocked = false; // whether sending again cannot help
       this._shelf = `${PREFIX}${audit}:${newKey()}`;
       this._adopt();
     }
 
-    /* What holds at a place for this page, or null; `waiting` is true while the server has not acknowledged it. */
+    /* The current decision about a label, or null; `waiting` is true until the server has acknowledged it. */
     at(place) {
       const waiting = this.queue.findLast((item) => item.place === place);
       if (waiting) return { ...waiting.entry, waiting: true };
       return this.held.get(place) || null;
     }
 
-    /* Decide: `entry` is {sample, group, action, new, suggested}. `new` is null, or with `suggested` only for show. */
+    /* Decide: `entry` is {sample, group, action, new, suggested}. With `suggested`, `new` is only for display. */
     decide(entry) {
       const place = placeOf(entry.sample, entry.group);
       const before = this.queue.findLast((item) => item.place === place);
@@ -53,28 +53,28 @@
       this.send();
     }
 
-    /* Take back a decision that holds, by default the last of all; returns the place, or null with words for the person. */
+    /* Undo a decision, by default the last one; return {place}, or {words} with the reason why not. */
     async undo(entry) {
       const place = entry && placeOf(entry.sample, entry.group);
       const waiting = entry ? this.queue.findLast((item) => item.place === place) : this.queue.at(-1);
       if (waiting && this.trouble) {
-        if (waiting.sent) return { words: "It may have been stored already. Undo it when the server is back." };
+        if (waiting.sent) return { words: "The decision may be stored already. Undo it when the server answers again." };
         this.queue.splice(this.queue.indexOf(waiting), 1);
         this._keep();
         this.hooks.changed([waiting.place]);
         return { place: waiting.place };
       }
       await this.send();
-      return this._turn("undo", entry ? this.held.get(place) : this.undoable, "Nothing is left to undo.");
+      return this._turn("undo", entry ? this.held.get(place) : this.undoable, "There is nothing to undo.");
     }
 
     async redo() {
       await this.send();
-      return this._turn("redo", this.redoable, "Nothing is left to redo.");
+      return this._turn("redo", this.redoable, "There is nothing to redo.");
     }
 
     async _turn(which, target, nothing) {
-      if (this.queue.length) return { words: "Decisions are waiting for the server. Try again when it is back." };
+      if (this.queue.length) return { words: "Decisions are waiting for the server. Try again when it answers." };
       if (!target) return { words: nothing };
       const answer = await this._ask(which, { audit: this.audit, seq: target.seq, key: newKey() });
       if (answer.status === 200) {
@@ -85,12 +85,12 @@
       return { words: answer.body.message };
     }
 
-    /* Ask what holds, by whomever it was decided. */
+    /* Load the current decisions of all reviewers. */
     async load() {
       const known = this.head < 0 ? "" : `?since=${this.head}`;
       const answer = await this._ask(`decisions${known}`);
       if (answer.status !== 200) return this._stuck(answer);
-      if (answer.body.audit !== this.audit) return this._stuck({ status: 410, body: { message: "The audit was made anew." } });
+      if (answer.body.audit !== this.audit) return this._stuck({ status: 410, body: { message: "The audit was made again. Load this page again." } });
       if (!this.queue.length || this.blocked || this.trouble === GONE) {
         this._free();
         this.send();
@@ -106,13 +106,13 @@
       return undefined;
     }
 
-    /* Look again and again, while the page is seen. */
+    /* Load the decisions regularly while the page is visible. */
     watch() {
       setInterval(() => document.visibilityState === "visible" && !this._sending && this.load(), EVERY);
       document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.load());
     }
 
-    /* Send what waits; resolved when nothing does, or when the server does not answer. */
+    /* Send the queue; resolves when it is empty, or when the server does not answer. */
     send() {
       if (!this._sending) this._sending = this._sendAll().finally(() => (this._sending = null));
       return this._sending;
@@ -150,7 +150,7 @@
       this._keep();
     }
 
-    /* What was decided in view of a refused decision is refused with it. */
+    /* Refuse also the later decisions that were based on the refused one. */
     _refuse(item, body) {
       const refused = [item];
       for (const each of this.queue) {
@@ -164,11 +164,11 @@
       }
       this.hooks.changed([item.place]);
       this.hooks.refused(refused.at(-1), body.message, body.current || null);
-      this.head = -1; // there is more that this page has not seen
+      this.head = -1; // there are decisions that this page does not know
       this.load();
     }
 
-    /* What a write was answered. */
+    /* Apply the answer to a write. */
     _take(body) {
       const place = placeOf(body.entry.sample, body.entry.group);
       if (body.current) this.held.set(place, body.current);
@@ -217,12 +217,12 @@
         if (this.queue.length) localStorage.setItem(this._shelf, JSON.stringify(this.queue));
         else localStorage.removeItem(this._shelf);
       } catch {
-        // A browser may refuse to store; then the page asks before it is closed.
+        // Some browsers refuse to store; then the page asks before it is closed.
       }
       this.hooks.state();
     }
 
-    /* Take over what pages before this one could not send. If one of them is still there it sends them, too: once is kept. */
+    /* Take over decisions that earlier pages could not send. If such a page still sends them too, they are stored once. */
     _adopt() {
       try {
         const shelves = Object.keys(localStorage).filter((name) => name.startsWith(`${PREFIX}${this.audit}:`));
@@ -232,7 +232,7 @@
         if (this.queue.length) localStorage.setItem(this._shelf, JSON.stringify(this.queue));
         shelves.forEach((shelf) => localStorage.removeItem(shelf));
       } catch {
-        // Nothing is stored, or it cannot be read.
+        // There is no stored queue, or it cannot be read.
       }
     }
   }

@@ -1,17 +1,17 @@
-/* A correction in the making: values of the labels of one card, put right by pointer, by arrow keys or by typing.
+/* An open correction: the values of the labels of one card, changed by pointer, by arrow keys or by typing.
  *
  *   const editor = new DeepGUM.Editor(data, {current(flag), changed(), moved()});
  *
- * While `editor.card` is set, `editor.values` has the labels as they would be: array (d,), null for what is not edited. The
- * place of a landmark is dragged with the mouse, or put where one clicks; a finger, which would cover it, moves it from
- * anywhere on the picture.
+ * While `editor.card` is set, `editor.values` has the corrected labels: array (d,), null for labels that are not edited. A
+ * landmark is dragged with the mouse, or placed by a click. A finger moves it from anywhere on the picture, since it would
+ * cover the landmark.
  */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
   const { make } = DeepGUM;
   const { toPixels, toCrop } = DeepGUM.geometry;
-  const NEAR = 22; // pixels of the screen within which a landmark is taken hold of
+  const NEAR = 22; // distance in pixels of the screen at which the pointer grabs a landmark
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
   const sameCard = (one, other) => Boolean(one && other) && one.flags.join() === other.flags.join();
@@ -26,7 +26,7 @@
       return sameCard(this.card, card);
     }
 
-    /* Begin with what was decided, or else is suggested, or else is given, or else is predicted. */
+    /* Begin with the decided values, or else the suggested, given or predicted ones. */
     start(card) {
       this._fill(card);
       this.hooks.changed();
@@ -58,7 +58,7 @@
       Object.assign(this, { card: null, values: null, moved: false });
     }
 
-    /* End, and return what is to be decided; null, and nothing is ended, if a value is none. */
+    /* End the correction and return its decisions; if a value is not a number, return null and do not end. */
     take() {
       const fixes = this.card.flags.map((flag) => [
         flag, { action: "fix", new: this._targets(flag).map((target) => this.values[target]) },
@@ -72,7 +72,7 @@
       return fixes;
     }
 
-    /* Corrected values of the card, for the drawing: of a landmark both, though only one may be edited. */
+    /* Corrected values of the card, for the drawing; both values of a landmark, even if only one is edited. */
     fixed() {
       const given = this.data.samples.given[this.card.sample];
       const fixed = [...this.values];
@@ -83,7 +83,7 @@
       return fixed.map((value) => (Number.isFinite(value) ? value : null));
     }
 
-    /* Fill `element`, in the large view, with fields; and listen to the picture. */
+    /* Fill `element`, in the large view, with fields, and listen to the picture. */
     show(element, drawing) {
       const { data } = this;
       this.drawing = drawing;
@@ -108,7 +108,7 @@
       this._select(this.selected);
     }
 
-    /* Where the focus is to be: where arrow keys move a landmark, or in the first field. */
+    /* Set the focus: on the picture, where arrow keys move a landmark, or in the first field. */
     focus() {
       if (this.points.length && this.drawing.overlay) {
         this.drawing.element.tabIndex = 0;
@@ -120,10 +120,10 @@
       }
     }
 
-    /* What a key does, also while a field has the focus; null if nothing. */
+    /* Return the action of a key, also while a field has the focus; null if there is none. */
     key(event) {
       const field = event.target.closest("input");
-      if (event.altKey) return null; // the browser's own
+      if (event.altKey) return null; // reserved for the browser
       if (event.key in STEPS) {
         const size = event.shiftKey ? 10 : 1;
         const [right, down] = STEPS[event.key];
@@ -145,7 +145,7 @@
       const { overlay, crop } = drawing;
       if (!overlay) return;
       overlay.classList.add("pickable");
-      let offset = null; // of the landmark from the pointer, while it is moved
+      let offset = null; // from the pointer to the landmark, while it is moved
       let begun = false;
       const at = (event) => {
         const box = overlay.getBoundingClientRect();
@@ -197,7 +197,7 @@
     /* The flagged landmark that is near enough to be meant, {point, at}, or null. */
     _near(drawing, card, [u, v]) {
       const flagged = new Set(card.flags.flatMap((flag) => this._targets(flag)));
-      const inside = (value) => Math.min(0.98, Math.max(0.02, value)); // an arrow stands for what is beyond the border
+      const inside = (value) => Math.min(0.98, Math.max(0.02, value)); // a landmark beyond the border has an arrow
       let [best, least] = [null, NEAR / drawing.overlay.getBoundingClientRect().width];
       this.data.points.forEach(({ x, y }, point) => {
         if (!flagged.has(x) && !flagged.has(y)) return;
@@ -229,7 +229,7 @@
       return Number.isFinite(value) ? String(Number(value.toFixed(this._digits()))) : "";
     }
 
-    /* A hundredth of a pixel of the file; of other values what the page has of them. */
+    /* Decimals: hundredths of a pixel of the file, or for other values those of the page. */
     _digits() {
       return this.data.points.length ? 2 : 6;
     }

@@ -1,4 +1,4 @@
-/* What is around the gallery: progress, undo and redo, export, what is amiss, and what is said.
+/* The controls around the gallery: progress, undo and redo, export, problems and messages.
  *
  *   const frame = new DeepGUM.Frame({undo(), redo(), onlyOpen(), exported(kind)}, landmarks);
  */
@@ -12,7 +12,7 @@
     coco: { words: "COCO keypoints", landmarks: true },
     fiftyone: { words: "FiftyOne" },
   };
-  const BRIEF = 8000; // milliseconds that a notice stays which asks for nothing
+  const BRIEF = 8000; // milliseconds that a brief notice stays
   const element = (id) => document.getElementById(id);
 
   class Frame {
@@ -28,7 +28,7 @@
       });
     }
 
-    /* counts: {action: number of flags}, all: of flags, open: whether only the undecided are shown. */
+    /* counts: {action: number of flags}; all: number of flags; open: whether only undecided flags are shown. */
     show({ counts, all, undo, redo, open }) {
       const decided = HELD.reduce((sum, name) => sum + counts[name], 0);
       const said = HELD.filter((name) => counts[name]).map((name) => `${counts[name].toLocaleString("en")} ${ACTIONS[name].done}`);
@@ -43,15 +43,15 @@
       document.title = `${some}/${whole} \u00b7 Label review`;
     }
 
-    /* Words for what keeps decisions from being stored; empty where nothing does. `blocked`: it will not pass of itself. */
-    amiss(words, blocked) {
+    /* Show why decisions cannot be stored; empty words for no problem. `blocked`: the problem does not resolve itself. */
+    problem(words, blocked) {
       const banner = element("banner");
       banner.hidden = !words;
       banner.textContent = words;
       banner.classList.toggle("blocked", blocked);
     }
 
-    /* For a moment, over the large view too. */
+    /* Show a message for a moment, also above the large view. */
     say(words) {
       const toast = element("toast");
       toast.hidePopover();
@@ -61,20 +61,20 @@
       this._silence = setTimeout(() => toast.hidePopover(), 4000);
     }
 
-    /* Until it is dismissed, if it is not brief; with `show`, a button that leads to what it is about. */
+    /* Show a notice until it is dismissed, or for a while if it is brief; `show` is the action of its button. */
     notice(words, { show, brief } = {}) {
       const item = make("li", {}, make("span", {}, words), show ? button("Show", show) : null);
       item.append(button("Dismiss", () => item.remove()));
       element("notices").append(item);
       if (brief) setTimeout(() => item.remove(), BRIEF);
-      else this.say(words); // it may be out of sight
+      else this.say(words); // the notice may be out of sight
     }
 
     async _export(kind, hooks) {
       element("export").open = false;
-      if (!(await hooks.exported(kind))) return this.notice("Decisions wait for the server. Export when they are stored.");
+      if (!(await hooks.exported(kind))) return this.notice("Decisions are waiting for the server. Export when they are stored.");
       const response = await fetch(`export/${kind}`, { cache: "no-store" }).catch(() => null);
-      if (!response) return this.notice("The server does not answer. Export when it is back.");
+      if (!response) return this.notice("The server does not answer. Export when it answers again.");
       if (!response.ok) return this.notice((await response.json()).message);
       const [, name] = response.headers.get("Content-Disposition").split("''");
       const link = make("a", { download: decodeURIComponent(name) });

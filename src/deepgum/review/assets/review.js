@@ -1,4 +1,4 @@
-/* The review: the gallery with decisions, by pointer or by keyboard alone. */
+/* The review: the gallery with decisions, which are made with the pointer or the keyboard. */
 (function () {
   "use strict";
   const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Walk, buttons, make, placeOf, sameCard } = window.DeepGUM;
@@ -45,7 +45,7 @@
           u: ["undo (also Ctrl-Z)", () => this.undo()],
           U: ["redo (also Ctrl-Shift-Z)", () => this.redo()],
           i: ["next undecided", (card) => this._next(card.flags)],
-          b: ["card before", () => this.gallery.move(-1)],
+          b: ["previous card", () => this.gallery.move(-1)],
         },
       }));
       this.walk = new Walk(gallery, (flag) => this._held(flag));
@@ -74,12 +74,12 @@
       const { suggested } = this.data.flags;
       if (name !== "take") return this._decide(card, card.flags.map((flag) => [flag, { action: name, new: null }]));
       if (card.flags.some((flag) => !suggested[flag] || suggested[flag].includes(null))) {
-        return this.frame.say("Nothing is suggested for this label. Fix it by hand (e), or drop it (d).");
+        return this.frame.say("There is no suggestion for this label. Fix it by hand (e), or drop it (d).");
       }
       return this._decide(card, card.flags.map((flag) => [flag, { action: "fix", new: suggested[flag], suggested: true }]));
     }
 
-    /* decided: [[flag, {action, new, suggested}]] */
+    /* `decided` is [[flag, {action, new, suggested}]]. */
     _decide(card, decided) {
       const next = this.walk.after(card.flags);
       this._store(decided);
@@ -107,12 +107,12 @@
       this._returned(await this.decisions.redo(), "Redone");
     }
 
-    /* Undo first takes back what was moved or typed and not stored yet, and touches no decision. */
+    /* Undo first discards a correction that is not stored yet, and then changes no decision. */
     _takenBack() {
       const { card, moved } = this.editor;
       if (!card || !moved) return false;
       this.editor.start(card);
-      this.frame.say("The correction was taken back; no decision has changed.");
+      this.frame.say("The correction was discarded; no decision has changed.");
       return true;
     }
 
@@ -126,7 +126,7 @@
 
     _next(flags) {
       const next = this.walk.after(flags);
-      if (next === null) this.frame.say("Nothing else is undecided among these.");
+      if (next === null) this.frame.say("There is no other undecided label here.");
       else this.walk.to(next);
     }
 
@@ -149,14 +149,14 @@
 
     _finished() {
       const skipped = this.place.filter((_, flag) => this._held(flag)?.action === "skip").length;
-      const among = this.gallery.model.filtered ? " among what passes the filters" : "";
+      const among = this.gallery.model.filtered ? " that pass the filters" : "";
       const open = skipped ? `; ${skipped.toLocaleString("en")} skipped` : "";
-      this.frame.notice(`Nothing is undecided${among}${open}. Export the decisions with the menu above.`, { brief: true });
+      this.frame.notice(`All labels${among} are decided${open}. Export the decisions with the menu above.`, { brief: true });
     }
 
-    /* ---- what the decisions tell ---- */
+    /* ---- changes of the decisions ---- */
 
-    /* Draw the cards anew on which something is to be seen of it. */
+    /* Draw the cards again whose decisions have changed visibly. */
     _changed(places) {
       if (!this.gallery) return;
       const samples = new Set();
@@ -178,7 +178,7 @@
     _refused(item, words, current) {
       const flag = this.flagAt.get(item.place);
       const decision = `${JSON.parse(item.place).reverse().join(" of ")}: ${ACTIONS[item.entry.action].done}`;
-      const why = current ? `Meanwhile ${current.who} has it ${ACTIONS[current.action].done}. Look again, then decide.` : words;
+      const why = current ? `Meanwhile ${current.who} has ${ACTIONS[current.action].done} it. Look again, then decide.` : words;
       const show = () => {
         if (this.walk.to(flag)) return;
         this.walk.clearFilters();
@@ -187,7 +187,7 @@
       this.frame.notice(`Your decision was not stored (${decision}). ${why}`, { show: flag === undefined ? null : show });
     }
 
-    /* Show how far it is; once for all that is told of one decision, as there may be many thousands to count. */
+    /* Show the progress, once for several changes, since counting many thousands of labels takes time. */
     _state() {
       this.due ??= setTimeout(() => this._show(), 20);
     }
@@ -212,9 +212,9 @@
       });
       const waiting = decisions.queue.length;
       const safe = waiting
-        ? `${waiting} decision${waiting > 1 ? "s wait" : " waits"} in this browser, to be sent when it can be.` : "Nothing is lost.";
+        ? `${waiting} decision${waiting > 1 ? "s wait" : " waits"} in this browser and will be sent later.` : "Nothing is lost.";
       const gone = "The server does not answer. Start it again with the same command, deepgum review RUN.";
-      this.frame.amiss(this.trouble && `${this.trouble === "gone" ? gone : this.trouble} ${safe}`, decisions.blocked);
+      this.frame.problem(this.trouble && `${this.trouble === "gone" ? gone : this.trouble} ${safe}`, decisions.blocked);
     }
 
     /* ---- correcting ---- */
@@ -227,7 +227,7 @@
 
     _edited() {
       if (!this.gallery.dialog.open) return;
-      this.gallery.open(); // draws it anew
+      this.gallery.open(); // draws it again
       if (this.editor.card) this.editor.focus();
     }
 
@@ -235,18 +235,18 @@
       const { card } = this.editor;
       const fixes = this.editor.take();
       if (fixes) this._decide(card, fixes);
-      else this.frame.say("A value is no number. Put it right, or leave it with Esc.");
+      else this.frame.say("A value is not a number. Correct it, or cancel with Esc.");
     }
 
-    /* Who goes on from a correction that was begun means it. */
+    /* Leaving an open correction stores it. */
     _leave() {
       const { card, moved } = this.editor;
       if (!card) return;
       const fixes = moved ? this.editor.take() : null;
       this.editor.clear();
-      // Not now: the gallery is in the midst of drawing the card that was gone on to.
+      // Not now, since the gallery is drawing the next card.
       if (fixes) queueMicrotask(() => this._store(fixes));
-      else if (moved) this.frame.notice(`The correction of ${this._name(card.flags[0])} was no number, and was not stored.`);
+      else if (moved) this.frame.notice(`The correction of ${this._name(card.flags[0])} was not a number, and was not stored.`);
     }
 
     _fixed(sample) {
@@ -294,7 +294,7 @@
       this.act(name, card);
     }
 
-    /* What had the focus was thrown away with what was drawn before. */
+    /* Restore the focus, which was lost when the large view was drawn again. */
     _focusLarge() {
       const { dialog } = this.gallery;
       const article = dialog.querySelector(".sample");
@@ -336,7 +336,7 @@
       if (!response.ok) throw new Error(data.message);
       const { total, flags } = data.gallery;
       const [shown, all] = [flags.sample.length, total].map((count) => count.toLocaleString("en"));
-      const more = shown === all ? "" : ` Of ${all} flagged labels, the worst ${shown} are shown.`;
+      const more = shown === all ? "" : ` The page shows the worst ${shown} of ${all} flagged labels.`;
       document.getElementById("verdict").textContent = data.verdict + more;
       await new Review(data).start();
     } catch (error) {

@@ -1,6 +1,6 @@
-/* The way through the cards: from flag to flag that is undecided, whatever the filters, the order and the page.
+/* Navigation through the cards, from one undecided flag to the next, across filters, order and pages.
  *
- *   const walk = new DeepGUM.Walk(gallery, (flag) => what is decided about it, or null);
+ *   const walk = new DeepGUM.Walk(gallery, (flag) => its decision or null);
  *
  * The gallery has a facet "decision" with a value "none".
  */
@@ -13,7 +13,7 @@
       Object.assign(this, { gallery, held });
     }
 
-    /* Go to the card of a flag; false if the filters do not let it through. */
+    /* Go to the card of a flag; return false if it does not pass the filters. */
     to(flag) {
       const { gallery } = this;
       const { cards, state } = gallery.model;
@@ -25,7 +25,7 @@
       return true;
     }
 
-    /* The next undecided flag behind these in the order of the cards, from the beginning again after the last; or null. */
+    /* The next undecided flag after these in the order of the cards, starting again after the last; or null. */
     after(flags) {
       const { cards } = this.gallery.model;
       const here = cards.findIndex((card) => card.flags.includes(flags.at(-1)));
@@ -37,7 +37,7 @@
       return null;
     }
 
-    /* Go to the first undecided flag behind the one that was decided last; from the beginning where there is none. */
+    /* Go to the first undecided flag after the last decision, or to the first one if there is no decision. */
     resume(last) {
       const { cards } = this.gallery.model;
       if (!cards.length) return;
@@ -57,18 +57,18 @@
       if (here) this.to(here.flags[0]);
     }
 
-    /* After a decision: what the filters let through, if they ask for decisions. */
+    /* After a decision: apply the filters again, if one of them is about decisions. */
     refilter() {
       const { gallery } = this;
       if (!this._chosen.length) return;
       const { card: here, position } = gallery;
       gallery.update();
       if (!gallery.card) gallery.close();
-      // Where the card is gone, what stands in its place is drawn: a key never acts on a card that is not shown.
+      // If the card is gone, draw the one in its place: keys never act on a card that is not visible.
       else if (!here || !this.to(here.flags[0])) gallery.goTo(Math.min(position, gallery.model.page.length - 1));
     }
 
-    /* Count anew; not with a filter of decisions, which would let cards go that are still shown. */
+    /* Count again, unless there is a filter about decisions, which would remove cards that are still visible. */
     recount() {
       if (!this._chosen.length) this.gallery.recount();
     }

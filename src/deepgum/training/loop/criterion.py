@@ -13,10 +13,13 @@ from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture, Partition
 from deepgum.processes import SOLO, Processes
 
-__all__ = ["Criterion", "held_out_log_likelihood", "mean_loss", "median_absolute_error", "trimmed_loss"]
+__all__ = ["SCORE_TOL", "Criterion", "held_out_log_likelihood", "mean_loss", "median_absolute_error", "trimmed_loss"]
 
 Criterion = Callable[[Tensor], float]
-"""From the residuals (n, d) of the validation set to a score; lower is better."""
+"""Maps the residuals (n, d) of the validation set to a score; lower is better."""
+
+SCORE_TOL = 1e-3
+"""Tolerance of EM for a held-out likelihood: it is flat at its maximum, and is computed after every epoch."""
 
 
 def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
@@ -27,24 +30,24 @@ def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
 def median_absolute_error(residuals: Tensor) -> float:
     """Score by the median |delta| over all observed coordinates.
 
-    For losses of scaled residuals, whose own value is in units that shrink while training goes on.
+    It is for losses of scaled residuals, whose own value is in a unit that shrinks during the training.
     """
     return residuals.abs().nanmedian().item()
 
 
 def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
-    """Score by the mean loss over what is left when each group's largest residuals are left out.
+    """Score by the mean loss without each group's largest residuals.
 
     A group of coordinates is left out in the samples where its mean loss is largest **among all samples**: the same
-    share of its samples in every epoch, whichever they are. (The authors' code sorts along the other axis, and so
-    leaves out coordinates of each sample.)
+    share of samples in every epoch, not the same samples. (The authors' code sorts along the other axis, and so leaves
+    out coordinates of each sample.)
 
     Parameters
     ----------
     loss : Loss
         In fixed units.
     shares : Tensor (g,)
-        Of each group's observed samples, in [0, 1].
+        Share of each group's observed samples to leave out, in [0, 1].
     groups : tuple of tuples of int
         The coordinates of each of the g groups.
 
@@ -63,7 +66,7 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
         for share, coordinates in zip(shares.tolist(), groups, strict=True):
             columns = list(coordinates)
             seen = observed[:, columns].sum(dim=1)
-            # Over what is observed of the group, so that one that is seen in part is not the smaller for it.
+            # The mean over the observed coordinates: a group that is observed in part is not smaller for that.
             size = torch.where(seen > 0, terms[:, columns].sum(dim=1) / seen, -torch.inf)
             left_out = size.argsort(descending=True, stable=True)[: round(share * int((seen > 0).sum()))]
             kept[left_out[:, None], torch.tensor(columns)] = False
@@ -73,23 +76,23 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
 
 
 def held_out_log_likelihood(mixture: GaussianUniformMixture, processes: Processes = SOLO) -> Criterion:
-    """Score by minus the mean log-likelihood a sample (eq. 1), under the mixture that fits the residuals best.
+    """Score by minus the mean log-likelihood per sample (eq. 1), under the mixture that fits the residuals best.
 
-    The mixture's few parameters are fitted to the very residuals that are scored: what is held out is the network. A
-    mixture of the training residuals would not do. A network fits its training labels more closely than others, so the
-    Gaussian of a later round is too narrow for the validation set, and the round would be punished for it.
+    The mixture's few parameters are fitted to the same residuals that are scored; only the network is held out. The
+    mixture of the training residuals is not usable here: a network fits its training labels more closely than others,
+    so the Gaussian of a later round is too narrow for the validation set, and the round would get a worse score for it.
 
     Parameters
     ----------
     mixture : GaussianUniformMixture
         The kind of mixture; fitted anew for each score.
     processes : Processes, optional
-        Those that hold the residuals together, each its own; all get the same score.
+        The processes that share the residuals; all get the same score.
     """
 
     def score(residuals: Tensor) -> float:
         with warnings.catch_warnings():
-            # A validation set without outliers, or with nothing else, still has a likelihood.
+            # A validation set without outliers, or with outliers only, still has a likelihood.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             mixture.fit(residuals, processes=processes)
         own = mixture.log_likelihood(residuals).sum()

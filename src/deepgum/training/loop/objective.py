@@ -1,31 +1,30 @@
-"""What SGD minimises: eq. 7 and its relatives, and the cross-entropy of Dex."""
+"""What SGD minimises: eq. 7 for any loss of residuals, and the cross-entropy of Dex."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from deepgum.data.batches import Batch
 from deepgum.errors import InvalidParameterError, NonFiniteLossError, listing
 from deepgum.losses import L1, Loss
-from deepgum.losses.kinds import CROSS_ENTROPY
+from deepgum.losses.cross_entropy import CROSS_ENTROPY, cross_entropy
 from deepgum.models import DeepExpectation
 
 __all__ = ["CrossEntropy", "Minimised", "Objective", "check_loss", "minimised", "residual_loss"]
 
 
 class Minimised(Protocol):
-    """What an epoch of SGD minimises: from a batch and the network's outputs in training mode to a scalar."""
+    """The objective of an epoch of SGD: maps a batch and the network's outputs in training mode to a scalar."""
 
     @property
     def name(self) -> str:
-        """What is minimised, in words."""
+        """Name of the objective in the history."""
 
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
-        """Return the mean loss of the batch, finite and in the graph.
+        """Return the mean loss of the batch, finite and part of the graph.
 
         Raises
         ------
@@ -36,7 +35,7 @@ class Minimised(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of residuals, with what it needs to know of each sample; a batch's own sample weights multiply its terms.
+    """A loss of residuals, with weights and scale; a batch's own sample weights multiply its terms.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ class Objective:
         Weight of each coordinate of each training sample, by sample index: responsibilities, expanded from groups to
         coordinates; 0 leaves a label out.
     scale : Tensor (d,), optional
-        For losses that work on scaled residuals.
+        For losses of scaled residuals.
     """
 
     loss: Loss
@@ -55,11 +54,11 @@ class Objective:
 
     @property
     def name(self) -> str:
-        """What is minimised, in words."""
+        """Name of the objective in the history."""
         return _name(self.loss.name, self.weights)
 
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
-        """Return the mean loss of predictions (b, d); weights and scale are mirrored where the sample is."""
+        """Return the mean loss of predictions (b, d); weights and scale are mirrored for mirrored samples."""
         scale = self.scale
         if scale is not None:
             scale = batch.per_coordinate(scale.to(outputs))
@@ -69,20 +68,20 @@ class Objective:
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Minus the log of the softmax at the rounded label: what `DeepExpectation` is trained by (section 4.2).
+    """Minus the log of the softmax at the rounded label: the objective of a `DeepExpectation` (section 4.2).
 
-    It is normalised as the losses of residuals are: the weighted sum over the samples that have a label, divided by
-    their number. A label beyond the whole numbers that the network knows counts as the nearest of them.
+    A label beyond the whole numbers that the network has outputs for counts as the nearest of them.
 
     Parameters
     ----------
     model : DeepExpectation
-        Knows which class a label is.
+        Maps labels to classes.
     weights : Tensor (n, 1), optional
         Weight of each training sample, by sample index.
 
     Examples
     --------
+    >>> import torch
     >>> from deepgum.data.batches import ordered_batches
     >>> from deepgum.data.regression import RegressionData
     >>> data = RegressionData.from_arrays(torch.zeros(3, 1), [[20.0], [float("nan")], [23.4]])
@@ -96,27 +95,24 @@ class CrossEntropy:
 
     @property
     def name(self) -> str:
-        """What is minimised, in words."""
+        """Name of the objective in the history."""
         return _name(CROSS_ENTROPY, self.weights)
 
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
         """Return the mean cross-entropy of logits (b, k)."""
-        observed = ~batch.targets[:, 0].isnan()
-        terms = nn.functional.cross_entropy(outputs, self.model.classes(batch.targets), reduction="none")
-        terms = torch.where(observed, terms, 0.0)
-        weights = _weights_of(batch, self.weights, outputs)
-        if weights is not None:
-            terms = terms * weights[:, 0]
-        return _finite(terms.sum() / observed.sum().clamp(min=1), batch, outputs, self.name)
+        observed, weights = ~batch.targets[:, 0].isnan(), _weights_of(batch, self.weights, outputs)
+        of_samples = None if weights is None else weights[:, 0]
+        value = cross_entropy(outputs, self.model.classes(batch.targets), observed, of_samples)
+        return _finite(value, batch, outputs, self.name)
 
 
 def check_loss(model: nn.Module, loss: str | Loss) -> None:
-    """Refuse a network whose outputs are not what the loss is of.
+    """Refuse a network whose outputs do not suit the loss.
 
     Raises
     ------
     InvalidParameterError
-        If the loss is the cross-entropy and the network no `DeepExpectation`, or the other way round.
+        If the loss is the cross-entropy and the network is no `DeepExpectation`, or the other way round.
     """
     if (loss == CROSS_ENTROPY) != isinstance(model, DeepExpectation):
         expected = "a loss of residuals" if loss == CROSS_ENTROPY else f"{CROSS_ENTROPY!r}"
@@ -134,9 +130,9 @@ def minimised(loss: Loss | str, model: nn.Module, weights: Tensor | None = None)
 
 
 def residual_loss(loss: Loss | str) -> Loss:
-    """Return the loss by which validation residuals are judged: for the cross-entropy the absolute error.
+    """Return the loss that validation residuals are scored by: for the cross-entropy it is the absolute error.
 
-    Residuals are what every score is taken of, and the cross-entropy is none of them; the error in years is what it is
+    Every score is a function of residuals, and the cross-entropy is not; the error in years is what the network is
     trained for.
     """
     return loss if isinstance(loss, Loss) else L1()
@@ -147,7 +143,7 @@ def _name(loss: str, weights: Tensor | None) -> str:
 
 
 def _weights_of(batch: Batch, weights: Tensor | None, outputs: Tensor) -> Tensor | None:
-    """Return what weights the terms of a batch, (b, d) or (b, 1): the given weights times the samples' own."""
+    """Return the weights of the terms of a batch, (b, d) or (b, 1): the given weights times the samples' own."""
     own = None if batch.sample_weight is None else batch.sample_weight[:, None].to(outputs)
     if weights is None:
         return own
@@ -162,6 +158,6 @@ def _finite(value: Tensor, batch: Batch, outputs: Tensor, name: str) -> Tensor:
     spoiled = batch.index[(~outputs.isfinite()).any(dim=1).cpu()].tolist()
     raise NonFiniteLossError(
         f"The {name} loss became {value.item()} in a batch of {len(batch.index)}, with predictions that are not finite "
-        f"on {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The weights are those of the step "
+        f"for {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The weights are those of the step "
         "before. Try a smaller `learning_rate`, and look at these samples' inputs."
     )

@@ -1,4 +1,4 @@
-"""One run of SGD to an early stop: the inner loop of Algorithm 1, and all that a baseline does."""
+"""One run of SGD to an early stop: the inner loop of Algorithm 1, and all of a training with one loss."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
-from deepgum.data.regression import RegressionData
 from deepgum.residuals import compute_residuals
-from deepgum.training.history import EpochRecord, History
+from deepgum.training.history import EpochRecord
+from deepgum.training.job import Training
 from deepgum.training.loop.criterion import Criterion
 from deepgum.training.loop.engine import LOCAL, Engine
 from deepgum.training.loop.objective import Minimised
@@ -27,7 +27,7 @@ __all__ = ["SGDRun", "build_optimizer", "build_schedule", "run_sgd", "training_m
 
 
 def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimizer:
-    """Return the optimiser that the options name, over the parameters that are trained."""
+    """Return the optimiser that the options name, for the parameters that are trained."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
@@ -45,22 +45,22 @@ def build_schedule(optimizer: torch.optim.Optimizer, options: SGDOptions, total:
     return LambdaLR(optimizer, lambda _: 1.0)
 
 
-_APART = 1_000_003
-"""Between the seeds of two processes."""
+_SEED_STEP = 1_000_003
+"""Difference between the seeds of two processes."""
 
 
 @dataclass(frozen=True)
 class SGDRun:
-    """What one run of SGD came to.
+    """The outcome of one run of SGD.
 
     Attributes
     ----------
     best_score : float
-        The validation score of the weights that the model was left with.
+        The best validation score.
     best_epoch : int
-        The epoch that gave them; 0 where no epoch was better than the start.
+        The epoch that had it; 0 if no epoch was better than the start.
     epochs : int
-        Epochs trained.
+        Number of epochs trained.
     """
 
     best_score: float
@@ -69,14 +69,11 @@ class SGDRun:
 
 
 def run_sgd(
-    model: nn.Module,
-    train: RegressionData,
-    validation: RegressionData,
+    training: Training[Any],
     objective: Callable[[int], Minimised],
     criterion: Criterion,
-    options: SGDOptions,
     generator: torch.Generator,
-    history: History,
+    journal: Journal,
     *,
     round: int = 0,
     epochs_max: int | None = None,
@@ -85,45 +82,40 @@ def run_sgd(
     keep_last: bool = False,
     ahead: Callable[[Tensor], None] | None = None,
     on_epoch: Callable[[], None] | None = None,
-    journal: Journal | None = None,
     engine: Engine = LOCAL,
 ) -> SGDRun:
-    """Train until the validation score has not improved for `options.patience` epochs; keep the best weights.
+    """Train until the validation score has not improved for `patience` epochs, and keep the best weights.
 
     Parameters
     ----------
-    model : nn.Module
-        Trained in place; left with the weights of the best epoch. What is frozen (`requires_grad` False) is left as it
-        is, and a module that is frozen throughout stays in evaluation mode.
-    train, validation : RegressionData
-        The score is taken on the second: by each of several processes on its share.
+    training : Training
+        Its network is trained in place and left with the weights of the best epoch. Frozen parameters (`requires_grad`
+        False) are left as they are, and a module whose parameters are all frozen stays in evaluation mode. Each of
+        several processes takes the validation score on its share. `how` and `seed` are not used.
     objective : callable
-        From the epoch (from 1) to what that epoch minimises.
+        Maps the epoch (from 1) to the objective of that epoch.
     criterion : Criterion
-        From validation residuals to a score, lower is better. It must not change from epoch to epoch. Where there are
-        several processes, it gives all of them the same.
-    options : SGDOptions
-        Optimiser, schedule, patience; device and precision as the engine has them.
+        Maps validation residuals to a score; lower is better. It must not change from epoch to epoch. With several
+        processes, it gives all of them the same score.
     generator : torch.Generator
-        Order of the samples, and mirroring.
-    history : History
-        Gets a record an epoch.
+        Draws the order of the samples, and mirroring.
+    journal : Journal
+        Its history gets a record per epoch. It keeps the state of the run after each epoch, as its part "sgd"; if it
+        has such a part, the run goes on from it.
     round : int
         For the records.
     epochs_max : int, optional
-        Instead of `options.epochs_max`.
+        Replaces `epochs_max` of the SGD options.
     least_epochs : int
-        Epochs before which patience does not count: a warm-up.
+        Number of epochs before which patience does not count: a warm-up.
     start_counts : bool
-        Whether the weights at the start are a candidate, too.
+        Whether the weights at the start are a candidate for the best ones.
     keep_last : bool
-        Leave the model with the weights of the last epoch instead.
+        Whether the network is left with the weights of the last epoch instead.
     ahead : callable, optional
-        Where there are several processes: told before each epoch's first step which samples this one will see.
+        With several processes, called before each epoch's first step with the samples that this process will see.
     on_epoch : callable, optional
         Called after each epoch's steps, before its score is taken.
-    journal : Journal, optional
-        Keeps, as its part "sgd", where the run stands after each epoch; one that has such a part is gone on with.
     engine : Engine
         Takes the steps.
 
@@ -132,10 +124,10 @@ def run_sgd(
     NonFiniteLossError
         As soon as a loss is not finite, before the step that would spoil the weights.
     ProcessLostError
-        If another process is gone.
+        If another process has died.
     """
+    model, train, validation, options = training.model, training.train, training.validation, training.sgd
     device, processes = torch.device(options.device), engine.processes
-    journal = journal or Journal(history)
     judged = shares(len(validation), processes)
 
     def score() -> float:
@@ -152,11 +144,11 @@ def run_sgd(
     if kept is None:
         epoch, best = 0, _Best(Weights(model), score() if start_counts else float("inf"))
     else:
-        epoch, best = kept["epoch"], _Best.of(kept["best"], model)
+        epoch, best = kept["epoch"], _Best.from_state_dict(kept["best"], model)
     journal.register("sgd", lambda: {"epoch": epoch, "best": best.state_dict(), "machinery": machinery.state_dict()})
 
-    # Dropout differs from process to process; order and mirroring do not.
-    with seeded(generator.initial_seed() + round + _APART * processes.rank, device):
+    # Dropout differs between processes; order and mirroring do not.
+    with seeded(generator.initial_seed() + round + _SEED_STEP * processes.rank, device):
         if kept is not None:
             machinery.load_state_dict(kept["machinery"])
         while epoch < most and epoch - max(best.epoch, least_epochs) < options.patience:
@@ -178,7 +170,7 @@ def run_sgd(
             improved = best.take(model, current, epoch)
             total, seen = processes.sum(torch.tensor([total, seen], dtype=torch.float64)).tolist()
             seconds = time.perf_counter() - began
-            history.add(EpochRecord(phase, round, epoch, total / seen, current, seconds, improved))
+            journal.history.add(EpochRecord(phase, round, epoch, total / seen, current, seconds, improved))
             journal.save()
     if not keep_last:
         best.weights.restore(model)
@@ -187,14 +179,14 @@ def run_sgd(
 
 @dataclass
 class _Best:
-    """The best epoch so far; 0 is the start."""
+    """The best epoch so far, with its weights and score; epoch 0 is the start."""
 
     weights: Weights
     score: float
     epoch: int = 0
 
     def take(self, model: nn.Module, score: float, epoch: int) -> bool:
-        """Take over an epoch that is better, and return whether it is."""
+        """Replace the best epoch if this one is better, and return whether it is."""
         improved = score < self.score
         if improved:
             self.score, self.epoch = score, epoch
@@ -205,16 +197,16 @@ class _Best:
         return {"weights": self.weights.copies, "score": self.score, "epoch": self.epoch}
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], model: nn.Module) -> _Best:
+    def from_state_dict(cls, state: Mapping[str, Any], model: nn.Module) -> _Best:
         """Undo `state_dict`."""
         return cls(restore_weights(model, state["weights"]), state["score"], state["epoch"])
 
 
 def training_mode(model: nn.Module) -> None:
-    """Put a model in training mode, all but the modules whose parameters are all frozen.
+    """Put a model in training mode, except the modules whose parameters are all frozen.
 
-    Those stay in evaluation mode: batch normalisation would change their running statistics, and dropout what the
-    trained part is given.
+    Those stay in evaluation mode: otherwise batch normalisation would change their running statistics, and dropout the
+    inputs of the trained part.
     """
     model.train()
     for module in model.modules():

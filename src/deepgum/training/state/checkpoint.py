@@ -1,4 +1,4 @@
-"""Where a training stands, in one file that is there whole or not at all, and that is read without running anything."""
+"""The state of a training in one file, which is written whole or not at all, and read without running code."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from deepgum._version import __version__
 from deepgum.errors import CheckpointError, InvalidDataError, differences
 from deepgum.storage.disk import remove_partial, write_atomically
-from deepgum.storage.upgrade import FIRST
 from deepgum.training.state.packing import digest, pack, tensor_parts, unpack
 
 __all__ = ["Checkpoint", "check_place"]
 
 _FORMAT = "deepgum.checkpoint"
-_VERSION = "2"
+_VERSION = "3"
+_WRITERS = {"2": "0.1.0"}
+"""Versions of deepgum that wrote earlier versions of the format."""
 
 
 class Checkpoint:
-    """A file that holds where a training stands.
+    """A file that holds the state of a training.
 
-    The file is in safetensors; the metadata of its header hold, as JSON, what is no tensor. It is written beside, under
-    a name of its own, and takes the place of the one before when all of it is on the disk: a process that is killed
-    while it writes leaves the one before. A SHA-256 of all that it holds is in it too: a bit that a disk or a copy has
-    turned would go unnoticed otherwise, and give another result.
+    The file is in safetensors; the metadata of its header hold, as JSON, everything that is not a tensor. It is written
+    under another name, and replaces the previous one when all of it is on the disk: a process that is killed while it
+    writes leaves the previous one. It also holds a SHA-256 of its content: a bit that a disk or a copy has changed
+    would otherwise go unnoticed, and change the result.
 
     Parameters
     ----------
     path : Path
-        Of the file. Its folder is made where it is not there.
+        Path of the file. Its folder is made if it is not there.
     identity : mapping
-        What the training is: options, seeds, hashes of data and initial weights; nested plain values. A file of another
-        identity is refused.
+        The identity of the training: options, seeds, hashes of data and initial weights; nested plain values. A file of
+        another identity is refused.
 
     Examples
     --------
@@ -56,26 +56,26 @@ class Checkpoint:
     Traceback (most recent call last):
         ...
     deepgum.errors.CheckpointError: '...checkpoint.safetensors' should be of this training. It is of another: seed = 0
-    there and 1 here. Train with what it was begun with to go on, delete it to begin anew, or give another path.
+    there and 1 here. Use the settings that it was begun with to go on, delete it to begin anew, or give another path.
     >>> checkpoint.remove()
     >>> folder.cleanup()
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        # `repr` of what JSON has no form for (a range, a number of NumPy's): it is compared, and never used.
+        # A value that JSON cannot hold (a range, a number of NumPy's) is kept as its `repr`, which is only compared.
         self.identity = json.loads(json.dumps(identity, default=repr))
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, or None where there is no file.
+        """Return the state that was saved last, or None if there is no file.
 
-        It is checked, too, that a file can be written there, before any work is done.
+        It also checks that a file can be written there, before any work is done.
 
         Raises
         ------
         CheckpointError
-            If the file is of another training (the message lists what differs), damaged, or no checkpoint; or if none
-            could be written there.
+            If the file is of another training (the message lists the differences), of an earlier version, damaged, or
+            not a checkpoint; or if no file could be written there.
         """
         check_place(self.path)
         remove_partial(self.path)  # of this training alone: `alone_at` has locked the file
@@ -86,18 +86,21 @@ class Checkpoint:
             if metadata["format"] != _FORMAT:
                 raise InvalidDataError(f"its format is {metadata['format']!r}")
             version = metadata["version"]
-            if version != _VERSION:
-                raise self._unusable(f"It is of version {version!r}, and this library reads {_VERSION!r}.")
+            if version not in (_VERSION, *_WRITERS):
+                raise self._unusable(f"Its format is {version!r}, and this version of deepgum reads {_VERSION!r}.")
             if metadata["sha256"] != _content_digest(metadata, tensors):
-                raise InvalidDataError("what it holds is not what was written, by the SHA-256 of it")
+                raise InvalidDataError("its content is not what was written, by its SHA-256")
+            if version != _VERSION:
+                raise CheckpointError(
+                    f"'{self.path}' should be a checkpoint of this version of deepgum. Version {_WRITERS[version]} "
+                    "wrote it. Finish the training with that version, delete the file to begin the training anew, or "
+                    "give another path."
+                )
             found = json.loads(metadata["identity"])
             if found != self.identity:
-                written_by = metadata.get("written_by", FIRST)
-                version = f", by version {written_by} (this is {__version__})" if written_by != __version__ else ""
                 raise CheckpointError(
-                    f"'{self.path}' should be of this training. It is of another{version}: "
-                    f"{differences(found, self.identity)}. "
-                    "Train with what it was begun with to go on, delete it to begin anew, or give another path."
+                    f"'{self.path}' should be of this training. It is of another: {differences(found, self.identity)}. "
+                    "Use the settings that it was begun with to go on, delete it to begin anew, or give another path."
                 )
             state: dict[str, Any] = unpack(json.loads(metadata["state"]), tensors)
         except (KeyError, ValueError) as error:
@@ -107,20 +110,19 @@ class Checkpoint:
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write the state in the place of the one before.
+        """Replace the previous state by this one.
 
         Raises
         ------
         DiskFullError
-            If the disk cannot hold it; the checkpoint before is still there.
+            If the disk cannot hold it; the previous checkpoint is still there.
         InvalidDataError
-            If the state holds what is neither a tensor nor a plain value; likewise.
+            If the state holds a value that is neither a tensor nor a plain value; likewise.
         """
         skeleton, tensors = pack(state)
         metadata = {
             "format": _FORMAT,
             "version": _VERSION,
-            "written_by": __version__,
             "identity": json.dumps(self.identity),
             "state": json.dumps(skeleton, allow_nan=False),
         }
@@ -130,7 +132,7 @@ class Checkpoint:
             temporary.write_bytes(content)
 
     def remove(self) -> None:
-        """Remove the file, and what a process that was killed while it wrote one has left."""
+        """Remove the file, and the temporary files that a killed process has left."""
         self.path.unlink(missing_ok=True)
         remove_partial(self.path)
 
@@ -147,7 +149,7 @@ class Checkpoint:
 
 
 def check_place(path: Path) -> None:
-    """Make the folder of a checkpoint where it is not there.
+    """Make the folder of a checkpoint if it is not there.
 
     Raises
     ------
@@ -160,11 +162,11 @@ def check_place(path: Path) -> None:
     except OSError as error:
         raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
     if path.is_dir() or not os.access(folder, os.W_OK):
-        found = "a folder" if path.is_dir() else "a folder around it that cannot be written to"
-        raise CheckpointError(f"'{path}' should be a file to keep checkpoints in. Found {found}.")
+        found = "a folder" if path.is_dir() else "that its folder cannot be written to"
+        raise CheckpointError(f"'{path}' should be a file for checkpoints. Found {found}.")
 
 
 def _content_digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of all that a file says; of the packed tensors as they lie, so that nothing is copied."""
+    """Return the SHA-256 of the content of a file, without a copy of its tensors."""
     texts = (f"{name} {len(text)}\n{text}".encode() for name, text in sorted(metadata.items()) if name != "sha256")
     return digest(itertools.chain(texts, tensor_parts(sorted(tensors.items()))))

@@ -1,4 +1,4 @@
-"""What a training is, in plain values: two that agree in all of them give the same result."""
+"""The identity of a training in plain values: two trainings with equal values give the same result."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def identity_of(training: Training[Any]) -> dict[str, Any]:
-    """Return what tells a training from every other, for `Checkpoint`: choices as they are, arrays as a hash.
+    """Return the values that tell a training from every other, for `Checkpoint`: options as they are, arrays hashed.
 
-    Reads all data once.
+    It reads all data once.
 
     Parameters
     ----------
     training : Training
-        With the network as it is before the training: its weights are hashed, the frozen ones too.
+        With the network as it is before the training: its weights are hashed, including the frozen ones.
 
     Examples
     --------
@@ -42,10 +42,10 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
     how, model = training.how, training.model
     options, loss = (how, None) if isinstance(how, DeepGUMOptions) else (None, how)
     return {
-        "trains": "loss" if options is None else options.schedule,
-        "options": None if options is None else asdict(options),
+        "trains": "loss" if options is None else "mixture",
+        "options": None if options is None else options.to_mapping(),
         "loss": repr(loss),
-        # A training may go on on another device: where it is made belongs to it no more than how many threads make it.
+        # A training may go on on another device, or with another number of threads.
         "sgd": {name: value for name, value in asdict(training.sgd).items() if name != "device"},
         "seed": training.seed,
         "network": {
@@ -59,30 +59,30 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
 
 
 def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
-    """Return a number for each argument of `fit_deepgum`, by its name: another one where the argument is another.
+    """Return a number for each argument of `fit_deepgum`, by its name; different arguments have different numbers.
 
-    Of the data the inputs are not read, only their shape.
+    Only the shape of the inputs is read, not the inputs themselves.
     """
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "model": (_digest_of_structure(training.model), _hash(tensor_parts(_named(training.model)))),
-        "options": training.how,
+        "options": training.how.to_mapping(),
         "sgd": training.sgd,
         "seed": training.seed,
     }
     for name, side in (("train", training.train), ("validation", training.validation)):
         weight = None if side.sample_weight is None else _digest(side.sample_weight)
-        told[name] = (tuple(side.inputs.shape), _digest(side.targets), weight, side.mirror)
-    return {name: int(_hash([repr(value).encode()])[:15], 16) for name, value in told.items()}
+        values[name] = (tuple(side.inputs.shape), _digest(side.targets), weight, side.mirror)
+    return {name: int(_hash([repr(value).encode()])[:15], 16) for name, value in values.items()}
 
 
 def _digest_of_structure(model: nn.Module) -> str:
-    """Hash what the weights do not tell: an activation has none, nor has dropout, and a frozen weight is as any other.
+    """Hash the structure of a network: its modules, some of which have no weights, and which weights are frozen.
 
-    A module is its name, its type and what it says of itself (`extra_repr`); not its type's module, which is "__main__"
-    in a script and another name where the same script is imported.
+    A module is known by its name, its type and its `extra_repr`; not by its type's module, which is "__main__" in a
+    script and another name if the same script is imported.
     """
     modules = (
-        # Where an object is in memory says nothing, and is another place every time.
+        # The address of an object is different in every process.
         f"{name} {type(part).__qualname__} {_ADDRESS.sub('', part.extra_repr())}\n".encode()
         for name, part in model.named_modules(remove_duplicate=False)
     )

@@ -1,4 +1,4 @@
-"""A training's way to its checkpoint: who has a state, when it is kept, and how it is taken up again."""
+"""The journal of a training: it saves the states of its parts to a checkpoint, and gives them back."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ __all__ = ["Journal", "alone_at"]
 
 
 class Journal:
-    """Keeps the history and whatever is registered in a checkpoint; without one it keeps nothing, and costs nothing.
+    """Saves the history and every registered state in a checkpoint; without a checkpoint it saves nothing.
 
     Parameters
     ----------
     history : History
-        Of the training. Where the checkpoint holds one, its records are taken up.
+        The history of the training. Records in the checkpoint are loaded into it.
     checkpoint : Checkpoint or SharedCheckpoint, optional
+
+    Attributes
+    ----------
+    history : History
 
     Raises
     ------
     CheckpointError
-        If the checkpoint cannot be gone on from.
+        If the checkpoint cannot be used.
 
     Examples
     --------
-    A loop of three epochs that is stopped after the first one, and begun again:
+    A loop of three epochs that is stopped after the first one, and started again:
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -62,7 +66,7 @@ class Journal:
 
     def __init__(self, history: History, checkpoint: Checkpoint | SharedCheckpoint | None = None) -> None:
         self._began = time.perf_counter()
-        self._history, self._checkpoint = history, checkpoint
+        self.history, self._checkpoint = history, checkpoint
         self._parts: dict[str, Callable[[], Any]] = {}
         self._kept = (checkpoint.load() if checkpoint is not None else None) or {}
         self._before = self._kept.pop("seconds", 0.0)
@@ -78,9 +82,9 @@ class Journal:
         processes: Processes | None = None,
         own: Sequence[str] = (),
     ) -> Journal:
-        """Return the journal of a training that has not begun, with a checkpoint where there is a path for it.
+        """Return the journal of a training that has not begun, with a checkpoint if there is a path for it.
 
-        Where there is a path, all data are read once, to know the training by.
+        With a path, all data are read once, for the identity of the training.
 
         Parameters
         ----------
@@ -88,14 +92,14 @@ class Journal:
         history : History
         path : Path or None
         processes : Processes, optional
-            Those that train together, of a training that can be shared: a checkpoint is then for as many of them.
+            The processes that train together, if the training can be shared; their number is part of the identity.
         own : sequence of str
-            What belongs to each of several processes, as for `SharedCheckpoint`.
+            The parts of the state that belong to each of several processes, as for `SharedCheckpoint`.
 
         Raises
         ------
         CheckpointError
-            If the checkpoint cannot be gone on from.
+            If the checkpoint cannot be used.
         """
         if path is None:
             return cls(history)
@@ -108,49 +112,49 @@ class Journal:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the training: of this sitting, and of those before up to their last checkpoint."""
+        """Wall time of the training: of this process, and of those before it up to their last checkpoint."""
         return float(self._before + time.perf_counter() - self._began)
 
     def resume(self, name: str) -> Any:
-        """Return what was kept under a name when the training was stopped, once; None where nothing was."""
+        """Return the saved state of a part, once; None if there is none."""
         return self._kept.pop(name, None)
 
     def register(self, name: str, state_dict: Callable[[], Any]) -> None:
-        """Have every `save` keep what this returns, nested plain values and tensors, under the name."""
+        """Save the returned state of this part, nested plain values and tensors, at every `save`."""
         self._parts[name] = state_dict
 
     def save(self) -> None:
-        """Write the checkpoint: an epoch is completed.
+        """Write the checkpoint, after a completed epoch.
 
         Raises
         ------
         DiskFullError
-            If the disk cannot hold it; the one before is still there.
+            If the disk cannot hold it; the previous one is still there.
         """
         if self._checkpoint is not None:
             parts = {name: state_dict() for name, state_dict in self._parts.items()}
-            self._checkpoint.save({"seconds": self.seconds, "history": self._history.state_dict(), **parts})
+            self._checkpoint.save({"seconds": self.seconds, "history": self.history.state_dict(), **parts})
 
 
 @contextmanager
 def alone_at(path: Path | None, processes: Processes = SOLO) -> Iterator[None]:
-    """Train with a checkpoint while no other training does; without one, just train.
+    """Hold the lock of a checkpoint during a training; without a checkpoint, do nothing.
 
-    Two trainings would write over each other's file, and remove what the other is writing. The lock is a hidden file
-    beside the checkpoint, `.NAME.lock`, which the training removes when it ends. The system takes the lock itself back
-    from a process that is killed: the file that one leaves is in nobody's way, and goes with the next training.
+    Two trainings would overwrite each other's file, and remove the file that the other is writing. The lock is a hidden
+    file beside the checkpoint, `.NAME.lock`, which the training removes when it ends. If the process is killed, the
+    system releases the lock; the file stays until the next training, and does not stop it.
 
     Parameters
     ----------
     path : Path or None
-        Of the checkpoint.
+        Path of the checkpoint.
     processes : Processes
-        Those that train together: the first holds the lock for all of them.
+        The processes that train together: the first holds the lock for all of them.
 
     Raises
     ------
     CheckpointError
-        If another training is at it, or no checkpoint can be written there.
+        If another training uses the checkpoint, or no checkpoint can be written there.
     ProcessLostError
         If the first process met that error.
 

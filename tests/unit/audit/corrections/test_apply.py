@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from deepgum.audit.corrections.apply import TOLERANCE, apply_patch, check
+from deepgum.audit.corrections.apply import TOLERANCE, apply_patch, check_patch
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.cli import main
-from deepgum.data.sets.registry import read_annotations
+from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.table import load_table
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
@@ -39,8 +39,9 @@ def fix(name, old, new):
     return Change(name, "p", old, new, "fix")
 
 
-def annotations(path):
-    return read_annotations("table", path, OPTIONS)
+def annotations(path, name="table", options=OPTIONS):
+    dataset = get_dataset(name)
+    return dataset.labels(path, dataset.check_options(options))
 
 
 def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
@@ -54,7 +55,7 @@ def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
         Decision(labels.ids[2], "b", "skip"),
     ]
     made = patch_of(audited, decisions)
-    source = read_annotations(made.dataset, tmp_path / "faces.csv", made.options)
+    source = annotations(tmp_path / "faces.csv", made.dataset, made.options)
     applied = apply_patch(made, source, tmp_path / "new" / "faces.csv")
     assert (applied.fixed, applied.dropped, applied.kept, applied.untouched) == (3, 1, 1, 80 - 5)
     assert (applied.left_out, applied.notes) == ((), ())
@@ -62,7 +63,7 @@ def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
     for row, _ in places[:3]:
         expected[row, :2] = labels.suggested[row, :2].round(2)
     expected[places[3][0], :2] = np.nan
-    again = read_annotations("table", tmp_path / "new" / "faces.csv", made.options)
+    again = annotations(tmp_path / "new" / "faces.csv", options=made.options)
     np.testing.assert_array_equal(again.values, expected)
     assert again.ids == source.ids
     assert (tmp_path / "faces.csv").read_bytes() == before
@@ -104,7 +105,7 @@ def test_an_old_label_that_is_not_there_is_counted_and_named(points, tmp_path):
 def test_one_label_missing_in_the_patch_and_not_in_the_data_is_no_match(points):
     for old in ((math.nan, 1.5), (math.nan, math.nan)):
         with pytest.raises(InvalidDataError, match="missing"):
-            check(patch(fix(NASTY[1], old, (1.0, 2.0))), annotations(points))
+            check_patch(patch(fix(NASTY[1], old, (1.0, 2.0))), annotations(points))
 
 
 def test_labels_that_went_through_a_crop_in_float32_are_the_same_ones():
@@ -123,8 +124,8 @@ def test_one_label_a_million_times_too_large_does_not_hide_a_mismatch(tmp_path):
     rows = ["file,x,y", "a,1,1", "b,2,2", "c,3,3", "d,1e9,1e9"]
     (tmp_path / "points.csv").write_text("\n".join(rows))
     with pytest.raises(InvalidDataError, match="1 of 1"):
-        check(patch(fix("b", (2.001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
-    check(patch(fix("b", (2.00001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
+        check_patch(patch(fix("b", (2.001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
+    check_patch(patch(fix("b", (2.00001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
 
 
 def test_a_patch_that_was_applied_before_is_recognised(points, tmp_path):
@@ -137,13 +138,13 @@ def test_a_patch_that_was_applied_before_is_recognised(points, tmp_path):
 def test_a_patch_of_another_data_set_says_so(points):
     other = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix("2.png", (0.0, 0.5), (1.0, 2.0)))
     with pytest.raises(InvalidDataError, match=r"another data set \(made of 'points\.csv'\): none of its 2 .*'1\.png'"):
-        check(other, annotations(points))
+        check_patch(other, annotations(points))
     some = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix(NASTY[0], (0.0, 0.5), (1.0, 2.0)))
     with pytest.raises(InvalidDataError, match=r"should have the 2 samples.*none named '1\.png'"):
-        check(some, annotations(points))
+        check_patch(some, annotations(points))
     renamed = replace(patch(), targets=("u", "v"))
     with pytest.raises(InvalidDataError, match=r"it is about u, v, and .* has x, y"):
-        check(renamed, annotations(points))
+        check_patch(renamed, annotations(points))
 
 
 def test_data_are_never_changed_in_place_and_nothing_is_written_over(points, tmp_path):
@@ -187,7 +188,7 @@ def contents(folder):
 
 def test_a_folder_appears_whole_or_not_at_all(ages, tmp_path):
     before = contents(ages)
-    source = read_annotations("utkface", ages, {})
+    source = annotations(ages, "utkface", {})
     bad = aged(
         Change("31_a.jpg", "age", (31.0,), (13.0,), "fix"), Change("58_b c.jpg", "age", (58.0,), (580.0,), "fix")
     )
@@ -207,7 +208,7 @@ def test_a_folder_appears_whole_or_not_at_all(ages, tmp_path):
 
 
 def test_all_of_a_data_set_cannot_be_left_out(ages, tmp_path):
-    source = read_annotations("utkface", ages, {})
+    source = annotations(ages, "utkface", {})
     gone = aged(*(Change(name, "age", tuple(source.values[row]), None, "drop") for row, name in enumerate(source.ids)))
     with pytest.raises(InvalidDataError, match=r"should keep at least one sample\. All 3"):
         apply_patch(gone, source, tmp_path / "new")

@@ -136,7 +136,7 @@ def test_identical_rows_and_rows_of_one_value_stay_in_one_fold(named):
     X[20:40] = X[:20]  # a copy of each of the first twenty
     # With names, row 40 is of the same person as row 0, and so it goes with row 20 as well.
     names = [f"person {row % 40 if row in (0, 40) else row}" for row in range(N)]
-    audit_labels(X, y, Fitted(), together=names if named else None, most_rounds=1, inliers="gaussian")
+    audit_labels(X, y, Fitted(), keep_together=names if named else None, most_rounds=1, inliers="gaussian")
     copied = set(X[:20, 2].tolist())
     # Each value is held out once, in all its copies, and trained on twice.
     assert sum(len(copied & trained) for trained in Fitted.rows) == 2 * len(copied)
@@ -180,7 +180,7 @@ TEXT = pd.DataFrame({"a": ["one", *["2"] * (N - 1)]})
         ({"y": np.where(np.arange(N) == 7, np.inf, np.arange(N))}, "labels should be finite.*7"),
         ({"ids": ["a", "b"] * (N // 2)}, "once. Found more than once: a, b"),
         ({"ids": range(N - 1)}, "`ids` should have length 200"),
-        ({"together": ["a"] * 3}, "`together` should have length 200.*Found 3"),
+        ({"keep_together": ["a"] * 3}, "`keep_together` should have length 200.*Found 3"),
     ],
 )
 def test_data_that_cannot_be_used_are_refused_before_any_fit(changes, message):
@@ -196,6 +196,7 @@ def test_data_that_cannot_be_used_are_refused_before_any_fit(changes, message):
         ({"inliers": "normal"}, "inliers"),
         ({"periods": {"yaw": 360}}, "periods"),
         ({"random_state": -1}, "random_state"),
+        ({"together": ["a"] * N}, "together` should be left out.*`keep_together"),
     ],
 )
 def test_parameters_that_cannot_be_worked_with_are_refused_before_any_fit(changes, parameter):

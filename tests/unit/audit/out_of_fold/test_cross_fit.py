@@ -1,4 +1,4 @@
-"""Out-of-fold predictions, by learners that say what they were shown."""
+"""Cross-fitting with learners that record what they were trained on."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.posteriors.label_mixture import LabelMixture
 
 N, FOLDS = 120, 3
-LEARNED_BY_HEART = 1e6
+MEMORISED = 1e6
 
 
 class Recorder:
-    """Predicts what `make(round)` says, and what is far off for the samples that it was trained on."""
+    """Predicts `make(round)`, and something very different for the samples that it was trained on."""
 
-    def __init__(self, make, *, is_robust=True, n_folds=FOLDS, by_heart=LEARNED_BY_HEART):
-        self.make, self.is_robust, self.n_folds, self.by_heart = make, is_robust, n_folds, by_heart
-        self.trains, self.told, self.seeds = [], [], []
+    def __init__(self, make, *, is_robust=True, n_folds=FOLDS, memorised=MEMORISED):
+        self.make, self.is_robust, self.n_folds, self.memorised = make, is_robust, n_folds, memorised
+        self.trains, self.teachings, self.seeds = [], [], []
 
-    def predict(self, train, told, seed):
+    def predict(self, train, teaching, seed):
         predicted = np.array(self.make(len(self.trains) // self.n_folds), dtype=np.float64)
         self.trains.append(train)
-        self.told.append(told)
+        self.teachings.append(teaching)
         self.seeds.append(seed)
-        predicted[train] += self.by_heart
+        predicted[train] += self.memorised
         return predicted
 
     def held_out(self, number):
-        """Return the folds of a round, as the learners of that round were not shown them."""
+        """Return the folds of a round: the samples that each learner of the round was not trained on."""
         n = len(self.make(0))
         trains = self.trains[number * self.n_folds : (number + 1) * self.n_folds]
         return [np.setdiff1d(np.arange(n), train) for train in trains]
@@ -46,7 +46,7 @@ def no_bootstrap(monkeypatch):
 
 @pytest.fixture
 def targets():
-    """Labels (n, 1) of a truth that is 0 everywhere; every tenth is wrong."""
+    """Return labels (n, 1) whose true value is 0; every tenth is wrong."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(N, 1))
     values[::10] += rng.uniform(15, 40, size=(N // 10, 1)) * rng.choice([-1, 1], size=(N // 10, 1))
@@ -57,14 +57,14 @@ def zero(_):
     return np.zeros((N, 1))
 
 
-def restless(number):
-    """Return predictions that make other right labels look wrong in every round."""
+def changing(number):
+    """Return predictions under which other right labels look wrong in every round."""
     predicted = np.zeros((N, 1))
     predicted[1 + number : N : 10] = 200.0 * (number + 1)
     return predicted
 
 
-def test_no_sample_is_predicted_for_by_a_learner_that_was_trained_on_it(targets):
+def test_no_sample_is_predicted_by_a_learner_that_was_trained_on_it(targets):
     learner = Recorder(zero)
     found = cross_fit(learner, targets, n_folds=FOLDS)
     np.testing.assert_array_equal(found.predictions, 0)
@@ -72,7 +72,7 @@ def test_no_sample_is_predicted_for_by_a_learner_that_was_trained_on_it(targets)
         np.testing.assert_array_equal(np.sort(np.concatenate(learner.held_out(number))), np.arange(N))
 
 
-def test_every_round_deals_the_samples_anew(targets):
+def test_every_round_has_new_folds(targets):
     learner = Recorder(zero)
     cross_fit(learner, targets, n_folds=FOLDS)
     first, second = (sorted(map(tuple, learner.held_out(number))) for number in (0, 1))
@@ -81,25 +81,25 @@ def test_every_round_deals_the_samples_anew(targets):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_samples_of_one_name_never_straddle(targets, seed):
+def test_samples_of_one_name_stay_in_one_fold(targets, seed):
     names = [f"person {number}" for number in np.random.default_rng(seed).integers(0, 25, N)]
     learner = Recorder(zero)
-    found = cross_fit(learner, targets, together=names, n_folds=FOLDS, seed=seed)
+    found = cross_fit(learner, targets, keep_together=names, n_folds=FOLDS, seed=seed)
     for number in range(len(found.history)):
         sides = [{names[row] for row in rows} for rows in learner.held_out(number)]
         assert sum(map(len, sides)) == len(set().union(*sides)) == 25
 
 
-def test_a_sequence_is_held_out_in_the_same_contiguous_blocks_in_every_round(targets):
+def test_a_sequence_has_the_same_contiguous_folds_in_every_round(targets):
     learner = Recorder(zero)
-    found = cross_fit(learner, targets, sequence=True, together=["one"] * N, n_folds=FOLDS)
+    found = cross_fit(learner, targets, sequence=True, keep_together=["one"] * N, n_folds=FOLDS)
     assert len(found.history) == 2
     for number in range(2):
         for block, expected in zip(learner.held_out(number), np.array_split(np.arange(N), FOLDS), strict=True):
             np.testing.assert_array_equal(block, expected)
 
 
-def test_the_same_seed_does_the_same_and_another_something_else(targets):
+def test_the_seed_decides_the_folds_and_the_seeds_of_learners(targets):
     learners = [Recorder(zero) for _ in range(3)]
     for learner, seed in zip(learners, (3, 3, 4), strict=True):
         cross_fit(learner, targets, n_folds=FOLDS, seed=seed, inliers="gaussian")
@@ -110,7 +110,7 @@ def test_the_same_seed_does_the_same_and_another_something_else(targets):
     assert not set(learners[0].seeds) & set(learners[2].seeds)
 
 
-def test_the_wrong_labels_are_what_the_mixture_flags(targets):
+def test_the_mixture_flags_the_wrong_labels(targets):
     found = cross_fit(Recorder(zero), targets, n_folds=FOLDS)
     flags = found.mixture.responsibilities(targets - found.predictions)[:, 0] < 0.5
     np.testing.assert_array_equal(np.flatnonzero(flags), np.arange(0, N, 10))
@@ -118,23 +118,23 @@ def test_the_wrong_labels_are_what_the_mixture_flags(targets):
     assert found.history[-1].share == pytest.approx(0.1, abs=0.03)
 
 
-def test_a_robust_learner_is_done_when_its_second_round_changes_nothing(targets):
-    learner, heard = Recorder(zero), []
-    found = cross_fit(learner, targets, n_folds=FOLDS, most_rounds=5, on_round=heard.append)
+def test_a_robust_learner_stops_after_a_second_round_without_changes(targets):
+    learner, rounds = Recorder(zero), []
+    found = cross_fit(learner, targets, n_folds=FOLDS, most_rounds=5, on_round=rounds.append)
     assert [each.round for each in found.history] == [0, 1]
     assert [each.changed for each in found.history] == [N // 10, 0]
     assert [each.fits for each in found.history] == [FOLDS, FOLDS]
     assert len(learner.trains) == 2 * FOLDS
-    assert tuple(heard) == found.history
+    assert tuple(rounds) == found.history
 
 
-def test_another_learner_gets_a_second_round_of_those_that_count(targets):
+def test_a_learner_that_is_not_robust_needs_two_rounds_after_the_first(targets):
     found = cross_fit(Recorder(zero, is_robust=False), targets, n_folds=FOLDS, most_rounds=5)
     assert [each.changed for each in found.history] == [N // 10, 0, 0]
 
 
-def test_flags_that_do_not_settle_are_looked_at_for_as_many_rounds_as_are_allowed(targets):
-    learner = Recorder(restless, is_robust=False)
+def test_flags_that_do_not_settle_take_all_rounds(targets):
+    learner = Recorder(changing, is_robust=False)
     found = cross_fit(learner, targets, n_folds=FOLDS, most_rounds=4)
     assert len(found.history) == 4
     assert len(learner.trains) == 4 * FOLDS
@@ -142,10 +142,10 @@ def test_flags_that_do_not_settle_are_looked_at_for_as_many_rounds_as_are_allowe
 
 
 @pytest.mark.parametrize(("is_robust", "counted"), [(True, (0, 1, 2)), (False, (1, 2))])
-def test_predictions_are_means_over_the_rounds_and_the_first_counts_only_if_it_is_robust(targets, is_robust, counted):
+def test_predictions_are_means_over_rounds_and_the_first_counts_if_the_learner_is_robust(targets, is_robust, counted):
     shifts = np.random.default_rng(1).normal(size=(3, N, 1))
     shifts[:, 0] = [[1.0], [4.0], [10.0]]
-    far = np.stack([restless(number) for number in range(3)])
+    far = np.stack([changing(number) for number in range(3)])
     made = shifts + far
     found = cross_fit(Recorder(made.__getitem__, is_robust=is_robust), targets, n_folds=FOLDS, most_rounds=3)
     assert len(found.history) == 3
@@ -153,7 +153,7 @@ def test_predictions_are_means_over_the_rounds_and_the_first_counts_only_if_it_i
     np.testing.assert_allclose(found.spread, made[list(counted)].std(axis=0, ddof=1), atol=1e-9)
 
 
-def test_the_spread_of_a_group_is_a_distance_and_unknown_after_one_round():
+def test_the_spread_of_a_group_is_a_distance_and_nan_after_one_round():
     rng = np.random.default_rng(0)
     targets, made = rng.normal(size=(N, 3)), rng.normal(size=(2, N, 3))
     targets[::10] += 40
@@ -167,7 +167,7 @@ def test_the_spread_of_a_group_is_a_distance_and_unknown_after_one_round():
     assert np.isnan(once.spread).all()
 
 
-def test_mean_and_spread_go_the_short_way_round(targets):
+def test_means_and_spreads_of_periodic_labels_go_the_short_way_round(targets):
     given = np.mod(targets, 360)
     found = cross_fit(
         Recorder(lambda number: np.full((N, 1), (359.0, 3.0)[number])),
@@ -177,42 +177,42 @@ def test_mean_and_spread_go_the_short_way_round(targets):
         periods=[360.0],
     )
     np.testing.assert_allclose(np.mod(found.predictions, 360), 1.0)
-    np.testing.assert_allclose(found.spread, np.sqrt(8.0))  # 2 either side of 1
+    np.testing.assert_allclose(found.spread, np.sqrt(8.0))  # 2 on either side of 1
     assert found.history[-1].flags == N // 10
 
 
-def test_learners_are_told_the_posteriors_of_the_round_before(targets):
-    made = np.stack([restless(number) for number in range(3)])
+def test_learners_get_the_posteriors_of_the_round_before(targets):
+    made = np.stack([changing(number) for number in range(3)])
     learner = Recorder(made.__getitem__, is_robust=True)
     cross_fit(learner, targets, n_folds=FOLDS, most_rounds=3, seed=5)
-    assert learner.told[:FOLDS] == [None] * FOLDS
+    assert learner.teachings[:FOLDS] == [None] * FOLDS
     for number in (1, 2):
         residuals = targets - made[:number].mean(axis=0)
         expected = LabelMixture.fit(residuals, seed=5).responsibilities(residuals)
-        for told in learner.told[number * FOLDS : (number + 1) * FOLDS]:
-            np.testing.assert_allclose(told.responsibilities, expected, atol=1e-9)
-            np.testing.assert_allclose(told.weights, weights_without_verdict(residuals, ((0,),)), atol=1e-9)
+        for teaching in learner.teachings[number * FOLDS : (number + 1) * FOLDS]:
+            np.testing.assert_allclose(teaching.responsibilities, expected, atol=1e-9)
+            np.testing.assert_allclose(teaching.weights, weights_without_verdict(residuals, ((0,),)), atol=1e-9)
 
 
-def test_of_a_missing_label_nothing_is_told_and_it_is_predicted_all_the_same(targets):
+def test_a_missing_label_has_no_posterior_and_is_predicted(targets):
     targets[::7] = np.nan
     learner = Recorder(zero)
     found = cross_fit(learner, targets, n_folds=FOLDS)
     assert np.isfinite(found.predictions).all()
-    np.testing.assert_array_equal(np.isnan(learner.told[-1].responsibilities), np.isnan(targets))
+    np.testing.assert_array_equal(np.isnan(learner.teachings[-1].responsibilities), np.isnan(targets))
 
 
-def test_residuals_are_scaled_where_noise_is_known_to_differ():
+def test_residuals_are_divided_by_the_local_noise():
     rng = np.random.default_rng(0)
     features = np.sort(rng.uniform(size=(N, 1)), axis=0)
     targets = np.where(features > 0.5, 3.0, 1.0) * rng.normal(size=(N, 1))
     targets[::10] += 60
     options = {"n_folds": FOLDS, "inliers": "gaussian", "most_rounds": 2}
     np.testing.assert_array_equal(cross_fit(Recorder(zero), targets, **options).scale, 1)
-    found = cross_fit(Recorder(zero, by_heart=0), targets, **options, noise=LocalNoise(features))
+    found = cross_fit(Recorder(zero, memorised=0), targets, **options, noise=LocalNoise(features))
     ratio = np.median(found.scale[features > 0.6]) / np.median(found.scale[features < 0.4])
     assert ratio > 1.3
-    # The mixture is fitted to what is scaled.
+    # The mixture is fitted to the divided residuals.
     np.testing.assert_allclose(
         found.mixture.responsibilities(targets / found.scale),
         LabelMixture.fit(targets / found.scale, inliers="gaussian").responsibilities(targets / found.scale),
@@ -230,15 +230,15 @@ def test_residuals_are_scaled_where_noise_is_known_to_differ():
         ({"inliers": "normal"}, "inliers"),
     ],
 )
-def test_what_cannot_be_worked_with_is_refused_before_any_fit(targets, options, parameter):
+def test_bad_parameters_are_refused_before_any_fit(targets, options, parameter):
     learner = Recorder(zero)
     with pytest.raises(InvalidParameterError, match=f"`{parameter}`"):
         cross_fit(learner, targets, **options)
     assert learner.trains == []
 
 
-def test_fifteen_fits_are_not_too_many(targets):
-    learner = Recorder(restless, n_folds=3)
+def test_the_largest_number_of_fits_is_allowed(targets):
+    learner = Recorder(changing, n_folds=3)
     assert (
         sum(each.fits for each in cross_fit(learner, targets, n_folds=3, most_rounds=5, inliers="gaussian").history)
         <= MOST_FITS
@@ -247,15 +247,15 @@ def test_fifteen_fits_are_not_too_many(targets):
         cross_fit(learner, targets, n_folds=3, most_rounds=6)
 
 
-def test_a_column_without_any_label_and_too_few_groups_are_refused(targets):
+def test_a_target_without_labels_and_too_few_names_are_refused(targets):
     learner = Recorder(zero)
     with pytest.raises(InvalidDataError, match=r"columns \[1\]"):
         cross_fit(learner, np.hstack([targets, np.full((N, 1), np.nan)]), n_folds=FOLDS)
     with pytest.raises(InvalidDataError, match="3 folds should have at least one group each"):
-        cross_fit(learner, targets, together=["one", "two"] * (N // 2), n_folds=FOLDS)
+        cross_fit(learner, targets, keep_together=["one", "two"] * (N // 2), n_folds=FOLDS)
     names = ["all"] * (N - 5) + list("abcde")
     with pytest.raises(InvalidDataError, match=rf"at least 6 samples.*leaves 5 of {N}\. {N - 5} samples of one group"):
-        cross_fit(learner, targets, together=names, n_folds=FOLDS)
+        cross_fit(learner, targets, keep_together=names, n_folds=FOLDS)
     with pytest.raises(InvalidDataError, match=r"leaves 3 of 7\.$"):
         cross_fit(learner, targets[:7], n_folds=2)
     assert learner.trains == []

@@ -137,13 +137,13 @@ def test_a_fold_without_right_rows_is_refused():
     assert Plain.seen == []
 
 
-def network(data, *, groups=((0,), (1,)), together=None, build=None):
+def network(data, *, groups=((0,), (1,)), keep_together=None, build=None):
     def small(train, seed):
         torch.manual_seed(seed)
         return MLP(2, data.targets.shape[1], width=4, depth=1)
 
     options = METHODS["deepgum"].with_changes(groups, {})
-    return NetworkLearner(data, build or small, options, SGDOptions(schedule="one-cycle", epochs_max=1), together)
+    return NetworkLearner(data, build or small, options, SGDOptions(schedule="one-cycle", epochs_max=1), keep_together)
 
 
 def table(d=2):
@@ -231,7 +231,7 @@ def test_missing_labels_are_no_reason_to_stop(fitted):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_validation_part_keeps_groups_together(fitted, seed):
     names = tuple(f"person {row // 4}" for row in range(N))
-    network(table(), together=names).predict(TRAIN, None, seed)
+    network(table(), keep_together=names).predict(TRAIN, None, seed)
     _, train, validation, _ = fitted[0]
     sides = [{row // 4 for row in rows_of(part)} for part in (train, validation)]
     assert sides[0]

@@ -8,7 +8,7 @@ from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
 
 
 def case(n: int = 1500, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features (n, 2), how noisy a sample is, 1 to 4 with the first feature, and residuals."""
+    """Return features (n, 2), the noise of each sample (1 to 4, by the first feature), and residuals."""
     rng = np.random.default_rng(seed)
     features = rng.uniform(size=(n, 2))
     noise = 1 + 3 * features[:, :1]
@@ -23,12 +23,12 @@ def scale_of(features, residuals, right=None, predictions=None, unknown=None) ->
     )
 
 
-def test_noise_that_differs_from_sample_to_sample_is_recovered() -> None:
+def test_noise_that_differs_between_samples_is_recovered() -> None:
     features, noise, residuals = case()
     ratio = scale_of(features, residuals) / noise
     assert np.abs(np.log(ratio)).mean() < 0.15
-    # To divide by it leaves deviations near 1; of the least noisy below it, as the noise of all samples counts for ten
-    # of some forty neighbours.
+    # Divided residuals have a deviation close to 1, and below it where noise is small: the noise of all samples counts
+    # as ten of about forty neighbours.
     for part in (features[:, 0] < 0.2, features[:, 0] > 0.8):
         assert (residuals / scale_of(features, residuals))[part].std() == pytest.approx(0.9, abs=0.2)
 
@@ -46,24 +46,24 @@ def test_the_scale_is_that_of_a_plain_loop_over_neighbours() -> None:
         product = 1.0
         for points, count in ((standard, 30), (predictions, 50)):
             distance = np.linalg.norm(points - points[row], axis=1)
-            distance[row] = np.inf  # its own residual says nothing of itself
+            distance[row] = np.inf  # a sample is not its own neighbour
             near = [i for i in np.argsort(distance)[:count] if i != 5]
             product *= ((right * residuals**2)[near].sum() + 10 * overall) / (right[near].sum() + 10)
         assert found[row, 0] == pytest.approx(np.sqrt(np.sqrt(product) + unknown[row, 0]))
 
 
-def test_labels_that_are_wrong_or_missing_have_no_say() -> None:
+def test_wrong_and_missing_labels_have_no_influence() -> None:
     features, noise, residuals = case()
     wrong = np.random.default_rng(2).random(residuals.shape) < 0.2
-    spoilt = np.where(wrong, 100.0, residuals)
-    by_weight = scale_of(features, spoilt, (~wrong).astype(float))
+    with_wrong = np.where(wrong, 100.0, residuals)
+    by_weight = scale_of(features, with_wrong, (~wrong).astype(float))
     by_absence = scale_of(features, np.where(wrong, np.nan, residuals))
     np.testing.assert_allclose(by_weight, by_absence, rtol=1e-12)
     assert np.isfinite(by_absence).all()
     assert np.abs(np.log(by_absence / noise)).mean() < 0.15
 
 
-def test_units_of_features_and_columns_that_are_constant_do_not_matter() -> None:
+def test_neither_units_of_features_nor_constant_columns_matter() -> None:
     features, _, residuals = case(400)
     expected = scale_of(features, residuals, predictions=residuals * 0.1)
     units = scale_of(features * [1e6, 1e-6] + [5.0, -3.0], residuals, predictions=residuals * 0.1)
@@ -79,7 +79,7 @@ def test_the_scale_has_the_unit_of_the_residuals() -> None:
     np.testing.assert_allclose(scale_of(features, 1e-3 * residuals, unknown=1e-6 * unknown), 1e-3 * one)
 
 
-def test_each_target_has_its_own_noise_and_what_is_unknown_is_added_to_it() -> None:
+def test_each_target_has_its_own_noise_plus_the_variance_of_predictions() -> None:
     features, _, residuals = case(400)
     both = np.concatenate([residuals, 5 * residuals[::-1]], axis=1)
     predictions = np.tile(features[:, :1], (1, 2))
@@ -91,7 +91,7 @@ def test_each_target_has_its_own_noise_and_what_is_unknown_is_added_to_it() -> N
     np.testing.assert_allclose(more**2, found**2 + 9.0)
 
 
-def test_residuals_of_zero_or_none_at_all_have_the_scale_1() -> None:
+def test_residuals_of_zero_and_missing_residuals_have_the_scale_1() -> None:
     features, _, residuals = case(60)
     assert (scale_of(features, np.zeros_like(residuals)) == 1).all()
     assert (scale_of(features, np.full_like(residuals, np.nan)) == 1).all()
@@ -102,13 +102,13 @@ def test_the_jackknife_of_a_mean_is_its_variance_in_closed_form() -> None:
     values = np.random.default_rng(0).normal(3.0, 2.0, size=40)
     without = [np.array([[np.delete(values, i).mean()]]) for i in range(40)]
     assert jackknife(without, 40)[0, 0] == pytest.approx(values.var(ddof=1) / 40)
-    # Of folds of four: the variance of the mean of the ten means.
+    # With folds of four it is the variance of the mean of the ten means.
     folds = values.reshape(10, 4)
     without = [np.array([[np.delete(folds, i, axis=0).mean()]]) for i in range(10)]
     assert jackknife(without, 10)[0, 0] == pytest.approx(folds.mean(axis=1).var(ddof=1) / 10)
 
 
-def test_the_jackknife_is_larger_where_the_learner_has_seen_less() -> None:
+def test_the_jackknife_is_larger_far_from_the_training_samples() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 1))
     y = 2 * x + rng.normal(size=(200, 1))
@@ -116,6 +116,6 @@ def test_the_jackknife_is_larger_where_the_learner_has_seen_less() -> None:
     without = [LinearRegression().fit(x[fold != f], y[fold != f]).predict(at) for f in range(10)]
     found = jackknife(without, 10)
     assert found.shape == (2, 1)
-    # Of a line: the variance grows with the square of the distance from the mean, 1 + 16 times here.
+    # The variance of a fitted line grows with the squared distance from the mean: 1 + 16 times here.
     assert found[1, 0] > 4 * found[0, 0]
     assert jackknife([at, at, at], 3).tolist() == [[0.0], [0.0]]

@@ -14,7 +14,7 @@ def contaminated(n: int = 500, share: float = 0.2, k: int = 1, seed: int = 0) ->
     return np.where(wrong[:, None], rng.uniform(-25, 25, (n, k)), rng.normal(size=(n, k))), wrong
 
 
-def test_where_there_are_wrong_labels_weights_are_near_the_posteriors_of_the_mixture() -> None:
+def test_weights_are_close_to_the_posteriors_of_a_mixture_that_has_converged() -> None:
     residuals, wrong = contaminated()
     mixture = GaussianUniformMixture().fit(residuals)
     assert mixture.status_[0] is MixtureStatus.CONVERGED
@@ -24,17 +24,16 @@ def test_where_there_are_wrong_labels_weights_are_near_the_posteriors_of_the_mix
     assert found[wrong].mean() < 0.2
 
 
-def test_where_there_seem_to_be_none_a_learner_is_told_all_the_same() -> None:
+def test_weights_fall_with_the_distance_even_if_no_label_seems_wrong() -> None:
     residuals = np.random.default_rng(0).normal(size=(500, 1))
     assert GaussianUniformMixture().fit(residuals).status_[0] is MixtureStatus.NO_OUTLIERS
     found = weights_without_verdict(residuals, ((0,),))
     assert found.min() < 0.5
-    # The farther the less: in the order of the distance.
     by_distance = found[np.abs(residuals[:, 0]).argsort(), 0]
     assert (np.diff(by_distance) <= 1e-12).all()
 
 
-def test_weights_are_at_rest_under_one_more_step_of_em() -> None:
+def test_weights_are_a_fixed_point_of_em() -> None:
     residuals, _ = contaminated(k=1)
     right = weights_without_verdict(residuals, ((0,),))[:, 0]
     x = residuals[:, 0]
@@ -42,7 +41,7 @@ def test_weights_are_at_rest_under_one_more_step_of_em() -> None:
         scale = np.sqrt((right * x**2).sum() / right.sum())
         wrong = 1 - right
         mean = (wrong * x).sum() / wrong.sum()
-        # Wrong labels' density is the uniform one of their moments.
+        # The density of wrong labels is uniform, with their moments.
         width = 2 * np.sqrt(3 * ((wrong * x**2).sum() / wrong.sum() - mean**2))
         inlier, outlier = right.mean() * norm(0, scale).pdf(x), wrong.mean() / width
         after = inlier / (inlier + outlier)
@@ -50,7 +49,7 @@ def test_weights_are_at_rest_under_one_more_step_of_em() -> None:
         right = after
 
 
-def test_groups_are_told_apart_and_the_order_of_samples_does_not_matter() -> None:
+def test_neither_other_groups_nor_the_order_of_samples_matter() -> None:
     residuals = np.concatenate([contaminated(k=2)[0], contaminated(seed=1)[0]], axis=1)
     found = weights_without_verdict(residuals, ((0, 2), (1,)))
     np.testing.assert_array_equal(found[:, 1:], weights_without_verdict(residuals[:, [1]], ((0,),)))
@@ -66,7 +65,7 @@ def test_units_do_not_matter(factor: float) -> None:
     np.testing.assert_allclose(weights_without_verdict(factor * residuals, ((0, 1),)), expected, atol=1e-6)
 
 
-def test_without_a_label_there_is_no_weight_and_others_keep_theirs() -> None:
+def test_samples_without_a_label_have_no_weight_and_no_influence() -> None:
     residuals, _ = contaminated(k=2)
     padded = np.concatenate([residuals, [[np.nan, np.nan], [np.nan, 0.0]]])
     found = weights_without_verdict(padded, ((0, 1),))
@@ -74,7 +73,7 @@ def test_without_a_label_there_is_no_weight_and_others_keep_theirs() -> None:
     np.testing.assert_array_equal(found[:-2], weights_without_verdict(residuals, ((0, 1),)))
 
 
-def test_too_few_labels_are_all_taken_for_right_and_constant_ones_too() -> None:
+def test_too_few_or_constant_labels_count_in_full() -> None:
     few = np.full((10, 2), np.nan)
     few[:2] = [[1.0, 2.0], [3.0, 50.0]]
     found = weights_without_verdict(few, ((0, 1),))

@@ -4,7 +4,6 @@ import pytest
 from deepgum.audit.reasons import Case
 from deepgum.audit.reasons.right_labels import label_covariance, label_uniform
 from deepgum.errors import InvalidParameterError
-from deepgum.posteriors.rounding import label_step
 
 TRUE = np.array([[4.0, 2.4, 0.0], [2.4, 9.0, 0.0], [0.0, 0.0, 1.0]])
 
@@ -54,14 +53,6 @@ def test_the_uniform_has_the_width_of_the_flagged_and_not_of_the_farthest(scored
     labels = scored(given, truth, width=120.0, wrong=0.5)
     density = label_uniform(labels, 0, np.eye(1))
     np.testing.assert_allclose(np.exp(-density), 120, rtol=0.15)
-
-
-def test_the_step_of_whole_numbers_and_of_others():
-    rng = np.random.default_rng(0)
-    assert label_step(rng.integers(1, 90, 500).astype(float)) == (1.0, 1.0)
-    assert label_step(np.array([1.0, 2.0])) == (0.0, 0.0)
-    halves, start = label_step(rng.integers(1, 90, 500) / 2 + 0.25)
-    assert (halves, start) == (0.5, 0.75)
 
 
 def test_labels_on_no_grid_have_no_step(scored):

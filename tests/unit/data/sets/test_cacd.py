@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ import scipy.io
 import torch
 from PIL import Image
 
-from deepgum.data.sets.cacd import IMAGE_FOLDER, METADATA, load_cacd
+from deepgum.data.sets.cacd import IMAGE_FOLDER, METADATA, Cacd, load_cacd
 from deepgum.data.sets.cacd_lists import read_metadata, read_split
 from deepgum.errors import (
     DeepGUMWarning,
     InvalidDataError,
     InvalidParameterError,
     MissingImagesError,
-    UnreadableImagesError,
 )
 
 # In no order: neither by name nor by identity, which counts from 1.
@@ -79,7 +77,7 @@ def check(pool: Any) -> None:
     """Assert that the pool holds all images in the order of the MATLAB file, each with its own label."""
     assert pool.data.ids == IDS
     assert pool.data.targets.tolist() == [[age] for _, age, _ in ROWS]
-    assert pool.groups == tuple(str(identity) for _, _, identity in ROWS)
+    assert pool.keep_together == tuple(str(identity) for _, _, identity in ROWS)
     np.testing.assert_allclose(np.asarray(pool.data.inputs).mean(axis=(1, 2, 3)), [2 * a for _, a, _ in ROWS], atol=2)
 
 
@@ -165,7 +163,7 @@ def test_without_the_matlab_file_names_say_age_and_identity(folder: Path) -> Non
     assert pool.data.ids == tuple(IDS[row] for row in order)
     assert pool.data.targets.flatten().tolist() == [ROWS[row][1] for row in order]
     families = {1: "Zo\u00eb_Stra\u00dfe", 2: "Given_de_la_Family", 3: "Robin_Family", 12: "A._Jr."}
-    assert pool.groups == tuple(families[ROWS[row][2]] for row in order)
+    assert pool.keep_together == tuple(families[ROWS[row][2]] for row in order)
 
 
 @pytest.mark.parametrize("name", ["unknown.jpg", "20_Family.jpg", "x_A_B_0001.jpg", "121_A_B_0001.jpg", "20__0001"])
@@ -196,7 +194,7 @@ def test_a_split_file_can_name_people_where_names_are_all_there_is(folder: Path,
     people = "Zoe\u0308_Stra\u00dfe train\nGiven_de_la_Family val\n# a remark\nRobin_Family test\nA._Jr. train\n"
     (tmp_path / "split.txt").write_text(people, encoding="utf-8")
     pool = load(folder, split_file=tmp_path / "split.txt")
-    assert dict(zip(pool.groups, pool.parts, strict=True)) == {
+    assert dict(zip(pool.keep_together, pool.parts, strict=True)) == {
         "Zo\u00eb_Stra\u00dfe": "train",
         "Given_de_la_Family": "validation",
         "Robin_Family": "test",
@@ -234,17 +232,7 @@ def test_missing_images_are_counted_and_named(folder: Path) -> None:
     assert [warning.filename for warning in caught] == [__file__]
     assert pool.data.ids == (IDS[0], IDS[2], IDS[3], IDS[5])
     assert pool.data.targets.flatten().tolist() == [53, 14, 21, 33]
-    assert pool.groups == ("3", "2", "1", "12")
-
-
-def test_unreadable_images_are_left_out_when_told_to(folder: Path) -> None:
-    (folder / IMAGE_FOLDER / NAMES[2]).write_bytes(b"spoilt")
-    with pytest.raises(UnreadableImagesError, match=NAMES[2]):
-        load(folder)
-    with pytest.warns(DeepGUMWarning, match=rf"1 of 6 .*{NAMES[2]}"):
-        pool = load(folder, skip_unreadable=True)
-    assert pool.groups == ("3", "1", "1", "3", "12")
-    assert pool.data.targets.flatten().tolist() == [53, 20, 21, 62, 33]
+    assert pool.keep_together == ("3", "2", "1", "12")
 
 
 @pytest.mark.parametrize("age", [np.nan, -1, 121, np.inf])
@@ -288,12 +276,6 @@ def test_a_matlab_file_that_cannot_be_read_is_refused(folder: Path) -> None:
         read_metadata(folder / METADATA)
 
 
-def test_a_complete_set_gives_no_warning(folder: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        load(folder, skip_missing=True, skip_unreadable=True)
-
-
 def test_without_images_the_error_says_where_to_get_the_set(folder: Path) -> None:
     with pytest.raises(InvalidParameterError, match="image_size"):
         load(folder, 7)
@@ -302,3 +284,160 @@ def test_without_images_the_error_says_where_to_get_the_set(folder: Path) -> Non
     for wrong in (folder, folder / "nowhere"):
         with pytest.raises(InvalidParameterError, match=r"folder.*ECCV 2014"):
             load(wrong)
+
+
+# Label files
+
+
+def labels_of(folder, **options):
+    dataset = Cacd()
+    return dataset.labels(folder, dataset.check_options(options))
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (90, 90), (80, 90, 100)).save(path, format="JPEG")
+
+
+def written(labels, out, changes=None):
+    out.mkdir()
+    return labels.write(changes or {}, out)
+
+
+def check_ids(labels, data):
+    """The ids are the loader's, in its order, and so are the labels."""
+    assert labels.ids == data.ids
+    assert labels.names == data.target_names
+    np.testing.assert_array_equal(labels.values, data.targets)
+
+
+def test_ages_in_the_names_of_celebrities_are_corrected_and_identities_stay(tmp_path):
+    root = tmp_path / "cacd"
+    for name in ("53_Given_Family_0001.jpg", "35_Given_Family_0001.jpg", "20_Zoe\u0308_A_0001.jpg"):
+        picture(root / "CACD2000" / name)
+    labels = labels_of(root)
+    check_ids(labels, load_cacd(root, 16, cache_dir=tmp_path / "cache").data)
+    notes = written(labels, tmp_path / "new", {"CACD2000/53_Given_Family_0001.jpg": np.array([35.0])})
+    assert len(notes) == 1
+    pool = load_cacd(tmp_path / "new", 16, cache_dir=tmp_path / "cache")
+    assert sorted(zip(pool.data.targets.flatten().tolist(), pool.keep_together, strict=True)) == [
+        (20, "Zoë_A"),
+        (35, "Given_Family"),
+        (35, "Given_Family"),
+    ]
+
+
+CELEBRITIES = [("53_A_B_0001.jpg", 53, 3), ("20_Zoë_Straße_0002.jpg", 20, 1), ("14_C_D_0003.jpg", 14, 2)]
+
+
+def metadata(root, kind, whole=np.uint8):
+    for name, _, _ in CELEBRITIES:
+        picture(root / "CACD2000" / name)
+    names, ages, identities = zip(*CELEBRITIES, strict=True)
+    if kind == "array of structures":
+        made = np.array(
+            [(whole(age), identity, name) for name, age, identity in CELEBRITIES],
+            dtype=[("age", object), ("identity", object), ("name", object)],
+        )
+    else:
+        made = {
+            "age": np.array(ages, whole)[:, None],
+            "identity": np.array(identities, np.uint16)[:, None],
+            "name": cells(list(names)),
+            "feature": np.arange(12.0).reshape(3, 4),
+            "year": np.array([[2013], [2012], [2011]], np.uint16),
+            "about": "three images",
+        }
+        if kind == "row":
+            made["age"] = made["age"].T
+    other = {"name": cells(["A", "B"]), "identity": np.array([[1], [2]])}
+    scipy.io.savemat(root / "celebrity2000_meta.mat", {"celebrityImageData": made, "celebrityData": other})
+
+
+@pytest.mark.parametrize("kind", ["column", "row", "array of structures"])
+def test_only_the_ages_of_a_matlab_file_change(tmp_path, kind):
+    root = tmp_path / "cacd"
+    metadata(root, kind, np.float32)
+    labels = labels_of(root)
+    check_ids(labels, load_cacd(root, 16, cache_dir=tmp_path / "cache").data)
+    assert written(labels, tmp_path / "new", {labels.ids[1]: np.array([21.5])}) == ()
+    pool = load_cacd(tmp_path / "new", 16, cache_dir=tmp_path / "cache")
+    assert (pool.data.ids, pool.keep_together) == (labels.ids, ("3", "1", "2"))
+    assert pool.data.targets.flatten().tolist() == [53, 21.5, 14]
+    before, after = (scipy.io.loadmat(folder / "celebrity2000_meta.mat") for folder in (root, tmp_path / "new"))
+    assert repr(before["celebrityData"]) == repr(after["celebrityData"])
+    for field in before["celebrityImageData"].dtype.names:
+        if field != "age":
+            assert repr(before["celebrityImageData"][field]) == repr(after["celebrityImageData"][field])
+    assert before["celebrityImageData"]["age"].ravel()[0].dtype == after["celebrityImageData"]["age"].ravel()[0].dtype
+
+
+@pytest.mark.parametrize("kind", ["column", "row", "array of structures"])
+def test_an_image_that_loses_its_age_is_left_out_of_every_field(tmp_path, kind):
+    root = tmp_path / "cacd"
+    metadata(root, kind)
+    labels = labels_of(root)
+    notes = written(labels, tmp_path / "new", {labels.ids[0]: np.array([np.nan]), labels.ids[2]: np.array([15.4])})
+    assert "rounded to whole numbers" in notes[0]
+    pool = load_cacd(tmp_path / "new", 16, cache_dir=tmp_path / "cache")
+    assert (pool.data.ids, pool.keep_together) == (labels.ids[1:], ("1", "2"))
+    assert pool.data.targets.flatten().tolist() == [20, 15]
+    if kind == "column":
+        made = scipy.io.loadmat(tmp_path / "new" / "celebrity2000_meta.mat")["celebrityImageData"]
+        np.testing.assert_array_equal(made["feature"][0, 0], np.arange(4.0, 12).reshape(2, 4))
+        assert made["about"][0, 0].item() == "three images"
+
+
+def test_a_matlab_file_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    root = tmp_path / "cacd"
+    metadata(root, "column")
+    # The head by which SciPy knows a file of MATLAB 7.3.
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    (root / "celebrity2000_meta.mat").write_bytes(head + bytes(512))
+    with pytest.raises(InvalidDataError, match=r"MATLAB 7\.3 \(HDF5\).*'-v7'"):
+        labels_of(root)
+    (root / "celebrity2000_meta.mat").write_bytes(b"spoilt")
+    with pytest.raises(InvalidDataError, match="should be a MATLAB file"):
+        labels_of(root)
+
+
+# The split
+
+
+def celebrity(name: str) -> str:
+    return name.split("_")[2]
+
+
+def test_sizes_are_numbers_of_celebrities(make_small: Any) -> None:
+    small = make_small("cacd")  # four images of each of ten
+    subset = small.load()
+    assert (len(subset.train), len(subset.validation), len(subset.test)) == (20, 8, 12)
+    assert len(small.load(train_size=7).train) == 7
+    with pytest.raises(InvalidDataError, match=r"validation = 80 and test = 120"):
+        small.load(validation_size=None, test_size=None)
+
+
+def test_a_split_file_divides_the_celebrities_and_leaves_nobody_out_of_everything(make_small: Any) -> None:
+    small = make_small("cacd")
+    parts = ["test", "test", "validation", *["train"] * 7]
+    split = small.path / "split.csv"
+    split.write_text("identity,part\n" + "".join(f"{i + 1},{part}\n" for i, part in enumerate(parts)))
+    subset = small.load(options={"split_file": str(split)})
+    assert (len(subset.train), len(subset.validation), len(subset.test)) == (28, 4, 8)
+    assert {celebrity(name) for name in subset.test.ids} == {"00", "01"}
+    (whole,) = Cacd().everything(small.request(options={"split_file": "not there.csv"}), 0)
+    assert len(whole) == 40
+
+
+def test_the_matlab_file_may_be_missing(make_small: Any) -> None:
+    small = make_small("cacd")
+    (small.path / METADATA).unlink()
+    assert Cacd().detect(small.path)
+    assert len(small.pool()) == 40
+    # The file alone says which data set it is, and the loader says what is missing.
+    alone = small.path.with_name("alone")
+    alone.mkdir()
+    (alone / METADATA).write_bytes(b"")
+    assert Cacd().detect(alone)
+    with pytest.raises(InvalidParameterError, match=f"holds '{IMAGE_FOLDER}' with images"):
+        small.pool(path=alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,3 +128,8 @@ def test_the_global_generator_is_left_alone() -> None:
 def test_counts_without_sense_are_refused(arguments: tuple[int, ...]) -> None:
     with pytest.raises(InvalidParameterError):
         load_digits_landmarks(*arguments)
+
+
+def test_the_parts_have_the_requested_sizes(make_small: Any) -> None:
+    subset = make_small("digits").load()
+    assert (len(subset.train), len(subset.validation), len(subset.test)) == (18, 6, 7)

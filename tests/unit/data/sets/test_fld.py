@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from deepgum.data.sets.fld import (
     LANDMARKS,
     MIRRORS,
     PARTITION_LIST,
+    Fld,
     load_fld,
 )
 from deepgum.data.sets.fld_lists import read_boxes, read_landmarks, read_partition
@@ -27,7 +27,6 @@ from deepgum.errors import (
     InvalidDataError,
     InvalidParameterError,
     MissingImagesError,
-    UnreadableImagesError,
 )
 
 WIDTH, HEIGHT = 120, 140
@@ -96,7 +95,7 @@ def test_each_type_has_its_images_landmarks_and_parts(folder: Path, kind: int, c
     rows = [row for row, k in enumerate(TYPES) if k == kind]
     assert pool.data.ids == tuple(NAMES[row] for row in rows)
     assert pool.parts == tuple({"val": "validation"}.get(PARTS[row], PARTS[row]) for row in rows)
-    assert pool.groups is None
+    assert pool.keep_together is None
     assert pool.data.inputs.shape == (len(rows), 3, 32, 32)
     assert pool.data.targets.shape == (len(rows), 2 * COUNTS[kind])
     assert pool.data.target_names == tuple(f"{name}_{axis}" for name in LANDMARKS[clothes] for axis in "xy")
@@ -186,20 +185,6 @@ def test_missing_images_are_counted_and_named(folder: Path) -> None:
     assert len(load(folder, "full")) == 2
 
 
-def test_unreadable_images_are_left_out_when_told_to(folder: Path) -> None:
-    whole = load(folder)
-    (folder / NAMES[3]).write_bytes(b"spoilt")
-    with pytest.raises(UnreadableImagesError, match=NAMES[3]):
-        load(folder)
-    with pytest.warns(DeepGUMWarning, match=rf"1 of 4 .*{NAMES[3]}") as caught:
-        pool = load(folder, skip_unreadable=True)
-    assert [warning.filename for warning in caught] == [__file__]
-    assert pool.data.ids == (NAMES[0], NAMES[6], NAMES[7])
-    assert pool.parts == ("train", "validation", "test")
-    assert torch.equal(pool.data.targets, whole.data.targets[[0, 2, 3]])
-    np.testing.assert_array_equal(pool.data.inputs, whole.data.inputs[[0, 2, 3]])
-
-
 def test_empty_boxes_are_named_or_left_out(folder: Path) -> None:
     lines = box_lines()
     lines[6] = f"{NAMES[6]} 050 050 050 090"
@@ -208,12 +193,6 @@ def test_empty_boxes_are_named_or_left_out(folder: Path) -> None:
         load(folder)
     with pytest.warns(DeepGUMWarning, match=NAMES[6]):
         assert load(folder, skip_unreadable=True).data.ids == (NAMES[0], NAMES[3], NAMES[7])
-
-
-def test_a_complete_set_gives_no_warning(folder: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        load(folder, skip_missing=True, skip_unreadable=True)
 
 
 @pytest.mark.parametrize("file", [LANDMARK_LIST, BOX_LIST, PARTITION_LIST])
@@ -313,3 +292,103 @@ def test_without_folder_or_list_the_error_says_where_to_get_the_set(folder: Path
 def test_options_without_sense_are_refused(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(options))):
         load(folder, **options)
+
+
+# Label files
+
+
+def labels_of(folder, **options):
+    dataset = Fld()
+    return dataset.labels(folder, dataset.check_options(options))
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (90, 90), (80, 90, 100)).save(path, format="JPEG")
+
+
+def written(labels, out, changes=None):
+    out.mkdir()
+    return labels.write(changes or {}, out)
+
+
+FLD = [
+    "3",
+    "image_name clothes_type variation_type landmark_visibility_1 ...",
+    "img/a.jpg  2 1 0 010 020 1 030 020  0 012 090 2 000 000",
+    "img/b.jpg 1 1 0 010 020 0 030 020 0 012 090 0 010 010 0 011 012 0 013 014",
+    "img/c.jpg 2 1 0 011 021 0 031 021 0 013 085 0 015 080 ",
+]
+
+
+@pytest.fixture
+def clothes(tmp_path):
+    root = tmp_path / "fld"
+    for name in "abc":
+        picture(root / "img" / f"{name}.jpg")
+    (root / "Anno").mkdir()
+    (root / "Anno" / "list_landmarks.txt").write_bytes("\r\n".join(FLD).encode())
+    boxes = [f"img/{name}.jpg 001 002 080 085" for name in "abc"]
+    (root / "Anno" / "list_bbox.txt").write_text("\n".join(["3", "image_name x_1 y_1 x_2 y_2", *boxes]))
+    return root
+
+
+def test_the_visibility_says_what_is_missing(clothes, tmp_path):
+    labels = labels_of(clothes, clothes="lower")
+    assert labels.ids == ("img/a.jpg", "img/c.jpg")
+    np.testing.assert_array_equal(labels.values[0], [10, 20, np.nan, np.nan, 12, 90, np.nan, np.nan])
+    written(labels, tmp_path / "same")
+    list_ = "Anno/list_landmarks.txt"
+    assert (tmp_path / "same" / list_).read_bytes() == (clothes / list_).read_bytes()
+    first, second = labels.values.copy()
+    first[:4] = np.nan, np.nan, 33, 24.5
+    second[2] = 7
+    written(labels, tmp_path / "new", {"img/a.jpg": first, "img/c.jpg": second})
+    lines = (tmp_path / "new" / list_).read_bytes().decode().split("\r\n")
+    assert lines[:2] + lines[3:4] == FLD[:2] + FLD[3:4]
+    assert lines[2] == "img/a.jpg  2 1 1 010 020 0 033 024.5  0 012 090 2 000 000"
+    assert lines[4] == "img/c.jpg 2 1 0 011 021 0 007 021 0 013 085 0 015 080 "
+    again = labels_of(tmp_path / "new", clothes="lower")
+    np.testing.assert_array_equal(again.values, [first, second])
+    pool = load_fld(tmp_path / "new", "lower", 16, cache_dir=tmp_path / "cache")
+    assert pool.data.ids == labels.ids
+    np.testing.assert_array_equal(np.isnan(pool.data.targets.numpy()), np.isnan([first, second]))
+    # Back again: what was occluded is so again, and its place is where it was put.
+    written(again, tmp_path / "back", dict(zip(labels.ids, labels.values, strict=True)))
+    assert (tmp_path / "back" / list_).read_bytes().decode().split("\r\n")[4] == FLD[4]
+    assert labels.left_out({"img/a.jpg": first}) == ()
+
+
+def test_a_type_of_clothes_that_is_not_there_is_named(clothes):
+    with pytest.raises(InvalidDataError, match=r"full-body clothes\. Found none"):
+        labels_of(clothes, clothes="full")
+    assert labels_of(clothes).ids == ("img/b.jpg",)  # the default of the data set
+
+
+def test_a_list_that_edits_one_folder_does_not_edit_the_other(clothes, tmp_path):
+    written(labels_of(clothes), tmp_path / "new")
+    boxes = [root / "Anno" / "list_bbox.txt" for root in (clothes, tmp_path / "new")]
+    assert not boxes[0].samefile(boxes[1])
+    assert boxes[0].read_bytes() == boxes[1].read_bytes()
+    assert (clothes / "img" / "a.jpg").samefile(tmp_path / "new" / "img" / "a.jpg")
+
+
+# The split
+
+
+@pytest.mark.parametrize(("clothes", "count"), [("upper", 12), ("lower", 6), ("full", 6)])
+def test_one_type_of_clothes_is_divided_at_random(make_small: Any, clothes: str, count: int) -> None:
+    small = make_small("fld")
+    subset = small.load(options={"clothes": clothes})
+    assert (len(subset.train), len(subset.validation), len(subset.test)) == (count - 5, 2, 3)
+    assert subset.train.targets.shape == (count - 5, 2 * len(LANDMARKS[clothes]))
+    assert subset.train.targets[:, -2:].isnan().all()
+    assert not subset.train.targets[:, :-2].isnan().any()
+    smaller = small.load(options={"clothes": clothes}, train_size=1)
+    assert len(smaller.train) == 1
+    assert (smaller.validation.ids, smaller.test.ids) == (subset.validation.ids, subset.test.ids)
+
+
+def test_the_default_is_5000_images_each_for_validation_and_test(make_small: Any) -> None:
+    with pytest.raises(InvalidDataError, match="validation = 5000 and test = 5000"):
+        make_small("fld").load(validation_size=None, test_size=None)

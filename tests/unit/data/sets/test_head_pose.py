@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepgum.data.sets.head_pose import load_head_pose
+from deepgum.data.sets.head_pose import HeadPose, load_head_pose
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 RNG_SEED = 0
@@ -49,8 +49,8 @@ def test_rows_come_archive_by_archive_in_their_order(folder: Path) -> None:
     assert data.mirror is None
 
 
-def test_rows_are_a_sequence_without_groups(folder: Path) -> None:
-    assert load_head_pose(folder).groups is None
+def test_rows_are_a_sequence_and_none_are_kept_together(folder: Path) -> None:
+    assert load_head_pose(folder).keep_together is None
 
 
 def test_parts_are_those_of_the_names_and_extra_rows_are_never_tested_on(folder: Path) -> None:
@@ -186,3 +186,96 @@ def test_neighbours_of_the_published_sequences_are_near_copies(published: Path) 
     steps = poses.diff(dim=0).norm(dim=1)
     shuffled = poses[torch.randperm(len(poses), generator=torch.Generator().manual_seed(0))]
     assert steps.median() < 0.1 * shuffled.diff(dim=0).norm(dim=1).median()
+
+
+# Label files
+
+
+def labels_of(folder, **options):
+    dataset = HeadPose()
+    return dataset.labels(folder, dataset.check_options(options))
+
+
+def written(labels, out, changes=None):
+    out.mkdir()
+    return labels.write(changes or {}, out)
+
+
+@pytest.fixture
+def poses(tmp_path):
+    root = tmp_path / "poses"
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    for name, n in (("biwi_train", 5), ("biwi_test", 3), ("aflw2000", 2)):
+        more = {"frames": np.arange(n)} if name == "biwi_train" else {}
+        np.savez(root / f"{name}.npz", features=rng.normal(size=(n, 4)), poses=rng.normal(size=(n, 3)), **more)
+    return root
+
+
+def test_an_angle_that_is_dropped_is_nan_and_every_row_keeps_its_name(poses, tmp_path):
+    options = {"extra": "aflw2000.npz", "parts": ["biwi_train.npz", "biwi_test.npz"]}
+    labels = labels_of(poses, **options)
+    pool = load_head_pose(poses, parts=options["parts"], extra=[options["extra"]])
+    assert labels.ids == pool.data.ids
+    np.testing.assert_array_equal(labels.values.astype(np.float32), pool.data.targets)
+    expected = labels.values.copy()
+    expected[1] = 1.0, np.nan, 1 / 3
+    written(labels, tmp_path / "new", {labels.ids[1]: expected[1]})
+    np.testing.assert_array_equal(labels_of(tmp_path / "new", **options).values, expected)
+    assert load_head_pose(tmp_path / "new").data.ids == labels.ids[:8]
+    for name in ("biwi_test.npz", "aflw2000.npz"):
+        assert (tmp_path / "new" / name).read_bytes() == (poses / name).read_bytes()
+        assert not (tmp_path / "new" / name).samefile(poses / name)
+    before, after = (np.load(root / "biwi_train.npz", allow_pickle=False) for root in (poses, tmp_path / "new"))
+    assert before.files == after.files
+    for name in ("features", "frames"):
+        np.testing.assert_array_equal(before[name], after[name])
+
+
+def test_whole_numbers_cannot_say_that_an_angle_is_missing(poses, tmp_path):
+    np.savez(poses / "biwi_train.npz", features=np.zeros((2, 4)), poses=np.arange(6, dtype=np.int16).reshape(2, 3))
+    labels = labels_of(poses)
+    with pytest.raises(InvalidDataError, match=r"biwi_train.*floating-point numbers.*Found int16"):
+        written(labels, tmp_path / "new", {labels.ids[0]: np.array([np.nan, 0, 0])})
+    notes = written(labels, tmp_path / "rounded", {labels.ids[0]: np.array([7.6, 1, 2])})
+    assert "rounded" in notes[0]
+    assert np.load(tmp_path / "rounded" / "biwi_train.npz")["poses"][0].tolist() == [8, 1, 2]
+
+
+def test_the_published_labels_are_those_of_the_loader(published: Path) -> None:
+    labels = labels_of(published, extra="aflw2000.npz")
+    data = load_head_pose(published, extra=["aflw2000.npz"]).data
+    assert labels.ids == data.ids
+    np.testing.assert_array_equal(labels.values.astype(np.float32), data.targets)
+
+
+# The split
+
+ROWS = [f"biwi_train:{row:06d}" for row in range(40)] + [f"biwi_test:{row:06d}" for row in range(12)]
+
+
+def test_each_fold_tests_on_a_contiguous_block(make_small: Any) -> None:
+    small, tested = make_small("head-pose"), []
+    for fold in range(7):
+        subset = small.load(fold=fold)
+        assert abs(len(subset.test) - 52 / 7) < 1
+        tested += subset.test.ids
+    assert tested == ROWS
+
+
+def test_extra_rows_are_only_trained_on(make_small: Any) -> None:
+    small = make_small("head-pose")
+    for fold in range(7):
+        plain, more = small.load(fold=fold), small.load(fold=fold, options={"extra": "aflw2000.npz"})
+        assert (more.validation.ids, more.test.ids) == (plain.validation.ids, plain.test.ids)
+        assert more.train.ids[: len(plain.train)] == plain.train.ids
+        assert more.train.ids[len(plain.train) :] == tuple(f"aflw2000:{row:06d}" for row in range(9))
+        assert torch.equal(more.train.targets[: len(plain.train)], plain.train.targets)
+
+
+def test_a_subset_of_the_training_part_leaves_the_other_parts(make_small: Any) -> None:
+    small = make_small("head-pose")
+    plain, smaller = small.load(fold=2), small.load(fold=2, train_size=11)
+    assert len(smaller.train) == 11
+    assert set(smaller.train.ids) < set(plain.train.ids)
+    assert (smaller.validation.ids, smaller.test.ids) == (plain.validation.ids, plain.test.ids)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from deepgum.data.regression import RegressionData
-from deepgum.data.sets.lfw_net import LANDMARKS, TEST_LIST, TRAIN_LIST, load_lfw_net
+from deepgum.data.sets.lfw_net import LANDMARKS, TEST_LIST, TRAIN_LIST, LfwNet, load_lfw_net
 from deepgum.errors import (
     DeepGUMWarning,
     InvalidDataError,
@@ -21,6 +22,7 @@ from deepgum.errors import (
     UnreadableImagesError,
 )
 
+REAL = Path(os.environ.get("DEEPGUM_DATA") or "nowhere") / "lfw_net"
 BOX = (40, 100, 30, 88)  # left right top bottom: 60 wide, 58 high, so the crop's side is 66 and it begins at (37, 26)
 POINTS = ((56.25, 48.75), (84.75, 50.25), (70.25, 62.75), (58.25, 75.75), (80.75, 76.25))
 TRAIN = [f"lfw_5590\\Given_Family_{i:04d}.jpg" for i in range(5)] + [f"net_7876\\{i:04d}_2.jpg" for i in range(4)]
@@ -127,12 +129,6 @@ def test_missing_images_are_counted_and_named_for_each_list(folder: Path) -> Non
     assert len(train.targets) == len(train.inputs) == 2
 
 
-def test_a_complete_set_gives_no_warning(folder: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        load(folder, skip_missing=True, skip_unreadable=True)
-
-
 def test_a_list_without_any_image_is_refused_even_when_skipping(folder: Path) -> None:
     for name in TEST:
         (folder / name.replace("\\", "/")).unlink()
@@ -215,3 +211,140 @@ def test_without_folder_or_list_the_error_says_where_to_get_the_set(folder: Path
 def test_options_without_sense_are_refused(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(options))):
         load(folder, **options)
+
+
+# Label files
+
+
+def labels_of(folder, **options):
+    dataset = LfwNet()
+    return dataset.labels(folder, dataset.check_options(options))
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (90, 90), (80, 90, 100)).save(path, format="JPEG")
+
+
+def written(labels, out, changes=None):
+    out.mkdir()
+    return labels.write(changes or {}, out)
+
+
+NASTY = (
+    'a "quoted".jpg', "with space.jpg", "<b>bold<b>.jpg", "a..b.jpg", "Zoë_Straße.jpg", "写真.jpg", "фото & 'co'.jpg",
+)  # fmt: skip
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Both lists with all that they may hold: blank lines, a byte order mark, bytes that are not UTF-8."""
+    root = tmp_path / "faces"
+    for name in NASTY:
+        picture(root / "lfw_5590" / name)
+        picture(root / "net_7876" / name)
+    lines = [
+        f"{folder}\\{name} 10 70 10 70 " + " ".join(f"{20 + 3 * i + k / 4:.6f}" for k in range(10))
+        for folder in ("lfw_5590", "net_7876")
+        for i, name in enumerate(NASTY)
+    ]
+    half = len(NASTY)
+    (root / "trainImageList.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*lines[:half], ""]).encode())
+    (root / "testImageList.txt").write_bytes(("\n".join(lines[half:]) + "\n\n").encode())
+    return root
+
+
+LISTS = ("trainImageList.txt", "testImageList.txt")
+
+
+def test_the_lists_without_changes_are_the_same_files_and_have_their_images(faces, tmp_path):
+    labels = labels_of(faces)
+    assert written(labels, tmp_path / "new") == ()
+    for name in LISTS:
+        assert (tmp_path / "new" / name).read_bytes() == (faces / name).read_bytes()
+    before, after = (load_lfw_net(root, cache_dir=tmp_path / "cache") for root in (faces, tmp_path / "new"))
+    for old, new in zip(before, after, strict=True):
+        assert old.ids == new.ids
+        np.testing.assert_array_equal(old.inputs, new.inputs)
+    assert labels.ids == before[0].ids + before[1].ids
+    assert labels.names == before[0].target_names
+
+
+def test_only_the_numbers_that_change_differ_and_back_again_is_the_same_list(faces, tmp_path):
+    labels = labels_of(faces)
+    name = f"lfw_5590/{NASTY[0]}"  # behind the byte order mark
+    new = labels.values[labels.rows[name]].copy()
+    new[4:6] = 31.5, 40.123456789
+    written(labels, tmp_path / "new", {name: new})
+    old, made = ((root / LISTS[0]).read_bytes().split(b"\r\n") for root in (faces, tmp_path / "new"))
+    assert [place for place, (a, b) in enumerate(zip(old, made, strict=True)) if a != b] == [0]
+    assert made[0].replace(b"31.500000 40.123456789", b"21.000000 21.250000") == old[0]
+    again = labels_of(tmp_path / "new")
+    np.testing.assert_array_equal(again.values[again.rows[name]], new)
+    written(again, tmp_path / "back", {name: labels.values[labels.rows[name]]})
+    assert (tmp_path / "back" / LISTS[0]).read_bytes() == (faces / LISTS[0]).read_bytes()
+
+
+def test_a_face_that_loses_a_landmark_is_left_out_of_its_list(faces, tmp_path):
+    labels = labels_of(faces)
+    name = f"net_7876/{NASTY[3]}"
+    new = labels.values[labels.rows[name]].copy()
+    new[:2] = np.nan
+    assert labels.left_out({name: new}) == (name,)
+    written(labels, tmp_path / "new", {name: new})
+    again = labels_of(tmp_path / "new")
+    assert again.ids == tuple(other for other in labels.ids if other != name)
+    assert (tmp_path / "new" / LISTS[0]).read_bytes() == (faces / LISTS[0]).read_bytes()
+    assert not (tmp_path / "new" / name).exists()
+    assert (faces / name).exists()
+
+
+def test_a_list_is_never_left_without_a_line(faces, tmp_path):
+    labels = labels_of(faces)
+    gone = {name: np.full(10, np.nan) for name in labels.ids if name.startswith("net")}
+    with pytest.raises(InvalidDataError, match=r"'testImageList\.txt' should keep at least one line"):
+        written(labels, tmp_path / "new", gone)
+
+
+def test_a_sample_that_is_named_twice_is_refused(faces):
+    lines = (faces / LISTS[0]).read_bytes()
+    (faces / LISTS[1]).write_bytes(lines)
+    with pytest.raises(InvalidDataError, match=r"name each sample once.*lfw_5590"):
+        labels_of(faces)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="LFW + NET is not here: DEEPGUM_DATA names no folder that holds lfw_net")
+def test_the_published_lists_are_written_as_they_are(tmp_path):
+    # The lists alone: what they name would be thousands of images.
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    for name in LISTS:
+        shutil.copyfile(REAL / name, lists / name)
+    labels = labels_of(lists)
+    assert labels.values.shape == (10_000 + 3466, 10)
+    written(labels, tmp_path / "same")
+    rows = np.random.default_rng(0).choice(len(labels), 200, replace=False)
+    moved = {labels.ids[row]: labels.values[row] + 0.25 for row in rows}
+    written(labels, tmp_path / "new", moved)
+    written(
+        labels_of(tmp_path / "new"),
+        tmp_path / "back",
+        {name: labels.values[labels.rows[name]] for name in moved},
+    )
+    for name in LISTS:
+        assert (tmp_path / "same" / name).read_bytes() == (lists / name).read_bytes()
+        assert (tmp_path / "new" / name).read_bytes() != (lists / name).read_bytes()
+        assert (tmp_path / "back" / name).read_bytes() == (lists / name).read_bytes()
+
+
+# The split
+
+
+def test_the_official_training_list_is_divided_and_the_test_list_is_not(make_small: Any) -> None:
+    small = make_small("lfw-net")
+    for changes, sizes in (({}, (18, 2, 5)), ({"train_size": 9, "validation_size": 4}, (9, 4, 5))):
+        subset = small.load(**changes)
+        assert (len(subset.train), len(subset.validation), len(subset.test)) == sizes
+        assert all(name.startswith("test") for name in subset.test.ids)
+    with pytest.raises(InvalidParameterError, match="from 1 to 16, with 4 for validation"):
+        small.load(train_size=17, validation_size=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from deepgum.data.sets.mcgill import load_mcgill, read_frames
+from deepgum.data.sets.mcgill import McGill, load_mcgill, read_frames
 from deepgum.errors import (
     DeepGUMWarning,
     InvalidDataError,
     InvalidParameterError,
     MissingImagesError,
-    UnreadableImagesError,
 )
 
 # Frames count from 0 in one video, from 1 in another, and a third one names its files; the yaw shows as brightness.
@@ -80,7 +78,7 @@ def test_frames_are_read_in_the_order_of_the_table(folder: Path) -> None:
     assert pool.data.ids == IDS
     assert pool.data.targets.tolist() == [[yaw] for _, _, yaw in LINES]
     assert pool.data.target_names == ("yaw",)
-    assert pool.groups == tuple(video for video, _, _ in LINES)
+    assert pool.keep_together == tuple(video for video, _, _ in LINES)
     assert pool.parts is None
     assert pool.data.inputs.shape == (7, 3, 16, 16)
     brightness = np.asarray(pool.data.inputs).mean(axis=(1, 2, 3))
@@ -127,18 +125,6 @@ def test_a_table_without_any_frame_that_is_there_is_refused(folder: Path) -> Non
     write(folder, ["v09,1,0"])
     with pytest.raises(MissingImagesError, match="no image"):
         load(folder, skip_missing=True)
-
-
-def test_unreadable_frames_are_left_out_when_told_to(folder: Path) -> None:
-    (folder / IDS[3]).write_bytes(b"spoilt")
-    with pytest.raises(UnreadableImagesError, match=IDS[3]):
-        load(folder)
-    with pytest.warns(DeepGUMWarning, match=rf"1 of 7 .*{IDS[3]}"):
-        pool = load(folder, skip_unreadable=True)
-    rows = [0, 1, 2, 4, 5, 6]
-    assert pool.data.ids == tuple(IDS[row] for row in rows)
-    assert pool.groups == tuple(LINES[row][0] for row in rows)
-    assert pool.data.targets.flatten().tolist() == [LINES[row][2] for row in rows]
 
 
 @pytest.mark.parametrize("yaw", ["left", "", "nan", "inf", "1,5"])
@@ -195,7 +181,86 @@ def test_without_a_table_the_error_describes_it(folder: Path) -> None:
         load(folder, 0)
 
 
-def test_a_complete_set_gives_no_warning(folder: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        load(folder, skip_missing=True, skip_unreadable=True)
+def labels_of(folder, **options):
+    dataset = McGill()
+    return dataset.labels(folder, dataset.check_options(options))
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (90, 90), (80, 90, 100)).save(path, format="JPEG")
+
+
+def written(labels, out, changes=None):
+    out.mkdir()
+    return labels.write(changes or {}, out)
+
+
+def check_ids(labels, data):
+    """The ids are the loader's, in its order, and so are the labels."""
+    assert labels.ids == data.ids
+    assert labels.names == data.target_names
+    np.testing.assert_array_equal(labels.values, data.targets)
+
+
+@pytest.fixture
+def videos(tmp_path):
+    root = tmp_path / "videos"
+    for video in ("v <1>", "в2"):
+        for frame in (1, 2):
+            picture(root / video / f"frame_{frame:04d}.jpg")
+    lines = ['"v <1>";1;"-15.0";ann', "в2;frame_0002.jpg;10.5;ann", "в2;7;3.0;gone", "в2;1;2.0;"]
+    (root / "yaw.csv").write_bytes("\r\n".join(["video;frame;yaw;who", *lines]).encode())
+    return root
+
+
+def test_a_frame_that_loses_its_angle_loses_its_line(videos, tmp_path):
+    labels = labels_of(videos)
+    with pytest.warns(DeepGUMWarning, match="в2/7"):
+        pool = load_mcgill(videos, 16, skip_missing=True, cache_dir=tmp_path / "cache")
+    check_ids(labels, pool.data)
+    assert written(labels, tmp_path / "same") == ()
+    assert (tmp_path / "same" / "yaw.csv").read_bytes() == (videos / "yaw.csv").read_bytes()
+    changes = {labels.ids[0]: np.array([-12.0]), labels.ids[1]: np.array([np.nan])}
+    assert labels.left_out(changes) == (labels.ids[1],)
+    written(labels, tmp_path / "new", changes)
+    assert (tmp_path / "new" / "yaw.csv").read_bytes().decode() == (
+        'video;frame;yaw;who\r\n"v <1>";1;"-12.0";ann\r\nв2;7;3.0;gone\r\nв2;1;2.0;'
+    )
+    with pytest.warns(DeepGUMWarning, match="в2/7"):
+        again = load_mcgill(tmp_path / "new", 16, skip_missing=True, cache_dir=tmp_path / "cache")
+    assert again.data.ids == (labels.ids[0], labels.ids[2])
+    with pytest.raises(InvalidDataError, match="keep at least one line"):
+        written(labels, tmp_path / "none", {name: np.array([np.nan]) for name in labels.ids})
+
+
+def test_a_parquet_table_of_videos_loses_rows_too(videos, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"video": ["в2", "в2"], "frame": ["1", "2"], "yaw": [1.0, 2.0]}), videos / "yaw.parquet")
+    labels = labels_of(videos, table="yaw.parquet")
+    written(labels, tmp_path / "new", {labels.ids[0]: np.array([np.nan]), labels.ids[1]: np.array([5.0])})
+    assert pq.read_table(tmp_path / "new" / "yaw.parquet").to_pylist() == [{"video": "в2", "frame": "2", "yaw": 5.0}]
+
+
+def test_a_table_outside_of_its_folder_is_refused(videos):
+    for name in ("../yaw.csv", str(videos / "yaw.csv")):
+        with pytest.raises(InvalidDataError, match="lead out of it"):
+            labels_of(videos, table=name)
+
+
+def test_videos_without_frames_are_refused(videos):
+    (videos / "yaw.csv").write_text("video,frame,yaw\nv9,1,3\n")
+    with pytest.raises(MissingImagesError, match="Found none"):
+        labels_of(videos)
+
+
+# The split
+
+
+def test_the_option_names_the_table(make_small: Any) -> None:
+    small = make_small("mcgill")
+    (small.path / "yaw.csv").rename(small.path / "angles.csv")
+    assert len(small.load(options={"table": "angles.csv"}, fold=3).test) > 0
+    assert not McGill().detect(small.path)

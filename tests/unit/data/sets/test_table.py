@@ -15,7 +15,7 @@ from PIL import Image
 
 from deepgum.data.columns import read_columns
 from deepgum.data.pool import Pool
-from deepgum.data.sets.table import load_table
+from deepgum.data.sets.table import TableFile, load_table
 from deepgum.errors import (
     DeepGUMWarning,
     InvalidDataError,
@@ -59,21 +59,21 @@ def load(path: Path, **options: Any) -> Pool:
 
 
 def test_a_table_is_read_in_its_order(table: Path) -> None:
-    pool = load(table, part="split", group="person", image_size=32)
+    pool = load(table, part="split", keep_together="person", image_size=32)
     assert pool.data.ids == tuple(row[0] for row in ROWS)
     assert pool.data.inputs.shape == (4, 3, 32, 32)
     assert pool.data.target_names == ("age",)
     torch.testing.assert_close(pool.data.targets[:, 0], torch.tensor([31, 45.5, NAN, 7]), equal_nan=True)
     assert pool.parts == ("train", "train", "validation", "test")
-    assert pool.groups == ("ann", "bob", "cid", "dee")
+    assert pool.keep_together == ("ann", "bob", "cid", "dee")
     assert torch.equal(pool.data.normaliser, torch.ones(4))
     assert pool.data.mirror is None
 
 
-def test_without_columns_for_them_there_are_no_parts_and_no_groups(table: Path) -> None:
+def test_without_their_columns_there_are_no_parts_and_no_samples_to_keep_together(table: Path) -> None:
     pool = load(table)
     assert pool.parts is None
-    assert pool.groups is None
+    assert pool.keep_together is None
 
 
 @pytest.mark.parametrize("word", ["train", "validation", "val", "valid", "test", "TEST", " Valid "])
@@ -183,10 +183,10 @@ def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
     [
         (2, "training", {"part": "split"}, "column 'split': a cell should be one of train, validation, val, valid, te"),
         (2, "", {"part": "split"}, "column 'split': a cell should be some text. Found ''"),
-        (3, " ", {"group": "person"}, "column 'person': a cell should be some text"),
+        (3, " ", {"keep_together": "person"}, "column 'person': a cell should be some text"),
         (0, "", {}, "column 'image': a cell should be some text"),
         (3, "ann", {"id": "person"}, "column 'person': a cell should be a name that no other row has. Found 'ann'"),
-        (3, "ann", {"group": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
+        (3, "ann", {"keep_together": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
         (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are no targets"),
     ],
 )
@@ -204,7 +204,7 @@ def test_cells_of_other_columns_that_make_no_sense_are_named(
 
 def test_missing_columns_are_named_with_what_the_file_has_and_the_nearest(table: Path) -> None:
     with pytest.raises(InvalidDataError) as caught:
-        load(table, targets=["Age", "weight"], group="persons")
+        load(table, targets=["Age", "weight"], keep_together="persons")
     message = str(caught.value)
     assert "should have the columns Age, weight, persons. Found image, age, split, person." in message
     assert message.endswith("Did you mean 'age' and 'person'?")
@@ -261,11 +261,11 @@ def test_parquet_says_the_same_as_csv(table: Path) -> None:
     }
     path = table.with_suffix(".parquet")
     pq.write_table(pa.table(columns), path)
-    pools = load(path, part="split", group="person"), load(table, part="split", group="person")
+    pools = load(path, part="split", keep_together="person"), load(table, part="split", keep_together="person")
     np.testing.assert_array_equal(pools[0].data.inputs, pools[1].data.inputs)
     torch.testing.assert_close(pools[0].data.targets, pools[1].data.targets, equal_nan=True)
     assert (pools[0].data.ids, pools[0].parts) == (pools[1].data.ids, pools[1].parts)
-    assert pools[0].groups == ("1", "2", "3", "4")
+    assert pools[0].keep_together == ("1", "2", "3", "4")
     years = load(path, targets=["year"]).data.targets[:, 0]
     torch.testing.assert_close(years, torch.tensor([1990, 2000, NAN, 2010]), equal_nan=True)
 
@@ -292,8 +292,8 @@ def test_ids_are_unique_whatever_the_table(table: Path) -> None:
     pool = load(table)
     assert pool.data.ids == ("photos/a.png:line 2", "photos/b.png:line 3", "photos/a.png:line 4")
     # Rows of one image may not be on two sides of a split.
-    assert pool.groups == ("photos/a.png", "photos/b.png", "photos/a.png")
-    assert load(table, group="split").groups == ("train", "Train", "train")
+    assert pool.keep_together == ("photos/a.png", "photos/b.png", "photos/a.png")
+    assert load(table, keep_together="split").keep_together == ("train", "Train", "train")
     write(table, ROWS)
     assert load(table, id="person").data.ids == ("ann", "bob", "cid", "dee")
 
@@ -313,7 +313,7 @@ def test_images_may_be_elsewhere_and_be_written_with_backslashes(table: Path, tm
 def test_images_that_are_missing_or_unreadable_take_their_whole_row_along(table: Path, landmarks: bool) -> None:
     rows = [(name, 8 * place, 6 * place, split, person) for place, (name, _, split, person) in enumerate(ROWS)]
     write(table, rows, header="image,x,y,split,person")
-    options = {"targets": ["x", "y"], "landmarks": landmarks, "part": "split", "group": "person"}
+    options = {"targets": ["x", "y"], "landmarks": landmarks, "part": "split", "keep_together": "person"}
     whole = load(table, **options)
     (table.parent / ROWS[0][0]).unlink()
     (table.parent / ROWS[2][0]).write_bytes(b"spoilt")
@@ -332,7 +332,7 @@ def test_images_that_are_missing_or_unreadable_take_their_whole_row_along(table:
     assert pool.data.ids == kept.data.ids
     assert torch.equal(pool.data.targets, kept.data.targets)
     np.testing.assert_array_equal(pool.data.inputs, kept.data.inputs)
-    assert (pool.parts, pool.groups) == (kept.parts, kept.groups)
+    assert (pool.parts, pool.keep_together) == (kept.parts, kept.keep_together)
 
 
 def test_a_complete_table_gives_no_warning(table: Path) -> None:
@@ -394,3 +394,140 @@ def test_a_column_that_float32_would_level_is_named(tmp_path: Path) -> None:
         DeepGUMWarning, match=r"`targets` should differ .*1.7e\+09: time\..* add it to what is predicted"
     ):
         load(path, features=["a"], targets=["time"])
+
+
+# The split
+
+
+def load_small(make_small: Any, change: Any = None, **options: Any) -> tuple[list[int], ...]:
+    """Return the numbers of the images of each part; `change` is made to the text of the table before."""
+    small = make_small("table")  # two images of each of twenty persons; the last ten images are the part "test"
+    if change is not None:
+        small.path.write_text(change(small.path.read_text()))
+    subset = small.load(options=options)
+    return tuple([int(Path(name).stem) for name in part.ids] for part in (subset.train, subset.validation, subset.test))
+
+
+def test_without_parts_a_tenth_validates_and_a_fifth_is_tested_on(make_small: Any) -> None:
+    assert [len(part) for part in load_small(make_small, keep_together="")] == [28, 4, 8]
+    subset = make_small("table").load(validation_size=6, test_size=10)
+    assert [len(part) for part in (subset.train, subset.validation, subset.test)] == [24, 6, 10]
+
+
+@pytest.mark.parametrize("column", ["", "who"])
+def test_a_training_and_a_test_part_leave_a_tenth_of_the_training_part_for_validation(
+    make_small: Any, column: str
+) -> None:
+    train, validation, test = load_small(make_small, part="part", keep_together=column)
+    assert test == list(range(30, 40))
+    assert 2 <= len(validation) <= 4
+    assert sorted(train + validation) == list(range(30))
+    if column:
+        assert not {row // 2 for row in train} & {row // 2 for row in validation}
+
+
+def test_three_parts_are_taken_as_they_are(make_small: Any) -> None:
+    def with_validation(text: str) -> str:
+        for index in range(20, 30):
+            text = text.replace(f"person {index // 2},train,{index / 2}", f"person {index // 2},Val,{index / 2}")
+        return text
+
+    assert load_small(make_small, with_validation, part="part") == (
+        list(range(20)),
+        list(range(20, 30)),
+        list(range(30, 40)),
+    )
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_table_that_lacks_a_part_is_refused(make_small: Any, part: str) -> None:
+    def without(text: str) -> str:
+        return "".join(line + "\n" for line in text.splitlines() if f",{part}," not in line)
+
+    with pytest.raises(InvalidDataError, match=f"samples of the part '{part}'"):
+        load_small(make_small, without, part="part")
+
+
+def test_everything_is_all_rows_whatever_the_columns_for_splits_say(make_small: Any) -> None:
+    small = make_small("table")
+    lines = small.path.read_text().splitlines()
+    for kept in (lines[1:], lines[-10:], lines[8:9]):  # the second holds one part only, the third one sample
+        small.path.write_text("\n".join([lines[0], *kept]) + "\n")
+        (whole,) = TableFile().everything(small.request(options={"part": "part"}, train_size=3), 0)
+        assert whole.ids == tuple(line.split(",")[0] for line in kept)
+
+
+# Options
+
+
+def test_landmarks_or_features_are_options(make_small: Any) -> None:
+    small = make_small("table")
+    points = small.pool(options={"targets": ["x", "y"], "landmarks": True}).data
+    # Each image is 20 wide and 30 high: the square around it begins 5 to the left.
+    torch.testing.assert_close(points.targets[12], torch.tensor([(6 + 5) / 30, 12 / 30]))
+    assert points.mirror is None
+    assert small.pool(options={"image": "", "features": ["x", "y"]}).data.inputs.shape == (40, 2)
+    assert small.pool(options={"mirror": "keep"}).data.mirror is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "order"),
+    [
+        ({}, None),
+        ({"mirror": "landmarks"}, (0, 1, 2, 3)),
+        ({"swap_pairs": [[0, 1]]}, (2, 3, 0, 1)),
+        ({"mirror": "landmarks", "swap_pairs": [[0, 1]]}, (2, 3, 0, 1)),
+    ],
+)
+def test_options_say_how_landmarks_are_mirrored(
+    make_small: Any, options: dict[str, Any], order: tuple[int, ...] | None
+) -> None:
+    columns = {"targets": ["x", "y", "age", "two"], "landmarks": True}
+    small = make_small("table")
+    lines = small.path.read_text().splitlines()
+    small.path.write_text("\n".join([f"{lines[0]},two", *(f"{line},2" for line in lines[1:])]) + "\n")
+    mirror = small.pool(options={**columns, **options}).data.mirror
+    assert (None if mirror is None else mirror.permutation) == order
+
+
+def test_the_option_of_version_0_1_0_is_refused_with_its_new_name() -> None:
+    with pytest.raises(InvalidParameterError, match=r"`options\.group` should be left out.*`keep_together`"):
+        TableFile().check_options({"targets": ["x"], "image": "file", "group": "who"})
+
+
+def test_what_a_table_is_follows_from_its_options() -> None:
+    table = TableFile()
+    for landmarks in (True, False):
+        options = table.check_options({"targets": ["x", "y"], "image": "file", "landmarks": landmarks})
+        assert table.measure_of(options).landmarks is landmarks
+        assert table.audit_groups(options) == ("landmark" if landmarks else "coordinate")
+        assert table.has_images(options)
+    assert not table.has_images(table.check_options({"targets": ["x"], "features": ["y"]}))
+
+
+@pytest.mark.parametrize("options", [{}, {"image": "file"}, {"targets": []}])
+def test_a_table_needs_targets(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`options\.targets` should be the names of one or more columns"):
+        TableFile().check_options(options)
+
+
+@pytest.mark.parametrize("name", ["targets", "features"])
+def test_columns_are_texts(name: str) -> None:
+    for value in ("age", ["a", 1], [["age"]]):
+        with pytest.raises(InvalidParameterError, match=rf"`options\.{name}` should be a list"):
+            TableFile().check_options({"targets": ["age"], name: value})
+    options = TableFile().check_options({"targets": ["age"], "swap_pairs": [[0, 1]]})
+    assert options["swap_pairs"] == [[0, 1]]
+
+
+def test_a_table_that_is_not_there_is_named_by_the_key_of_the_configuration(make_small: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match=r"`data\.folder` should be a CSV or Parquet file.*nowhere"):
+        make_small("table").pool(path=tmp_path / "nowhere")
+
+
+def test_the_image_of_a_sample_is_in_its_row(make_small: Any) -> None:
+    small = make_small("table")
+    labels = small.dataset.labels(small.path, small.request(options={"id": "age"}).options)
+    assert labels.ids[3] == "23"
+    assert labels.image_file("23") == "images/3.png"
+    assert labels.image_file("nobody") == "nobody"

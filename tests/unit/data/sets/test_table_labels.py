@@ -8,14 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from deepgum.data.edits.cells import cell_rows, inner
-from deepgum.data.edits.texts import NumberStyle
-from deepgum.data.sets.registry import read_annotations
-from deepgum.data.sets.table import load_table
+from deepgum.data.sets.table import TableFile, load_table
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 NASTY = (
@@ -33,7 +28,8 @@ def table(path, rows, *, names=("file", "age", "note", "x"), mark=b"", **dialect
 
 
 def read(path, **options):
-    return read_annotations("table", path, OPTIONS | options)
+    table = TableFile()
+    return table.labels(path, table.check_options(OPTIONS | options))
 
 
 def rewritten(path, changes=None, **options):
@@ -74,32 +70,6 @@ def test_only_the_cells_that_change_differ_and_back_again_is_the_same_file(tmp_p
     back = read(out).write({name: labels.values[labels.rows[name]] for name in new}, tmp_path / "back.csv")
     assert back == ()
     assert (tmp_path / "back.csv").read_bytes() == path.read_bytes()
-
-
-CELL = st.text(alphabet='ab ,;\t"\r\n', max_size=6)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    rows=st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=5),
-    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    ending=st.sampled_from(["\n", "\r\n", "\r"]),
-)
-def test_cells_are_where_the_standard_library_finds_them(rows, quoting, ending):
-    text = io.StringIO(newline="")
-    csv.writer(text, quoting=quoting, lineterminator=ending).writerows(rows)
-    expected = [
-        row for row in csv.reader(io.StringIO(text.getvalue(), newline=""), strict=True) if "".join(row).strip()
-    ]
-    found = [[inner(text.getvalue()[a:b]) for a, b in cells] for _, _, cells in cell_rows(text.getvalue(), ",")]
-    assert found == expected
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 6), st.integers(1, 5))
-def test_a_written_number_is_that_number(value, decimals, digits):
-    text = NumberStyle(decimals, digits).text(value)
-    assert float(text) == value
-    assert len(text.partition(".")[2]) >= decimals
 
 
 @pytest.mark.parametrize(
@@ -149,7 +119,7 @@ def test_ids_are_those_of_the_loader(tmp_path):
     for options in ({"image": "file"}, {"image": "file", "id": "note"}, {"features": ["x"]}):
         targets = ["age"]
         pool = load_table(path, targets=targets, cache_dir=tmp_path / "cache", **options)
-        labels = read_annotations("table", path, {"targets": targets} | options)
+        labels = TableFile().labels(path, TableFile().check_options({"targets": targets} | options))
         assert labels.ids == pool.data.ids
         np.testing.assert_array_equal(labels.values, pool.data.targets)
 
@@ -219,21 +189,3 @@ def test_a_parquet_column_that_cannot_hold_a_label_is_named(tmp_path):
 def test_three_rows_are_enough(tmp_path):
     path = table(tmp_path / "t.csv", [(name, "1", "", "2") for name in "abc"])
     assert rewritten(path, {"c": np.array([np.nan, 3.0])}).read_text().splitlines()[-1] == "c,,,3"
-
-
-@pytest.mark.parametrize(
-    ("dataset", "options", "parameter"),
-    [
-        ("table", {"targets": "age"}, "targets"),
-        ("table", {"targets": 5}, "targets"),
-        ("table", {"targets": [["age"]]}, "targets"),
-        ("table", {"targets": ["age"], "image": ["file"]}, "image"),
-        ("table", {"targets": ["age"], "id": {}}, "id"),
-        ("mcgill", {"table": 5}, "table"),
-        ("head-pose", {"extra": ["aflw2000.npz"]}, "extra"),
-        ("head-pose", {"parts": 5}, "parts"),
-    ],
-)
-def test_options_of_a_wrong_kind_are_named(tmp_path, dataset, options, parameter):
-    with pytest.raises(InvalidParameterError, match=rf"`options\.{parameter}`"):
-        read_annotations(dataset, tmp_path, options)

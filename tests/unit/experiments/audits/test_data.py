@@ -12,14 +12,14 @@ from PIL import Image
 
 from deepgum.audit.targets import Targets
 from deepgum.data.regression import RegressionData
-from deepgum.data.sets.registry import load_pool
+from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.audits.config import config_of
-from deepgum.experiments.audits.data import _of_groups, load_audit_data, together
+from deepgum.experiments.audits.data import _of_groups, load_audit_data
 
 COLUMNS = ("ax", "ay", "bx", "by")
-POINTS = {"image": "file", "targets": COLUMNS, "landmarks": True, "part": "part", "group": "who"}
+POINTS = {"image": "file", "targets": COLUMNS, "landmarks": True, "part": "part", "keep_together": "who"}
 SIZE = {"data.image_size": 16}
 
 
@@ -107,12 +107,12 @@ def test_left_out_samples_have_the_reason_of_their_file_where_they_have_another_
     assert left_out["s5"].startswith("Its image cannot be read: ")
 
 
-def test_copies_are_found_and_stay_together_with_those_of_their_group(faces):
+def test_copies_are_found_and_kept_together_with_their_persons(faces):
     data = load(faces)
     ids = data.pool.data.ids
     assert [tuple(ids[row] for row in rows) for rows in data.copies] == [("08.png", "13.png")]
     assert data.conflicts == (("08.png", "13.png"),)
-    names = dict(zip(ids, together(data), strict=True))
+    names = dict(zip(ids, data.keep_together, strict=True))
     # 8 and 9 are of one person, 12 and 13 of another; 8 and 13 are the same image.
     assert len({names[f"{row:02d}.png"] for row in (8, 9, 12, 13)}) == 1
     others = [name for name in ids if name not in ("08.png", "09.png", "12.png", "13.png")]
@@ -123,10 +123,10 @@ def test_copies_are_found_and_stay_together_with_those_of_their_group(faces):
     assert len({names[name] for name in others} & {names["08.png"]}) == 0
 
 
-def test_without_groups_only_copies_are_together(faces):
-    columns = {name: value for name, value in POINTS.items() if name != "group"}
+def test_without_a_column_only_copies_are_kept_together(faces):
+    columns = {name: value for name, value in POINTS.items() if name != "keep_together"}
     data = load(faces, columns=columns)
-    assert len(set(together(data))) == len(data.pool) - 1
+    assert len(set(data.keep_together)) == len(data.pool) - 1
 
 
 def test_labels_made_wrong_on_purpose_are_marked_and_no_others_are_moved(faces):
@@ -164,7 +164,7 @@ def test_labels_that_come_round_are_trained_on_in_one_piece(angles):
 
 def test_a_made_data_set_has_both_its_parts_and_pixels_of_its_own(tmp_path):
     request = Request(None, train_size=12, test_size=4, image_size=16)
-    pool = load_pool("digits", request, 0)
+    pool = get_dataset("digits").pool(request, 0)
     assert len(pool) == 16
     assert pool.parts == ("train",) * 12 + ("test",) * 4
     assert len(set(pool.data.ids)) == 16
@@ -176,11 +176,11 @@ def test_a_made_data_set_has_both_its_parts_and_pixels_of_its_own(tmp_path):
     assert data.left_out == {}
 
 
-def test_a_pool_without_groups_leaves_each_by_itself(angles):
+def test_without_values_and_copies_each_sample_is_on_its_own(angles):
     data = load_audit_data(config_of(angles, {}, {"features": ("a",), "targets": ("yaw",)}))
     plain = RegressionData.from_arrays(torch.arange(3.0)[:, None], torch.zeros(3, 1))
-    alone = replace(data, pool=replace(data.pool, data=plain, groups=None, parts=None), copies=())
-    assert together(alone) == ("0", "1", "2")
+    alone = replace(data, pool=replace(data.pool, data=plain, keep_together=None, parts=None), copies=())
+    assert alone.keep_together == ("0", "1", "2")
 
 
 @pytest.mark.parametrize("moved", [1, 2, 4])  # samples, landmarks, coordinates

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from deepgum.audit.calibration import Calibration
-from deepgum.audit.corrections.gained import Difference, Gain
+from deepgum.audit.corrections.gain import Difference, Gain
 from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.folder import AuditFolder
@@ -58,7 +58,7 @@ def table(tmp_path):
 
 
 def config(table, part=True, **changes):
-    columns = {"features": ("area", "floor"), "targets": ("rent",), "id": "id", "group": "who"}
+    columns = {"features": ("area", "floor"), "targets": ("rent",), "id": "id", "keep_together": "who"}
     columns |= {"part": "part"} if part else {}
     return config_of(table, CHANGES | {"audit.inliers": "gaussian"} | changes, columns)
 
@@ -211,7 +211,7 @@ def test_a_gain_is_tested_on_the_data_sets_own_test_part_which_is_never_trained_
     assert found.errors[0].samples == N // 5
 
 
-def test_without_a_test_part_groups_that_the_patch_does_not_touch_are_held_out_whole(table, audit, trained):
+def test_without_a_test_part_whole_clusters_that_the_patch_does_not_touch_are_held_out(table, audit, trained):
     found = gain_of(audit(part=False), patch_of(table, fix(table, 3), fix(table, 13)), seeds=1)
     seen = {name for _, train, validation, _ in trained for name in (*train.ids, *validation.ids)}
     held = {f"r{row}" for row in range(N)} - seen
@@ -312,7 +312,7 @@ def refused(*arguments):
     return " ".join(result.output.split())
 
 
-OPTIONS = ("--features", "area,floor", "--targets", "rent", "--id", "id", "--group", "who")
+OPTIONS = ("--features", "area,floor", "--targets", "rent", "--id", "id", "--keep-together", "who")
 
 
 def test_the_options_of_the_command_reach_the_audit_and_its_report_is_written(table, tmp_path):
@@ -326,7 +326,7 @@ def test_the_options_of_the_command_reach_the_audit_and_its_report_is_written(ta
     assert (read.run.training.epochs_max, read.run.training.learning_rate) == (1, 0.01)
     assert (read.run.corruption.noise, read.run.corruption.rate, read.run.groups) == ("uniform", 0.1, "sample")
     assert read.run.data.options["features"] == ["area", "floor"]
-    assert read.run.data.options["group"] == "who"
+    assert read.run.data.options["keep_together"] == "who"
     assert (tmp_path / "run" / "report.html").is_file()
     assert f"Written: {tmp_path / 'run' / 'scores.parquet'}" in done.output
     assert f"deepgum review {tmp_path / 'run'}" in done.output
@@ -340,6 +340,7 @@ def test_what_cannot_be_audited_is_said_in_one_message(table, tmp_path):
     assert "NAME=NUMBER" in refused("audit", table, *OPTIONS, "--period", "rent", *run)
     assert "`periods`" in refused("audit", table, *OPTIONS, "--period", "yaw=360", *run)
     assert "--out" in refused("audit", table, *OPTIONS)
+    assert "--group is called --keep-together" in refused("audit", table, *OPTIONS[:-2], "--group", "who", *run)
     assert not (tmp_path / "run" / "audit.toml").exists()
 
 

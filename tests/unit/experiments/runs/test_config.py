@@ -1,4 +1,6 @@
-from dataclasses import fields, replace
+import re
+import tomllib
+from dataclasses import asdict, fields
 
 import pytest
 
@@ -85,11 +87,14 @@ def written(tmp_path, text, changes=()):
         ({**DIGITS, "seed": 0.5}, "seed", ["a whole number"]),
         ({**DIGITS, "method": {"name": "deepgumm"}}, "method.name", ["'deepgum'", "'huber'", "Did you mean"]),
         ({**DIGITS, "method": {"groups": "landmarks"}}, "method.groups", ["'coordinate'", "Did you mean"]),
-        ({**DIGITS, "method": {"options": {"restat": "fresh"}}}, "method.options", ["'restart'"]),
-        ({**DIGITS, "method": {"options": {"groups": "sample"}}}, "method.options", ["'restart'"]),
-        ({**DIGITS, "method": {"options": {"rounds_max": 0}}}, "method.options.rounds_max", ["at least 1"]),
-        ({**DIGITS, "method": {"options": {"restart": "no"}}}, "method.options.restart", ["'continue'", "'fresh'"]),
-        ({**DIGITS, "method": {"name": "l2", "options": {"rounds_max": 2}}}, "method.options", ["'l2'"]),
+        ({**DIGITS, "method": {"options": {"warmup": 3}}}, "method.options", ["Did you mean 'warmup_epochs'"]),
+        ({**DIGITS, "method": {"options": {"groups": "sample"}}}, "method.options", ["'first_loss'"]),
+        ({**DIGITS, "method": {"options": {"mixture": {}}}}, "method.options", ["'first_loss'"]),
+        ({**DIGITS, "method": {"options": {"least_weight": 2}}}, "method.options.least_weight", ["[0, 1)"]),
+        ({**DIGITS, "method": {"schedule": {"widening": 0}}}, "method.schedule.widening", ["above 0"]),
+        ({**DIGITS, "method": {"schedule": {"name": "no"}}}, "method.schedule.name", ["'alternate'"]),
+        ({**DIGITS, "method": {"schedule": {"restart": "fresh"}}}, "method.schedule.restart", ["'alternate'"]),
+        ({**DIGITS, "method": {"name": "l2", "options": {"least_weight": 0.1}}}, "method.options", ["'l2'"]),
         ({**DIGITS, "corruption": {"rate": 40}}, "corruption.rate", ["[0, 1]"]),
         ({**DIGITS, "corruption": {"noise": "l-ugoo"}}, "corruption.noise", ["'l-ugo'", "Did you mean"]),
         ({**DIGITS, "model": {"weights": 3}}, "model.weights", ["a path"]),
@@ -167,8 +172,8 @@ def test_changes_are_values_of_toml_or_plain_text(tmp_path):
         False,
         "g-ugo",
     )
-    options = written(tmp_path, text, ["method.options.rounds_max=3"]).method.options
-    assert options["rounds_max"] == 3
+    method = written(tmp_path, text, ["method.schedule.name=alternate", "method.schedule.rounds_max=3"]).method
+    assert (method.schedule["name"], method.schedule["rounds_max"]) == ("alternate", 3)
 
 
 @pytest.mark.parametrize(
@@ -207,14 +212,55 @@ def test_a_written_run_is_the_same_run(tmp_path, method):
 
 @pytest.mark.parametrize("method", [name for name, named in METHODS.items() if named.options is not None])
 def test_the_options_of_a_method_are_spelled_out(method):
-    own, options = MethodConfig(method).options, METHODS[method].options
-    names = {field.name for field in fields(DeepGUMOptions)} - {"groups"}
+    own, options = MethodConfig(method), METHODS[method].options
+    names = {field.name for field in fields(DeepGUMOptions)} - {"groups", "schedule", "mixture"}
     unset = {name for name in names if getattr(options, name) is None}
-    assert set(own) == names - unset
-    assert replace(options, **own) == options
-    # What is spelled out is the same run as the name alone, and is not overwritten by the name's preset.
-    assert MethodConfig(method, options=own) == MethodConfig(method)
-    assert MethodConfig(method, options={"rounds_max": 3}).options == {**own, "rounds_max": 3}
+    assert set(own.options) == names - unset
+    assert own.schedule == {"name": options.schedule.name, **asdict(options.schedule)}
+    assert options.with_changes(**own.changes) == options
+    # Written out it is the same run as the name alone, and the name's preset does not overwrite it.
+    assert MethodConfig(method, options=own.options, schedule=own.schedule, mixture=own.mixture) == own
+    assert MethodConfig(method, schedule={"widening": 3.0}).schedule == {**own.schedule, "widening": 3.0}
+    assert MethodConfig(method, mixture={"tol": 0.5}).mixture == {**own.mixture, "tol": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("options", "tables"),
+    [
+        ({"restart": "fresh"}, {"schedule": {"restart": "fresh"}}),
+        ({"start_counts": True, "em_tol": 0.0}, {"schedule": {"start_counts": True}, "mixture": {"tol": 0.0}}),
+        ({"schedule": "alternate", "rounds_max": 2}, {"schedule": {"name": "alternate", "rounds_max": 2}}),
+    ],
+)
+def test_an_option_that_moved_is_refused_with_the_lines_to_write(options, tables):
+    match = r"`method\.options\.\w+` should be in the table .*Write `"
+    with pytest.raises(InvalidParameterError, match=match) as found:
+        RunConfig.from_mapping({**DIGITS, "method": {"name": "deepgum-paper", "options": options}})
+    lines = re.findall(r"`(\w+ = \{.*?\})`", str(found.value))
+    assert tomllib.loads("\n".join(lines)) == tables
+
+
+def test_errors_name_the_section_of_the_method():
+    for section, changes, message in (
+        ("options", {"least_weight": 2}, r"`method\.options\.least_weight`"),
+        ("options", {"leastweight": 0}, r"`method\.options` should be one of .*'least_weight'"),
+        ("schedule", {"restart": "new"}, r"`method\.schedule\.restart`.*'fresh'"),
+        ("schedule", {"name": "alternating"}, r"`method\.schedule\.name`.*'alternate'"),
+        ("mixture", {"uniform": "box"}, r"`method\.mixture\.uniform`"),
+        ("mixture", {"groups": "sample"}, r"`method\.mixture\.groups` should be one of"),
+    ):
+        with pytest.raises(InvalidParameterError, match=message):
+            RunConfig.from_mapping({**DIGITS, "method": {"name": "deepgum-paper", section: changes}})
+    with pytest.raises(InvalidParameterError, match=r"`method\.schedule` should be empty: 'l2' trains with one loss"):
+        RunConfig.from_mapping({**DIGITS, "method": {"name": "l2", "schedule": {"widening": 1.0}}})
+
+
+def test_a_loss_of_your_own_is_not_imported_when_its_path_is_read():
+    config = RunConfig.from_mapping({**DIGITS, "method": {"name": "no_such_module:Welsch"}})
+    assert ":" not in config.stem
+    assert config.to_mapping()["method"] == {"name": "no_such_module:Welsch", "groups": "landmark", "options": {}}
+    with pytest.raises(InvalidParameterError, match="trains with one loss"):
+        MethodConfig("no_such_module:Welsch", options={"least_weight": 0.1})
 
 
 def test_methods_that_are_one_run_have_no_options():
@@ -263,7 +309,8 @@ def test_the_digest_depends_on_the_seed_the_method_and_its_options():
         {"method": {"name": "huber"}},
         {"method": {"name": "deepgum-paper"}},
         {"method": {"groups": "sample"}},
-        {"method": {"options": {"rounds_max": 3}}},
+        {"method": {"schedule": {"widening": 3.0}}},
+        {"method": {"mixture": {"max_iter": 3}}},
         {"method": {"options": {"cauchy_scale": 0.1}}},
         {"corruption": {"noise": "uniform", "rate": 0.2}},
         {"corruption": {"noise": "l-ugo", "rate": 0.2}},

@@ -6,7 +6,7 @@ import pytest
 
 from deepgum.audit.labels import Reason
 from deepgum.data.crops import Square
-from deepgum.report.page.data import flagged_rows, gallery_data, point_names
+from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import View
 
 
@@ -50,7 +50,7 @@ def test_reasons_are_those_that_occur_and_a_flag_may_have_none(parts):
     assert data["flags"]["reason"] == [1, 0] + 8 * [None]
 
 
-def test_landmarks_have_the_names_of_their_groups_or_of_their_coordinates(parts):
+def test_landmarks_have_the_names_of_their_groups_or_of_their_columns(parts):
     summary, labels, places, views = parts
     named = replace(labels, group_names=("left eye", "right eye"))
     assert [p["name"] for p in gallery_data(summary, named, places, views)["points"]] == ["left eye", "right eye"]
@@ -60,7 +60,6 @@ def test_landmarks_have_the_names_of_their_groups_or_of_their_coordinates(parts)
         kinds={}, why={},
     )  # fmt: skip
     assert [p["name"] for p in gallery_data(summary, whole, places[:1], views[:1])["points"]] == ["a", "b"]
-    assert point_names(["x_left", "y_left", "x", "y"]) == ["x_left", "x"]
 
 
 def test_an_absurd_label_does_not_stretch_the_scale_but_right_ones_fit_on_it(parts):

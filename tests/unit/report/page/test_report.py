@@ -202,7 +202,7 @@ def test_pictures_that_cannot_be_shown_say_so(audited):
     problems = page.block("gallery-data")["samples"]["problem"]
     assert list(problems) == ["0", "1", "2"]
     assert "no such file" in problems["0"]
-    assert "no image" in problems["1"]
+    assert "not an image" in problems["1"]
     assert "outside" in problems["2"]
     assert page.block("pictures-0")[:4].count("") == 3
 
@@ -225,7 +225,7 @@ def test_only_the_worst_are_kept_of_too_many(audited):
     page = page_of(audited, most=4)
     data = page.block("gallery-data")
     assert (len(data["flags"]["sample"]), data["total"]) == (4, 10)
-    assert "The 4 worst of 10 are here" in page.words
+    assert "The gallery shows the 4 worst of 10 flagged labels" in page.words
 
 
 def test_nothing_flagged_nothing_told_apart_and_no_pictures(audited):
@@ -239,7 +239,7 @@ def test_nothing_flagged_nothing_told_apart_and_no_pictures(audited):
     other.write(replace(summary, flags=0, expected_false_flags=0.0, share=None, groups=groups), kept, None)
     page = page_of(other)
     assert "labels wrong unknown" in page.words
-    assert "cannot be told apart" in page.words
+    assert "cannot be distinguished" in page.words
     assert "Nothing was learned." in page.words
     data = page.block("gallery-data")
     assert (data["flags"]["sample"], data["chunks"], data["pictures"]) == ([], [], False)
@@ -282,14 +282,17 @@ def test_what_was_made_wrong_on_purpose_is_held_against_the_probabilities(audite
     page = page_of(audited)
     assert ("section", {"id": "calibration", "aria-labelledby": "calibration-title"}) in page.elements
     for words in (
-        "25.0 % of them",
-        "0.0123; of the posterior of eq. 1 it is 0.0456",
+        "25.0 % of the labels were made wrong",
+        "0.0123; for the posterior of eq. 1: 0.0456",
         "87.5 % of the flagged",
         "50.0 % of the wrong",
     ):
         assert words in page.words
     assert "Average precision" not in page.words
-    assert any(attributes.get("aria-label") == "Probabilities against what is so" for _, attributes in page.elements)
+    assert any(
+        attributes.get("aria-label") == "Share of wrong labels against their probability"
+        for _, attributes in page.elements
+    )
     audited.calibration_file.write_text("{")
     with pytest.raises(InvalidDataError, match="calibration"):
         page_of(audited)

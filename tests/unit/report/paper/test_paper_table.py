@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from deepgum.errors import InvalidDataError
-from deepgum.report.paper.markup import plain
 from deepgum.report.paper.paper_table import Cell, Column, PaperTable, Row
+from deepgum.styles import plain
 
 COLUMNS = (
     Column("MAE", "here (UTKFace)"),

@@ -11,14 +11,15 @@ from deepgum.data.batches import ordered_batches, shuffled_batches
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError, NonFiniteLossError, UnknownNameError
-from deepgum.losses import get_loss
+from deepgum.losses import L1, L2, Huber
 from deepgum.training.baselines import fit_loss
 from deepgum.training.history import History
+from deepgum.training.job import Training
 from deepgum.training.loop.criterion import mean_loss, median_absolute_error, trimmed_loss
 from deepgum.training.loop.objective import Objective
 from deepgum.training.loop.sgd import build_optimizer, build_schedule, run_sgd
-from deepgum.training.options import DeepGUMOptions
 from deepgum.training.sgd_options import SGDOptions
+from deepgum.training.state.journal import Journal
 from deepgum.training.state.weights import Weights
 
 
@@ -39,17 +40,28 @@ def train(scores, *, patience=2, epochs_max=20, **keywords):
 
     options = SGDOptions(patience=patience, epochs_max=epochs_max, learning_rate=0.01)
     run = run_sgd(
-        model,
-        line(),
-        line(),
-        lambda _: Objective(get_loss("l2")),
+        Training(model, line(), line(), L2(), options, seed=0),
+        lambda _: Objective(L2()),
         criterion,
-        options,
         torch.Generator().manual_seed(0),
-        history,
+        Journal(history),
         **keywords,
     )
     return run, model.weight.item(), weights, history
+
+
+def minimise_l2(model, options, generator=None, **keywords):
+    """Run SGD on a line with the squared error, and return its history."""
+    history, data = History(), line()
+    run_sgd(
+        Training(model, data, data, L2(), options, seed=0),
+        lambda _: Objective(L2()),
+        mean_loss(L2()),
+        generator or torch.Generator().manual_seed(0),
+        Journal(history),
+        **keywords,
+    )
+    return history
 
 
 def test_the_weighted_squared_error_is_equation_7():
@@ -58,7 +70,7 @@ def test_the_weighted_squared_error_is_equation_7():
     weights = torch.rand(9, 4, generator=generator, dtype=torch.float64)
     model = nn.Linear(3, 4)
     (batch,) = ordered_batches(data, 9)
-    value = Objective(get_loss("l2"), weights)(batch, model(batch.inputs)).item()
+    value = Objective(L2(), weights)(batch, model(batch.inputs)).item()
     delta = data.targets.double().numpy() - model(data.inputs).detach().double().numpy()
     assert value == pytest.approx(np.sum(weights.numpy() * delta**2) / delta.size, rel=1e-5)
 
@@ -72,7 +84,7 @@ def test_shuffling_and_mirroring_cannot_misalign_weights_or_scale():
         images, torch.rand(20, 4, generator=generator), mirror=Mirror.landmarks([(0, 1)], 2)
     )
     weights, scale = torch.rand(20, 4, generator=generator), torch.tensor([0.3, 0.1, 0.7, 0.9])
-    objective = Objective(get_loss("huber"), weights, scale)
+    objective = Objective(Huber(), weights, scale)
     middle = torch.full((1, 4), 0.5)
     middle[:, 1::2] = 0.0
 
@@ -112,19 +124,9 @@ def test_the_cap_holds():
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_every_optimiser_and_schedule_learns_a_line(optimizer, schedule):
     torch.manual_seed(0)
-    model, data = nn.Linear(1, 1), line()
+    model = nn.Linear(1, 1)
     options = SGDOptions(optimizer=optimizer, schedule=schedule, learning_rate=0.05, batch_size=8, epochs_max=30)
-    loss = get_loss("l2")
-    run_sgd(
-        model,
-        data,
-        data,
-        lambda _: Objective(loss),
-        mean_loss(loss),
-        options,
-        torch.Generator().manual_seed(0),
-        History(),
-    )
+    minimise_l2(model, options)
     assert model.weight.item() == pytest.approx(2, abs=0.1)
     assert model.bias.item() == pytest.approx(1, abs=0.1)
 
@@ -141,16 +143,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled(value):
 
     model = Breaks(1, 1)
     with pytest.raises(NonFiniteLossError, match="learning_rate"):
-        run_sgd(
-            model,
-            line(),
-            line(),
-            lambda _: Objective(get_loss("l2")),
-            mean_loss(get_loss("l2")),
-            SGDOptions(),
-            torch.Generator(),
-            History(),
-        )
+        minimise_l2(model, SGDOptions(), torch.Generator())
     assert model.weight.isfinite().all()
 
 
@@ -160,17 +153,7 @@ def test_dropout_has_its_seed_from_the_run_and_leaves_the_global_generator_alone
         model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
         torch.rand(draws)
         before = torch.get_rng_state()
-        loss, data = get_loss("l2"), line()
-        run_sgd(
-            model,
-            data,
-            data,
-            lambda _: Objective(loss),
-            mean_loss(loss),
-            SGDOptions(epochs_max=2),
-            torch.Generator().manual_seed(0),
-            History(),
-        )
+        minimise_l2(model, SGDOptions(epochs_max=2))
         assert torch.equal(before, torch.get_rng_state())
         return model[0].weight
 
@@ -190,19 +173,7 @@ def test_a_schedule_lasts_as_long_as_the_run_that_it_drives(schedule):
     assert max(rates) == pytest.approx(0.1, rel=0.05)
     assert rates[-1] < 0.02
     # A warm-up longer than a round once stepped the schedule past its end.
-    loss, data, history = get_loss("l2"), line(), History()
-    run_sgd(
-        nn.Linear(1, 1),
-        data,
-        data,
-        lambda _: Objective(loss),
-        mean_loss(loss),
-        options,
-        torch.Generator().manual_seed(0),
-        history,
-        epochs_max=3,
-        least_epochs=3,
-    )
+    history = minimise_l2(nn.Linear(1, 1), options, epochs_max=3, least_epochs=3)
     assert len(history.epochs) == 3
 
 
@@ -223,16 +194,13 @@ class HalfFrozen(nn.Module):
 
 def test_what_is_frozen_is_not_given_to_the_optimiser_and_stays_as_it_was():
     torch.manual_seed(0)
-    model, data, loss = HalfFrozen(), line(), get_loss("l2")
+    model = HalfFrozen()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     # Weight decay would shrink whatever the optimiser holds, gradient or not.
     options = SGDOptions(epochs_max=2, weight_decay=0.1, optimizer="sgd", learning_rate=0.01)
     given = {id(p) for group in build_optimizer(model, options).param_groups for p in group["params"]}
     assert given == {id(p) for p in model.head.parameters()}
-    run_sgd(
-        model, data, data, lambda _: Objective(loss), mean_loss(loss), options, torch.Generator(), History(),
-        start_counts=False,
-    )  # fmt: skip
+    minimise_l2(model, options, torch.Generator())
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) == name.startswith("trunk"), name
     assert model.modes == {(False, False, True)}
@@ -249,10 +217,8 @@ def test_the_best_weights_come_back_with_their_running_statistics():
         states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return [3.0, 1.0, 2.0, 4.0][len(states) - 1]
 
-    run_sgd(
-        model, data, data, lambda _: Objective(get_loss("l2")), criterion, SGDOptions(epochs_max=4, learning_rate=0.1),
-        torch.Generator().manual_seed(0), History(),
-    )  # fmt: skip
+    training = Training(model, data, data, L2(), SGDOptions(epochs_max=4, learning_rate=0.1), seed=0)
+    run_sgd(training, lambda _: Objective(L2()), criterion, torch.Generator().manual_seed(0), Journal(History()))
     assert not torch.equal(states[3]["1.running_mean"], states[1]["1.running_mean"])
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, states[1][name]), name
@@ -285,7 +251,7 @@ def test_a_trimmed_score_leaves_out_the_largest_of_each_group_along_the_samples(
     residuals = torch.randn(40, 4, generator=generator)
     residuals[3:7, 2:] *= 1e3  # a tenth of the second group
     residuals[11, 0] = residuals[12, 1] = residuals[20, 2] = residuals[20, 3] = float("nan")
-    score = trimmed_loss(get_loss("l2"), torch.tensor([0.0, 0.1]), ((0, 1), (2, 3)))
+    score = trimmed_loss(L2(), torch.tensor([0.0, 0.1]), ((0, 1), (2, 3)))
     values = residuals.double().numpy()
     rest = np.concatenate([values[:, :2].ravel(), np.delete(values[:, 2:], range(3, 7), axis=0).ravel()])
     assert score(residuals) == pytest.approx(np.nanmean(rest**2), rel=1e-5)
@@ -296,7 +262,7 @@ def test_a_trimmed_score_leaves_out_the_largest_of_each_group_along_the_samples(
 
 def test_a_trimmed_score_without_a_share_is_the_mean_and_with_all_of_it_nothing():
     residuals = torch.randn(9, 2, generator=torch.Generator().manual_seed(0))
-    loss, groups = get_loss("l1"), ((0,), (1,))
+    loss, groups = L1(), ((0,), (1,))
     assert trimmed_loss(loss, torch.zeros(2), groups)(residuals) == pytest.approx(mean_loss(loss)(residuals))
     assert trimmed_loss(loss, torch.ones(2), groups)(residuals) == 0
 
@@ -304,7 +270,7 @@ def test_a_trimmed_score_without_a_share_is_the_mean_and_with_all_of_it_nothing(
 def test_a_group_that_is_seen_in_part_is_ranked_by_what_is_seen():
     residuals = torch.tensor([[3.5, float("nan")], [2.0, 2.0], [1.0, 1.0], [0.0, 0.0]])
     # By sums, the second sample would be the largest.
-    assert trimmed_loss(get_loss("l1"), torch.tensor([0.25]), ((0, 1),))(residuals) == 1.0
+    assert trimmed_loss(L1(), torch.tensor([0.25]), ((0, 1),))(residuals) == 1.0
 
 
 def test_the_median_absolute_error_ignores_what_is_missing():
@@ -328,11 +294,3 @@ def test_numbers_are_checked_at_the_door(options, name):
 def test_names_are_checked_at_the_door():
     with pytest.raises(UnknownNameError, match="Did you mean 'one-cycle'"):
         SGDOptions(schedule="onecycle")
-    with pytest.raises(UnknownNameError, match="Did you mean 'cauchy'"):
-        DeepGUMOptions(first_loss="cauchi")
-    with pytest.raises(UnknownNameError, match="Did you mean 'log-likelihood'"):
-        DeepGUMOptions(round_rule="loglikelihood")
-    with pytest.raises(UnknownNameError, match="Did you mean 'paper'"):
-        DeepGUMOptions.preset("papers")
-    with pytest.raises(InvalidParameterError, match="`inlier_prior`"):
-        DeepGUMOptions(inlier_prior=1.0)

@@ -12,7 +12,7 @@ from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.formats.coco import write_coco
 from deepgum.audit.corrections.formats.fiftyone import write_fiftyone
 from deepgum.audit.corrections.formats.label_studio import is_configuration, serving, write_label_studio
-from deepgum.audit.corrections.formats.reviewed import Reviewed
+from deepgum.audit.corrections.formats.reviewed_labels import ReviewedLabels
 from deepgum.audit.corrections.patch_file import write_patch
 from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.audit.folder import AuditFolder
@@ -66,7 +66,7 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     if kind == "patch":
         write_patch(patch_of(folder, decisions), path)
         return Exported((path,), f"Apply it: deepgum apply {path} DATA --out NEW")
-    reviewed = Reviewed.of(folder, decisions)
+    reviewed = ReviewedLabels.of(folder, decisions)
     if kind == "label-studio":
         files = write_label_studio(reviewed, path)
         return Exported(
@@ -76,7 +76,7 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
         )
     if kind == "coco":
         files = write_coco(reviewed, path)
-        return Exported(files, f"Its file names are relative to '{reviewed.shown('COCO').folder}'.")
+        return Exported(files, f"Its file names are relative to '{reviewed.pictures_for('COCO').folder}'.")
     return Exported(write_fiftyone(reviewed, path), f"Read it: fiftyone.Dataset.from_json({str(path)!r})")
 
 

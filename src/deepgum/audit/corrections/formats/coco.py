@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.corrections.formats.json_file import write_json
+from deepgum.audit.corrections.formats.reviewed_labels import ReviewedLabels
 from deepgum.data.crops import Square
 from deepgum.errors import InvalidDataError
 
@@ -21,7 +22,7 @@ PROGRAM = "COCO"
 LABELLED = 2
 
 
-def write_coco(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
+def write_coco(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     """Write all samples of an audit as COCO keypoints; return the file.
 
     Raises
@@ -35,7 +36,7 @@ def write_coco(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
             f"COCO's format has a place for landmarks. Found labels of another kind: {', '.join(labels.target_names)}. "
             "Export a patch instead, or to Label Studio or FiftyOne."
         )
-    pictures = reviewed.shown(PROGRAM)
+    pictures = reviewed.pictures_for(PROGRAM)
     rows = range(len(labels))
     sizes = reviewed.sizes(rows, PROGRAM)
     write_json(
@@ -53,7 +54,7 @@ def write_coco(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
                     "id": 1,
                     "name": "object",
                     "supercategory": "object",
-                    "keypoints": list(landmark_names(labels.target_names)),
+                    "keypoints": list(labels.landmark_names),
                     "skeleton": [],
                 }
             ],
@@ -62,8 +63,8 @@ def write_coco(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
     return (path,)
 
 
-def _annotation(reviewed: Reviewed, row: int, size: tuple[int, int], square: Square | None) -> dict[str, Any]:
-    points = reviewed.values[row].reshape(-1, 2)
+def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], square: Square | None) -> dict[str, Any]:
+    points = reviewed.corrected[row].reshape(-1, 2)
     seen = ~np.isnan(points).any(axis=1)
     keypoints: list[float] = []
     for (x, y), there in zip(points.tolist(), seen.tolist(), strict=True):

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.corrections.formats.json_file import write_json
+from deepgum.audit.corrections.formats.reviewed_labels import ReviewedLabels
 from deepgum.audit.labels import Values
 
 __all__ = ["write_fiftyone"]
@@ -28,7 +29,7 @@ _TEXTS = f"{_FIELDS}ListField({_TEXT})"
 KINDS = ("labels", "given", "predicted")
 
 
-def write_fiftyone(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
+def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     """Write all samples of an audit as a FiftyOne data set; return the file.
 
     Raises
@@ -55,7 +56,7 @@ def write_fiftyone(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
         "info": {"unit": reviewed.data.unit, "targets": list(labels.target_names)},
     }
     if reviewed.data.landmarks:
-        skeleton = {"labels": list(landmark_names(labels.target_names)), "edges": []}
+        skeleton = {"labels": list(labels.landmark_names), "edges": []}
         made |= {"skeletons": dict.fromkeys(KINDS, skeleton), "default_skeleton": skeleton}
     samples = [_sample(reviewed, row, suffixes, sizes.get(row)) for row in rows]
     write_json(path, made | {"samples": samples}, nan=True)
@@ -70,7 +71,9 @@ def _suffixes(targets: Sequence[str]) -> list[str]:
     return [f"_{name}" if len(set(names)) == len(names) else f"_{place}" for place, name in enumerate(names)]
 
 
-def _sample(reviewed: Reviewed, row: int, suffixes: Sequence[str], size: tuple[int, int] | None) -> dict[str, Any]:
+def _sample(
+    reviewed: ReviewedLabels, row: int, suffixes: Sequence[str], size: tuple[int, int] | None
+) -> dict[str, Any]:
     labels = reviewed.labels
     decisions = reviewed.decisions_of(row)
     r = labels.responsibilities[row]
@@ -90,7 +93,7 @@ def _sample(reviewed: Reviewed, row: int, suffixes: Sequence[str], size: tuple[i
             for name, decision in decisions.items()
         ],
     }
-    for kind, values in (("labels", reviewed.values), ("given", labels.given), ("predicted", labels.predicted)):
+    for kind, values in (("labels", reviewed.corrected), ("given", labels.given), ("predicted", labels.predicted)):
         confidence = each if kind == "given" else None
         if size is not None:
             made[kind] = _keypoints(values[row] / np.tile(size, len(values[row]) // 2), confidence)

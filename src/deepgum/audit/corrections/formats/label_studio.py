@@ -19,7 +19,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from deepgum.audit.corrections.formats.reviewed import Reviewed, landmark_names, write_json
+from deepgum.audit.corrections.formats.json_file import write_json
+from deepgum.audit.corrections.formats.reviewed_labels import ReviewedLabels
 from deepgum.audit.labels import Values
 from deepgum.storage.disk import write_atomically
 
@@ -32,7 +33,7 @@ _SHOWN, _POINTS = "sample", "landmarks"
 Region = dict[str, Any]
 
 
-def write_label_studio(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
+def write_label_studio(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     """Write the tasks, and beside them the configuration, which ends in .xml; return both files.
 
     Raises
@@ -41,7 +42,7 @@ def write_label_studio(reviewed: Reviewed, path: Path) -> tuple[Path, ...]:
         If the labels are landmarks, and there are no pictures or some cannot be read.
     """
     config = path.with_suffix(".xml")
-    rows = reviewed.concerned
+    rows = reviewed.flagged_or_decided
     sizes = reviewed.sizes(rows, PROGRAM) if reviewed.data.landmarks else {}
     tasks = [_task(reviewed, row, sizes.get(row)) for row in rows]
     write_json(path, tasks)
@@ -56,7 +57,7 @@ def is_configuration(path: Path) -> bool:
         return file.read(5) == b"<View"
 
 
-def serving(reviewed: Reviewed) -> str:
+def serving(reviewed: ReviewedLabels) -> str:
     """Return how Label Studio is told where the images are; nothing where there are none."""
     if reviewed.pictures is None:
         return ""
@@ -68,16 +69,16 @@ def serving(reviewed: Reviewed) -> str:
     )
 
 
-def _folder(reviewed: Reviewed) -> Path:
-    return Path(reviewed.shown(PROGRAM).folder).resolve()
+def _folder(reviewed: ReviewedLabels) -> Path:
+    return Path(reviewed.pictures_for(PROGRAM).folder).resolve()
 
 
-def _url(reviewed: Reviewed, row: int) -> str:
-    name = f"{_folder(reviewed).name}/{reviewed.shown(PROGRAM).names[row]}"
+def _url(reviewed: ReviewedLabels, row: int) -> str:
+    name = f"{_folder(reviewed).name}/{reviewed.pictures_for(PROGRAM).names[row]}"
     return f"/data/local-files/?d={quote(name)}"
 
 
-def _task(reviewed: Reviewed, row: int, size: tuple[int, int] | None) -> dict[str, Any]:
+def _task(reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None) -> dict[str, Any]:
     labels = reviewed.labels
     data = {"sample": labels.ids[row], "why": reviewed.why(row)}
     if reviewed.pictures is not None:
@@ -93,9 +94,9 @@ def _task(reviewed: Reviewed, row: int, size: tuple[int, int] | None) -> dict[st
     }
     decided = reviewed.decisions_of(row)
     if decided:
-        settled = reviewed.values[row].copy()
+        settled = reviewed.corrected[row].copy()
         for group, places in enumerate(labels.partition):
-            if reviewed.open(row, group):
+            if reviewed.is_open(row, group):
                 settled[list(places)] = np.nan
         regions = _regions(reviewed, row, size, settled, "decided")
         for group, name in enumerate(labels.group_names):
@@ -106,7 +107,9 @@ def _task(reviewed: Reviewed, row: int, size: tuple[int, int] | None) -> dict[st
     return made
 
 
-def _regions(reviewed: Reviewed, row: int, size: tuple[int, int] | None, values: Values, version: str) -> list[Region]:
+def _regions(
+    reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None, values: Values, version: str
+) -> list[Region]:
     """Return the labels of a sample that are there."""
     if size is None:
         return [
@@ -114,7 +117,7 @@ def _regions(reviewed: Reviewed, row: int, size: tuple[int, int] | None, values:
             for place, value in enumerate(values.tolist())
             if value == value
         ]
-    names = _safe(landmark_names(reviewed.labels.target_names))
+    names = _safe(reviewed.labels.landmark_names)
     return [
         _point(f"{row}-{version}-{place}", name, point, size)
         for place, (point, name) in enumerate(zip(values.reshape(-1, 2), names, strict=True))
@@ -139,7 +142,7 @@ def _region(prefix: object, control: str, kind: str, value: dict[str, Any]) -> R
     return {"id": f"{prefix}-{control}", "from_name": control, "to_name": _SHOWN, "type": kind, "value": value}
 
 
-def _config(reviewed: Reviewed) -> str:
+def _config(reviewed: ReviewedLabels) -> str:
     labels = reviewed.labels
     view = ElementTree.Element("View")
     if reviewed.pictures is not None:
@@ -150,7 +153,7 @@ def _config(reviewed: Reviewed) -> str:
     ElementTree.SubElement(view, "Header", value="$why")
     if reviewed.data.landmarks:
         points = ElementTree.SubElement(view, "KeyPointLabels", name=_POINTS, toName=_SHOWN)
-        for name in _safe(landmark_names(labels.target_names)):
+        for name in _safe(labels.landmark_names):
             ElementTree.SubElement(points, "Label", value=name)
     else:
         for place, name in enumerate(_safe(labels.target_names)):

@@ -1,4 +1,4 @@
-"""Script and style of the gallery, for the report and for the review; plain text, made by no build step."""
+"""Script and style of the gallery, for the report and for the review: plain files, without a build step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCRIPTS = (
     "gallery.js",
     "embedded.js",
 )
-"""In the order in which they need one another. Each adds to the one global object `DeepGUM`."""
+"""The parts of the script, in the order of their dependencies. Each adds to the one global object `DeepGUM`."""
 
 
 def read_asset(name: str) -> str:
@@ -31,7 +31,7 @@ def read_asset(name: str) -> str:
 
 
 def script() -> str:
-    """Return everything that `new DeepGUM.Gallery(...)` needs, as one script; see the head of `gallery.js`.
+    """Return everything that `new DeepGUM.Gallery(...)` needs, as one script; see the start of `gallery.js`.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def script() -> str:
 
 
 def style() -> str:
-    """Return the style sheet of the gallery and of pages around it.
+    """Return the style sheet of the gallery and of the pages that contain it.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def style() -> str:
 
 
 def theme() -> str:
-    """Return the script of the buttons with `data-choose` of "auto", "light" or "dark"; it belongs into the head.
+    """Return the script of the buttons that choose the theme; it belongs into the head of a page.
 
     Examples
     --------

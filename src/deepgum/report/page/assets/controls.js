@@ -1,4 +1,4 @@
-/* What is above and below the cards: search, order, filters, how many are shown, pages. */
+/* The controls above and below the cards: search, order, filters, counts, pages. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
@@ -30,9 +30,9 @@
       this.pagers = [0, 1].map((place) => this._pager(place));
       this.status = make("p", { class: "status", role: "status", "aria-live": "polite" });
       this.clear = button("Clear filters", () => this._clear(), { class: "clear" });
-      const sizes = SIZES.map((size) => [String(size), `${size} a page`]);
+      const sizes = SIZES.map((size) => [String(size), `${size} per page`]);
       this.size = choice("gallery-size", sizes, (size) => gallery.set({ size: Number(size) }));
-      this.size.setAttribute("aria-label", "Cards on a page");
+      this.size.setAttribute("aria-label", "Cards per page");
       this.panel = make("div", { class: "controls" }, this._view(), this._filters());
       this.above = make("div", { class: "bar" }, this.status, this.clear, this.pagers[0].element);
       this.below = make("div", { class: "bar end" }, this.size, this.pagers[1].element);
@@ -54,14 +54,14 @@
       this.status.replaceChildren(...this._count());
     }
 
-    /* "12 of 40 flagged labels in 9 samples, of these about 1.3 are expected to be right after all". */
+    /* "12 of 40 flagged labels in 9 samples, of these about 1.3 are expected to be right". */
     _count() {
       const { state, cards, shown, count, expectedRight, filtered } = this.gallery.model;
       const of = (filtered ? `${many(shown)} of ` : "") + plural(count, "flagged label");
       const samples = state.by === "sample" ? ` in ${plural(cards.length, "sample")}` : "";
       const right = expectedRight >= 9.95 ? many(Math.round(expectedRight)) : expectedRight.toFixed(1);
       const expected = right === "0.0" ? "none is" : `about ${right} are`;
-      const words = shown ? ` \u00b7 of these, ${expected} expected to be right after all` : "";
+      const words = shown ? ` \u00b7 of these, ${expected} expected to be right` : "";
       return [make("b", {}, of + samples), words];
     }
 
@@ -75,7 +75,7 @@
         waiting = setTimeout(() => gallery.set({ search: this.search.value }), WAIT);
       });
       this.sort = choice("gallery-sort", Object.entries(SORTS), (sort) => gallery.set({ sort }));
-      const cards = [["label", `a flagged ${points.length ? "landmark" : "label"}`], ["sample", "a sample"]];
+      const cards = [["label", `flagged ${points.length ? "landmark" : "label"}`], ["sample", "sample"]];
       this.by = choice("gallery-by", cards, (by) => gallery.set({ by }));
       this.reverse = button("Reverse", () => gallery.set({ reverse: !gallery.model.state.reverse }));
       this.others = make("input", { type: "checkbox", id: "gallery-others" });
@@ -92,7 +92,7 @@
         labelled("Search id", this.search),
         labelled("Order", this.sort),
         this.reverse,
-        labelled("One card is", this.by),
+        labelled("One card per", this.by),
         points.length > 1 ? others : null,
         button("Keys ?", () => gallery.help.showModal(), help),
       );
@@ -139,7 +139,7 @@
       const words = make("span", { class: "where" });
       const back = button("\u2039 Previous", () => turn(-1), { "aria-keyshortcuts": "p" });
       const on = button("Next \u203a", () => turn(1), { "aria-keyshortcuts": "n" });
-      const element = make("nav", { class: "pager", "aria-label": place ? "Pages, below" : "Pages" }, back, words, on);
+      const element = make("nav", { class: "pager", "aria-label": place ? "Pages (bottom)" : "Pages" }, back, words, on);
       const draw = () => {
         const { state, pages } = gallery.model;
         element.hidden = pages === 1;

@@ -1,11 +1,11 @@
-/* How one sample is drawn: its picture with landmarks, or its values on a scale. Text goes into the page as text only. */
+/* The drawing of one sample: its picture with landmarks, or its values on a scale. Texts become text nodes, never markup. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
   const { toCrop, toPixels, visible, pointer, difference } = DeepGUM.geometry;
   const SVG = "http://www.w3.org/2000/svg";
 
-  /* Told apart by shape as well as by colour; in pixels of the screen, whatever the size of the picture. */
+  /* Marks differ in shape as well as in colour; sizes are in pixels of the screen, for pictures of any size. */
   const SHAPES = {
     given: "M-5-5 5 5M-5 5 5-5",
     predicted: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0",
@@ -14,7 +14,7 @@
   };
   const WORDS = { given: "given", predicted: "predicted", fixed: "corrected" };
 
-  /* An element with attributes and children; a text among the children becomes a text node, never markup. */
+  /* Return an element with attributes and children; texts among the children become text nodes, never markup. */
   function make(name, attributes, ...children) {
     const element = document.createElement(name);
     for (const [key, value] of Object.entries(attributes || {})) {
@@ -52,9 +52,9 @@
     return vector("svg", { class: `mark ${kind}`, x: share(u), y: share(v), overflow: "visible" }, titled, ...paths);
   }
 
-  /* Draws a sample; made anew for each card, and thrown away with it.
+  /* The drawing of one card.
    *
-   * `sample` is a number of data.samples, `flags` those of its flags that the card is of.
+   * `sample` is an index into data.samples; `flags` are the flags of the card.
    * settings: {url: Promise of the picture's URL or of null, others: draw landmarks that are not flagged, names: write the
    * names of the flagged ones, fixed: array (d,) of corrected values with null for none, onMove(point, [x, y], done)} */
   class Drawing {
@@ -106,7 +106,7 @@
         const flagged = this.flagged.has(point.x) || this.flagged.has(point.y);
         if (flagged || this.settings.others) parts.push([flagged, this._point(point, place, flagged)]);
       });
-      parts.sort((a, b) => a[0] - b[0]); // the flagged above the others
+      parts.sort((a, b) => a[0] - b[0]); // flagged landmarks are drawn above the others
       this.overlay.replaceChildren(...parts.flatMap((part) => part[1]));
     }
 
@@ -128,7 +128,7 @@
         parts.push(...["halo", "ink"].map((name) => vector("line", { class: `link ${name}`, ...line })));
       }
       const add = (kind, at, arrow) => {
-        const title = `${point.name}, ${WORDS[kind]}${arrow ? ", outside of what is shown" : ""}`;
+        const title = `${point.name}, ${WORDS[kind]}${arrow ? ", outside the picture" : ""}`;
         const shape = arrow ? mark(kind, arrow.at, title, arrow.angle) : mark(kind, at, title);
         shape.classList.toggle("flagged", flagged);
         shape.dataset.point = place;
@@ -148,7 +148,7 @@
       return parts;
     }
 
-    /* A landmark that is dragged: the corrected one, or a flagged given one where there is none yet. */
+    /* Let the user drag a landmark: the corrected one, or the given one if it is flagged and has no correction. */
     _listen() {
       const { overlay } = this;
       const place = (event) => {
@@ -176,7 +176,7 @@
       overlay.addEventListener("pointercancel", () => (dragged = null));
     }
 
-    /* The values of what is flagged, each on a scale from the lowest usual label to the highest. */
+    /* The flagged values, each on a scale from the lowest usual label to the highest. */
     _strips() {
       const columns = this.data.targets.map((_, place) => place).filter((place) => this.flagged.has(place));
       const most = this.settings.names ? columns.length : 3;
@@ -219,7 +219,7 @@
     }
   }
 
-  /* What is said of a landmark or a value: name, given, predicted, by how much they differ. */
+  /* The rows of the table: name, given and predicted values, and their difference. */
   function rows(data, sample, fixed) {
     const { samples, points, targets } = data;
     const [given, predicted] = [samples.given[sample], samples.predicted[sample]];

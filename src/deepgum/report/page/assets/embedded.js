@@ -1,4 +1,4 @@
-/* A source for the gallery whose data and pictures are in the page itself. */
+/* A source for the gallery, with data and pictures from the page itself. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
@@ -8,14 +8,14 @@
   });
   const block = (name) => document.getElementById(name);
 
-  /* Pictures are in blocks of base64, each parsed when a sample of it is first shown. The first block stands before this
-   * script and the others behind it, so that the first page is there while the rest of the file is still being read. */
+  /* Pictures are in blocks of base64, each parsed when one of its samples is first shown. The first block stands before
+   * this script and the others behind it, so that the first page appears while the browser still reads the file. */
   function embedded() {
     const data = JSON.parse(block("gallery-data").textContent);
     const parsed = new Map();
 
     async function chunk(place) {
-      // A block is in the document before all of its text is; it is whole once something stands behind it.
+      // A block enters the document before all of its text; it is complete once another element follows it.
       const found = block(`pictures-${place}`);
       if (!found || !found.nextElementSibling) await loaded;
       if (!parsed.has(place)) parsed.set(place, JSON.parse(block(`pictures-${place}`).textContent));

@@ -1,54 +1,54 @@
-/* The gallery of flagged labels: one for the report (a file opened from disk) and for the review (served).
+/* The gallery of flagged labels, for the report (a file opened from disk) and for the review (served).
  *
  *   const gallery = new DeepGUM.Gallery(root, source, options);
  *
- * root: an empty element. source: {data, picture(sample), large(sample)}; `sample` is a number of data.samples, and what is
- * returned the Promise of a URL or of null; `large` may be left out. In the report: DeepGUM.embedded().
+ * root: an empty element. source: {data, picture(sample), large(sample)}, where `sample` is an index into data.samples and
+ * the functions return the Promise of a URL or of null. `large` is optional. The report uses DeepGUM.embedded().
  *
- * data, of the form "deepgum-gallery 1" (columns: one array a property; null for what is not known):
- *   unit       of the labels, for people
- *   pictures   whether the samples have any
+ * data, of the form "deepgum-gallery 1" (columns: one array per property; null for unknown values):
+ *   unit       the unit of the labels, as text
+ *   pictures   whether the samples have pictures
  *   targets    [{name, low, high, period}]: the d coordinates; low and high are the ends of a scale, period 0 or 360
- *   points     [{name, x, y}]: landmarks by the places of their coordinates in targets; [] where labels are values
- *   groups     [{name, targets: [place, ...]}]: what is right or wrong as a whole
- *   reasons    [{key, words}]: those that occur
- *   total      how many labels are flagged in all; the data may have only the worst of them
+ *   points     [{name, x, y}]: landmarks, with the places of their coordinates in targets; [] if labels are values
+ *   groups     [{name, targets: [place, ...]}]: labels that are right or wrong as a whole
+ *   reasons    [{key, words}]: the reasons that occur
+ *   total      the number of flagged labels; the data may hold only the worst of them
  *   samples    {row, id, given: [[d]], predicted: [[d]], crop: [[left, top, side]], size: [[width, height]],
  *              problem: {sample: words}}: row is the place in the audit's scores; labels of landmarks, crop and size are
- *              in pixels of the image file; a sample with a problem has no picture. See geometry.js for crop <-> file.
- *   flags      {sample, group, posterior, distance, residual, reason (place in reasons), why, suggested: [[of the group]],
- *              uncertainty: [[of the group]]}: worst first
- *   chunks     of embedded pictures: the samples with which each block begins
+ *              in pixels of the image file; a sample with a problem has no picture. geometry.js converts crop <-> file.
+ *   flags      {sample, group, posterior, distance, residual, reason (place in reasons), why, suggested: [[values]],
+ *              uncertainty: [[values]]}, worst first; values are those of the group
+ *   chunks     embedded pictures: the first sample of each block
  *
- * A card is {sample, flags: [numbers of data.flags]}: one flag, or all that pass the filter of one sample.
+ * A card is {sample, flags: [indices into data.flags]}: one flag, or all flags of one sample that pass the filters.
  *
  * options, all optional:
  *   actions(card, element, large)   fill `element`, below a card and in the large view, with controls
- *   className(card)            a class for the card, such as "is-kept"; asked again by refresh()
- *   facets                     more to filter by: [{name, title, values: [{key, words}], of(flag) -> place in values}]
- *   keys                       {key: [words for the help, (card) => ...]}; before the gallery's own keys
+ *   className(card)            a class for the card, such as "is-kept"; called again by refresh()
+ *   facets                     more filters: [{name, title, values: [{key, words}], of(flag) -> place in values}]
+ *   keys                       {key: [words for the help, (card) => ...]}; they take precedence over the gallery's keys
  *   fixed(sample)              array (d,) of corrected values with null for none, or null; drawn as diamonds
- *   onMove(card, point, [x, y], done, drawing)   a landmark of the large view is dragged to x, y in pixels of the file;
- *                              afterwards set drawing.settings.fixed and call drawing.drawPoints()
+ *   onMove(card, point, [x, y], done, drawing)   called when a landmark of the large view is dragged to x, y in pixels of
+ *                              the file; afterwards set drawing.settings.fixed and call drawing.drawPoints()
  *   keepHash                   true: do not write the state into the URL
  *
- * Of a gallery: data, model (state, cards, page), card (the current one, or null), position (its place on the page), list
- * (element of the cards), dialog (the large view), drawing (in it), help (dialog), and
- *   refresh(sample)            draw the sample's cards again; without an argument: all of the page
- *   recount()                  count again what the filters offer, and draw no card
+ * A gallery has: data, model (state, cards, page), card (the current one, or null), position (its place on the page), list
+ * (element of the cards), dialog (the large view), drawing (in the large view), help (dialog), and
+ *   refresh(sample)            draw the cards of a sample again; without an argument all cards of the page
+ *   recount()                  count the values of the filters again, without drawing cards
  *   retable()                  draw the table of the large view again
- *   update()                   after what `facets` tell has changed: filter, count and draw again
- *   move(by)                   go to the next card (1), the one before (-1), ... beyond the ends of the page, too
+ *   update()                   filter, count and draw again, after the values of `facets` have changed
+ *   move(by)                   go to the next card (1), the previous one (-1), ..., also across pages
  *   open(), close()            the large view of the current card
- *   set(changes)               of the state: {sort, reverse, by, search, page, size, others, chosen}
- *   say(words)                 to screen readers, and in the status line for a while
+ *   set(changes)               change the state: {sort, reverse, by, search, page, size, others, chosen}
+ *   say(words)                 announce to screen readers, and show in the status line for a while
  */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
   const { Controls, Drawing, Keys, LargeView, Model, make, percent } = DeepGUM;
 
-  /* "faces/a/1.png" as "faces/a/" and "1.png". */
+  /* Split "faces/a/1.png" into "faces/a/" and "1.png". */
   function folderAndName(id) {
     const end = id.replace(/[\\/]+$/, "").search(/[^\\/]*$/);
     return end > 0 ? [id.slice(0, end), id.slice(end)] : [id];
@@ -89,7 +89,7 @@
       return this._keys.help;
     }
 
-    /* ---- what is shown ---- */
+    /* ---- the cards of the page ---- */
 
     set(changes) {
       const turnsOnly = Object.keys(changes).every((key) => key === "page");
@@ -148,7 +148,7 @@
       const id = samples.id[card.sample];
       const posterior = percent(flags.posterior[card.flags[0]]);
       const tabindex = place === this.position ? "0" : "-1";
-      const words = `${all.join(", ")} of ${id}, ${posterior} probable to be right. Large view`;
+      const words = `${all.join(", ")} of ${id}, right with probability ${posterior}. Open the large view`;
       const picture = make("button", { type: "button", class: "picture", tabindex, "aria-label": words });
       picture.append(new Drawing(this.data, card.sample, card.flags, this.settings(card, false)).element);
       const about = make(
@@ -169,7 +169,7 @@
       return item;
     }
 
-    /* How the sample of a card is drawn; see Drawing. */
+    /* The settings of a card's drawing; see Drawing. */
     settings(card, large) {
       const shown = this.data.pictures && !this.data.samples.problem[card.sample];
       return {
@@ -198,7 +198,7 @@
       }
     }
 
-    /* ---- moving about ---- */
+    /* ---- navigation ---- */
 
     move(by) {
       const { state, page, pages } = this.model;
@@ -212,7 +212,7 @@
       } else this.goTo(Math.min(Math.max(0, next), page.length - 1));
     }
 
-    /* Show another page; whether there is one. */
+    /* Show another page; return whether there is one. */
     turn(page, scroll) {
       if (page < 0 || page >= this.model.pages) return false;
       this.set({ page });
@@ -222,7 +222,7 @@
       return true;
     }
 
-    /* Go to a card of the page; in the large view, if that is open. */
+    /* Go to a card of the page, also in the large view if that is open. */
     goTo(place) {
       this.select(place, !this.dialog.open);
       if (this.dialog.open && this.card) this._large.draw();

@@ -1,4 +1,4 @@
-/* The keyboard, and the words that say what it does. */
+/* The keyboard shortcuts and their help. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
@@ -6,9 +6,9 @@
 
   const WORDS = [
     ["j", "next card"],
-    ["k", "card before"],
-    ["\u2190 \u2192 \u2191 \u2193", "from card to card"],
-    ["n p", "next page, page before"],
+    ["k", "previous card"],
+    ["\u2190 \u2192 \u2191 \u2193", "move between cards"],
+    ["n p", "next page, previous page"],
     ["Enter", "large view"],
     ["Esc", "close"],
     ["/", "search"],
@@ -42,7 +42,7 @@
       const act = own ? () => gallery.card && own[1](gallery.card) : this._action(event.key);
       if (!act) return;
       event.preventDefault();
-      if (own && event.repeat) return; // a key that is held decides once
+      if (own && event.repeat) return; // a key that is held down decides once
       act();
     }
 
@@ -75,7 +75,7 @@
       return Object.hasOwn(known, key) ? known[key] : undefined;
     }
 
-    /* How many cards are beside one another. */
+    /* The number of cards in a row. */
     _columns() {
       const items = [...this.gallery.list.children];
       const below = items.findIndex((item) => item.offsetTop > items[0].offsetTop + 1);

@@ -1,4 +1,4 @@
-/* The large view: one card's picture, why it is flagged, and all labels of its sample. */
+/* The large view: the picture of a card, the reasons for its flags, and all labels of its sample. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
@@ -8,7 +8,7 @@
     constructor(gallery) {
       this.gallery = gallery;
       this.element = make("dialog", { class: "large", "aria-label": "Large view" });
-      // The browser gives the focus back to the card that was opened, which need not be the last one that was seen.
+      // The browser returns the focus to the card that was opened; the user may have moved on to another card.
       this.element.addEventListener("close", () => gallery.select(this._seen, true));
       this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
     }
@@ -43,7 +43,7 @@
       return make(
         "header",
         {},
-        button("\u2039", () => gallery.move(-1), { "aria-label": "Card before", disabled: place === 0 }),
+        button("\u2039", () => gallery.move(-1), { "aria-label": "Previous card", disabled: place === 0 }),
         make("span", { class: "where" }, `${many(place + 1)} of ${many(cards.length)}`),
         button("\u203a", () => gallery.move(1), { "aria-label": "Next card", disabled: place >= cards.length - 1 }),
         button("Close", () => gallery.close(), { class: "close" }),
@@ -58,14 +58,14 @@
       return make("li", {}, make("b", {}, title), make("p", {}, flags.why[flag]), measures);
     }
 
-    /* What is known of a flag besides its reason, in short. */
+    /* The measures of a flag: probability, distance, suggestion. */
     _measures(flag) {
       const { flags, unit } = this.gallery.data;
       const posterior = flags.posterior[flag];
       const exact = posterior >= 1e-4 || posterior === 0 ? "" : ` (${number(posterior)})`;
-      const said = [`probability to be right ${percent(posterior)}${exact}`];
+      const measures = [`probability of being right ${percent(posterior)}${exact}`];
       if (flags.distance[flag] !== null) {
-        said.push(`${number(flags.distance[flag])} standard deviations from the prediction`);
+        measures.push(`${number(flags.distance[flag])} standard deviations from the prediction`);
       }
       const suggested = flags.suggested[flag];
       if (suggested) {
@@ -73,15 +73,15 @@
         const values = suggested.map((value, place) =>
           deviation[place] == null ? number(value) : `${number(value)} \u00b1 ${number(deviation[place])}`,
         );
-        said.push(`suggested ${values.join(", ")}${unit ? ` ${unit}` : ""}`);
+        measures.push(`suggested ${values.join(", ")}${unit ? ` ${unit}` : ""}`);
       }
-      return said;
+      return measures;
     }
 
     _table(card, fixed) {
       const { data } = this.gallery;
       const flagged = new Set(card.flags.flatMap((flag) => data.groups[data.flags.group[flag]].targets));
-      const apart = data.unit ? `apart, ${data.unit}` : "apart";
+      const apart = data.unit ? `difference, ${data.unit}` : "difference";
       const heads = ["", "given", "predicted", ...(fixed ? ["corrected"] : []), apart];
       const known = rows(data, card.sample, fixed).map((row) => ({
         ...row, flagged: row.targets.some((place) => flagged.has(place)),

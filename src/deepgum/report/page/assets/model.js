@@ -1,4 +1,4 @@
-/* Which flags are shown, in which order, in cards of which samples: everything about the gallery but its looks. */
+/* The state of the gallery: filters, order, cards and pages. Drawing is elsewhere. */
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
@@ -15,7 +15,7 @@
   };
   const SIZES = [24, 48, 96, 192];
 
-  /* A probability in words: "12.5 %", "0.3 %", "< 0.01 %"; none is ever 0. */
+  /* A probability as text: "12.5 %", "0.3 %", "< 0.01 %"; never 0. */
   function percent(probability) {
     if (probability === null) return "unknown";
     const value = 100 * probability;
@@ -23,7 +23,7 @@
     return `${value.toFixed(value >= 0.1 ? 1 : 2)}\u00a0%`;
   }
 
-  /* The facets of every gallery. `of(flag)` is the place among `values` of the flag with this number, or -1. */
+  /* The filters of every gallery. `of(flag)` returns the place of the flag's value in `values`, or -1. */
   function facets(data) {
     const { flags } = data;
     const bins = POSTERIOR_WORDS.map((words, place) => ({ key: String(place), words }));
@@ -66,7 +66,7 @@
       this.apply();
     }
 
-    /* Which facets' values flags may have, and what is counted: once for every change of the state. */
+    /* Filter, count and order the flags; called once for every change of the state. */
     apply() {
       const { flags } = this.data;
       const { chosen, search, by } = this.state;
@@ -91,7 +91,7 @@
             which = i;
           }
         }
-        // A facet counts what the others let through: what choosing one of its values would show.
+        // The count of a value is the number of flags that choosing it would show: those that pass the other filters.
         if (missed === 0) {
           kept[flag] = 1;
           this.shown++;
@@ -110,7 +110,7 @@
       this.state.page = Math.min(Math.max(0, this.state.page), this.pages - 1);
     }
 
-    /* The cards of the page that is shown. */
+    /* The cards of the current page. */
     get page() {
       const start = this.state.page * this.state.size;
       return this.cards.slice(start, start + this.state.size);
@@ -137,7 +137,7 @@
     _order(sort) {
       if (!this._orders[sort]) {
         const { flags, samples, groups } = this.data;
-        const all = Array.from({ length: this.count }, (_, flag) => flag); // worst first, as the data have it
+        const all = Array.from({ length: this.count }, (_, flag) => flag); // worst first, the order of the data
         const by = (value) => all.sort((a, b) => value[a] - value[b] || a - b);
         if (sort === "distance") by(flags.distance.map((distance) => -distance));
         if (sort === "group") by(flags.group);
@@ -157,7 +157,7 @@
       return this._orders[sort];
     }
 
-    /* The state as the fragment of a URL, and back; what is as it is by default is left out. */
+    /* The state as the fragment of a URL, without defaults; and the state from such a fragment. */
     get hash() {
       const { sort, reverse, by, search, page, size, others, chosen } = this.state;
       const parts = new URLSearchParams();

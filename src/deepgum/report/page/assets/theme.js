@@ -1,4 +1,4 @@
-/* Light, dark, or as the system has it: set before the page is drawn, and changed by the buttons with data-theme. */
+/* The theme of the page: light, dark, or the system's. It is set before the page is drawn; buttons with data-choose change it. */
 (function () {
   "use strict";
   const root = document.documentElement;
@@ -8,7 +8,7 @@
     try {
       return window.localStorage.getItem(key);
     } catch {
-      return null; // a browser may refuse it to a file
+      return null; // some browsers have no storage for local files
     }
   }
 
@@ -28,7 +28,7 @@
     try {
       window.localStorage.setItem(key, button.dataset.choose);
     } catch {
-      // then it is not remembered
+      // the choice lasts until the page is closed
     }
     apply(button.dataset.choose);
   });

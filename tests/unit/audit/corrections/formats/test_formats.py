@@ -10,7 +10,6 @@ from PIL import Image
 
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.formats import ENDINGS, KINDS, export_decisions
-from deepgum.audit.corrections.formats.reviewed import landmark_names
 from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
@@ -294,10 +293,3 @@ def test_a_slip_of_the_path_costs_no_file(tmp_path):
     folder.labels()
     with pytest.raises(UnknownNameError, match="Did you mean 'coco'"):
         export_decisions(folder, DECISIONS, tmp_path / "a.json", "cocoo")
-
-
-def test_landmarks_are_named_after_their_coordinates():
-    assert landmark_names(["a_x", "a_y", "b.X", "b.Y"]) == ("a", "b")
-    assert landmark_names(["a_x", "a_y", "a x", "a y"]) == ("a_x, a_y", "a x, a y")
-    assert landmark_names(["a_y", "a_x", "u", "v"]) == ("a_y, a_x", "u, v")
-    assert landmark_names(["x", "y"]) == ("x, y",)

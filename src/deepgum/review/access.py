@@ -1,4 +1,4 @@
-"""Who is let in: this machine's browser at the address that was printed, and for writes only its own page."""
+"""Access control of the review: browsers need the printed address to read, and only its own page may write."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["HEADER", "LARGEST", "Door", "refusal"]
+__all__ = ["HEADER", "LARGEST", "AccessCheck", "refusal"]
 
 HEADER = "X-Deepgum-Review"
-"""A header that writes must carry: a form cannot send it, and another origin would have to ask first."""
+"""A header that every write must have: forms cannot send it, and pages of other origins would have to ask first."""
 
 LARGEST = 64 * 1024
-"""Bytes of a request's body."""
+"""Largest size of a request's body in bytes."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -24,24 +24,25 @@ _HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",  # the address holds the token
+    "Referrer-Policy": "no-referrer",  # the address contains the token
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",  # pictures may show people
 }
 
 
-class Door:
-    """An ASGI application before another one, to which it hands on what may come in, under paths without the token.
+class AccessCheck:
+    """An ASGI application that checks each request before it passes it on, under a path without the token.
 
     Parameters
     ----------
     app : ASGI application
+        Receives the requests that are allowed.
     token : str
         The first part of every path.
     hosts : iterable of str
-        What the page may be addressed by, with port. A page of a name that was bound to this machine's address
-        afterwards ("DNS rebinding") has another.
+        The allowed values of the `Host` header, with port. A page under a domain name that was bound to this machine's
+        address later ("DNS rebinding") has another one.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
@@ -68,26 +69,28 @@ class Door:
             moved = Response(status_code=308, headers={"Location": f"/{self._token}/"})
             await moved(scope, receive, guarded)
         else:
-            # Starlette takes the path for what comes after `root_path`.
+            # Starlette matches its routes against the part of the path after `root_path`.
             await self._app({**scope, "root_path": f"/{self._token}"}, receive, guarded)
 
     def _refused(self, scope: Scope, known: bool) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return refusal(scope, 403, "WrongHost", f"The page should be addressed as {' or '.join(self._hosts)}.")
+            return refusal(scope, 403, "WrongHost", f"Open the page as {' or '.join(self._hosts)}.")
         if not known:
-            words = "The address should be the one that `deepgum review` printed, with its token."
+            words = "Open the address that `deepgum review` printed, with its token."
             return refusal(scope, 403, "WrongToken", words)
         site, write = headers.get("sec-fetch-site", "same-origin"), scope["method"] not in ("GET", "HEAD")
         if not write:
             if site in ("same-origin", "none") or headers.get("sec-fetch-mode") == "navigate":
                 return None
-            return refusal(scope, 403, "WrongOrigin", "Only the page itself may read this.")
+            return refusal(scope, 403, "WrongOrigin", "Only the page of the review may read this.")
         if headers.getlist("origin") != [f"http://{hosts[0]}"] or site != "same-origin" or HEADER not in headers:
-            return refusal(scope, 403, "WrongOrigin", "Only the page itself may write. Nothing was stored.")
+            return refusal(scope, 403, "WrongOrigin", "Only the page of the review may write. Nothing was stored.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return refusal(scope, 415, "NotJSON", "A write should be of the type application/json. Nothing was stored.")
+            return refusal(
+                scope, 415, "NotJSON", "A write should have the content type application/json. Nothing was stored."
+            )
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST:
             words = f"A write should have at most {LARGEST} bytes. Nothing was stored."
@@ -96,7 +99,7 @@ class Door:
 
 
 def refusal(scope: Scope, status: int, error: str, message: str, **more: object) -> Response:
-    """Return an answer that says what is wrong: to the page as JSON, to a person's browser as text."""
+    """Return the response that refuses a request: JSON for the page, plain text for a browser window."""
     if "text/html" in Headers(scope=scope).get("accept", ""):
         return PlainTextResponse(message, status)
     return JSONResponse({"error": error, "message": message, **more}, status)

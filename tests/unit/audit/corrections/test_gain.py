@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from deepgum.audit.corrections.gained import Gain, difference, differences_of
+from deepgum.audit.corrections.gain import Gain, difference, differences_of
 from deepgum.errors import InvalidDataError
 
 

@@ -1,4 +1,4 @@
-"""One variance for all groups: shared whatever becomes of a single group, and refused where it cannot be."""
+"""One variance for all groups: it is shared whatever the status of a group is, and refused for several sizes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fit(residuals: torch.Tensor, **settings: object) -> GaussianUniformMixture:
 
 
 def shared(mixture: GaussianUniformMixture) -> float:
-    """The one variance, of which all groups' covariances are made."""
+    """Return the variance that all covariances share."""
     variance = mixture.covariances_[0][0, 0]
     for covariance in mixture.covariances_:
         assert torch.equal(covariance, variance * torch.eye(len(covariance), dtype=torch.float64))
@@ -60,7 +60,7 @@ def test_a_group_with_outliers_among_clean_ones_keeps_the_variance_of_the_inlier
     mixture = fit(residuals, **settings)
     assert shared(mixture) == pytest.approx(1, abs=0.05)
     flags = mixture.responsibilities(residuals) < 0.5
-    # Of a uniform over 40 x 40, some 3 % fall among the inliers.
+    # About 3 % of a uniform density over 40 x 40 lie among the inliers.
     assert flags[:600, 1].double().mean() > 0.95
     assert flags[:, [0, 2]].double().mean() < 0.02
     if not settings:
@@ -73,30 +73,30 @@ def test_the_other_structures_do_not_share():
     assert mixture.covariances_[1][0, 0] > 5 * mixture.covariances_[0][0, 0]
 
 
-@pytest.mark.parametrize("spoiled", [math.nan, 0.0, "uniform"])
-def test_a_group_that_is_no_mixture_has_its_own_status_and_the_shared_variance(spoiled):
+@pytest.mark.parametrize("values", [math.nan, 0.0, "uniform"])
+def test_a_group_that_is_no_mixture_has_its_own_status_and_the_shared_variance(values):
     residuals = random(2000, 6)
-    residuals[:, :2] = 10 * random(2000, 2, seed=2, normal=False) - 5 if spoiled == "uniform" else spoiled
+    residuals[:, :2] = 10 * random(2000, 2, seed=2, normal=False) - 5 if values == "uniform" else values
     mixture = fit(residuals)
-    expected = {"uniform": S.NO_INLIERS, 0.0: S.COLLAPSED_COVARIANCE}.get(spoiled, S.TOO_FEW_SAMPLES)
+    expected = {"uniform": S.NO_INLIERS, 0.0: S.COLLAPSED_COVARIANCE}.get(values, S.TOO_FEW_SAMPLES)
     assert mixture.status_[0] is expected
     assert mixture.status_[1:] == (S.NO_OUTLIERS, S.NO_OUTLIERS)
-    # Residuals that are all 0 are certain inliers, and a third of the samples; otherwise the group has no part in it.
-    certain = residuals if spoiled == 0 else residuals[:, 2:]
+    # Residuals of 0 are certain inliers, a third of the samples. In the other cases the group does not count.
+    certain = residuals if values == 0 else residuals[:, 2:]
     assert shared(mixture) == pytest.approx(certain.square().mean().item(), rel=1e-4)
     assert torch.isfinite(mixture.responsibilities(residuals)).all()
 
 
 @pytest.mark.parametrize("residuals", [torch.full((30, 4), math.nan).double(), torch.zeros(30, 4).double()])
-def test_where_there_is_nothing_to_share_it_is_still_finite(residuals):
+def test_without_any_information_results_are_finite(residuals):
     mixture = fit(residuals)
     assert set(mixture.status_) <= {S.TOO_FEW_SAMPLES, S.COLLAPSED_COVARIANCE}
     assert shared(mixture) > 0
     assert torch.isfinite(mixture.responsibilities(random(5, 4))).all()
 
 
-def test_a_group_without_labels_does_not_lend_its_scale_to_the_start():
-    # Its scale is 1 for want of another, a billion times that of the others.
+def test_a_group_without_labels_does_not_count_in_the_start():
+    # Without labels a group has the scale 1, which is a billion times that of the others.
     residuals = 1e-9 * random(500, 6)
     residuals[:, :2] = math.nan
     scales = spread(columns(residuals, SizeClass((0, 1, 2), ((0, 1), (2, 3), (4, 5)))))
@@ -128,7 +128,7 @@ def test_groups_of_several_sizes_are_refused_before_any_fit():
         GaussianUniformMixture(groups="landmark").resolve(3)
 
 
-def test_the_state_and_a_warm_start_keep_it_shared():
+def test_the_state_and_a_warm_start_keep_one_variance():
     residuals = one_bad_landmark()
     mixture = fit(residuals, warm_start=True)
     again = GaussianUniformMixture.from_state_dict(mixture.state_dict())
@@ -140,7 +140,7 @@ def test_the_state_and_a_warm_start_keep_it_shared():
 
 
 @pytest.mark.parametrize("steps", [1, 6, 9])
-def test_a_tolerance_of_0_takes_the_steps_that_were_asked_for_and_is_no_fault(steps):
+def test_a_tolerance_of_0_takes_exactly_max_iter_steps_without_a_warning(steps):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mixture = GaussianUniformMixture(groups="landmark", tol=0, max_iter=steps, inlier_prior=0.9)

@@ -13,15 +13,18 @@ from deepgum.data.batches import ordered_batches, shuffled_batches
 from deepgum.data.mirror import Mirror
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError
-from deepgum.losses import get_loss
+from deepgum.losses import L1
 from deepgum.models import DeepExpectation
 from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss
 from deepgum.training.loop.objective import CrossEntropy, Objective
 from deepgum.training.options import DeepGUMOptions
+from deepgum.training.schedules import Alternate, Interleaved
 from deepgum.training.sgd_options import SGDOptions
 
 NAN, INF = float("nan"), float("inf")
+
+SCHEDULES = {"interleaved": Interleaved(), "alternate": Alternate(widening=2.0, degrees_of_freedom=4.0, rounds_max=2)}
 
 
 def line(n: int = 60, sample_weight: Any = None, seed: int = 0) -> RegressionData:
@@ -74,7 +77,7 @@ def test_the_loss_of_a_sample_is_multiplied_by_its_weight_however_it_is_mirrored
     data = RegressionData.from_arrays(images, targets, mirror=mirror, sample_weight=own)
     (batch,) = shuffled_batches(data, 9, torch.Generator().manual_seed(1))
     assert 0 < int(batch.mirrored.sum()) < 9
-    objective = Objective(get_loss("l1"), given)
+    objective = Objective(L1(), given)
     # The network sees what is mirrored and answers in kind.
     answer = torch.where(batch.mirrored[:, None], mirror.targets(outputs[batch.index]), outputs[batch.index])
     weights = own.double().numpy()[:, None] * given.double().numpy()
@@ -99,7 +102,7 @@ def test_the_cross_entropy_of_a_sample_is_multiplied_by_its_weight() -> None:
 def test_a_weight_is_so_many_copies_of_the_sample_where_all_are_one_batch(schedule: str) -> None:
     times = torch.randint(0, 4, (60,), generator=torch.Generator().manual_seed(3))
     weights = times / times.float().mean()
-    options = DeepGUMOptions(schedule=schedule, cauchy_scale=0.5, warmup_epochs=8, rounds_max=2)
+    options = DeepGUMOptions(schedule=SCHEDULES[schedule], cauchy_scale=0.5, warmup_epochs=8)
     sgd = SGDOptions(optimizer="sgd", learning_rate=0.1, batch_size=1000, epochs_max=20, patience=20)
     found = []
     for train in (line(sample_weight=weights), repeated(line(), times)):
@@ -119,7 +122,7 @@ def test_a_sample_of_weight_0_has_no_influence_on_anything(schedule: str) -> Non
         train = line(sample_weight=weights)
         targets = train.targets.clone()
         targets[::7] += change
-        options = DeepGUMOptions(schedule=schedule, cauchy_scale=0.5, rounds_max=2, warmup_epochs=2)
+        options = DeepGUMOptions(schedule=SCHEDULES[schedule], cauchy_scale=0.5, warmup_epochs=2)
         torch.manual_seed(0)
         result = fit_deepgum(
             nn.Linear(1, 1), train.with_targets(targets), line(seed=1), options=options, sgd=SGDOptions(epochs_max=6)

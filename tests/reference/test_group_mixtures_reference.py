@@ -1,4 +1,4 @@
-"""Heavy tails and clustered wrong labels: densities against SciPy and against their own integrals."""
+"""Mixtures of heavy tails and power laws: their densities against SciPy, and against integrals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from scipy.integrate import quad
 from scipy.special import gamma
 from scipy.stats import multivariate_normal, multivariate_t
 
-from deepgum.posteriors.densities import SWEEPS, Tails, TailsOfGroup, log_student, parts_of
+from deepgum.posteriors.densities import density_of
+from deepgum.posteriors.group_mixtures import SWEEPS, GroupMixture, GroupMixtures
+from deepgum.posteriors.observed import parts_of
+from deepgum.posteriors.power_law import PowerLaw
 
 INF = math.inf
+
+
+def group_of(prior: float, scale: torch.Tensor, nu: float, b: float, radius: float) -> GroupMixture:
+    return GroupMixture(prior, scale, density_of(None if math.isinf(nu) else nu), PowerLaw(b, radius))
+
+
+def freedom_of(group: GroupMixture) -> float:
+    nu = group.right.degrees_of_freedom
+    return INF if nu is None else nu
 
 
 def scale_of(k: int, seed: int = 0) -> torch.Tensor:
@@ -36,14 +48,14 @@ def student(values: np.ndarray, scale: np.ndarray, nu: float) -> float:
 
 @pytest.mark.parametrize("nu", [1.0, 2.5, 7.0, INF])
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_right_labels_have_scipys_t_and_its_marginals(k: int, nu: float) -> None:
-    group = TailsOfGroup(0.7, scale_of(k), nu, 1.0, 50.0)
+def test_right_labels_have_the_density_of_scipy_and_its_marginals(k: int, nu: float) -> None:
+    group = group_of(0.7, scale_of(k), nu, 1.0, 50.0)
     values = residuals_of(60, k, missing=0.4)
     scale = group.scale.numpy()
     found = {}
     for part in parts_of(values):
-        squared = group.distance(part)
-        found |= dict(zip(part.rows.tolist(), zip(group.log_inlier(part, squared), squared, strict=True), strict=True))
+        squared = group.squared_distance(part)
+        found |= dict(zip(part.rows.tolist(), zip(group.log_right(part, squared), squared, strict=True), strict=True))
     for row, sample in enumerate(values.numpy()):
         seen = np.flatnonzero(~np.isnan(sample))
         if not len(seen):
@@ -58,15 +70,15 @@ def test_right_labels_have_scipys_t_and_its_marginals(k: int, nu: float) -> None
 @pytest.mark.parametrize("share_of_b", ["radial", "half", "uniform"])
 def test_wrong_labels_integrate_to_their_share_within_the_radius(k: int, share_of_b: str) -> None:
     b = {"radial": 1.0, "half": 0.5 * k, "uniform": float(k)}[share_of_b]
-    group = TailsOfGroup(0.7, scale_of(k), 3.0, b, 12.0)
+    group = group_of(0.7, scale_of(k), 3.0, b, 12.0)
     root = torch.linalg.cholesky(group.scale)
     direction = torch.zeros(k, dtype=torch.float64)
     direction[0] = 1.0
 
     def shell(m: float) -> float:
-        """Density at the distance m, times the area of the sphere there and the volume of the scale."""
+        """Return the density at the distance m times the area of the sphere and the volume of the scale."""
         (part,) = parts_of((m * root @ direction)[None])
-        density = float(group.log_outlier(part, group.distance(part)).exp())
+        density = float(group.log_wrong(part, group.squared_distance(part)).exp())
         area = 2 * math.pi ** (k / 2) / gamma(k / 2) * m ** (k - 1)
         return density * area * float(root.diagonal().prod())
 
@@ -76,31 +88,31 @@ def test_wrong_labels_integrate_to_their_share_within_the_radius(k: int, share_o
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_what_is_seen_of_a_uniform_group_integrates_to_its_share_too(k: int) -> None:
-    group = TailsOfGroup(0.7, scale_of(k), 3.0, float(k), 12.0)
+def test_the_observed_part_of_a_uniform_group_integrates_to_its_share(k: int) -> None:
+    group = group_of(0.7, scale_of(k), 3.0, float(k), 12.0)
     reach = 12.0 * math.sqrt(float(group.scale[0, 0]))
     values = torch.full((1, k), math.nan, dtype=torch.float64)
 
     def density(x: float) -> float:
         values[0, 0] = x
         (part,) = parts_of(values)
-        return float(group.log_outlier(part, group.distance(part)).exp())
+        return float(group.log_wrong(part, group.squared_distance(part)).exp())
 
     assert quad(density, -reach, reach)[0] == pytest.approx(0.3, rel=1e-6)
 
 
 def test_one_group_weighs_the_two_densities_against_each_other() -> None:
-    group = TailsOfGroup(0.8, scale_of(2), 4.0, 2.0, 10.0)
+    group = group_of(0.8, scale_of(2), 4.0, 2.0, 10.0)
     values = residuals_of(40, 2)
     uniform = 0.2 / (math.pi * 100 * math.sqrt(float(torch.linalg.det(group.scale))))
     inlier = 0.8 * multivariate_t([0, 0], group.scale.numpy(), df=4).pdf(values.numpy())
-    tails = Tails((group,), ((0, 1),))
-    np.testing.assert_allclose(tails.responsibilities(values)[:, 0].numpy(), inlier / (inlier + uniform), rtol=1e-10)
-    np.testing.assert_allclose(tails.log_density(values)[:, 0].numpy(), np.log(inlier + uniform), rtol=1e-10)
+    mixtures = GroupMixtures((group,), ((0, 1),))
+    np.testing.assert_allclose(mixtures.responsibilities(values)[:, 0].numpy(), inlier / (inlier + uniform), rtol=1e-10)
+    np.testing.assert_allclose(mixtures.log_density(values)[:, 0].numpy(), np.log(inlier + uniform), rtol=1e-10)
 
 
-def by_hand(groups: tuple[TailsOfGroup, ...], partition: tuple, sample: np.ndarray) -> np.ndarray:
-    """Responsibilities of one sample, one group after the other, from SciPy's densities."""
+def by_hand(groups: tuple[GroupMixture, ...], partition: tuple, sample: np.ndarray) -> np.ndarray:
+    """Return the responsibilities of one sample from SciPy's densities, group by group."""
     seen = [[place for place, c in enumerate(columns) if not np.isnan(sample[c])] for columns in partition]
     values = [sample[[columns[p] for p in kept]] for columns, kept in zip(partition, seen, strict=True)]
     scales = [g.scale.numpy()[np.ix_(kept, kept)] for g, kept in zip(groups, seen, strict=True)]
@@ -108,20 +120,20 @@ def by_hand(groups: tuple[TailsOfGroup, ...], partition: tuple, sample: np.ndarr
     distance = {g: float(values[g] @ np.linalg.solve(scales[g], values[g])) for g in known}
 
     def posterior(g: int, nu: float, wider: float) -> float:
-        o, b = len(seen[g]), groups[g].exponent * len(seen[g]) / len(groups[g].scale)
+        o, b = len(seen[g]), groups[g].wrong.exponent * len(seen[g]) / len(groups[g].scale)
         core = math.sqrt(max(1.0, o - b))
-        mass = core**o / o * core ** (b - o) + (groups[g].radius ** b - core**b) / b
+        mass = core**o / o * core ** (b - o) + (groups[g].wrong.radius ** b - core**b) / b
         area = 2 * math.pi ** (o / 2) / gamma(o / 2)
         power = max(math.sqrt(distance[g]), core) ** (b - o)
         outlier = (1 - groups[g].prior) * power / (mass * area * math.sqrt(np.linalg.det(scales[g])))
         inlier = groups[g].prior * math.exp(student(values[g], wider * scales[g], nu))
         return inlier / (inlier + outlier)
 
-    r = {g: posterior(g, groups[g].degrees_of_freedom, 1.0) for g in known}
+    r = {g: posterior(g, freedom_of(groups[g]), 1.0) for g in known}
     for _ in range(SWEEPS):
         now = dict(r)
         for g in known:
-            nu = groups[g].degrees_of_freedom
+            nu = freedom_of(groups[g])
             if math.isfinite(nu):
                 a = nu + sum(r[h] * len(seen[h]) for h in known if h != g)
                 q = nu + sum(r[h] * distance[h] for h in known if h != g)
@@ -131,21 +143,13 @@ def by_hand(groups: tuple[TailsOfGroup, ...], partition: tuple, sample: np.ndarr
 
 
 @pytest.mark.parametrize("freedom", [(3.0, 3.0, 3.0), (3.0, INF, 7.0)])
-def test_groups_that_share_how_hard_a_sample_is_follow_a_plain_loop(freedom: tuple[float, ...]) -> None:
+def test_responsibilities_of_several_groups_are_those_of_a_plain_loop(freedom: tuple[float, ...]) -> None:
     partition = ((0, 3), (1,), (2, 4))
     groups = tuple(
-        TailsOfGroup(0.8, scale_of(len(columns), seed), nu, b, 30.0)
+        group_of(0.8, scale_of(len(columns), seed), nu, b, 30.0)
         for seed, (columns, nu, b) in enumerate(zip(partition, freedom, (1.0, 1.0, 2.0), strict=True))
     )
     values = residuals_of(40, 5, missing=0.2)
     expected = np.stack([by_hand(groups, partition, sample) for sample in values.numpy()])
-    found = Tails(groups, partition).responsibilities(values).numpy()
+    found = GroupMixtures(groups, partition).responsibilities(values).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-12)
-
-
-def test_very_many_degrees_of_freedom_are_a_gaussian() -> None:
-    squared = torch.linspace(0, 30, 31, dtype=torch.float64)
-    gaussian = log_student(squared, 2, torch.tensor(INF, dtype=torch.float64))
-    np.testing.assert_allclose(gaussian.numpy(), -0.5 * squared.numpy() - math.log(2 * math.pi), rtol=1e-12)
-    nearly = log_student(squared, 2, torch.tensor(1e8, dtype=torch.float64))
-    np.testing.assert_allclose(nearly.numpy(), gaussian.numpy(), atol=1e-4)

@@ -1,4 +1,4 @@
-"""Where there is no mixture to find: a status that says so, and finite responsibilities that can be used."""
+"""The verdict: the status of groups with and without a mixture, with finite responsibilities for all of them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 
 from deepgum.errors import IdentifiabilityWarning
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
+from deepgum.mixture.blocks import make_block
+from deepgum.mixture.em import EM
+from deepgum.mixture.spread import spread
+from deepgum.mixture.uniform import OutlierMoments
+from deepgum.mixture.verdict import _likelihoods
 
 S = MixtureStatus
 
@@ -42,14 +48,14 @@ def assert_usable(mixture: GaussianUniformMixture, residuals: torch.Tensor) -> N
 def test_clean_gaussian_residuals_have_no_outliers(n, d, seed):
     residuals = normal(n, d, seed=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # clean labels are no reason to warn
+        warnings.simplefilter("error")  # clean labels give no warning
         mixture = GaussianUniformMixture().fit(residuals)
     assert mixture.status_ == (S.NO_OUTLIERS,)
     r = mixture.responsibilities(residuals)
     assert (r > 0.9).double().mean() > 0.9
     # The covariance is that of all the residuals.
     torch.testing.assert_close(mixture.covariances_[0], residuals.T @ residuals / n, rtol=1e-4, atol=1e-4)
-    # And still nothing far away passes for an inlier.
+    # Residuals far away are still outliers.
     assert mixture.responsibilities(torch.full((1, d), 20.0)).item() < 1e-6
 
 
@@ -68,7 +74,7 @@ def test_uniform_residuals_have_no_inliers(d):
 @pytest.mark.parametrize("d", [1, 2, 10])
 @pytest.mark.parametrize("outliers", [0.02, 0.3, 0.6, 0.7])
 @pytest.mark.parametrize("width", [20.0, 1e4])
-def test_a_tight_core_is_found_under_many_and_wide_outliers(d, outliers, width):
+def test_inliers_are_found_among_many_and_wide_outliers(d, outliers, width):
     residuals = normal(3000, d)
     wrong = uniform(3000, seed=1) < outliers
     residuals[wrong] = width * (2 * uniform(int(wrong.sum()), d, seed=2) - 1)
@@ -80,7 +86,7 @@ def test_a_tight_core_is_found_under_many_and_wide_outliers(d, outliers, width):
     torch.testing.assert_close(mixture.covariances_[0], torch.eye(d).double(), rtol=0, atol=0.25)
 
 
-def test_one_gross_outlier_is_found_and_does_not_make_a_tight_uniform():
+def test_one_large_outlier_is_found_and_gives_no_narrow_uniform_density():
     residuals = normal(500, 2)
     residuals[17] = torch.tensor([60.0, -80.0])
     r = GaussianUniformMixture().fit(residuals).responsibilities(residuals)[:, 0]
@@ -88,7 +94,7 @@ def test_one_gross_outlier_is_found_and_does_not_make_a_tight_uniform():
     assert (r > 0.5).double().mean() > 0.97
 
 
-def test_many_copies_of_one_outlier_do_not_make_the_uniform_collapse():
+def test_many_copies_of_one_outlier_give_no_narrow_uniform_density():
     residuals = normal(1000, 2)
     residuals[:300] = torch.tensor([7.0, 7.0])
     mixture = fit_quietly(residuals)
@@ -100,7 +106,7 @@ def test_many_copies_of_one_outlier_do_not_make_the_uniform_collapse():
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
-def test_outliers_all_on_one_side_are_seen_with_labels_missing_too(covariance_type):
+def test_outliers_on_one_side_are_found_also_with_missing_labels(covariance_type):
     residuals = normal(1000, 2)
     residuals[:450] = torch.tensor([5.0, 5.0]) + 0.3 * residuals[:450]
     residuals[range(1000), torch.arange(1000) % 2] = math.nan
@@ -114,7 +120,7 @@ def test_outliers_all_on_one_side_are_seen_with_labels_missing_too(covariance_ty
 @pytest.mark.parametrize("reg_covar", [0.0, 1e-6])
 @pytest.mark.parametrize("d", [1, 2, 5])
 @pytest.mark.parametrize("value", [0.0, 1.0, -1e30, 1e-42, 1e-310])
-def test_identical_residuals(d, value, reg_covar):
+def test_identical_residuals_have_usable_responsibilities(d, value, reg_covar):
     residuals = torch.full((40, d), value, dtype=torch.float64)
     mixture = fit_quietly(residuals, reg_covar=reg_covar)
     if d > 1 or value == 0 or abs(value) < 1e-100:
@@ -123,7 +129,7 @@ def test_identical_residuals(d, value, reg_covar):
     assert (mixture.responsibilities(residuals) > 0.5).all()
 
 
-def test_copied_labels_collapse_and_say_so():
+def test_copied_labels_give_a_collapsed_covariance_and_a_warning():
     residuals = normal(300, 2)
     residuals[:120] = 0.0
     with pytest.warns(IdentifiabilityWarning, match="Group 0: collapsed covariance.*reg_covar"):
@@ -131,7 +137,7 @@ def test_copied_labels_collapse_and_say_so():
     assert_usable(mixture, residuals)
 
 
-def test_a_covariance_without_thickness_collapses():
+def test_a_singular_covariance_collapses():
     line = normal(300, 1)
     residuals = torch.cat([line, 2 * line], dim=1)
     mixture = fit_quietly(residuals)
@@ -141,7 +147,7 @@ def test_a_covariance_without_thickness_collapses():
 
 
 @pytest.mark.parametrize("scale", [1e30, 1e90, 1e-42, 1e-90])
-def test_extreme_units(scale):
+def test_units_do_not_matter_even_if_they_are_extreme(scale):
     residuals = normal(500, 2)
     residuals[:150] = 40 * uniform(150, 2) - 20
     plain, scaled = fit_quietly(residuals), fit_quietly(residuals * scale)
@@ -151,7 +157,7 @@ def test_extreme_units(scale):
     )
 
 
-def test_huge_outliers_among_ordinary_residuals():
+def test_huge_outliers_do_not_change_the_inliers():
     residuals = normal(500, 2)
     residuals[:150] *= 1e30
     mixture = GaussianUniformMixture().fit(residuals)
@@ -161,7 +167,7 @@ def test_huge_outliers_among_ordinary_residuals():
     assert mixture.covariances_[0].diagonal().max() < 2
 
 
-def test_denormal_residuals():
+def test_denormal_residuals_collapse():
     residuals = normal(100, 2) * 1e-310
     mixture = fit_quietly(residuals)
     assert mixture.status_ == (S.COLLAPSED_COVARIANCE,)
@@ -200,7 +206,7 @@ def test_every_status_speaks_and_every_fault_has_a_remedy(status):
     assert bool(status.remedy) != status.is_usable
 
 
-def test_a_group_stopped_by_the_cap_has_not_converged_whatever_its_status():
+def test_a_group_stopped_by_max_iter_has_not_converged_whatever_its_status_is():
     copied = normal(300, 2)
     copied[:120] = 0.0
     for residuals, status in ((normal(300, 2), S.NO_OUTLIERS), (copied, S.COLLAPSED_COVARIANCE)):
@@ -210,7 +216,7 @@ def test_a_group_stopped_by_the_cap_has_not_converged_whatever_its_status():
         assert fit_quietly(residuals, max_iter=5000).converged_
 
 
-def test_one_moving_group_among_resting_ones_is_enough_not_to_converge():
+def test_one_group_that_has_not_converged_is_enough():
     residuals = torch.cat([torch.full((300, 1), math.nan, dtype=torch.float64), normal(300, 2)], dim=1)
     groups = [[0], [1, 2]]
     assert not fit_quietly(residuals, groups=groups, max_iter=2).converged_
@@ -218,7 +224,7 @@ def test_one_moving_group_among_resting_ones_is_enough_not_to_converge():
 
 
 def peaked(n: int = 4000) -> torch.Tensor:
-    """Labels that are all right, a quarter of them learned in part by heart."""
+    """Residuals of right labels, of which a quarter is partly memorised."""
     residuals = normal(n, 1)
     residuals[: n // 4] *= 0.3
     return residuals
@@ -230,10 +236,10 @@ def width_ratio(mixture: GaussianUniformMixture) -> float:
     return float(outliers / np.linalg.det(np.asarray(mixture.covariances_[0])) ** (1 / (2 * k)))
 
 
-def test_outliers_hardly_wider_than_the_inliers_are_none():
+def test_outliers_hardly_wider_than_inliers_are_no_outliers():
     residuals = peaked()
     forced = fit_quietly(residuals, separation=0.0, max_iter=2000)
-    # Two Gaussians do describe them better than one, and a good part would be flagged.
+    # Two Gaussians describe the residuals better than one, and many labels would be flagged.
     assert forced.status_ == (MixtureStatus.CONVERGED,)
     assert width_ratio(forced) < 2.5
     assert (forced.responsibilities(residuals) < 0.5).double().mean() > 0.05
@@ -252,3 +258,22 @@ def test_the_separation_is_the_ratio_of_standard_deviations(separation):
     assert mixture.status_[0] == (MixtureStatus.CONVERGED if separation < 6 else MixtureStatus.NO_OUTLIERS)
     if separation < 6:
         assert width_ratio(mixture) == pytest.approx(6, rel=0.05)
+
+
+def test_the_verdict_compares_the_likelihoods_of_its_three_densities():
+    residuals = torch.randn(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    residuals[:60] *= 15
+    values, weights = residuals.T.contiguous()[None], torch.rand(200, dtype=torch.float64) + 0.1
+    scales, block = spread(values, weights), make_block(values, weights)
+    em = EM("full", OutlierMoments(), None, reg_covar=0.0, tol=0.0, max_iter=5)
+    fit = em.run(block, scales, em.start(scales))
+    found = [each.item() for each in _likelihoods(block, scales, fit)]
+
+    prior, statistics = fit.parameters.inlier_prior.item(), fit.statistics
+    inlier = prior * multivariate_normal(cov=fit.parameters.covariance[0].numpy()).pdf(residuals)
+    mean = (statistics.outlier_first / statistics.outlier_weight)[0]
+    variance = (statistics.outlier_second / statistics.outlier_weight)[0] - mean**2
+    wider = (1 - prior) * multivariate_normal(mean.numpy(), np.diag(variance)).pdf(residuals)
+    box = 1 / np.prod(np.ptp(residuals.numpy(), axis=0))
+    for log_likelihood, density in zip(found, (inlier + wider, inlier + (1 - prior) * box, box), strict=True):
+        assert log_likelihood == pytest.approx(float((weights.numpy() * np.log(density)).sum()), rel=1e-12)

@@ -1,4 +1,4 @@
-"""EM for heavy tails: against a plain NumPy loop, against the truth, and against itself on other forms of the data."""
+"""EM of densities beyond eq. 1: against a plain NumPy loop, the truth, and itself on other forms of the data."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ import pytest
 import torch
 from scipy.stats import multivariate_t
 
-from deepgum.posteriors.densities import TailsOfGroup
+from deepgum.posteriors.densities import density_of
 from deepgum.posteriors.em import fit_group
+from deepgum.posteriors.group_mixtures import GroupMixture
+from deepgum.posteriors.power_law import PowerLaw
 
 INF = math.inf
 
 
-def start_of(k: int, nu: float, prior: float = 0.8) -> TailsOfGroup:
-    return TailsOfGroup(prior, 4 * torch.eye(k, dtype=torch.float64), nu, float(k), 1.0)
+def start_of(k: int, nu: float, prior: float = 0.8) -> GroupMixture:
+    right = density_of(None if math.isinf(nu) else nu)
+    return GroupMixture(prior, 4 * torch.eye(k, dtype=torch.float64), right, PowerLaw(float(k), 1.0))
 
 
 def in_a_ball(rng: np.random.Generator, n: int, k: int, power: float) -> np.ndarray:
-    """Directions at random, distances as the root of `power` of a uniform number: k is uniform, 1 is radial."""
+    """Return points in random directions; a power of k gives a uniform density, and 1 uniform distances."""
     direction = rng.normal(size=(n, k))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return direction * rng.random((n, 1)) ** (1 / power)
 
 
 def drawn(n: int, root: np.ndarray, nu: float, prior: float, power: float, radius: float, seed: int = 0) -> np.ndarray:
-    """Samples (n, k) of the model itself: S is root root'."""
+    """Return samples (n, k) of the model, with S = root root'."""
     rng, k = np.random.default_rng(seed), len(root)
     harder = 1.0 if math.isinf(nu) else np.sqrt(nu / rng.chisquare(nu, size=(n, 1)))
     right, wrong = harder * rng.normal(size=(n, k)), radius * in_a_ball(rng, n, k, power)
@@ -38,10 +41,10 @@ def drawn(n: int, root: np.ndarray, nu: float, prior: float, power: float, radiu
 ROOT = np.array([[2.0, 0.0], [0.8, 0.5]])
 
 
-def naive_em(values: np.ndarray, start: TailsOfGroup, radial: bool, steps: int) -> tuple[float, np.ndarray]:
-    """Prior and scale after some steps of EM, written down sample by sample; NaN where a coordinate is missing."""
+def naive_em(values: np.ndarray, start: GroupMixture, nu: float, radial: bool, steps: int) -> tuple[float, np.ndarray]:
+    """Return prior and scale after some steps of EM, computed sample by sample; NaN marks a missing coordinate."""
     k = values.shape[1]
-    prior, scale, nu = start.prior, start.scale.numpy(), start.degrees_of_freedom
+    prior, scale = start.prior, start.scale.numpy()
     seen = [np.flatnonzero(~np.isnan(x)) for x in values]
 
     def squared(x: np.ndarray, at: np.ndarray) -> float:
@@ -78,7 +81,7 @@ def test_each_step_is_that_of_a_plain_loop(kind: str, nu: float, missing: float)
     start = start_of(2, nu)
     for steps in (1, 4):
         got = fit_group(torch.from_numpy(values), start, kind, tol=0.0, max_iter=steps)
-        prior, scale = naive_em(values, start, kind == "radial", steps)
+        prior, scale = naive_em(values, start, nu, kind == "radial", steps)
         assert got.n_iter == steps
         assert got.group.prior == pytest.approx(prior, rel=1e-9)
         np.testing.assert_allclose(got.group.scale.numpy(), scale, rtol=1e-9)
@@ -90,21 +93,21 @@ def test_the_truth_is_found_within_four_standard_errors(kind: str, power: float,
     n, prior = 6000, 0.8
     values = torch.from_numpy(drawn(n, ROOT, nu, prior, power, 60.0))
     found = fit_group(values, start_of(2, nu), kind).group
-    # A radial density is cut off at the core, as samples are not: a part in 60 of the wrong.
+    # The radial density is flat in the core, and the samples are not: this concerns 1 in 60 wrong labels.
     slack = 0.0 if kind == "uniform" else (1 - prior) / 60
     assert abs(found.prior - prior) < 4 * math.sqrt(prior * (1 - prior) / n) + slack
     truth = ROOT @ ROOT.T
-    # The variance of an element of a scale matrix; heavy tails cost (nu + k + 2) / (nu + k) of the information.
+    # The variance of an entry of the scale matrix. Heavy tails reduce information by (nu + k + 2) / (nu + k).
     heavy = 1.0 if math.isinf(nu) else (nu + 4) / (nu + 2) * 1.5
     error = np.sqrt(heavy * (truth**2 + np.outer(np.diag(truth), np.diag(truth))) / (prior * n))
     assert (np.abs(found.scale.numpy() - truth) < 4 * error).all()
-    assert found.radius == pytest.approx(60.0, rel=0.1)
+    assert found.wrong.radius == pytest.approx(60.0, rel=0.1)
 
 
 @pytest.mark.parametrize("kind", ["none", "uniform"])
 @pytest.mark.parametrize("nu", [2.0, 5.0, INF])
 def test_in_one_dimension_the_likelihood_never_falls(kind: str, nu: float) -> None:
-    # There wrong labels are uniform up to the largest residual, whatever the scale: R times sqrt(S) does not move.
+    # In one dimension wrong labels are uniform up to the largest residual, R sqrt(S), for any scale.
     values = torch.from_numpy(drawn(300, np.array([[1.5]]), nu, 0.7, 1.0, 20.0))
     start = start_of(1, nu, prior=0.5)
     likelihoods = [fit_group(values, start, kind, tol=0.0, max_iter=steps).log_likelihood for steps in range(40)]
@@ -120,20 +123,20 @@ def test_without_wrong_labels_the_scale_solves_its_equation(nu: float) -> None:
     scale = found.scale.numpy()
     q = np.einsum("ni,ij,nj->n", values, np.linalg.inv(scale), values)
     u = np.ones(len(q)) if math.isinf(nu) else (nu + 2) / (nu + q)
-    # Stationary where the mean of u x x' is S itself; the few halves of a sample that are not right matter little.
+    # At the fixed point the mean of u x x' is S. The prior, half a sample short of 1, matters little.
     np.testing.assert_allclose((values * u[:, None]).T @ values / len(values), scale, rtol=0.02)
 
 
 @pytest.mark.parametrize("kind", ["none", "uniform", "radial"])
 @pytest.mark.parametrize("nu", [4.0, INF])
-def test_a_weight_is_so_many_copies_of_a_row(kind: str, nu: float) -> None:
+def test_a_whole_weight_counts_as_copies_of_a_row(kind: str, nu: float) -> None:
     values = torch.from_numpy(drawn(200, ROOT, nu, 0.8, 2.0, 15.0))
     values[::7, 1] = math.nan
     counts = torch.from_numpy(np.random.default_rng(0).poisson(1.0, 200))
     weighted = fit_group(values, start_of(2, nu), kind, weight=counts.double())
     copied = fit_group(values.repeat_interleave(counts, dim=0), start_of(2, nu), kind)
     assert weighted.group.prior == pytest.approx(copied.group.prior, rel=1e-9)
-    assert weighted.group.radius == pytest.approx(copied.group.radius, rel=1e-9)
+    assert weighted.group.wrong.radius == pytest.approx(copied.group.wrong.radius, rel=1e-9)
     assert weighted.log_likelihood == pytest.approx(copied.log_likelihood, rel=1e-9)
     torch.testing.assert_close(weighted.group.scale, copied.group.scale)
 
@@ -164,14 +167,14 @@ def test_units_and_the_order_of_rows_and_of_coordinates_do_not_matter() -> None:
     torch.testing.assert_close(1e6 * turned.group.scale.flip(0).flip(1), one.group.scale)
 
 
-def test_residuals_of_zero_keep_a_scale_above_zero() -> None:
+def test_residuals_of_zero_give_a_scale_above_zero() -> None:
     found = fit_group(torch.zeros(20, 2, dtype=torch.float64), start_of(2, 4.0), "uniform")
     assert torch.linalg.eigvalsh(found.group.scale).min() > 0
     assert math.isfinite(found.log_likelihood)
 
 
 @pytest.mark.parametrize("kind", ["none", "uniform", "radial"])
-def test_rows_that_count_nothing_teach_nothing(kind: str) -> None:
+def test_rows_of_weight_0_and_missing_rows_change_nothing(kind: str) -> None:
     start, values = start_of(2, 4.0), torch.ones(3, 2, dtype=torch.float64)
     for found in (
         fit_group(values, start, kind, weight=torch.zeros(3, dtype=torch.float64)),

@@ -1,0 +1,26 @@
+"""One JSON file, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deepgum.storage.disk import write_atomically
+
+__all__ = ["write_json"]
+
+
+def write_json(path: Path, values: Any, *, nan: bool = False) -> None:
+    """Write JSON in UTF-8.
+
+    Parameters
+    ----------
+    path : Path
+    values : JSON values
+    nan : bool
+        Write NaN as the word ``NaN``, which JSON itself does not have; by default NaN is an error.
+    """
+    with write_atomically(path) as temporary:
+        text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=nan)
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,120 @@
+"""The labels of an audit, the decisions about them and their pictures: the content of an export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from deepgum.audit.corrections.decisions import Decision, corrected_labels, decisions_by_place
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.labels import Place, ScoredLabels, Values
+from deepgum.audit.summary import DataSource
+from deepgum.data.pictures import Pictures
+from deepgum.errors import InvalidDataError, MissingImagesError, listing
+
+__all__ = ["ReviewedLabels"]
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewedLabels:
+    """The labels of an audit, the decisions about them, and their pictures.
+
+    Parameters
+    ----------
+    labels : ScoredLabels
+    data : DataSource
+    pictures : Pictures or None
+    decisions : mapping of (row, group) to Decision
+        Without labels that were skipped.
+    """
+
+    labels: ScoredLabels
+    data: DataSource
+    pictures: Pictures | None
+    decisions: Mapping[Place, Decision]
+
+    @classmethod
+    def of(cls, folder: AuditFolder, decisions: Iterable[Decision]) -> ReviewedLabels:
+        """Read the labels and the pictures of an audit.
+
+        Raises
+        ------
+        InvalidDataError
+            If the audit cannot be read, or if a decision is about a sample or group that is not in it.
+        """
+        labels = folder.labels()
+        return cls(labels, folder.summary().data, folder.pictures(), decisions_by_place(labels, decisions))
+
+    @cached_property
+    def corrected(self) -> Values:
+        """The labels (n, d) after the decisions: NaN where a label is dropped, as given where there is none."""
+        return corrected_labels(self.labels, self.decisions)
+
+    @cached_property
+    def flagged_or_decided(self) -> list[int]:
+        """The rows of samples with a flagged label or a decision, in ascending order."""
+        flagged = {row for row, _ in self.labels.worst_first()}
+        return sorted(flagged | {row for row, _ in self.decisions})
+
+    def is_open(self, row: int, group: int) -> bool:
+        """Return whether a label is flagged and has no decision."""
+        return bool(self.labels.flags[row, group]) and (row, group) not in self.decisions
+
+    def decisions_of(self, row: int) -> dict[str, Decision]:
+        """Return the decisions about one sample, by the names of the groups."""
+        names = self.labels.group_names
+        return {
+            names[group]: self.decisions[row, group] for group in range(len(names)) if (row, group) in self.decisions
+        }
+
+    def why(self, row: int) -> str:
+        """Return the audit's reasons for the flagged labels of one sample, as a few sentences."""
+        names = self.labels.group_names
+        reasons = [(name, self.labels.why.get((row, group))) for group, name in enumerate(names)]
+        return " ".join(f"{name}: {reason}" for name, reason in reasons if reason)
+
+    def pictures_for(self, program: str) -> Pictures:
+        """Return the pictures.
+
+        Raises
+        ------
+        InvalidDataError
+            If there are none; the message names the program that needs them.
+        """
+        if self.pictures is None:
+            raise InvalidDataError(
+                f"{program} shows pictures, and the samples of this audit have none. Export a patch instead: it holds "
+                "the same decisions. Run: deepgum review RUN --export patch=FILE."
+            )
+        return self.pictures
+
+    def file(self, row: int, program: str) -> Path:
+        """Return the absolute path of one picture."""
+        return Path(os.path.abspath(self.pictures_for(program).file(row)))
+
+    def sizes(self, rows: Sequence[int], program: str) -> dict[int, tuple[int, int]]:
+        """Return the width and height of each picture in pixels, by row.
+
+        Raises
+        ------
+        MissingImagesError
+            If some cannot be read; the message names the first of them.
+        """
+        sizes, unreadable = {}, []
+        for row in rows:
+            try:
+                with Image.open(self.file(row, program)) as image:
+                    sizes[row] = image.size
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                unreadable.append(f"'{self.pictures_for(program).names[row]}' ({error})")
+        if unreadable:
+            raise MissingImagesError(
+                f"'{self.pictures_for(program).folder}' should hold the {len(rows)} pictures of the export: {program} "
+                f"needs their sizes. {len(unreadable)} cannot be read: {listing(unreadable, 3)}."
+            )
+        return sizes

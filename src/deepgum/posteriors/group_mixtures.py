@@ -1,0 +1,152 @@
+"""Right labels with heavy tails, and wrong labels that crowd around the right place: eq. 1 with other densities.
+
+Equation 1 has a Gaussian for right labels and a uniform density for wrong ones. Here each of the two may be another
+density: a wrong label is more often near the right place than a uniform density expects, because the mouse slips, or
+because people see things differently. With m the Mahalanobis distance of a residual of k coordinates and S the scale,
+
+    p(delta) = pi f(delta; 0, S) + (1 - pi) g(m)
+
+where f is a density of `deepgum.posteriors.densities` and g the power law of `deepgum.posteriors.power_law`. Where a
+part of a group is missing, both are the densities of the observed part.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from deepgum.mixture.hard_samples import responsibilities_of_hard_samples
+from deepgum.mixture.partition import Partition
+from deepgum.posteriors.densities import Density, log_student
+from deepgum.posteriors.observed import Part, parts_of
+from deepgum.posteriors.power_law import PowerLaw
+
+__all__ = ["GroupMixture", "GroupMixtures"]
+
+SWEEPS = 6
+"""Sweeps over the groups of a sample whose groups share how hard it is."""
+
+
+@dataclass(frozen=True)
+class GroupMixture:
+    """The mixture of one group of k coordinates.
+
+    Attributes
+    ----------
+    prior : float
+        pi.
+    scale : Tensor (k, k)
+        S: the covariance of right labels over the variance of their density.
+    right : Density
+        f.
+    wrong : PowerLaw
+        g.
+    """
+
+    prior: float
+    scale: Tensor
+    right: Density
+    wrong: PowerLaw
+
+    def squared_distance(self, part: Part) -> Tensor:
+        """Return the squared Mahalanobis distance (m,) of what is observed."""
+        return part.squared_distance(self.scale)
+
+    def log_right(self, part: Part, squared: Tensor) -> Tensor:
+        """Return the log of pi f, (m,)."""
+        return math.log(self.prior) - part.log_volume(self.scale) + self.right.log_density(squared, len(part.seen))
+
+    def log_wrong(self, part: Part, squared: Tensor) -> Tensor:
+        """Return the log of (1 - pi) g, (m,)."""
+        o, k = len(part.seen), len(self.scale)
+        log_constant = self.wrong.log_normaliser(o, k) + part.log_volume(self.scale)
+        return math.log1p(-self.prior) + self.wrong.log_shape(squared, o, k) - log_constant
+
+
+@dataclass(frozen=True)
+class GroupMixtures:
+    """The mixtures of all groups of a partition.
+
+    Attributes
+    ----------
+    groups : tuple of GroupMixture
+    partition : tuple of tuples of int
+
+    Examples
+    --------
+    >>> from deepgum.posteriors.densities import StudentT
+    >>> one = GroupMixture(0.8, torch.eye(2, dtype=torch.float64), StudentT(4.0), PowerLaw(exponent=1.0, radius=20.0))
+    >>> mixtures = GroupMixtures((one,), ((0, 1),))
+    >>> mixtures.responsibilities(torch.tensor([[0.0, 1.0], [3.0, 3.0], [9.0, 9.0]])).flatten().round(decimals=2)
+    tensor([0.9800, 0.6700, 0.0100], dtype=torch.float64)
+    """
+
+    groups: tuple[GroupMixture, ...]
+    partition: Partition
+
+    def log_density(self, residuals: Tensor) -> Tensor:
+        """Return the log of p(delta) of what is observed, (n, g); 0 where nothing is."""
+        evidence = self._evidence(residuals)
+        return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
+
+    def mahalanobis(self, residuals: Tensor) -> Tensor:
+        """Return the distance of what is observed, (n, g), in the unit of the scale; NaN where nothing is."""
+        evidence = self._evidence(residuals)
+        return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
+
+    def responsibilities(self, residuals: Tensor) -> Tensor:
+        """Return the probability of being right, (n, g); NaN where nothing is observed.
+
+        Student's t is a Gaussian whose scale differs from sample to sample. The groups of a sample with this density
+        share how hard the sample is: see `deepgum.mixture.hard_samples`. Groups may differ in their degrees of freedom.
+        """
+        evidence = self._evidence(residuals)
+        seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
+        plain = torch.sigmoid(evidence.right - evidence.wrong)
+        freedom = [group.right.degrees_of_freedom for group in self.groups]
+        heavy = torch.tensor([nu is not None for nu in freedom])
+        if len(self.groups) < 2 or not bool(heavy.any()):
+            return torch.where(seen > 0, plain, torch.nan)
+        log_prior = torch.tensor([group.prior for group in self.groups], dtype=torch.float64).log()
+
+        def posterior(a: Tensor, b: Tensor) -> Tensor:
+            wider = b / a
+            right = log_prior - volume - 0.5 * seen * wider.log() + log_student(squared / wider, seen, a)
+            return torch.where(heavy, torch.sigmoid(right - evidence.wrong), plain)
+
+        shared = responsibilities_of_hard_samples(
+            plain,
+            posterior,
+            distance=squared,
+            observed=seen,
+            degrees_of_freedom=torch.tensor([1.0 if nu is None else nu for nu in freedom], dtype=torch.float64),
+            sweeps=SWEEPS,
+        )
+        return torch.where(seen > 0, shared, torch.nan)
+
+    def _evidence(self, residuals: Tensor) -> _Evidence:
+        n, g = len(residuals), len(self.groups)
+        evidence = _Evidence(*(torch.zeros(n, g, dtype=torch.float64) for _ in range(5)))
+        for place, (group, columns) in enumerate(zip(self.groups, self.partition, strict=True)):
+            for part in parts_of(residuals.to(torch.float64)[:, list(columns)]):
+                squared = group.squared_distance(part)
+                evidence.right[part.rows, place] = group.log_right(part, squared)
+                evidence.wrong[part.rows, place] = group.log_wrong(part, squared)
+                evidence.squared[part.rows, place] = squared
+                evidence.volume[part.rows, place] = part.log_volume(group.scale)
+                evidence.seen[part.rows, place] = float(len(part.seen))
+        return evidence
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """Logs of pi f and (1 - pi) g, squared distance, log volume and number of observed coordinates, (n, g) each."""
+
+    right: Tensor
+    wrong: Tensor
+    squared: Tensor
+    volume: Tensor
+    seen: Tensor

@@ -1,0 +1,88 @@
+"""The density of wrong labels: a power of the Mahalanobis distance from the prediction.
+
+With m the Mahalanobis distance of a residual of k coordinates,
+
+    g(m) proportional to max(m, c) ** (b - k)  up to  m = R,    c = max(1, sqrt(k - b))
+
+b = k is the uniform density of eq. 1. With b = 1 the distance of a wrong label is uniform and its direction is uniform,
+as in the l-UGO noise of the paper. The power law is cut off at the core c of right labels: otherwise a residual of 0
+would certainly be wrong. For every b up to k the posterior of a label then falls with its distance.
+
+Where o of the k coordinates of a group are observed, the marginal of the power law has no closed form. The exponent
+b o / k takes the place of b, which is exact for the uniform density.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["PowerLaw"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """Density of wrong labels' residuals in k coordinates.
+
+    Attributes
+    ----------
+    exponent : float
+        b, above 0 and at most k.
+    radius : float
+        R: the largest Mahalanobis distance of the residuals that it was fitted to.
+    variance : float
+        Variance of right labels in the scale that distances are measured in; 1 where distances are in the unit of the
+        scale matrix itself. It is larger than 1 where distances are in standard deviations of right labels whose
+        density has heavy tails. The core is then as much smaller.
+
+    Examples
+    --------
+    >>> mass = PowerLaw(exponent=1.0, radius=10.0).mass(np.array([1.0, 5.5, 10.0, 20.0]), dimensions=2)
+    >>> (mass / mass[-1]).round(2)
+    array([0.05, 0.53, 1.  , 1.  ])
+    """
+
+    exponent: float
+    radius: float
+    variance: float = 1.0
+
+    def log_shape(self, squared: Tensor, observed: int, dimensions: int) -> Tensor:
+        """Return the log density (m,) at squared distances but for a constant; it falls on beyond the radius."""
+        b = self._exponent_of(observed, dimensions)
+        return (b - observed) * 0.5 * squared.clamp_min(self._core(b, observed) ** 2).log()
+
+    def log_normaliser(self, observed: int, dimensions: int) -> float:
+        """Return the log of the integral of `log_shape` up to the radius, for a scale matrix of determinant 1."""
+        b = self._exponent_of(observed, dimensions)
+        core = self._core(b, observed)
+        surface = math.log(2) + 0.5 * observed * math.log(math.pi) - math.lgamma(0.5 * observed)
+        return _log_mass(b, observed, core, max(self.radius, core)) + surface
+
+    def mass(self, distance: Values, dimensions: int) -> Values:
+        """Return the integral of the density up to a distance, but for a constant.
+
+        Over the mass up to the radius it is the probability that a wrong label is no farther.
+        """
+        k, b = dimensions, self.exponent
+        core, distance = self._core(b, k), np.minimum(distance, self.radius)
+        inside = np.minimum(distance, core) ** k * core ** (b - k) / k
+        return np.asarray(inside + (np.maximum(distance, core) ** b - core**b) / b)
+
+    def _exponent_of(self, observed: int, dimensions: int) -> float:
+        return self.exponent * observed / dimensions
+
+    def _core(self, exponent: float, dimensions: int) -> float:
+        """Return c, up to which the density is flat."""
+        return math.sqrt(max(1.0, dimensions - exponent) / self.variance)
+
+
+def _log_mass(b: float, k: int, core: float, radius: float) -> float:
+    """Log of the integral over the distance m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1)."""
+    log_radius = math.log(radius)
+    return b * log_radius - math.log(b) + math.log1p(-math.exp(b * (math.log(core) - log_radius)) * (1 - b / k))

@@ -1,0 +1,82 @@
+"""The names, colours and markers of methods: the same in every table and figure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Self
+
+from deepgum.losses import LOSSES, Loss
+
+__all__ = ["METHOD_STYLES", "MethodStyle", "plain"]
+
+_MATH = re.compile(r"\$([^$]*)\$")
+
+
+def plain(label: str) -> str:
+    """Return a label without its mathematical markup.
+
+    Examples
+    --------
+    >>> plain("oracle, $L_2$"), plain("my_net")
+    ('oracle, L2', 'my_net')
+    """
+    return _MATH.sub(lambda found: found[1].replace("_", ""), label)
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How a method is named and drawn: markers and dashes tell methods apart as well as colours.
+
+    Attributes
+    ----------
+    label : str
+        With mathematics between dollar signs.
+    colour : str
+        "#RRGGBB"; empty for the next one of a cycle.
+    marker, dashes : str
+        Of matplotlib.
+    """
+
+    label: str
+    colour: str = ""
+    marker: str = Loss.marker
+    dashes: str | tuple[float, tuple[float, ...]] = Loss.dashes
+
+    @property
+    def plain(self) -> str:
+        """The label without mathematical markup, for a terminal."""
+        return plain(self.label)
+
+    @classmethod
+    def of_loss(cls, loss: Loss | type[Loss]) -> Self:
+        """Return the style of the method that trains with one loss: the loss's own.
+
+        Examples
+        --------
+        >>> from deepgum.losses import L2
+        >>> MethodStyle.of_loss(L2).plain
+        'L2'
+        """
+        return cls(loss.label or loss.name, loss.colour, loss.marker, loss.dashes)
+
+
+# Colours by Okabe and Ito, chosen so that colour-blind readers can tell them apart; the losses have the others.
+_RED, _DARK_RED, _BLUE, _YELLOW, _GREY = "#D55E00", "#8A2C00", "#0072B2", "#F0E442", "#888888"
+
+METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
+    {name: MethodStyle.of_loss(kind) for name, kind in LOSSES.items()}
+    | {
+        "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
+        "deepgum-alternate": MethodStyle("DeepGUM (alternate)", _DARK_RED, "*", "-"),
+        "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
+        "deepgum-authors": MethodStyle("DeepGUM (authors' code)", _BLUE, "X", "--"),
+        "dex": MethodStyle("Dex", _YELLOW, "h", "-."),
+        "dexgum": MethodStyle("DexGUM", _YELLOW, "p", "-"),
+        "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2))),
+        "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5))),
+    }
+)
+"""The style of every method of `deepgum.training.METHODS`."""

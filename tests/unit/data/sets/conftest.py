@@ -1,0 +1,203 @@
+"""A small set in the published form for every data set of the registry."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from deepgum.data.pool import Pool
+from deepgum.data.sets.base import Dataset
+from deepgum.data.sets.fld import BOX_LIST, LANDMARK_LIST, PARTITION_LIST
+from deepgum.data.sets.lfw_net import TEST_LIST, TRAIN_LIST
+from deepgum.data.sets.registry import DATASETS
+from deepgum.data.sets.request import Request, Subset
+
+
+@dataclass(frozen=True)
+class Small:
+    """A small data set, and what a test must know of it.
+
+    Attributes
+    ----------
+    path : Path or None
+    count : int
+        Number of samples.
+    images : tuple of str
+        Image files, relative to the folder; empty where there are none.
+    broken : str
+        A file that is not an image and without which nothing can be read.
+    options, settings : dict
+        Options, and the sizes of a request.
+    """
+
+    name: str
+    path: Path | None
+    count: int
+    images: tuple[str, ...] = ()
+    broken: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def dataset(self) -> Dataset:
+        return DATASETS[self.name]
+
+    @property
+    def folder(self) -> Path:
+        assert self.path is not None
+        return self.path.parent if self.dataset.is_file else self.path
+
+    def request(self, **changes: Any) -> Request:
+        options = self.dataset.check_options({**self.options, **changes.pop("options", {})})
+        path = changes.pop("path", self.path)
+        cache = None if path is None else path.parent / "cache"
+        given = {"image_size": 16, "colour": True, **self.settings, **changes}
+        return Request(path, cache_dir=cache, options=options, **given)
+
+    def pool(self, **changes: Any) -> Pool:
+        return self.dataset.pool(self.request(**changes), 0)
+
+    def load(self, seed: int = 0, **changes: Any) -> Subset:
+        return self.dataset.load(self.request(**changes), seed)
+
+
+def picture(path: Path, level: int, size: tuple[int, int] = (20, 20)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (level % 256,) * 3).save(path, format="PNG" if path.suffix == ".png" else "JPEG")
+
+
+def lfw_net(root: Path) -> Small:
+    images = []
+    for list_name, count in ((TRAIN_LIST, 20), (TEST_LIST, 5)):
+        names = [f"{list_name[:4]}_folder/{index:04d}.jpg" for index in range(count)]
+        for index, name in enumerate(names):
+            picture(root / name, index, (60, 60))
+        points = " ".join(f"{value}.5" for value in (20, 20, 40, 20, 30, 30, 22, 40, 38, 40))
+        lines = "".join(f"{name} 10 50 10 50 {points}\r\n" for name in names)
+        (root / list_name).write_bytes(lines.replace("/", "\\").encode())
+        images += names
+    return Small("lfw-net", root, 25, tuple(images), broken=TRAIN_LIST)
+
+
+def digits(root: Path) -> Small:
+    return Small("digits", None, 31, settings={"train_size": 18, "validation_size": 6, "test_size": 7})
+
+
+def fld(root: Path) -> Small:
+    """24 images, of which 12 show upper-body clothes; the last landmark of every image cannot be seen."""
+    counts, lines, boxes, parts, images = {1: 6, 2: 4, 3: 8}, [], [], [], []
+    for index in range(24):
+        kind, name = (1, 1, 2, 3)[index % 4], f"img/img_{index + 1:08d}.jpg"
+        picture(root / name, index)
+        points = [f"{int(k == counts[kind] - 1)} {4 + k:03d} {5 + k:03d}" for k in range(counts[kind])]
+        lines.append(f"{name}  {kind} 3 {' '.join(points)} ")
+        boxes.append(f"{name} 002 002 018 018")
+        parts.append(f"{name} {('train', 'val', 'test')[index % 3]}")
+        images += [name] * (kind == 1)
+    for file, body in ((LANDMARK_LIST, lines), (BOX_LIST, boxes), (PARTITION_LIST, parts)):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(("\r\n".join([str(len(body)), "image_name ...", *body]) + "\r\n").encode())
+    return Small("fld", root, 12, tuple(images), broken=LANDMARK_LIST, settings={"validation_size": 2, "test_size": 3})
+
+
+def cacd(root: Path) -> Small:
+    """Four images of each of ten celebrities."""
+    rows = [(f"{20 + i}_Person_{i % 10:02d}_{i:04d}.jpg", 20 + i, i % 10 + 1) for i in range(40)]
+    for name, age, _ in rows:
+        picture(root / "CACD2000" / name, age)
+    names = np.empty((len(rows), 1), dtype=object)
+    names[:, 0] = [row[0] for row in rows]
+    of = {"age": [[row[1]] for row in rows], "identity": [[row[2]] for row in rows], "name": names}
+    scipy.io.savemat(root / "celebrity2000_meta.mat", {"celebrityImageData": of})
+    images = tuple(f"CACD2000/{name}" for name, *_ in rows)
+    sizes = {"validation_size": 2, "test_size": 3}
+    return Small("cacd", root, 40, images, broken="celebrity2000_meta.mat", settings=sizes)
+
+
+def utkface(root: Path) -> Small:
+    """30 images, and a copy of every third under another age."""
+    names = [f"{10 + index}_0_1_2017{index:04d}.jpg.chip.jpg" for index in range(30)]
+    for index, name in enumerate(names):
+        picture(root / name, 5 * index)
+    for index in range(0, 30, 3):
+        shutil.copy(root / names[index], root / f"{60 + index}_0_1_2017{index:04d}.jpg.chip.jpg")
+    return Small("utkface", root, 40, tuple(sorted(path.name for path in root.iterdir())))
+
+
+def mcgill(root: Path) -> Small:
+    lines, images = ["video,frame,yaw"], []
+    for video in range(9):
+        for frame in range(3 + video % 3):
+            images.append(f"v{video}/frame_{frame:04d}.png")
+            picture(root / images[-1], 20 * video + frame)
+            lines.append(f"v{video},{frame},{10 * video + frame}")
+    (root / "yaw.csv").write_text("\n".join(lines) + "\n")
+    return Small("mcgill", root, 36, tuple(images), broken="yaw.csv")
+
+
+def head_pose(root: Path) -> Small:
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    for name, n in (("biwi_train", 40), ("biwi_test", 12), ("aflw2000", 9)):
+        np.savez(root / f"{name}.npz", features=rng.random((n, 6), np.float32), poses=rng.uniform(-60, 60, (n, 3)))
+    return Small("head-pose", root, 52, broken="biwi_test.npz")
+
+
+def table(root: Path) -> Small:
+    """Two images of each of twenty persons."""
+    lines = ["file,who,part,x,y,age"]
+    for index in range(40):
+        picture(root / "images" / f"{index}.png", 6 * index, (20, 30))
+        part = "train" if index < 30 else "test"
+        lines.append(f"images/{index}.png,person {index // 2},{part},{index / 2},{index},{20 + index}")
+    (root / "table.csv").write_text("\n".join(lines) + "\n")
+    images = tuple(f"images/{index}.png" for index in range(40))
+    options = {"targets": ["age"], "image": "file", "keep_together": "who"}
+    return Small("table", root / "table.csv", 40, images, broken="table.csv", options=options)
+
+
+MAKERS: Mapping[str, Callable[[Path], Small]] = {
+    "lfw-net": lfw_net,
+    "digits": digits,
+    "fld": fld,
+    "cacd": cacd,
+    "utkface": utkface,
+    "mcgill": mcgill,
+    "head-pose": head_pose,
+    "table": table,
+}
+
+
+@pytest.fixture
+def make_small(tmp_path: Path) -> Callable[[str], Small]:
+    """A function that writes the small set of a name."""
+    return lambda name: MAKERS[name](tmp_path / name)
+
+
+def fixture_over(names: list[str]) -> Any:
+    """Return a fixture: the small set of each of these data sets, one after the other."""
+
+    @pytest.fixture(params=names)
+    def fixture(request: pytest.FixtureRequest, make_small: Callable[[str], Small]) -> Small:
+        return make_small(request.param)
+
+    return fixture
+
+
+IMAGES = [name for name, dataset in DATASETS.items() if dataset.needs_folder and dataset.image_size]
+
+# A data set that is new in the registry is in these by itself, and needs a maker.
+small = fixture_over(list(DATASETS))
+on_disk = fixture_over([name for name, dataset in DATASETS.items() if dataset.needs_folder])
+with_images = fixture_over(IMAGES)
+with_list = fixture_over([name for name in IMAGES if name != "utkface"])  # its images are those of the folder
+with_folds = fixture_over([name for name, dataset in DATASETS.items() if dataset.folds])
+with_labels = fixture_over([name for name, dataset in DATASETS.items() if dataset.has_label_files])
