@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,27 @@ from typing import Any
 import pytest
 import tomli_w
 
-from deepgum.errors import InvalidDataError, OutputFolderError
+from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolderError
 from deepgum.experiments.runs.claim import is_done
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_config, write_config
 from deepgum.experiments.runs.run_folder import Metrics, RunFolder
-from deepgum.storage.upgrade import ADDED
 
-BEFORE = {key.removeprefix("method.options."): value for key, value in ADDED.items() if key.startswith("method.")}
-"""Options of a method that later versions added, with the values that were used before."""
+EARLY = {
+    "groups": "landmark",
+    "options": {
+        "first_loss": "cauchy", "weighted_loss": "l1", "responsibility_power": 1.0, "restart": "continue",
+        "start_counts": False, "epoch_rule": "log-likelihood", "round_rule": "log-likelihood",
+        "returned_round": "best", "rounds_max": 10, "covariance_type": "full", "uniform": "moments",
+        "inlier_prior": "estimate", "em_tol": 1e-6, "em_max_iter": 200, "em_start": "robust", "em_rows": 1.0,
+    },
+}  # fmt: skip
+"""The method `deepgum` as an early run recorded it: without options that it had no choice of."""
+CHOICES = {
+    "schedule": {"name": "alternate", "widening": 1.0, "degrees_of_freedom": math.inf},
+    "mixture": {"separation": 0.0},
+}
+"""What it did instead, in today's options."""
 
 
 @pytest.fixture
@@ -43,15 +56,15 @@ def of_table(path: Path, weights: Path | None = None, **sections: Any) -> RunCon
     return RunConfig.from_mapping({"data": data, "model": model, **sections})
 
 
-def finish(config: RunConfig, path: Path, *, without: tuple[str, ...] = (), key: str | None = None) -> RunFolder:
-    """Write the files that mark a finished run, without options that its version did not know."""
+def finish(config: RunConfig, path: Path, *, method: dict[str, Any] | None = None, key: str | None = None) -> RunFolder:
+    """Write the files that mark a finished run; `method` is that section as its version recorded it."""
     folder = RunFolder(path)
     folder.claim()
     write_config(config, folder.config)
-    values = tomllib.loads(folder.config.read_text())
-    for name in without:
-        del values["method"]["options"][name]
-    folder.config.write_text(tomli_w.dumps(values))
+    if method is not None:
+        values = tomllib.loads(folder.config.read_text())
+        values["method"] = {"name": config.method.name, **method}
+        folder.config.write_text(tomli_w.dumps(values))
     scores: dict[str, Any] = dict.fromkeys(Metrics.__dataclass_fields__)
     folder.finish(Metrics(**{**scores, "version": "0.1.0", "key": config.digest if key is None else key}))
     return folder
@@ -66,23 +79,23 @@ def refused(folder: RunFolder, config: RunConfig) -> str:
     return str(caught.value)
 
 
-def test_a_run_without_later_options_is_done_with_their_old_values_and_not_with_todays_defaults(tmp_path: Path) -> None:
-    was = digits(method={"options": BEFORE})
-    folder = finish(was, tmp_path / "run", without=tuple(BEFORE))
+def test_an_early_run_is_done_with_its_own_choices_and_not_with_todays_defaults(tmp_path: Path) -> None:
+    was = digits(method=CHOICES)
+    folder = finish(was, tmp_path / "run", method=EARLY)
     assert is_done(folder, was)
-    # As a configuration of the user's, its file has today's defaults, which are another training.
-    assert read_config(folder.config) == digits()
+    # As a configuration of the user's, its file has options that have moved.
+    with pytest.raises(InvalidParameterError, match=r"options\.restart"):
+        read_config(folder.config)
     message = refused(folder, digits())
-    assert "method.options.schedule = 'alternate' there and 'interleaved' here" in message
-    assert "method.options.widening = 1.0 there and 2.0 here" in message
-    assert "least_weight" not in message
+    assert "method.schedule.name = 'alternate' there and 'interleaved' here" in message
+    assert "method.schedule.widening = 1.0 there and 2.0 here" in message
+    assert "first_loss" not in message
     assert "seed = 0 there and 3 here" in refused(folder, digits(seed=3))
 
 
-@pytest.mark.parametrize("method", ["l2", "deepgum-paper", "deepgum-alternate"])
-def test_a_method_whose_options_are_the_same_is_done(tmp_path: Path, method: str) -> None:
-    config = digits(method={"name": method})
-    assert is_done(finish(config, tmp_path, without=tuple(BEFORE) if config.method.options else ()), config)
+def test_a_method_without_a_mixture_is_done(tmp_path: Path) -> None:
+    config = digits(method={"name": "l2"})
+    assert is_done(finish(config, tmp_path, method={"groups": "landmark", "options": {}}), config)
 
 
 def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(tmp_path: Path) -> None:
@@ -109,13 +122,13 @@ def test_weights_and_tables_may_have_moved(tmp_path: Path, weights: Path, table:
 def test_a_run_whose_weights_or_table_are_gone_is_known_by_its_settings(
     tmp_path: Path, weights: Path, table: Path
 ) -> None:
-    now, was = of_table(table, weights), of_table(table, weights, method={"options": BEFORE})
-    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", without=tuple(BEFORE))
+    now, was = of_table(table, weights), of_table(table, weights, method=CHOICES)
+    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", method=EARLY | {"groups": "sample"})
     for path in (weights, table):
         path.unlink()
         assert is_done(folder, now)
         assert is_done(old, was)
-        assert "method.options.schedule" in refused(old, now)
+        assert "method.schedule.name" in refused(old, now)
         assert "seed = 0 there and 1 here" in refused(folder, replace(now, seed=1))
 
 
