@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
@@ -58,22 +58,22 @@ def draw_face(rng: np.random.Generator, points: np.ndarray, centre: np.ndarray, 
     return image.filter(ImageFilter.GaussianBlur(1))
 
 
-def spoil(rng: np.random.Generator, points: np.ndarray, side: float) -> tuple[np.ndarray, dict[int, Reason]]:
+def spoil(rng: np.random.Generator, points: np.ndarray, side: float) -> tuple[np.ndarray, dict[int, str]]:
     """Return landmarks of which some are wrong, in one of four ways, and which and how."""
     given, kind = points.copy(), rng.random()
     if kind < 0.25:
         pairs = (0, 1) if rng.random() < 0.5 else (3, 4)
         given[list(pairs)] = points[[PARTNER[p] for p in pairs]]
-        return given, dict.fromkeys(pairs, Reason.SWAPPED)
+        return given, dict.fromkeys(pairs, "swapped")
     if kind < 0.35:
         given = points + rng.normal(0, 0.25 * side, 2)
-        return given, dict.fromkeys(range(5), Reason.FOREIGN)
+        return given, dict.fromkeys(range(5), "foreign")
     place = int(rng.integers(5))
     if kind < 0.45:
         given[place] = points[place] + rng.choice([-1, 1]) * np.array([SIZE, 0.4 * SIZE])
-        return given, {place: Reason.OUTSIDE}
+        return given, {place: "outside"}
     given[place] = points[place] + rng.normal(0, 0.2 * side, 2)
-    return given, {place: Reason.SHIFTED}
+    return given, {place: "shifted"}
 
 
 def make_drawn_audit(folder: Path, flags: int, *, seed: int = 0, right: int = 5) -> AuditFolder:
@@ -132,7 +132,7 @@ def _write(folder, ids, given, predicted, squares, kinds, most) -> AuditFolder:
         mahalanobis=distance,
         suggested=np.where(wide, predicted, np.nan),
         uncertainty=np.where(wide, 1.6, np.nan),
-        kinds={place: kinds.get(place, Reason.HARD) for place in flagged},
+        kinds={place: kinds.get(place, "hard") for place in flagged},
         why={place: f"{norms[place]:.0f} px from where it is predicted." for place in flagged},
     )
     mixture = fitted.mixture

@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.data.pictures import Pictures
 from deepgum.data.sets.digits import CORNERS, load_digits_landmarks
@@ -79,7 +79,7 @@ def digits_audit(folder: Path, n: int) -> AuditFolder:
         mahalanobis=distance / 0.85,
         suggested=np.where(flagged, predicted, np.nan),
         uncertainty=np.where(flagged, 0.6, np.nan),
-        kinds=dict.fromkeys(places, Reason.SHIFTED),
+        kinds=dict.fromkeys(places, "shifted"),
         why={place: f"{distance[place]:.0f} px from where it is predicted." for place in places},
     )
     summary = AuditSummary(

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.stats import norm
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round
 from deepgum.data.pictures import Pictures
 from deepgum.data.sets.digits import load_digits_landmarks
@@ -97,7 +97,7 @@ def make_audit(folder: Path, n: int) -> AuditFolder:
         mahalanobis=distance / 0.7,
         suggested=np.where(spread_out, predicted, np.nan),
         uncertainty=np.where(spread_out, 0.7, np.nan),
-        kinds={(row, group): Reason.SHIFTED for row, group in np.argwhere(flags).tolist()},
+        kinds={(row, group): "shifted" for row, group in np.argwhere(flags).tolist()},
         why={
             (row, group): f"{distance[row, group]:.1f} px from where it is predicted."
             for row, group in np.argwhere(flags).tolist()

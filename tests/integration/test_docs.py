@@ -190,6 +190,20 @@ def test_every_data_set_is_described_with_a_block_of_its_own():
         assert tomllib.loads(first[1])["data"]["name"] == name
 
 
+def test_the_shown_files_are_those_by_which_a_data_set_is_detected(tmp_path):
+    rows = {spans(row[0])[0]: spans(row[1]) for row in tables(SETS)[1][1:]}
+    assert set(rows) == {name for name, dataset in DATASETS.items() if dataset.needs_folder}
+    for name, files in rows.items():
+        for number, chosen in enumerate([[file] for file in files] if name == "cacd" else [files]):
+            folder = tmp_path / f"{name}-{number}"
+            folder.mkdir()
+            for file in chosen:
+                (folder / file).parent.mkdir(exist_ok=True)
+                (folder / file).mkdir() if file == "CACD2000" else (folder / file).touch()
+            path = folder if chosen else Path(__file__)
+            assert [other for other, dataset in DATASETS.items() if dataset.detect(path)] == [name]
+
+
 def test_the_units_and_groups_of_the_data_sets():
     for row in tables(SETS)[0][1:]:
         dataset = DATASETS[spans(row[1])[0]]

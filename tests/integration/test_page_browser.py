@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from deepgum.audit.folder import AuditFolder
-from deepgum.audit.labels import Reason
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.report.page import write_report
@@ -70,7 +69,7 @@ def report(audited):
         responsibilities=responsibilities,
         suggested=suggested,
         uncertainty=uncertainty,
-        kinds=dict(labels.kinds) | {(row, 1): Reason.HARD for row in rows},
+        kinds=dict(labels.kinds) | {(row, 1): "hard" for row in rows},
         why=dict(labels.why) | {(row, 1): "As far off as others." for row in rows},
     )
     other.write(replace(audited.summary(), flags=20), changed, audited.pictures())
@@ -367,7 +366,7 @@ def test_values_without_pictures_are_drawn_on_a_scale(audited, visit):
         **{name: getattr(labels, name)[:, :1] for name in (
             "given", "predicted", "suggested", "uncertainty", "responsibilities", "mahalanobis"
         )},
-        kinds={place: Reason.OFF for place in labels.kinds},
+        kinds={place: "off" for place in labels.kinds},
     )  # fmt: skip
     other = AuditFolder(audited.path.with_name("values"))
     source = replace(summary.data, landmarks=False, unit="years")

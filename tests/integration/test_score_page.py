@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from deepgum.audit.labels import COLUMNS
-from deepgum.audit.scoring.survey import LEAST
+from deepgum.audit.scoring.survey import LEAST_SAMPLES
 from deepgum.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "score.md"
@@ -49,7 +49,7 @@ def test_every_column_has_a_row_in_its_order():
 def test_options_and_numbers_are_those_of_the_code():
     known = {option for param in main.commands["score"].params for option in param.opts}
     assert set(re.findall(r"--[a-z]+", TEXT)) <= known
-    assert f"At least {LEAST} samples" in TEXT
+    assert f"At least {LEAST_SAMPLES} samples" in TEXT
 
 
 @pytest.mark.parametrize("name", ["pred_age", "predicted_age", "age_pred", "age_hat"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgum.audit.duplicates import conflicts, contradicted
+from deepgum.audit.duplicates import at_most_one_right, conflicts
 
 seeds = st.integers(0, 2**31 - 1)
 PARTITION = ((0, 1), (2,))
@@ -37,7 +37,7 @@ def distinct(labels: np.ndarray, right: np.ndarray, rows: tuple[int, ...], place
 @given(seed=seeds)
 def test_of_different_labels_of_one_content_at_most_one_is_right(seed):
     right, labels = case(seed)
-    found = contradicted(right, labels, PARTITION, COPIES)
+    found = at_most_one_right(right, labels, PARTITION, COPIES)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(right))
     for rows in COPIES:
         for place in range(2):
@@ -53,7 +53,7 @@ def test_of_different_labels_of_one_content_at_most_one_is_right(seed):
 @given(seed=seeds)
 def test_a_posterior_is_that_of_independent_labels_given_that_no_two_are_right(seed):
     right, labels = case(seed)
-    found = contradicted(right, labels, PARTITION, COPIES)
+    found = at_most_one_right(right, labels, PARTITION, COPIES)
     for rows in COPIES:
         for place in range(2):
             by_label = distinct(labels, right, rows, place)
@@ -72,35 +72,37 @@ def test_a_posterior_is_that_of_independent_labels_given_that_no_two_are_right(s
 def test_nothing_else_is_changed(seed):
     right, labels = case(seed)
     before = right.copy()
-    found = contradicted(right, labels, PARTITION, COPIES)
+    found = at_most_one_right(right, labels, PARTITION, COPIES)
     np.testing.assert_array_equal(right, before)
     alone = [4, 6, 11]
     np.testing.assert_array_equal(found[alone], right[alone])
-    np.testing.assert_array_equal(contradicted(right, labels, PARTITION, []), right)
+    np.testing.assert_array_equal(at_most_one_right(right, labels, PARTITION, []), right)
     agreed = np.tile([3.0, np.nan, 5.0], (12, 1))  # a label that is there in part agrees with itself
-    np.testing.assert_array_equal(contradicted(right, agreed, PARTITION, COPIES), right)
+    np.testing.assert_array_equal(at_most_one_right(right, agreed, PARTITION, COPIES), right)
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=seeds)
 def test_the_order_of_samples_and_of_copies_does_not_matter(seed):
     right, labels = case(seed)
-    found = contradicted(right, labels, PARTITION, COPIES)
+    found = at_most_one_right(right, labels, PARTITION, COPIES)
     turned = [rows[::-1] for rows in COPIES[::-1]]
-    np.testing.assert_allclose(contradicted(right, labels, PARTITION, turned), found, rtol=1e-12)
+    np.testing.assert_allclose(at_most_one_right(right, labels, PARTITION, turned), found, rtol=1e-12)
     order = np.random.default_rng(seed).permutation(12)
     places = np.argsort(order)
     moved = [tuple(int(places[row]) for row in rows) for rows in COPIES]
-    np.testing.assert_allclose(contradicted(right[order], labels[order], PARTITION, moved), found[order], rtol=1e-12)
+    np.testing.assert_allclose(
+        at_most_one_right(right[order], labels[order], PARTITION, moved), found[order], rtol=1e-12
+    )
 
 
 def test_a_label_can_only_lose_by_a_different_one_and_two_equally_good_ones_are_both_flagged():
     labels = np.array([[1.0], [2.0]])
     for p in (0.5, 0.9, 1 - 1e-9, 1.0):
-        found = contradicted(np.array([[p], [p]]), labels, ((0,),), [(0, 1)])[:, 0]
+        found = at_most_one_right(np.array([[p], [p]]), labels, ((0,),), [(0, 1)])[:, 0]
         assert found[0] == found[1] < 0.5
     # Against one that is certainly wrong nothing is lost.
-    found = contradicted(np.array([[0.9], [0.0]]), labels, ((0,),), [(0, 1)])[:, 0]
+    found = at_most_one_right(np.array([[0.9], [0.0]]), labels, ((0,),), [(0, 1)])[:, 0]
     np.testing.assert_allclose(found, [0.9, 0.0], atol=1e-9)
 
 
@@ -111,6 +113,6 @@ def test_a_label_can_only_lose_by_a_different_one_and_two_equally_good_ones_are_
 def test_labels_that_say_the_same_contradict_nobody(labels, periods):
     given = np.array(labels)
     right = np.array([[0.9], [0.8]])
-    found = contradicted(right, given, (tuple(range(given.shape[1])),), [(0, 1)], periods)
+    found = at_most_one_right(right, given, (tuple(range(given.shape[1])),), [(0, 1)], periods)
     np.testing.assert_array_equal(found, right)
     assert conflicts([(0, 1)], given, ["a", "b"], periods) == ()

@@ -94,7 +94,7 @@ class Threads:
 
 
 def together(world_size: int, task: Callable[[Processes], object]) -> list[object]:
-    """Run a task on so many threads at a time; return what each came to, be it an error."""
+    """Run a task on this number of threads at a time; return the result or the error of each."""
     barrier, slots = threading.Barrier(world_size, timeout=LIMIT), [torch.empty(0)] * world_size
 
     def one(rank: int) -> object:
@@ -455,7 +455,7 @@ def main(rank: int, folder: Path) -> None:
 
 @pytest.mark.parametrize("batches", [iter([torch.zeros(4, 2)]), (torch.zeros(4, 2) for _ in range(2))])
 def test_batches_that_can_be_read_once_are_refused_with_advice(batches):
-    with pytest.raises(InvalidParameterError, match=r"list, `ParquetBatches`.*spent after one pass.*begins anew"):
+    with pytest.raises(InvalidParameterError, match=r"list, `ParquetBatches`.*empty after one pass.*starts again"):
         GaussianUniformMixture().fit_batches(batches)
 
 

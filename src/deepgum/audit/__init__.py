@@ -1,11 +1,16 @@
-"""Which labels are wrong, why, and what they should be: posteriors of residuals, made into something to act upon.
+"""Audits of labels: how probably each label is wrong, why it is wrong, and what it should be.
 
-`ScoredLabels` is what every part of it gives or takes: the scores of a table of predictions, an audit by out-of-fold
-predictions, the report, the review and the patch.
+- `deepgum.audit.scoring` scores labels by given predictions: arrays, tables and streams.
+- `deepgum.audit.out_of_fold` makes the predictions itself, by networks or regressors that do not see the label.
+- `deepgum.audit.reasons` explains the flags; reasons can be added from outside.
+- `deepgum.audit.corrections` turns decisions about flags into patches and corrected files.
+
+`ScoredLabels` is the form in which scores travel between them, and to the report and the review.
 """
 
-from deepgum.audit.labels import Reason, ScoredLabels
+from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.audit_labels import audit_labels
+from deepgum.audit.reasons import Reason
 from deepgum.audit.scoring.score import Scored, score_labels
 from deepgum.audit.scoring.score_table import ScoredTable, score_table
 

@@ -1,6 +1,6 @@
-"""Whether posteriors are probabilities: of the labels that are right with 80 %, eight in ten should be.
+"""Calibration of posteriors: among labels that are right with a probability of 80 %, eight in ten should be right.
 
-It can be checked only where it is known which labels are wrong: on labels that were made wrong on purpose.
+It can be measured only where wrong labels are known: on labels that were made wrong on purpose.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Reliability:
-    """Posteriors of being wrong against what was wrong, in bins of equal width from 0 to 1.
+    """Posteriors of wrong labels and observed shares of wrong labels, in bins of equal width from 0 to 1.
 
     Attributes
     ----------
     error : float
-        Expected calibration error: the mean over labels of the distance between the two in the label's bin.
+        Expected calibration error: the mean over labels of the difference between the two in the label's bin.
     counts : tuple of int
-        Labels in each bin.
+        Number of labels in each bin.
     predicted, observed : tuple of float or None
         Mean posterior and share of wrong labels in each bin; None in an empty one.
     """
@@ -42,12 +42,12 @@ class Reliability:
 
 
 def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Reliability:
-    """Return how posteriors of being wrong agree with what is; NaN posteriors are left out.
+    """Return the reliability of posteriors of wrong labels; NaN posteriors are left out.
 
     Raises
     ------
     InvalidDataError
-        If the two differ in length, or no posterior is known, or one is outside of [0, 1].
+        If the lengths differ, no posterior is known, or one is outside of [0, 1].
 
     Examples
     --------
@@ -76,18 +76,18 @@ def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Re
 
 @dataclass(frozen=True)
 class Calibration:
-    """How an audit did on labels that were made wrong on purpose.
+    """Quality of an audit on labels that were made wrong on purpose.
 
     Attributes
     ----------
     share : float
-        Of wrong labels, in truth.
+        True share of wrong labels.
     average_precision : float or None
-        Of the ranking by posterior; None where nothing is wrong.
+        Average precision of the ranking by posterior; None if no label is wrong.
     precision, recall : float or None
-        Of the flags.
+        Precision and recall of the flags.
     before, after : Reliability
-        Of the posteriors of eq. 1, and of those of the densities that were chosen.
+        Reliability of the posteriors of eq. 1, and of those of the chosen densities.
     """
 
     share: float
@@ -99,7 +99,7 @@ class Calibration:
 
     @classmethod
     def of(cls, after: NDArray[np.float64], before: NDArray[np.float64], wrong: NDArray[np.bool_]) -> Calibration:
-        """Compare responsibilities (n, g), those of eq. 1 and the final ones, with what is wrong (n, g)."""
+        """Compare the final responsibilities and those of eq. 1, (n, g), with the truly wrong labels (n, g)."""
         from deepgum.evaluation import detection_scores
 
         scores = detection_scores(1 - after, after < 0.5, wrong)
@@ -114,26 +114,25 @@ class Calibration:
         )
 
     def write(self, path: Path) -> None:
-        """Write JSON; whole or not at all."""
+        """Write a JSON file atomically."""
         with write_atomically(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
-        """Read what `write` wrote.
+        """Read a file that `write` wrote.
 
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is not one of `write`'s.
+            If there is no such file, or it is no calibration.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             for name in ("before", "after"):
-                of = values[name]
-                values[name] = Reliability(
-                    of["error"], *(tuple(of[key]) for key in ("counts", "predicted", "observed"))
-                )
+                stored = values[name]
+                bins = (tuple(stored[key]) for key in ("counts", "predicted", "observed"))
+                values[name] = Reliability(stored["error"], *bins)
             return cls(**values)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise InvalidDataError(f"'{path}' should be a calibration. It cannot be read: {error}.") from error

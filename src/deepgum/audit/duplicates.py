@@ -1,4 +1,4 @@
-"""Samples that are the same, byte for byte or pixel for pixel, and whether their labels agree."""
+"""Samples of identical content: which they are, whether their labels agree, and how probable each label then is."""
 
 from __future__ import annotations
 
@@ -19,15 +19,23 @@ from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Partition
 from deepgum.periods import wrapped
 
-__all__ = ["ContentGroups", "conflicts", "content_groups", "contradicted", "differ", "few", "label_size"]
+__all__ = [
+    "ContentGroups",
+    "at_most_one_right",
+    "conflicts",
+    "content_groups",
+    "differ",
+    "label_size",
+    "rare_conflicts",
+]
 
 Values = NDArray[np.float64]
 
-FEW = 0.1
-"""Share of rows in conflict, above which features are too coarse to tell one sample from another."""
+RARE = 0.1
+"""Largest share of rows in conflict; above it features are too coarse to tell one sample from another."""
 
 _ROUNDING = 1e-6
-"""Of float32, relative to the labels; twice over, for labels that were computed."""
+"""Rounding error of float32 relative to the labels, doubled for labels that were computed."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,9 @@ class ContentGroups:
     Attributes
     ----------
     groups : tuple of tuples of int
-        Rows, a tuple for each content that comes more than once, in the order in which it first comes.
+        Rows, one tuple per content that occurs more than once, in the order of first occurrence.
     unreadable : mapping of int to str
-        Rows whose file the system does not give, and what it says; they are in no group.
+        Rows whose file cannot be read, and the message of the system; they are in no group.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -52,8 +60,8 @@ def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
     Parameters
     ----------
     contents : Pictures, or array or tensor (n, ...)
-        Image files are the same if their bytes and the squares that are cut from them are: two faces in one picture
-        are not. Rows of an array are the same if their bytes are, so that images in memory need no file.
+        Image files are identical if their bytes and the squares that are cut from them are: two faces in one picture
+        are two samples. Rows of an array are identical if their bytes are, so images in memory need no file.
 
     Returns
     -------
@@ -76,17 +84,17 @@ def conflicts(
     ids: Sequence[str],
     periods: Sequence[float] | None = None,
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the ids of identical samples whose labels differ, a tuple a content.
+    """Return the ids of identical samples whose labels differ, one tuple per content.
 
     Parameters
     ----------
     groups : ContentGroups or sequence of sequences of int
         Rows of identical content.
     given : array (n, d)
-        A missing label (NaN) contradicts none. Labels differ if they do by more than a rounding error of float32.
+        A missing label (NaN) contradicts none. Labels differ if the difference exceeds the rounding error of float32.
     ids : sequence of str, length n
     periods : sequence of float, length d, optional
-        After how much a label comes round again; 0 where it never does.
+        Period of each label; 0 where it has none.
 
     Raises
     ------
@@ -101,34 +109,34 @@ def conflicts(
     if np.ndim(given) != 2 or len(given) != len(ids):
         raise InvalidDataError(f"`given` should have the shape ({len(ids)}, d), as `ids` has. Found {np.shape(given)}.")
     scale = label_size(given)
-    found = []
+    conflicting = []
     for rows in groups.groups if isinstance(groups, ContentGroups) else groups:
         labelled = [row for row in rows if not np.isnan(given[row]).all()]
         if any(differ(given[a], given[b], scale, periods) for i, a in enumerate(labelled) for b in labelled[:i]):
-            found.append(tuple(ids[row] for row in labelled))
-    return tuple(found)
+            conflicting.append(tuple(ids[row] for row in labelled))
+    return tuple(conflicting)
 
 
-def few(found: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
-    """Return conflicts between rows of features only if they are of a few of the n rows, otherwise none.
+def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
+    """Return conflicts between rows of features if they concern few of the n rows, otherwise none.
 
-    Two flats of three rooms may well have two rents: where many rows are alike, that their labels differ says nothing.
+    Two flats of three rooms may well have two rents: where many rows are identical, different labels are no conflict.
 
     Examples
     --------
-    >>> few([("a", "b")], 100), few([("a", "b")], 10)
+    >>> rare_conflicts([("a", "b")], 100), rare_conflicts([("a", "b")], 10)
     ((('a', 'b'),), ())
     """
-    return tuple(map(tuple, found)) if sum(map(len, found)) <= FEW * n else ()
+    return tuple(map(tuple, conflicting)) if sum(map(len, conflicting)) <= RARE * n else ()
 
 
 def label_size(given: Values) -> Values:
-    """Return how large the labels (n, d) of each column are, (d,): what a rounding error is relative to."""
+    """Return the median absolute label (d,) of each column (n, d); rounding errors are relative to it."""
     return np.array([np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else 0.0 for column in given.T])
 
 
 def differ(one: Values, other: Values, scale: Values, periods: Sequence[float] | None = None) -> bool:
-    """Tell whether two labels (d,) differ, where both have a value, by more than a rounding error.
+    """Return whether two labels (d,) differ by more than a rounding error, where both have a value.
 
     Examples
     --------
@@ -155,7 +163,7 @@ def _of_pictures(pictures: Pictures) -> ContentGroups:
     for paths in sizes.values():
         for path in paths:
             try:
-                # A file of a size of its own has no copy, and need not be read.
+                # A file of a unique size has no copy and need not be read.
                 files[path] = path if len(paths) == 1 else _digest_of_file(path)
             except OSError as error:
                 failures[path] = str(error)
@@ -184,18 +192,18 @@ def _grouped(keys: Mapping[int, Hashable]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(rows) for rows in rows_of.values() if len(rows) > 1)
 
 
-def contradicted(
+def at_most_one_right(
     responsibilities: Values,
     given: Values,
     partition: Partition,
     copies: Sequence[Sequence[int]],
     periods: Sequence[float] | None = None,
 ) -> Values:
-    """Return the responsibilities, given that of different labels of one content at most one is right.
+    """Return the responsibilities, given that at most one of several labels of one content is right.
 
-    Labels j of the same content, apart from that right with the odds o_j, are right with the probability
-    o_j / (1 + sum o): one of them is, or none. Copies that agree share one label. Two labels that fit equally well are
-    both a little more likely wrong than right, and both are flagged: somebody has to look.
+    Label j of a content, which is right with odds o_j if nothing else is known, is right with the probability
+    o_j / (1 + sum o): one of the labels is right, or none. Copies that agree share one label. Two labels that fit
+    equally well are both a little more probably wrong than right, and both are flagged: a person has to look.
 
     Parameters
     ----------
@@ -206,14 +214,16 @@ def contradicted(
     copies : sequence of sequences of int
         Rows of the same content.
     periods : sequence of float, length d, optional
-        After how much a label comes round again; 0 where it never does.
+        Period of each label; 0 where it has none.
 
     Examples
     --------
     >>> right = np.array([[0.9], [0.9], [0.5], [0.8]])
-    >>> contradicted(right, np.array([[30.0], [44.0], [44.0], [7.0]]), ((0,),), [(0, 1)]).round(2).ravel()
+    >>> at_most_one_right(right, np.array([[30.0], [44.0], [44.0], [7.0]]), ((0,),), [(0, 1)]).round(2).ravel()
     array([0.47, 0.47, 0.5 , 0.8 ])
     """
+    if not copies:
+        return responsibilities
     result, scale = responsibilities.copy(), label_size(given)
     for rows in copies:
         for place, columns in enumerate(partition):
@@ -221,24 +231,24 @@ def contradicted(
             labels = given[np.ix_(labelled, list(columns))]
             if len(labelled) < 2:
                 continue
-            of = list(columns)
-            which = _classes(labels, scale[of], None if periods is None else [periods[column] for column in of])
-            if not which.any():
+            group_periods = None if periods is None else [periods[column] for column in columns]
+            label = _distinct(labels, scale[list(columns)], group_periods)
+            if not label.any():
                 continue
             right = np.clip(responsibilities[labelled, place], 1e-12, 1 - 1e-12)
-            odds = np.zeros(which.max() + 1)
-            np.maximum.at(odds, which, right / (1 - right))
-            result[labelled, place] = (odds / (1 + odds.sum()))[which]
+            odds = np.zeros(label.max() + 1)
+            np.maximum.at(odds, label, right / (1 - right))
+            result[labelled, place] = (odds / (1 + odds.sum()))[label]
     return result
 
 
-def _classes(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
-    """Return a number for each label (m, k), the same for those that say the same; see `deepgum.audit.duplicates`."""
-    which = np.full(len(labels), -1, dtype=np.int64)
+def _distinct(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
+    """Return the number of the distinct label that each of m labels (m, k) equals, counted from 0."""
+    numbers = np.full(len(labels), -1, dtype=np.int64)
     firsts: list[int] = []
     for row in range(len(labels)):
-        alike = [place for place, first in enumerate(firsts) if not differ(labels[row], labels[first], scale, periods)]
-        if not alike:
+        equal = [i for i, first in enumerate(firsts) if not differ(labels[row], labels[first], scale, periods)]
+        if not equal:
             firsts.append(row)
-        which[row] = alike[0] if alike else len(firsts) - 1
-    return which
+        numbers[row] = equal[0] if equal else len(firsts) - 1
+    return numbers

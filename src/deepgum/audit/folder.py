@@ -1,4 +1,4 @@
-"""The folder of one audit: what was found, what it was found in, and later the decisions about it."""
+"""The folder of one audit: scores, summary and pictures, and later the decisions of the review."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ class AuditFolder:
     config_file : Path
         `audit.toml`: the configuration, where `deepgum audit` made the folder.
     summary_file : Path
-        `summary.json`; see `AuditSummary`. Written last: where it is, the audit is finished.
+        `summary.json`; see `AuditSummary`. It is written last: if it exists, the audit is finished.
     scores_file : Path
         `scores.parquet`; see `ScoredLabels`.
     pictures_file : Path
-        `pictures.parquet`: file and square of each sample, where the inputs are images.
+        `pictures.parquet`: file and square of each sample, if the inputs are images.
     images : Path
-        `images/`: pictures of samples that are not files of their own.
+        `images/`: pictures of flagged samples that have no image file.
     calibration_file : Path
-        `calibration.json`, where labels were made wrong on purpose; see `deepgum.audit.calibration`.
+        `calibration.json`, if labels were made wrong on purpose; see `deepgum.audit.calibration`.
     decisions_file : Path
-        `decisions.sqlite`, of the review.
+        `decisions.sqlite`, the decisions of the review.
     report_file : Path
         `report.html`.
     gain_file : Path
-        `gain.json`, what correcting the labels gained.
+        `gain.json`, the gain from corrected labels.
     address_file : Path
-        `.review.json`, where the review is served.
+        `.review.json`, the address of the running review.
     """
 
     def __init__(self, path: Path, *, trust: bool = False) -> None:
@@ -73,14 +73,14 @@ class AuditFolder:
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """What no export may replace."""
+        """Files that no export may replace."""
         return (
             self.config_file, self.summary_file, self.scores_file, self.pictures_file, self.calibration_file,
             self.decisions_file, self.report_file, self.gain_file, self.address_file,
         )  # fmt: skip
 
     def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:
-        """Write what an audit found."""
+        """Write scores, pictures and, last, the summary."""
         self.path.mkdir(parents=True, exist_ok=True)
         labels.write(self.scores_file)
         if pictures is not None:
@@ -95,7 +95,7 @@ class AuditFolder:
         summary.write(self.summary_file)
 
     def summary(self) -> AuditSummary:
-        """Return what was found.
+        """Return the summary.
 
         Raises
         ------
@@ -118,11 +118,11 @@ class AuditFolder:
         return ScoredLabels.read(self.scores_file)
 
     def calibration(self) -> Calibration | None:
-        """Return how the audit did on labels that were made wrong on purpose; None where none were."""
+        """Return the calibration on labels that were made wrong on purpose; None if there are none."""
         return Calibration.read(self.calibration_file) if self.calibration_file.is_file() else None
 
     def pictures(self) -> Pictures | None:
-        """Return the pictures of the samples, in the order of the labels; None where they have none.
+        """Return the pictures of the samples in the order of the labels; None if they have none.
 
         Raises
         ------

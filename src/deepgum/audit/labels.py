@@ -1,4 +1,4 @@
-"""Every label of a data set, and what is known of it: the one form in which scores travel."""
+"""`ScoredLabels`: all labels of a data set with their scores, as every part of an audit takes and returns them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,43 +22,7 @@ from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
 from deepgum.storage.disk import write_atomically
 
-__all__ = ["COLUMNS", "Reason", "ScoredLabels", "write_parts"]
-
-
-class Reason(Enum):
-    """What seems wrong with a flagged label; the value is what `error_kind` says in files.
-
-    Examples
-    --------
-    >>> Reason("swapped").words
-    'left and right are exchanged'
-    """
-
-    COPY = "copy"
-    FOREIGN = "foreign"
-    SWAPPED = "swapped"
-    UNIT = "unit"
-    OUTSIDE = "outside"
-    SHIFTED = "shifted"
-    HARD = "hard"
-    OFF = "off"
-
-    @property
-    def words(self) -> str:
-        """A few words for people, to stand in a list of reasons."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    Reason.COPY: "the same sample has another label elsewhere",
-    Reason.FOREIGN: "all labels seem to be of another sample",
-    Reason.SWAPPED: "left and right are exchanged",
-    Reason.UNIT: "wrong unit, sign or scale",
-    Reason.OUTSIDE: "outside the image",
-    Reason.SHIFTED: "the landmark is in the wrong place",
-    Reason.HARD: "hard to predict: the label may well be right",
-    Reason.OFF: "far from what is predicted",
-}
+__all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
 
 
 Values = NDArray[np.float64]
@@ -69,43 +32,43 @@ COLUMNS = (
     "id", "group", "responsibility", "residual_norm", "mahalanobis", "error_kind", "why", "given", "predicted",
     "suggested", "uncertainty", "spread",
 )  # fmt: skip
-"""Of a file of scores, in this order. In CSV the lists are numbers with spaces between them."""
+"""Columns of a file of scores, in this order. In CSV, lists are numbers separated by spaces."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredLabels:
-    """n samples of d labels in g groups; labels, predictions and suggestions in the labels' own unit.
+    """n samples of d labels in g groups; labels, predictions and suggestions are in the unit of the labels.
 
     Parameters
     ----------
     ids : tuple of str, length n
-        Each once.
+        Unique names of the samples.
     target_names : tuple of str, length d
     group_names : tuple of str, length g
     partition : tuple of tuples of int
-        The labels of each group.
+        The columns of each group.
     given, predicted : arrays (n, d)
-        NaN in `given` marks a missing label.
+        Labels and predictions; NaN in `given` marks a missing label.
     responsibilities : array (n, g)
         Probability that a label is right; NaN where a group has no label.
     mahalanobis : array (n, g)
-        Distance of the residual in standard deviations of the inliers, of all that is observed of the group; NaN where
-        nothing is.
+        Mahalanobis distance of the residual, over the observed coordinates of the group, by the covariance of right
+        labels; NaN where none is observed.
     suggested, uncertainty : arrays (n, d)
-        What a flagged label should be, and the standard deviation of that; NaN where nothing is suggested.
+        Suggestion for a flagged label, and its standard deviation; NaN where nothing is suggested.
     spread : array (n, g), optional
-        Root mean square distance between the predictions of several networks for a sample, over the group.
-    kinds : mapping of (row, group) to Reason
-        Of the flagged.
+        Root mean square distance of the predictions of several networks from their mean, over the group.
+    kinds : mapping of (row, group) to str
+        Name of the reason of each flagged label; see `deepgum.audit.reasons`.
     why : mapping of (row, group) to str
-        A sentence each, of the flagged.
+        A sentence about each flagged label.
     periods : tuple of float, length d, optional
-        After how much a label comes round again, 360 for degrees; 0 where it never does.
+        Period of each label, 360 for degrees; 0 where it has none.
 
     Raises
     ------
     InvalidDataError
-        If a shape does not fit, or an id comes twice.
+        If a shape does not fit, or an id is repeated.
 
     Examples
     --------
@@ -113,7 +76,7 @@ class ScoredLabels:
     >>> labels = ScoredLabels(
     ...     ids=("a",), target_names=("x", "y"), group_names=("nose",), partition=((0, 1),), given=one,
     ...     predicted=0 * one, responsibilities=np.array([[0.01]]), mahalanobis=np.array([[9.0]]), suggested=0 * one,
-    ...     uncertainty=one, kinds={(0, 0): Reason.SHIFTED}, why={(0, 0): "5 px off"})
+    ...     uncertainty=one, kinds={(0, 0): "shifted"}, why={(0, 0): "5 px from its prediction."})
     >>> labels.residual_norms, labels.flags, labels.expected_false_flags
     (array([[5.]]), array([[ True]]), 0.01)
     >>> labels.table().column_names[:4]
@@ -131,7 +94,7 @@ class ScoredLabels:
     suggested: Values
     uncertainty: Values
     spread: Values | None = None
-    kinds: Mapping[Place, Reason] = field(default_factory=dict)
+    kinds: Mapping[Place, str] = field(default_factory=dict)
     why: Mapping[Place, str] = field(default_factory=dict)
     periods: tuple[float, ...] | None = None
 
@@ -149,19 +112,19 @@ class ScoredLabels:
                     raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
         if len(set(self.ids)) < n:
             twice = [name for name, count in Counter(self.ids).items() if count > 1]
-            raise InvalidDataError(f"`ids` should name each sample once. Found twice: {listing(twice)}.")
+            raise InvalidDataError(f"`ids` should be unique. Found more than once: {listing(twice)}.")
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @cached_property
     def residuals(self) -> Values:
-        """Given less predicted, (n, d), the short way round where a label is periodic; NaN where a label is missing."""
+        """Labels minus predictions (n, d), wrapped where a label is periodic; NaN where a label is missing."""
         return wrapped(self.given - self.predicted, self.periods)
 
     @cached_property
     def residual_norms(self) -> Values:
-        """Length of what is observed of the residual, (n, g); NaN where nothing is."""
+        """Euclidean length (n, g) of the observed coordinates of the residual; NaN where none is observed."""
         residuals, norms = self.residuals, np.full((len(self), len(self.group_names)), np.nan)
         for place, group in enumerate(self.partition):
             part = residuals[:, group]
@@ -171,7 +134,7 @@ class ScoredLabels:
 
     @cached_property
     def flags(self) -> NDArray[np.bool_]:
-        """Which labels are more likely wrong than right, (n, g)."""
+        """Whether a label is more probably wrong than right, (n, g)."""
         flags: NDArray[np.bool_] = self.responsibilities < 0.5
         return flags
 
@@ -182,17 +145,17 @@ class ScoredLabels:
 
     @property
     def expected_false_flags(self) -> float:
-        """How many of the flagged labels are right, as the posteriors have it."""
+        """Expected number of flagged labels that are right, by the posteriors."""
         return float(self.responsibilities[self.flags].sum())
 
     def worst_first(self) -> list[Place]:
-        """Return the places of the flagged, the least probable first, and of equals the farthest."""
+        """Return row and group of the flagged labels, the least probable first; among equals the farthest first."""
         rows, groups = self.flags.nonzero()
         order = np.lexsort((-self.mahalanobis[rows, groups], self.responsibilities[rows, groups]))
         return [(int(rows[i]), int(groups[i])) for i in order]
 
     def table(self) -> pa.Table:
-        """Return one row a sample and group, with `COLUMNS`; null for what is not known."""
+        """Return one row per sample and group with `COLUMNS`; null where a value is unknown."""
         n, g = len(self), len(self.group_names)
         missing = np.isnan(self.residual_norms).reshape(-1)
 
@@ -209,8 +172,8 @@ class ScoredLabels:
             ]
             return pa.array(rows, pa.list_(pa.float64()))
 
-        def texts(of: Mapping[Place, str]) -> pa.Array:
-            return pa.array([of.get((row, group)) for row in range(n) for group in range(g)], pa.string())
+        def texts(by_place: Mapping[Place, str]) -> pa.Array:
+            return pa.array([by_place.get((row, group)) for row in range(n) for group in range(g)], pa.string())
 
         return pa.table(
             {
@@ -219,7 +182,7 @@ class ScoredLabels:
                 "responsibility": numbers(self.responsibilities),
                 "residual_norm": numbers(self.residual_norms),
                 "mahalanobis": numbers(self.mahalanobis),
-                "error_kind": texts({place: kind.value for place, kind in self.kinds.items()}),
+                "error_kind": texts(self.kinds),
                 "why": texts(self.why),
                 "given": lists(self.given),
                 "predicted": lists(self.predicted),
@@ -230,14 +193,14 @@ class ScoredLabels:
         )
 
     def write(self, path: Path) -> None:
-        """Write the table as CSV if the path ends so, otherwise as Parquet; whole or not at all."""
+        """Write the table atomically, as CSV if the path ends in .csv, otherwise as Parquet."""
         write_parts(path, [self])
 
-    def _about(self) -> dict[str, str]:
-        """What a file of scores says of itself, so that it can be read again."""
+    def _metadata(self) -> dict[str, str]:
+        """Return the metadata of a Parquet file, which `read` needs."""
         groups = {name: list(group) for name, group in zip(self.group_names, self.partition, strict=True)}
-        about = {"targets": list(self.target_names), "groups": groups, "periods": self.periods}
-        return {"deepgum": json.dumps(about)}
+        metadata = {"targets": list(self.target_names), "groups": groups, "periods": self.periods}
+        return {"deepgum": json.dumps(metadata)}
 
     @classmethod
     def read(cls, path: Path) -> ScoredLabels:
@@ -246,12 +209,12 @@ class ScoredLabels:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is not one of `write`'s.
+            If there is no such file, or it is no file of scores.
         """
         try:
             table = pq.read_table(path)
-            about = json.loads(table.schema.metadata[b"deepgum"])
-            targets, groups = tuple(about["targets"]), about["groups"]
+            metadata = json.loads(table.schema.metadata[b"deepgum"])
+            targets, groups = tuple(metadata["targets"]), metadata["groups"]
             partition = tuple(tuple(group) for group in groups.values())
             g = len(groups)
             columns = {name: table.column(name).to_pylist() for name in COLUMNS}
@@ -280,28 +243,28 @@ class ScoredLabels:
                 suggested=coordinates("suggested"),
                 uncertainty=coordinates("uncertainty"),
                 spread=None if table.column("spread").null_count == len(table) else matrix("spread"),
-                kinds={p: Reason(v) for p, v in zip(places, columns["error_kind"], strict=True) if v is not None},
+                kinds={p: v for p, v in zip(places, columns["error_kind"], strict=True) if v is not None},
                 why={p: v for p, v in zip(places, columns["why"], strict=True) if v is not None},
-                periods=None if about["periods"] is None else tuple(about["periods"]),
+                periods=None if metadata["periods"] is None else tuple(metadata["periods"]),
             )
         except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
             raise InvalidDataError(f"'{path}' should be a file of scores. It cannot be read: {error}.") from error
 
 
 def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
-    """Write the scores of the same targets one part after the other, as `ScoredLabels.write` would all of them.
+    """Write scores of the same targets part by part; the file is the same as that of `ScoredLabels.write`.
 
     Parameters
     ----------
     path : Path
     parts : iterable of ScoredLabels
-        At least one; each is forgotten when it is written.
+        At least one; only one at a time is in memory.
     """
     with write_atomically(path) as temporary, ExitStack() as files:
         writer: Any = None
         for part in parts:
             csv = path.suffix == ".csv"
-            table = without_lists(part.table()) if csv else part.table().replace_schema_metadata(part._about())
+            table = without_lists(part.table()) if csv else part.table().replace_schema_metadata(part._metadata())
             if writer is None:
                 opened = (
                     pyarrow.csv.CSVWriter(temporary, table.schema)
@@ -313,7 +276,7 @@ def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
 
 
 def without_lists(table: pa.Table) -> pa.Table:
-    """Return a table of scores with texts for its lists: numbers with spaces between them, and `nan`."""
+    """Return a table of scores whose lists are texts: numbers and `nan`, separated by spaces."""
     for place, name in enumerate(table.column_names):
         if pa.types.is_list(table.schema.field(name).type):
             rows: Sequence[Sequence[float | None] | None] = table.column(name).to_pylist()

@@ -1,4 +1,4 @@
-"""What an audit found, in numbers and words: the head of its report."""
+"""The summary of an audit or of scores, in numbers and words: the head of the report."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.upgrade import upgraded_options
 
-__all__ = ["AuditSummary", "DataSource", "GroupSummary", "Round"]
+__all__ = ["AuditSummary", "DataSource", "GroupSummary", "ReasonCount", "Round"]
 
 FORMAT = "deepgum-audit 1"
 
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """One group of labels (a landmark, a coordinate, or all of a sample) and the mixture that was fitted to it.
+    """One group of labels (a landmark, a coordinate, or all labels of a sample) and the mixture fitted to it.
 
     Attributes
     ----------
     name : str
     labels, flags : int
-        How many labels it has, and how many of those are flagged.
+        Number of labels, and of flagged labels.
     expected_false_flags : float
+        Expected number of flagged labels that are right.
     share : Share or None
-        None where the mixture cannot tell.
+        Share of wrong labels; None where the mixture cannot estimate it.
     status : str
         Name of a `deepgum.MixtureStatus`.
     verdict : str
-        The same in words, a sentence.
+        The result in words.
     prior : float
         pi of eq. 1.
     covariance : tuple of tuples of float
@@ -66,8 +67,17 @@ class GroupSummary:
 
 
 @dataclass(frozen=True)
+class ReasonCount:
+    """Number of flags of one reason, and the reason's name and words."""
+
+    name: str
+    words: str
+    flags: int
+
+
+@dataclass(frozen=True)
 class Round:
-    """Networks fitted, labels flagged, and labels whose flag has changed, in one round of an audit."""
+    """One round of an audit: networks fitted, labels flagged, flags changed, share of wrong labels, duration."""
 
     round: int
     fits: int
@@ -79,24 +89,24 @@ class Round:
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where the data are, so that they can be read again, shown and corrected.
+    """The location and form of the data, from which they can be read again, shown and corrected.
 
     Attributes
     ----------
     name : str
         A key of `deepgum.data.sets.registry.DATASETS`, the path of a plug-in, or "arrays".
     path : str
-        The folder, or for a table the file; empty where there is none.
+        The folder, or the file of a table; empty where there is none.
     options : mapping
-        Of this data set.
+        Options of the data set.
     root : str
-        The folder of the image files; empty where the inputs are no image files.
+        The folder of the image files; empty where inputs are not image files.
     landmarks : bool
         Whether labels are points, x y x y ..., in pixels of the image file.
     unit : str
-        What labels are in, for people: "px", "years".
+        Unit of the labels, as people read it: "px", "years".
     swap_pairs : tuple of (int, int)
-        Landmarks that are each other's left and right.
+        Pairs of left and right landmarks.
     """
 
     name: str
@@ -110,31 +120,33 @@ class DataSource:
 
 @dataclass(frozen=True)
 class AuditSummary:
-    """All of an audit but its labels.
+    """The result of an audit or of scores, without the labels themselves.
 
     Attributes
     ----------
     data : DataSource
     samples, labels, flags : int
-        Samples; labels that are not missing, by groups; those that are flagged.
+        Number of samples; of labels that are not missing, counted by groups; and of flagged labels.
     expected_false_flags : float
-        How many of the flagged are right, as the posteriors have it.
+        Expected number of flagged labels that are right, by the posteriors.
     share : Share or None
-        Of wrong labels; None where the mixture cannot tell.
+        Share of wrong labels; None where the mixture cannot estimate it.
     verdict : str
-        What to make of it, in words.
+        The result in words.
     groups : tuple of GroupSummary
+    reasons : tuple of ReasonCount
+        The reasons of the flagged labels in the order of their ranks; empty in summaries of version 0.1.0.
     history : tuple of Round
     conflicts : tuple of tuples of str
-        Ids of samples with the same content and different labels, a tuple a set of copies.
+        Ids of samples with identical content and different labels, one tuple per content.
     unreadable : mapping of str to str
-        Samples that could not be read, and why.
+        Samples that could not be read, with the reason.
     backbone, inliers : str
-        What predicted, and the density of right labels that was chosen, in words.
+        The origin of the predictions, and the chosen density of right labels, in words.
     folds, fits, seed : int
     seconds : float
     version : str
-        Of deepgum.
+        Version of deepgum that wrote the summary.
     """
 
     data: DataSource
@@ -145,6 +157,7 @@ class AuditSummary:
     share: Share | None
     verdict: str
     groups: tuple[GroupSummary, ...]
+    reasons: tuple[ReasonCount, ...] = ()
     history: tuple[Round, ...] = ()
     conflicts: tuple[tuple[str, ...], ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -157,19 +170,19 @@ class AuditSummary:
     version: str = ""
 
     def write(self, path: Path) -> None:
-        """Write JSON; whole or not at all."""
+        """Write a JSON file atomically."""
         with write_atomically(path) as temporary:
             text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> AuditSummary:
-        """Read what `write` wrote.
+        """Read a file that `write` wrote.
 
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is not one of `write`'s.
+            If there is no such file, or it is no summary.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -193,6 +206,7 @@ class AuditSummary:
                 data=DataSource(**data),
                 share=_share(values.pop("share")),
                 groups=groups,
+                reasons=tuple(ReasonCount(**each) for each in values.pop("reasons", ())),
                 history=tuple(Round(**each) for each in values.pop("history")),
                 conflicts=tuple(tuple(each) for each in values.pop("conflicts")),
                 **values,

@@ -1,4 +1,4 @@
-"""The labels that are scored: their names, which are right or wrong together, and what a mixture says of them."""
+"""The targets that are scored: their names, groups, periods and unit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import ScoredLabels
 from deepgum.data.target_names import are_landmarks, check_target_names, default_groups, group_names
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.periods import wrapped
-from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["Targets"]
 
@@ -23,7 +21,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Targets:
-    """Names, groups and kinds of d labels.
+    """Names, groups, periods and unit of d targets.
 
     Attributes
     ----------
@@ -32,13 +30,13 @@ class Targets:
     partition : tuple of tuples of int
         The targets of each group.
     periods : tuple of float, length d, or None
-        After how much a label comes round again; 0 where it never does.
+        Period of each label; 0 where it has none.
     unit : str
-        What they are in, for people.
+        Unit of the labels, as people read it.
     landmarks : bool
-        Whether they are points, x y x y ...
+        Whether labels are points, x y x y ...
     swap_pairs : tuple of (int, int)
-        Landmarks that are each other's left and right.
+        Pairs of left and right landmarks.
 
     Examples
     --------
@@ -65,22 +63,23 @@ class Targets:
         unit: str = "",
         swap_pairs: Sequence[tuple[int, int]] = (),
     ) -> Targets:
-        """Return the targets of these names.
+        """Return the targets with given names.
 
         Parameters
         ----------
         names : sequence of str
-        groups : as of `GaussianUniformMixture`, optional
-            By default landmarks where the names say so, and single targets otherwise; see `default_groups`.
+        groups : see `GaussianUniformMixture`, optional
+            By default landmarks if the names come in pairs of x and y, and single targets otherwise; see
+            `default_groups`.
         periods : mapping of str to float, or sequence of float, optional
-            Of those that have one, by name; or of all.
+            Periods by name, of the targets that have one; or of all targets.
         unit, swap_pairs
-            As the attributes.
+            See the attributes.
 
         Raises
         ------
         InvalidDataError, InvalidParameterError
-            Names that come twice; groups that are none of these targets; periods or pairs of landmarks that are none.
+            If names are repeated, or groups, periods or pairs do not fit the targets.
         """
         check_target_names(names, groups)
         groups = default_groups(names) if groups is None else groups
@@ -97,60 +96,8 @@ class Targets:
         )
 
     def residuals(self, given: Values, predicted: Values) -> Values:
-        """Return labels less predictions, (n, d), the short way round where labels are periodic."""
+        """Return labels minus predictions (n, d), wrapped where labels are periodic."""
         return wrapped(given - predicted, self.periods)
-
-    def scored(
-        self,
-        mixture: LabelMixture,
-        ids: Sequence[str],
-        given: Values,
-        predicted: Values,
-        *,
-        residuals: Values | None = None,
-        responsibilities: Values | None = None,
-        unit: Values | float = 1.0,
-        spread: Values | None = None,
-    ) -> ScoredLabels:
-        """Return labels with what the mixture says of them; a flagged one should be what is predicted.
-
-        Parameters
-        ----------
-        mixture : LabelMixture
-        ids : sequence of str, length n
-        given, predicted : arrays (n, d)
-        residuals : array (n, d), optional
-            What the mixture is of; by default labels less predictions.
-        responsibilities : array (n, g), optional
-            By default those of the mixture.
-        unit : array (n, d), optional
-            What a residual of 1 is in the unit of the labels.
-        spread : array (n, g), optional
-            As of `ScoredLabels`.
-        """
-        residuals = self.residuals(given, predicted) if residuals is None else residuals
-        responsibilities = mixture.responsibilities(residuals) if responsibilities is None else responsibilities
-        flagged = np.zeros(given.shape, dtype=bool)
-        deviations = np.empty(len(self.names))
-        for place, (group, covariance) in enumerate(zip(map(list, self.partition), mixture.covariances, strict=True)):
-            flagged[:, group] = responsibilities[:, [place]] < 0.5
-            deviations[group] = np.sqrt(np.diagonal(covariance))
-        # A label that is missing is not made up.
-        flagged &= ~np.isnan(given)
-        return ScoredLabels(
-            ids=tuple(ids),
-            target_names=self.names,
-            group_names=self.group_names,
-            partition=self.partition,
-            given=given,
-            predicted=predicted,
-            responsibilities=responsibilities,
-            mahalanobis=mixture.mahalanobis(residuals),
-            suggested=np.where(flagged, predicted, np.nan),
-            uncertainty=np.where(flagged, unit * deviations, np.nan),
-            spread=spread,
-            periods=self.periods,
-        )
 
 
 def _periods(names: Sequence[str], periods: Mapping[str, float] | Sequence[float] | None) -> tuple[float, ...] | None:
@@ -162,7 +109,7 @@ def _periods(names: Sequence[str], periods: Mapping[str, float] | Sequence[float
                 raise UnknownNameError("periods", name, names)
         periods = [periods.get(name, 0.0) for name in names]
     if len(periods) != len(names) or not all(math.isfinite(period) and period >= 0 for period in periods):
-        expected = f"{len(names)} finite numbers, one a target, 0 for one that never comes round"
+        expected = f"{len(names)} finite numbers, one per target, 0 for a target without a period"
         raise InvalidParameterError("periods", expected, tuple(periods))
     return tuple(map(float, periods)) if any(periods) else None
 

@@ -1,4 +1,4 @@
-"""What a mixture can tell about labels and what it cannot, in words: a sentence or two a group, and one for all."""
+"""Verdicts in words: what a mixture can tell about the labels of each group, and about all labels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.shares import Share
 from deepgum.wording import percent
 
-__all__ = ["FEW", "can_tell", "group_verdict", "overall_verdict"]
+__all__ = ["FEW_LABELS", "can_tell", "group_verdict", "overall_verdict"]
 
-FEW = 30
-"""Labels of a group, fewer than which are no ground to stand on, whatever the fit says."""
+FEW_LABELS = 30
+"""Minimum number of labels of a group for a reliable verdict."""
 
 _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
 
 
 def can_tell(status: MixtureStatus) -> bool:
-    """Whether flags of a group mean something: its fit is a mixture, or has no outliers.
+    """Return whether a group can be judged: its fit is a mixture, or has no outliers.
 
     Examples
     --------
@@ -39,21 +39,20 @@ def group_verdict(
     share: Share | None,
     heavy_tails: bool = False,
 ) -> str:
-    """Return what is to be made of the labels of one group.
+    """Return the verdict on the labels of one group.
 
     Parameters
     ----------
     status : MixtureStatus
-        Of its fit.
+        Status of the group's fit.
     labels, flags : int
-        How many it has, and how many of those are flagged.
+        Number of labels, and of flagged labels.
     expected_false_flags : float
-        How many of the flagged are right.
+        Expected number of flagged labels that are right.
     share : Share or None
-        Of wrong labels, if that can be told.
+        Share of wrong labels, if it can be estimated.
     heavy_tails : bool
-        Where the status is `NO_OUTLIERS`: whether there are large residuals after all, though not far enough out to be
-        told from hard samples.
+        With the status `NO_OUTLIERS`: whether there are large residuals that cannot be told from those of hard samples.
 
     Examples
     --------
@@ -64,54 +63,54 @@ def group_verdict(
     'Nothing can be told: 2 labels are too few for a mixture. Give more, or put them in smaller groups.'
     """
     if status in _MIXTURES:
-        words = f"{_about(share, '')}; {_of_the_flagged(flags, expected_false_flags)}."
+        words = f"{_share_of_wrong(share, '')}; {_right_flags(flags, expected_false_flags)}."
         if status is MixtureStatus.ITERATION_LIMIT:
             words += " The fit was still moving when it was stopped: the numbers are rough."
     elif status is MixtureStatus.NO_OUTLIERS:
-        words = _WHERE_NONE_IS_FOUND[heavy_tails, flags > 0]
+        words = _WITHOUT_OUTLIERS[heavy_tails, flags > 0]
         if flags:
-            told = _of_the_flagged(flags, expected_false_flags)
-            words += f" Look at what is flagged all the same: {told}."
+            words += f" Look at what is flagged all the same: {_right_flags(flags, expected_false_flags)}."
     else:
         words = f"Nothing can be told: {_why_not(status, labels)}"
-    if labels < FEW and status is not MixtureStatus.TOO_FEW_SAMPLES:
+    if labels < FEW_LABELS and status is not MixtureStatus.TOO_FEW_SAMPLES:
         words += f" With {labels} labels this is no more than a guess."
     return words
 
 
 def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
-    """Return what is to be made of all labels.
+    """Return the verdict on all labels.
 
     Parameters
     ----------
     groups : sequence of GroupSummary
         At least one.
     share : Share or None
-        Of wrong labels, over all groups.
+        Share of wrong labels over all groups.
 
     Examples
     --------
-    >>> of = dict(labels=500, expected_false_flags=1.0, prior=0.9, covariance=(), log_uniform_density=0.0)
-    >>> nose = GroupSummary("nose", flags=60, share=Share(0.1, 0.1, 0.1), status="CONVERGED", verdict="About ...", **of)
+    >>> same = dict(labels=500, expected_false_flags=1.0, prior=0.9, covariance=(), log_uniform_density=0.0)
+    >>> tenth = Share(0.1, 0.1, 0.1)
+    >>> nose = GroupSummary("nose", flags=60, share=tenth, status="CONVERGED", verdict="About ...", **same)
     >>> none = Share(0.0, 0.0, 0.01)
-    >>> mouth = GroupSummary("mouth", flags=0, share=none, status="NO_OUTLIERS", verdict="No wrong ...", **of)
+    >>> mouth = GroupSummary("mouth", flags=0, share=none, status="NO_OUTLIERS", verdict="No wrong ...", **same)
     >>> overall_verdict([nose, mouth], Share(0.06, 0.04, 0.08))
     'About 6 % of all labels are wrong (4 to 8 %); 2 of the 60 flagged are expected to be right. None found in mouth.'
     """
     if len(groups) == 1 or len({group.verdict for group in groups}) == 1:
         return groups[0].verdict
     status = [MixtureStatus[group.status] for group in groups]
-    told = [group for group, each in zip(groups, status, strict=True) if can_tell(each)]
+    judged = [group for group, each in zip(groups, status, strict=True) if can_tell(each)]
     words = []
     if any(each in _MIXTURES for each in status):
-        flags = sum(group.flags for group in told)
-        words.append(f"{_about(share, 'all ')}; {_of_the_flagged(flags, sum(g.expected_false_flags for g in told))}.")
+        flags, right = sum(group.flags for group in judged), sum(group.expected_false_flags for group in judged)
+        words.append(f"{_share_of_wrong(share, 'all ')}; {_right_flags(flags, right)}.")
     without = [group for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
     none = [group.name for group in without if group.share is not None and not group.flags]
-    few = [group.name for group in without if group.share is not None and group.flags]
+    some = [group.name for group in without if group.share is not None and group.flags]
     hidden = [group.name for group in without if group.share is None]
-    if few:
-        words.append(f"Few wrong labels in {listing(few)}: only those that are flagged.")
+    if some:
+        words.append(f"Few wrong labels in {listing(some)}: only those that are flagged.")
     if none:
         words.append(f"{'None' if words else 'No wrong labels'} found in {listing(none)}.")
     if hidden:
@@ -122,14 +121,14 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     return " ".join(words)
 
 
-def _about(share: Share | None, which: str) -> str:
+def _share_of_wrong(share: Share | None, which: str) -> str:
     if share is None:
         return f"Some of {which or 'the '}labels are wrong; how many cannot be told"
     between = f" ({percent(share.low)} to {percent(share.high)} %)" if share.low < share.high else ""
     return f"About {percent(share.estimate)} % of {which or 'the '}labels are wrong{between}"
 
 
-def _of_the_flagged(flags: int, expected: float) -> str:
+def _right_flags(flags: int, expected: float) -> str:
     right = round(expected)
     if not flags:
         return "none of them is far enough out to be flagged"
@@ -147,7 +146,7 @@ def _why_not(status: MixtureStatus, labels: int) -> str:
     return _WHY_NOT[status]
 
 
-_WHERE_NONE_IS_FOUND = {
+_WITHOUT_OUTLIERS = {
     (False, False): "No wrong labels were found: the density of right labels alone describes the residuals as well.",
     (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals as well.",
     (True, False): (
@@ -159,7 +158,7 @@ _WHERE_NONE_IS_FOUND = {
         "predict. Better predictions would tell."
     ),
 }
-"""By whether tails are heavy, and whether labels are flagged."""
+"""Verdicts without outliers, by whether tails are heavy and whether labels are flagged."""
 
 _WHY_NOT = {
     MixtureStatus.NO_INLIERS: (

@@ -45,6 +45,7 @@ _KEYS = {
     "inliers": "audit.inliers",
     "periods": "audit.periods",
     "unit": "audit.unit",
+    "reasons": "audit.reasons",
     "seed": "seed",
 }
 _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
@@ -80,6 +81,9 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
     help="Period of a label: yaw=360; repeatable.",
 )
 @click.option("--unit", metavar="TEXT", help="Unit of the labels: years.")
+@click.option(
+    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
+)
 @click.option("--part", metavar="NAME", help="train, validation, test or all.  [default: all but the test part]")
 @click.option("--folds", type=int, help="Networks per round.  [default: 5]")
 @click.option("--rounds", type=int, help="Largest number of rounds; fewer if the flags settle.  [default: 3]")

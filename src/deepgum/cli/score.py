@@ -33,6 +33,9 @@ __all__ = ["score"]
 @click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Left and right landmarks in pairs: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
 @click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
+@click.option(
+    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
+)
 @click.option("--out", type=PATH, metavar="FILE", help="File for all scores, .csv or .parquet.  [default: none]")
 @THREADS
 def score(
@@ -46,6 +49,7 @@ def score(
     swap: tuple[tuple[int, int], ...],
     unit: str,
     inliers: str,
+    reasons: tuple[str, ...],
     out: Path | None,
     threads: int | None,
 ) -> None:
@@ -97,6 +101,7 @@ def score(
             swap_pairs=swap,
             unit=unit,
             inliers=inliers,
+            reasons=reasons,
             out=out,
             on_stage=reporter.say,
         )

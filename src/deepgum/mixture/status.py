@@ -42,7 +42,7 @@ class MixtureStatus(Enum):
 
     @property
     def remedy(self) -> str:
-        """What to do about it, a full sentence; empty if nothing has to be done."""
+        """The remedy, a full sentence; empty if nothing has to be done."""
         return _REMEDIES.get(self, "")
 
 

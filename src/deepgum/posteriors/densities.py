@@ -143,10 +143,10 @@ class StudentT(Density):
     degrees_of_freedom: float = 4.0
 
     LEAST_WITH_VARIANCE = 2.5
-    """Below so many degrees of freedom the variance is that of 2.5: at 2 and below it is infinite."""
+    """Least degrees of freedom for `variance`: at 2 and below the variance is infinite."""
 
     MOST_HEAVY = 10.0
-    """Up to so many degrees of freedom the tails are heavy."""
+    """Largest degrees of freedom of heavy tails."""
 
     def __post_init__(self) -> None:
         nu = self.degrees_of_freedom

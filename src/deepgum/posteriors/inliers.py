@@ -20,7 +20,7 @@ AUTO = "auto"
 """The name for the density of the highest held-out likelihood."""
 
 Inliers: TypeAlias = "str | Density | type[Density]"
-"""What the parameter `inliers` takes: "auto", a name of `DENSITIES`, a density, its class, or its path."""
+"""Type of the parameter `inliers`: "auto", a name of `DENSITIES`, a density, its class, or its path."""
 
 
 def candidates(inliers: Inliers) -> tuple[Density, ...]:

@@ -56,5 +56,5 @@ def test_a_folder_without_audit_says_what_to_do(tmp_path):
 
 def test_an_id_that_comes_twice_is_named():
     one = np.zeros((2, 1))
-    with pytest.raises(InvalidDataError, match="Found twice: a"):
+    with pytest.raises(InvalidDataError, match=r"should be unique\. Found more than once: a"):
         ScoredLabels(("a", "a"), ("y",), ("y",), ((0,),), one, one, one, one, one, one)

@@ -1,1 +1,1 @@
-"""Audits of labels by predictions of networks or regressors that were not fitted to them."""
+"""Audits of labels by out-of-fold predictions of networks or regressors."""

@@ -1,24 +1,25 @@
-"""Wrong labels of a table, by any regressor of scikit-learn's habits: `audit_labels`."""
+"""Audits of tables: wrong labels by the out-of-fold predictions of any scikit-learn regressor."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from deepgum.audit.duplicates import conflicts, content_groups, few
-from deepgum.audit.out_of_fold.assemble import scored_labels
+from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
 from deepgum.audit.out_of_fold.cross_fit import cross_fit
 from deepgum.audit.out_of_fold.learners import EstimatorLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
-from deepgum.audit.scoring.arrays import as_given, check_same_index, row_names
-from deepgum.audit.scoring.ids import check_ids
+from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
+from deepgum.audit.reasons.base import Reason
+from deepgum.audit.reasons.registry import all_reasons
+from deepgum.audit.scoring.arrays import as_named_array, check_same_index, row_names
+from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.score import Scored
-from deepgum.audit.scoring.survey import Survey
-from deepgum.audit.scoring.tally import Tally
+from deepgum.audit.scoring.survey import check_samples
+from deepgum.audit.scoring.tally import Provenance
 from deepgum.audit.summary import DataSource, Round
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
@@ -45,13 +46,14 @@ def audit_labels(
     most_rounds: int = 4,
     inliers: Inliers = AUTO,
     random_state: int = 0,
+    reasons: Sequence[Reason | type[Reason] | str] = (),
     on_round: Callable[[Round], None] | None = None,
     together: None = None,
 ) -> Scored:
-    """Find the wrong labels of a table. No outlier rate is asked for, and no threshold.
+    """Find the wrong labels of a table. No outlier rate and no threshold is needed.
 
-    The regressor is fitted out of fold, a few times over, to what is probably right; at most `n_folds` times
-    `most_rounds` fits, fewer where the flags settle before.
+    The regressor is fitted out of fold in several rounds, from the second round on to the labels that are probably
+    right. There are at most `n_folds` times `most_rounds` fits, and fewer if the flags settle earlier.
 
     Parameters
     ----------
@@ -60,35 +62,36 @@ def audit_labels(
     y : array, series or frame, (n,) or (n, d)
         Labels; NaN where one is missing.
     regressor : regressor, optional
-        Of scikit-learn's habits; it is cloned. By default `HistGradientBoostingRegressor`, one a
-        target.
-    groups : as of `score_labels`
+        Any regressor with the interface of scikit-learn; it is cloned. By default one `HistGradientBoostingRegressor`
+        per target.
+    groups : see `score_labels`
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
     keep_together : sequence, length n, optional
         Rows with the same value stay in one fold: a person, a machine. Rows with the same features always do.
-    periods, unit, inliers : as of `score_labels`
+    periods, unit, inliers, reasons : see `score_labels`
     n_folds, most_rounds : int
         Their product is at most 15.
     random_state : int
-        Of folds and fits.
+        Seed of the folds, of the default regressor and of the bootstrap.
     on_round : callable, optional
-        Called with each `Round`.
+        Called with each finished `Round`.
     together : None
         The name of `keep_together` in version 0.1.0. A value is refused.
 
     Returns
     -------
     Scored
-        Labels and summary, as of `score_labels`; `summary.conflicts` names rows of the same features with different
-        labels only where there are few such: in a table they may well be right.
+        Labels and summary, as `score_labels` returns them. `summary.conflicts` names rows with the same features and
+        different labels if they are rare; if many rows have the same features, different labels may well be right.
 
     Raises
     ------
     InvalidDataError
-        Rows that do not agree, text, values that are missing or infinite, too few rows, labels that are all the same.
+        If `X` and `y` have different rows, features are text, missing or infinite, labels are infinite, there are too
+        few rows, or the labels of a target are all the same.
     InvalidParameterError
-        A parameter that does not fit, or a regressor that refuses the data.
+        If a parameter does not fit, the regressor refuses the data, or a reason lacks a part of its contract.
 
     Examples
     --------
@@ -97,9 +100,9 @@ def audit_labels(
     >>> X = rng.normal(size=(300, 3))
     >>> y = X @ [3.0, -2.0, 1.0] + 0.3 * rng.normal(size=300)
     >>> y[:30] = rng.uniform(-10, 10, size=30)
-    >>> found = audit_labels(X, y, Ridge())
-    >>> flags = found.labels.flags[:, 0]
-    >>> bool(flags[:30].mean() > 0.7), bool(flags[30:].mean() < 0.02), found.summary.fits <= 12
+    >>> audit = audit_labels(X, y, Ridge())
+    >>> flags = audit.labels.flags[:, 0]
+    >>> bool(flags[:30].mean() > 0.7), bool(flags[30:].mean() < 0.02), audit.summary.fits <= 12
     (True, True, True)
     """
     begun = time.perf_counter()
@@ -109,35 +112,33 @@ def audit_labels(
         )
     check_count("random_state", random_state, least=0)
     candidates(inliers)
-    features, given = as_given("X", X), as_given("y", y)
+    rules = all_reasons(reasons)
+    features, given = as_named_array("X", X), as_named_array("y", y)
     n = len(given.values)
     if len(features.values) != n:
-        raise InvalidDataError(f"`X` should have a row a label, {n}. Found {len(features.values)}.")
-    wrong = ~np.isfinite(features.values)
-    if wrong.any():
-        raise InvalidDataError(f"`X` should be finite. Found {int(wrong.any(axis=1).sum())} rows that are not.")
-    names = given.names or tuple(f"y{place}" for place in range(given.values.shape[1]))
+        raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features.values)}.")
+    infinite = ~np.isfinite(features.values)
+    if infinite.any():
+        raise InvalidDataError(f"`X` should be finite. Found {int(infinite.any(axis=1).sum())} rows that are not.")
+    names = given.names or tuple(f"y{column}" for column in range(given.values.shape[1]))
     targets = Targets.of(names, groups, periods=periods, unit=unit)
     check_same_index("X", features, "y", given)
-    of_rows = row_names(n, ids, given, features)
-    check_ids(of_rows)
-    survey = Survey(targets.names)
-    survey.add(given.values, np.nan_to_num(given.values), of_rows)
-    survey.check()
+    row_ids = row_names(n, ids, given, features)
+    check_samples(targets.names, row_ids, given.values)
     copies = content_groups(features.values).groups
-    taught = unrolled(given.values, targets.periods)
+    training_labels = unrolled(given.values, targets.periods)
     backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
-        # Imported late: scikit-learn takes a second.
+        # Imported late, because it takes a second.
         from sklearn.ensemble import HistGradientBoostingRegressor
         from sklearn.multioutput import MultiOutputRegressor
 
         regressor = HistGradientBoostingRegressor(random_state=random_state)
-        if len(targets.names) > 1:  # it takes one target only
+        if len(targets.names) > 1:  # which accepts one target only
             regressor = MultiOutputRegressor(regressor)
-    found = cross_fit(
-        EstimatorLearner(regressor, features.values, taught),
-        taught,
+    crossfit = cross_fit(
+        EstimatorLearner(regressor, features.values, training_labels),
+        training_labels,
         groups=targets.partition,
         keep_together=_with_copies(n, keep_together, copies),
         n_folds=n_folds,
@@ -148,20 +149,17 @@ def audit_labels(
         seed=random_state,
         on_round=on_round,
     )
-    labels = scored_labels(targets, of_rows, given.values, taught, found)
-    tally = Tally(targets, found.mixture)
-    tally.add(labels)
-    data = DataSource("arrays", landmarks=targets.landmarks, unit=unit)
-    summary = tally.summary(data, seed=random_state, seconds=time.perf_counter() - begun)
-    summary = replace(
-        summary,
-        history=found.history,
-        folds=n_folds,
-        fits=sum(each.fits for each in found.history),
+    provenance = Provenance(
+        DataSource("arrays", landmarks=targets.landmarks, unit=unit),
+        random_state,
+        begun,
         backbone=backbone,
-        conflicts=few(conflicts(copies, given.values, of_rows, targets.periods), n),
+        history=crossfit.history,
+        folds=n_folds,
+        conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
     )
-    return Scored(labels, summary, tally.worst)
+    predictions = OutOfFoldPredictions(targets, row_ids, given.values, training_labels, crossfit)
+    return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 
 def _with_copies(n: int, values: Sequence[object] | None, copies: Sequence[Sequence[int]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an audit predicts with: networks that are trained as `fit_deepgum` does, or any estimator of scikit-learn."""
+"""Learners of an audit: networks trained by `fit_deepgum`, or any scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ Rows = NDArray[np.int64]
 
 VALIDATION = 0.1
 _LEAST_RIGHT = 10, 0.1
-"""Labels of a group, and share of them: where fewer are not flagged, its flags are no ground to stand on."""
-_VALIDATED = 10
-"""Samples at least, more than a group has coordinates: the mixture is fitted to their residuals."""
+"""Minimum number and share of unflagged labels; below either, the group's flags are ignored."""
+_LEAST_VALIDATION = 10
+"""Minimum number of validation samples beyond the coordinates of a group: the mixture is fitted to their residuals."""
 
 
 def validation_share(rows: int, widest: int) -> float:
-    """Return which share of the samples to validate on: a tenth, and of few of them more, up to a third.
+    """Return the share of validation samples: a tenth, and more if there are few samples, up to a third.
 
     Parameters
     ----------
     rows : int
-        How many samples there are.
+        Number of samples.
     widest : int
-        Coordinates of the largest group.
+        Number of coordinates of the largest group.
 
     Examples
     --------
     >>> validation_share(5000, widest=2), validation_share(40, widest=2), validation_share(12, widest=2)
     (0.1, 0.3, 0.3333333333333333)
     """
-    return max(VALIDATION, min(1 / 3, (_VALIDATED + widest) / rows))
+    return max(VALIDATION, min(1 / 3, (_LEAST_VALIDATION + widest) / rows))
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkLearner:
-    """Trains a fresh network on each fold, robustly, and without the labels that were flagged.
+    """Trains a new network on each fold by robust training, without the labels that were flagged.
 
     Attributes
     ----------
     data : RegressionData
         All samples.
     build : callable
-        ``build(data, seed)``: an untrained network for these samples.
+        ``build(data, seed)`` returns an untrained network for the samples.
     options : DeepGUMOptions
     sgd : SGDOptions
     keep_together : tuple of str, length n, optional
         Samples with the same value are all in the training part or all in the validation part.
     on_event : callable, optional
-        As of `fit_deepgum`.
+        See `fit_deepgum`.
     """
 
     data: RegressionData
@@ -97,6 +97,7 @@ class NetworkLearner:
 
 
 def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups, train: Rows) -> torch.Tensor:
+    """Return the targets, NaN where a label is flagged, unless too few labels of a group are left to train on."""
     kept = targets.clone()
     for place, columns in enumerate(partition(groups, targets.shape[1])):
         flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
@@ -110,16 +111,16 @@ def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Gr
 
 @dataclass(frozen=True, eq=False)
 class EstimatorLearner:
-    """Clones an estimator for each fold, and weights its rows by how probably right their labels are.
+    """Fits a clone of an estimator on each fold; the weight of a row is the probability that its labels are right.
 
     Attributes
     ----------
     estimator : regressor
-        Of scikit-learn's habits: `fit(X, y, sample_weight=...)`, or without weights, and then the flagged rows are left
-        out.
+        With the interface of scikit-learn: `fit(X, y, sample_weight=...)`. If it takes no weights, flagged rows are
+        left out.
     features : array (n, p)
     targets : array (n, d)
-        A row with a missing label is not learned from.
+        Rows with a missing label are left out.
     """
 
     estimator: Any
@@ -130,7 +131,7 @@ class EstimatorLearner:
 
     def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
         """Return the predictions (n, d) of a clone for all samples; see `Learner`."""
-        # Imported late: scikit-learn takes a second.
+        # Imported late, because it takes a second.
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
 
@@ -140,18 +141,18 @@ class EstimatorLearner:
         if weights is not None and not weighted:
             rows, weights = rows[weights > 0.5], None
         if len(rows) < 2:
-            raise InvalidDataError(f"A fold should leave at least 2 rows that are right. Found {len(rows)}.")
+            raise InvalidDataError(f"A fold should leave at least 2 rows with right labels to fit. Found {len(rows)}.")
         estimator = clone(self.estimator)
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed % (2**31))
         labels = self.targets[rows]
         labels = labels[:, 0] if labels.shape[1] == 1 else labels
         try:
-            # All count the same at first: some estimators do otherwise with weights than without.
+            # Equal weights in the first round: some estimators fit differently with weights and without.
             weights = np.ones(len(rows)) if weights is None and weighted else weights
             estimator.fit(self.features[rows], labels, **({} if weights is None else {"sample_weight": weights}))
             predicted = np.asarray(estimator.predict(self.features), dtype=np.float64)
         except (TypeError, ValueError) as error:
-            expected = "a regressor that takes these features and labels"
-            raise InvalidParameterError("regressor", expected, self.estimator, f"It says: {error}") from error
+            expected = "a regressor that accepts these features and labels"
+            raise InvalidParameterError("regressor", expected, self.estimator, f"Its error: {error}") from error
         return predicted.reshape(self.targets.shape)

@@ -1,9 +1,9 @@
-"""What every rule looks at: the labels, what right and wrong ones look like, and what is known of the samples."""
+"""The evidence that every rule may use: labels, predictions, densities, and what is known about the samples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.periods import wrapped
 from deepgum.posteriors.rounding import label_step
 
-__all__ = ["Case", "part_names"]
+__all__ = ["Case", "Evidence", "Sizes", "part_names"]
 
 
 def part_names(labels: ScoredLabels, columns: Sequence[int], landmarks: bool) -> list[str]:
@@ -31,30 +31,56 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+Sizes = Callable[[list[int]], Values]
+"""From the rows of flagged samples to width and height (n, 2) of all images; NaN in other rows and where unknown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Facts about n samples besides their labels and predictions.
+
+    It travels unchanged from the caller to `Case.evidence`: a rule that needs a new kind of evidence takes a new
+    attribute here, and a driver that fills it in.
+
+    Attributes
+    ----------
+    copies : sequence of sequences of int
+        Rows of identical content, of which at most one label is right; see `deepgum.audit.duplicates`.
+    conflicts : sequence of sequences of str
+        Ids of samples with identical content and different labels.
+    sizes : callable or None
+        Image sizes in the unit of the labels; called with the rows of flagged samples. See `Sizes`.
+    """
+
+    copies: Sequence[Sequence[int]] = ()
+    conflicts: Sequence[Sequence[str]] = ()
+    sizes: Sizes | None = None
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """n samples of d labels in g groups, and what the rules have to know of them. `Case.of` fills in the defaults.
+    """n samples of d labels in g groups, and all evidence about them. `Case.of` fills in the defaults.
 
-    Parameters
+    Attributes
     ----------
     labels : ScoredLabels
-    covariances : tuple of arrays (k, k), one a group
-        Of right labels' residuals.
-    log_densities : tuple of float, one a group
-        Of wrong labels' residuals: the mixture's uniform, over all k coordinates.
+    covariances : tuple of arrays (k, k), one per group
+        Covariance of right labels' residuals.
+    log_densities : tuple of float, one per group
+        Log density of wrong labels' residuals: the mixture's uniform, over all k coordinates.
     landmarks : bool
         Whether labels are points, x y x y ...
     swap_pairs : tuple of (int, int)
-        Landmarks that are each other's left and right.
-    sizes : array (n, 2) or None
-        Width and height of each image in the unit of the labels; NaN where unknown.
-    conflicts : tuple of tuples of int
-        Rows with the same content and different labels.
+        Pairs of left and right landmarks.
     unit : str
-        What labels are in, for people.
-    explained : array (n, g), optional
-        Probability that a rule explains a flag. The other flags show what a label is like that is wrong in no
+        Unit of the labels, as sentences show it.
+    evidence : Evidence
+    conflicts : tuple of tuples of int
+        Rows of `evidence.conflicts`.
+    sizes : array (n, 2) or None
+        Width and height of the images of flagged samples, NaN elsewhere; None without images or landmarks.
+    explained : array (n, g) or None
+        Probability that a rule explains a flag. The other flags show what labels are like that are wrong in no
         particular way.
 
     Examples
@@ -76,9 +102,10 @@ class Case:
     log_densities: tuple[float, ...]
     landmarks: bool = False
     swap_pairs: tuple[tuple[int, int], ...] = ()
-    sizes: Values | None = None
-    conflicts: tuple[tuple[int, ...], ...] = ()
     unit: str = ""
+    evidence: Evidence = field(default_factory=Evidence)
+    conflicts: tuple[tuple[int, ...], ...] = ()
+    sizes: Values | None = None
     explained: Values | None = None
 
     @classmethod
@@ -87,22 +114,46 @@ class Case:
         labels: ScoredLabels,
         *,
         landmarks: bool = False,
+        swap_pairs: Sequence[tuple[int, int]] = (),
+        unit: str = "",
         covariances: Sequence[Values] | None = None,
         log_densities: Sequence[float] | None = None,
-        swap_pairs: Sequence[tuple[int, int]] = (),
-        sizes: Values | None = None,
-        conflicts: Sequence[Sequence[str]] = (),
-        unit: str = "",
+        evidence: Evidence | None = None,
     ) -> Case:
-        """Return the case of scored labels; see `explain` for the parameters and errors."""
+        """Return the case of scored labels.
+
+        Parameters
+        ----------
+        labels : ScoredLabels
+            Their kinds and suggestions are not read.
+        landmarks, swap_pairs, unit
+            See the attributes.
+        covariances : sequence of arrays (k, k), one per group, optional
+            By default estimated from the labels that are not flagged.
+        log_densities : sequence of float, one per group, optional
+            By default estimated from the flagged labels.
+        evidence : Evidence, optional
+
+        Raises
+        ------
+        InvalidParameterError
+            If landmarks are no pairs of numbers, `swap_pairs` names other landmarks, a covariance is not one, or a
+            density is not finite.
+        InvalidDataError
+            If image sizes have another shape, or conflicts name ids that the labels do not have.
+        """
         n, d, groups = len(labels), len(labels.target_names), range(len(labels.partition))
+        evidence = evidence or Evidence()
         if landmarks and d % 2:
             raise InvalidParameterError("landmarks", "False for an odd number of labels (x y x y ...)", landmarks)
         _check_pairs(swap_pairs, d // 2 if landmarks else 0)
-        if sizes is not None and np.shape(sizes) != (n, 2):
-            raise InvalidDataError(f"`sizes` should have the shape {(n, 2)}: width, height. Found {np.shape(sizes)}.")
+        sizes = None
+        if evidence.sizes is not None and landmarks:
+            sizes = np.asarray(evidence.sizes(np.flatnonzero(labels.flags.any(axis=1)).tolist()), dtype=np.float64)
+            if sizes.shape != (n, 2):
+                raise InvalidDataError(f"`sizes` should have the shape {(n, 2)}: width, height. Found {sizes.shape}.")
         rows = {name: row for row, name in enumerate(labels.ids)}
-        strangers = [name for copies in conflicts for name in copies if name not in rows]
+        strangers = [name for copies in evidence.conflicts for name in copies if name not in rows]
         if strangers:
             raise InvalidDataError(f"`conflicts` should name ids of the labels. Found {listing(strangers)}.")
         if covariances is None:
@@ -111,7 +162,7 @@ class Case:
         if log_densities is None:
             log_densities = [label_uniform(labels, group, covariances[group]) for group in groups]
         if len(log_densities) != len(groups) or not np.isfinite(log_densities).all():
-            expected = f"{len(groups)} finite numbers, one a group"
+            expected = f"{len(groups)} finite numbers, one per group"
             raise InvalidParameterError("log_densities", expected, list(log_densities))
         return cls(
             labels,
@@ -119,19 +170,20 @@ class Case:
             tuple(float(value) for value in log_densities),
             landmarks,
             tuple((int(a), int(b)) for a, b in swap_pairs),
-            None if sizes is None else np.asarray(sizes, dtype=np.float64),
-            tuple(tuple(rows[name] for name in copies) for copies in conflicts),
             unit,
+            evidence,
+            tuple(tuple(rows[name] for name in copies) for copies in evidence.conflicts),
+            sizes,
         )
 
     @cached_property
     def labelled(self) -> Mask:
-        """Where a group has a label, (n, g)."""
+        """Whether a group has a label, (n, g)."""
         return ~np.isnan(self.labels.responsibilities) & ~np.isnan(self.labels.residual_norms)
 
     @cached_property
     def flags(self) -> Mask:
-        """Which labels are to be explained, (n, g)."""
+        """Flagged labels (n, g): those that need a reason."""
         return self.labels.flags & self.labelled
 
     @cached_property
@@ -141,15 +193,15 @@ class Case:
 
     @cached_property
     def wrong(self) -> Values:
-        """Share of wrong labels (g,), from the posteriors; never 0 or 1."""
+        """Estimated share of wrong labels (g,), strictly between 0 and 1."""
         wrong = np.where(self.labelled, 1 - self.labels.responsibilities, 0.0).sum(axis=0)
         return np.asarray((wrong + 1) / (self.labelled.sum(axis=0) + 2))
 
     @cached_property
     def excess(self) -> Values:
-        """By how much, a coordinate, the variance of a prediction is above the usual, (n, g), from the spread.
+        """Excess variance of a prediction per coordinate, (n, g), by the spread between networks.
 
-        The covariance of right labels holds what is usual already.
+        It is what exceeds the usual variance, which the covariance of right labels contains.
         """
         if self.labels.spread is None:
             return np.zeros_like(self.labels.responsibilities)
@@ -159,7 +211,7 @@ class Case:
 
     @cached_property
     def usual_spread(self) -> Values:
-        """Median spread of the unflagged, (g,); 0 where unknown."""
+        """Median spread (g,) of labels that are not flagged; 0 where unknown."""
         usual = np.zeros(len(self.labels.partition))
         if self.labels.spread is not None:
             for group, values in enumerate(self.labels.spread.T):
@@ -169,7 +221,7 @@ class Case:
 
     @cached_property
     def deviation(self) -> Values:
-        """Standard deviation (n, d) of a right label about its prediction: of the inliers, and of the spread."""
+        """Standard deviation (n, d) of a right label about its prediction, with the spread between networks."""
         variance = np.empty_like(self.labels.predicted)
         for group, columns in enumerate(self.labels.partition):
             variance[:, columns] = self.covariances[group].diagonal()
@@ -178,23 +230,23 @@ class Case:
         return np.sqrt(variance)
 
     def parts(self, group: int) -> list[list[int]]:
-        """Return what of a group can be wrong by itself, as places in the group: its landmarks, or its coordinates."""
+        """Return the parts of a group that can be wrong alone, its landmarks or coordinates, as positions in it."""
         columns = self.labels.partition[group]
         owners = [column // 2 if self.landmarks else column for column in columns]
         return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
 
     def log_right(self, residuals: Values, rows: Rows, group: int, extra: Values | None = None) -> Values:
-        """Return the log density (m,) of right labels' residuals (m, k) in a group, for these rows (m,).
+        """Return the log density (m,) of residuals (m, k) of right labels in a group, for given rows (m,).
 
-        Where the networks disagree more than usual about a sample, the density is as much wider; `extra` (m, k) is
-        variance that comes on top of it.
+        The density is wider where the networks disagree more than usual about a sample. `extra` (m, k) is additional
+        variance.
         """
         own = np.repeat(self.excess[rows, group][:, None], residuals.shape[1], axis=1)
         return normal(residuals, self.covariances[group], own if extra is None else own + extra).log_density
 
     @cached_property
     def population(self) -> Population:
-        """The right labels of the set, whatever the sample is."""
+        """Distribution of the right labels of all samples."""
         labels = self.labels
         covariance = np.zeros((len(labels.target_names),) * 2)
         for columns, of_group in zip(labels.partition, self.covariances, strict=True):
@@ -206,14 +258,14 @@ class Case:
 
     @cached_property
     def log_any(self) -> Values:
-        """Log density (n, g) of each label among all labels of the set, a part of a group by itself."""
+        """Log density (n, g) of each label in the distribution of all labels, each part of a group by itself."""
         partition = self.labels.partition
         parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
         return np.stack([self.population.log_density_apart(self.labels.given, each) for each in parts], axis=1)
 
     @cached_property
     def unflagged(self) -> Values:
-        """The labels (n, d); NaN for those that are flagged."""
+        """The labels (n, d), NaN where one is flagged."""
         given = self.labels.given.copy()
         for group, columns in enumerate(map(list, self.labels.partition)):
             given[:, columns] = np.where(self.flags[:, [group]], np.nan, given[:, columns])
@@ -221,7 +273,7 @@ class Case:
 
     @cached_property
     def wrong_labels(self) -> tuple[WrongLabels, ...]:
-        """The density of labels that are wrong in no particular way, one a group, fitted to the flagged."""
+        """Density of labels that are wrong in no particular way, one per group, fitted to the flagged labels."""
         densities = []
         for group, columns in enumerate(self.labels.partition):
             flagged = self.flags[:, group]
@@ -234,14 +286,14 @@ class Case:
         return tuple(densities)
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
-        """Log odds (m,) that labels with these residuals (m, k) are right: of eq. 2, with the spread counted."""
+        """Return the log odds (m,), by eq. 2 and with the spread, that labels with residuals (m, k) are right."""
         log_prior = np.log1p(-self.wrong[group]) - np.log(self.wrong[group])
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
 
     @cached_property
     def log_wrong(self) -> Values:
-        """Log density (n, g) of each residual among labels that are wrong anyhow; NaN in rows without any flag."""
+        """Log density (n, g) of each residual if the label is wrong in no particular way; NaN in rows without flags."""
         density = np.full(self.flags.shape, np.nan)
         rows = np.flatnonzero(self.flags.any(axis=1))
         for group, columns in enumerate(self.labels.partition):
@@ -252,9 +304,10 @@ class Case:
 
     @cached_property
     def log_unexplained(self) -> Values:
-        """Log joint density (n, g) of a label that no rule explains: it is wrong anyhow, or right and hard to predict.
+        """Log joint density (n, g) of a label that no rule explains.
 
-        Both with their shares; 0 where there is no label, NaN in rows without any flag.
+        It is the density of wrong labels and that of right labels that are hard to predict, weighted by their shares;
+        0 where there is no label, NaN in rows without flags.
         """
         density = np.full(self.flags.shape, np.nan)
         rows = np.flatnonzero(self.flags.any(axis=1))
@@ -274,14 +327,14 @@ class Case:
 
     @cached_property
     def steps(self) -> Values:
-        """Step (n, d) of the grid on which each label lies; 0 for a label that lies on none."""
+        """Step (n, d) of the grid that each label lies on; 0 for a label on no grid."""
         step, start = self.grids
         with np.errstate(divide="ignore", invalid="ignore"):
             places = (self.labels.given - start) / step
             return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
-        """Return residuals (..., d), or (..., k) of some columns, the short way round."""
+        """Return residuals (..., d), or (..., k) of some columns, wrapped by the periods of their labels."""
         periods = self.labels.periods
         if periods is not None and columns is not None:
             periods = tuple(periods[column] for column in columns)
@@ -293,6 +346,6 @@ def _check_pairs(pairs: Sequence[tuple[int, int]], landmarks: int) -> None:
     paired = all(len(pair) == 2 for pair in pairs) and len(set(used)) == len(used)
     if not paired or not all(0 <= index < landmarks for index in used):
         expected = (
-            f"pairs of different landmarks below {landmarks}" if landmarks else "empty where labels are no points"
+            f"pairs of different landmarks below {landmarks}" if landmarks else "empty where labels are not points"
         )
         raise InvalidParameterError("swap_pairs", expected, tuple(pairs))

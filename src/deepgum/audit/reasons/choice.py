@@ -1,7 +1,7 @@
-"""Which explanation of a label is believed: one that is far more probable than all else together.
+"""The choice between explanations: one is reported if it is far more probable than everything else together.
 
-Each kind of mistake has a probability that is learned from the flags themselves: one that recurs is more probable than
-one that explains a single label. A label's own case does not count for itself. (This is collapsed variational Bayes of
+The probability of each mistake is estimated from the flags themselves: a mistake that recurs is more probable than one
+that explains a single label. A label's own case does not count for itself. (This is collapsed variational Bayes of
 order zero: Asuncion, Welling, Smyth and Teh, "On Smoothing and Inference for Topic Models", UAI 2009.)
 """
 
@@ -16,9 +16,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Place, Reason
+from deepgum.audit.labels import Place
+from deepgum.audit.reasons.base import Explanation, Finding
 from deepgum.audit.reasons.case import Case
-from deepgum.audit.reasons.finding import Explanation, Finding
 
 __all__ = ["LEAST_ODDS", "Posterior", "weigh"]
 
@@ -26,10 +26,10 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 LEAST_ODDS = 9.0
-"""Of the explanations of one kind against all else."""
+"""Odds of the explanations of one reason against everything else; at these odds the reason is reported."""
 
 _UNEXPLAINED = 3.0
-"""Flags without an explanation that are taken to have been seen before there are any: as many as of the three rules."""
+"""Unexplained flags that are assumed before any is seen: as many as cases of the three built-in reasons."""
 
 _HOPELESS = -10.0
 _ITERATIONS = 100
@@ -37,7 +37,7 @@ _TINY = float(np.finfo(np.float64).eps)
 
 
 def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
-    """Return the probabilities of explanations, each against no explanation and against the others."""
+    """Return the posterior of explanations, each against no explanation and against the others."""
     rate = math.log(float(case.wrong.mean()))
     none = np.zeros(0, dtype=np.intp)
     parts = [(none, none, none, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
@@ -52,18 +52,18 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What explanations are worth. An entry is one explanation of one sample; the hopeless are left out.
+    """Probabilities of explanations. An entry is one explanation of one sample; hopeless entries are left out.
 
     Attributes
     ----------
     case : Case
     explanations : tuple of Explanation
     index, place, row : arrays (e,) of int
-        Of each entry: which explanation, where in it, and the row of the labels.
+        The explanation of each entry, its position in the explanation, and the row of its labels.
     covers : array (e, g) of bool
-        The groups that it accounts for.
+        The groups whose labels an entry explains.
     log_factor : array (e,)
-        Bayes factor against no explanation.
+        Log Bayes factor of each entry against no explanation.
     """
 
     case: Case
@@ -76,9 +76,10 @@ class Posterior:
 
     @cached_property
     def probability(self) -> Values:
-        """Of each entry to be true, (e,), beside the others that cover the same labels."""
-        names = {name: i for i, name in enumerate(dict.fromkeys(each.mechanism for each in self.explanations))}
-        mechanism = np.array([names[self.explanations[i].mechanism] for i in self.index.tolist()], dtype=np.intp)
+        """Probability (e,) that each entry is true, given the others that cover the same labels."""
+        keys = [(each.reason.name, each.mechanism) for each in self.explanations]
+        names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        mechanism = np.array([names[keys[i]] for i in self.index.tolist()], dtype=np.intp)
         weight = np.array([self.explanations[i].weight for i in self.index.tolist()])
         flags, count = self.case.flags, len(self.row)
         entry, group = self.covers.nonzero()
@@ -102,48 +103,48 @@ class Posterior:
         return probability
 
     @cached_property
-    def at(self) -> dict[Place, list[int]]:
-        """The entries that account for each flagged label."""
-        at: dict[Place, list[int]] = defaultdict(list)
+    def entries_at(self) -> dict[Place, list[int]]:
+        """The entries that explain each flagged label."""
+        entries: dict[Place, list[int]] = defaultdict(list)
         for entry, group in np.argwhere(self.covers).tolist():
             row = int(self.row[entry])
             if self.case.flags[row, group]:
-                at[row, group].append(entry)
-        return dict(at)
+                entries[row, group].append(entry)
+        return dict(entries)
 
     @property
     def explained(self) -> Values:
-        """Probability that some explanation of a label is true, (n, g); 0 where there is no flag."""
+        """Probability (n, g) that some explanation of a label is true; 0 where there is no flag."""
         explained = np.zeros(self.case.flags.shape)
-        for place, entries in self.at.items():
+        for place, entries in self.entries_at.items():
             explained[place] = min(1.0, float(self.probability[entries].sum()))
         return explained
 
-    def findings(self) -> dict[Place, Finding]:
-        """Return what is said of each flagged label for which one kind of reason has odds of at least `LEAST_ODDS`.
+    def findings(self) -> list[Finding]:
+        """Return a finding for each flagged label for which one reason has odds of at least `LEAST_ODDS`.
 
-        Of several explanations of this kind the most probable is told.
+        Among several explanations of this reason the most probable one is reported.
         """
-        found = {}
-        for place, entries in self.at.items():
-            shares: dict[Reason, float] = defaultdict(float)
+        findings = []
+        for place, entries in self.entries_at.items():
+            shares: dict[str, float] = defaultdict(float)
             for entry in entries:
-                shares[self._explanation(entry).reason] += float(self.probability[entry])
-            reason = max(shares, key=lambda each: shares[each])
-            share = min(shares[reason], 1 - _TINY)
+                shares[self._explanation(entry).reason.name] += float(self.probability[entry])
+            name = max(shares, key=lambda each: shares[each])
+            share = min(shares[name], 1 - _TINY)
             if share >= LEAST_ODDS * (1 - share):
                 best = max(
-                    (entry for entry in entries if self._explanation(entry).reason is reason),
+                    (entry for entry in entries if self._explanation(entry).reason.name == name),
                     key=lambda entry: float(self.probability[entry]),
                 )
-                found[place] = self._finding(place, entries, best, math.log(share) - math.log(1 - share))
-        return found
+                findings.append(self._finding(place, entries, best))
+        return findings
 
     def _explanation(self, entry: int) -> Explanation:
         return self.explanations[int(self.index[entry])]
 
-    def _finding(self, at: Place, entries: list[int], best: int, log_odds: float) -> Finding:
-        """Tell the best of the entries; how uncertain its suggestion is depends on all, and on whether none is true."""
+    def _finding(self, at: Place, entries: list[int], best: int) -> Finding:
+        """Return the finding of the best entry; its uncertainty counts all entries, and the case that none is true."""
         row, group = at
         case, columns = self.case, list(self.case.labels.partition[group])
         chosen, place = self._explanation(best), int(self.place[best])
@@ -156,4 +157,4 @@ class Posterior:
         none = max(1 - float(self.probability[entries].sum()), _TINY)
         away = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
         variance += none * (np.square(away) + np.square(case.deviation[row, columns]))
-        return Finding(chosen.reason, chosen.why(place, group), suggested, np.sqrt(variance), log_odds)
+        return Finding(chosen.reason, at, chosen.why(place, group), suggested, np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""What the labels of the set are like, whatever the sample is."""
+"""The distribution of right labels over all samples, without regard to the sample."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class Population:
     Parameters
     ----------
     centre, covariance : arrays (d,) and (d, d)
-    values : sequence of arrays, one a column
-        The right labels, in ascending order.
+    values : sequence of arrays, one per column
+        The right labels in ascending order.
     widths : array (d,)
-        Over how much labels are counted: the step of a grid, or about what right labels err by.
+        Width of the interval in which labels are counted: the step of their grid, or the standard deviation of right
+        labels' residuals.
     periods : sequence of float or None
+        Period of each label; 0 where it has none.
 
     Examples
     --------
@@ -48,7 +50,7 @@ class Population:
     def of(
         cls, right: Values, predicted: Values, covariance: Values, widths: Values, periods: Sequence[float] | None
     ) -> Population:
-        """Return the population of right labels (n, d; else NaN), which err by a covariance from predictions (n, d)."""
+        """Return the population of right labels (n, d), NaN for others, by predictions (n, d) and their covariance."""
         centre = np.asarray(predicted.mean(axis=0))
         for column, period in enumerate(periods or ()):
             if period > 0:
@@ -59,13 +61,13 @@ class Population:
         return cls(centre, covariance + deviations.T @ deviations / len(predicted), values, widths, periods)
 
     def log_density(self, given: Values) -> Values:
-        """Log density (m,) of labels (m, d), taken to be Gaussian: one beside the other, as in a sample."""
+        """Return the joint Gaussian log density (m,) of labels (m, d): the labels of one sample."""
         return normal(wrapped(given - self.centre, self.periods), self.covariance).log_density
 
     def log_density_apart(self, given: Values, parts: Sequence[Sequence[int]]) -> Values:
-        """Log density (m,) of labels (m, d) of which each part, columns of a landmark or value, is of any sample.
+        """Return the log density (m,) of labels (m, d) with independent parts, the columns of a landmark or value.
 
-        Of a single value half the density is Gaussian and half as often as the value comes: some values come often.
+        The density of a single value is half Gaussian and half the frequency of the value: some values are frequent.
         """
         deviations = wrapped(given - self.centre, self.periods)
         total = np.zeros(len(given))

@@ -1,4 +1,4 @@
-"""What right labels look like, where nobody says: how far they lie from what is predicted, and how they are rounded."""
+"""Densities of residuals that are estimated from the labels themselves, where the caller does not give them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 
 
 def label_scale(given: Values) -> Values:
-    """Return the order of magnitude (d,) of how much labels (n, d) vary: what a rounding error is small against."""
+    """Return the order of magnitude (d,) of the variation of labels (n, d); rounding errors are small against it."""
     scale = np.ones(given.shape[1])
     for column, values in enumerate(given.T):
         values = values[~np.isnan(values)]
@@ -29,9 +29,9 @@ def label_scale(given: Values) -> Values:
 def label_covariance(labels: ScoredLabels, group: int) -> Values:
     """Return the covariance (k, k) about 0 of the residuals of a group's unflagged labels.
 
-    Correlations are shrunk towards 0 as if k + 1 uncorrelated residuals had been seen, too: few labels, or missing
-    coordinates, then still give a covariance. Where fewer than two labels are unflagged, their mahalanobis distances
-    say how large a standard deviation is.
+    Correlations are shrunk towards 0 as if k + 1 uncorrelated residuals were added, so that few labels or missing
+    coordinates still give a covariance. If fewer than two labels are unflagged, the standard deviation is derived from
+    their Mahalanobis distances.
     """
     columns = list(labels.partition[group])
     kept = ~labels.flags[:, group] & ~np.isnan(labels.responsibilities[:, group])
@@ -48,14 +48,14 @@ def label_covariance(labels: ScoredLabels, group: int) -> Values:
     correlation = np.clip(moments / np.where(product > 0, product, 1.0), -1, 1)
     correlation *= together / (together + len(columns) + 1)
     np.fill_diagonal(correlation, 1.0)
-    values, vectors = np.linalg.eigh(correlation)  # of pairs with different rows missing it may not be positive
+    values, vectors = np.linalg.eigh(correlation)  # with missing coordinates it may not be positive
     positive = (vectors * np.maximum(values, 1e-6)) @ vectors.T
     root = np.sqrt(positive.diagonal())
     return np.asarray(product * positive / np.outer(root, root))
 
 
 def checked_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> list[Values]:
-    """Return covariances, one a group, with a floor that is a rounding error of the labels.
+    """Return covariances, one per group, with a floor that is a rounding error of the labels.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def checked_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> 
         If their number or a shape does not fit, or one is not symmetric, finite and positive.
     """
     if len(covariances) != len(labels.partition):
-        raise InvalidParameterError("covariances", f"{len(labels.partition)} arrays, one a group", covariances)
+        raise InvalidParameterError("covariances", f"{len(labels.partition)} arrays, one per group", covariances)
     floor = np.square(1e-6 * label_scale(labels.given))
     checked = []
     for name, columns, covariance in zip(labels.group_names, labels.partition, covariances, strict=True):
@@ -88,10 +88,10 @@ def _usual_deviation(labels: ScoredLabels, group: int) -> float:
 
 
 def label_uniform(labels: ScoredLabels, group: int, covariance: Values) -> float:
-    """Return the log density of a box for the residuals of a group's flagged labels, over all its coordinates.
+    """Return the log density of a uniform box for the residuals of a group's flagged labels.
 
-    Four times the median distance is the width of a uniform about 0; a few labels that are wrong by a factor of a
-    thousand do not move it.
+    The width along each coordinate is four times the median absolute residual, that of a uniform about 0; a few labels
+    that are wrong by a factor of a thousand do not change it.
     """
     deviation = np.sqrt(covariance.diagonal())
     residuals = np.abs(labels.residuals[labels.flags[:, group]][:, labels.partition[group]])

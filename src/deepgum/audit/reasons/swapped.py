@@ -1,32 +1,44 @@
-"""Rule: left and right are exchanged. The labels of a pair of landmarks fit once they have changed places."""
+"""Reason `swapped`: left and right are exchanged. The labels of a pair of landmarks fit once they are exchanged."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Reason
+from deepgum.audit.reasons.base import Explanation, Reason
 from deepgum.audit.reasons.case import Case
-from deepgum.audit.reasons.finding import Explanation
 from deepgum.wording import distance
 
-__all__ = ["swapped"]
+__all__ = ["Swapped"]
 
 Values = NDArray[np.float64]
 
 
-def swapped(case: Case) -> list[Explanation]:
-    """Return an explanation a pair, and one for all pairs together, as in a label of the mirrored image.
+class Swapped(Reason):
+    """The labels of left and right landmarks are exchanged. The exchanged labels are suggested.
 
-    Both landmarks of a pair are accounted for, also where only one is flagged. Where one has no label, the other's may
-    be its; the prediction is then what is suggested.
+    There is one explanation per pair, and one for all pairs at once, as in the labels of a mirrored image. Both
+    landmarks of a pair are explained, also where only one is flagged. Where one of them has no label, the label of the
+    other may belong to it; then the prediction is suggested.
     """
-    pairs = case.swap_pairs
-    sets = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
-    return [found for each in sets if (found := _exchanged(case, each, 1 / len(sets))) is not None]
+
+    name = "swapped"
+    words = "left and right are exchanged"
+    rank = 20
+
+    def find(self, case: Case) -> Iterator[Explanation]:
+        """Yield the explanations of the swap pairs."""
+        pairs = case.swap_pairs
+        exchanges = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
+        for each in exchanges:
+            explanation = _exchanged(self, case, each, 1 / len(exchanges))
+            if explanation is not None:
+                yield explanation
 
 
-def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) -> Explanation | None:
+def _exchanged(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], weight: float) -> Explanation | None:
     labels = case.labels
     order = np.arange(len(labels.target_names))
     for left, right in pairs:
@@ -69,7 +81,7 @@ def _exchanged(case: Case, pairs: tuple[tuple[int, int], ...], weight: float) ->
         return np.where(missing, labels.predicted[row, columns], values), np.where(missing, doubt, 0.0)
 
     return Explanation(
-        reason=Reason.SWAPPED,
+        reason=reason,
         mechanism=f"swapped {pairs}",
         weight=weight,
         rows=rows,

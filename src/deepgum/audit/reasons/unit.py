@@ -1,4 +1,4 @@
-"""Rule: wrong unit, sign or scale. The label fits once it is converted by one of a table of conversions."""
+"""Reason `unit`: wrong unit, sign or scale. The label fits once it is converted by one of a table of conversions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Reason
+from deepgum.audit.reasons.base import Explanation, Reason
 from deepgum.audit.reasons.case import Case, part_names
-from deepgum.audit.reasons.finding import Explanation
 from deepgum.audit.reasons.wrong_labels import normal
 from deepgum.wording import deviations, values
 
-__all__ = ["OF_POINTS", "OF_VALUES", "Conversion", "converted"]
+__all__ = ["POINT_CONVERSIONS", "VALUE_CONVERSIONS", "Conversion", "Unit"]
 
 
 class Conversion(NamedTuple):
-    """The right value is `scale` times the label, plus `offset`; `words` begin a sentence that goes on "it fits".
+    """A conversion: the right value is `scale` times the label, plus `offset`.
 
-    The `usual` ones, slips of the decimal point and of the sign, are together as probable beforehand as all others.
+    `words` begin a sentence that continues with "it fits". The `usual` conversions, slips of the decimal point and of
+    the sign, are a priori together as probable as all others.
     """
 
     words: str
@@ -36,10 +36,10 @@ class Conversion(NamedTuple):
 def _both(
     factor: float, text: str, multiplied: str = "", divided: str = "", usual: bool = False
 ) -> tuple[Conversion, Conversion]:
-    """The conversion by a factor and by its inverse, with what each of them may come from."""
+    """Return the conversions by a factor and by its inverse, with the mistake that each of them may come from."""
 
-    def words(verb: str, guess: str) -> str:
-        return f"{verb} by {text}" + (f" ({guess}?)" if guess else "")
+    def words(verb: str, mistake: str) -> str:
+        return f"{verb} by {text}" + (f" ({mistake}?)" if mistake else "")
 
     return (
         Conversion(words("Multiplied", multiplied), factor, usual=usual),
@@ -56,7 +56,7 @@ _SIGN = Conversion("With the opposite sign", -1.0, usual=True)
 _HALVES = _both(2.0, "2")
 _INCHES = _both(2.54, "2.54", "inches for centimetres", "centimetres for inches")
 
-OF_VALUES: tuple[Conversion, ...] = (
+VALUE_CONVERSIONS: tuple[Conversion, ...] = (
     *_DECIMALS,
     _SIGN,
     *_HALVES,
@@ -74,10 +74,10 @@ OF_VALUES: tuple[Conversion, ...] = (
     Conversion("From degrees Fahrenheit to Celsius", 1 / 1.8, -32 / 1.8),
     Conversion("From degrees Celsius to Fahrenheit", 1.8, 32.0),
 )
-"""Of numbers of any kind."""
+"""Conversions of values."""
 
-OF_POINTS: tuple[Conversion, ...] = (*_DECIMALS, _SIGN, *_HALVES, *_INCHES)
-"""Of landmarks, which are in pixels or in fractions; by 2 where an image was labelled at another size."""
+POINT_CONVERSIONS: tuple[Conversion, ...] = (*_DECIMALS, _SIGN, *_HALVES, *_INCHES)
+"""Conversions of landmarks, in pixels or fractions; the factor 2 comes from images labelled at another size."""
 
 
 Values = NDArray[np.float64]
@@ -87,32 +87,38 @@ _ALL_SUBSETS = 3
 _LENIENT = 3.0
 
 
-def converted(case: Case) -> list[Explanation]:
-    """Return an explanation for each conversion and what it is tried on.
+class Unit(Reason):
+    """The label is in another unit, or has the wrong sign or scale. The converted label is suggested.
 
-    It is tried on each flagged group, on all the flagged groups of a sample at once, and, where a group holds several
-    landmarks or values, on some of them. The density of the converted label is brought back to the label's own scale:
-    a label near zero, or one that is rounded, fits many conversions, and then each is worth little.
+    Each conversion is tried on each flagged group, on all flagged groups of a sample at once, and, in a group of
+    several landmarks or values, on some of them. The density of the converted label is transformed back to the scale
+    of the label: a label near zero, or a rounded one, fits many conversions, and then each of them counts little.
     """
-    rows = np.flatnonzero(case.flags.any(axis=1))
-    shape = (len(rows), len(case.labels.target_names))
-    tried = [(each, np.full(shape, each.scale)) for each in (OF_POINTS if case.landmarks else OF_VALUES)]
-    if case.landmarks and case.sizes is not None:
-        shares = Conversion("As shares of the image's width and height", math.nan)
-        tried.append((shares, np.tile(case.sizes[rows], shape[1] // 2)))
-    usual = sum(each.usual for each, _ in tried)
-    weights = [0.5 / (usual if each.usual else len(tried) - usual) for each, _ in tried]
-    return [
-        explanation
-        for (each, scales), weight in zip(tried, weights, strict=True)
-        for explanation in _Converted(case, rows, each, scales, weight).explanations()
-    ]
+
+    name = "unit"
+    words = "wrong unit, sign or scale"
+    rank = 20
+
+    def find(self, case: Case) -> Iterator[Explanation]:
+        """Yield one explanation per conversion and set of labels that it is tried on."""
+        rows = np.flatnonzero(case.flags.any(axis=1))
+        shape = (len(rows), len(case.labels.target_names))
+        table = POINT_CONVERSIONS if case.landmarks else VALUE_CONVERSIONS
+        conversions = [(each, np.full(shape, each.scale)) for each in table]
+        if case.landmarks and case.sizes is not None:
+            shares = Conversion("As shares of the image's width and height", math.nan)
+            conversions.append((shares, np.tile(case.sizes[rows], shape[1] // 2)))
+        usual = sum(each.usual for each, _ in conversions)
+        weights = [0.5 / (usual if each.usual else len(conversions) - usual) for each, _ in conversions]
+        for (each, scales), weight in zip(conversions, weights, strict=True):
+            yield from _Converted(self, case, rows, each, scales, weight).explanations()
 
 
 @dataclass(frozen=True, eq=False)
 class _Converted:
-    """The labels of m rows after one conversion, by scales (m, d). Places are positions among these rows."""
+    """The labels of m rows after one conversion with scales (m, d). Places are positions among these rows."""
 
+    reason: Reason
     case: Case
     rows: Rows
     conversion: Conversion
@@ -121,11 +127,15 @@ class _Converted:
 
     @cached_property
     def right(self) -> Values:
+        """The converted labels, (m, d)."""
         return np.asarray(self.scales * self.case.labels.given[self.rows] + self.conversion.offset)
 
     @cached_property
     def residuals(self) -> Values:
-        """Of the converted labels; NaN where an angle would be beyond all right ones, since any angle comes round."""
+        """Residuals (m, d) of the converted labels; NaN where a periodic label is outside the range of all right ones.
+
+        Without that limit any angle would fit some prediction after enough turns.
+        """
         labels = self.case.labels
         residuals = self.case.wrapped(self.right - labels.predicted[self.rows])
         for column, period in enumerate(labels.periods or ()):
@@ -138,15 +148,16 @@ class _Converted:
 
     @cached_property
     def rounding(self) -> Values:
+        """Variance (m, d) of the rounding of the converted labels."""
         return np.asarray(np.square(self.scales * self.case.steps[self.rows]) / 12)
 
     @cached_property
     def log_change(self) -> Values:
-        """Log of what the density of a converted label is multiplied by to be that of the label, (m, d).
+        """Log factor (m, d) from the density of the converted label to that of the label.
 
-        That is the scale. But where right labels lie on a grid, as whole years do, and were put there before the unit
-        was changed, the label too can have only some values, and each is as much more probable: of tenfold years every
-        tenth number. Before or after, both are as likely.
+        The factor is the scale, unless right labels lie on a grid, as whole years do. If they were rounded before the
+        unit was changed, the label can have only some values, each of which is more probable accordingly: with tenfold
+        years, every tenth number. Rounding before and after the change are equally probable.
         """
         step, start = self.case.grids
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,7 +169,7 @@ class _Converted:
             return np.where(self.case.steps[self.rows] > 0, either, log_scale)
 
     def explanations(self) -> Iterator[Explanation]:
-        """Yield those of single groups, of parts of groups, and of whole samples."""
+        """Yield the explanations of single groups, of parts of groups, and of whole samples."""
         flags, partition = self.case.flags[self.rows], self.case.labels.partition
         densities = np.zeros(flags.shape)
         for group, columns in enumerate(partition):
@@ -177,7 +188,7 @@ class _Converted:
         yield self._explanation(several, flags[several], densities[several].sum(axis=1))
 
     def _log_density(self, places: Rows, group: int, some: Sequence[int]) -> Values:
-        """Log density (m,) of the labels of a group if those in some columns are in the wrong unit."""
+        """Return the log density (m,) of the labels of a group if those in some columns are in the wrong unit."""
         labels, columns = self.case.labels, list(self.case.labels.partition[group])
         rows = self.rows[places]
         chosen = np.isin(columns, some)
@@ -196,8 +207,8 @@ class _Converted:
         labels, unit = self.case.labels, self.case.unit
         every = range(len(labels.target_names))
         changed = np.isin(every, some or every)
-        what = part_names(labels, some, self.case.landmarks) if some else ["it"]
-        fits = f"{self.conversion.words} {', '.join(what)} {'fits' if len(what) == 1 else 'fit'}"
+        parts = part_names(labels, some, self.case.landmarks) if some else ["it"]
+        fits = f"{self.conversion.words} {', '.join(parts)} {'fits' if len(parts) == 1 else 'fit'}"
 
         def either(converted: Values, as_given: Values | float, place: int, group: int) -> Values:
             return np.where(changed, converted[places[place]], as_given)[list(labels.partition[group])]
@@ -208,12 +219,12 @@ class _Converted:
 
         def why(place: int, group: int) -> str:
             residual = either(self.residuals, labels.residuals[self.rows[places[place]]], place, group)
-            off = deviations(float(normal(residual[None], self.case.covariances[group]).distance[0]))
+            away = deviations(float(normal(residual[None], self.case.covariances[group]).distance[0]))
             label = values(suggest(place, group)[0], unit)
-            return f"{fits}: {label}, {off} from what is predicted."
+            return f"{fits}: {label}, {away} from what is predicted."
 
         return Explanation(
-            reason=Reason.UNIT,
+            reason=self.reason,
             mechanism=self.conversion.words,
             weight=self.weight,
             rows=self.rows[places],

@@ -1,4 +1,4 @@
-"""Densities of residuals: of right labels, and of labels that are wrong in no particular way."""
+"""Densities of residuals: a Gaussian for right labels, and a mixture for labels wrong in no particular way."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ITERATIONS = 50
 
 
 class Normal(NamedTuple):
-    """What a zero-mean Gaussian says of m residuals: of each its observed part.
+    """A zero-mean Gaussian at m residuals, each over its observed coordinates.
 
     Attributes
     ----------
     log_density, distance, log_volume : arrays (m,)
-        The log density; the Mahalanobis distance; half the log determinant of the observed part's covariance.
+        Log density; Mahalanobis distance; half the log determinant of the observed coordinates' covariance.
     seen : array (m,)
-        How many coordinates are observed.
+        Number of observed coordinates.
     """
 
     log_density: Values
@@ -39,14 +39,14 @@ class Normal(NamedTuple):
 
 
 def normal(residuals: Values, covariance: Values, extra: Values | None = None) -> Normal:
-    """Return what N(0, covariance + diag(extra)) says of residuals (m, k); NaN is integrated out.
+    """Evaluate N(0, covariance + diag(extra)) at residuals (m, k); coordinates that are NaN are integrated out.
 
     Parameters
     ----------
     residuals : array (m, k)
     covariance : array (k, k)
     extra : array (m, k), optional
-        Variance of each residual's own, added to the diagonal.
+        Variance of each residual that is added to the diagonal.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def normal(residuals: Values, covariance: Values, extra: Values | None = None) -
             matrices = np.repeat(covariance[None], len(values[part]), axis=0)
             if extra is not None:
                 matrices[:, range(k), range(k)] += extra[part]
-            # A missing coordinate becomes one of variance 1 that is independent, and 0: it adds nothing.
+            # A missing coordinate becomes independent, of variance 1 and value 0: it adds nothing.
             matrices = np.where(observed[part, :, None] & observed[part, None, :], matrices, np.eye(k))
             factors = np.linalg.cholesky(matrices)
             white[part] = np.linalg.solve(factors, values[part, :, None])[:, :, 0]
@@ -85,24 +85,24 @@ class WrongLabels:
 
     It is a mixture of
 
-    - *anywhere*: the mixture's uniform, in a box of its volume;
-    - *shifted* by a distance of unknown order of magnitude: even in the logarithm of the distance. A label that is only
-      a little off, or beyond all others, does not look special because the uniform expects few there;
-    - *any label*: each landmark or value as it is somewhere in the set, whatever the sample is;
-    - *in part*: one landmark or value of the group anywhere, the others right.
+    - *anywhere*: the uniform of the label mixture, in a box of its volume;
+    - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. So labels that
+      are a little off, or farther than all others, are not special although the uniform expects few of them;
+    - *any label*: each landmark or value as in some sample of the set;
+    - *in part*: one landmark or value of the group is anywhere, and the others are right.
 
     Parameters
     ----------
     covariance : array (k, k)
-        Of right labels' residuals: the unit in which distances are measured.
+        Covariance of right labels' residuals; distances are measured by it.
     log_uniform : float
-        Log density of the mixture's uniform, over all k coordinates.
+        Log density of the label mixture's uniform, over all k coordinates.
     farthest : float
         The largest distance of a flagged label, in standard deviations.
     parts : sequence of lists of int
-        Coordinates, by their place in the group, that are a landmark or a value of their own.
+        The landmarks or values of the group, as positions of their coordinates in it.
     log_weights : array (3,) or (4,), optional
-        Of the kinds, in the order above; by default all the same.
+        Log weights of the components in the order above; equal by default.
     """
 
     covariance: Values
@@ -113,52 +113,52 @@ class WrongLabels:
 
     @property
     def log_width(self) -> Values:
-        """Log width (k,) of the uniform along each coordinate, in proportion to the right labels' deviations."""
+        """Log width (k,) of the uniform along each coordinate, proportional to right labels' standard deviations."""
         log_deviation: Values = 0.5 * np.log(self.covariance.diagonal())
         return np.asarray(log_deviation + (-self.log_uniform - log_deviation.sum()) / len(log_deviation))
 
     def log_uniform_density(self, residuals: Values) -> Values:
-        """Return the log density (m,) of the uniform alone, over what is observed of residuals (m, k)."""
+        """Return the log density (m,) of the uniform alone, over the observed coordinates of residuals (m, k)."""
         return np.asarray(-(~np.isnan(residuals) * self.log_width).sum(axis=1))
 
     def fitted(self, residuals: Values, log_any: Values, shares: Values) -> WrongLabels:
-        """Return the mixture with the weights that suit flagged residuals (m, k), each counted by its share (m,).
+        """Return the mixture with weights fitted to flagged residuals (m, k), each counted by its share (m,).
 
-        Found by EM; one label of each kind is taken to have been seen before.
+        The weights are fitted by EM; one label of each component is assumed before any is seen.
         """
-        kinds = self._kinds(residuals, log_any)
-        weights = np.full(len(kinds), -math.log(len(kinds)))
+        components = self._components(residuals, log_any)
+        weights = np.full(len(components), -math.log(len(components)))
         for _ in range(_ITERATIONS):
-            joint = kinds + weights[:, None]
+            joint = components + weights[:, None]
             counts = 1 + np.exp(joint - logsumexp(joint, axis=0)) @ shares
             weights = np.log(counts / counts.sum())
         return WrongLabels(self.covariance, self.log_uniform, self.farthest, self.parts, weights)
 
     def log_density(self, residuals: Values, log_any: Values) -> Values:
-        """Return the log density (m,) of what is observed of residuals (m, k).
+        """Return the log density (m,) of the observed coordinates of residuals (m, k).
 
-        The log density (m,) of the labels among all labels of the set is `log_any`.
+        `log_any` (m,) is the log density of the labels in the distribution of all labels.
         """
-        kinds = self._kinds(residuals, log_any)
-        weights = np.full(len(kinds), -math.log(len(kinds))) if self.log_weights is None else self.log_weights
-        return np.asarray(logsumexp(kinds + weights[:, None], axis=0))
+        components = self._components(residuals, log_any)
+        weights = np.full(len(components), -math.log(len(components))) if self.log_weights is None else self.log_weights
+        return np.asarray(logsumexp(components + weights[:, None], axis=0))
 
-    def _kinds(self, residuals: Values, log_any: Values) -> Values:
-        """Log densities of each kind, (3, m) or (4, m)."""
+    def _components(self, residuals: Values, log_any: Values) -> Values:
+        """Return the log densities of the components, (3, m) or (4, m)."""
         every = list(range(residuals.shape[1]))
-        kinds = [*self._anywhere_and_shifted(residuals, every), log_any]
+        components = [*self._anywhere_and_shifted(residuals, every), log_any]
         if len(self.parts) > 1:
-            kinds.append(self._in_part(residuals))
-        return np.stack(kinds)
+            components.append(self._in_part(residuals))
+        return np.stack(components)
 
     def _anywhere_and_shifted(self, residuals: Values, part: list[int]) -> tuple[Values, Values]:
-        """Log densities (m,) of some coordinates of residuals (m, k)."""
+        """Return the log densities (m,) of *anywhere* and *shifted* for some coordinates of residuals (m, k)."""
         right = normal(residuals[:, part], self.covariance[np.ix_(part, part)])
         seen = np.maximum(right.seen, 1.0)
         log_uniform = np.asarray(-(~np.isnan(residuals[:, part]) * self.log_width[part]).sum(axis=1))
         log_ball = 0.5 * seen * math.log(math.pi) - gammaln(0.5 * seen + 1)
         log_distance = np.log(np.maximum(right.distance, 1.0))
-        # The box has no known axes, so its volume is given the form of the right labels' ellipsoid.
+        # The axes of the box are unknown, so its volume takes the shape of the right labels' ellipsoid.
         inside = seen * log_distance <= -log_uniform - log_ball - right.log_volume
         orders_of_magnitude = max(1.0, math.log(max(self.farthest, 1.0)))
         shifted = -math.log(orders_of_magnitude) - seen * log_distance - np.log(seen) - log_ball - right.log_volume

@@ -1,4 +1,4 @@
-"""What people have predictions and labels in, as float64 arrays: arrays, tensors, lists, series and frames."""
+"""Predictions and labels as float64 arrays: from arrays, tensors, lists, series and frames."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["Given", "as_given", "check_same_index", "check_same_rows", "row_names"]
+__all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows", "row_names"]
 
 
-class Given(NamedTuple):
-    """Numbers (n, d), NaN where there is none; the names of their columns, and of their rows, where they have some."""
+class NamedArray(NamedTuple):
+    """Numbers (n, d), NaN where one is missing, with the names of their columns and rows, None where there are none."""
 
     values: NDArray[np.float64]
     names: tuple[str, ...] | None
     rows: tuple[str, ...] | None
 
 
-def as_given(parameter: str, values: Any) -> Given:
-    """Return an array, tensor, list, series or frame as numbers; what has one dimension is one column.
+def as_named_array(parameter: str, values: Any) -> NamedArray:
+    """Return an array, tensor, list, series or frame as numbers; one dimension makes one column.
 
     Raises
     ------
     InvalidDataError
-        About `parameter`, if it is not (n, d) or (n,), or holds anything but numbers.
+        If `values` are not (n, d) or (n,), or hold anything but numbers; the message names `parameter`.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> as_given("targets", pd.DataFrame({"age": [31, None]}, index=["a", "b"]))
-    Given(values=array([[31.], [nan]]), names=('age',), rows=('a', 'b'))
+    >>> as_named_array("targets", pd.DataFrame({"age": [31, None]}, index=["a", "b"]))
+    NamedArray(values=array([[31.], [nan]]), names=('age',), rows=('a', 'b'))
     """
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
@@ -46,23 +46,23 @@ def as_given(parameter: str, values: Any) -> Given:
         if len(set(names)) < len(names):
             raise InvalidDataError(f"`{parameter}` should have each column once. Found {listing(names, most=20)}.")
         columns = [_numbers(parameter, values[name], f" in column {name!r}") for name in values.columns]
-        return Given(np.stack(columns, axis=1) if columns else np.empty((len(values), 0)), names, rows)
+        return NamedArray(np.stack(columns, axis=1) if columns else np.empty((len(values), 0)), names, rows)
     name = getattr(values, "name", None)
     numbers = _numbers(parameter, values, "")
     if numbers.ndim == 1:
         numbers = numbers[:, None]
     if numbers.ndim != 2:
         raise InvalidDataError(f"`{parameter}` should have shape (n, d) or (n,). Found shape {numbers.shape}.")
-    return Given(numbers, (str(name),) if name is not None and hasattr(values, "to_numpy") else None, rows)
+    return NamedArray(numbers, (str(name),) if name is not None and hasattr(values, "to_numpy") else None, rows)
 
 
-def check_same_rows(predictions: Given, targets: Given) -> None:
-    """Refuse predictions and labels that are not of the same rows and columns.
+def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
+    """Refuse predictions and labels of different rows or columns.
 
     Raises
     ------
     InvalidDataError
-        If they are not of one shape, or are frames that say that they are of other rows or in another order.
+        If their shapes differ, or they are frames whose index or columns differ.
     """
     if predictions.values.shape != targets.values.shape or not targets.values.shape[1]:
         raise InvalidDataError(
@@ -78,23 +78,23 @@ def check_same_rows(predictions: Given, targets: Given) -> None:
         )
 
 
-def check_same_index(first: str, one: Given, second: str, other: Given) -> None:
-    """Refuse frames that say that they are of other rows, or in another order.
+def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray) -> None:
+    """Refuse frames whose indices differ: they have other rows, or another order.
 
     Raises
     ------
     InvalidDataError
-        About the parameters `first` and `second`.
+        If they do; the message names the parameters `first` and `second`.
     """
     if None not in (one.rows, other.rows) and one.rows != other.rows:
         raise InvalidDataError(
-            f"`{first}` and `{second}` should be of the same rows in the same order. Found two indices that differ. "
-            "Where only the indices do, give arrays: `frame.to_numpy()`."
+            f"`{first}` and `{second}` should have the same rows in the same order. Found two different indices. "
+            "If only the indices differ, pass arrays: `frame.to_numpy()`."
         )
 
 
-def row_names(n: int, ids: Sequence[object] | None, *tables: Given) -> tuple[str, ...]:
-    """Return names for n rows: the ids, or the first index there is if no name in it comes twice, or numbers.
+def row_names(n: int, ids: Sequence[object] | None, *tables: NamedArray) -> tuple[str, ...]:
+    """Return names for n rows: the ids, else the first index of a table if its names are unique, else numbers.
 
     Raises
     ------
@@ -103,12 +103,12 @@ def row_names(n: int, ids: Sequence[object] | None, *tables: Given) -> tuple[str
 
     Examples
     --------
-    >>> row_names(2, None, Given(np.zeros((2, 1)), None, ("a", "b"))), row_names(2, None), row_names(2, [7, 8])
+    >>> row_names(2, None, NamedArray(np.zeros((2, 1)), None, ("a", "b"))), row_names(2, None), row_names(2, [7, 8])
     (('a', 'b'), ('0', '1'), ('7', '8'))
     """
     if ids is not None:
         if len(ids) != n:
-            raise InvalidDataError(f"`ids` should have length {n}, as there are labels. Found {len(ids)}.")
+            raise InvalidDataError(f"`ids` should have length {n}, one per sample. Found {len(ids)}.")
         return tuple(map(str, ids))
     index = next((table.rows for table in tables if table.rows is not None), ())
     return index if len(set(index)) == n else tuple(map(str, range(n)))
@@ -117,12 +117,12 @@ def row_names(n: int, ids: Sequence[object] | None, *tables: Given) -> tuple[str
 def _numbers(parameter: str, values: Any, where: str) -> NDArray[np.float64]:
     try:
         if getattr(getattr(values, "dtype", None), "kind", "O") in "cmM":
-            raise TypeError(str(values.dtype))  # which NumPy would turn into numbers without a word
+            raise TypeError(str(values.dtype))  # NumPy would convert complex numbers and dates silently
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         found = next((f"{cell!r} in row {row}" for row, cell in _cells(values) if not _is_number(cell)), str(error))
         raise InvalidDataError(
-            f"`{parameter}` should hold numbers, or nothing where a label is missing. Found {found}{where}."
+            f"`{parameter}` should hold numbers, and NaN, None or null where a label is missing. Found {found}{where}."
         ) from error
 
 

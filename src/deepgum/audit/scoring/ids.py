@@ -1,4 +1,4 @@
-"""Ids that have to come once each, found out without keeping them: sixteen bytes a name, however long it is."""
+"""The check that ids are unique. It keeps sixteen bytes per name, however long the names are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BYTES = 16
 
 
 class Digests:
-    """Names as digests, in their order.
+    """Digests of names in the order of the names.
 
     Examples
     --------
@@ -30,30 +30,30 @@ class Digests:
         self._digests = bytearray()
 
     def add(self, names: Iterable[str]) -> None:
-        """Add names after those that are there."""
+        """Append names."""
         self._digests += b"".join(
             blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest() for name in names
         )
 
     def repeated(self) -> list[int]:
-        """Return the places of names that were there before."""
+        """Return the positions of names that occur at an earlier position."""
         halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: of equal names the first stays first
+        order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: among equal names the first stays first
         same = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)
         return sorted(order[1:][same].tolist())
 
 
 def check_ids(ids: Sequence[str]) -> None:
-    """Refuse ids that come twice.
+    """Refuse repeated ids.
 
     Raises
     ------
     InvalidDataError
-        Which names them.
+        If an id is repeated; the message names such ids.
     """
     digests = Digests()
     digests.add(ids)
     repeated = digests.repeated()
     if repeated:
         twice = dict.fromkeys(ids[row] for row in repeated)
-        raise InvalidDataError(f"`ids` should name each sample once. Found more than once: {listing(list(twice))}.")
+        raise InvalidDataError(f"`ids` should be unique. Found more than once: {listing(list(twice))}.")

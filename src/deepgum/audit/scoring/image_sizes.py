@@ -1,63 +1,67 @@
-"""How large images are, of those that have to be known."""
+"""Sizes of the image files of flagged samples."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deepgum.audit.reasons.case import Sizes
 from deepgum.errors import DeepGUMWarning, listing
 
 __all__ = ["ImageSizes"]
 
 
 class ImageSizes:
-    """Sizes of image files, read when they are asked for.
+    """Reads the sizes of image files on demand.
 
     Parameters
     ----------
     folder : Path
-        What the names are relative to.
-    names : sequence of str, length n
+        Folder that the names are relative to.
 
     Attributes
     ----------
     unreadable : list of str
-        Names of images that were asked for and whose size cannot be known.
+        Names of images whose size was asked for and cannot be read.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("L", (30, 20)).save(Path(folder) / "b.png")
-    ...     sizes = ImageSizes(Path(folder), ["a.png", "b.png", "c.png"])
-    ...     print(sizes([1, 2]), sizes.unreadable)
+    ...     images = ImageSizes(Path(folder))
+    ...     print(images.sizes(["a.png", "b.png", "c.png"])([1, 2]), images.unreadable)
     [[nan nan]
      [30. 20.]
      [nan nan]] ['c.png']
     """
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._folder, self._names = folder, names
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.unreadable: list[str] = []
 
-    def __call__(self, rows: Sequence[int]) -> NDArray[np.float64]:
-        """Return width and height (n, 2) of the images of these rows; NaN of the others, and where unknown."""
-        sizes = np.full((len(self._names), 2), np.nan)
+    def sizes(self, names: Sequence[str]) -> Sizes:
+        """Return the sizes of n images: a function from some rows to width and height (n, 2), NaN in other rows."""
+        return partial(self._read, names)
+
+    def _read(self, names: Sequence[str], rows: Sequence[int]) -> NDArray[np.float64]:
+        sizes = np.full((len(names), 2), np.nan)
         for row in rows:
             try:
-                with Image.open(self._folder / self._names[row]) as image:
+                with Image.open(self._folder / names[row]) as image:
                     sizes[row] = image.size
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-                self.unreadable.append(self._names[row])
+                self.unreadable.append(names[row])
         return sizes
 
     def warn(self) -> None:
-        """Say what could not be known, if there is anything."""
+        """Warn about the images that cannot be read, if there are any."""
         if self.unreadable:
             warnings.warn(
                 f"{len(self.unreadable)} image sizes of flagged samples cannot be read: {listing(self.unreadable)}. "

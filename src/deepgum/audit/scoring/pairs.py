@@ -1,8 +1,8 @@
-"""Which columns of a table are predictions, and which are the labels that they predict.
+"""The columns of a table that hold predictions, paired with the columns that hold their labels.
 
-By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``, and ``pred`` that
-of the only other column. By patterns, what the star stands for in the one is what it stands for in the other. Where two
-columns could be meant, neither is taken.
+By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``, and ``pred`` is
+the prediction of the only other column. By patterns, the star stands for the same text in both names. An ambiguous
+column is refused.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["Pair", "find_pairs"]
 _PREDICTION = "prediction|predicted|preds?|yhat|hat"
 _LABEL = "labels?|targets?|true|truth|actual|gt"
 _SIGN = r"[_\-. ]"
-_OF_LABEL = re.compile(rf"(?:{_LABEL}){_SIGN}(.+)|(.+){_SIGN}(?:{_LABEL})", re.IGNORECASE)
-_SAY = "Say which are meant with --pred and --target."
+_LABEL_NAME = re.compile(rf"(?:{_LABEL}){_SIGN}(.+)|(.+){_SIGN}(?:{_LABEL})", re.IGNORECASE)
+_REMEDY = "Name the columns with --pred and --target."
 
 
 class Pair(NamedTuple):
@@ -40,19 +40,19 @@ def find_pairs(
     Parameters
     ----------
     columns : sequence of str
-        What the table has.
+        All columns of the table.
     pred, target : sequences of str
-        Columns, or patterns with one star. Both, then as many of the one as of the other, which go together in this
-        order; or only one of the two, and what it goes with is found by name; or neither.
+        Columns, or patterns with one star. If both are given, they have the same length and are paired in this order.
+        If one or none is given, the partners are found by name.
     apart : collection of str
-        Columns that are something else: ids, images.
+        Columns with another role: ids, images.
 
     Raises
     ------
     InvalidParameterError
-        If a pattern has two stars or fits no column, or two patterns cannot go together.
+        If a pattern has two stars or fits no column, or two patterns cannot be paired.
     InvalidDataError
-        If a prediction has no label or a label no prediction, or more than one; the message names them.
+        If a prediction has no label or a label has no prediction, or one has several; the message names them.
 
     Examples
     --------
@@ -63,13 +63,13 @@ def find_pairs(
     >>> find_pairs(["age", "label_age", "age_hat"])
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidDataError: Column 'age_hat' could be the prediction of each of age, label_age. Say which are
-    meant with --pred and --target.
+    deepgum.errors.InvalidDataError: Column 'age_hat' could be the prediction of each of age, label_age. Name the
+    columns with --pred and --target.
     """
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
         raise InvalidDataError(f"The table should have each column once. Found more than one: {listing(twice)}.")
-    # A column without a name is the index of a frame, which pandas writes unless it is told not to.
+    # A column without a name is the index of a frame, which pandas writes by default.
     free = [name for name in columns if name and name not in apart]
     if pred and target:
         pairs = _by_patterns(free, pred, target)
@@ -77,20 +77,20 @@ def find_pairs(
         pairs = _by_name(free, pred, target)
         if not pairs:
             raise InvalidDataError(
-                "The table should have predictions and labels whose names belong together, such as pred_age and age. "
-                f"Found {listing(free, most=20) or 'no columns'}. {_SAY}"
+                "The table should have predictions and labels with matching names, such as pred_age and age. "
+                f"Found {listing(free, most=20) or 'no columns'}. {_REMEDY}"
             )
     pairs.sort(key=lambda pair: columns.index(pair[1]))
     return tuple(Pair(name, *pair) for name, pair in zip(_names([label for _, label in pairs]), pairs, strict=True))
 
 
 def _by_name(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the columns that may be predictions with those that may be labels; what was asked for has to have a pair."""
+    """Pair the columns that may be predictions with those that may be labels; every requested column gets a pair."""
     chosen = {
         name: {star.lower()}
         for each in (pred or target)
         for star, name in _matching("pred" if pred else "target", each, free).items()
-        # x* is to mean labels, and x1_hat is none.
+        # The pattern x* is for labels, and x1_hat is not one.
         if pred or "*" not in each or _stem(name, _PREDICTION) is None
     }
     affixed = {name: _stem(name, _PREDICTION) for name in free if not (target and name in chosen)}
@@ -104,7 +104,7 @@ def _by_name(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) ->
         for name in free
         if (name in chosen if target else name not in predictions)
     }
-    if len(labels) == 1 and not target:  # what a column called pred says nothing of, it is of the only other one
+    if len(labels) == 1 and not target:  # a column called pred predicts the only other column
         labels = {name: keys | {""} for name, keys in labels.items()}
     pairs: list[tuple[str, str]] = []
     for name, keys in predictions.items():
@@ -112,17 +112,17 @@ def _by_name(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) ->
         if len(fitting) > 1:
             _refuse(f"Column {name!r} could be the prediction of each of {listing(fitting)}.")
         pairs += [(name, label) for label in fitting]
-    of_label = {label: [one for one, other in pairs if other == label] for _, label in pairs}
-    for label, several in of_label.items():
+    by_label = {label: [one for one, other in pairs if other == label] for _, label in pairs}
+    for label, several in by_label.items():
         if len(several) > 1:
             _refuse(f"Column {label!r} could be the label of each of {listing(several)}.")
     paired = {name for pair in pairs for name in pair}
     if not target and (pairs or pred):
         _check_all(predictions, paired, labels, "prediction", "label")
-    # A table that calls one of its labels label_x means by label_y another; by true_outlier it may mean anything.
-    kinds = {_word(label) for label in of_label} - {None}
-    meant = labels if target else {name: keys for name, keys in labels.items() if _word(name) in kinds}
-    _check_all(meant, paired, predictions, "label", "prediction")
+    # In a table with a paired label_x, label_y is also a label; true_outlier may be anything.
+    words = {_word(label) for label in by_label} - {None}
+    required = labels if target else {name: keys for name, keys in labels.items() if _word(name) in words}
+    _check_all(required, paired, predictions, "label", "prediction")
     return pairs
 
 
@@ -135,7 +135,7 @@ def _by_patterns(free: Sequence[str], pred: Sequence[str], target: Sequence[str]
         if ("*" in one) != ("*" in other):
             raise InvalidParameterError("pred", f"a pattern with a star as {other!r} has, or without", one)
         predictions, labels = _matching("pred", one, free), _matching("target", other, free)
-        # A column that fits both belongs to the one that says more of it: x*_hat, not x*.
+        # A column that fits both patterns belongs to the longer one: x*_hat, not x*.
         for star in [star for star, name in predictions.items() if name in labels.values()]:
             name = predictions[star]
             if len(one) == len(other):
@@ -157,55 +157,55 @@ def _by_patterns(free: Sequence[str], pred: Sequence[str], target: Sequence[str]
 
 
 def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return the columns that fit a pattern, by what the star stands for; of a name without star, by itself."""
+    """Return the columns that fit a pattern, by the text that the star stands for; a name without a star by itself."""
     if pattern.count("*") > 1:
         raise InvalidParameterError(parameter, "the name of a column, or a pattern with one star", pattern)
     before, star, after = pattern.partition("*")
     least = len(before) + len(after)
     if star:
         fits = [n for n in columns if n.startswith(before) and n.endswith(after) and len(n) >= least]
-        found = {name[len(before) : len(name) - len(after)]: name for name in fits}
+        matching = {name[len(before) : len(name) - len(after)]: name for name in fits}
     else:
-        found = {name: name for name in columns if name == pattern}
-    if not found:
+        matching = {name: name for name in columns if name == pattern}
+    if not matching:
         nearest = difflib.get_close_matches(pattern.replace("*", ""), columns, n=1)
         hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-        found_instead = f"{hint}The table has {listing(columns, most=20)}."
-        raise InvalidParameterError(parameter, "columns of the table", pattern, found_instead)
-    return found
+        remedy = f"{hint}The table has {listing(columns, most=20)}."
+        raise InvalidParameterError(parameter, "columns of the table", pattern, remedy)
+    return matching
 
 
 def _check_all(
     names: Mapping[str, set[str]], paired: set[str], others: Mapping[str, set[str]], kind: str, partner: str
 ) -> None:
-    """Refuse columns without a partner, with the columns whose names are the nearest."""
+    """Refuse columns without a partner; the message has the columns with the nearest names."""
     alone = [name for name in names if name not in paired]
     if not alone:
         return
     by_key = {key: name for name, keys in others.items() for key in keys}
     nearest = (difflib.get_close_matches(key, by_key, n=1) for name in alone for key in sorted(names[name]))
-    meant = list(dict.fromkeys(by_key[each] for found in nearest for each in found))
-    hint = f" Did you mean {listing(meant)}?" if meant else ""
-    _refuse(f"Each {kind} should have a {partner} whose name belongs to it. Found none for {listing(alone)}.{hint}")
+    similar = list(dict.fromkeys(by_key[each] for keys in nearest for each in keys))
+    hint = f" Did you mean {listing(similar)}?" if similar else ""
+    _refuse(f"Each {kind} should have a {partner} with a matching name. Found none for {listing(alone)}.{hint}")
 
 
 def _refuse(message: str) -> NoReturn:
-    raise InvalidDataError(f"{message} {_SAY}")
+    raise InvalidDataError(f"{message} {_REMEDY}")
 
 
 def _parts(name: str, words: str) -> tuple[str, str] | None:
-    """Return the word that a name begins or ends with, and the rest of it; the rest of a word alone is empty."""
-    found = re.fullmatch(rf"(?:({words})(?:{_SIGN}(.+))?)|(?:(.+){_SIGN}({words}))", name, re.IGNORECASE)
-    if found is None:
+    """Return the word that a name begins or ends with, and the rest of the name; None if it has none of the words."""
+    match = re.fullmatch(rf"(?:({words})(?:{_SIGN}(.+))?)|(?:(.+){_SIGN}({words}))", name, re.IGNORECASE)
+    if match is None:
         return None
-    before, rest, of_other, after = found.groups()
-    return (before or after).lower(), (rest or of_other or "").lower()
+    before, rest, other_rest, after = match.groups()
+    return (before or after).lower(), (rest or other_rest or "").lower()
 
 
 def _stem(name: str, words: str) -> str | None:
-    """Return what a name says beside one of the words; None where it has none of them."""
+    """Return the rest of a name beside one of the words; None if it has none of them."""
     parts = _parts(name, words)
-    # y is what is meant by a yhat that stands alone.
+    # A column called yhat predicts y.
     return None if parts is None else ("y" if parts == ("yhat", "") else parts[1])
 
 
@@ -219,7 +219,7 @@ def _keys(stem: str | None) -> set[str]:
 
 
 def _names(labels: Sequence[str]) -> list[str]:
-    """Return what the targets are called: label_age is an age, unless there is another."""
-    short = [found[1] or found[2] if (found := _OF_LABEL.fullmatch(name)) else name for name in labels]
+    """Return the names of the targets: label_age is called age, unless there are two of that name."""
+    short = [match[1] or match[2] if (match := _LABEL_NAME.fullmatch(name)) else name for name in labels]
     times = Counter(short)
     return [one if times[one] == 1 else name for one, name in zip(short, labels, strict=True)]

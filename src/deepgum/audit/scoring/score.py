@@ -1,4 +1,4 @@
-"""Wrong labels from the predictions of any model: `score_labels`."""
+"""Scores of arrays: wrong labels by the predictions of any model, without training."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.reasons.explain import Sizes, with_reasons
-from deepgum.audit.scoring.arrays import as_given, check_same_rows, row_names
-from deepgum.audit.scoring.ids import check_ids
-from deepgum.audit.scoring.survey import Survey
-from deepgum.audit.scoring.tally import Flag, Tally
+from deepgum.audit.reasons.base import Reason
+from deepgum.audit.reasons.registry import all_reasons
+from deepgum.audit.scoring.arrays import as_named_array, check_same_rows, row_names
+from deepgum.audit.scoring.pipeline import ArrayPredictions, Batch, score_predictions, the_only
+from deepgum.audit.scoring.survey import check_samples
+from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
-from deepgum.posteriors.label_mixture import LabelMixture
 
-__all__ = ["Scored", "score_labels", "score_targets"]
+__all__ = ["Scored", "score_labels"]
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a mixture says of labels.
+    """Labels with their scores, and the summary of them.
 
     Attributes
     ----------
     labels : ScoredLabels
-        All of them, in the order in which they came.
+        All labels in the order of the samples.
     summary : AuditSummary
-        The estimated share of wrong labels, and what can be told and what not, in words.
+        The estimated share of wrong labels, and a verdict in words: what can be told and what not.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first; none of groups of which nothing can be told.
+        The least probable labels, at most ten, the least probable first; none of groups that cannot be judged.
     """
 
     labels: ScoredLabels
@@ -63,36 +60,41 @@ def score_labels(
     swap_pairs: Sequence[tuple[int, int]] = (),
     inliers: Inliers = AUTO,
     seed: int = 0,
+    reasons: Sequence[Reason | type[Reason] | str] = (),
 ) -> Scored:
-    """Return how probable each label is, given what a model predicts; no training, and of no matter what framework.
+    """Return how probably each label is right, given the predictions of a model of any framework.
 
-    The predictions should be of samples that the model was not trained on: one that has learned its labels by heart
-    predicts the wrong ones, too. `sklearn.model_selection.cross_val_predict` makes such predictions for a whole data
-    set.
+    Nothing is trained. The predictions should be for samples that the model was not trained on: a model that has
+    learned its labels by heart also predicts the wrong ones. `sklearn.model_selection.cross_val_predict` makes such
+    predictions for a whole data set.
 
     Parameters
     ----------
     predictions, targets : array, tensor, list, series or frame, (n, d) or (n,)
-        NaN, None or null where a label is missing; there, a prediction may be missing too.
+        NaN, None or null marks a missing label; its prediction may be missing too.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int, optional
-        Which labels of a sample are right or wrong together: all; the x and y of each landmark, pair after pair; none.
-        By default landmarks where the names of all targets come in pairs of x and y, and otherwise none.
+        Labels that are judged as one unit: all labels of a sample; the x and y of each landmark, pair after pair; each
+        label by itself. By default landmarks if the names of all targets come in pairs of x and y, and otherwise
+        coordinates.
     ids : sequence, length n, optional
-        Names of the samples, each once; by default the index of `targets`, if it has one with each label once, or else
+        Unique names of the samples; by default the index of `targets` if it has no repeated label, and otherwise
         numbers from 0.
     target_names : sequence of str, length d, optional
-        By default the columns of `targets` where it is a frame, and y0, y1 ...
+        By default the columns of `targets` if it is a frame, and otherwise y0, y1 ...
     periods : mapping of str to float, or sequence of float, optional
-        After how much labels come round again: ``{"yaw": 360}``.
+        Periods of the labels that have one: ``{"yaw": 360}``.
     unit : str
-        What labels are in, for people: "px", "years".
+        Unit of the labels, as people read it: "px", "years".
     swap_pairs : sequence of (int, int)
-        Landmarks that are each other's left and right, counted from 0.
+        Pairs of left and right landmarks, counted from 0.
     inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path "package.module:name"
-        Density of right labels' residuals; by default the one that describes them best. See `Density` for one of your
-        own.
+        The density of right labels' residuals; by default the one of the highest held-out likelihood. See `Density` for
+        one of your own.
     seed : int
-        Of what is drawn at random for intervals.
+        Seed of the bootstrap that gives the intervals.
+    reasons : sequence of Reason, class or str
+        Reasons in addition to the built-in ones: objects, classes, or paths "package.module:name" of either; see
+        `deepgum.audit.Reason`.
 
     Returns
     -------
@@ -101,13 +103,14 @@ def score_labels(
     Raises
     ------
     InvalidDataError
-        Arrays of different shapes or rows, text, infinite values, labels without a prediction, ids that come twice,
-        fewer than 10 samples, a target whose labels are all the same.
+        If the arrays have different shapes or rows, hold text or infinite values, or lack the prediction of a label; if
+        an id is repeated, there are fewer than 10 samples, or the labels of a target are all the same.
     InvalidParameterError
-        A parameter that does not fit the targets.
+        If a parameter does not fit the targets, or a reason lacks a part of its contract.
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> ages = rng.uniform(20, 60, size=500)
     >>> predictions = ages + rng.normal(0, 2, size=500)
@@ -116,58 +119,26 @@ def score_labels(
     >>> flags = scored.labels.flags[:, 0]
     >>> bool(flags[:50].mean() > 0.6), bool(flags[50:].mean() < 0.01)
     (True, True)
-    >>> scored.summary.groups[0].status, scored.worst[0].kind.value
+    >>> scored.summary.groups[0].status, scored.worst[0].kind
     ('CONVERGED', 'off')
     """
+    begun = time.perf_counter()
     candidates(inliers)
-    predicted, given = as_given("predictions", predictions), as_given("targets", targets)
+    rules = all_reasons(reasons)
+    predicted, given = as_named_array("predictions", predictions), as_named_array("targets", targets)
     check_same_rows(predicted, given)
     n, d = given.values.shape
     names = tuple(map(str, target_names)) if target_names is not None else given.names or predicted.names
     if names is None:
-        names = tuple(f"y{place}" for place in range(d))
+        names = tuple(f"y{column}" for column in range(d))
     if len(names) != d:
-        raise InvalidParameterError("target_names", f"{d} names, one a target", names)
-    of_rows = row_names(n, ids, given)
-    what = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
-    data = DataSource("arrays", landmarks=what.landmarks, unit=unit, swap_pairs=what.swap_pairs)
-    return score_targets(what, data, of_rows, given.values, predicted.values, inliers=inliers, seed=seed)
-
-
-def score_targets(
-    targets: Targets,
-    data: DataSource,
-    ids: Sequence[str],
-    given: NDArray[np.float64],
-    predicted: NDArray[np.float64],
-    *,
-    sizes: Sizes | None = None,
-    inliers: Inliers = AUTO,
-    seed: int = 0,
-) -> Scored:
-    """Return the same for labels and predictions (n, d) whose names and groups are known.
-
-    Parameters
-    ----------
-    targets : Targets
-    data : DataSource
-        For the summary.
-    ids : sequence of str, length n
-    given, predicted : arrays (n, d)
-    sizes : callable, optional
-        Of images; see `deepgum.audit.reasons.explain`.
-    inliers, seed
-        As of `score_labels`.
-    """
-    started = time.perf_counter()
-    check_ids(ids)
-    survey = Survey(targets.names)
-    survey.add(given, predicted, ids)
-    survey.check()
-    residuals = targets.residuals(given, predicted)
-    mixture = LabelMixture.fit(residuals, targets.partition, inliers=inliers, seed=seed)
-    labels = with_reasons(targets.scored(mixture, ids, given, predicted), targets, mixture, sizes)
-    tally = Tally(targets, mixture)
-    tally.add(labels)
-    summary = tally.summary(data, seed=seed, seconds=time.perf_counter() - started)
-    return Scored(labels, summary, tally.worst)
+        raise InvalidParameterError("target_names", f"{d} names, one per target", names)
+    sample_ids = row_names(n, ids, given)
+    described = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
+    check_samples(names, sample_ids, given.values, predicted.values)
+    batch = Batch(sample_ids, given.values, predicted.values, described.residuals(given.values, predicted.values))
+    data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
+    outcome = score_predictions(
+        ArrayPredictions(batch, described, inliers, seed), described, rules, Provenance(data, seed, begun), the_only
+    )
+    return Scored(*outcome)

@@ -1,26 +1,25 @@
-"""Wrong labels from a table of predictions, of any model and of any length: `score_table`."""
+"""Scores of a table of predictions and labels, of any model and of any length."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from deepgum.audit.labels import ScoredLabels, write_parts
-from deepgum.audit.reasons.explain import with_reasons
+from deepgum.audit.reasons.base import Reason
+from deepgum.audit.reasons.case import Evidence
+from deepgum.audit.reasons.registry import all_reasons
 from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pairs import Pair
-from deepgum.audit.scoring.score import score_targets
+from deepgum.audit.scoring.pipeline import ArrayPredictions, Batch, score_predictions, the_only
 from deepgum.audit.scoring.spool import Spool
 from deepgum.audit.scoring.survey import Survey
 from deepgum.audit.scoring.table_rows import IdColumn, Layout, Rows, read_rows
-from deepgum.audit.scoring.tally import Flag, Tally
+from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
@@ -29,78 +28,26 @@ from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.label_mixture import LabelMixture
 
-__all__ = ["ScoredTable", "Work", "score_stream", "score_table"]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is to be done with the rows of a table; see `score_table`."""
-
-    targets: Targets
-    data: DataSource
-    out: Path | None
-    inliers: Inliers
-    seed: int
-    on_stage: Callable[[str], None] | None
-
-    def say(self, sentence: str) -> None:
-        """Tell whoever wants to know that something long begins."""
-        if self.on_stage is not None:
-            self.on_stage(sentence)
-
-
-def score_stream(spool: Spool, ids: IdColumn, work: Work) -> tuple[AuditSummary, tuple[Flag, ...]]:
-    """Score the rows of a spool and write the scores to `work.out`, if it is a file.
-
-    Returns
-    -------
-    AuditSummary
-    tuple of Flag
-        The least probable labels.
-    """
-    started = time.perf_counter()
-    targets = work.targets
-    work.say("Fitting the mixture ...")
-    residuals = spool.residuals(targets)
-    mixture = LabelMixture.fit_batches(residuals, targets.partition, inliers=work.inliers, seed=work.seed)
-    tally, unreadable = Tally(targets, mixture), ImageSizes(Path(work.data.root), [])
-
-    def parts() -> Iterator[ScoredLabels]:
-        for rows in spool:
-            sizes = None if rows.images is None else ImageSizes(Path(work.data.root), rows.images)
-            labels = targets.scored(mixture, ids.of(rows), rows.given, rows.predicted)
-            labels = with_reasons(labels, targets, mixture, sizes)
-            tally.add(labels)
-            unreadable.unreadable += [] if sizes is None else sizes.unreadable
-            yield labels
-
-    work.say("Scoring the labels ...")
-    if work.out is not None:
-        write_parts(work.out, parts())
-    else:
-        deque(parts(), maxlen=0)
-    unreadable.warn()
-    summary = tally.summary(work.data, seed=work.seed, seconds=time.perf_counter() - started)
-    return summary, tally.worst
-
+__all__ = ["ScoredTable", "score_table"]
 
 IN_MEMORY = 2_000_000
+"""Labels and predictions of a table that is scored in memory; a longer table is scored as a stream."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredTable:
-    """What a mixture says of the labels of a table.
+    """The scores of a table.
 
     Attributes
     ----------
     summary : AuditSummary
-        The estimated share of wrong labels, and what can be told and what not, in words.
+        The estimated share of wrong labels, and a verdict in words: what can be told and what not.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first; none of groups of which nothing can be told.
+        The least probable labels, at most ten, the least probable first; none of groups that cannot be judged.
     labels : ScoredLabels or None
-        All of them; None of a table that was not held in memory.
+        All labels; None for a table that is not held in memory.
     pairs : tuple of Pair
-        The columns of labels, and of the predictions that they were scored by.
+        The columns of labels and of their predictions.
     """
 
     summary: AuditSummary
@@ -123,44 +70,48 @@ def score_table(
     out: Path | None = None,
     inliers: Inliers = AUTO,
     seed: int = 0,
+    reasons: Sequence[Reason | type[Reason] | str] = (),
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
 ) -> ScoredTable:
-    r"""Return how probable each label of a table is, given the predictions beside it; see `score_labels`.
+    r"""Return how probably each label of a table is right, given the predictions beside it; see `score_labels`.
 
     Parameters
     ----------
     path : Path
-        A CSV or Parquet file, read as `deepgum.data.columns.read_columns` says.
+        A CSV or Parquet file, read as by `deepgum.data.columns.read_columns`.
     pred, target : sequences of str
         Columns of predictions and labels, or patterns; by default found by name. See `find_pairs`.
-    groups : as of `score_labels`, optional
-        Landmarks whose x and y do not stand side by side are put in order by their names.
+    groups : see `score_labels`, optional
+        Landmarks whose x and y are not side by side are put in order by their names.
     id : str, optional
-        Column of names, each once; by default the one called ``id``. Without one, image files are the names, or else
-        the places of the rows.
+        Column of unique names; by default the one called ``id``. Without one, image files are the names, or else the
+        positions of the rows.
     image : str, optional
-        Column of image files, relative to the table's folder. Of flagged samples their sizes are looked up.
-    periods, swap_pairs, unit, inliers, seed
-        As of `score_labels`; periods by the names of the targets.
+        Column of image files, relative to the table's folder. The sizes of flagged images are read.
+    periods, swap_pairs, unit, inliers, seed, reasons
+        See `score_labels`; periods by the names of the targets. A long table is scored in batches, and a reason then
+        sees one batch at a time.
     out : Path, optional
-        A file for the scores, a row a sample and group in the order of the table: CSV if it ends so, otherwise Parquet.
+        File for the scores, one row per sample and group in the order of the table: CSV if it ends so, otherwise
+        Parquet.
     in_memory : int
-        Labels and predictions that may be held in memory. Of a longer table one batch is, twice its numbers are on the
-        disk of `out` (without it, where temporary files are), and the mixture is fitted to a stream.
+        Labels and predictions that may be held in memory. A longer table is scored as a stream: one batch is in memory,
+        and its numbers are on the disk of `out` (without `out`, where temporary files are).
     on_stage : callable, optional
-        Called with a sentence when something long begins.
+        Called with a sentence when a long step begins.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        As `score_labels`, about the first cell in question; or a file that cannot be read, columns that do not belong
-        together, or an `out` that is the table itself.
+        See `score_labels`; the message names the first such cell. Also if a file cannot be read, columns do not belong
+        together, or `out` is the table itself.
     DiskFullError
         If a disk cannot hold a long table's numbers.
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "ages.csv"
@@ -172,36 +123,60 @@ def score_table(
     >>> table.summary.flags, sorted(flag.id for flag in table.worst)[:2]
     (7, ['ages:line 12', 'ages:line 2'])
     """
+    begun = time.perf_counter()
     check_count("in_memory", in_memory, least=0)
     candidates(inliers)
+    rules = all_reasons(reasons)
     if out is not None and out.exists() and out.samefile(path):
         raise InvalidParameterError("out", "another file than the table", str(out))
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
-    work = Work(targets, _source(layout, targets), out, inliers, seed, on_stage)
-    parts = _Checked(layout)
+    data = _source(layout, targets)
+    provenance = Provenance(data, seed, begun)
+    rows = _SurveyedRows(layout)
+    form = _BatchForm(targets, rows.ids, ImageSizes(Path(data.root)))
     held, values = [], 0
-    for rows in parts:
-        held.append(rows)
-        values += 2 * rows.given.size
+    for part in rows:
+        held.append(part)
+        values += 2 * part.given.size
         if values > in_memory:
             break
     else:
-        parts.finish(held)
-        return ScoredTable(*_in_memory(parts.ids, held, work), layout.pairs)
-    work.say(f"The table has more than {in_memory:,} numbers: it is read through once, and then scored in batches.")
+        rows.finish(held)
+        predictions = ArrayPredictions(form.batch(Rows.joined(held)), targets, inliers, seed)
+        labels, summary, worst = score_predictions(predictions, targets, rules, provenance, the_only)
+        form.images.warn()
+        if out is not None:
+            labels.write(out)
+        return ScoredTable(summary, worst, labels, layout.pairs)
+
+    def say(sentence: str) -> None:
+        if on_stage is not None:
+            on_stage(sentence)
+
+    def write(parts: Iterator[ScoredLabels]) -> None:
+        if out is not None:
+            write_parts(out, parts)
+        else:
+            for _ in parts:
+                pass
+
+    say(f"The table has more than {in_memory:,} numbers: it is read once, and then scored in batches.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deepgum-score-", dir=None if out is None else out.parent) as folder:
         spool = Spool(Path(folder) / "rows.arrow")
-        spool.write(chain(held, parts))
+        spool.write(chain(held, rows))
         held.clear()
-        parts.finish(spool)
-        return ScoredTable(*score_stream(spool, parts.ids, work), None, layout.pairs)
+        rows.finish(spool)
+        stream = _StreamPredictions(spool, form, inliers, seed, say)
+        _, summary, worst = score_predictions(stream, targets, rules, provenance, write)
+        form.images.warn()
+        return ScoredTable(summary, worst, None, layout.pairs)
 
 
-class _Checked(Iterator[Rows]):
-    """The rows of a table, each once, and what is to be known of all of them."""
+class _SurveyedRows(Iterator[Rows]):
+    """The rows of a table, read once; each part is checked and its ids are counted as it is read."""
 
     def __init__(self, layout: Layout) -> None:
         self._rows = read_rows(layout)
@@ -214,25 +189,47 @@ class _Checked(Iterator[Rows]):
         self.ids.add(rows)
         return rows
 
-    def finish(self, seen: Iterable[Rows]) -> None:
-        """Refuse rows of which nothing could be told, and ids that come twice."""
+    def finish(self, parts: Iterable[Rows]) -> None:
+        """Refuse a table that cannot tell wrong labels from right ones, and repeated ids among all its parts."""
         self._survey.check()
-        self.ids.check(seen)
+        self.ids.check(parts)
 
 
-def _in_memory(ids: IdColumn, held: Sequence[Rows], work: Work) -> tuple[AuditSummary, tuple[Flag, ...], ScoredLabels]:
-    names = [name for rows in held for name in ids.of(rows)]
-    given, predicted = (np.concatenate(values) for values in zip(*((r.given, r.predicted) for r in held), strict=True))
-    images = [name for rows in held for name in rows.images or ()]
-    sizes = ImageSizes(Path(work.data.root), images) if images else None
-    scored = score_targets(
-        work.targets, work.data, names, given, predicted, sizes=sizes, inliers=work.inliers, seed=work.seed
-    )
-    if sizes is not None:
-        sizes.warn()
-    if work.out is not None:
-        scored.labels.write(work.out)
-    return scored.summary, scored.worst, scored.labels
+@dataclass(frozen=True, eq=False)
+class _BatchForm:
+    """Makes batches of rows."""
+
+    targets: Targets
+    ids: IdColumn
+    images: ImageSizes
+
+    def batch(self, rows: Rows) -> Batch:
+        sizes = None if rows.images is None else self.images.sizes(rows.images)
+        residuals = self.targets.residuals(rows.given, rows.predicted)
+        return Batch(self.ids.names_of(rows), rows.given, rows.predicted, residuals, evidence=Evidence(sizes=sizes))
+
+
+@dataclass(frozen=True, eq=False)
+class _StreamPredictions:
+    """The rows of a spool, one batch per part; see `Predictions`."""
+
+    spool: Spool
+    form: _BatchForm
+    inliers: Inliers
+    seed: int
+    say: Callable[[str], None]
+
+    unit = 1.0
+
+    def posterior(self) -> LabelMixture:
+        self.say("Fitting the mixture ...")
+        targets = self.form.targets
+        residuals = self.spool.residuals(targets)
+        return LabelMixture.fit_batches(residuals, targets.partition, inliers=self.inliers, seed=self.seed)
+
+    def batches(self) -> Iterator[Batch]:
+        self.say("Scoring the labels ...")
+        return map(self.form.batch, self.spool)
 
 
 def _source(layout: Layout, targets: Targets) -> DataSource:

@@ -1,4 +1,4 @@
-"""The rows of a large table on disk, checked and typed: what a stream is read from again and again."""
+"""The rows of a long table in a temporary file, checked and typed, from which they are read again and again."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _TEXTS = ("places", "names", "images")
 
 
 class Spool:
-    """Rows in an Arrow file, which the system maps into memory as far as it has any.
+    """Rows in an Arrow file, which the system maps into memory as far as there is any.
 
-    A text file is slow to read and a fit reads its rows some tens of times; this one costs no more than the disk.
+    A fit reads the rows some tens of times. A text file would be slow; this file costs no more than the disk.
 
     Parameters
     ----------
     path : Path
-        Of the file.
+        The Arrow file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, parts: Iterable[Rows]) -> None:
-        """Write rows, each part as it comes; see nothing before all of it is written.
+        """Write all rows, part by part; read nothing before all parts are written.
 
         Raises
         ------
@@ -56,12 +56,12 @@ class Spool:
             if error.errno not in FULL:
                 raise
             raise DiskFullError(
-                f"The disk of '{self._path.parent}' should hold the rows of the table for as long as they are scored. "
-                f"It filled up ({error}); what was written is removed. Free more, or name an output on another disk."
+                f"The disk of '{self._path.parent}' should hold the rows of the table while they are scored. It is "
+                f"full ({error}); the temporary file is removed. Free space, or name an output on another disk."
             ) from error
 
     def __iter__(self) -> Iterator[Rows]:
-        """Go through the parts from the first on."""
+        """Yield the parts in their order."""
         for batch in self._batches():
             places, names, images = (_texts(batch.column(name)) for name in _TEXTS)
             yield Rows(
@@ -69,7 +69,7 @@ class Spool:
             )
 
     def residuals(self, targets: Targets) -> Residuals:
-        """Return the residuals (b, d) of the parts, for `fit_batches`."""
+        """Return the residuals of all parts, for `LabelMixture.fit_batches`."""
         return Residuals(self._batches, targets)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
@@ -79,12 +79,12 @@ class Spool:
 
 
 class Residuals:
-    """Residuals of a spool, from the first on whenever they are gone through.
+    """Residuals of a spool; each iteration starts at the first part.
 
     Parameters
     ----------
     batches : callable
-        Gives the spool's batches.
+        Returns the record batches of the spool.
     targets : Targets
     """
 
@@ -92,7 +92,7 @@ class Residuals:
         self._batches, self._targets = batches, targets
 
     def __iter__(self) -> Iterator[Values]:
-        """Go through them."""
+        """Yield the residuals (b, d) of each part."""
         for batch in self._batches():
             yield self._targets.residuals(_numbers(batch.column("given")), _numbers(batch.column("predicted")))
 
@@ -114,5 +114,5 @@ def _texts(column: pa.Array) -> list[str] | None:
 
 
 def _numbers(column: pa.Array) -> Values:
-    # A copy: what is mapped is gone when the file is closed.
+    # A copy, because mapped memory is invalid once the file is closed.
     return np.array(column.flatten()).reshape(len(column), -1)

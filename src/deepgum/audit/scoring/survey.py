@@ -1,4 +1,4 @@
-"""What is checked of labels and predictions before a mixture is fitted to them, a batch at a time."""
+"""Checks of labels and predictions before anything is fitted to them, batch by batch."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.audit.scoring.ids import check_ids
 from deepgum.errors import InvalidDataError, listing
 
-__all__ = ["LEAST", "Survey"]
+__all__ = ["LEAST_SAMPLES", "Survey", "check_samples"]
 
 Values = NDArray[np.float64]
 
-LEAST = 10
-"""Samples, fewer than which are refused: one of them is more than a tenth of all."""
+LEAST_SAMPLES = 10
+"""Minimum number of samples: with fewer, one sample is more than a tenth of them."""
 
 
 class Survey:
-    """Counts samples and labels, and knows whether a target's labels differ.
+    """Counts samples and labels, and keeps the range of each target's labels.
 
     Parameters
     ----------
     names : sequence of str, length d
-        Of the targets.
+        Names of the targets.
 
     Examples
     --------
@@ -41,59 +42,80 @@ class Survey:
         self._labels = np.zeros(len(names), dtype=np.int64)
         self._low, self._high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
 
-    @property
-    def samples(self) -> int:
-        """How many there were."""
-        return self._samples
-
-    def add(self, given: Values, predicted: Values, ids: Sequence[str]) -> None:
-        """Look at labels and predictions (n, d) of the samples of these ids.
+    def add(self, given: Values, predicted: Values | None, ids: Sequence[str]) -> None:
+        """Check and count the labels (n, d) of n samples, and their predictions (n, d) if there are any yet.
 
         Raises
         ------
         InvalidDataError
-            If one is infinite, or a prediction is missing where there is a label; the message names the samples.
+            If a value is infinite, or a label has no prediction; the message names the samples.
         """
-        for what, values in (("labels", given), ("predictions", predicted)):
-            self._refuse(np.isinf(values), ids, f"The {what} should be finite, or missing")
-        some = ~np.isnan(given)
-        self._refuse(some & np.isnan(predicted), ids, "There should be a prediction wherever there is a label")
+        labelled = ~np.isnan(given)
+        self._refuse(np.isinf(given), ids, "The labels should be finite, or missing")
+        if predicted is not None:
+            self._refuse(np.isinf(predicted), ids, "The predictions should be finite, or missing")
+            unpredicted = labelled & np.isnan(predicted)
+            self._refuse(unpredicted, ids, "There should be a prediction wherever there is a label")
         self._samples += len(given)
-        self._labels += some.sum(axis=0)
-        self._low = np.minimum(self._low, np.where(some, given, np.inf).min(axis=0, initial=np.inf))
-        self._high = np.maximum(self._high, np.where(some, given, -np.inf).max(axis=0, initial=-np.inf))
+        self._labels += labelled.sum(axis=0)
+        self._low = np.minimum(self._low, np.where(labelled, given, np.inf).min(axis=0, initial=np.inf))
+        self._high = np.maximum(self._high, np.where(labelled, given, -np.inf).max(axis=0, initial=-np.inf))
 
     def check(self) -> None:
-        """Refuse all of it where nothing could be told.
+        """Refuse data that cannot tell wrong labels from right ones.
 
         Raises
         ------
         InvalidDataError
             If there are too few samples, no labels, or a target whose labels are all the same.
         """
-        if self._samples < LEAST:
+        if self._samples < LEAST_SAMPLES:
             raise InvalidDataError(
-                f"There should be at least {LEAST} samples to tell wrong labels from right ones. Found {self._samples}."
+                f"There should be at least {LEAST_SAMPLES} samples to tell wrong labels from right ones. "
+                f"Found {self._samples}."
             )
         if not self._labels.any():
             raise InvalidDataError(f"There should be labels. Found none in {self._samples} samples.")
-        same = [
+        constant = [
             f"{name} (always {low:g})"
             for name, low, high, labels in zip(self._names, self._low, self._high, self._labels, strict=True)
             if labels > 1 and low == high
         ]
-        if same:
+        if constant:
             raise InvalidDataError(
-                f"The labels of a target should differ from sample to sample. Found the same all through: "
-                f"{listing(same)}. Leave such targets out."
+                f"The labels of a target should differ from sample to sample. Found constant targets: "
+                f"{listing(constant)}. Leave such targets out."
             )
 
     def _refuse(self, wrong: NDArray[np.bool_], ids: Sequence[str], rule: str) -> None:
         if not wrong.any():
             return
         rows = np.flatnonzero(wrong.any(axis=1)).tolist()
-        targets = [self._names[place] for place in np.flatnonzero(wrong.any(axis=0))]
+        targets = [self._names[column] for column in np.flatnonzero(wrong.any(axis=0))]
         samples = f"{len(rows)} sample{'s' if len(rows) > 1 else ''}"
         raise InvalidDataError(
             f"{rule}. Found {samples} where this is not so: {listing([ids[row] for row in rows])} ({listing(targets)})."
         )
+
+
+def check_samples(names: Sequence[str], ids: Sequence[str], given: Values, predicted: Values | None = None) -> None:
+    """Check all samples at once.
+
+    Parameters
+    ----------
+    names : sequence of str, length d
+        Names of the targets.
+    ids : sequence of str, length n
+    given : array (n, d)
+    predicted : array (n, d), optional
+        Left out before an audit has made its predictions.
+
+    Raises
+    ------
+    InvalidDataError
+        If ids are repeated, or the survey refuses the data.
+    """
+    check_ids(ids)
+    survey = Survey(names)
+    survey.add(given, predicted, ids)
+    survey.check()

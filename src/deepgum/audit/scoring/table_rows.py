@@ -1,4 +1,4 @@
-"""The rows of a table of predictions and labels, so many at a time, every cell checked where it stands."""
+"""The rows of a table of predictions and labels, read in batches; every cell is checked where it is."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["IdColumn", "Layout", "Rows", "read_rows"]
 Values = NDArray[np.float64]
 
 BATCH = 2**18
-"""Values in a batch of rows: a few megabytes."""
+"""Values in a batch of rows, a few megabytes."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    r"""What the columns of a table are.
+    r"""The columns of a table and their roles.
 
     Attributes
     ----------
     path : Path
     pairs : tuple of Pair
-        The targets; those of landmarks with x and y side by side.
+        The targets; x and y of a landmark are side by side.
     id, image : str or None
-        Columns of names and of image files.
+        Columns of ids and of image files.
 
     Examples
     --------
@@ -63,14 +63,14 @@ class Layout:
         id: str | None = None,
         image: str | None = None,
     ) -> Layout:
-        """Find out from the names of a table's columns; see `find_pairs` for `pred` and `target`.
+        """Return the layout of a table by the names of its columns; see `find_pairs` for `pred` and `target`.
 
-        A column called ``id`` holds the ids where no other is named.
+        By default a column called ``id`` holds the ids.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            As `column_names` and `find_pairs`; or if `id` or `image` is no column.
+            If the columns cannot be read or paired (see `column_names`, `find_pairs`), or `id` or `image` is no column.
         """
         columns = column_names(path)
         for parameter, name in (("id", id), ("image", image)):
@@ -85,12 +85,12 @@ class Layout:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the targets."""
+        """Names of the targets."""
         return tuple(pair.name for pair in self.pairs)
 
     @property
     def columns(self) -> list[str]:
-        """All columns that are read."""
+        """All columns that are read, each once."""
         named = [name for name in (self.id, self.image) if name is not None]
         return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:])]))
 
@@ -102,9 +102,9 @@ class Rows:
     Attributes
     ----------
     places : sequence of str, length n
-        Where each stands in the file.
+        Position of each row in the file, as messages show it.
     names : sequence of str or None
-        What the column of ids says, or else that of images.
+        Values of the column of ids, or else of the column of images.
     images : sequence of str or None
     given, predicted : arrays (n, d)
     """
@@ -118,6 +118,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.places)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """Return the rows of all parts of one table as one."""
+
+        def texts(name: str) -> list[str] | None:
+            lists = [getattr(part, name) for part in parts]
+            return None if lists[0] is None else [text for part in lists for text in part]
+
+        given, predicted = (np.concatenate([getattr(part, name) for part in parts]) for name in ("given", "predicted"))
+        return cls(texts("places") or [], texts("names"), texts("images"), given, predicted)
+
 
 def read_rows(layout: Layout) -> Iterator[Rows]:
     """Yield the rows of a table in their order, a few megabytes at a time.
@@ -125,8 +136,8 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
     Raises
     ------
     InvalidDataError
-        If the file cannot be read, a cell is not what its column should hold, or a label has no prediction; the message
-        names file, line and column.
+        If the file cannot be read, a cell has the wrong type, or a label has no prediction; the message names file,
+        line and column.
     """
     for table in column_batches(layout.path, layout.columns, max(1, BATCH // (2 * len(layout.pairs)))):
         predicted = np.stack([table.numbers(pair.predicted, missing=True) for pair in layout.pairs], axis=1)
@@ -144,10 +155,10 @@ def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, pre
 
 
 class IdColumn:
-    """What the samples of a table are called, known when all its rows have been seen.
+    """The ids of a table's samples; they are known when all rows have been read.
 
-    By the column of ids, in which none may come twice; or else by the image files, with the places of the rows where an
-    image has several; or else by the table's name and the places of the rows.
+    Ids are the values of the column of ids, which must be unique. Without that column they are the image files, with
+    the positions of the rows if an image has several rows. Without images they are the table's name and the positions.
 
     Parameters
     ----------
@@ -158,33 +169,34 @@ class IdColumn:
         self._layout, self._digests, self._repeated = layout, Digests(), False
 
     def add(self, rows: Rows) -> None:
-        """See rows, each once, in their order."""
+        """Count the ids of some rows; call it once per row, in their order."""
         if rows.names is not None:
             self._digests.add(rows.names)
 
-    def check(self, seen: Iterable[Rows]) -> None:
-        """Refuse ids that come twice.
+    def check(self, parts: Iterable[Rows]) -> None:
+        """Refuse repeated ids.
 
         Parameters
         ----------
-        seen : iterable of Rows
-            All of them once more.
+        parts : iterable of Rows
+            All rows once more.
 
         Raises
         ------
         InvalidDataError
-            Which names the first, its place and its column.
+            If an id is repeated; the message names the first one, its position and its column.
         """
         repeated = self._digests.repeated()
         self._digests, self._repeated = Digests(), bool(repeated)
         if not repeated or self._layout.id is None:
             return
         first = 0
-        for rows in seen:
+        for rows in parts:
             if repeated[0] < first + len(rows):
                 assert rows.names is not None
                 row = repeated[0] - first
-                others = f" The same goes for {len(repeated) - 1:,} more." if len(repeated) > 1 else ""
+                more = len(repeated) - 1
+                others = f" {more:,} more {'are' if more > 1 else 'is'} repeated." if more else ""
                 hint = "Name another column with --id, or leave this one out."
                 raise InvalidDataError(
                     f"'{self._layout.path}', {rows.places[row]}, column {self._layout.id!r}: a cell should be a name "
@@ -192,7 +204,7 @@ class IdColumn:
                 )
             first += len(rows)
 
-    def of(self, rows: Rows) -> list[str]:
+    def names_of(self, rows: Rows) -> list[str]:
         """Return the ids of some rows."""
         if rows.names is None:
             return [f"{self._layout.path.stem}:{place}" for place in rows.places]

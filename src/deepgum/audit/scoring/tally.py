@@ -1,26 +1,31 @@
-"""The sums of scored labels, a batch at a time: what is flagged in each group, and which flags are the worst."""
+"""Counts of scored labels over all batches: the flags of each group and reason, and the worst flags."""
 
 from __future__ import annotations
 
 import heapq
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from deepgum._version import __version__
-from deepgum.audit.labels import Reason, ScoredLabels
-from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary
+from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reasons.base import Reason
+from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_tell, group_verdict, overall_verdict
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.tabulated import TabulatedDensity
 
-__all__ = ["Flag", "Tally", "worst_of"]
+__all__ = ["Flag", "Provenance", "Tally", "worst_of"]
 
 
 class Flag(NamedTuple):
-    """One flagged label, to be shown.
+    """One flagged label, as people see it.
 
     Attributes
     ----------
@@ -28,7 +33,8 @@ class Flag(NamedTuple):
     given, suggested : tuple of float
         The values of the group, NaN where there is none.
     responsibility, mahalanobis : float
-    kind : Reason
+    kind : str
+        Name of the reason.
     why : str
     """
 
@@ -38,80 +44,127 @@ class Flag(NamedTuple):
     suggested: tuple[float, ...]
     responsibility: float
     mahalanobis: float
-    kind: Reason
+    kind: str
     why: str
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Origin of the labels and of their predictions: what a summary states besides counts and estimates.
+
+    Attributes
+    ----------
+    data : DataSource
+    seed : int
+    begun : float
+        `time.perf_counter()` when the work began.
+    backbone : str
+        What predicted the labels.
+    history : tuple of Round
+    folds : int
+    conflicts, unreadable
+        See `AuditSummary`.
+    """
+
+    data: DataSource
+    seed: int
+    begun: float
+    backbone: str = "predictions that were given"
+    history: tuple[Round, ...] = ()
+    folds: int = 0
+    conflicts: tuple[tuple[str, ...], ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
 class Tally:
-    """Adds up scored labels.
+    """Counts scored labels.
 
     Parameters
     ----------
     targets : Targets
-    mixture : LabelMixture
-        That the labels are scored by.
+    posterior : LabelMixture
+        The mixture that the labels are scored by.
+    reasons : sequence of Reason
+        In the order in which the summary lists them.
+    unit : float
+        The usual size of a residual of 1 in the unit of the labels.
     worst : int
-        How many flags to remember.
+        Number of flags to keep.
     """
 
-    def __init__(self, targets: Targets, mixture: LabelMixture, worst: int = 10) -> None:
-        self._targets, self._mixture, self._most = targets, mixture, worst
+    def __init__(
+        self,
+        targets: Targets,
+        posterior: LabelMixture,
+        reasons: Sequence[Reason],
+        *,
+        unit: float = 1.0,
+        worst: int = 10,
+    ) -> None:
+        self._targets, self._posterior, self._reasons = targets, posterior, reasons
+        self._unit, self._most = unit, worst
         g = len(targets.partition)
         self._samples, self._labels, self._flags = 0, np.zeros(g, np.int64), np.zeros(g, np.int64)
         self._right = np.zeros(g)
+        self._kinds: Counter[str] = Counter()
         self._worst: list[tuple[float, float, int, Flag]] = []
 
     def add(self, labels: ScoredLabels) -> None:
-        """Add labels that are not in it yet."""
+        """Count the labels of a batch."""
         self._labels += (~np.isnan(labels.responsibilities)).sum(axis=0)
         self._flags += labels.flags.sum(axis=0)
         self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
-        meant = (place for place in labels.worst_first() if can_tell(self._mixture.status[place[1]]))
-        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(meant, self._most)]
-        # Of equals the first comes first, as in `worst_first`.
+        self._kinds.update(labels.kinds.values())
+        judged = (place for place in labels.worst_first() if can_tell(self._posterior.status[place[1]]))
+        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judged, self._most)]
+        # Among equal flags the first comes first, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
         self._samples += len(labels)
 
-    def _rank(self, labels: ScoredLabels, place: tuple[int, int]) -> tuple[float, float, int]:
+    def _rank(self, labels: ScoredLabels, place: Place) -> tuple[float, float, int]:
         row = (self._samples + place[0]) * len(self._targets.partition) + place[1]
         return float(labels.responsibilities[place]), -float(labels.mahalanobis[place]), row
 
     @property
     def worst(self) -> tuple[Flag, ...]:
-        """The flags of the least probable labels, the least first; none of groups of which nothing can be told."""
+        """The flags of the least probable labels, the least probable first; none of groups that cannot be judged."""
         return tuple(flag for *_, flag in self._worst)
 
-    def summary(self, data: DataSource, *, seed: int, seconds: float) -> AuditSummary:
-        """Return all that is known but the labels themselves.
-
-        Parameters
-        ----------
-        data : DataSource
-        seed : int
-        seconds : float
-        """
-        mixture = self._mixture
+    def summary(self, provenance: Provenance) -> AuditSummary:
+        """Return the summary of all batches."""
+        posterior, history = self._posterior, provenance.history
         groups = tuple(self._group(place) for place in range(len(self._labels)))
         return AuditSummary(
-            data=data,
+            data=provenance.data,
             samples=self._samples,
             labels=int(self._labels.sum()),
             flags=int(self._flags.sum()),
             expected_false_flags=float(self._right.sum()),
-            share=mixture.share,
-            verdict=overall_verdict(groups, mixture.share),
+            share=posterior.share,
+            verdict=overall_verdict(groups, posterior.share),
             groups=groups,
-            backbone="predictions that were given",
-            inliers=mixture.inliers,
-            seed=seed,
-            seconds=seconds,
+            reasons=tuple(
+                ReasonCount(each.name, each.words, self._kinds[each.name])
+                for each in self._reasons
+                if self._kinds[each.name]
+            ),
+            history=history,
+            conflicts=provenance.conflicts,
+            unreadable=provenance.unreadable,
+            backbone=provenance.backbone,
+            inliers=posterior.inliers,
+            folds=provenance.folds,
+            fits=sum(each.fits for each in history),
+            seed=provenance.seed,
+            seconds=time.perf_counter() - provenance.begun,
             version=__version__,
         )
 
     def _group(self, place: int) -> GroupSummary:
-        mixture = self._mixture
-        status, share, fitted = mixture.status[place], mixture.shares[place], mixture.mixture
+        posterior, unit = self._posterior, self._unit
+        status, share, fitted = posterior.status[place], posterior.shares[place], posterior.mixture
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
+        covariance = posterior.covariances[place].tolist()
         return GroupSummary(
             name=self._targets.group_names[place],
             labels=labels,
@@ -125,15 +178,15 @@ class Tally:
                 flags=flags,
                 expected_false_flags=right,
                 share=share,
-                heavy_tails=mixture.has_heavy_tails(place),
+                heavy_tails=posterior.has_heavy_tails(place),
             ),
-            prior=mixture.prior(place),
-            covariance=tuple(map(tuple, mixture.covariances[place].tolist())),
-            log_uniform_density=float(fitted.log_uniform_density_[place]),
-            degrees_of_freedom=mixture.degrees_of_freedom[place],
-            exponent=mixture.densities.groups[place].wrong.exponent,
-            radius=mixture.radius(place),
-            density=TabulatedDensity.of(mixture.density(place), len(self._targets.partition[place])),
+            prior=posterior.prior(place),
+            covariance=tuple(tuple(unit**2 * value for value in row) for row in covariance),
+            log_uniform_density=float(fitted.log_uniform_density_[place]) - len(covariance) * float(np.log(unit)),
+            degrees_of_freedom=posterior.degrees_of_freedom[place],
+            exponent=posterior.densities.groups[place].wrong.exponent,
+            radius=posterior.radius(place),
+            density=TabulatedDensity.of(posterior.density(place), len(self._targets.partition[place])),
         )
 
 
@@ -142,7 +195,7 @@ def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:
     return tuple(_flag(labels, place) for place in labels.worst_first()[:most] if place in labels.kinds)
 
 
-def _flag(labels: ScoredLabels, place: tuple[int, int]) -> Flag:
+def _flag(labels: ScoredLabels, place: Place) -> Flag:
     row, group = place
     columns = list(labels.partition[group])
     return Flag(

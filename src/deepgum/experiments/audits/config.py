@@ -16,7 +16,7 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.config import DataConfig, RunConfig
 from deepgum.experiments.runs.config_file import read_toml, recorded, write_toml
 from deepgum.experiments.runs.nested import build, plain
-from deepgum.plugins import is_path
+from deepgum.plugins import PATH, is_path
 from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.training import SGDOptions
 
@@ -46,6 +46,8 @@ class AuditSection:
         After how much a target comes round again: `{ yaw = 360 }`.
     unit : str
         What labels are in, for people; by default what the data set says.
+    reasons : tuple of str
+        Paths "package.module:name" of reasons in addition to the built-in ones.
     """
 
     part: str = ""
@@ -54,6 +56,7 @@ class AuditSection:
     inliers: str = AUTO
     periods: dict[str, float] = field(default_factory=dict)
     unit: str = ""
+    reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("part", self.part, PARTS)
@@ -66,6 +69,9 @@ class AuditSection:
             raise InvalidParameterError("rounds", f"at most {MOST_FITS // self.folds}", self.rounds, hint)
         for name, period in self.periods.items():
             check_positive(f"periods.{name}", period)
+        for path in self.reasons:
+            if not is_path(path):
+                raise InvalidParameterError("reasons", f"paths {PATH!r}", path)
 
 
 @dataclass(frozen=True)

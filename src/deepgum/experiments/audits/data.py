@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgum.audit.duplicates import conflicts, content_groups, few
+from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
 from deepgum.data.corruption import corrupt
@@ -123,7 +123,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     if targets.periods is not None:
         data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
     copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
-    found = conflicts(copies, given, data.ids, targets.periods)
+    conflicting = conflicts(copies, given, data.ids, targets.periods)
     source = DataSource(
         name=run.data.name,
         path="" if run.data.folder is None else str(run.data.folder.resolve()),
@@ -141,7 +141,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         source=source,
         targets=targets,
         copies=copies,
-        conflicts=found if data.inputs.ndim == 4 else few(found, len(data.ids)),
+        conflicts=conflicting if data.inputs.ndim == 4 else rare_conflicts(conflicting, len(data.ids)),
         left_out=left_out,
         sequence=dataset.is_sequence and pool.keep_together is None,
         has_test_part="test" in (whole.parts or ()),

@@ -1,4 +1,4 @@
-"""An audit from its configuration to its folder: networks that are not shown a label say whether it is right."""
+"""An audit from its configuration to its folder: each label is judged by networks that were not trained on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import io
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,17 @@ from torch import nn
 from deepgum.audit.calibration import Calibration
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.out_of_fold.assemble import scored_labels
 from deepgum.audit.out_of_fold.cross_fit import CrossFit, Learner, cross_fit
 from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
+from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.out_of_fold.teaching import Teaching
+from deepgum.audit.reasons.case import Evidence
+from deepgum.audit.reasons.registry import all_reasons
 from deepgum.audit.scoring.image_sizes import ImageSizes
-from deepgum.audit.scoring.survey import Survey
-from deepgum.audit.scoring.tally import Tally
-from deepgum.audit.summary import AuditSummary, Round
+from deepgum.audit.scoring.pipeline import score_predictions, the_only
+from deepgum.audit.scoring.survey import check_samples
+from deepgum.audit.scoring.tally import Provenance
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
@@ -91,18 +93,17 @@ def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
 
 def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None:
     begun = time.perf_counter()
+    reasons = all_reasons(config.audit.reasons, "audit.reasons")
     check_device(config.run.training.device)
     config.run.model.check_weights("model.weights")
     candidates(config.audit.inliers)
     data = load_audit_data(config, observer)
-    survey = Survey(data.targets.names)
-    survey.add(data.given, np.nan_to_num(data.given), data.pool.data.ids)
-    survey.check()
+    check_samples(data.targets.names, data.pool.data.ids, data.given)
     learner = _learner(config, data, observer)
     remove_partial(folder.path)
     config.write(folder.config_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
-    found = cross_fit(
+    crossfit = cross_fit(
         _Kept(learner, folder.path / FITS, observer),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
@@ -116,11 +117,12 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         seed=config.run.seed,
         on_round=observer.round_finished,
     )
-    labels = _labels(data, found)
-    summary = _summary(config, data, found, labels, time.perf_counter() - begun)
+    predictions = _predictions(data, crossfit)
+    provenance = _provenance(config, data, crossfit, begun)
+    labels, summary, _ = score_predictions(predictions, data.targets, reasons, provenance, the_only)
     if data.wrong is not None:
-        observed = _scaled_residuals(data, found)
-        before = np.where(np.isnan(labels.responsibilities), np.nan, found.mixture.mixture.responsibilities(observed))
+        plain = crossfit.mixture.mixture.responsibilities(predictions.residuals)
+        before = np.where(np.isnan(labels.responsibilities), np.nan, plain)
         Calibration.of(labels.responsibilities, before, data.wrong).write(folder.calibration_file)
     folder.write(summary, labels, _pictures(data, labels, folder))
     shutil.rmtree(folder.path / FITS, ignore_errors=True)
@@ -175,58 +177,39 @@ class _Kept:
         return kept
 
 
-def _labels(data: AuditData, found: CrossFit) -> ScoredLabels:
-    """Return what is known of all labels, in their own unit, with reasons for the flagged."""
+def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
     samples = data.pool.data
     pictures = samples.pictures
-    return scored_labels(
+    return OutOfFoldPredictions(
         data.targets,
         samples.ids,
         data.given,
         samples.targets.numpy().astype(np.float64),
-        found,
+        crossfit,
         offset=data.offset,
         scale=data.scale,
-        # Of features the same may have two labels, and both may be right.
-        copies=data.copies if samples.inputs.ndim == 4 else (),
-        conflicts=data.conflicts,
-        sizes=None if pictures is None else ImageSizes(pictures.folder, pictures.names),
+        evidence=Evidence(
+            # Rows with identical features may have different labels, and all of them may be right.
+            copies=data.copies if samples.inputs.ndim == 4 else (),
+            conflicts=data.conflicts,
+            sizes=None if pictures is None else ImageSizes(pictures.folder).sizes(pictures.names),
+        ),
+        unit=float(np.median(data.scale) * np.median(crossfit.scale)),
     )
 
 
-def _scaled_residuals(data: AuditData, found: CrossFit) -> NDArray[np.float64]:
-    labels = data.pool.data.targets.numpy().astype(np.float64)
-    return data.targets.residuals(labels, found.predictions) / found.scale
-
-
-def _summary(
-    config: AuditConfig, data: AuditData, found: CrossFit, labels: ScoredLabels, seconds: float
-) -> AuditSummary:
-    tally = Tally(data.targets, found.mixture)
-    tally.add(labels)
-    summary = tally.summary(data.source, seed=config.run.seed, seconds=seconds)
-    # Covariances are of what was trained on; people are told them in the unit of the labels, at the usual size.
-    size = float(np.median(data.scale) * np.median(found.scale))
-    groups = tuple(
-        replace(
-            group,
-            covariance=tuple(tuple(size**2 * value for value in row) for row in group.covariance),
-            log_uniform_density=group.log_uniform_density - len(group.covariance) * float(np.log(size)),
-        )
-        for group in summary.groups
-    )
+def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun: float) -> Provenance:
     model = config.run.model
     frozen = f", frozen up to {model.frozen}" if model.frozen else ""
-    history: tuple[Round, ...] = found.history
-    return replace(
-        summary,
-        groups=groups,
-        history=history,
+    return Provenance(
+        data.source,
+        config.run.seed,
+        begun,
+        backbone=f"{model.name}{frozen}",
+        history=crossfit.history,
+        folds=config.audit.folds,
         conflicts=data.conflicts,
         unreadable=data.left_out,
-        backbone=f"{model.name}{frozen}",
-        folds=config.audit.folds,
-        fits=sum(each.fits for each in history),
     )
 
 

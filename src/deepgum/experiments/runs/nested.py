@@ -65,6 +65,8 @@ def _convert(hint: Any, value: Any, name: str) -> Any:
             return Path(value).expanduser()
         if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
+        if origin is tuple and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            return tuple(value)
         if origin in (int, str, bool, dict) and type(value) is origin:
             return value
     expected = " or ".join(_KINDS[get_origin(kind) or kind] for kind in kinds if kind is not types.NoneType)
@@ -78,6 +80,7 @@ _KINDS = {
     str: "a text in quotes",
     bool: "true or false",
     dict: "a table of keys and values",
+    tuple: "a list of texts in quotes",
 }
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Place, Reason, ScoredLabels
+from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reasons import REASONS
 from deepgum.audit.summary import AuditSummary
 from deepgum.report.page.thumbnails import View
 
@@ -53,7 +54,8 @@ def gallery_data(
     """
     rows = flagged_rows(places)
     number = {row: index for index, row in enumerate(rows)}
-    reasons = [reason for reason in Reason if reason in set(labels.kinds.values())]
+    reasons = _reasons(summary, labels)
+    order = {reason["key"]: position for position, reason in enumerate(reasons)}
     return {
         "form": FORM,
         "unit": summary.data.unit,
@@ -64,7 +66,7 @@ def gallery_data(
             {"name": name, "targets": list(group)}
             for name, group in zip(labels.group_names, labels.partition, strict=True)
         ],
-        "reasons": [{"key": reason.value, "words": reason.words} for reason in reasons],
+        "reasons": reasons,
         "total": int(labels.flags.sum()),
         "samples": {
             "row": rows,
@@ -81,14 +83,21 @@ def gallery_data(
             "posterior": _numbers([labels.responsibilities[place] for place in places]),
             "distance": _numbers([labels.mahalanobis[place] for place in places]),
             "residual": _numbers([labels.residual_norms[place] for place in places]),
-            "reason": [
-                reasons.index(labels.kinds[place]) if place in labels.kinds else None for place in places
-            ],
+            "reason": [order[labels.kinds[place]] if place in labels.kinds else None for place in places],
             "why": [labels.why.get(place, "") for place in places],
             "suggested": [_part(labels.suggested, labels, place) for place in places],
             "uncertainty": [_part(labels.uncertainty, labels, place) for place in places],
         },
     }  # fmt: skip
+
+
+def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]]:
+    """Return name and words of the reasons that occur; summaries of version 0.1.0 do not have the words."""
+    occurring = dict.fromkeys(labels.kinds.values())
+    words = {each.name: each.words for each in summary.reasons}
+    words |= {name: each.words for name, each in REASONS.items() if name not in words}
+    words |= {name: name for name in occurring if name not in words}
+    return [{"key": name, "words": text} for name, text in words.items() if name in occurring]
 
 
 def _points(labels: ScoredLabels) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def worst_table(worst: Sequence[Flag]) -> Table:
     table.add_column("kind")
     for flag in worst:
         values = (_values(flag.given), _values(flag.suggested))
-        texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind.value)
+        texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind)
         # Not strings: an id may hold square brackets, which rich would read as its own.
         table.add_row(*map(Text, texts))
     return table

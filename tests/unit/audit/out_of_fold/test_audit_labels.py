@@ -170,15 +170,15 @@ TEXT = pd.DataFrame({"a": ["one", *["2"] * (N - 1)]})
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"X": linear()[0][:-1]}, "`X` should have a row a label, 200. Found 199"),
+        ({"X": linear()[0][:-1]}, "`X` should have one row per label, 200. Found 199"),
         ({"X": infinite()}, "`X` should be finite. Found 2 rows"),
         ({"X": TEXT}, "`X` should hold numbers.*'one' in row 0 in column 'a'"),
         ({"y": TEXT}, "`y` should hold numbers.*'one' in row 0 in column 'a'"),
         ({"X": np.eye(3), "y": [1.0, 2.0, 3.0]}, "at least 10 samples.*Found 3"),
-        ({"y": np.full(N, 4.0)}, r"same all through: y0 \(always 4\)"),
+        ({"y": np.full(N, 4.0)}, r"constant targets: y0 \(always 4\)"),
         ({"y": np.full(N, np.nan)}, "There should be labels. Found none"),
         ({"y": np.where(np.arange(N) == 7, np.inf, np.arange(N))}, "labels should be finite.*7"),
-        ({"ids": ["a", "b"] * (N // 2)}, "once. Found more than once: a, b"),
+        ({"ids": ["a", "b"] * (N // 2)}, "unique. Found more than once: a, b"),
         ({"ids": range(N - 1)}, "`ids` should have length 200"),
         ({"keep_together": ["a"] * 3}, "`keep_together` should have length 200.*Found 3"),
     ],

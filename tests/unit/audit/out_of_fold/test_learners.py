@@ -125,14 +125,14 @@ def test_each_fit_has_the_seed_that_it_is_given_and_the_estimator_stays_as_it_is
 
 
 def test_what_an_estimator_refuses_is_an_error_that_says_what_it_says():
-    with pytest.raises(InvalidParameterError, match=r"`regressor`.*It says: this and that is wrong") as caught:
+    with pytest.raises(InvalidParameterError, match=r"`regressor`.*Its error: this and that is wrong") as caught:
         EstimatorLearner(Refuses(), features(), np.ones((N, 1))).predict(TRAIN, None, 0)
     assert isinstance(caught.value.__cause__, ValueError)
 
 
 def test_a_fold_without_right_rows_is_refused():
     everything = [(row, 0) for row in TRAIN[1:]]
-    with pytest.raises(InvalidDataError, match=r"at least 2 rows that are right. Found 1"):
+    with pytest.raises(InvalidDataError, match=r"at least 2 rows with right labels to fit. Found 1"):
         EstimatorLearner(Plain(), features(), np.ones((N, 1))).predict(TRAIN, told(*everything), 0)
     assert Plain.seen == []
 

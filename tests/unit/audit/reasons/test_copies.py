@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepgum.audit.labels import Reason
-from deepgum.audit.reasons import Case
-from deepgum.audit.reasons.copies import copies
+from deepgum.audit.reasons import REASONS, Case, Evidence
+from deepgum.audit.reasons.copies import Copy
 from deepgum.errors import InvalidDataError
 
 
@@ -17,17 +16,30 @@ def ages(scored, given, predicted=None, **more):
     return scored(given, np.concatenate([truth, others]), sigma=3.0, width=100.0, **more)
 
 
+def case_of(labels, *conflicts, **more):
+    return Case.of(labels, unit="years", evidence=Evidence(conflicts=conflicts), **more)
+
+
+def by_place(case):
+    return {finding.place: finding for finding in Copy().find(case)}
+
+
 def found(labels, *conflicts):
-    return copies(Case.of(labels, landmarks=False, conflicts=conflicts, unit="years"))
+    return by_place(case_of(labels, *conflicts))
+
+
+def is_settled(finding):
+    """Whether the finding comes before the explanations."""
+    return (Copy.rank if finding.rank is None else finding.rank) < REASONS["unit"].rank
 
 
 def test_a_flagged_label_gets_its_copys_label(scored):
     findings = found(ages(scored, [60.0, 31.0]), ("s0", "s1"))
     assert set(findings) == {(0, 0)}
     finding = findings[0, 0]
-    assert finding.reason is Reason.COPY
+    assert finding.reason.name == "copy"
     assert finding.suggested == [31.0]
-    assert finding.log_odds > 0
+    assert is_settled(finding)
     assert finding.why == "'s1' has the same content and another label, 31 years, which fits better."
     assert finding.uncertainty[0] < 2
 
@@ -41,7 +53,7 @@ def test_of_several_copies_the_label_nearest_to_the_prediction_is_suggested(scor
 def test_copies_that_are_all_far_off_leave_the_prediction(scored):
     findings = found(ages(scored, [60.0, 70.0]), ("s0", "s1"))
     assert set(findings) == {(0, 0), (1, 0)}
-    assert all(finding.log_odds < 0 for finding in findings.values())
+    assert not any(map(is_settled, findings.values()))
     np.testing.assert_allclose([finding.suggested[0] for finding in findings.values()], 30)
     assert "neither is near what is predicted" in findings[0, 0].why
 
@@ -63,8 +75,8 @@ def test_only_groups_in_which_the_labels_differ_are_concerned(scored):
     given = np.random.default_rng(0).normal(0, 1, truth.shape)
     given[:2] = 40.0
     given[1, 2:] = 0.5
-    case = Case.of(scored(given, truth, "landmark", width=100.0), landmarks=True, conflicts=(("s0", "s1"),))
-    assert set(copies(case)) == {(0, 1)}
+    case = case_of(scored(given, truth, "landmark", width=100.0), ("s0", "s1"), landmarks=True)
+    assert set(by_place(case)) == {(0, 1)}
 
 
 def test_angles_differ_the_short_way_round(scored):
@@ -82,13 +94,14 @@ def test_conflicts_of_unknown_samples_are_refused(scored):
 def test_a_copys_label_may_fit_beyond_where_angles_come_round(scored):
     findings = found(ages(scored, [60.0, -179.0], [179.0, 179.0], periods=(360.0,)), ("s0", "s1"))
     assert findings[0, 0].suggested == [-179.0]
-    assert findings[0, 0].log_odds > 0
+    assert is_settled(findings[0, 0])
 
 
 def test_the_uncertainty_of_a_copys_label_is_that_of_the_choice(scored):
-    case = Case.of(ages(scored, [60.0, 36.0]), landmarks=False, conflicts=(("s0", "s1"),))
-    finding = copies(case)[0, 0]
-    neither = 1 / (1 + np.exp(finding.log_odds))
+    case = case_of(ages(scored, [60.0, 36.0]), ("s0", "s1"))
+    finding = by_place(case)[0, 0]
+    (log_odds,) = case.log_odds_right(np.array([[6.0]]), np.array([0]), 0)
+    neither = 1 / (1 + np.exp(log_odds))
     assert 0.005 < neither < 0.3
     # If neither label is right, a right one lies about the prediction, 30, which is 6 off.
     np.testing.assert_allclose(finding.uncertainty**2, neither * (6**2 + case.covariances[0][0, 0]))

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from deepgum.audit.labels import Reason
 from deepgum.audit.reasons import Case, weigh
-from deepgum.audit.reasons.foreign import foreign
+from deepgum.audit.reasons.foreign import Foreign
 
 N = 400
 
@@ -17,7 +16,7 @@ def case_of(scored, faces, change, groups="landmark", seed=0):
 
 
 def found(case):
-    return weigh(case, foreign(case)).findings()
+    return {finding.place: finding for finding in weigh(case, list(Foreign().find(case))).findings()}
 
 
 @pytest.mark.parametrize("groups", ["landmark", "sample"])
@@ -29,7 +28,7 @@ def test_labels_of_another_sample_are_found_and_the_sample_is_named(scored, face
     findings = found(case)
     assert {row for row, _ in findings} == set(range(6))
     for (row, group), finding in findings.items():
-        assert finding.reason is Reason.FOREIGN
+        assert finding.reason.name == "foreign"
         assert f"'s{100 + row}'" in finding.why
         columns = list(case.labels.partition[group])
         np.testing.assert_array_equal(finding.suggested, case.labels.predicted[row, columns])
@@ -91,7 +90,7 @@ def test_a_single_number_is_never_foreign(scored):
     given[:60] = rng.permutation(given[:60])
     case = Case.of(scored(given, truth), landmarks=False)
     assert case.flags.any()
-    assert foreign(case) == []
+    assert list(Foreign().find(case)) == []
 
 
 def test_angles_are_compared_the_short_way_round(scored):

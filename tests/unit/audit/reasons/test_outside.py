@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from deepgum.audit.labels import Reason
-from deepgum.audit.reasons import Case
-from deepgum.audit.reasons.fallbacks import outside
+from deepgum.audit.reasons import Case, Evidence
+from deepgum.audit.reasons.outside import Outside
 from deepgum.errors import InvalidDataError
 
 
@@ -16,15 +15,20 @@ def case_of(scored, change=None, sizes=(250.0, 200.0), landmarks=True):
     if change:
         change(given, truth)
     labels = scored(given, truth, "landmark", width=300.0)
-    return Case.of(labels, landmarks=landmarks, sizes=None if sizes is None else np.tile(sizes, (50, 1)), unit="px")
+    evidence = Evidence() if sizes is None else Evidence(sizes=lambda rows: np.tile(sizes, (50, 1)))
+    return Case.of(labels, landmarks=landmarks, unit="px", evidence=evidence)
+
+
+def found(case):
+    return {finding.place: finding for finding in Outside().find(case)}
 
 
 def test_flagged_landmarks_beyond_any_edge_are_found_and_others_are_not(scored):
     case = case_of(scored)
-    findings = outside(case)
+    findings = found(case)
     assert set(findings) == {(0, 0), (1, 0), (2, 1)}
     assert (3, 0) in case.places
-    assert all(finding.reason is Reason.OUTSIDE for finding in findings.values())
+    assert all(finding.reason.name == "outside" for finding in findings.values())
     np.testing.assert_array_equal(findings[2, 1].suggested, case.labels.predicted[2, 2:])
     assert "is outside the image of 250 x 200 px" in findings[0, 0].why
     assert findings[0, 0].why.startswith("(-5, ")
@@ -34,23 +38,23 @@ def test_a_landmark_that_is_predicted_beyond_the_same_edge_may_well_be_there(sco
     def change(given, truth):
         truth[0, 0] = -40.0
 
-    assert set(outside(case_of(scored, change))) == {(1, 0), (2, 1)}
+    assert set(found(case_of(scored, change))) == {(1, 0), (2, 1)}
 
 
 def test_unflagged_landmarks_just_beyond_an_edge_are_left_alone(scored):
     def change(given, truth):
         truth[10, 0], given[10, 0] = 0.5, -0.5
 
-    assert (10, 0) not in outside(case_of(scored, change))
+    assert (10, 0) not in found(case_of(scored, change))
 
 
 def test_nothing_is_said_where_sizes_are_unknown_or_labels_are_no_points(scored):
-    assert outside(case_of(scored, sizes=None)) == {}
-    assert outside(case_of(scored, sizes=(np.nan, np.nan))) == {}
-    assert outside(case_of(scored, landmarks=False)) == {}
+    assert found(case_of(scored, sizes=None)) == {}
+    assert found(case_of(scored, sizes=(np.nan, np.nan))) == {}
+    assert found(case_of(scored, landmarks=False)) == {}
 
 
 def test_sizes_of_another_shape_are_refused(scored):
     labels = case_of(scored).labels
     with pytest.raises(InvalidDataError, match=r"`sizes` should have the shape \(50, 2\)"):
-        Case.of(labels, landmarks=True, sizes=np.ones((50, 3)))
+        Case.of(labels, landmarks=True, evidence=Evidence(sizes=lambda rows: np.ones((50, 3))))

@@ -3,7 +3,7 @@ from scipy.stats import multivariate_normal, norm
 
 from deepgum.audit.reasons import Case, weigh
 from deepgum.audit.reasons.population import Population
-from deepgum.audit.reasons.unit import converted
+from deepgum.audit.reasons.unit import Unit
 
 
 def test_labels_of_a_sample_lie_as_predictions_and_errors_of_right_labels_do():
@@ -49,4 +49,4 @@ def test_a_value_that_many_samples_have_is_no_sign_of_a_wrong_unit(scored):
     given[400:700] = rng.permutation(given)[:300]  # many a one, as if of a child, and not 25.4 times older
     case = Case.of(scored(given, truth, sigma=2.0, width=120.0), landmarks=False)
     assert (given[case.flags] == 1).sum() > 40
-    assert len(weigh(case, converted(case)).findings()) < 0.02 * case.flags.sum()
+    assert len(weigh(case, list(Unit().find(case))).findings()) < 0.02 * case.flags.sum()

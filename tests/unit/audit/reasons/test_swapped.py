@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepgum.audit.labels import Reason
 from deepgum.audit.reasons import Case, weigh
-from deepgum.audit.reasons.swapped import swapped
+from deepgum.audit.reasons.swapped import Swapped
 from deepgum.errors import InvalidParameterError
 
 PAIRS = ((0, 1), (3, 4))
@@ -25,7 +24,7 @@ def case_of(scored, faces, change, n=200, seed=0, groups="landmark"):
 
 
 def found(case):
-    return weigh(case, swapped(case)).findings()
+    return {finding.place: finding for finding in weigh(case, list(Swapped().find(case))).findings()}
 
 
 def test_exchanged_eyes_are_found_and_each_gets_the_others_label(scored, faces):
@@ -37,7 +36,7 @@ def test_exchanged_eyes_are_found_and_each_gets_the_others_label(scored, faces):
     assert set(findings) == {(7, 0), (7, 1)}
     for group in (0, 1):
         finding = findings[7, group]
-        assert finding.reason is Reason.SWAPPED
+        assert finding.reason.name == "swapped"
         np.testing.assert_array_equal(finding.suggested, right[7, 2 * group : 2 * group + 2])
         # Far more precise than what is predicted: it is the label itself.
         assert (finding.uncertainty < 0.2).all()
@@ -118,7 +117,7 @@ def test_eyes_that_are_anywhere_by_chance_are_hardly_ever_exchanged(scored, face
 
 def test_without_pairs_nothing_is_exchanged(scored, faces):
     case, _ = case_of(scored, faces, lambda given, rng: None)
-    assert swapped(Case.of(case.labels, landmarks=True)) == []
+    assert list(Swapped().find(Case.of(case.labels, landmarks=True))) == []
 
 
 @pytest.mark.parametrize("pairs", [((0, 5),), ((0, 1), (1, 2)), ((0, 0),), ((0, 1, 2),)])

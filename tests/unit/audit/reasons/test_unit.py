@@ -3,9 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from deepgum.audit.labels import Reason
-from deepgum.audit.reasons import Case, weigh
-from deepgum.audit.reasons.unit import OF_POINTS, OF_VALUES, converted
+from deepgum.audit.reasons import Case, Evidence, weigh
+from deepgum.audit.reasons.unit import POINT_CONVERSIONS, VALUE_CONVERSIONS, Unit
 
 N = 600
 
@@ -22,10 +21,10 @@ def heights(scored, spoil, *, n=N, sigma=2.0, seed=0, digits=None, **more):
 
 
 def found(case):
-    return weigh(case, converted(case)).findings()
+    return {finding.place: finding for finding in weigh(case, list(Unit().find(case))).findings()}
 
 
-@pytest.mark.parametrize("conversion", OF_VALUES, ids=lambda each: each.words)
+@pytest.mark.parametrize("conversion", VALUE_CONVERSIONS, ids=lambda each: each.words)
 def test_every_conversion_of_the_table_is_found_where_it_recurs_and_undone(scored, conversion):
     def spoil(given, rng):
         given[:12] = (given[:12] - conversion.offset) / conversion.scale
@@ -34,7 +33,7 @@ def test_every_conversion_of_the_table_is_found_where_it_recurs_and_undone(score
     findings = found(case)
     assert set(findings) == {(row, 0) for row in range(12)}
     for (row, _), finding in findings.items():
-        assert finding.reason is Reason.UNIT
+        assert finding.reason.name == "unit"
         assert finding.why.startswith(f"{conversion.words} it fits: ")
         np.testing.assert_allclose(finding.suggested, right[row])
         assert finding.uncertainty[0] < 3
@@ -152,13 +151,13 @@ def test_landmarks_in_shares_of_the_image_are_found_where_its_size_is_known(scor
     given[:3] /= np.tile(sizes[:3], 5)
     sizes[2] = np.nan
     labels = scored(given, truth, "landmark", sigma=1.5, width=250.0)
-    findings = found(Case.of(labels, landmarks=True, sizes=sizes, unit="px"))
+    findings = found(Case.of(labels, landmarks=True, unit="px", evidence=Evidence(sizes=lambda rows: sizes)))
     assert set(findings) == {(row, group) for row in (0, 1) for group in range(5)}
     np.testing.assert_allclose(findings[1, 3].suggested, right[1, 6:8])
 
 
 def test_the_table_has_each_conversion_and_its_inverse():
-    for table in (OF_VALUES, OF_POINTS):
+    for table in (VALUE_CONVERSIONS, POINT_CONVERSIONS):
         maps = {(round(each.scale, 9), round(each.offset, 9)) for each in table}
         assert len(maps) == len(table)
         inverse = {(round(1 / each.scale, 9), round(-each.offset / each.scale, 9)) for each in table}

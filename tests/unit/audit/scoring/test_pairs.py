@@ -77,7 +77,7 @@ def test_one_side_is_enough_where_the_other_is_known_by_name():
     ],
 )
 def test_where_two_could_be_meant_neither_is_taken(columns, message):
-    with pytest.raises(InvalidDataError, match=rf"{message}\. Say which are meant with --pred and --target\."):
+    with pytest.raises(InvalidDataError, match=rf"{message}\. Name the columns with --pred and --target\."):
         find_pairs(columns)
 
 

@@ -190,7 +190,7 @@ BAD = {
     "all the same": (faces(60).assign(nose_y=5), r"from sample to sample.* nose_y \(always 5\)"),
     "no labels": (faces(60).assign(**dict.fromkeys(TARGETS, np.nan)), "There should be labels"),
     "no pair": (faces(60).drop(columns="eye_x"), "none for eye_x_hat"),
-    "no labels' columns": (faces(60).drop(columns=TARGETS), "predictions and labels whose names belong together"),
+    "no labels' columns": (faces(60).drop(columns=TARGETS), "predictions and labels with matching names"),
 }
 
 
@@ -209,7 +209,7 @@ def test_ids_that_come_again_are_found_across_batches(tmp_path, monkeypatch):
     frame = faces()
     frame.loc[[200, 250], "id"] = frame["id"][10]
     for path, place in (("a.csv", "line 202"), ("a.parquet", "row 201")):
-        with pytest.raises(InvalidDataError, match=rf"{place}, column 'id': .* 'face 10'. The same goes for 1 more"):
+        with pytest.raises(InvalidDataError, match=rf"{place}, column 'id': .* 'face 10'. 1 more is repeated"):
             score_table(write(frame, tmp_path / path), in_memory=100)
 
 
@@ -291,11 +291,12 @@ def test_the_files_of_predictions_of_this_library_are_scored(tmp_path):
 def test_the_sizes_of_images_are_read_where_they_are_asked_for(tmp_path):
     Image.new("L", (30, 20)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
-    sizes = ImageSizes(tmp_path, ["a.png", "b.png", "a.png"])
-    np.testing.assert_array_equal(sizes([0, 1]), [[30, 20], [np.nan, np.nan], [np.nan, np.nan]])
-    assert sizes.unreadable == ["b.png"]
+    images = ImageSizes(tmp_path)
+    sizes = images.sizes(["a.png", "b.png", "a.png"])([0, 1])
+    np.testing.assert_array_equal(sizes, [[30, 20], [np.nan, np.nan], [np.nan, np.nan]])
+    assert images.unreadable == ["b.png"]
     with pytest.warns(DeepGUMWarning, match="image sizes of flagged samples cannot be read: b.png"):
-        sizes.warn()
+        images.warn()
 
 
 def test_numbers_of_a_parquet_file_may_be_of_any_type(tmp_path):

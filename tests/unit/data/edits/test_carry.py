@@ -1,4 +1,4 @@
-"""Image files that are put into another folder: as links or copies, never over another file, never outside."""
+"""Image files in another folder: links or copies, never over another file, never outside of the folder."""
 
 import os
 
@@ -14,7 +14,7 @@ def picture(path):
     Image.new("RGB", (9, 9), (80, 90, 100)).save(path, format="JPEG")
 
 
-def test_images_go_along_and_a_name_never_leads_out_of_the_folder(tmp_path):
+def test_images_are_linked_and_names_outside_of_the_folder_are_refused(tmp_path):
     source, out = tmp_path / "a", tmp_path / "b"
     picture(source / "x" / "y.jpg")
     (source / "link.jpg").symlink_to(source / "x" / "y.jpg")
@@ -27,7 +27,7 @@ def test_images_go_along_and_a_name_never_leads_out_of_the_folder(tmp_path):
             carry(source, {name: name}, out)
 
 
-def test_images_are_copied_where_there_are_no_links(tmp_path, monkeypatch):
+def test_images_are_copied_without_links(tmp_path, monkeypatch):
     picture(tmp_path / "a" / "x.jpg")
     (tmp_path / "b").mkdir()
 
@@ -40,7 +40,7 @@ def test_images_are_copied_where_there_are_no_links(tmp_path, monkeypatch):
     assert not (tmp_path / "b" / "x.jpg").samefile(tmp_path / "a" / "x.jpg")
 
 
-def test_a_file_is_never_written_over(tmp_path):
+def test_a_file_is_never_overwritten(tmp_path):
     picture(tmp_path / "a" / "x.jpg")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.jpg").write_text("mine")

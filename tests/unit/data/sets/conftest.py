@@ -23,7 +23,7 @@ from deepgum.data.sets.request import Request, Subset
 
 @dataclass(frozen=True)
 class Small:
-    """A small data set, and what a test must know of it.
+    """A small data set, with what tests need.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Small:
     images : tuple of str
         Image files, relative to the folder; empty where there are none.
     broken : str
-        A file that is not an image and without which nothing can be read.
+        A label file, without which nothing can be read.
     options, settings : dict
         Options, and the sizes of a request.
     """
@@ -92,7 +92,7 @@ def digits(root: Path) -> Small:
 
 
 def fld(root: Path) -> Small:
-    """24 images, of which 12 show upper-body clothes; the last landmark of every image cannot be seen."""
+    """24 images, of which 12 show upper-body clothes; the last landmark of every image is not visible."""
     counts, lines, boxes, parts, images = {1: 6, 2: 4, 3: 8}, [], [], [], []
     for index in range(24):
         kind, name = (1, 1, 2, 3)[index % 4], f"img/img_{index + 1:08d}.jpg"
@@ -178,12 +178,12 @@ MAKERS: Mapping[str, Callable[[Path], Small]] = {
 
 @pytest.fixture
 def make_small(tmp_path: Path) -> Callable[[str], Small]:
-    """A function that writes the small set of a name."""
+    """Return a function that writes the small set of a name."""
     return lambda name: MAKERS[name](tmp_path / name)
 
 
 def fixture_over(names: list[str]) -> Any:
-    """Return a fixture: the small set of each of these data sets, one after the other."""
+    """Return a fixture with the small set of each of these data sets, one after the other."""
 
     @pytest.fixture(params=names)
     def fixture(request: pytest.FixtureRequest, make_small: Callable[[str], Small]) -> Small:
@@ -194,10 +194,10 @@ def fixture_over(names: list[str]) -> Any:
 
 IMAGES = [name for name, dataset in DATASETS.items() if dataset.needs_folder and dataset.image_size]
 
-# A data set that is new in the registry is in these by itself, and needs a maker.
+# A new data set of the registry is included automatically; it needs a maker.
 small = fixture_over(list(DATASETS))
 on_disk = fixture_over([name for name, dataset in DATASETS.items() if dataset.needs_folder])
 with_images = fixture_over(IMAGES)
-with_list = fixture_over([name for name in IMAGES if name != "utkface"])  # its images are those of the folder
+with_list = fixture_over([name for name in IMAGES if name != "utkface"])  # it has no list
 with_folds = fixture_over([name for name, dataset in DATASETS.items() if dataset.folds])
 with_labels = fixture_over([name for name, dataset in DATASETS.items() if dataset.has_label_files])

@@ -44,7 +44,7 @@ def test_the_pool_has_every_sample_once(small: Any) -> None:
     assert pool.data.targets.shape[1] == len(pool.data.target_names)
 
 
-def test_a_sample_has_the_label_of_the_pool_in_whichever_part_it_is(on_disk: Any) -> None:
+def test_each_part_has_the_inputs_and_labels_of_the_pool(on_disk: Any) -> None:
     pool = on_disk.pool()
     rows = {name: row for row, name in enumerate(pool.data.ids)}
     for part in PARTS:
@@ -89,7 +89,7 @@ def test_everything_is_each_sample_once_whatever_the_sizes_are(small: Any) -> No
         assert len(names) == len(set(names)) == small.count
 
 
-# What is missing, broken or unreadable
+# Missing, broken and unreadable files
 
 
 def test_a_data_set_that_is_not_there_is_refused(on_disk: Any, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_broken_file_is_refused_by_its_name(with_list: Any) -> None:
 
 
 def check_rest(pool: Pool, whole: Pool, gone: str) -> None:
-    """Assert that the pool is the whole one without one sample: each other with its own image, label and cluster."""
+    """Assert that the pool lacks exactly one sample; all others keep their image, label and cluster."""
     kept = [row for row, name in enumerate(whole.data.ids) if name != gone]
     assert len(kept) == len(whole) - 1
     assert pool.data.ids == tuple(whole.data.ids[row] for row in kept)
@@ -171,7 +171,7 @@ def read(small: Any, path: Path | None = None) -> Any:
 
 
 def written(small: Any, changes: dict[str, Any], tmp_path: Path) -> Path:
-    """Write the small set with other labels, and return where it is."""
+    """Write the small set with other labels; return its new path."""
     out: Path = small.path.with_name("new.csv") if small.dataset.is_file else tmp_path / "new"
     if not small.dataset.is_file:
         out.mkdir()
@@ -184,7 +184,7 @@ def test_a_data_set_without_label_files_says_so() -> None:
         DATASETS["digits"].labels(Path("anywhere"), {})
 
 
-def test_labels_are_of_the_samples_of_the_pool_in_their_order(with_labels: Any) -> None:
+def test_labels_have_the_ids_of_the_pool_in_its_order(with_labels: Any) -> None:
     pool, labels = with_labels.pool(), read(with_labels)
     assert labels.ids == pool.data.ids
     assert labels.names == pool.data.target_names
@@ -193,7 +193,7 @@ def test_labels_are_of_the_samples_of_the_pool_in_their_order(with_labels: Any) 
         np.testing.assert_array_equal(labels.values.astype(np.float32), pool.data.targets)
 
 
-def test_labels_without_a_change_are_written_as_they_are(with_labels: Any, tmp_path: Path) -> None:
+def test_labels_without_changes_are_written_unchanged(with_labels: Any, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in with_labels.folder.rglob("*") if path.is_file()}
     out = written(with_labels, {}, tmp_path)
     if with_labels.dataset.is_file:
@@ -205,7 +205,7 @@ def test_labels_without_a_change_are_written_as_they_are(with_labels: Any, tmp_p
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_new_label_is_read_again_and_all_others_stay(with_labels: Any, tmp_path: Path) -> None:
+def test_a_new_label_is_read_back_and_all_others_stay(with_labels: Any, tmp_path: Path) -> None:
     labels = read(with_labels)
     name = labels.ids[4]
     out = written(with_labels, {name: labels.values[4] + 2.0}, tmp_path)
@@ -213,7 +213,7 @@ def test_a_new_label_is_read_again_and_all_others_stay(with_labels: Any, tmp_pat
     expected = labels.values.copy()
     expected[4] += 2.0
     again = read(with_labels, out)
-    if with_labels.name == "utkface":  # the name has the label in it, and its place with it
+    if with_labels.name == "utkface":  # the name contains the label
         assert set(labels.ids) - set(again.ids) == {name}
         again, expected = np.sort(again.values, axis=0), np.sort(expected, axis=0)
     else:
@@ -267,7 +267,7 @@ def test_a_data_set_describes_itself(small: Any) -> None:
     dataset.check("dataset")
 
 
-# A class of a user
+# A class of the user's
 
 
 class Line(Dataset):
@@ -293,7 +293,7 @@ def test_a_name_and_a_pool_are_enough(tmp_path: Path) -> None:
         Line().labels(tmp_path, {})
 
 
-def test_a_pool_with_parts_is_split_by_them_and_one_with_folds_by_folds() -> None:
+def test_the_default_split_follows_parts_or_folds() -> None:
     class Parted(Line):
         def pool(self, request: Request, seed: int) -> Pool:
             data = super().pool(request, seed).data
@@ -334,7 +334,7 @@ def test_a_wrong_attribute_is_named(attribute: str, value: Any) -> None:
         kind().check("data")
 
 
-def test_equal_are_objects_of_one_class_with_the_same_state() -> None:
+def test_objects_of_one_class_with_the_same_state_are_equal() -> None:
     assert Line() == Line()
     assert hash(Line()) == hash(Line())
     other = Line()

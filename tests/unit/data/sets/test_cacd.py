@@ -1,4 +1,4 @@
-"""CACD's MATLAB file and image names as published, on small files in exactly those formats."""
+"""CACD: the MATLAB file and the image names, on small files in the published format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from deepgum.errors import (
     MissingImagesError,
 )
 
-# In no order: neither by name nor by identity, which counts from 1.
+# Not sorted by name or identity; identities count from 1.
 ROWS = [
     ("53_Robin_Family_0001.jpg", 53, 3),
     ("20_Zo\u00eb_Stra\u00dfe_0002.jpg", 20, 1),
@@ -130,7 +130,7 @@ def test_matlab_7_3_is_explained_where_h5py_is_not_installed(folder: Path, monke
         load(folder)
 
 
-def test_spoilt_matlab_7_3_is_refused(folder: Path) -> None:
+def test_damaged_matlab_7_3_is_refused(folder: Path) -> None:
     pytest.importorskip("h5py", reason="h5py, which reads MATLAB 7.3, is not installed")
     (folder / METADATA).write_bytes(bytes(600))
     mark_as_7_3(folder / METADATA)
@@ -140,7 +140,7 @@ def test_spoilt_matlab_7_3_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("disk", ["NFC", "NFD"])
 @pytest.mark.parametrize("listed", ["NFC", "NFD"])
-def test_letters_may_be_written_in_either_way(folder: Path, disk: Any, listed: Any) -> None:
+def test_both_unicode_forms_of_letters_are_found(folder: Path, disk: Any, listed: Any) -> None:
     for name in NAMES:
         (folder / IMAGE_FOLDER / name).rename(folder / IMAGE_FOLDER / unicodedata.normalize(disk, name))
     write(folder, [(unicodedata.normalize(listed, name), age, identity) for name, age, identity in ROWS])
@@ -156,7 +156,7 @@ def test_names_in_latin_1_on_disk_are_found(folder: Path) -> None:
     check(load(folder))
 
 
-def test_without_the_matlab_file_names_say_age_and_identity(folder: Path) -> None:
+def test_without_the_matlab_file_ages_and_identities_are_read_from_names(folder: Path) -> None:
     (folder / METADATA).unlink()
     pool = load(folder)
     order = sorted(range(6), key=NAMES.__getitem__)
@@ -182,14 +182,14 @@ SPLIT = "# by hand\nidentity,part\n1,train\n\n2, val\n3;test\n12\tvalidation\n99
 
 
 @pytest.mark.parametrize("text", [SPLIT.partition("\n")[2], SPLIT.partition("\n")[2].replace("\n", "\r\n")])
-def test_a_split_file_says_the_part_of_each_identity(folder: Path, tmp_path: Path, text: str) -> None:
+def test_a_split_file_has_the_part_of_each_identity(folder: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "split.csv").write_bytes(text.encode("utf-8-sig"))
     pool = load(folder, split_file=tmp_path / "split.csv")
     assert pool.parts == ("test", "train", "validation", "train", "test", "validation")
     check(pool)
 
 
-def test_a_split_file_can_name_people_where_names_are_all_there_is(folder: Path, tmp_path: Path) -> None:
+def test_a_split_file_names_people_without_the_matlab_file(folder: Path, tmp_path: Path) -> None:
     (folder / METADATA).unlink()
     people = "Zoe\u0308_Stra\u00dfe train\nGiven_de_la_Family val\n# a remark\nRobin_Family test\nA._Jr. train\n"
     (tmp_path / "split.txt").write_text(people, encoding="utf-8")
@@ -215,7 +215,7 @@ def test_a_malformed_line_of_a_split_file_is_named(tmp_path: Path, line: str) ->
         read_split(tmp_path / "split.csv")
 
 
-def test_a_split_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_split_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_bytes(b"\xff\xfe1")
     for name in ("split.csv", "nowhere.csv"):
         with pytest.raises(InvalidDataError, match=name):
@@ -305,7 +305,7 @@ def written(labels, out, changes=None):
 
 
 def check_ids(labels, data):
-    """The ids are the loader's, in its order, and so are the labels."""
+    """Assert that ids and labels are those of the loader, in its order."""
     assert labels.ids == data.ids
     assert labels.names == data.target_names
     np.testing.assert_array_equal(labels.values, data.targets)
@@ -391,7 +391,7 @@ def test_an_image_that_loses_its_age_is_left_out_of_every_field(tmp_path, kind):
 def test_a_matlab_file_that_cannot_be_written_is_refused_before_any_work(tmp_path):
     root = tmp_path / "cacd"
     metadata(root, "column")
-    # The head by which SciPy knows a file of MATLAB 7.3.
+    # The header of a MATLAB 7.3 file.
     head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
     (root / "celebrity2000_meta.mat").write_bytes(head + bytes(512))
     with pytest.raises(InvalidDataError, match=r"MATLAB 7\.3 \(HDF5\).*'-v7'"):
@@ -409,7 +409,7 @@ def celebrity(name: str) -> str:
 
 
 def test_sizes_are_numbers_of_celebrities(make_small: Any) -> None:
-    small = make_small("cacd")  # four images of each of ten
+    small = make_small("cacd")  # four images of each of ten celebrities
     subset = small.load()
     assert (len(subset.train), len(subset.validation), len(subset.test)) == (20, 8, 12)
     assert len(small.load(train_size=7).train) == 7
@@ -417,7 +417,7 @@ def test_sizes_are_numbers_of_celebrities(make_small: Any) -> None:
         small.load(validation_size=None, test_size=None)
 
 
-def test_a_split_file_divides_the_celebrities_and_leaves_nobody_out_of_everything(make_small: Any) -> None:
+def test_a_split_file_divides_the_celebrities_and_everything_ignores_it(make_small: Any) -> None:
     small = make_small("cacd")
     parts = ["test", "test", "validation", *["train"] * 7]
     split = small.path / "split.csv"
@@ -434,7 +434,7 @@ def test_the_matlab_file_may_be_missing(make_small: Any) -> None:
     (small.path / METADATA).unlink()
     assert Cacd().detect(small.path)
     assert len(small.pool()) == 40
-    # The file alone says which data set it is, and the loader says what is missing.
+    # The file alone is enough for detection; the loader reports what is missing.
     alone = small.path.with_name("alone")
     alone.mkdir()
     (alone / METADATA).write_bytes(b"")

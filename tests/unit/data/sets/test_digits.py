@@ -1,4 +1,4 @@
-"""The corners of the digits' cards are where the targets say, and train and test share no scan."""
+"""The targets are the corners of the cards, and the training and the test set share no scan."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_card_ends_at_the_lines_between_its_corners(sets: tuple[RegressionDa
 
 
 def test_the_ink_stands_upright_on_the_card(sets: tuple[RegressionData, RegressionData]) -> None:
-    # Read back through the corners, the card must show the very scan that the id names.
+    # Resampled through its corners, the card must show the scan that the id names.
     from sklearn.datasets import load_digits
 
     scans = load_digits().images / 16
@@ -108,7 +108,7 @@ def test_a_digit_that_appears_again_appears_differently() -> None:
     assert len(np.unique(np.asarray(train.inputs).reshape(3000, -1), axis=0)) == 3000
 
 
-def test_the_seed_decides_everything() -> None:
+def test_the_seed_determines_the_sets() -> None:
     first, again, other = (load_digits_landmarks(20, 10, seed=seed)[0] for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.inputs, again.inputs)
     assert torch.equal(first.targets, again.targets)
@@ -116,7 +116,7 @@ def test_the_seed_decides_everything() -> None:
     assert not torch.equal(first.targets, other.targets)
 
 
-def test_the_global_generator_is_left_alone() -> None:
+def test_the_global_generator_is_not_used() -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -125,7 +125,7 @@ def test_the_global_generator_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(0, 5), (5, 0), (5, 5, -1), (5, 5, 0, 8)])
-def test_counts_without_sense_are_refused(arguments: tuple[int, ...]) -> None:
+def test_counts_out_of_range_are_refused(arguments: tuple[int, ...]) -> None:
     with pytest.raises(InvalidParameterError):
         load_digits_landmarks(*arguments)
 

@@ -1,4 +1,4 @@
-"""The lists of FLD as published, on small files in exactly that format."""
+"""The lists of FLD, on small files in the published format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from deepgum.errors import (
 
 WIDTH, HEIGHT = 120, 140
 BOX = (20, 25, 100, 125)  # x_1 y_1 x_2 y_2: 80 wide, 100 high, so the crop's side is 100 and it begins at (10, 25)
-# Eight places, left before right; a type of clothes has the first of them.
+# Eight landmarks, left before right; each type of clothes has the first of them.
 POINTS = ((35, 40), (80, 42), (30, 60), (90, 62), (40, 80), (75, 82), (38, 110), (82, 108))
 TYPES = [1, 2, 3, 1, 3, 2, 1, 1, 2]
 PARTS = ["train", "val", "test", "train", "train", "test", "val", "test", "train"]
@@ -154,7 +154,7 @@ def test_landmarks_that_are_occluded_or_cut_off_are_missing(folder: Path) -> Non
     assert line.points.tolist() == [list(point) for point in POINTS[:6]]
 
 
-def test_lines_are_read_with_all_that_they_say(folder: Path) -> None:
+def test_all_fields_of_a_line_are_read(folder: Path) -> None:
     lines = landmark_lines()
     lines[4] = landmark_line(NAMES[4], 3, variation=5)
     write(folder, LANDMARK_LIST, ["", *lines, ""], HEADER, count=len(lines))
@@ -162,7 +162,7 @@ def test_lines_are_read_with_all_that_they_say(folder: Path) -> None:
     assert [line.name for line in read] == NAMES
     assert [line.clothes for line in read] == [CLOTHES[kind - 1] for kind in TYPES]
     assert [line.variation for line in read] == [3, 3, 3, 3, 5, 3, 3, 3, 3]
-    assert [line.number for line in read] == list(range(4, 13))  # behind the count, the names and an empty line
+    assert [line.number for line in read] == list(range(4, 13))  # after the count, the names and an empty line
     assert read_boxes(folder / BOX_LIST) == dict.fromkeys(NAMES, BOX)
     assert list(read_partition(folder / PARTITION_LIST)) == NAMES
 
@@ -173,7 +173,7 @@ def test_the_partition_may_be_absent(folder: Path) -> None:
 
 
 def test_missing_images_are_counted_and_named(folder: Path) -> None:
-    for name in (NAMES[0], NAMES[6], NAMES[1]):  # the last one shows lower-body clothes and is not asked for
+    for name in (NAMES[0], NAMES[6], NAMES[1]):  # the last one shows lower-body clothes, which are not loaded
         (folder / name).unlink()
     with pytest.raises(MissingImagesError, match=rf"2 of the 4 images of '{LANDMARK_LIST}': {NAMES[0]}, {NAMES[6]}"):
         load(folder)
@@ -196,7 +196,7 @@ def test_empty_boxes_are_named_or_left_out(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [LANDMARK_LIST, BOX_LIST, PARTITION_LIST])
-def test_a_count_that_does_not_match_is_named_with_what_was_found(folder: Path, file: str) -> None:
+def test_a_wrong_count_is_reported_with_the_number_of_lines(folder: Path, file: str) -> None:
     lines = {LANDMARK_LIST: landmark_lines, BOX_LIST: box_lines, PARTITION_LIST: part_lines}[file]()
     write(folder, file, lines, count=10)
     with pytest.raises(InvalidDataError, match=rf"{file}', line 1: .* 10 images. Found 9 lines"):
@@ -274,7 +274,7 @@ def test_an_image_without_box_or_part_is_named_with_its_line(folder: Path, file:
         load(folder)
 
 
-def test_clothes_of_which_there_are_none_are_refused(folder: Path) -> None:
+def test_a_type_of_clothes_without_lines_is_refused(folder: Path) -> None:
     write(folder, LANDMARK_LIST, [landmark_line(name, 1) for name in NAMES], HEADER)
     with pytest.raises(InvalidDataError, match=r"lower-body clothes"):
         load(folder, "lower")
@@ -289,7 +289,7 @@ def test_without_folder_or_list_the_error_says_where_to_get_the_set(folder: Path
 
 
 @pytest.mark.parametrize("options", [{"clothes": "uper"}, {"image_size": 0}, {"box_scale": 0}, {"box_scale": np.nan}])
-def test_options_without_sense_are_refused(folder: Path, options: dict[str, Any]) -> None:
+def test_options_out_of_range_are_refused(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(options))):
         load(folder, **options)
 
@@ -333,7 +333,7 @@ def clothes(tmp_path):
     return root
 
 
-def test_the_visibility_says_what_is_missing(clothes, tmp_path):
+def test_missing_landmarks_are_written_as_occluded(clothes, tmp_path):
     labels = labels_of(clothes, clothes="lower")
     assert labels.ids == ("img/a.jpg", "img/c.jpg")
     np.testing.assert_array_equal(labels.values[0], [10, 20, np.nan, np.nan, 12, 90, np.nan, np.nan])
@@ -353,7 +353,7 @@ def test_the_visibility_says_what_is_missing(clothes, tmp_path):
     pool = load_fld(tmp_path / "new", "lower", 16, cache_dir=tmp_path / "cache")
     assert pool.data.ids == labels.ids
     np.testing.assert_array_equal(np.isnan(pool.data.targets.numpy()), np.isnan([first, second]))
-    # Back again: what was occluded is so again, and its place is where it was put.
+    # Written back, the landmark is occluded again and keeps its new coordinates.
     written(again, tmp_path / "back", dict(zip(labels.ids, labels.values, strict=True)))
     assert (tmp_path / "back" / list_).read_bytes().decode().split("\r\n")[4] == FLD[4]
     assert labels.left_out({"img/a.jpg": first}) == ()
@@ -365,7 +365,7 @@ def test_a_type_of_clothes_that_is_not_there_is_named(clothes):
     assert labels_of(clothes).ids == ("img/b.jpg",)  # the default of the data set
 
 
-def test_a_list_that_edits_one_folder_does_not_edit_the_other(clothes, tmp_path):
+def test_lists_are_copied_and_images_are_linked(clothes, tmp_path):
     written(labels_of(clothes), tmp_path / "new")
     boxes = [root / "Anno" / "list_bbox.txt" for root in (clothes, tmp_path / "new")]
     assert not boxes[0].samefile(boxes[1])

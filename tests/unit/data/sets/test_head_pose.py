@@ -1,4 +1,4 @@
-"""Archives of head poses are read as they are, in their order, and nothing in them is unpickled."""
+"""Archives of head poses: rows in their order, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_rows_are_a_sequence_and_none_are_kept_together(folder: Path) -> None:
     assert load_head_pose(folder).keep_together is None
 
 
-def test_parts_are_those_of_the_names_and_extra_rows_are_never_tested_on(folder: Path) -> None:
+def test_parts_follow_the_names_and_extra_rows_are_never_tested_on(folder: Path) -> None:
     assert load_head_pose(folder).parts == ("train",) * 7 + ("test",) * 4
     pool = load_head_pose(folder, extra=["aflw2000.npz"])
     assert pool.parts == ("train",) * 7 + ("test",) * 4 + ("train",) * 3
@@ -61,7 +61,7 @@ def test_parts_are_those_of_the_names_and_extra_rows_are_never_tested_on(folder:
 
 
 @pytest.mark.parametrize("parts", [["biwi_train.npz"], ["aflw2000.npz"], ["biwi_train.npz", "aflw2000.npz"]])
-def test_archives_that_are_no_training_and_test_set_have_no_parts(folder: Path, parts: list[str]) -> None:
+def test_archives_without_a_training_and_a_test_name_have_no_parts(folder: Path, parts: list[str]) -> None:
     assert load_head_pose(folder, parts=parts).parts is None
 
 
@@ -77,7 +77,7 @@ def test_an_archive_that_is_not_there_is_named(folder: Path) -> None:
     "options",
     [{"parts": []}, {"parts": "biwi_train.npz"}, {"extra": "aflw2000.npz"}, {"extra": ["biwi_test.npz"]}],
 )
-def test_names_of_archives_that_make_no_sense_are_refused(folder: Path, options: dict[str, Any]) -> None:
+def test_wrong_lists_of_archives_are_refused(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match="parts, extra"):
         load_head_pose(folder, **options)
 
@@ -120,12 +120,12 @@ def test_an_angle_that_is_nan_is_a_missing_label(folder: Path) -> None:
     np.testing.assert_array_equal(load_head_pose(folder).data.targets[: len(poses)], poses.astype(np.float32))
 
 
-def test_whole_numbers_are_taken_as_numbers(folder: Path) -> None:
+def test_integers_are_accepted(folder: Path) -> None:
     replace(folder, "biwi_test.npz", poses=np.arange(12).reshape(4, 3))
     assert load_head_pose(folder).data.targets[-1].tolist() == [9, 10, 11]
 
 
-def test_an_archive_without_an_array_says_what_it_holds(folder: Path) -> None:
+def test_an_archive_without_an_array_is_refused_with_its_arrays(folder: Path) -> None:
     np.savez(folder / "biwi_test.npz", features=np.zeros((4, 88)), angles=np.zeros((4, 3)))
     with pytest.raises(InvalidDataError, match=r"'features' and 'poses'\. Found features, angles"):
         load_head_pose(folder)
@@ -148,7 +148,7 @@ def test_nothing_is_unpickled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not trap.exists()
 
 
-def test_files_that_are_no_archive_are_refused(folder: Path) -> None:
+def test_files_that_are_not_archives_are_refused(folder: Path) -> None:
     path = folder / "biwi_test.npz"
     whole = path.read_bytes()
     damaged = bytearray(whole)
@@ -175,7 +175,7 @@ def test_the_published_arrays_are_read(published: Path) -> None:
     pool = load_head_pose(published, extra=["aflw2000.npz"])
     assert len(pool) == 10_284 + 4826 + 1793
     assert len(pool.part("test")) == 4826
-    # Angles that no head can take: all of them in AFLW2000, none in BIWI.
+    # Angles beyond those of a head: all of them in AFLW2000, none in BIWI.
     beyond = (pool.data.targets.abs() > 99).any(dim=1)
     assert beyond.sum() == 19
     assert beyond[: 10_284 + 4826].sum() == 0
@@ -232,7 +232,7 @@ def test_an_angle_that_is_dropped_is_nan_and_every_row_keeps_its_name(poses, tmp
         np.testing.assert_array_equal(before[name], after[name])
 
 
-def test_whole_numbers_cannot_say_that_an_angle_is_missing(poses, tmp_path):
+def test_integers_cannot_hold_a_missing_angle(poses, tmp_path):
     np.savez(poses / "biwi_train.npz", features=np.zeros((2, 4)), poses=np.arange(6, dtype=np.int16).reshape(2, 3))
     labels = labels_of(poses)
     with pytest.raises(InvalidDataError, match=r"biwi_train.*floating-point numbers.*Found int16"):

@@ -1,4 +1,4 @@
-"""The lists of LFW + NET as published, on small files in exactly that format."""
+"""The lists of LFW + NET, on small files in the published format."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_all_unreadable_images_of_both_lists_are_named(folder: Path) -> None:
     assert all(name.replace("\\", "/") in str(caught.value) for name in spoilt)
 
 
-def test_unreadable_images_are_left_out_of_their_list_when_told_to(folder: Path) -> None:
+def test_unreadable_images_are_left_out_of_their_list_on_request(folder: Path) -> None:
     whole_train, whole_test = load(folder)
     spoilt = [TRAIN[0], TRAIN[8], TEST[2]]
     for name in spoilt:
@@ -164,7 +164,7 @@ def test_unreadable_images_are_left_out_of_their_list_when_told_to(folder: Path)
 
 
 @pytest.mark.parametrize(("names", "title"), [(TRAIN, TRAIN_LIST), (TEST, TEST_LIST)])
-def test_a_list_of_which_no_image_can_be_read_is_refused(folder: Path, names: list[str], title: str) -> None:
+def test_a_list_without_readable_images_is_refused(folder: Path, names: list[str], title: str) -> None:
     for name in names:
         (folder / name.replace("\\", "/")).write_bytes(b"spoilt")
     with pytest.warns(DeepGUMWarning), pytest.raises(UnreadableImagesError, match=title):
@@ -187,7 +187,7 @@ def test_a_list_of_which_no_image_can_be_read_is_refused(folder: Path, names: li
 def test_a_malformed_line_is_named_by_file_and_number(folder: Path, bad: str) -> None:
     lines = [line(name) for name in TRAIN]
     lines[2] = bad
-    lines.insert(1, "")  # a blank line is let pass, and counted
+    lines.insert(1, "")  # a blank line is accepted, and counted
     write(folder, TRAIN_LIST, lines)
     with pytest.raises(InvalidDataError, match=rf"{TRAIN_LIST}', line 4: "):
         load(folder)
@@ -208,7 +208,7 @@ def test_without_folder_or_list_the_error_says_where_to_get_the_set(folder: Path
 
 
 @pytest.mark.parametrize("options", [{"image_size": 0}, {"image_size": 48.5}, {"box_scale": 0}, {"box_scale": np.nan}])
-def test_options_without_sense_are_refused(folder: Path, options: dict[str, Any]) -> None:
+def test_options_out_of_range_are_refused(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(options))):
         load(folder, **options)
 
@@ -238,7 +238,7 @@ NASTY = (
 
 @pytest.fixture
 def faces(tmp_path):
-    """Both lists with all that they may hold: blank lines, a byte order mark, bytes that are not UTF-8."""
+    """Both lists with blank lines, a byte order mark and bytes that are not UTF-8."""
     root = tmp_path / "faces"
     for name in NASTY:
         picture(root / "lfw_5590" / name)
@@ -257,7 +257,7 @@ def faces(tmp_path):
 LISTS = ("trainImageList.txt", "testImageList.txt")
 
 
-def test_the_lists_without_changes_are_the_same_files_and_have_their_images(faces, tmp_path):
+def test_lists_without_changes_are_the_same_files_with_their_images(faces, tmp_path):
     labels = labels_of(faces)
     assert written(labels, tmp_path / "new") == ()
     for name in LISTS:
@@ -270,7 +270,7 @@ def test_the_lists_without_changes_are_the_same_files_and_have_their_images(face
     assert labels.names == before[0].target_names
 
 
-def test_only_the_numbers_that_change_differ_and_back_again_is_the_same_list(faces, tmp_path):
+def test_only_changed_numbers_differ_and_the_old_values_give_the_old_list(faces, tmp_path):
     labels = labels_of(faces)
     name = f"lfw_5590/{NASTY[0]}"  # behind the byte order mark
     new = labels.values[labels.rows[name]].copy()
@@ -315,7 +315,7 @@ def test_a_sample_that_is_named_twice_is_refused(faces):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="LFW + NET is not here: DEEPGUM_DATA names no folder that holds lfw_net")
 def test_the_published_lists_are_written_as_they_are(tmp_path):
-    # The lists alone: what they name would be thousands of images.
+    # Only the lists: they name thousands of images.
     lists = tmp_path / "lists"
     lists.mkdir()
     for name in LISTS:

@@ -1,4 +1,4 @@
-"""Videos as folders of frames with a table of yaw angles beside them, on small files in that form."""
+"""Folders of frames with a table of yaw angles, on small files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepgum.errors import (
     MissingImagesError,
 )
 
-# Frames count from 0 in one video, from 1 in another, and a third one names its files; the yaw shows as brightness.
+# Frames count from 0 in one video and from 1 in another; the third has names. The brightness shows the yaw.
 FRAMES = {
     "v01": ["frame_0000.png", "frame_0001.png", "frame_0002.png"],
     "v 02": ["v02-1.jpg", "v02-2.jpg", "v02-10.jpg"],
@@ -91,7 +91,7 @@ def test_a_mirrored_face_looks_to_the_other_side(folder: Path) -> None:
     assert torch.equal(data.mirror.targets(data.targets), -data.targets)
 
 
-def test_a_frame_that_is_not_square_keeps_its_form(folder: Path) -> None:
+def test_a_frame_that_is_not_square_keeps_its_proportions(folder: Path) -> None:
     pixels = np.full((24, 32), 50, np.uint8)
     pixels[8:16, 12:20] = 250  # a square in the middle
     Image.fromarray(pixels).save(folder / IDS[0])
@@ -101,7 +101,7 @@ def test_a_frame_that_is_not_square_keeps_its_form(folder: Path) -> None:
     assert crop[0].tolist() == [50] * 32  # its edge repeated, not a black bar
 
 
-def test_the_order_of_columns_and_further_ones_do_not_matter(folder: Path) -> None:
+def test_the_order_of_columns_and_further_columns_do_not_matter(folder: Path) -> None:
     lines = [f"{yaw},x,{frame},{video}" for video, frame, yaw in LINES]
     write(folder, lines, "yaw,confidence,frame,video", name="other.csv")
     pool = load(folder, table="other.csv")
@@ -128,7 +128,7 @@ def test_a_table_without_any_frame_that_is_there_is_refused(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("yaw", ["left", "", "nan", "inf", "1,5"])
-def test_a_yaw_that_is_no_number_is_named_by_file_line_and_column(folder: Path, yaw: str) -> None:
+def test_a_yaw_that_is_not_a_number_is_named_by_file_line_and_column(folder: Path, yaw: str) -> None:
     lines = table_lines()
     lines[4] = f'v 02,1,"{yaw}"'
     write(folder, lines)
@@ -197,7 +197,7 @@ def written(labels, out, changes=None):
 
 
 def check_ids(labels, data):
-    """The ids are the loader's, in its order, and so are the labels."""
+    """Assert that ids and labels are those of the loader, in its order."""
     assert labels.ids == data.ids
     assert labels.names == data.target_names
     np.testing.assert_array_equal(labels.values, data.targets)

@@ -1,4 +1,4 @@
-"""In what errors are counted: the unit, the factor and what counts as moved, up to the numbers of a run."""
+"""The unit of errors, its factor, and the distance above which a label counts as moved, in the scores of a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def result(flags: torch.Tensor | None, residuals: torch.Tensor) -> TrainingResul
 
 
 def subset(offset: float, labels: np.ndarray) -> Subset:
-    """Return samples of which a network that predicts its inputs is off by `offset` in every coordinate."""
+    """Return samples whose inputs are the labels plus `offset`."""
     data = RegressionData.from_arrays((labels + offset).astype(np.float32), labels.astype(np.float32))
     return Subset(data, data, data)
 
@@ -76,13 +76,13 @@ def test_the_factor_scales_errors_and_neither_failures_nor_flags(factor: float) 
     assert predictions.errors(landmarks=True).mean() == pytest.approx(scores.mae, rel=1e-5)
 
 
-def test_labels_that_hardly_moved_need_not_be_found() -> None:
+def test_recall_moved_ignores_labels_that_hardly_moved() -> None:
     labels = np.random.default_rng(0).integers(10, 60, (200, 1)).astype(float)
     data = subset(0.0, labels)
     cell = make_cell(data, "uniform", 0.5, 0)
     moved = cell.corruption.displacement
     residuals = cell.train.targets - torch.as_tensor(data.train.inputs)
-    # Flagged is what was moved by 5 years at least: all of those, and not all that was drawn anew.
+    # The flags are the labels that moved by at least 5 years, not all labels that were drawn anew.
     measure = Measure("years", landmarks=False, moved=5.0)
     scores, _ = score_run(result(moved >= 5, residuals), cell, "sample", SGD, measure)
     assert (scores.precision, scores.recall_moved) == (1, 1)
@@ -92,7 +92,7 @@ def test_labels_that_hardly_moved_need_not_be_found() -> None:
     assert unmoved.recall_moved == pytest.approx(float((moved >= 20).sum()) / float((moved > 5).sum()))
 
 
-def test_a_table_says_by_itself_whether_its_targets_are_points() -> None:
+def test_the_options_of_a_table_say_whether_targets_are_points() -> None:
     for landmarks in (True, False):
         options = {"targets": ["x", "y"], "image": "file", "landmarks": landmarks}
         config = RunConfig.from_mapping({"data": {"name": "table", "folder": "t.csv", "options": options}})
@@ -103,6 +103,6 @@ def test_units_are_those_of_the_labels() -> None:
     units = {name: dataset.measure.unit for name, dataset in DATASETS.items()}
     assert units["cacd"] == units["utkface"] == "years"
     assert units["mcgill"] == units["head-pose"] == "degrees"
-    # The paper counts fashion landmarks in pixels of an input of 224.
+    # The paper measures fashion landmarks in pixels of an input of 224.
     assert (units["fld"], DATASETS["fld"].measure.factor) == ("px of 224", 224.0)
     assert all(dataset.measure.factor == 1 for name, dataset in DATASETS.items() if name != "fld")

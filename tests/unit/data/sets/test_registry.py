@@ -1,4 +1,4 @@
-"""Data sets are found by name, by path, as objects and by their files; what is not known is refused."""
+"""Data sets are found by name, by path, as objects and by their files; unknown ones are refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LIST = [1, 2]
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a module in the working folder; another one for each test, since Python imports a module once."""
+    """Name of a module in the working folder; unique per test, since Python imports a module once."""
     name = f"my_sets_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(PLUGIN)
     monkeypatch.chdir(tmp_path)
@@ -59,7 +59,7 @@ def test_names_paths_objects_and_classes_stand_for_a_data_set(plugin: str) -> No
 
 
 @pytest.mark.parametrize("name", ["utk-face", "lfw_net", "photos", "", "Faces"])
-def test_a_name_that_is_not_known_is_refused(name: str) -> None:
+def test_an_unknown_name_is_refused(name: str) -> None:
     with pytest.raises(UnknownNameError, match=r"`dataset` should be one of 'lfw-net', .*'package\.module:name'"):
         get_dataset(name)
 
@@ -90,7 +90,7 @@ def test_a_module_that_is_not_there_is_refused() -> None:
         get_dataset("no_such_module:Faces")
 
 
-def test_a_file_names_a_data_set_by_a_text_that_gives_it_again(plugin: str) -> None:
+def test_the_name_in_a_file_gives_the_same_data_set_again(plugin: str) -> None:
     assert [name_of(value) for value in ("csv", Digits, DATASETS["fld"], "a.b:C")] == [
         "table",
         "digits",
@@ -139,7 +139,7 @@ def test_a_folder_is_known_by_its_files(tmp_path: Path, files: tuple[str, ...], 
 
 
 @pytest.mark.parametrize("files", [(), ("trainImageList.txt",), ("1_2.jpg", "26_5_1_2017.jpg", "photo.jpg")])
-def test_a_folder_that_is_not_known_is_refused_with_the_names(tmp_path: Path, files: tuple[str, ...]) -> None:
+def test_an_unknown_folder_is_refused_with_the_names(tmp_path: Path, files: tuple[str, ...]) -> None:
     with pytest.raises(InvalidParameterError, match=r"`data` should be a table.*by --dataset: cacd, fld.*utkface"):
         detect(touch(tmp_path, *files))
 

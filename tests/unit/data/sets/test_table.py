@@ -1,4 +1,4 @@
-"""Any table with images or features: read as it says, and refused by file, line and column where it makes no sense."""
+"""Tables with images or features; errors name file, line and column."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deepgum.errors import (
 )
 
 NAN = float("nan")
-DOT = (30.5, 44.5)  # where each image is bright, in pixels of an image 80 wide and 60 high
+DOT = (30.5, 44.5)  # the bright spot of each image, in pixels of an image 80 wide and 60 high
 ROWS = [
     ("photos/a.png", 31, "train", "ann"),
     ("photos/b.png", 45.5, "Train", "bob"),
@@ -93,7 +93,7 @@ def test_images_are_shown_whole_in_the_square_around_them(table: Path, colour: b
 
 
 @pytest.mark.parametrize("size", [(80, 60), (60, 80), (70, 70)])
-def test_landmarks_lie_on_what_they_mark(table: Path, size: tuple[int, int]) -> None:
+def test_landmarks_lie_on_the_bright_spot(table: Path, size: tuple[int, int]) -> None:
     width, height = size
     Image.open(table.parent / ROWS[0][0]).crop((0, 0, width, height)).save(table.parent / ROWS[0][0])
     write(table, [(ROWS[0][0], *DOT, "", 12)], header="image,x,y,u,v")
@@ -111,12 +111,12 @@ def test_landmarks_lie_on_what_they_mark(table: Path, size: tuple[int, int]) -> 
     assert data.targets[0, 3].item() == pytest.approx((12 + top) / side)
 
 
-def test_targets_that_are_no_landmarks_are_taken_as_they_are(table: Path) -> None:
+def test_targets_without_landmarks_are_taken_as_they_are(table: Path) -> None:
     write(table, [(ROWS[0][0], *DOT)], header="image,x,y")
     assert load(table, targets=["y", "x"]).data.targets.tolist() == [[DOT[1], DOT[0]]]
 
 
-def test_mirroring_is_what_was_said(table: Path) -> None:
+def test_mirroring_follows_the_options(table: Path) -> None:
     ages = torch.tensor([[31.0], [NAN]])
     keep = load(table, mirror="keep").data.mirror
     assert keep is not None
@@ -161,7 +161,7 @@ def test_lines_are_counted_through_cells_of_several_lines(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("cell", ["young", "3,5", "1_000", "inf", "-Infinity", "1e39", "0x1f", "12 years", "True"])
-def test_a_target_that_is_no_number_is_named_by_file_line_and_column(table: Path, cell: str) -> None:
+def test_a_target_that_is_not_a_number_is_named_by_file_line_and_column(table: Path, cell: str) -> None:
     rows = [list(row) for row in ROWS]
     rows[1][1] = rows[3][1] = f'"{cell}"'
     write(table, [tuple(row) for row in rows])
@@ -190,7 +190,7 @@ def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
         (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are no targets"),
     ],
 )
-def test_cells_of_other_columns_that_make_no_sense_are_named(
+def test_wrong_cells_of_other_columns_are_named(
     table: Path, column: int, cell: str, options: dict[str, Any], message: str
 ) -> None:
     rows = [list(row) for row in ROWS]
@@ -210,7 +210,7 @@ def test_missing_columns_are_named_with_what_the_file_has_and_the_nearest(table:
     assert message.endswith("Did you mean 'age' and 'person'?")
 
 
-def test_a_column_that_is_there_twice_is_refused_only_when_it_is_asked_for(table: Path) -> None:
+def test_a_duplicate_column_is_refused_only_if_it_is_used(table: Path) -> None:
     write(table, [("photos/a.png", 1, 2, 3)], header="image,age,other,other")
     assert load(table).data.targets.tolist() == [[1]]
     with pytest.raises(InvalidDataError, match="more than one: other"):
@@ -230,7 +230,7 @@ def test_a_column_that_is_there_twice_is_refused_only_when_it_is_asked_for(table
         ("image,age\na.png,1\n".encode("utf-16"), "UTF-8"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(table: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_a_table_is_refused(table: Path, content: bytes, message: str) -> None:
     table.write_bytes(content)
     with pytest.raises(InvalidDataError) as caught:
         load(table)
@@ -238,7 +238,7 @@ def test_a_file_that_is_no_table_is_refused(table: Path, content: bytes, message
     assert message in str(caught.value)
 
 
-def test_features_are_an_input_of_their_own(tmp_path: Path) -> None:
+def test_features_are_inputs(tmp_path: Path) -> None:
     path = write(tmp_path / "flats.csv", [(2, 50, 900, 1), (3, 75.5, "", 2)], header="rooms;area;rent;floor")
     data = load_table(path, targets=["rent", "floor"], features=["area", "rooms"]).data
     assert data.inputs.dtype == np.float32
@@ -251,7 +251,7 @@ def test_features_are_an_input_of_their_own(tmp_path: Path) -> None:
         load_table(path, targets=["rent"], features=["area"])
 
 
-def test_parquet_says_the_same_as_csv(table: Path) -> None:
+def test_parquet_and_csv_give_the_same_samples(table: Path) -> None:
     columns = {
         "image": [row[0] for row in ROWS],
         "age": pa.array([31, 45.5, None, 7], pa.float64()),
@@ -281,17 +281,17 @@ def test_parquet_cells_are_named_by_row(table: Path, values: list[Any]) -> None:
         load(path, targets=["ages"])
 
 
-def test_a_parquet_file_that_is_none_is_refused(table: Path) -> None:
+def test_a_file_that_is_not_parquet_is_refused(table: Path) -> None:
     path = table.rename(table.with_suffix(".parquet"))
     with pytest.raises(InvalidDataError, match="should be a Parquet file"):
         load(path)
 
 
-def test_ids_are_unique_whatever_the_table(table: Path) -> None:
+def test_ids_are_unique(table: Path) -> None:
     write(table, [ROWS[0], ROWS[1], ROWS[0]])
     pool = load(table)
     assert pool.data.ids == ("photos/a.png:line 2", "photos/b.png:line 3", "photos/a.png:line 4")
-    # Rows of one image may not be on two sides of a split.
+    # Rows of one image must not be in two parts of a split.
     assert pool.keep_together == ("photos/a.png", "photos/b.png", "photos/a.png")
     assert load(table, keep_together="split").keep_together == ("train", "Train", "train")
     write(table, ROWS)
@@ -310,7 +310,7 @@ def test_images_may_be_elsewhere_and_be_written_with_backslashes(table: Path, tm
 
 
 @pytest.mark.parametrize("landmarks", [True, False])
-def test_images_that_are_missing_or_unreadable_take_their_whole_row_along(table: Path, landmarks: bool) -> None:
+def test_rows_of_missing_or_unreadable_images_are_left_out(table: Path, landmarks: bool) -> None:
     rows = [(name, 8 * place, 6 * place, split, person) for place, (name, _, split, person) in enumerate(ROWS)]
     write(table, rows, header="image,x,y,split,person")
     options = {"targets": ["x", "y"], "landmarks": landmarks, "part": "split", "keep_together": "person"}
@@ -341,7 +341,7 @@ def test_a_complete_table_gives_no_warning(table: Path) -> None:
         load(table, skip_missing=True, skip_unreadable=True)
 
 
-def test_progress_is_told_while_images_are_decoded(table: Path) -> None:
+def test_progress_is_reported_while_images_are_decoded(table: Path) -> None:
     seen: list[tuple[int, int]] = []
     load(table, on_progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (4, 4)
@@ -376,7 +376,7 @@ def test_options_that_contradict_each_other_are_refused(table: Path, options: di
         load(table, **options)
 
 
-def test_an_unknown_way_to_mirror_is_answered_with_the_known_one(table: Path) -> None:
+def test_an_unknown_mirror_is_refused_with_the_known_one(table: Path) -> None:
     with pytest.raises(UnknownNameError, match="'keep'"):
         load(table, mirror="kept")
 
@@ -400,7 +400,7 @@ def test_a_column_that_float32_would_level_is_named(tmp_path: Path) -> None:
 
 
 def load_small(make_small: Any, change: Any = None, **options: Any) -> tuple[list[int], ...]:
-    """Return the numbers of the images of each part; `change` is made to the text of the table before."""
+    """Return the numbers of the images of each part; `change` edits the text of the table first."""
     small = make_small("table")  # two images of each of twenty persons; the last ten images are the part "test"
     if change is not None:
         small.path.write_text(change(small.path.read_text()))
@@ -495,7 +495,7 @@ def test_the_option_of_version_0_1_0_is_refused_with_its_new_name() -> None:
         TableFile().check_options({"targets": ["x"], "image": "file", "group": "who"})
 
 
-def test_what_a_table_is_follows_from_its_options() -> None:
+def test_measure_and_groups_follow_from_the_options() -> None:
     table = TableFile()
     for landmarks in (True, False):
         options = table.check_options({"targets": ["x", "y"], "image": "file", "landmarks": landmarks})

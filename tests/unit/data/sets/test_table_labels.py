@@ -1,4 +1,4 @@
-"""Tables of which single cells change: all else stays, to the byte of a CSV file and the type of a Parquet one."""
+"""Labels of tables: only changed cells differ; other bytes of CSV files and other types of Parquet files stay."""
 
 import csv
 import io
@@ -46,12 +46,14 @@ ROWS = [(name, f"{20 + i}.50", 'so "it" is', f"{i}.25") for i, name in enumerate
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_csv_file_without_changes_is_the_same_file(tmp_path, delimiter, ending, mark):
-    quoting = csv.QUOTE_ALL if ending == "\r" else csv.QUOTE_MINIMAL  # which quotes no line break of another kind
+    quoting = (
+        csv.QUOTE_ALL if ending == "\r" else csv.QUOTE_MINIMAL
+    )  # QUOTE_MINIMAL does not quote line breaks of another kind
     path = table(tmp_path / "t.csv", ROWS, delimiter=delimiter, lineterminator=ending, mark=mark, quoting=quoting)
     assert rewritten(path).read_bytes() == path.read_bytes()
 
 
-def test_only_the_cells_that_change_differ_and_back_again_is_the_same_file(tmp_path):
+def test_only_changed_cells_differ_and_the_old_values_give_the_old_file(tmp_path):
     path = table(tmp_path / "t.csv", ROWS, delimiter=";", lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     labels = read(path)
     assert labels.ids == NASTY
@@ -103,7 +105,7 @@ def test_blank_rows_and_a_missing_end_of_the_last_line_stay(tmp_path):
     )
 
 
-def test_a_label_that_is_missing_can_be_given(tmp_path):
+def test_a_missing_label_can_be_filled(tmp_path):
     path = table(tmp_path / "t.csv", [("a", "", "", "1"), ("b", "4", "", "2"), ("c", "5", "", "")])
     labels = read(path)
     np.testing.assert_array_equal(labels.values, [[np.nan, 1], [4, 2], [5, np.nan]])
@@ -124,7 +126,7 @@ def test_ids_are_those_of_the_loader(tmp_path):
         np.testing.assert_array_equal(labels.values, pool.data.targets)
 
 
-def test_what_cannot_be_read_is_named(tmp_path):
+def test_errors_name_the_file_the_line_and_the_column(tmp_path):
     with pytest.raises(InvalidParameterError, match="a CSV or Parquet file"):
         read(tmp_path / "none.csv")
     path = table(tmp_path / "t.csv", [("a", "old", "", "1")])
@@ -169,7 +171,7 @@ def test_only_the_cells_of_a_parquet_file_change(tmp_path, kind, values, new, st
     assert bool(notes) == (kind == pa.int16())
 
 
-def test_a_parquet_file_without_changes_says_the_same(tmp_path):
+def test_a_parquet_file_without_changes_has_the_same_content(tmp_path):
     before = parquet(tmp_path / "t.parquet", age=[1, 2, 3], x=[1, 2, 3])
     assert pq.read_table(rewritten(tmp_path / "t.parquet")) == before
 
@@ -186,6 +188,6 @@ def test_a_parquet_column_that_cannot_hold_a_label_is_named(tmp_path):
     assert not (tmp_path / "new-t.parquet").exists()
 
 
-def test_three_rows_are_enough(tmp_path):
+def test_a_small_table_is_written(tmp_path):
     path = table(tmp_path / "t.csv", [(name, "1", "", "2") for name in "abc"])
     assert rewritten(path, {"c": np.array([np.nan, 3.0])}).read_text().splitlines()[-1] == "c,,,3"

@@ -1,4 +1,4 @@
-"""Ages from UTKFace's file names, on a small folder in that form, and on the real one where it is."""
+"""Ages from UTKFace's file names, on a small folder, and on the real set if it is there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_the_set = pytest.mark.skipif(
     not REAL.is_dir(), reason="UTKFace is not here: DEEPGUM_DATA names no folder that holds utkface"
 )
 
-AGES = {  # two copies of one image under different ages, and a name that lacks the race
+AGES = {  # with two copies of one image under different ages, and a name without the race
     "100_0_0_20170112213500903.jpg.chip.jpg": 100,
     "1_1_2_20161219154556757.jpg.chip.jpg": 1,
     "26_0_1_20170104.jpg.chip.jpg": 26,
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
         Image.new("RGB", (20, 20), (2 * age, age, 10)).save(root / name, format="JPEG", quality=95)
     shutil.copy(root / COPIES[0], root / COPIES[1])
     (root / "readme.txt").write_text("not an image")
-    (root / "._26_0_1_20170104.jpg.chip.jpg").write_bytes(b"what some systems put beside a file")
+    (root / "._26_0_1_20170104.jpg.chip.jpg").write_bytes(b"a file that some systems add")
     (root / "5_0_0_folder.jpg").mkdir()
     return root
 
@@ -71,7 +71,7 @@ def test_copies_are_kept_together_and_other_images_are_on_their_own(folder: Path
     assert len(set(pool.keep_together)) == 4
 
 
-def test_a_mirrored_face_is_as_old(folder: Path) -> None:
+def test_a_mirrored_face_has_the_same_age(folder: Path) -> None:
     data = load(folder).data
     assert torch.equal(data.mirror.targets(data.targets), data.targets)
 
@@ -214,7 +214,7 @@ def test_no_image_is_lost_where_a_corrected_name_is_taken(aged, tmp_path):
     assert "Some new names were taken" in notes[0]
     assert (aged / "13_1_0_twin.jpg.chip.jpg").samefile(tmp_path / "new" / "31_1_0_twin_2.jpg.chip.jpg")
     assert (aged / "31_1_0_twin.jpg.chip.jpg").samefile(tmp_path / "new" / "31_1_0_twin.jpg.chip.jpg")
-    # Two images that change places take nobody's name.
+    # Two images that swap their ages keep their unique names.
     swapped = {"13_1_0_twin.jpg.chip.jpg": np.array([31.0]), "31_1_0_twin.jpg.chip.jpg": np.array([13.0])}
     assert written(labels, tmp_path / "swapped", swapped) == ()
     assert (aged / "13_1_0_twin.jpg.chip.jpg").samefile(tmp_path / "swapped" / "31_1_0_twin.jpg.chip.jpg")
@@ -254,14 +254,14 @@ def test_a_tenth_validates_and_a_fifth_is_tested_on(make_small: Any) -> None:
     [
         ("100_0_0_20170112213500903.jpg.chip.jpg", True),
         ("26_0_1_20170104.jpg", True),
-        ("39_1_20170116174525125.jpg.chip.jpg", False),  # lacks a field: a few names of the set do
+        ("39_1_20170116174525125.jpg.chip.jpg", False),  # lacks a field, as a few names of the set do
         ("53_Given_Family_0001.jpg", False),  # of CACD
         ("Given_Family_0001.jpg", False),  # of LFW
         ("26_0_1_20170104.png", False),
         ("1_2.jpg", False),
     ],
 )
-def test_one_name_of_the_published_form_tells_the_set(tmp_path: Path, name: str, known: bool) -> None:
+def test_one_name_of_the_published_form_is_enough_for_detection(tmp_path: Path, name: str, known: bool) -> None:
     (tmp_path / "readme.txt").write_text("")
     (tmp_path / name).write_bytes(b"")
     assert UtkFace().detect(tmp_path) is known

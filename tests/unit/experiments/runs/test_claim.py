@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -14,24 +13,12 @@ import tomli_w
 from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolderError
 from deepgum.experiments.runs.claim import is_done
 from deepgum.experiments.runs.config import RunConfig
-from deepgum.experiments.runs.config_file import read_config, write_config
+from deepgum.experiments.runs.config_file import read_config, read_recorded, write_config
 from deepgum.experiments.runs.run_folder import Metrics, RunFolder
+from deepgum.training.flat_options import UNRECORDED, key_options
 
-EARLY = {
-    "groups": "landmark",
-    "options": {
-        "first_loss": "cauchy", "weighted_loss": "l1", "responsibility_power": 1.0, "restart": "continue",
-        "start_counts": False, "epoch_rule": "log-likelihood", "round_rule": "log-likelihood",
-        "returned_round": "best", "rounds_max": 10, "covariance_type": "full", "uniform": "moments",
-        "inlier_prior": "estimate", "em_tol": 1e-6, "em_max_iter": 200, "em_start": "robust", "em_rows": 1.0,
-    },
-}  # fmt: skip
-"""The method `deepgum` as an early run recorded it: without options that it had no choice of."""
-CHOICES = {
-    "schedule": {"name": "alternate", "widening": 1.0, "degrees_of_freedom": math.inf},
-    "mixture": {"separation": 0.0},
-}
-"""What it did instead, in today's options."""
+WAS = {"schedule": {"name": "alternate"}, "mixture": {"separation": 0.0}}
+"""The method `deepgum` before there was a choice of schedules."""
 
 
 @pytest.fixture
@@ -56,15 +43,21 @@ def of_table(path: Path, weights: Path | None = None, **sections: Any) -> RunCon
     return RunConfig.from_mapping({"data": data, "model": model, **sections})
 
 
-def finish(config: RunConfig, path: Path, *, method: dict[str, Any] | None = None, key: str | None = None) -> RunFolder:
-    """Write the files that mark a finished run; `method` is that section as its version recorded it."""
+def finish(config: RunConfig, path: Path, *, version: str = "", key: str | None = None) -> RunFolder:
+    """Write the configuration and the scores of a finished run, as an earlier version wrote them.
+
+    Version "0.1.0" recorded options in one flat list, and an "early" one did not record those of `UNRECORDED`.
+    """
     folder = RunFolder(path)
     folder.claim()
     write_config(config, folder.config)
-    if method is not None:
-        values = tomllib.loads(folder.config.read_text())
-        values["method"] = {"name": config.method.name, **method}
-        folder.config.write_text(tomli_w.dumps(values))
+    values = tomllib.loads(folder.config.read_text())
+    chosen = config.method.chosen()
+    if version and chosen is not None:
+        recorded = key_options(chosen) if version == "early" else {**UNRECORDED, **key_options(chosen)}
+        options = {name: value for name, value in recorded.items() if name != "groups" and value is not None}
+        values["method"] = {"name": config.method.name, "groups": config.method.groups, "options": options}
+    folder.config.write_text(tomli_w.dumps(values))
     scores: dict[str, Any] = dict.fromkeys(Metrics.__dataclass_fields__)
     folder.finish(Metrics(**{**scores, "version": "0.1.0", "key": config.digest if key is None else key}))
     return folder
@@ -80,22 +73,27 @@ def refused(folder: RunFolder, config: RunConfig) -> str:
 
 
 def test_an_early_run_is_done_with_its_own_choices_and_not_with_todays_defaults(tmp_path: Path) -> None:
-    was = digits(method=CHOICES)
-    folder = finish(was, tmp_path / "run", method=EARLY)
+    was = digits(method=WAS)
+    folder = finish(was, tmp_path / "run", version="early")
     assert is_done(folder, was)
-    # As a configuration of the user's, its file has options that have moved.
-    with pytest.raises(InvalidParameterError, match=r"options\.restart"):
-        read_config(folder.config)
     message = refused(folder, digits())
     assert "method.schedule.name = 'alternate' there and 'interleaved' here" in message
     assert "method.schedule.widening = 1.0 there and 2.0 here" in message
-    assert "first_loss" not in message
+    assert "least_weight" not in message
     assert "seed = 0 there and 3 here" in refused(folder, digits(seed=3))
 
 
-def test_a_method_without_a_mixture_is_done(tmp_path: Path) -> None:
-    config = digits(method={"name": "l2"})
-    assert is_done(finish(config, tmp_path, method={"groups": "landmark", "options": {}}), config)
+@pytest.mark.parametrize("version", ["early", "0.1.0"])
+@pytest.mark.parametrize("method", ["l2", "deepgum", "deepgum-paper", "deepgum-alternate", "deepgum-authors", "dexgum"])
+def test_a_method_whose_options_are_the_same_is_done(tmp_path: Path, method: str, version: str) -> None:
+    config = digits(method={"name": method})
+    folder = finish(config, tmp_path, version=version)
+    assert read_recorded(folder.config) == config
+    assert is_done(folder, config)
+    if config.method.schedule:
+        # The configuration of a user is not translated: it is refused with the lines to write.
+        with pytest.raises(InvalidParameterError, match=r"should be in the table `schedule`"):
+            read_config(folder.config)
 
 
 def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(tmp_path: Path) -> None:
@@ -122,8 +120,8 @@ def test_weights_and_tables_may_have_moved(tmp_path: Path, weights: Path, table:
 def test_a_run_whose_weights_or_table_are_gone_is_known_by_its_settings(
     tmp_path: Path, weights: Path, table: Path
 ) -> None:
-    now, was = of_table(table, weights), of_table(table, weights, method=CHOICES)
-    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", method=EARLY | {"groups": "sample"})
+    now, was = of_table(table, weights), of_table(table, weights, method=WAS)
+    folder, old = finish(now, tmp_path / "run"), finish(was, tmp_path / "old", version="early")
     for path in (weights, table):
         path.unlink()
         assert is_done(folder, now)

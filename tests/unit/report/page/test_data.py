@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepgum.audit.labels import Reason
 from deepgum.data.crops import Square
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import View
@@ -44,7 +43,7 @@ def test_suggestions_are_those_of_the_group(parts):
 
 def test_reasons_are_those_that_occur_and_a_flag_may_have_none(parts):
     summary, labels, places, views = parts
-    kinds = {places[0]: Reason.OFF, places[1]: Reason.COPY}
+    kinds = {places[0]: "off", places[1]: "copy"}
     data = gallery_data(summary, replace(labels, kinds=kinds), places, views)
     assert [reason["key"] for reason in data["reasons"]] == ["copy", "off"]
     assert data["flags"]["reason"] == [1, 0] + 8 * [None]

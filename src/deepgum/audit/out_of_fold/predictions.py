@@ -1,0 +1,77 @@
+"""Out-of-fold predictions in the form that the scoring pipeline takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.out_of_fold.cross_fit import CrossFit
+from deepgum.audit.reasons.case import Evidence
+from deepgum.audit.scoring.pipeline import Batch
+from deepgum.audit.targets import Targets
+from deepgum.posteriors.label_mixture import LabelMixture
+
+__all__ = ["OutOfFoldPredictions"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFoldPredictions:
+    """All samples of an audit in one batch, with the mixture of the cross-fit; see `Predictions`.
+
+    Attributes
+    ----------
+    targets : Targets
+    ids : sequence of str, length n
+    given : array (n, d)
+        The labels in their own unit.
+    training_labels : array (n, d)
+        The labels in the unit in which learners were trained.
+    crossfit : CrossFit
+        Predictions of `training_labels`.
+    offset, scale : arrays (n, d) or float
+        From the unit of `training_labels` to that of `given`: ``offset + scale * label``.
+    evidence : Evidence
+    unit : float
+        The usual size of a residual of 1 in the unit of the labels.
+    """
+
+    targets: Targets
+    ids: Sequence[str]
+    given: Values
+    training_labels: Values
+    crossfit: CrossFit
+    offset: Values | float = 0.0
+    scale: Values | float = 1.0
+    evidence: Evidence = field(default_factory=Evidence)
+    unit: float = 1.0
+
+    @property
+    def residuals(self) -> Values:
+        """Residuals (n, d) in the unit of their noise: what the mixture is fitted to."""
+        return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
+
+    def posterior(self) -> LabelMixture:
+        """Return the mixture that the cross-fit ended with."""
+        return self.crossfit.mixture
+
+    def batches(self) -> Iterable[Batch]:
+        """Return the one batch."""
+        crossfit = self.crossfit
+        scale = np.broadcast_to(np.asarray(self.scale, dtype=np.float64), self.given.shape)
+        group_scale = scale[:, [group[0] for group in self.targets.partition]]
+        return (
+            Batch(
+                self.ids,
+                self.given,
+                self.offset + self.scale * crossfit.predictions,
+                self.residuals,
+                unit=scale * crossfit.scale,
+                spread=None if np.isnan(crossfit.spread).all() else crossfit.spread * group_scale,
+                evidence=self.evidence,
+            ),
+        )

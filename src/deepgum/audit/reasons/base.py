@@ -1,0 +1,137 @@
+"""The contract of a reason: its name, its words, its rank, and the rule that finds it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.labels import Place
+
+if TYPE_CHECKING:
+    from deepgum.audit.reasons.case import Case
+
+__all__ = ["Explanation", "Finding", "Reason"]
+
+Values = NDArray[np.float64]
+
+
+class Reason(ABC):
+    """One thing that can be wrong with a flagged label.
+
+    A subclass sets `name`, `words` and `rank` as class attributes and defines `find`. `deepgum.audit.reasons.REASONS`
+    lists the built-in ones; `score_labels(..., reasons=[MyReason()])` adds others.
+
+    Examples
+    --------
+    >>> class Placeholder(Reason):
+    ...     name = "placeholder"
+    ...     words = "99 stands for a missing value"
+    ...     rank = 5
+    ...
+    ...     def find(self, case):
+    ...         for row, group in case.places:
+    ...             if (case.labels.given[row, list(case.labels.partition[group])] == 99).all():
+    ...                 yield Finding(self, (row, group), "The label is 99, which stands for a missing value.")
+    >>> Placeholder().name
+    'placeholder'
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The value of `error_kind` in files: lower-case letters, digits, underscores and hyphens."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """A short description, for the summary and the report."""
+
+    @property
+    @abstractmethod
+    def rank(self) -> int:
+        """Precedence: where several reasons apply to a label, the lowest rank is reported.
+
+        The built-in ranks are 10 (`copy`), 20 (`swapped`, `foreign`, `unit`), 40 (`outside`), 50 (`hard`) and 60
+        (`shifted`, `off`). Among equal ranks the first of the list wins, and built-in reasons come first.
+        """
+
+    @abstractmethod
+    def find(self, case: Case) -> Iterable[Finding | Explanation]:
+        """Apply the rule to all samples of a case.
+
+        Parameters
+        ----------
+        case : Case
+            Labels, predictions, densities and all other evidence. `case.places` lists the flagged labels.
+
+        Returns
+        -------
+        iterable of Finding or Explanation
+            A `Finding` is a statement about one label. An `Explanation` is a hypothesis about many labels; it is
+            reported where it is far more probable than all others. What it states about labels that are not flagged is
+            ignored. A rule that yields explanations is applied twice to a case.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A statement about one flagged label, in a group of k coordinates.
+
+    Attributes
+    ----------
+    reason : Reason
+    place : tuple of (int, int)
+        Row and group of the label.
+    why : str
+        A sentence that explains the statement.
+    suggested, uncertainty : array (k,) or None
+        The suggested label, and the standard deviation of a right label about it; None where nothing is suggested.
+    rank : int or None
+        Rank of this finding; by default that of its reason.
+    """
+
+    reason: Reason
+    place: Place
+    why: str
+    suggested: Values | None = None
+    uncertainty: Values | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A hypothesis about the labels of m samples: one mistake that was made in each of them.
+
+    Attributes
+    ----------
+    reason : Reason
+    mechanism : str
+        The mistake. Cases of one mechanism are counted together: one that recurs is believed on less evidence.
+    weight : float
+        Number of cases of the mechanism that are assumed before any is seen.
+    rows : array (m,) of int
+        Rows of the samples.
+    covers : array (m, g) of bool
+        The groups whose labels the hypothesis explains.
+    log_likelihood : array (m,)
+        Log density of the covered labels under the hypothesis.
+    suggest : callable
+        ``suggest(i, group)`` returns, for sample ``rows[i]`` and a group of k coordinates, the label that it should
+        have under the hypothesis, (k,), and the variance of a right label about that, (k,).
+    why : callable
+        ``why(i, group)`` returns the sentence for sample ``rows[i]`` and a group.
+    """
+
+    reason: Reason
+    mechanism: str
+    weight: float
+    rows: NDArray[np.intp]
+    covers: NDArray[np.bool_]
+    log_likelihood: Values
+    suggest: Callable[[int, int], tuple[Values, Values]]
+    why: Callable[[int, int], str]

@@ -1,0 +1,209 @@
+"""The scoring pipeline: posterior, scores, reasons, tally and summary, for arrays, tables, streams and audits.
+
+A driver prepares `Predictions` and says where the scored labels go. Arrays are one batch, a long table is many, and an
+audit is one batch whose posterior was fitted while it was predicted; all of them take the same path. `Survey` checks
+the data first, while the driver reads them: an audit trains between the survey and the posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.duplicates import at_most_one_right
+from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.reasons.base import Reason
+from deepgum.audit.reasons.case import Case, Evidence
+from deepgum.audit.reasons.explain import explain
+from deepgum.audit.scoring.tally import Flag, Provenance, Tally
+from deepgum.audit.summary import AuditSummary
+from deepgum.audit.targets import Targets
+from deepgum.audit.verdict import can_tell
+from deepgum.posteriors.inliers import AUTO, Inliers
+from deepgum.posteriors.label_mixture import LabelMixture
+
+__all__ = ["ArrayPredictions", "Batch", "Outcome", "Predictions", "score_predictions", "the_only"]
+
+Values = NDArray[np.float64]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Labels and predictions of n samples, and what else is known about them.
+
+    Attributes
+    ----------
+    ids : sequence of str, length n
+    given, predicted : arrays (n, d)
+        Labels, NaN where one is missing, and predictions; both in the unit of the labels.
+    residuals : array (n, d)
+        The residuals that the posterior is about.
+    unit : array (n, d) or float
+        The size of a residual of 1 in the unit of the labels.
+    spread : array (n, g) or None
+        See `ScoredLabels`.
+    evidence : Evidence
+    """
+
+    ids: Sequence[str]
+    given: Values
+    predicted: Values
+    residuals: Values
+    unit: Values | float = 1.0
+    spread: Values | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+class Predictions(Protocol):
+    """Labels and predictions of all samples in batches, and the posterior that is fitted to them."""
+
+    @property
+    def unit(self) -> float:
+        """The usual size of a residual of 1 in the unit of the labels; the summary's densities are in that unit."""
+        ...
+
+    def posterior(self) -> LabelMixture:
+        """Return the mixture of all residuals."""
+        ...
+
+    def batches(self) -> Iterable[Batch]:
+        """Return the batches in the order of the samples."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPredictions:
+    """All samples in one batch; see `Predictions`.
+
+    Attributes
+    ----------
+    batch : Batch
+    targets : Targets
+    inliers, seed
+        See `LabelMixture.fit`.
+    """
+
+    batch: Batch
+    targets: Targets
+    inliers: Inliers = AUTO
+    seed: int = 0
+
+    unit = 1.0
+
+    def posterior(self) -> LabelMixture:
+        """Return the mixture of all residuals, fitted in memory."""
+        return LabelMixture.fit(self.batch.residuals, self.targets.partition, inliers=self.inliers, seed=self.seed)
+
+    def batches(self) -> Iterable[Batch]:
+        """Return the one batch."""
+        return (self.batch,)
+
+
+class Outcome(NamedTuple, Generic[T]):
+    """The result of the pipeline.
+
+    Attributes
+    ----------
+    labels : T
+        The result of `deliver`.
+    summary : AuditSummary
+    worst : tuple of Flag
+        The least probable labels.
+    """
+
+    labels: T
+    summary: AuditSummary
+    worst: tuple[Flag, ...]
+
+
+def score_predictions(
+    predictions: Predictions,
+    targets: Targets,
+    reasons: Sequence[Reason],
+    provenance: Provenance,
+    deliver: Callable[[Iterator[ScoredLabels]], T],
+) -> Outcome[T]:
+    """Score all labels, find the reasons of the flagged ones, and summarise both.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    targets : Targets
+    reasons : sequence of Reason
+        In the order of their ranks; see `all_reasons`.
+    provenance : Provenance
+        What the summary states besides counts and estimates.
+    deliver : callable
+        Consumes the scored labels batch by batch: holds them, or writes them to a file.
+    """
+    posterior = predictions.posterior()
+    tally = Tally(targets, posterior, reasons, unit=predictions.unit)
+
+    def parts() -> Iterator[ScoredLabels]:
+        for batch in predictions.batches():
+            labels = _with_reasons(_scored(batch, targets, posterior), batch, targets, posterior, reasons)
+            tally.add(labels)
+            yield labels
+
+    labels = deliver(parts())
+    return Outcome(labels, tally.summary(provenance), tally.worst)
+
+
+def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
+    """Return the labels of the only batch."""
+    (labels,) = parts
+    return labels
+
+
+def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
+    """Return the labels with their posteriors; the suggestion for a flagged label is its prediction."""
+    residuals, given, predicted = batch.residuals, batch.given, batch.predicted
+    right = posterior.responsibilities(residuals)
+    judged = np.array([can_tell(status) for status in posterior.status])
+    copies = batch.evidence.copies
+    right = np.where(judged, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
+    flagged = np.zeros(given.shape, dtype=bool)
+    deviations = np.empty(len(targets.names))
+    for i, (group, covariance) in enumerate(zip(map(list, targets.partition), posterior.covariances, strict=True)):
+        flagged[:, group] = right[:, [i]] < 0.5
+        deviations[group] = np.sqrt(np.diagonal(covariance))
+    flagged &= ~np.isnan(given)
+    return ScoredLabels(
+        ids=tuple(batch.ids),
+        target_names=targets.names,
+        group_names=targets.group_names,
+        partition=targets.partition,
+        given=given,
+        predicted=predicted,
+        responsibilities=right,
+        mahalanobis=posterior.mahalanobis(residuals),
+        suggested=np.where(flagged, predicted, np.nan),
+        uncertainty=np.where(flagged, batch.unit * deviations, np.nan),
+        spread=batch.spread,
+        periods=targets.periods,
+    )
+
+
+def _with_reasons(
+    labels: ScoredLabels, batch: Batch, targets: Targets, posterior: LabelMixture, reasons: Sequence[Reason]
+) -> ScoredLabels:
+    """Return the labels with a reason for each flag."""
+    if not labels.flags.any():
+        return labels
+    # Elsewhere the posterior's densities are in another unit, and those of the case are estimated from the labels.
+    in_unit = bool(np.all(np.asarray(batch.unit) == 1))
+    case = Case.of(
+        labels,
+        landmarks=targets.landmarks,
+        swap_pairs=targets.swap_pairs,
+        unit=targets.unit,
+        covariances=posterior.covariances if in_unit else None,
+        log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if in_unit else None,
+        evidence=batch.evidence,
+    )
+    return explain(case, reasons)
