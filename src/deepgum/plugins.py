@@ -10,17 +10,28 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from deepgum.errors import InvalidParameterError, UnknownNameError, UntrustedCodeError
 
-__all__ = ["PATH", "check_trusted", "import_path", "is_path", "reference", "resolve"]
+__all__ = ["PATH", "check_trusted", "code_named", "import_path", "is_path", "reference", "resolve"]
 
 PATH = "package.module:name"
 """The form of a path, as messages and `--help` show it."""
+
+# Keys of configurations whose values are no names: they may hold a colon, and are never imported.
+_NOT_CODE = (
+    "audit.periods",
+    "audit.unit",
+    "data.cache_dir",
+    "data.folder",
+    "data.options",
+    "model.weights",
+    "training.device",
+)
 
 T = TypeVar("T")
 
@@ -158,8 +169,40 @@ def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T
     return path
 
 
-def check_trusted(source: Path, named: Mapping[str, str], trust: bool) -> None:
-    """Refuse to import what a folder or a file names, unless the user has asked for it.
+def code_named(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the code outside the package that a configuration names: paths of plug-ins, by their keys.
+
+    Every text of the form "package.module:name" counts, under any key but those that hold files, columns, units and
+    devices. So the code of a key that is added later is found too.
+
+    Parameters
+    ----------
+    values : mapping
+        Nested, as a run folder, an audit folder or a patch has it.
+
+    Examples
+    --------
+    >>> code_named({"model": {"name": "nets:small"}, "training": {"device": "cuda:1"}})
+    {'model.name': 'nets:small'}
+    """
+    return {key: value for key, value in _leaves(values) if is_path(value)}
+
+
+def _leaves(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if key in _NOT_CODE:
+        return
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from _leaves(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(values, Sequence) and not isinstance(values, str):
+        for place, value in enumerate(values):
+            yield from _leaves(value, f"{key}[{place}]")
+    else:
+        yield key, values
+
+
+def check_trusted(source: Path, named: Mapping[str, str], trust: bool | Collection[str]) -> None:
+    """Refuse to import the code that a folder or a file names, unless the user has asked for it.
 
     Parameters
     ----------
@@ -167,20 +210,22 @@ def check_trusted(source: Path, named: Mapping[str, str], trust: bool) -> None:
         The folder or the file.
     named : mapping of str to str
         Paths of plug-ins, by the keys that name them: ``{"model.name": "nets:small"}``.
-    trust : bool
-        Whether the user has asked for it.
+    trust : bool or collection of str
+        Whether the user has asked for it, or the paths that the user names too.
 
     Raises
     ------
     UntrustedCodeError
-        If there are paths, and the user has not.
+        If there are paths that the user has not asked for.
 
     Examples
     --------
     >>> check_trusted(Path("runs/theirs"), {"model.name": "nets:small"}, trust=True)
     """
-    if named and not trust:
-        raise UntrustedCodeError(source, named)
+    asked = named.values() if trust is True else trust or ()
+    unasked = {key: path for key, path in named.items() if path not in asked}
+    if unasked:
+        raise UntrustedCodeError(source, unasked)
 
 
 def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:

@@ -218,6 +218,6 @@ def test_ctrl_c_leaves_valid_files_and_says_how_to_go_on(tmp_path):
     # 130, or the signal itself, which a shell shows as 130: CPython ends by it when the interrupt has passed
     # through the `exec` of a string, as in a module that is imported late, even if it was caught then.
     assert run.returncode in (130, -signal.SIGINT)
-    assert "the same command goes on from there" in errors
+    assert "Give the same command again to go on" in errors
     assert "Traceback" not in errors
     assert json.loads((tmp_path / "config.json").read_text())["dataset"] == "digits"

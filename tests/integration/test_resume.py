@@ -34,6 +34,7 @@ from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import DeepExpectation
+from deepgum.storage.disk import is_partial
 from deepgum.storage.lock import LOCK, alone_in
 from deepgum.training import (
     Alternate,
@@ -257,7 +258,7 @@ def test_a_second_training_with_one_checkpoint_is_refused_and_the_first_is_not_d
     name: str, tmp_path: Path
 ) -> None:
     path, refused = tmp_path / "c.safetensors", []
-    writing = tmp_path / ".c-0123abcd.tmp"  # as the first has it while it writes
+    writing = tmp_path / ".c.safetensors.17-0123abcd.partial"  # a temporary file of the first
     fit = of_deepgum() if name == "deepgum" else of_loss("l2")
 
     def second(event: Event) -> None:
@@ -341,23 +342,22 @@ def at(moment):
         time.sleep(100)
 
 class Half:
-    def __init__(self, file):
-        self.file = file
-    def write(self, content):
-        self.file.write(content[: len(content) // 2])
-        self.file.flush()
-        at("half a checkpoint")
-        self.file.write(content[len(content) // 2 :])
-        self.file.flush()
-        at("a checkpoint that is not in its place")
+    def __init__(self, path):
+        self.path = path
+    def write_bytes(self, content):
+        with open(self.path, "wb", buffering=0) as file:
+            file.write(content[: len(content) // 2])
+            at("half a checkpoint")
+            file.write(content[len(content) // 2 :])
+            at("a checkpoint that is not in its place")
 
-real_replacing, real_add, real_save = checkpoint.replacing, History.add, Journal.save
+real_write, real_add, real_save = checkpoint.write_atomically, History.add, Journal.save
 real_claim, real_finish = RunFolder.claim, RunFolder.finish
 
 @contextmanager
-def replacing(*arguments):
-    with real_replacing(*arguments) as file:
-        yield Half(file)
+def write_atomically(*arguments):
+    with real_write(*arguments) as temporary:
+        yield Half(temporary)
 
 def add(self, event):
     real_add(self, event)
@@ -379,7 +379,7 @@ def finish(self, metrics):
 # A background job ignores Ctrl-C, and a process that it starts inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 report.draw_run = lambda folder: []
-checkpoint.replacing, History.add, Journal.save = replacing, add, save
+checkpoint.write_atomically, History.add, Journal.save = write_atomically, add, save
 RunFolder.claim, RunFolder.finish = claim, finish
 main([str(part) for part in ARGUMENTS], standalone_mode=False)
 '''
@@ -468,7 +468,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
         child.wait_for_flag()
         assert child.end(signal.SIGKILL) == -signal.SIGKILL
         if "half" in moment or "place" in moment:
-            assert any(path.suffix == ".tmp" for path in out.iterdir())
+            assert any(is_partial(path.name) for path in out.iterdir())
         assert RunFolder(out).metrics_file.is_file() == (moment == "the end")
     last = Child(tmp_path, ["fit", config, "--out", out])
     last.process.join(120)
@@ -512,7 +512,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
         patched.setattr("deepgum.report.terminal.progress.Reporter.trained", lambda _, event: stop(event))
         result = deepgum("fit", config, "--out", out)
     assert result.exit_code == 130
-    assert "Stopped. This run is not finished; the same command goes on after its last" in result.stderr
+    assert "Stopped. This run is not finished. Give the same command again to go on" in result.stderr
     assert "Traceback" not in result.output
     return config, out
 

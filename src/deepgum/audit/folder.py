@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +17,7 @@ from deepgum.audit.summary import AuditSummary
 from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
+from deepgum.plugins import check_trusted, code_named
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["AuditFolder"]
@@ -25,9 +30,14 @@ class AuditFolder:
     ----------
     path : Path
         Need not exist.
+    trust : bool
+        Whether code outside the package that the folder names may be imported. Reading a folder that names code raises
+        `UntrustedCodeError` otherwise.
 
     Attributes
     ----------
+    config_file : Path
+        `audit.toml`: the configuration, where `deepgum audit` made the folder.
     summary_file : Path
         `summary.json`; see `AuditSummary`. It is written last: if it exists, the audit is finished.
     scores_file : Path
@@ -48,8 +58,9 @@ class AuditFolder:
         `.review.json`, the address of the running review.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, trust: bool = False) -> None:
+        self.path, self.trust = path, trust
+        self.config_file = path / "audit.toml"
         self.summary_file = path / "summary.json"
         self.scores_file = path / "scores.parquet"
         self.pictures_file = path / "pictures.parquet"
@@ -64,8 +75,8 @@ class AuditFolder:
     def own_files(self) -> tuple[Path, ...]:
         """Files that no export may replace."""
         return (
-            self.summary_file, self.scores_file, self.pictures_file, self.calibration_file, self.decisions_file,
-            self.report_file, self.gain_file, self.address_file,
+            self.config_file, self.summary_file, self.scores_file, self.pictures_file, self.calibration_file,
+            self.decisions_file, self.report_file, self.gain_file, self.address_file,
         )  # fmt: skip
 
     def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:
@@ -90,7 +101,10 @@ class AuditFolder:
         ------
         InvalidDataError
             If the folder holds no finished audit.
+        UntrustedCodeError
+            If the folder names code outside the package, and is not trusted.
         """
+        self._check_trusted()
         if not self.summary_file.is_file():
             raise InvalidDataError(
                 f"'{self.path}' should be the folder of a finished audit. Found no summary.json in it. "
@@ -99,7 +113,8 @@ class AuditFolder:
         return AuditSummary.read(self.summary_file)
 
     def labels(self) -> ScoredLabels:
-        """Return the labels with their scores."""
+        """Return the labels with their scores; errors as of `summary`."""
+        self._check_trusted()
         return ScoredLabels.read(self.scores_file)
 
     def calibration(self) -> Calibration | None:
@@ -126,3 +141,14 @@ class AuditFolder:
             return Pictures(folder, tuple(table.column("image").to_pylist()), squares)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise InvalidDataError(f"'{self.pictures_file}' cannot be read: {error}.") from error
+
+    def _check_trusted(self) -> None:
+        """Refuse the code of a data set, a density or a reason; networks are never built from this folder."""
+        values: dict[str, Any] = {}
+        # What cannot be read names nothing; it is refused where it is read.
+        with suppress(OSError, ValueError):
+            recorded = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+            values = {name: recorded.get(name) for name in ("data", "audit")}
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            values["summary.data.name"] = json.loads(self.summary_file.read_text(encoding="utf-8"))["data"]["name"]
+        check_trusted(self.path, code_named(values), self.trust)

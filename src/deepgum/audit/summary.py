@@ -12,6 +12,7 @@ from deepgum.errors import InvalidDataError
 from deepgum.posteriors.shares import Share
 from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.upgrade import upgraded_options
 
 __all__ = ["AuditSummary", "DataSource", "GroupSummary", "ReasonCount", "Round"]
 
@@ -188,6 +189,7 @@ class AuditSummary:
             if values.pop("format") != FORMAT:
                 raise ValueError(f"it should be of the format {FORMAT!r}")
             data = values.pop("data")
+            data["options"] = upgraded_options(data["name"], data["options"])
             data["swap_pairs"] = tuple((int(a), int(b)) for a, b in data["swap_pairs"])
             groups = tuple(
                 GroupSummary(

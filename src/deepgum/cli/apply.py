@@ -7,33 +7,33 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import PATH, console
+from deepgum.cli.common import PATH, TRUST, console
 
 __all__ = ["apply"]
 
 
-@click.command(short_help="Write a data set with the labels that a review decided.")
+@click.command(short_help="Write a data set with the labels that were decided in a review.")
 @click.argument("patch", type=PATH)
 @click.argument("data", type=PATH)
-@click.option("--out", type=PATH, required=True, metavar="NEW", help="New or empty folder; for a table a new file.")
-def apply(patch: Path, data: Path, out: Path) -> None:
-    """Write DATA with the labels of PATCH to NEW, in DATA's own format.
+@click.option("--out", type=PATH, required=True, metavar="NEW", help="A new or empty folder; for a table a new file.")
+@TRUST
+def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
+    """Write DATA with the labels of PATCH to NEW, in the format of DATA.
 
-    PATCH is what `deepgum review RUN --export patch=FILE` wrote; docs/patch.md says how to write one by hand.
-    DATA is the folder or the table that was audited. What is not in the patch stays as it is, to the byte
-    where the format allows it, and DATA itself is never changed.
+    `deepgum review RUN --export patch=FILE` writes a PATCH; docs/patch.md shows how to write one by hand. DATA is
+    the folder or the table that was audited. DATA itself is never changed, and what the patch does not name is
+    copied as it is, to the byte where the format allows it.
 
     \b
     What NEW is:
-      a table         a file of the same kind; only the changed cells differ
-      anything else   a folder that can be trained on as DATA can: label files of its own, images as hard
-                      links (as copies on another disk)
+      for a table   a file of the same kind; only the corrected cells differ
+      otherwise     a folder that can be used as DATA can: new label files, and images as hard links
+                    (as copies on another disk)
 
-    A label that is dropped is missing in NEW: an empty cell, a null, NaN, an occluded landmark. Lists and file
-    names that cannot say so leave the sample out.
+    A dropped label is missing in NEW: an empty cell, a null, NaN, an occluded landmark. Lists and file names that
+    cannot hold a missing label leave the sample out.
 
-    Nothing is written where a label of DATA is not the one that the patch has looked at, or where NEW holds
-    anything.
+    Nothing is written if a label of DATA differs from the one that the patch was made for, or if NEW is not empty.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def apply(patch: Path, data: Path, out: Path) -> None:
     from deepgum.errors import listing
     from deepgum.report.terminal.applied import applied_table
 
-    decided = read_patch(patch)
+    decided = read_patch(patch, trust=trust)
     dataset = get_dataset(decided.dataset)
     applied = apply_patch(decided, dataset.labels(data, dataset.check_options(decided.options)), out)
     terminal = console()
@@ -63,6 +63,6 @@ def apply(patch: Path, data: Path, out: Path) -> None:
     new = shlex.quote(str(out))
     if decided.options.get("image") and out.resolve().parent != data.resolve().parent:
         folder = shlex.quote(str(data.parent))
-        say(f"Images stay where they are: unless your configuration has a root, add --set data.options.root={folder}")
+        say(f"Images stay where they are. If your configuration has no root, add: --set data.options.root={folder}")
     say(f"What it gains:  deepgum gain RUN {shlex.quote(str(patch))}")
     say(f"Train on it:    deepgum fit CONFIG --out FOLDER --set data.folder={new}")

@@ -1,4 +1,4 @@
-"""What every command shares: errors as one message, lists with commas, progress, and what Ctrl-C means."""
+"""Shared parts of the commands: options, lists in options, error messages, progress and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ if TYPE_CHECKING:
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = [
+    "CACHE_DIR",
     "FOLDER",
-    "GOES_ON",
     "INLIERS",
     "NAMES",
     "NUMBERS",
     "PAIRS",
     "PATH",
     "PERIODS",
+    "RESUMES",
+    "SKIP_MISSING",
+    "SKIP_UNREADABLE",
+    "THREADS",
+    "TRUST",
+    "UNITS",
     "WHOLE",
     "Commands",
     "console",
@@ -37,22 +43,39 @@ __all__ = [
 ]
 
 _INTERRUPTED = 130
+RESUMES = "All completed epochs are kept. Give the same command again to go on."
+"""What a training command says after Ctrl-C."""
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
 INLIERS = "Density of right labels: auto, gaussian, student-t or package.module:name.  [default: auto]"
-GOES_ON = "What was completed is kept, to the last epoch; the same command goes on from there."
+UNITS = click.Choice(["sample", "landmark", "coordinate"])
+"""What `--groups` takes: the labels that are right or wrong as one unit."""
+
+THREADS = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
+TRUST = click.option("--trust", is_flag=True, help="Import code outside deepgum that is named there; it runs.")
+SKIP_MISSING = click.option("--skip-missing", is_flag=True, help="Go on without images that do not exist.")
+SKIP_UNREADABLE = click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
+CACHE_DIR = click.option(
+    "--cache-dir",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder for decoded images and frozen trunks.  [default: the user's cache]",
+)
 
 
 class Commands(click.Group):
-    """Shows an error that the library raises on purpose, or that the system does, as one message and no traceback."""
+    """A group of commands that shows an error of the library or of the system as one message without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except DeepGUMError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
             ctx.exit(2)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read the output has stopped, as `head` does
+            if error.errno == errno.EPIPE:  # the reader of the output has stopped, as `head` does
                 raise
             where = "A file" if error.filename is None else f"'{error.filename}'"
             click.secho(f"Error: {where} cannot be read or written: {error.strerror or error}.", fg="red", err=True)
@@ -62,8 +85,8 @@ class Commands(click.Group):
 _Read = Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]
 
 
-def _listed(kind: Callable[[str], Any], what: str) -> _Read:
-    """Read values with commas between them; what is in the list is checked by the library."""
+def _listed(kind: Callable[[str], Any], values: str) -> _Read:
+    """Return a callback that reads values with commas between them. The library checks the values."""
 
     def read(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
         if value is None:
@@ -74,7 +97,7 @@ def _listed(kind: Callable[[str], Any], what: str) -> _Read:
                 raise ValueError("nothing between two commas")
             return tuple(map(kind, parts))
         except ValueError:
-            raise InvalidParameterError(str(param.name), f"{what} with commas between them", value) from None
+            raise InvalidParameterError(str(param.name), f"{values} with commas between them", value) from None
 
     return read
 
@@ -109,8 +132,6 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 PERIODS, PAIRS = _periods, _pairs
-FOLDER = click.Path(file_okay=False, path_type=Path)
-PATH = click.Path(path_type=Path)
 
 
 def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -125,7 +146,15 @@ def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 @contextmanager
 def session(threads: int | None, when_stopped: str) -> Iterator[tuple[Console, Reporter]]:
-    """Everything around a training: threads, progress, warnings in plain words, and what Ctrl-C means."""
+    """Run a long job with a progress line; yield the console and the observer that draws the line.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads of the CPU that torch uses.
+    when_stopped : str
+        Printed after Ctrl-C, which ends the command with exit status 130: a sentence that says what is kept.
+    """
     import torch
 
     from deepgum.report.terminal.progress import Reporter
@@ -151,6 +180,6 @@ def console() -> Console:
 
 
 def list_files(terminal: Console, paths: Sequence[Path]) -> None:
-    """Say which files were written."""
+    """Print the paths of the files that were written."""
     for path in paths:
         terminal.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)

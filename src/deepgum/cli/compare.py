@@ -7,23 +7,38 @@ from typing import Any
 
 import click
 
-from deepgum.cli.common import FOLDER, GOES_ON, NAMES, NUMBERS, PATH, WHOLE, list_files, session
+from deepgum.cli.common import (
+    CACHE_DIR,
+    FOLDER,
+    NAMES,
+    NUMBERS,
+    PATH,
+    RESUMES,
+    SKIP_MISSING,
+    SKIP_UNREADABLE,
+    THREADS,
+    WHOLE,
+    list_files,
+    session,
+)
 from deepgum.errors import ComparisonError
 
 __all__ = ["compare"]
 
 
-@click.command(short_help="Train methods side by side under noise you choose.")
-@click.option("--dataset", default="lfw-net", show_default=True, help="One of those above.")
-@click.option("--data", type=PATH, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists.")
+@click.command(short_help="Train methods side by side, with noise of your choice.")
+@click.option("--dataset", default="lfw-net", show_default=True, help="One of the data sets above.")
+@click.option("--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net that of its two lists.")
+@click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
 @click.option(
-    "--noise",
-    metavar="NAMES",
-    callback=NAMES,
-    default="l-ugo",
+    "--rate",
+    metavar="RATES",
+    callback=NUMBERS,
+    default="0.4",
     show_default=True,
-    help="Of those above.",
+    help="Shares of wrong labels, 0 to 1.",
 )
+@click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
 @click.option(
     "--rate",
     metavar="RATES",
@@ -38,7 +53,7 @@ __all__ = ["compare"]
     default=0.0,
     show_default=True,
     metavar="SHARE",
-    help="Of labels, right or wrong, deleted on top; 0 to below 1.",
+    help="Share of labels, right or wrong, that are deleted too; 0 to below 1.",
 )
 @click.option(
     "--methods",
@@ -46,7 +61,7 @@ __all__ = ["compare"]
     callback=NAMES,
     default="l2,cauchy,deepgum,oracle",
     show_default=True,
-    help="Of those above.",
+    help="Methods to train.",
 )
 @click.option(
     "--seed",
@@ -54,29 +69,29 @@ __all__ = ["compare"]
     callback=WHOLE,
     default="0",
     show_default=True,
-    help="Each draws its own subset, noise and weights.",
+    help="Seeds; each draws another subset, noise and weights.",
 )
 @click.option("--train-size", type=int, metavar="N", help="Training samples.  [default: 9 in 10 of all]")
-@click.option("--validation-size", type=int, metavar="N", help="On top of those.  [default: a ninth of them]")
+@click.option("--validation-size", type=int, metavar="N", help="Validation samples, on top.  [default: a ninth]")
 @click.option("--image-size", type=int, metavar="S", help="Side of the images in pixels.  [default: 48; digits 32]")
-@click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Of one run of SGD.")
+@click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Most epochs per training.")
 @click.option("--patience", type=int, default=5, show_default=True, help="Epochs without progress before it stops.")
 @click.option("--optimizer", default="adam", show_default=True, help="adam, adamw or sgd.")
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="The highest that is reached.")
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Highest learning rate.")
 @click.option("--schedule", default="constant", show_default=True, help="constant, cosine or one-cycle.")
-@click.option("--batch-size", type=int, default=64, show_default=True, help="Samples a step.")
+@click.option("--batch-size", type=int, default=64, show_default=True, help="Samples per step.")
 @click.option("--precision", default="float32", show_default=True, help="float32 or bf16.")
-@click.option("--groups", help="sample, landmark or coordinate.  [default: as the paper, by noise]")
-@click.option("--model", default="facenet", show_default=True, help="vgg16, mlp, or package.module:factory.")
+@click.option("--groups", help="sample, landmark or coordinate.  [default: by noise, as in the paper]")
+@click.option("--model", default="facenet", show_default=True, help="facenet, vgg16, mlp, or package.module:factory.")
 @click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights; imagenet fetches those of vgg16.")
-@click.option("--frozen", default="", metavar="MODULE", help="Frozen up to this module, such as features.23 of vgg16.")
-@click.option("--fc-width", type=int, default=4096, show_default=True, help="Of fc6 and fc7 of vgg16.")
+@click.option("--frozen", default="", metavar="MODULE", help="Module up to which nothing is trained: features.23")
+@click.option("--fc-width", type=int, default=4096, show_default=True, help="Width of fc6 and fc7 of vgg16.")
 @click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1, mps.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-@click.option("--skip-missing", is_flag=True, help="Go on without images that are not there.")
-@click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
-@click.option("--cache-dir", type=FOLDER, metavar="DIR", help="For decoded images.  [default: the user's cache]")
-@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="New, or of the same settings to go on with.")
+@THREADS
+@SKIP_MISSING
+@SKIP_UNREADABLE
+@CACHE_DIR
+@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of the same settings.")
 def compare(
     noise: tuple[str, ...],
     rate: tuple[float, ...],
@@ -85,37 +100,37 @@ def compare(
     out: Path,
     **settings: Any,
 ) -> None:
-    """Train methods side by side: each under every noise, rate and seed, all with the same budget.
+    """Train methods side by side, under every noise, rate and seed, all with the same budget.
 
-    Writes DIR/results.jsonl, one line a run, and DIR/posteriors/, a table a run with a line for each
-    sample and group. Stop it with Ctrl-C and start it again with the same options: finished runs are not
-    repeated, and the one that was stopped goes on after its last completed epoch. Options of the grid
-    (noise, rate, methods, seed) may change in between, others may not.
+    Writes DIR/results.jsonl, one line per run, and DIR/posteriors/, one table per run with one row per sample and
+    group. After Ctrl-C, start the same command again: finished runs are not repeated, and the run that was stopped
+    goes on after its last completed epoch. Options of the grid (noise, rate, methods, seed) may change in between,
+    others may not.
 
     \b
     Methods:
-      l2, l1, cauchy        one run with that loss
-      huber, biweight       scaled by the residuals' MAD, after 3 epochs of l2
-      deepgum               the mixture in one run, EM after every epoch
-      deepgum-alternate     Algorithm 1 as it measured best, about four runs
+      l2, l1, cauchy        one training with that loss
+      huber, biweight       the same, of residuals scaled by their MAD, after 3 epochs of l2
+      deepgum               the mixture in one training, EM after every epoch
+      deepgum-alternate     Algorithm 1 with the choices that measured best, about four trainings
       deepgum-paper         Algorithm 1 to the letter
-      deepgum-authors       Algorithm 1 as its authors' code has it
+      deepgum-authors       Algorithm 1 as in the code of its authors
       dex, dexgum           a softmax over whole numbers (ages), alone and with the mixture
-      oracle, oracle-l1     l2 and l1 on the right labels only: the bound
+      oracle, oracle-l1     l2 and l1 on the right labels only: a bound, not a method
 
     \b
     Noise, on training and validation labels:
       ngo                   landmarks moved by about 25 pixels of a face 224 wide
-      l-ugo                 landmarks moved by anything up to the width
-      g-ugo                 all landmarks of some images, so moved
-      uniform               all labels of some samples drawn anew, within their range
+      l-ugo                 landmarks moved by up to the width of the image
+      g-ugo                 all landmarks of some images, moved like that
+      uniform               all labels of some samples replaced by uniform ones within their range
 
     \b
     Data sets:
       lfw-net, digits, fld  landmarks; digits needs no folder
       utkface, cacd         ages
       head-pose, mcgill     angles, the first of seven folds
-      table                 your own: needs its columns, so use deepgum fit
+      table                 your own: it needs the names of columns, so use deepgum fit
       package.module:name   a class of your own, as docs/datasets.md describes
 
     \b
@@ -128,7 +143,7 @@ def compare(
           --rate 0.3 --missing 0.2 --methods deepgum,oracle
     """
     failure = None
-    with session(threads, GOES_ON) as (terminal, reporter):
+    with session(threads, RESUMES) as (terminal, reporter):
         from deepgum.experiments.paper.compare import compare as run_comparison
         from deepgum.experiments.paper.options import CompareOptions
         from deepgum.experiments.runs.config import ModelConfig

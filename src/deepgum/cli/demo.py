@@ -10,7 +10,7 @@ from deepgum.cli.common import FOLDER, list_files, session
 
 __all__ = ["demo"]
 
-_STARTS_ANEW = "A demo starts anew each time, in another folder: with --out, name one that is new or empty."
+_STARTS_ANEW = "A demo starts anew each time, in another folder. With --out, give a folder that is new or empty."
 
 
 @click.command()
@@ -18,12 +18,12 @@ _STARTS_ANEW = "A demo starts anew each time, in another folder: with --out, nam
 # One by default: images this small gain little from more, and lose much where other work shares the cores.
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the CPU.")
 def demo(out: Path | None, threads: int) -> None:
-    """See wrong landmarks found, on data that is already installed.
+    """Find wrong landmarks in data that is already installed.
 
-    The four corners of scikit-learn's scanned digits, placed on a canvas by random maps, are the
-    landmarks. Two in five are moved away. L2, Cauchy, DeepGUM and an oracle that knows which labels are
-    wrong learn from them. Prints how they compare and writes three pictures: the comparison, the worst
-    labels found, and the posteriors.
+    The images are scanned digits of scikit-learn, placed on a canvas by random maps; the landmarks are the four
+    corners of each digit. Two corners in five are moved away. L2, Cauchy, DeepGUM and an oracle that knows which
+    labels are wrong learn from them. Prints how the four compare, and writes three pictures: the comparison, the
+    worst labels found, and the posteriors.
 
     \b
     Examples:

@@ -6,42 +6,45 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, session
+from deepgum.cli.common import FOLDER, PATH, THREADS, TRUST, session
 
 __all__ = ["export"]
 
 
-@click.command(short_help="Write a run's network or posteriors for other programs.")
+@click.command(short_help="Write the network or the posteriors of a run for other programs.")
 @click.argument("run", type=FOLDER)
-@click.option("--to", "files", type=PATH, multiple=True, required=True, metavar="FILE", help="As above; repeatable.")
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-def export(run: Path, files: tuple[Path, ...], overwrite: bool, threads: int | None) -> None:
-    """Write the network or the posteriors of the finished RUN to FILE, in the format that its ending names.
+@click.option(
+    "--to", "files", type=PATH, multiple=True, required=True, metavar="FILE", help="One of the kinds above; repeatable."
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@TRUST
+@THREADS
+def export(run: Path, files: tuple[Path, ...], overwrite: bool, trust: bool, threads: int | None) -> None:
+    """Write the network or the posteriors of the finished RUN to FILE. The ending of FILE names the format.
 
     \b
-    The network alone:
+    The network:
       .safetensors    its weights, for `deepgum.models.load_weights` and every reader of the format
-      .onnx           all of it, to run without Python and without this library; any number of
-                      samples a batch. Needs: pip install "deepgum[onnx]"
+      .onnx           the whole network, which runs without Python and without this library, for any
+                      number of samples per batch. Needs: pip install "deepgum[onnx]"
 
     \b
-    What was found of the training labels, a line a sample and group:
-      .csv, .parquet  sample_id, group, responsibility (how probably the label is right),
-                      residual_norm, flagged, true_outlier (of noise made on purpose)
+    The posteriors of the training labels, one row per sample and group:
+      .csv, .parquet  sample_id, group, responsibility (the probability that the label is right),
+                      residual_norm, flagged, true_outlier (for noise made on purpose)
 
-    The network in ONNX is run on random inputs and compared with the one in RUN before its file is put
-    in place. What it takes stands in its metadata: images as float32 in [0, 1] (bytes divided by 255),
-    features as they are in the data.
+    Before an ONNX file is put in place, it is run on random inputs and compared with the network of RUN. Its
+    metadata say what it takes: images as float32 in [0, 1] (bytes divided by 255), features as they are in the
+    data.
 
     \b
     Examples:
       deepgum export runs/ages --to ages.onnx
       deepgum export runs/ages --to ages.safetensors --to doubts.csv
     """
-    with session(threads, "Files that were written are whole.") as (terminal, _):
+    with session(threads, "Each file that was written is complete.") as (terminal, _):
         from deepgum.export import export_run
 
-        held = export_run(run, files, overwrite=overwrite)
-    for file, what in held.items():
-        terminal.print(f"Written: {file} ({what})", highlight=False, markup=False, soft_wrap=True)
+        held = export_run(run, files, overwrite=overwrite, trust=trust)
+    for file, content in held.items():
+        terminal.print(f"Written: {file} ({content})", highlight=False, markup=False, soft_wrap=True)

@@ -6,24 +6,26 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, list_files, session
+from deepgum.cli.common import FOLDER, PATH, THREADS, TRUST, list_files, session
 
 __all__ = ["gain"]
 
 
-@click.command(short_help="Train before and after a patch, and compare.")
+@click.command(short_help="Train before and after a patch, and compare the errors.")
 @click.argument("run", type=FOLDER)
 @click.argument("patch", type=PATH)
-@click.option("--method", default="l2", show_default=True, help="How both are trained; of `deepgum compare --help`.")
+@click.option("--method", default="l2", show_default=True, help="A method of `deepgum compare --help`, used for both.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Trainings before and after.")
-@click.option("--out", type=PATH, metavar="FILE", help="JSON.  [default: gain.json in RUN]")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, threads: int | None) -> None:
-    """Say what the corrections of PATCH gain: networks are trained on the labels as they were and as corrected.
+@click.option("--out", type=PATH, metavar="FILE", help="A JSON file.  [default: gain.json in RUN]")
+@TRUST
+@THREADS
+def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trust: bool, threads: int | None) -> None:
+    """Measure how much the corrections of PATCH gain: train on the labels as they were, and as corrected.
 
-    RUN is the folder of the audit that PATCH came from; its data, network and training are used. Both are tested
-    on the data set's own test samples, or where it has none on a fifth that is held out of those that PATCH does
-    not touch. Errors are paired by test sample: the interval is of a bootstrap, the test is Wilcoxon's.
+    RUN is the folder of the audit that PATCH came from; its data, network and training are used. Both networks are
+    tested on the test samples of the data set. Where it has none, a fifth of the samples that PATCH does not touch
+    is held out. Errors are paired by test sample: the interval is a bootstrap interval, the test is Wilcoxon's
+    signed-rank test.
 
     \b
     Examples:
@@ -37,9 +39,10 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, thre
         from deepgum.experiments.runs.tables import check_output
         from deepgum.report.terminal.gain import gain_table
 
-        path = out or AuditFolder(run).gain_file
+        folder = AuditFolder(run, trust=trust)
+        path = out or folder.gain_file
         check_output(path, suffixes=(".json",))
-        found = gain_of(AuditFolder(run), read_patch(patch), method=method, seeds=seeds, observer=reporter)
-        found.write(path)
-    terminal.print(gain_table(found))
+        gained = gain_of(folder, read_patch(patch, trust=trust), method=method, seeds=seeds, observer=reporter)
+        gained.write(path)
+    terminal.print(gain_table(gained))
     list_files(terminal, [path])

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deepgum.cli.common import FOLDER, GOES_ON, NAMES, NUMBERS, PATH, WHOLE, list_files, session
+from deepgum.cli.common import (
+    CACHE_DIR,
+    FOLDER,
+    NAMES,
+    NUMBERS,
+    PATH,
+    RESUMES,
+    SKIP_MISSING,
+    SKIP_UNREADABLE,
+    THREADS,
+    WHOLE,
+    list_files,
+    session,
+)
 from deepgum.errors import ComparisonError, InvalidParameterError
 
 if TYPE_CHECKING:
@@ -24,30 +37,30 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 
 @click.command(short_help="Make a table or a figure of the paper.")
 @click.argument("artefact")
-@click.option("--data", type=FOLDER, metavar="DIR", help="The data set's folder, or a folder of such folders.")
-@click.option("--dataset", metavar="NAME", help="Which, where DIR holds several that would do.")
+@click.option("--data", type=FOLDER, metavar="DIR", help="Folder of the data set, or a folder of such folders.")
+@click.option("--dataset", metavar="NAME", help="Data set to use, where DIR holds several that fit.")
 @click.option("--scale", default="cpu", show_default=True, help="paper (a GPU) or cpu (two cores).")
-@click.option("--weights", type=PATH, metavar="FILE", help="VGG-16's pretrained weights; imagenet fetches them.")
-@click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels; see above.")
+@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights of VGG-16; imagenet fetches them.")
+@click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels, 0 to 1; see above.")
 @click.option(
     "--noise",
     "noises",
     metavar="NAMES",
     callback=NAMES,
     default="l-ugo,g-ugo,ngo",
-    help="Of Figure 5.  [default: l-ugo,g-ugo,ngo]",
+    help="Kinds of noise in Figure 5.  [default: l-ugo,g-ugo,ngo]",
 )
-@click.option("--methods", metavar="NAMES", callback=NAMES, help="Which.  [default: the paper's]")
-@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="A table each.  [default: 0]")
-@click.option("--clothes", default="upper", show_default=True, help="Of FLD: upper, lower or full.")
-@click.option("--holm", is_flag=True, help="Correct the stars for the number of tests.")
-@click.option("--precision", help="float32 or bf16.  [default: the scale's]")
+@click.option("--methods", metavar="NAMES", callback=NAMES, help="Methods to train.  [default: those of the paper]")
+@click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="One table per seed.  [default: 0]")
+@click.option("--clothes", default="upper", show_default=True, help="Clothes of FLD: upper, lower or full.")
+@click.option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm.")
+@click.option("--precision", help="float32 or bf16.  [default: that of the scale]")
 @click.option("--device", help="cpu, cuda, cuda:1, mps.  [default: cpu]")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-@click.option("--skip-missing", is_flag=True, help="Go on without images that are not there.")
-@click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
-@click.option("--cache-dir", type=FOLDER, metavar="DIR", help="For decoded images and frozen trunks.")
-@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="New, or of this command to go on with.")
+@THREADS
+@SKIP_MISSING
+@SKIP_UNREADABLE
+@CACHE_DIR
+@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of this command.")
 def reproduce(
     artefact: str,
     data: Path | None,
@@ -68,23 +81,23 @@ def reproduce(
     cache_dir: Path | None,
     out: Path,
 ) -> None:
-    """Make ARTEFACT: train what it needs and is not trained yet, and write it in the paper's layout.
+    """Make ARTEFACT: train the runs that it needs and that do not exist yet, and write it in the paper's layout.
 
     \b
-    Artefacts, and the data sets that they can be made from (the first is the paper's):
+    Artefacts, and the data sets that they can be made from (the first is that of the paper):
       table1    fashion landmarks, MAE in pixels                 fld
       table2    head pose, MAE and RMSE over 7 folds             mcgill, head-pose
-      figure2   the losses' gradients                            needs none
+      figure2   gradients of the losses                          needs none
       figure3   predicted fashion landmarks on images            fld
       figure4   age: MAE, and the images flagged as outliers     cacd, utkface
       figure5   facial landmarks, three noises, growing rates    lfw-net
 
-    Runs are kept in DIR/runs and never trained twice, not for two tables either. Tables are written as
-    Markdown and LaTeX with the paper's published values in columns of their own, figures as PNG and SVG.
-    The scale "cpu" shrinks images, network and training; every number that it changes stands below the table.
+    Runs are kept in DIR/runs. A run that two tables need is trained once. Tables are written as Markdown and LaTeX,
+    with the published values of the paper in columns of their own; figures as PNG and SVG. The scale "cpu" has
+    smaller images, a smaller network and a shorter training; each number that it changes is listed below the table.
 
-    --rate is the share of labels that are made wrong: in Figure 5 by each noise (by default 0, 0.2, 0.4
-    and 0.6), elsewhere by uniform labels in their place (by default 0: labels as they are).
+    --rate is the share of labels that are made wrong. In Figure 5 each kind of noise does that (by default at 0,
+    0.2, 0.4 and 0.6); elsewhere uniform labels replace them (by default 0: labels as they are).
 
     \b
     Examples:
@@ -93,7 +106,7 @@ def reproduce(
       deepgum reproduce figure4 --data ~/utkface --weights vgg16.safetensors --rate 0,0.3 --out paper
       deepgum reproduce table2 --data ~/head_pose --scale cpu --out paper
     """
-    with session(threads, GOES_ON) as (terminal, reporter):
+    with session(threads, RESUMES) as (terminal, reporter):
         from deepgum.checks import check_choice
         from deepgum.experiments.paper.reproduce import (
             ARTEFACTS,
@@ -179,7 +192,7 @@ def _figure5(
     scale: str,
     out: Path,
 ) -> None:
-    """Train what is missing of the grid, and write the figure and a table a noise; also when some runs failed."""
+    """Train the missing runs of the grid, and write the figure and one table per noise, also if some runs failed."""
     from deepgum.experiments.paper.compare import compare
     from deepgum.report.paper.reproduction import render_figure5
 

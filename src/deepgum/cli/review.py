@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import click
 
-from deepgum.cli.common import FOLDER, console, list_files
+from deepgum.cli.common import FOLDER, TRUST, console, list_files
 from deepgum.errors import InvalidParameterError
 
 __all__ = ["review"]
 
 
 def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, Path]]:
-    """Read KIND=FILE; which kinds there are is the library's to know."""
+    """Read KIND=FILE. The library checks the kinds."""
     files: list[tuple[str, Path]] = []
     for value in values:
         kind, equals, file = value.partition("=")
@@ -26,33 +26,42 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
             raise InvalidParameterError("export", "KIND=FILE, as in patch=fixes.patch.jsonl", value)
         path = Path(file).expanduser()
         if path.resolve() in [other.resolve() for _, other in files]:
-            raise InvalidParameterError("export", "a file of its own for each", value)
+            raise InvalidParameterError("export", "another file for each kind", value)
         files.append((kind, path))
     return files
 
 
 @click.command(short_help="Keep, fix or drop flagged labels, in a browser.")
 @click.argument("run", type=FOLDER)
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="0 for any.  [default: last time's, or any]")
-@click.option("--who", default="", metavar="NAME", help="Who decides.  [default: the login name]")
-@click.option("--no-browser", is_flag=True, help="Print the address, and open nothing.")
-@click.option("--export", multiple=True, callback=_exports, metavar="KIND=FILE", help="Only write this; repeatable.")
-def review(run: Path, port: int | None, who: str, no_browser: bool, export: list[tuple[str, Path]]) -> None:
-    """Go through the flagged labels of the finished audit RUN, worst first, in a page of this machine.
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="0 for any.  [default: the last one, or any]")
+@click.option("--who", default="", metavar="NAME", help="Name of the reviewer.  [default: the login name]")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option(
+    "--export",
+    multiple=True,
+    callback=_exports,
+    metavar="KIND=FILE",
+    help="Write the decisions to a file, without a review; repeatable.",
+)
+@TRUST
+def review(
+    run: Path, port: int | None, who: str, no_browser: bool, export: list[tuple[str, Path]], trust: bool
+) -> None:
+    """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
 
-    For each: keep it, take the suggestion, fix it (drag the landmark, or type the value), drop it, or skip
-    it. A decision is stored the moment it is made, in RUN/decisions.sqlite, with who and when. Stop with
-    Ctrl-C, close the page, pull the plug: the same command goes on where you were. The page needs no mouse;
-    its ? shows the keys.
+    For each label: keep it, take the suggestion, fix it (drag the landmark, or type the value), drop it, or skip
+    it. Each decision is stored at once in RUN/decisions.sqlite, with the reviewer and the time. Stop with Ctrl-C
+    or close the page at any time: the same command goes on where you were. The page can be used without a mouse;
+    press ? for its keys.
 
     Only this machine can open the page, and only at the address that is printed. Needs:
     pip install "deepgum[review]"
 
     \b
-    What --export writes of the decisions:
-      patch           what was decided, a line a label: for `deepgum apply`, `git diff`, and people
+    Kinds of --export:
+      patch           the decisions, one line per label: for `deepgum apply`, `git diff`, and people
       label-studio    JSON to import into Label Studio
-      coco            COCO keypoints, of landmarks
+      coco            COCO keypoints, for landmarks
       fiftyone        JSON that FiftyOne reads
 
     \b
@@ -62,19 +71,19 @@ def review(run: Path, port: int | None, who: str, no_browser: bool, export: list
       deepgum review audits/faces --export patch=fixes.patch.jsonl --export coco=fixed.json
     """
     if export:
-        _export(run, export)
+        _export(run, export, trust)
     else:
-        _serve(run, port, who, no_browser)
+        _serve(run, port, who, no_browser, trust)
 
 
-def _export(run: Path, files: Sequence[tuple[str, Path]]) -> None:
+def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
     from deepgum.audit.corrections.formats import KINDS, export_decisions
     from deepgum.audit.folder import AuditFolder
     from deepgum.checks import check_choice
     from deepgum.review.store import read_decisions
 
     kinds = [check_choice("export", kind, KINDS) for kind, _ in files]
-    folder = AuditFolder(run)
+    folder = AuditFolder(run, trust=trust)
     decisions = read_decisions(folder)
     terminal = console()
     count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
@@ -84,7 +93,7 @@ def _export(run: Path, files: Sequence[tuple[str, Path]]) -> None:
         list_files(terminal, exported.files)
 
 
-def _serve(run: Path, port: int | None, who: str, no_browser: bool) -> None:
+def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool) -> None:
     from deepgum.audit.folder import AuditFolder
     from deepgum.review.address import Address
     from deepgum.review.server import check_packages, serve
@@ -98,16 +107,16 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool) -> None:
 
     def ready(address: Address) -> None:
         say(f"Review: {address.url}")
-        say("Every decision is stored at once. Ctrl-C ends it; the same command goes on.")
+        say("Each decision is stored at once. Ctrl-C ends the review; the same command goes on.")
         if not no_browser:
             import webbrowser
 
-            # Some browsers of a terminal come back only when they are left.
+            # A browser that runs in the terminal returns only when the user leaves it.
             threading.Thread(target=webbrowser.open, args=(address.url,), daemon=True).start()
 
-    with Review(AuditFolder(run), who) as opened:
+    with Review(AuditFolder(run, trust=trust), who) as opened:
         if not opened.places:
-            say("No label is flagged: there is nothing to review.")
+            say("No label is flagged. There is nothing to review.")
             return
         with suppress(KeyboardInterrupt):
             serve(opened, port, ready)

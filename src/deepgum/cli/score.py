@@ -6,44 +6,38 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, session
+from deepgum.cli.common import INLIERS, PAIRS, PATH, PERIODS, THREADS, UNITS, session
 
 __all__ = ["score"]
 
 
-@click.command(short_help="Find wrong labels by the predictions of any model.")
+@click.command(short_help="Find wrong labels with the predictions of any model.")
 @click.argument("table", type=PATH)
 @click.option("--pred", multiple=True, metavar="COLUMN", help="Predictions: a column or 'pattern_*'; repeatable.")
 @click.option("--target", multiple=True, metavar="COLUMN", help="Labels: a column or 'pattern_*'; repeatable.")
 @click.option(
     "--groups",
-    type=click.Choice(["sample", "landmark", "coordinate"]),
-    help="Labels that are judged as one unit: a sample, a landmark, a coordinate.  "
-    "[default: landmark if all names come in pairs of x and y, else coordinate]",
+    type=UNITS,
+    help="Labels that are judged as one unit: all of a sample, x and y of a landmark, or each coordinate.  "
+    "[default: landmark if the names of the labels come in pairs of x and y, else coordinate]",
 )
-@click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else the rows]")
+@click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else row numbers]")
 @click.option("--image", metavar="COLUMN", help="Image files, relative to the table's folder.")
 @click.option(
     "--period",
     multiple=True,
     metavar="NAME=NUMBER",
     callback=PERIODS,
-    help="Period of a label: yaw=360; repeatable.",
+    help="Period of a label, such as an angle: yaw=360; repeatable.",
 )
-@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Pairs of left and right landmarks: 0:1,3:4")
+@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Left and right landmarks in pairs: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
 @click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
 @click.option(
-    "--reason",
-    "reasons",
-    multiple=True,
-    metavar="PATH",
-    help="A reason of your own, package.module:name; repeatable.",
+    "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
 )
-@click.option(
-    "--out", type=PATH, metavar="FILE", help="File for all scores: .csv or .parquet.  [default: summary only]"
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
+@click.option("--out", type=PATH, metavar="FILE", help="File for all scores, .csv or .parquet.  [default: none]")
+@THREADS
 def score(
     table: Path,
     pred: tuple[str, ...],
@@ -59,26 +53,26 @@ def score(
     out: Path | None,
     threads: int | None,
 ) -> None:
-    """Find the labels of TABLE that are probably wrong, by the predictions beside them. Nothing is trained.
+    """Find the labels of TABLE that are probably wrong, with the predictions beside them. Nothing is trained.
 
-    TABLE is a CSV or Parquet file with one row per sample: predictions of a model of any framework, and labels; an
-    empty cell is a missing label. The predictions should be for samples that the model was not trained on, such as
-    those of a cross-validation: a model that has learned wrong labels by heart predicts them.
+    TABLE is a CSV or Parquet file with one row per sample: predictions of any model of any framework, and labels.
+    An empty cell is a missing label. The model should not have been trained on the samples that it predicts, as in
+    a cross-validation: a model that has memorised wrong labels predicts them.
 
     \b
-    Columns are paired by their names, or by patterns whose star stands for the same text:
+    Columns are paired by their names, or by patterns, in which * stands for the same text on both sides:
       age, pred_age                          also predicted_age, age_hat, age_pred; label_age for age
-      x1, y1, x1_hat, y1_hat                 a landmark: x and y are judged as one unit
-      --pred 'p_*' --target 't_*'            t_age by p_age
-      --pred yhat --target age               one column by another
+      x1, y1, x1_hat, y1_hat                 a landmark, whose x and y are right or wrong as one unit
+      --pred 'p_*' --target 't_*'            p_age with t_age
+      --pred yhat --target age               one column with another
 
     \b
-    FILE gets one row per sample and group of labels, in the order of TABLE:
+    FILE has one row per sample and group of labels, in the order of TABLE:
       id, group
       responsibility   probability that the label is right; below 0.5 it is flagged
       residual_norm    distance from the prediction, in the unit of the labels
-      mahalanobis      the same in standard deviations of right labels
-      error_kind, why  reason of a flagged label, and a sentence about it
+      mahalanobis      the same distance in standard deviations of right labels
+      error_kind, why  what seems wrong with a flagged label
       given, predicted, suggested, uncertainty
 
     A table that does not fit in memory is scored in batches.

@@ -27,7 +27,7 @@ from PIL import Image
 from deepgum.data.crops import Square, read_crop
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidParameterError, UnreadableImagesError
-from deepgum.storage.disk import replacing
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_crops", "load_readable_crops"]
 
@@ -158,12 +158,13 @@ def _load(
     if found is None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with replacing(array, math.prod(plan.shape), f"{len(plan.names)} crops") as file:
+            size, what = math.prod(plan.shape), f"{len(plan.names)} crops"
+            with write_atomically(array, size, what) as temporary, open(temporary, "wb") as file:
                 unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
             # The note comes last: an array without it was not finished.
             text = json.dumps(_note(key, plan.shape, unreadable), indent=1).encode()
-            with replacing(note, len(text), "the note of the crops") as file:
-                file.write(text)
+            with write_atomically(note, len(text), "the note of the crops") as temporary:
+                temporary.write_bytes(text)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             hint = f"({error}) Name another one, or set DEEPGUM_CACHE."
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error

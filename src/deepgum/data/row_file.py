@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from deepgum.errors import DiskFullError
-from deepgum.storage.disk import FULL, check_space, replacing
+from deepgum.storage.disk import FULL, check_space, write_atomically
 from deepgum.storage.lock import try_lock
 
 __all__ = ["RowFile"]
@@ -172,8 +172,8 @@ class RowFile:
     def _keep(self, handle: int, rows: int) -> None:
         os.fsync(handle)
         text = json.dumps(self._note() | {"rows": rows}, indent=1).encode()
-        with replacing(self._note_path, len(text), "a note") as file:
-            file.write(text)
+        with write_atomically(self._note_path, len(text), "a note") as temporary:
+            temporary.write_bytes(text)
 
 
 def _write(handle: int, rest: memoryview) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from deepgum._version import __version__
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.runs.config_file import read_config
+from deepgum.experiments.runs.config_file import read_recorded
 from deepgum.experiments.runs.network import load_network
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.scoring import posteriors_of
@@ -102,7 +102,7 @@ def export_posteriors(
     posteriors_of(result, data, groups).write(path)
 
 
-def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False) -> dict[Path, str]:
+def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, trust: bool = False) -> dict[Path, str]:
     """Write the network or the posteriors of a finished run to files, by their endings; return what each holds.
 
     Parameters
@@ -113,9 +113,13 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False) -> 
         ``*.safetensors`` and ``*.onnx`` for the network, ``*.parquet`` and ``*.csv`` for the posteriors.
     overwrite : bool
         Whether files that are there may be replaced.
+    trust : bool
+        Whether code outside the package that the run names may be imported.
 
     Raises
     ------
+    UntrustedCodeError
+        If the run names such code, and is not trusted.
     InvalidDataError
         If the run is not finished.
     InvalidParameterError, MissingDependencyError, ExportError, DiskFullError
@@ -129,7 +133,7 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False) -> 
         check_packages()
     folder = RunFolder(run)
     key = folder.metrics().key
-    config = read_config(folder.config)
+    config = read_recorded(folder.config, trust=trust)
     unit = config.measure.unit or "the labels' unit"
     held: dict[Path, str] = {}
     for file in files:

@@ -24,7 +24,7 @@ from deepgum.checks import check_count, check_positive
 from deepgum.errors import ExportError, InvalidDataError, MissingDependencyError
 from deepgum.export.common import ONNX, check_path, described
 from deepgum.residuals import evaluating
-from deepgum.storage.disk import replacing
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["OPSET", "TOLERANCE", "check_packages", "export_onnx"]
 
@@ -99,8 +99,8 @@ def export_onnx(
     shape = tuple(check_count("input_shape", side) for side in input_shape)
     check_packages()
     content = _checked_onnx(_on_cpu(model), shape, tolerance, {**described(shape), **(about or {})})
-    with replacing(path, len(content), "a network") as file:
-        file.write(content)
+    with write_atomically(path, len(content), "a network") as temporary:
+        temporary.write_bytes(content)
 
 
 def check_packages() -> None:

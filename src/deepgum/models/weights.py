@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
-from deepgum.storage.disk import replacing
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["SUFFIXES", "VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
 
@@ -176,8 +176,8 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mappi
         state[name] = whole.clone() if whole.data_ptr() in seen else whole
         seen.add(whole.data_ptr())
     content = safetensors.torch.save(state, header)
-    with replacing(file, len(content), "weights") as opened:
-        opened.write(content)
+    with write_atomically(file, len(content), "weights") as temporary:
+        temporary.write_bytes(content)
 
 
 def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: str = VGG16_URL) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,12 +10,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from deepgum.storage.disk import write_atomically
 from deepgum.styles import METHOD_STYLES, MethodStyle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "is_oracle", "method_style", "method_styles", "noise_label", "save"]
+__all__ = ["FORMATS", "is_oracle", "method_style", "method_styles", "noise_label", "save", "write_figure"]
 
 FORMATS = ("png", "svg")
 # Colours by Tol ("muted"), for methods without a colour of their own: none of them is another method's.
@@ -76,14 +78,25 @@ def is_oracle(name: str) -> bool:
 
 
 def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write a figure in several formats, and return the files."""
-    from matplotlib import rc_context
-
+    """Write a figure in several formats, each file atomically, and return the files."""
     base = Path(stem)
-    base.parent.mkdir(parents=True, exist_ok=True)
     paths = [base.with_name(f"{base.name}.{kind}") for kind in formats]
     for path in paths:
-        # Without a date, and with a salt for the names inside an SVG, the same records give the same bytes.
-        with rc_context({"svg.hashsalt": "deepgum"}):
-            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        write_figure(figure, path, dpi=150)
     return paths
+
+
+def write_figure(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write a figure in the format that the ending of its path names, atomically.
+
+    The same figure gives the same bytes: an SVG has no date, and the names inside have a fixed salt.
+    """
+    from matplotlib import rc_context
+
+    kind = path.suffix.lower().removeprefix(".")
+    # Drawn in memory: an encoder that writes to a full disk itself raises errors without the system's reason.
+    drawn = io.BytesIO()
+    with rc_context({"svg.hashsalt": "deepgum"}):
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
+    with write_atomically(path, len(drawn.getbuffer()), f"'{path.name}'") as temporary:
+        temporary.write_bytes(drawn.getbuffer())

@@ -1,22 +1,25 @@
-"""Files that appear whole or not at all, and disks that cannot hold them."""
+"""Atomic writing: files and folders that appear whole or not at all, and the error of a full disk."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
-from deepgum.errors import DiskFullError
+from deepgum.errors import DeepGUMError, DiskFullError
 
-__all__ = ["FULL", "check_space", "folder_atomically", "replacing", "write_atomically"]
+__all__ = ["FULL", "check_space", "folder_atomically", "full_disk", "is_partial", "remove_partial", "write_atomically"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk: no space left, a user's quota used up, a file larger than the file system takes."""
+
+# Names of `write_atomically`, and those of version 0.1.0 (".stem-0123abcd.tmp").
+_PARTIAL = re.compile(r"\..+\.[0-9]+(-[0-9a-f]{8})?\.partial|\..+-[0-9a-f]{8}\.tmp")
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:
@@ -39,81 +42,54 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     if free < needed:
         raise DiskFullError(
             f"The disk of '{folder}' should have {needed} bytes free for {what}. Found {free} ({_binary(needed)} and "
-            f"{_binary(free)}). Free some, or name a folder on another disk."
+            f"{_binary(free)}). Free some, or give a folder on another disk."
         )
 
 
 @contextmanager
-def replacing(path: Path, needed: int, what: str) -> Iterator[IO[bytes]]:
-    """Open a temporary file that takes the place of `path` when, and only when, all has been written.
+def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and move the file written there to `path` if the block succeeds.
+
+    Every file of this library is written this way. An error or an interrupt in the block removes the temporary file,
+    and a process that is killed leaves it behind under a hidden name (see `remove_partial`); in each case `path` keeps
+    what it held before. Temporary names are unique, so two processes that write the same path do not mix.
 
     Parameters
     ----------
     path : Path
-        In a folder that is there.
+        Its folder is made where it does not exist.
     needed : int
-        The number of bytes that will be written, for the message of a disk that fills up meanwhile.
+        Number of bytes that will be written, where it is known: it is compared with the free space first.
     what : str
-        What they are, for the same message.
+        What the bytes are, for the message of a full disk. By default the name of the file.
 
     Raises
     ------
     DiskFullError
-        If the disk cannot hold the file, or fills up while it is written. What was at `path` stays.
+        If the disk cannot hold the file, or fills up while it is written.
+    OSError
+        If the system refuses; its `filename` is `path`, also where the system gives none.
 
     Examples
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> with replacing(folder / "note", 5, "a note") as file:
-    ...     _ = file.write(b"hello")
+    >>> with write_atomically(folder / "note", 5, "a note") as temporary:
+    ...     _ = temporary.write_text("hello")
     >>> [path.name for path in folder.iterdir()]
     ['note']
     >>> shutil.rmtree(folder)
     """
-    check_space(path.parent, needed, what)
-    # Not a file of `tempfile`, which only its owner may read: caches and runs are there to be shared.
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp")
-    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    temporary = _temporary(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        temporary.unlink(missing_ok=True)  # before the free bytes are counted
-        free = shutil.disk_usage(path.parent).free
-        raise DiskFullError(
-            f"The disk of '{path.parent}' should hold {needed} bytes for {what}. It filled up ({error}); what was "
-            f"written is removed, and {free} bytes are free. Free more, or name a folder on another disk."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and move what was written there to `path` if all went well.
-
-    Raises
-    ------
-    OSError
-        If the system refuses; its `filename` is `path`, also where the system gives none (a full disk).
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename in (None, str(temporary), temporary):
-            error.filename, error.filename2 = str(path), None
-        raise
+        with _translated(path, temporary, needed, what):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if needed:
+                check_space(path.parent, needed, what or f"'{path.name}'")
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -121,25 +97,88 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside `path`, and make it `path` if all went well; otherwise nothing of it is left.
+    """Yield an empty temporary folder beside `path`, and rename it to `path` if the block succeeds.
 
-    `path` is not there yet, or an empty folder.
+    `path` does not exist, or is an empty folder. If the block fails, nothing of the temporary folder is left.
 
     Raises
     ------
+    DiskFullError
+        If the disk fills up.
     OSError
         If the system refuses, or `path` holds something by then.
     """
-    path = Path(os.path.realpath(path))  # what is put in the place of a link should be where the link leads
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    path = Path(os.path.realpath(path))  # the target of a link is filled, not the link replaced
+    temporary = _temporary(path)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        with suppress(FileNotFoundError):
-            path.rmdir()  # Windows renames to what is not there only
-        temporary.rename(path)
+        with _translated(path, temporary):
+            temporary.mkdir(parents=True)
+            yield temporary
+            with suppress(FileNotFoundError):
+                path.rmdir()  # Windows renames only to a path that does not exist
+            temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_partial(name: str) -> bool:
+    """Return whether a file name is that of a temporary file of `write_atomically`, of this version or of 0.1.0.
+
+    Examples
+    --------
+    >>> is_partial(".metrics.json.4711-0123abcd.partial"), is_partial("metrics.json")
+    (True, False)
+    """
+    return _PARTIAL.fullmatch(name) is not None
+
+
+def remove_partial(path: Path) -> None:
+    """Remove the temporary files that killed processes left: all of a folder, or those of one file.
+
+    Call it only while no other process writes there (see `deepgum.storage.lock`).
+    """
+    if path.is_dir():
+        left = [entry for entry in path.iterdir() if is_partial(entry.name) and not entry.is_dir()]
+    elif path.parent.is_dir():
+        stem, name = re.escape(path.stem), re.escape(path.name)
+        own = re.compile(rf"\.{name}\.[0-9]+(-[0-9a-f]{{8}})?\.partial|\.{stem}-[0-9a-f]{{8}}\.tmp")
+        left = [entry for entry in path.parent.iterdir() if own.fullmatch(entry.name)]
+    else:
+        left = []
+    for entry in left:
+        entry.unlink(missing_ok=True)
+
+
+def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> DiskFullError:
+    """Return the error of a disk that filled up while a file was written; call it when the file is removed."""
+    size = f"{needed} bytes" if needed else "room"
+    free = shutil.disk_usage(path.parent).free
+    return DiskFullError(
+        f"The disk of '{path.parent}' should hold {size} for {what or repr(path.name)}. It filled up ({error}). The "
+        f"unfinished file is removed, and {free} bytes are free. Free more, or give a folder on another disk."
+    )
+
+
+@contextmanager
+def _translated(path: Path, temporary: Path, needed: int = 0, what: str = "") -> Iterator[None]:
+    """Make errors of the system speak of `path`, and those of a full disk `DiskFullError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            # Removed before the free bytes are counted.
+            shutil.rmtree(temporary, ignore_errors=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise full_disk(path, error, needed, what) from error
+        if not isinstance(error, DeepGUMError) and error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _temporary(path: Path) -> Path:
+    # Not a name of `tempfile`, whose files only their owner may read: caches and runs are shared.
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
 
 
 def _binary(count: int) -> str:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deepgum.storage.disk import write_atomically
+
 __all__ = ["EpochRecord", "Event", "History", "Resumed", "RoundRecord"]
 
 
@@ -138,8 +140,9 @@ class History:
             self.listener(Resumed(last.round, last.epoch, len(self.epochs)))
 
     def write_jsonl(self, path: str | Path) -> None:
-        """Write one JSON object a line: `{"kind": "epoch", ...}` or `{"kind": "round", ...}`."""
+        """Write one JSON object per line, `{"kind": "epoch", ...}` or `{"kind": "round", ...}`, atomically."""
         lines = [{"kind": "epoch", **asdict(record)} for record in self.epochs]
         lines += [{"kind": "round", **asdict(record)} for record in self.rounds]
         lines.sort(key=lambda line: (line["round"], line["kind"]))
-        Path(path).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        with write_atomically(Path(path)) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

@@ -1,15 +1,18 @@
-"""A file is there whole or not at all, and a disk that cannot hold it is a typed error with the numbers."""
+"""Atomic writing: a file appears whole or not at all, and a full disk is a typed error with the numbers."""
 
 from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from deepgum.errors import DeepGUMError, DiskFullError
-from deepgum.storage.disk import check_space, folder_atomically, replacing
+from deepgum.storage.disk import check_space, folder_atomically, is_partial, remove_partial, write_atomically
 
 
 def test_the_space_that_is_there_is_what_counts(tmp_path: Path) -> None:
@@ -25,42 +28,125 @@ def test_the_error_is_the_library_s_and_the_system_s() -> None:
 
 
 def test_a_file_appears_when_all_is_written(tmp_path: Path) -> None:
-    target = tmp_path / "file"
-    with replacing(target, 3, "three bytes") as file:
-        file.write(b"abc")
+    target = tmp_path / "new" / "file"
+    with write_atomically(target, 3, "three bytes") as temporary:
+        temporary.write_bytes(b"abc")
         assert not target.exists()
+        assert is_partial(temporary.name)
     assert target.read_bytes() == b"abc"
-    assert list(tmp_path.iterdir()) == [target]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_file_that_cannot_fit_is_refused_before_the_block(tmp_path: Path) -> None:
+    needed = 4 * shutil.disk_usage(tmp_path).free
+    with (
+        pytest.raises(DiskFullError, match=f"{needed} bytes free for features"),
+        write_atomically(tmp_path / "file", needed, "features"),
+    ):
+        raise AssertionError("The block began.")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path: Path, code: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "expected"), [((1234, "some crops"), "1234 bytes for some crops"), ((), "room for 'file'")]
+)
+def test_a_full_disk_leaves_the_file_of_before(
+    tmp_path: Path, code: int, size: tuple[int, str] | tuple[()], expected: str
+) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"old")
 
     def fill() -> None:
-        with replacing(target, 1234, "some crops") as file:
-            file.write(b"half of the n")
+        with write_atomically(target, *size) as temporary:
+            temporary.write_bytes(b"half of the n")
             raise OSError(code, "as the system says it")
 
-    with pytest.raises(DiskFullError, match=r"1234 bytes for some crops.* [0-9]+ bytes are free") as caught:
+    with pytest.raises(DiskFullError, match=rf"{expected}.*, and [0-9]+ bytes are free") as caught:
         fill()
     assert isinstance(caught.value.__cause__, OSError)
     assert list(tmp_path.iterdir()) == [target]
     assert target.read_bytes() == b"old"
 
 
+def test_a_full_disk_leaves_nothing_of_a_folder(tmp_path: Path) -> None:
+    def fill() -> None:
+        with folder_atomically(tmp_path / "folder") as temporary:
+            (temporary / "half").write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "as the system says it")
+
+    with pytest.raises(DiskFullError, match="room for 'folder'"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
-    "error", [OSError(errno.EIO, "a broken disk"), PermissionError(errno.EACCES, "no"), ValueError()]
+    "error",
+    [
+        OSError(errno.EIO, "a broken disk"),
+        PermissionError(errno.EACCES, "no"),
+        ValueError(),
+        KeyboardInterrupt(),
+        DiskFullError("Another file does not fit."),
+    ],
 )
-def test_other_errors_pass_as_they_are_and_leave_what_was_there(tmp_path: Path, error: Exception) -> None:
-    target = tmp_path / "file"
+def test_other_errors_pass_as_they_are_and_leave_the_file_of_before(tmp_path: Path, error: BaseException) -> None:
+    target, message = tmp_path / "file", str(error)
     target.write_bytes(b"old")
-    with pytest.raises(type(error)) as caught, replacing(target, 3, "three bytes"):
-        raise error
+
+    def fail() -> None:
+        with write_atomically(target, 3, "three bytes") as temporary:
+            temporary.write_bytes(b"ne")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        fail()
     assert caught.value is error
+    assert message in str(error)
     assert list(tmp_path.iterdir()) == [target]
     assert target.read_bytes() == b"old"
+
+
+def test_an_error_of_the_system_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "inside").touch()
+    with pytest.raises(OSError, match="file") as caught, write_atomically(tmp_path / "file") as temporary:
+        temporary.touch()
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "file"), None)
+
+
+def test_two_threads_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    def write(letter: str) -> None:
+        for _ in range(20):
+            with write_atomically(tmp_path / "file") as temporary, open(temporary, "w") as file:
+                for _ in range(50):
+                    file.write(letter)
+                    file.flush()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, "abcd"))
+    assert (tmp_path / "file").read_text() in {50 * letter for letter in "abcd"}
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from deepgum.storage.disk import write_atomically\n"
+        "with write_atomically(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    for name in ("c.json", "d.json"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=False)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 2
+    assert all(map(is_partial, left))
+    for name in (".c-0123abcd.tmp", ".c.json.17.partial", ".c.json", "c.json", "x.partial", ".c-backup.txt"):
+        (tmp_path / name).touch()
+    remove_partial(tmp_path / "c.json")
+    others = {".c.json", "c.json", "x.partial", ".c-backup.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {left[1], *others}
+    remove_partial(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == others
 
 
 def test_a_folder_that_a_link_leads_to_is_filled_where_it_is(tmp_path):

@@ -10,7 +10,9 @@ from typing import Any
 
 from deepgum.audit.corrections.patch import Change, Labels, Patch, check_change
 from deepgum.errors import DeepGUMError, InvalidDataError, listing
+from deepgum.plugins import check_trusted, code_named
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.upgrade import upgraded_options
 
 __all__ = ["FORMAT", "VERSION", "read_patch", "write_patch"]
 
@@ -73,11 +75,19 @@ def _line(values: Mapping[str, Any]) -> str:
     return line
 
 
-def read_patch(path: Path) -> Patch:
+def read_patch(path: Path, *, trust: bool = False) -> Patch:
     """Read what `write_patch` wrote, or what a person wrote in its form.
+
+    Parameters
+    ----------
+    path : Path
+    trust : bool
+        Whether the patch may name a data set outside the package, as "package.module:name", which is then imported.
 
     Raises
     ------
+    UntrustedCodeError
+        If it names one, and is not trusted.
     InvalidDataError
         If there is no such file, it is not a patch of a known version, a line is malformed, or a label has two
         decisions; the message names the line.
@@ -94,6 +104,7 @@ def read_patch(path: Path) -> Patch:
         raise InvalidDataError(f"'{path}' should be a patch. Found no line in it.")
     (first, head), *rest = numbered
     head_values = _head(path, first, _parsed(path, first, head))
+    check_trusted(path, code_named({"dataset": head_values["dataset"]}), trust)
     groups = head_values["groups"]
     changes: dict[tuple[str, str], Change] = {}
     places: dict[tuple[str, str], int] = {}
@@ -162,7 +173,7 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
         )
     made = {
         "dataset": values["dataset"],
-        "options": options,
+        "options": upgraded_options(values["dataset"], options),
         "targets": tuple(targets),
         "groups": {name: tuple(group) for name, group in groups.items()},
         "unit": str(values.get("unit", "")),

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import tomli_w
 
 from deepgum.audit.out_of_fold.cross_fit import MOST_FITS
 from deepgum.checks import check_choice, check_count, check_positive
 from deepgum.data.sets.registry import detect, get_dataset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.config import DataConfig, RunConfig
-from deepgum.experiments.runs.config_file import read_toml
+from deepgum.experiments.runs.config_file import read_toml, recorded, write_toml
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.plugins import PATH, is_path
 from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.training import SGDOptions
 
-__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit"]
+__all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit", "read_recorded"]
 
 PARTS = ("", "all", "train", "validation", "test")
 
@@ -132,8 +130,8 @@ class AuditConfig:
         return replace(self, run=replace(self.run, data=replace(self.run.data, folder=folder)))
 
     def write(self, path: Path) -> None:
-        """Write the TOML file, every default spelled out."""
-        path.write_text(tomli_w.dumps(self.to_mapping()), encoding="utf-8")
+        """Write the TOML file with every default spelled out, so that later versions read it as it was."""
+        write_toml(self.to_mapping(), path)
 
 
 def read_audit(path: Path) -> AuditConfig:
@@ -147,6 +145,14 @@ def read_audit(path: Path) -> AuditConfig:
         If a key is unknown, missing or has a wrong value.
     """
     return AuditConfig.from_mapping(read_toml(path))
+
+
+def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> AuditConfig:
+    """Read the audit that an audit folder holds, from its `audit.toml`.
+
+    Parameters and errors are the same as for `deepgum.experiments.runs.config_file.read_recorded`.
+    """
+    return recorded(path, AuditConfig.from_mapping, trust)
 
 
 def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]) -> AuditConfig:

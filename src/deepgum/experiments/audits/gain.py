@@ -26,9 +26,8 @@ from deepgum.data.splits import split_validation
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import coordinate_errors, landmark_errors
-from deepgum.experiments.audits.config import AuditConfig
+from deepgum.experiments.audits.config import AuditConfig, read_recorded
 from deepgum.experiments.audits.data import AuditData, load_audit_data
-from deepgum.experiments.audits.run import recorded
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import CorruptionConfig
 from deepgum.experiments.runs.network import prepare
@@ -75,7 +74,7 @@ def gain_of(
         raise InvalidParameterError("method", "a method that is no oracle", method)
     check_count("seeds", seeds)
     observer = observer or Observer()
-    config = recorded(folder)
+    config = read_recorded(folder.config_file, trust=folder.trust)
     data = load_audit_data(config, observer)
     check_patch(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 import time
 from dataclasses import dataclass
@@ -30,32 +31,22 @@ from deepgum.audit.scoring.tally import Provenance
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
-from deepgum.errors import OutputFolderError, differences
-from deepgum.experiments.audits.config import AuditConfig, read_audit
+from deepgum.experiments.audits.config import AuditConfig, read_recorded
 from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.observer import Observer
+from deepgum.experiments.output import another, held
 from deepgum.experiments.runs.network import prepare
 from deepgum.models import build_model
+from deepgum.plugins import code_named
 from deepgum.posteriors.inliers import candidates
-from deepgum.storage.disk import write_atomically
+from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.storage.lock import alone_in
+from deepgum.storage.upgrade import made_by
 from deepgum.training import check_device, get_method
 
-__all__ = ["CONFIG", "recorded", "run_audit"]
+__all__ = ["run_audit"]
 
-CONFIG = "audit.toml"
 FITS = "fits"
-
-
-def recorded(folder: AuditFolder) -> AuditConfig:
-    """Return what an audit was, from its folder.
-
-    Raises
-    ------
-    InvalidDataError
-        If it is none.
-    """
-    return read_audit(folder.path / CONFIG)
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
@@ -80,7 +71,7 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used; before any training, and nothing is written.
     """
-    observer, folder = observer or Observer(), AuditFolder(out)
+    observer, folder = observer or Observer(), AuditFolder(out, trust=True)  # its code is the user's own
     if not _is_done(folder, config):
         with alone_in(out):
             if not _is_done(folder, config):
@@ -89,21 +80,14 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
 
 
 def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
-    path = folder.path / CONFIG
-    if not path.is_file():
-        there = sorted(entry.name for entry in folder.path.iterdir()) if folder.path.is_dir() else []
-        there = [name for name in there if not name.startswith(".")]
-        if there:
-            raise OutputFolderError(
-                f"'{folder.path}' should be new or empty. It holds {there[0]}. Name another folder."
-            )
+    """Return whether the audit is done; refuse a folder that is not new, empty or of this audit."""
+    trusted = code_named(config.to_mapping()).values()
+    before = held(folder.path, "audit", folder.config_file, lambda path: read_recorded(path, trust=trusted))
+    if before is None:
         return False
-    before = read_audit(path)
     if before.digest != config.digest:
-        found = differences(before.to_mapping(), config.to_mapping())
-        raise OutputFolderError(
-            f"'{folder.path}' should be of this audit. It is of another: {found}. Name another folder."
-        )
+        made = made_by(folder.config_file)
+        raise another(folder.path, "audit", before.to_mapping(), config.to_mapping(), made_by=made)
     return folder.summary_file.is_file()
 
 
@@ -116,8 +100,8 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     data = load_audit_data(config, observer)
     check_samples(data.targets.names, data.pool.data.ids, data.given)
     learner = _learner(config, data, observer)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    config.write(folder.path / CONFIG)
+    remove_partial(folder.path)
+    config.write(folder.config_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
     crossfit = cross_fit(
         _Kept(learner, folder.path / FITS, observer),
@@ -185,9 +169,10 @@ class _Kept:
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
             predictions = self.learner.predict(train, teaching, seed)
-            self.folder.mkdir(exist_ok=True)
-            with write_atomically(file) as temporary, open(temporary, "wb") as opened:
-                np.save(opened, predictions, allow_pickle=False)
+            content = io.BytesIO()
+            np.save(content, predictions, allow_pickle=False)
+            with write_atomically(file) as temporary:
+                temporary.write_bytes(content.getbuffer())
         kept: NDArray[np.float64] = np.load(file, allow_pickle=False)
         return kept
 
@@ -237,5 +222,8 @@ def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pic
     names = tuple(f"{row:06d}.png" for row in range(len(samples)))
     for row in np.flatnonzero(labels.flags.any(axis=1)).tolist():
         pixels = np.asarray(samples.inputs[row])
-        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(folder.images / names[row])
+        drawn = io.BytesIO()
+        Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(drawn, format="PNG")
+        with write_atomically(folder.images / names[row]) as temporary:
+            temporary.write_bytes(drawn.getbuffer())
     return Pictures(folder.images, names, (None,) * len(names))

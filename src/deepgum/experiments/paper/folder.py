@@ -8,14 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError, OutputFolderError, differences, listing
+from deepgum.errors import InvalidDataError
+from deepgum.experiments.output import another, check_empty, held
 from deepgum.experiments.paper.records import ResultsFile
-from deepgum.storage.disk import write_atomically
-from deepgum.storage.lock import LOCK
+from deepgum.storage.disk import remove_partial, write_atomically
 
 __all__ = ["OutputFolder"]
-
-_HINT = "Give another output folder. Nothing was written."
 
 
 class OutputFolder:
@@ -35,27 +33,22 @@ class OutputFolder:
         self.checkpoints = path / "checkpoints"
 
     def check(self, config: Mapping[str, Any]) -> None:
-        """Refuse a folder that holds anything but results of this configuration.
+        """Refuse a folder that is not new, empty or of this configuration.
 
         Raises
         ------
         OutputFolderError
-            With the settings that differ, or with what is in the way.
+            With the settings that differ, or the names of what is in the way.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise OutputFolderError(f"'{self.path}' should be a folder. Found a file. {_HINT}")
-        if not self.config.exists():
-            self._check_empty("new, empty, or of this experiment")
-            return
-        before = self._read()
+        before = held(self.path, "comparison", self.config, _read)
         wanted = json.loads(json.dumps(config))
-        if before != wanted:
-            found = f"It holds results of another: {differences(before, wanted)}."
-            raise OutputFolderError(f"'{self.path}' should be of this configuration. {found} {_HINT}")
+        if before not in (None, wanted):
+            raise another(self.path, "comparison", before, wanted)
 
     def claim(self, config: Mapping[str, Any]) -> None:
-        """Check the folder, and write the configuration if it is new."""
+        """Check the folder, remove temporary files of killed processes, and write the configuration if it is new."""
         self.check(config)
+        remove_partial(self.path)
         if not self.config.exists():
             with write_atomically(self.config) as temporary:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -71,21 +64,22 @@ class OutputFolder:
             self.checkpoints.rmdir()
 
     def claim_new(self, config: Mapping[str, Any]) -> None:
-        """Write the configuration of an experiment that is not gone on with into a folder that must be empty."""
-        self._check_empty("new or empty")
+        """Write the configuration of an experiment that never goes on; its folder must be new or empty.
+
+        Raises
+        ------
+        OutputFolderError
+            With the names of what is in the folder.
+        """
+        check_empty(self.path)
         self.claim(config)
 
-    def _check_empty(self, expected: str) -> None:
-        present = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
-        present = [name for name in present if name != LOCK]
-        if present:
-            raise OutputFolderError(f"'{self.path}' should be {expected}. It holds {listing(present)}. {_HINT}")
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            content = json.loads(self.config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidDataError(f"'{self.config}' cannot be read: {error}. {_HINT}") from error
-        if not isinstance(content, dict):
-            raise InvalidDataError(f"'{self.config}' should hold a JSON object. {_HINT}")
-        return content
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidDataError(f"'{path}' should be JSON. {error}.") from error
+    if not isinstance(content, dict):
+        raise InvalidDataError(f"'{path}' should hold a JSON object. Found {type(content).__name__}.")
+    return content

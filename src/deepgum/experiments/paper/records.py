@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from deepgum.errors import InvalidDataError, UnknownNameError, listing
+from deepgum.storage.disk import write_atomically
 
 __all__ = ["ResultsFile", "RunKey", "RunRecord", "read_records", "select"]
 
@@ -160,7 +160,7 @@ class RunRecord:
 
 
 class ResultsFile:
-    """An append-only file of records, one JSON object a line.
+    """A file of records, one JSON object per line; records are only ever added.
 
     Parameters
     ----------
@@ -193,20 +193,20 @@ class ResultsFile:
         return records
 
     def append(self, record: RunRecord) -> None:
-        """Add a record, and return once it is on the disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a+b") as file:
-            file.seek(0)
-            content = file.read()
-            rest = content[content.rfind(b"\n") + 1 :]
-            if rest and _is_json(rest.decode(errors="replace")):
-                file.write(b"\n")
-            elif rest:
-                # What an interruption left of a line is no record, and would spoil the next one.
-                file.truncate(len(content) - len(rest))
-            file.write(record.to_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Add a record, and return once it is on the disk.
+
+        Raises
+        ------
+        DiskFullError
+            If the disk is full; the records before stay as they were.
+        """
+        content = self.path.read_bytes() if self.path.exists() else b""
+        rest = content[content.rfind(b"\n") + 1 :]
+        # A last line that an interruption cut short is no record, and would spoil the next one.
+        end = b"\n" if rest and _is_json(rest.decode(errors="replace")) else b""
+        kept = content if end else content[: len(content) - len(rest)]
+        with write_atomically(self.path) as temporary:
+            temporary.write_bytes(kept + end + record.to_json().encode() + b"\n")
 
 
 def _is_json(line: str) -> bool:

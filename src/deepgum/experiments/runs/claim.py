@@ -1,58 +1,48 @@
-"""Whether a run may be written to a folder: never over anything else."""
+"""Whether a run is done, and whether its folder may be written to."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from deepgum.errors import DeepGUMError, OutputFolderError, differences, listing
+from deepgum.errors import OutputFolderError
+from deepgum.experiments.output import HINT, another, held
 from deepgum.experiments.runs.config import PUBLISHED, RunConfig
 from deepgum.experiments.runs.config_file import read_recorded
 from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.plugins import code_named
+from deepgum.storage.upgrade import made_by
 
 __all__ = ["is_done"]
 
-_HINT = "Give another output folder. Nothing was written."
-
 
 def is_done(folder: RunFolder, config: RunConfig) -> bool:
-    """Whether the run is done; refuse a folder that holds anything but a run of this configuration.
+    """Return whether the run is done; refuse a folder that is not new, empty or of this run.
 
-    A finished run is known by the key that it was given when it was made: a later version may understand the same
-    configuration otherwise, and the files that it names may have changed.
+    A finished run is known by the key that it was given when it was made: a later version may read the same settings
+    otherwise, and the files that they name may have changed. A run that is not finished is known by its settings; its
+    checkpoint is checked when the training goes on.
 
-    A run that ended before its first epoch did does not count: its folder may be taken over, so that one that failed
-    does not stand in the way of the corrected command. One that left a checkpoint holds work, and is refused.
+    The folder of a run that ended before its first checkpoint holds no work. Another run may take it over, so one that
+    failed does not stand in the way of the corrected command.
 
     Raises
     ------
     OutputFolderError
-        With the settings that differ, or with what is in the way.
+        With the settings that differ, or the names of what is in the way.
     InvalidDataError
         If the scores of a finished run, with its key, cannot be read.
     """
-    if folder.path.exists() and not folder.path.is_dir():
-        raise OutputFolderError(f"'{folder.path}' should be a folder. Found a file. Nothing was written.")
-    if not folder.config.is_file():
-        present = folder.entries() if folder.path.is_dir() else []
-        if present:
-            raise OutputFolderError(
-                f"'{folder.path}' should be new, empty, or of this run. It holds {listing(present)}. {_HINT}"
-            )
+    trusted = code_named(config.to_mapping()).values()
+    before = held(folder.path, "run", folder.config, lambda path: read_recorded(path, trust=trusted))
+    if before is None:
         return False
-    done = folder.metrics_file.is_file()
-    try:
-        before = read_recorded(folder.config)
-    except DeepGUMError as error:
-        raise OutputFolderError(
-            f"'{folder.path}' should be new, empty, or of this run. It holds the configuration of something else: "
-            f"{error} {_HINT}"
-        ) from error
-    if done:
+    if folder.metrics_file.is_file():
         _check_finished(folder, before, config)
-    elif folder.checkpoint.is_file() or folder.foreign():
-        _check_unfinished(folder, before, config)
-    return done
+        return True
+    if (folder.checkpoint.is_file() or folder.foreign()) and not _same_settings(before, config):
+        raise _another(folder, before, config)
+    return False
 
 
 def _check_finished(folder: RunFolder, before: RunConfig, config: RunConfig) -> None:
@@ -60,31 +50,26 @@ def _check_finished(folder: RunFolder, before: RunConfig, config: RunConfig) -> 
     if metrics.key == config.digest:
         return
     if not _same_settings(before, config):
-        found = differences(before.to_mapping(), config.to_mapping())
-        raise OutputFolderError(f"'{folder.path}' should be of this run. It holds another: {found}. {_HINT}")
+        raise another(folder.path, "run", before.to_mapping(), config.to_mapping(), made_by=metrics.version)
     began_from = _began_from(config)
-    # Without all of these a key cannot be made again, and the settings have to do.
+    # Without all of these files the key cannot be computed again, and the settings have to do.
     if all(path.is_file() for path in began_from.values()):
         changed = [f"the {what} '{path}' has changed since" for what, path in began_from.items()]
-        causes = " or ".join([*changed, f"version {metrics.version}, which made it, took these settings otherwise"])
+        causes = " or ".join([*changed, f"version {metrics.version}, which made it, read these settings otherwise"])
         raise OutputFolderError(
-            f"'{folder.path}' should be of this run. It holds one of the same settings and of another key, "
-            f"{metrics.key!r} there and {config.digest!r} here: {causes}. {_HINT}"
+            f"'{folder.path}' should be new, empty, or of this run. It holds one of the same settings and of another "
+            f"key, {metrics.key!r} there and {config.digest!r} here: {causes}. {HINT}"
         )
 
 
-def _check_unfinished(folder: RunFolder, before: RunConfig, config: RunConfig) -> None:
-    if _same_settings(before, config):
-        return
-    another, hint = "another", _HINT
+def _another(folder: RunFolder, before: RunConfig, config: RunConfig) -> OutputFolderError:
+    """Return the error of a folder with another run that is not finished, or with files that no run has made."""
+    kind, hint = "run", HINT
     if folder.checkpoint.is_file():
-        another = "another that is not finished"
-        hint = (
-            f"To go on with that one: deepgum fit {folder.config} --out {folder.path}. "
-            "Give another output folder, or delete this one. Nothing was written."
-        )
-    found = differences(before.to_mapping(), config.to_mapping())
-    raise OutputFolderError(f"'{folder.path}' should be of this run. It holds {another}: {found}. {hint}")
+        kind = "run that is not finished"
+        hint = f"To go on with that one: deepgum fit {folder.config} --out {folder.path}. {HINT}"
+    made = made_by(folder.config)
+    return another(folder.path, kind, before.to_mapping(), config.to_mapping(), made_by=made, hint=hint)
 
 
 def _same_settings(before: RunConfig, config: RunConfig) -> bool:

@@ -20,6 +20,7 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.nested import build, plain
 from deepgum.models.weights import SUFFIXES
 from deepgum.plugins import is_path
+from deepgum.storage.upgrade import original_options
 from deepgum.training import DeepGUMOptions, SGDOptions, get_method
 from deepgum.training.flat_options import key_options, refuse_flat
 
@@ -339,6 +340,7 @@ class RunConfig:
             mapping["corruption"] = {"missing": self.corruption.missing}
         if not self.corruption.missing:
             del mapping["corruption"]["missing"]
+        mapping["data"]["options"] = original_options(self.data.name, mapping["data"]["options"])
         return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
 
     def _key_options(self) -> dict[str, Any]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 
+from deepgum._version import __version__
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.runs.config import RunConfig
+from deepgum.plugins import check_trusted, code_named
+from deepgum.storage.disk import write_atomically
+from deepgum.storage.upgrade import made_by, upgraded_options, version_line
 from deepgum.training.flat_options import translated
 
-__all__ = ["read_config", "read_recorded", "read_toml", "write_config"]
+__all__ = ["read_config", "read_recorded", "read_toml", "recorded", "write_config", "write_toml"]
+
+C = TypeVar("C")
 
 
 def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
@@ -38,21 +44,50 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     return RunConfig.from_mapping(values)
 
 
-def read_recorded(path: Path) -> RunConfig:
-    """Read what a run was, from the file that `write_config` wrote when it was made.
+def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> RunConfig:
+    """Read the run that a run folder holds, from its `config.toml`.
 
-    An option that came later is not in it. It is then what was done before there was a choice, where `read_config`
-    takes today's default.
+    Parameters
+    ----------
+    path : Path
+        The file; an earlier version may have written it (see `deepgum.storage.upgrade`).
+    trust : bool or collection of str
+        Whether code outside the package that the file names may be imported, or which.
 
     Raises
     ------
+    UntrustedCodeError
+        If the file names other code; nothing is imported.
     InvalidDataError, InvalidParameterError
-        As of `read_config`.
+        The same as for `read_config`. Where another version wrote the file, the message says which.
     """
-    values = read_toml(path)
-    if isinstance(values.get("method"), dict):
-        values["method"] = translated(values["method"])
-    return RunConfig.from_mapping(values)
+    return recorded(path, RunConfig.from_mapping, trust)
+
+
+def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | Collection[str]) -> C:
+    """Read the configuration file of a run folder or an audit folder; parameters and errors as of `read_recorded`."""
+    values = _upgraded(read_toml(path))
+    check_trusted(path, code_named(values), trust)
+    try:
+        return build(values)
+    except InvalidParameterError as error:
+        version = made_by(path)
+        if version == __version__:
+            raise
+        raise InvalidDataError(
+            f"'{path}' should be a configuration that deepgum {__version__} can read. It was written by {version}: "
+            f"{error} Use that version of deepgum for this folder, or make the folder anew with this one."
+        ) from error
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded configuration in the keys of this version."""
+    data, method = values.get("data"), values.get("method")
+    if isinstance(data, dict) and isinstance(data.get("options"), dict):
+        data["options"] = upgraded_options(str(data.get("name")), data["options"])
+    if isinstance(method, dict):
+        values["method"] = translated(method)
+    return values
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -88,5 +123,11 @@ def _change(values: dict[str, Any], change: str) -> None:
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write a run with every default spelled out, so that it stays what it was under later versions."""
-    path.write_text(tomli_w.dumps(config.to_mapping()), encoding="utf-8")
+    """Write a run with every default spelled out, so that later versions read it as it was."""
+    write_toml(config.to_mapping(), path)
+
+
+def write_toml(values: Mapping[str, Any], path: Path) -> None:
+    """Write the configuration file of a run folder or an audit folder; its first line says which version wrote it."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(version_line() + tomli_w.dumps(values), encoding="utf-8")

@@ -20,6 +20,7 @@ from deepgum.models.factory import build_backbone
 from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import VGG16
 from deepgum.models.weights import download_vgg16_weights, load_weights, save_weights
+from deepgum.storage.disk import write_atomically
 from deepgum.trunk_cache import cache_features
 
 __all__ = ["Network", "Signature", "load_network", "prepare", "save_network"]
@@ -146,7 +147,8 @@ def _load(model: nn.Module, path: Path, config: ModelConfig, fitting: Sequence[s
 def save_network(model: nn.Module, signature: Signature, folder: Path) -> None:
     """Write `weights.safetensors` and `network.json`."""
     save_weights(model, folder / "weights.safetensors")
-    (folder / "network.json").write_text(json.dumps(asdict(signature), indent=2) + "\n", encoding="utf-8")
+    with write_atomically(folder / "network.json") as temporary:
+        temporary.write_text(json.dumps(asdict(signature), indent=2) + "\n", encoding="utf-8")
 
 
 def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]:

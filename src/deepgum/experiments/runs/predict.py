@@ -19,7 +19,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.evaluation import failure_rate
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import RunConfig
-from deepgum.experiments.runs.config_file import read_config
+from deepgum.experiments.runs.config_file import read_recorded
 from deepgum.experiments.runs.inputs import read_features, read_images
 from deepgum.experiments.runs.network import Signature, load_network
 from deepgum.experiments.runs.run_data import load_samples, load_subset
@@ -49,7 +49,12 @@ class Evaluation:
 
 
 def evaluate_run(
-    run: Path, data: Path | None = None, part: str | None = None, observer: Observer | None = None
+    run: Path,
+    data: Path | None = None,
+    part: str | None = None,
+    observer: Observer | None = None,
+    *,
+    trust: bool = False,
 ) -> Evaluation:
     """Score a finished run's network on its data set, or on another of the same format.
 
@@ -64,9 +69,13 @@ def evaluate_run(
         run's own data set, and all of another.
     observer : Observer, optional
         Told of what is read.
+    trust : bool
+        Whether code outside the package that the run names may be imported.
 
     Raises
     ------
+    UntrustedCodeError
+        If the run names such code, and is not trusted.
     InvalidDataError
         If the run is not finished, its network does not fit the data, or these have no label to score by.
     UnknownNameError
@@ -77,7 +86,7 @@ def evaluate_run(
     if part is None:
         part = "test" if data is None else "all"
     check_choice("part", part, ("all", *PARTS))
-    config = _finished(run)
+    config = _finished(run, trust)
     if data is not None:
         if not data.exists():
             raise InvalidParameterError("data", "a folder or a table that is there", str(data))
@@ -118,6 +127,7 @@ def predict_inputs(
     skip_missing: bool = False,
     skip_unreadable: bool = False,
     observer: Observer | None = None,
+    trust: bool = False,
 ) -> Predictions:
     """Predict for image files, folders of them, a table, or an .npz file of features.
 
@@ -127,6 +137,8 @@ def predict_inputs(
 
     Raises
     ------
+    UntrustedCodeError
+        If the run names code outside the package, and `trust` is not set.
     InvalidDataError
         If the run is not finished, or the inputs do not fit its network.
     InvalidParameterError
@@ -136,7 +148,7 @@ def predict_inputs(
     UnreadableImagesError
         If images cannot be decoded and `skip_unreadable` is not set.
     """
-    config = _finished(run)
+    config = _finished(run, trust)
     network, signature = load_network(config, run)
     missing = [str(path) for path in inputs if not path.exists()]
     if missing:
@@ -159,10 +171,10 @@ def predict_inputs(
     return _in_pixels(predictions, files, PIXELS if config.data.pixels else 1.0)
 
 
-def _finished(run: Path) -> RunConfig:
+def _finished(run: Path, trust: bool) -> RunConfig:
     folder = RunFolder(run)
     folder.metrics()
-    config = read_config(folder.config)
+    config = read_recorded(folder.config, trust=trust)
     try:
         check_device(config.training.device)
     except InvalidParameterError:

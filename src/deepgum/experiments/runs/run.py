@@ -101,14 +101,14 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     folder.claim()
     goes_on = folder.checkpoint.is_file()
     if not goes_on:
-        _write_config(config, folder)
+        write_config(config, folder.config)
     _note_environment(folder, environment(config.training.device))
     title = Title.of(config)
     observer.run_started(title, number)
     result = _train(config, cell, network, observer, folder.checkpoint)
     if goes_on:
         # Not before: a checkpoint of an earlier version is refused, and what that took the settings for would be lost.
-        _write_config(config, folder)
+        write_config(config, folder.config)
     measure = config.measure
     scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
     predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
@@ -147,11 +147,6 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     observer.run_finished(title, metrics)
 
 
-def _write_config(config: RunConfig, folder: RunFolder) -> None:
-    with write_atomically(folder.config) as temporary:
-        write_config(config, temporary)
-
-
 def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, checkpoint: Path) -> TrainingResult:
     return train_method(
         config.method.name,
@@ -171,11 +166,11 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
 
 def environment(device: str) -> dict[str, Any]:
     """Return what a run's figures may depend on besides its configuration; nothing that tells whose machine it is."""
-    names = ("deepgum", "torch", "numpy", "scipy", "pillow", "safetensors")
+    names = ("torch", "numpy", "scipy", "pillow", "safetensors")
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": {name: metadata.version(name) for name in names},
+        "packages": {"deepgum": __version__, **{name: metadata.version(name) for name in names}},
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "threads": torch.get_num_threads(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, fields
@@ -15,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.errors import InvalidDataError
-from deepgum.storage.disk import write_atomically
-from deepgum.storage.lock import LOCK
+from deepgum.experiments.output import entries
+from deepgum.storage.disk import remove_partial, write_atomically
 
 if TYPE_CHECKING:
     from deepgum.data.sets.request import Subset
@@ -29,7 +28,6 @@ __all__ = ["Examples", "Metrics", "RunFolder"]
 _PICTURES = [
     f"{name}.{kind}" for name in ("history", "posteriors", "suspects", "predictions") for kind in ("png", "svg")
 ]
-_PARTIAL = re.compile(r"\..*\.(partial|tmp|lock)")
 # What tells of a run that it was begun, and how far it came.
 _BEGUN = ("config.toml", "environment.json", "checkpoint.safetensors")
 _FILES = (
@@ -194,14 +192,9 @@ class RunFolder:
         self.examples = path / "examples.npz"
 
     def foreign(self) -> list[str]:
-        """Return the names of what is in the folder and no run has made."""
+        """Return the names of files and folders there that no run writes."""
         known = (*_BEGUN, *_FILES)
-        return [name for name in self.entries() if name not in known or not (self.path / name).is_file()]
-
-    def entries(self) -> list[str]:
-        """Return the names of what is in the folder, without what is there only while something is written."""
-        names = sorted(entry.name for entry in self.path.iterdir())
-        return [name for name in names if name != LOCK and not _PARTIAL.fullmatch(name)]
+        return [name for name in entries(self.path) if name not in known or not (self.path / name).is_file()]
 
     def begun_in(self) -> dict[str, Any]:
         """Return the environment that the run was begun in; nothing where that cannot be read."""
@@ -219,9 +212,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             (self.path / name).unlink(missing_ok=True)
-        for entry in self.path.iterdir():
-            if _PARTIAL.fullmatch(entry.name):
-                entry.unlink()
+        remove_partial(self.path)
 
     def finish(self, metrics: Metrics) -> None:
         """Write the scores: from here on the run is done."""

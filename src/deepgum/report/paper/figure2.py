@@ -16,6 +16,7 @@ from deepgum.checks import check_fraction, check_positive
 from deepgum.errors import InvalidParameterError
 from deepgum.losses import TUKEY_C, Cauchy, Loss, get_loss
 from deepgum.losses.cauchy import CAUCHY_SCALE_95
+from deepgum.report.style import write_figure
 from deepgum.styles import METHOD_STYLES, MethodStyle
 
 __all__ = ["SETTINGS", "draw_figure2", "gum_gradient", "plot_gradients"]
@@ -66,7 +67,7 @@ def draw_figure2(
             raise InvalidParameterError("path", f"a file name ending in one of {', '.join(kinds)}", str(path))
     plot_gradients(figure.add_subplot(), settings=settings, losses=losses, largest=largest)
     if path is not None:
-        figure.savefig(path, dpi=200)
+        write_figure(figure, Path(path), dpi=200)
     return figure
 
 

@@ -21,6 +21,7 @@ from deepgum.report.paper.summary import Spread, spread
 from deepgum.report.runs.predictions import draw_predictions
 from deepgum.report.runs.run import captions_of
 from deepgum.report.style import is_oracle, method_style, noise_label, save
+from deepgum.storage.disk import write_atomically
 
 if TYPE_CHECKING:
     from deepgum.experiments.paper.records import RunRecord
@@ -226,10 +227,10 @@ def _short(name: str) -> str:
 
 
 def _write(table: PaperTable, stem: Path) -> tuple[Path, ...]:
-    stem.parent.mkdir(parents=True, exist_ok=True)
     written = []
     for ending, text in ((".md", table.to_markdown()), (".tex", table.to_latex())):
         path = stem.with_name(stem.name + ending)
-        path.write_text(text, encoding="utf-8")
+        with write_atomically(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
         written.append(path)
     return tuple(written)

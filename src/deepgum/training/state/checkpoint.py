@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deepgum.errors import CheckpointError, InvalidDataError, differences
-from deepgum.storage.disk import replacing
+from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.training.state.packing import digest, pack, tensor_parts, unpack
 
 __all__ = ["Checkpoint", "check_place"]
@@ -79,7 +78,7 @@ class Checkpoint:
             not a checkpoint; or if no file could be written there.
         """
         check_place(self.path)
-        self._sweep()
+        remove_partial(self.path)  # of this training alone: `alone_at` has locked the file
         if not self.path.exists():
             return None
         metadata, tensors = self._read()
@@ -129,13 +128,13 @@ class Checkpoint:
         }
         metadata["sha256"] = _content_digest(metadata, tensors)
         content = safetensors.torch.save(tensors, metadata)
-        with replacing(self.path, len(content), "a checkpoint") as file:
-            file.write(content)
+        with write_atomically(self.path, len(content), "a checkpoint") as temporary:
+            temporary.write_bytes(content)
 
     def remove(self) -> None:
         """Remove the file, and the temporary files that a killed process has left."""
         self.path.unlink(missing_ok=True)
-        self._sweep()
+        remove_partial(self.path)
 
     def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         try:
@@ -143,13 +142,6 @@ class Checkpoint:
                 return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
             raise self._unusable(f"It is damaged, or something else: {error}.") from error
-
-    def _sweep(self) -> None:
-        """Remove the temporary files of `replacing`; by the lock of `alone_at` none belongs to another training."""
-        left = re.compile(rf"\.{re.escape(self.path.stem)}-[0-9a-f]{{8}}\.tmp")
-        for entry in self.path.parent.iterdir():
-            if left.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
 
     def _unusable(self, reason: str) -> CheckpointError:
         hint = "Delete it to begin the training anew, or give another path."

@@ -22,9 +22,9 @@ from deepgum.cli.common import list_files
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolderError, UnknownNameError
 from deepgum.experiments.audits import gain as gains
-from deepgum.experiments.audits.config import config_of, read_audit
+from deepgum.experiments.audits.config import config_of, read_audit, read_recorded
 from deepgum.experiments.audits.gain import gain_of
-from deepgum.experiments.audits.run import recorded, run_audit
+from deepgum.experiments.audits.run import run_audit
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.report.terminal.gain import gain_table
 
@@ -86,7 +86,7 @@ def test_an_audit_writes_what_it_found_and_is_not_made_twice(table, tmp_path, fi
     wanted, out = config(table), tmp_path / "run"
     folder = run_audit(wanted, out)
     assert names(out) == ["audit.toml", "scores.parquet", "summary.json"]
-    assert recorded(folder) == wanted == read_audit(out / "audit.toml")
+    assert read_recorded(folder.config_file) == wanted == read_audit(out / "audit.toml")
     labels, summary = folder.labels(), folder.summary()
     assert labels.ids == tuple(f"r{row}" for row in range(N) if not is_test(row))
     assert summary.fits == fits["fits"] == sum(each.fits for each in summary.history)
@@ -101,12 +101,12 @@ def test_the_folder_of_another_audit_and_of_anything_else_is_refused(table, tmp_
     out = tmp_path / "run"
     run_audit(config(table), out)
     done = fits["fits"]
-    with pytest.raises(OutputFolderError, match=r"of another: seed = 0 there and 1 here\."):
+    with pytest.raises(OutputFolderError, match=r"It holds another audit: seed = 0 there and 1 here\."):
         run_audit(config(table, seed=1), out)
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("all of it")
-    with pytest.raises(OutputFolderError, match=r"new or empty. It holds thesis\.txt"):
+    with pytest.raises(OutputFolderError, match=r"new, empty, or of this audit. It holds thesis\.txt"):
         run_audit(config(table), other)
     assert fits["fits"] == done
     assert names(other) == ["thesis.txt"]
@@ -290,7 +290,7 @@ def test_samples_that_are_held_out_have_the_labels_of_the_files(table, audit, mo
     tested, original = [], gains._errors
     monkeypatch.setattr(gains, "_errors", lambda made, test, *more: tested.append(test) or original(made, test, *more))
     folder = audit(part=False, **{"corruption.rate": 0.9})
-    data = gains.load_audit_data(recorded(folder))
+    data = gains.load_audit_data(read_recorded(folder.config_file))
     row = data.pool.data.ids.index("r3")
     change = Change("r3", "rent", (float(data.given[row, 0]),), (0.0,), "fix")
     gain_of(folder, patch_of(table, change), seeds=1)
@@ -364,7 +364,12 @@ def test_the_gain_command_shows_and_writes_what_was_gained(table, audit, tmp_pat
     [
         (
             "audit",
-            ("No outlier rate is asked for", "report.html", "audit faces.csv --image file", "[default: 5]"),
+            (
+                "Neither an outlier rate nor a threshold is needed",
+                "report.html",
+                "audit faces.csv --image file",
+                "[default: 5]",
+            ),
         ),
         ("gain", ("fifth", "deepgum gain runs/faces fixes.patch.jsonl", "[default: l2]")),
     ],

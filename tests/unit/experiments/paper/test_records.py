@@ -9,7 +9,6 @@ import pytest
 from deepgum.errors import InvalidDataError, UnknownNameError
 from deepgum.experiments.paper.records import ResultsFile, RunKey, RunRecord, read_records, select
 from deepgum.experiments.runs.tables import Posteriors
-from deepgum.storage.disk import write_atomically
 
 RECORD = RunRecord("l2", "ngo", 0.2, 0, 0.12, 0.03, 0.02, None, None, 0.4, 9, 1.5, 3000, 48, dataset="digits")
 KEY = RunKey("l2", "ngo", 0.2, 0, "landmark", {"loss": "l2", "oracle": False}, {"epochs_max": 9, "model": "facenet"})
@@ -227,21 +226,6 @@ def test_a_file_that_is_not_posteriors_is_refused(tmp_path):
     path.write_text("no table")
     with pytest.raises(InvalidDataError, match="should be a file of posteriors"):
         Posteriors.read(path)
-
-
-def test_a_write_that_fails_leaves_what_was_there(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("before")
-
-    def fail():
-        with write_atomically(path) as temporary:
-            temporary.write_text("half of it")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert path.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_select_keeps_what_is_named_in_that_order_and_refuses_what_is_not_there():

@@ -1,4 +1,4 @@
-"""A finished run is done for the configuration whose key it was given, and for no other; nothing is trained here."""
+"""A finished run is done for the configuration whose key it was given, and for no other. Nothing is trained here."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def refused(folder: RunFolder, config: RunConfig) -> str:
     return str(caught.value)
 
 
-def test_a_run_from_before_there_was_a_choice_is_done_for_what_it_was_and_not_for_what_its_name_means_today(
-    tmp_path: Path,
-) -> None:
+def test_an_early_run_is_done_with_its_own_choices_and_not_with_todays_defaults(tmp_path: Path) -> None:
     was = digits(method=WAS)
     folder = finish(was, tmp_path / "run", version="early")
     assert is_done(folder, was)
@@ -87,13 +85,13 @@ def test_a_run_from_before_there_was_a_choice_is_done_for_what_it_was_and_not_fo
 
 @pytest.mark.parametrize("version", ["early", "0.1.0"])
 @pytest.mark.parametrize("method", ["l2", "deepgum", "deepgum-paper", "deepgum-alternate", "deepgum-authors", "dexgum"])
-def test_a_method_that_means_what_it_meant_is_done(tmp_path: Path, method: str, version: str) -> None:
+def test_a_method_whose_options_are_the_same_is_done(tmp_path: Path, method: str, version: str) -> None:
     config = digits(method={"name": method})
     folder = finish(config, tmp_path, version=version)
     assert read_recorded(folder.config) == config
     assert is_done(folder, config)
     if config.method.schedule:
-        # A file of a user's own is not translated: it is refused with the lines to write.
+        # The configuration of a user is not translated: it is refused with the lines to write.
         with pytest.raises(InvalidParameterError, match=r"should be in the table `schedule`"):
             read_config(folder.config)
 
@@ -103,7 +101,7 @@ def test_another_key_for_the_same_settings_is_refused_with_both_and_the_version(
     assert f"'0123456789abcdef' there and '{digits().digest}' here: version 0.1.0" in message
 
 
-def test_weights_that_have_changed_are_named(tmp_path: Path, weights: Path) -> None:
+def test_changed_weights_are_named(tmp_path: Path, weights: Path) -> None:
     config = digits(model={"weights": weights})
     folder = finish(config, tmp_path / "run")
     assert is_done(folder, config)
@@ -111,7 +109,7 @@ def test_weights_that_have_changed_are_named(tmp_path: Path, weights: Path) -> N
     assert f"'{weights}' has changed since" in refused(folder, config)
 
 
-def test_weights_and_tables_may_be_elsewhere(tmp_path: Path, weights: Path, table: Path) -> None:
+def test_weights_and_tables_may_have_moved(tmp_path: Path, weights: Path, table: Path) -> None:
     folder = finish(of_table(table, weights), tmp_path / "run")
     moved = of_table(table.rename(tmp_path / "moved.csv"), weights.rename(tmp_path / "moved.pth"))
     assert is_done(folder, moved)
@@ -119,7 +117,7 @@ def test_weights_and_tables_may_be_elsewhere(tmp_path: Path, weights: Path, tabl
     refused(folder, moved)
 
 
-def test_without_the_files_that_it_began_from_a_run_is_known_by_its_settings(
+def test_a_run_whose_weights_or_table_are_gone_is_known_by_its_settings(
     tmp_path: Path, weights: Path, table: Path
 ) -> None:
     now, was = of_table(table, weights), of_table(table, weights, method=WAS)
@@ -132,12 +130,12 @@ def test_without_the_files_that_it_began_from_a_run_is_known_by_its_settings(
         assert "seed = 0 there and 1 here" in refused(folder, replace(now, seed=1))
 
 
-def test_a_table_that_is_nowhere_is_not_taken_for_the_one_that_is_there(tmp_path: Path, table: Path) -> None:
+def test_a_table_that_does_not_exist_is_not_taken_for_the_one_that_does(tmp_path: Path, table: Path) -> None:
     folder = finish(of_table(table), tmp_path / "run")
     assert "data.folder" in refused(folder, of_table(tmp_path / "agse.csv"))
 
 
-def test_scores_without_a_key_are_no_finished_run(tmp_path: Path) -> None:
+def test_a_folder_whose_scores_lack_a_key_is_not_finished(tmp_path: Path) -> None:
     folder = finish(digits(), tmp_path)
     folder.metrics_file.write_text("{}")
     with pytest.raises(InvalidDataError, match="should be the folder of a finished run"):

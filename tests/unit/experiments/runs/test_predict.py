@@ -171,9 +171,9 @@ def test_images_of_the_data_set_get_the_predictions_of_the_run(ages: RunFolder) 
     folder = ages.path.parent
     subset = load_subset(RunConfig.from_mapping(_values(ages)))
     expected = module.predict_labelled(
-        module.load_network(module._finished(ages.path), ages.path)[0],
+        module.load_network(module._finished(ages.path, trust=False), ages.path)[0],
         subset.test,
-        module._finished(ages.path).training,
+        module._finished(ages.path, trust=False).training,
     )
     files = [folder / name for name in expected.ids]
     found = predict_inputs(ages.path, files)
@@ -299,7 +299,7 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out_on_request(ages: Run
 def test_landmarks_come_in_pixels_of_the_image_file(
     digits: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    signature = module.load_network(module._finished(digits.path), digits.path)[1]
+    signature = module.load_network(module._finished(digits.path, trust=False), digits.path)[1]
     monkeypatch.setattr(module, "load_network", lambda *_: (constant_network(0.25), signature))
     Image.new("RGB", size, (90, 90, 90)).save(tmp_path / "a.png")
     found = predict_inputs(digits.path, [tmp_path / "a.png"]).predicted.reshape(4, 2)

@@ -187,7 +187,7 @@ def test_a_run_that_failed_does_not_stand_in_the_way_of_another(
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         # What a run writes before its last file; of another kind of data, so that it is not written over.
-        for name in ("examples.npz", "history.jsonl", ".weights-00.tmp", "suspects.png"):
+        for name in ("examples.npz", "history.jsonl", ".weights-0123abcd.tmp", "suspects.png"):
             (tmp_path / "run" / name).write_bytes(b"left over")
         raise InvalidDataError("The training failed.")
 

@@ -282,8 +282,8 @@ def test_it_is_on_the_disk_before_it_takes_the_place_of_the_one_before(
 
 
 def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    others = {"c-2.safetensors", ".c-2-0123abcd.tmp", ".c-backup.tmp", ".c-0123abcd.txt", ".d-0123abcd.tmp"}
-    for name in (*others, ".c-0123abcd.tmp", ".c-ffffffff.tmp"):
+    others = {"c-2.safetensors", ".c-2-0123abcd.tmp", ".c-backup.tmp", ".c-0123abcd.txt", ".d.safetensors.1.partial"}
+    for name in (*others, ".c-0123abcd.tmp", ".c.safetensors.17-ffffffff.partial"):
         (tmp_path / name).write_bytes(b"half")
     checkpoint = Checkpoint(tmp_path / "c.safetensors", {})
     assert checkpoint.load() is None

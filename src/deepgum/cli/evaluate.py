@@ -1,0 +1,38 @@
+"""The command `deepgum evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deepgum.cli.common import FOLDER, PATH, THREADS, TRUST, session
+
+__all__ = ["evaluate"]
+
+
+@click.command(short_help="Measure the errors of a run's network on labelled data.")
+@click.argument("run", type=FOLDER)
+@click.option("--data", type=PATH, metavar="DIR", help="Folder or table to test on.  [default: the data of the run]")
+@click.option("--part", help="train, validation, test or all.  [default: test; with --data all]")
+@TRUST
+@THREADS
+def evaluate(run: Path, data: Path | None, part: str | None, trust: bool, threads: int | None) -> None:
+    """Measure the errors of the network of the finished RUN, on its test samples or on another data set.
+
+    The other data set has the same format as that of the run. All its samples are used, whatever its split column
+    says, unless --part names a part. Parts are made by the rule of the run; a table with a split column is split
+    by that column.
+
+    \b
+    Examples:
+      deepgum evaluate runs/ages
+      deepgum evaluate runs/ages --part validation
+      deepgum evaluate runs/ages --data other.csv
+    """
+    with session(threads, "Nothing was written.") as (terminal, reporter):
+        from deepgum.experiments.runs.predict import evaluate_run
+        from deepgum.report.runs.run import evaluation_table
+
+        evaluation = evaluate_run(run, data, part, observer=reporter, trust=trust)
+    terminal.print(evaluation_table(evaluation))

@@ -1,0 +1,67 @@
+"""The command `deepgum fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deepgum.cli.common import FOLDER, PATH, THREADS, list_files, session
+from deepgum.plugins import code_named
+
+__all__ = ["fit"]
+
+_RESUMES = "This run is not finished. Give the same command again to go on after its last completed epoch."
+
+
+@click.command(short_help="Train one network, as configured in a TOML file.")
+@click.argument("config", type=PATH)
+@click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
+@THREADS
+def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
+    """Train one network on labels some of which may be wrong, as configured in the TOML file CONFIG.
+
+    Writes the folder RUN: config.toml with every default spelled out, history.jsonl, metrics.json,
+    posteriors.parquet (the probability that each label is right), predictions.parquet (for the test samples),
+    weights.safetensors and pictures. A finished run is not trained again. A run that was stopped, by Ctrl-C or
+    otherwise, goes on after its last completed epoch when the same command is given again.
+
+    \b
+    The shortest file, for a table of your own with image paths and one column of labels:
+      [data]
+      name = "table"
+      folder = "labels.csv"
+      options = { image = "file", targets = ["age"] }
+
+    \b
+    Its sections, each with defaults (docs/configuration.md):
+      [data]        name, folder, image_size, sizes, fold, skip_missing, options
+      [model]       name (facenet, vgg16, mlp, package.module:factory), weights, frozen
+      [method]      name (deepgum, l2, huber, dex, ...), groups, options
+      [corruption]  noise and rate: labels made wrong on purpose, to test a method
+      [training]    optimizer, learning_rate, batch_size, patience, ...
+      seed = 0      before the first section
+
+    \b
+    Examples:
+      deepgum fit examples/digits.toml --out runs/digits
+      deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
+    """
+    with session(threads, _RESUMES) as (terminal, reporter):
+        from deepgum.experiments.runs.config_file import read_config
+        from deepgum.experiments.runs.run import run
+        from deepgum.report.runs.run import draw_run, metrics_table
+
+        configured = read_config(config, changes)
+        reporter.started(1, 0)
+        folder = run(configured, out, reporter)
+        pictures = draw_run(folder)
+    terminal.print(metrics_table(folder.metrics()))
+    list_files(terminal, [folder.metrics_file, folder.posteriors, folder.predictions, *pictures])
+    dataset, inputs = configured.data.dataset, "IMAGES"
+    if not dataset.has_images(configured.data.options):
+        inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
+    trust = " --trust" if code_named(configured.to_mapping()) else ""
+    words = f"Use it: deepgum predict {out} {inputs} --out predictions.csv{trust}"
+    terminal.print(words, highlight=False, soft_wrap=True)

@@ -1,0 +1,52 @@
+"""The command `deepgum predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deepgum.cli.common import FOLDER, PATH, SKIP_MISSING, SKIP_UNREADABLE, THREADS, TRUST, list_files, session
+
+__all__ = ["predict"]
+
+
+@click.command(short_help="Predict with the network of a run.")
+@click.argument("run", type=FOLDER)
+@click.argument("inputs", nargs=-1, required=True, type=PATH)
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="A file that ends in .csv or .parquet.")
+@SKIP_MISSING
+@SKIP_UNREADABLE
+@TRUST
+@THREADS
+def predict(
+    run: Path,
+    inputs: tuple[Path, ...],
+    out: Path,
+    skip_missing: bool,
+    skip_unreadable: bool,
+    trust: bool,
+    threads: int | None,
+) -> None:
+    """Predict for INPUTS with the network of the finished RUN.
+
+    INPUTS are image files, folders of images, one table (CSV or Parquet) with the columns that the table of the
+    run had, or one .npz file with an array "features". The output has one row per row of a table, in the same
+    order. Each image is shown whole, in the smallest square around it. Predicted landmarks are in pixels of the
+    image file, other targets in the unit of the labels.
+
+    \b
+    Examples:
+      deepgum predict runs/ages photos/ --out ages.csv
+      deepgum predict runs/ages labels.csv --out ages.parquet
+    """
+    with session(threads, "Nothing was written.") as (terminal, reporter):
+        from deepgum.experiments.runs.predict import predict_inputs
+        from deepgum.experiments.runs.tables import check_output
+
+        check_output(out)
+        predictions = predict_inputs(
+            run, inputs, skip_missing=skip_missing, skip_unreadable=skip_unreadable, observer=reporter, trust=trust
+        )
+        predictions.write(out)
+    list_files(terminal, [out])

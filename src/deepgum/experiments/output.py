@@ -1,0 +1,95 @@
+"""The rule for output folders: a run, comparison or audit writes to a folder that is new, empty or its own.
+
+Nothing is ever overwritten. A folder is known by the configuration file that is written into it first. Hidden files,
+such as locks, temporary files and those of the system, do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deepgum._version import __version__
+from deepgum.errors import DeepGUMError, OutputFolderError, UntrustedCodeError, differences, listing
+
+__all__ = ["HINT", "another", "check_empty", "entries", "held"]
+
+HINT = "Give another output folder. Nothing was written."
+
+C = TypeVar("C")
+
+
+def held(folder: Path, kind: str, config: Path, read: Callable[[Path], C]) -> C | None:
+    """Return the configuration that an output folder holds, or None if the folder is new or empty.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        "run", "comparison" or "audit", for messages.
+    config : Path
+        The configuration file, which is in the folder.
+    read : callable
+        Reads that file. It trusts only the code that the user's own configuration names: a folder that names other
+        code is of something else, and nothing of it is imported.
+
+    Raises
+    ------
+    OutputFolderError
+        If the folder is a file, holds anything else, or its configuration cannot be read or names other code.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputFolderError(f"'{folder}' should be a folder. Found a file. {HINT}")
+    if not config.is_file():
+        check_empty(folder, f"new, empty, or of this {kind}")
+        return None
+    try:
+        return read(config)
+    except UntrustedCodeError as error:
+        found = f"another {kind}, with code of its own: {listing([*error.named.values()])}."
+    except DeepGUMError as error:
+        found = f"the configuration of something else: {error}"
+    raise OutputFolderError(f"'{folder}' should be new, empty, or of this {kind}. It holds {found} {HINT}")
+
+
+def another(
+    folder: Path, kind: str, there: Mapping[str, Any], here: Mapping[str, Any], *, made_by: str = "", hint: str = HINT
+) -> OutputFolderError:
+    """Return the error of a folder that holds another run, comparison or audit: the settings that differ.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        The same as for `held`; "run that is not finished" says more.
+    there, here : mapping
+        The configuration of the folder, and the one that is to be written.
+    made_by : str
+        The version that wrote the folder; it is named where it is not this one.
+    hint : str
+    """
+    version = f" Version {made_by} wrote it, and this is {__version__}." if made_by not in ("", __version__) else ""
+    return OutputFolderError(
+        f"'{folder}' should be new, empty, or of this {kind.partition(' ')[0]}. It holds another {kind}: "
+        f"{differences(there, here)}.{version} {hint}"
+    )
+
+
+def check_empty(folder: Path, expected: str = "new or empty") -> None:
+    """Refuse a folder that holds anything.
+
+    Raises
+    ------
+    OutputFolderError
+        With the first names.
+    """
+    present = entries(folder)
+    if present:
+        raise OutputFolderError(f"'{folder}' should be {expected}. It holds {listing(present)}. {HINT}")
+
+
+def entries(folder: Path) -> list[str]:
+    """Return the names of the visible files and folders in a folder, in order; none where there is no folder."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(entry.name for entry in found if not entry.name.startswith("."))
