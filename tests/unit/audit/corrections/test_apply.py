@@ -250,6 +250,6 @@ def test_an_error_is_one_message(points, tmp_path):
     write_patch(patch(fix("nobody", (0.0, 0.5), (1.0, 2.0))), tmp_path / "p.jsonl")
     result = run(tmp_path / "p.jsonl", points, "--out", tmp_path / "new.csv")
     assert result.exit_code == 2
-    assert result.output.startswith("Error: This patch is of another data set")
+    assert result.output.startswith("Error: This patch is for another data set")
     assert run(tmp_path / "none", points, "--out", tmp_path / "new.csv").exit_code == 2
     assert run(tmp_path / "p.jsonl", tmp_path / "none.csv", "--out", tmp_path / "new.csv").exit_code == 2
