@@ -51,10 +51,12 @@ def ages():
 
 
 def test_every_file_that_the_page_names_is_there():
-    names = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", TEXT))
-    missing = [name for name in names if not (ROOT / "src" / "deepgum" / name).exists()]
+    names = {name for name in re.findall(r"`((?:\w+/)*\w+\.py)`", TEXT) if "NAME" not in name}
+    files = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("src/**/*.py")}
+    missing = [name for name in names if not any(file.endswith(f"/{name}") for file in files)]
+    pasted = {"my_losses.py"}
     assert len(names) > 30
-    assert not missing
+    assert set(missing) == pasted
 
 
 def test_every_room_is_on_the_page():
@@ -78,7 +80,7 @@ def test_the_data_set_of_the_page_is_split(module):
 
 def test_the_reason_of_the_page_is_found(module, ages):
     scored = deepgum.score_labels(*ages, reasons=[module("Placeholder")])
-    assert "placeholder" not in {reason.name for reason in REASONS}
+    assert "placeholder" not in REASONS
     assert scored.worst[0].why == "The label is 99, which stands for a missing value."
 
 

@@ -103,9 +103,7 @@ def has_focus(page: Any, sample: str) -> None:
     wait(page, "(id) => document.activeElement.closest('.card')?.querySelector('.id').textContent === id", sample)
 
 
-def test_from_wrong_labels_to_what_correcting_them_gained(
-    tmp_path: Path, start_review: Callable[..., Any], browser: Any
-) -> None:
+def test_the_loop_from_wrong_labels_to_the_gain(tmp_path: Path, start_review: Callable[..., Any], browser: Any) -> None:
     truth = make_faces(tmp_path)
     before = (tmp_path / "faces.csv").read_bytes()
     (tmp_path / "audit.toml").write_text(CONFIG.format(table=tmp_path / "faces.csv", targets=COLUMNS))

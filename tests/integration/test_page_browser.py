@@ -119,7 +119,7 @@ def test_pictures_show_and_landmarks_lie_where_they_are(report, visit, audited):
     assert image["width"] / frame["width"] == pytest.approx(1 / 1.15, abs=0.01)
 
 
-def test_filters_narrow_what_is_shown_and_say_how_much_is_left(report, visit):
+def test_filters_reduce_the_cards_and_show_the_count(report, visit):
     page = visit(report)
     assert status(page).startswith("20 flagged labels · of these, about 3.0 are expected")
     chip(page, "hard to predict").click()
@@ -135,7 +135,7 @@ def test_filters_narrow_what_is_shown_and_say_how_much_is_left(report, visit):
     assert page.locator(".card .id").first.text_content() == HOSTILE
 
 
-def test_a_count_beside_a_choice_is_what_choosing_it_shows(report, visit):
+def test_the_count_of_a_choice_is_the_number_of_its_cards(report, visit):
     page = visit(report)
     chip(page, "the landmark is in").click()
     for each in page.locator(".chip").all():
@@ -161,7 +161,7 @@ def test_order(report, visit):
     assert page.locator(".card .id").all_text_contents() == ids[::-1]
 
 
-def test_a_card_a_sample_has_all_its_flags(report, visit):
+def test_a_card_per_sample_has_all_its_flags(report, visit):
     page = visit(report)
     page.get_by_label("One card per").select_option("sample")
     assert cards(page).count() == 10
@@ -200,7 +200,7 @@ def test_keys(report, visit):
     assert not page.locator("dialog.help").is_visible()
 
 
-def test_pages_and_the_link_to_one(report, visit):
+def test_links_restore_pages_and_filters(report, visit):
     page = visit(report, part="#view?size=24&page=1")
     assert page.locator(".pager").first.is_hidden()
     page = visit(report, part="#view?label=1&reason=hard&sort=distance&reverse=1&search=.png")
@@ -235,7 +235,7 @@ def test_pages_turn(audited, visit, monkeypatch):
     assert page.locator(".pager .where").first.inner_text() == "2 of 3"
 
 
-def test_the_first_page_is_there_while_the_rest_of_the_file_is_still_on_its_way(audited, browser, monkeypatch):
+def test_the_first_page_appears_while_the_file_is_still_loading(audited, browser, monkeypatch):
     monkeypatch.setattr("deepgum.report.page.report._FIRST", 4)
     monkeypatch.setattr("deepgum.report.page.report._REST", 3)
     whole = write_report(audited).read_bytes().replace(b"const SIZES = [24,", b"const SIZES = [4, 24,")
@@ -282,7 +282,7 @@ def test_the_first_page_is_there_while_the_rest_of_the_file_is_still_on_its_way(
         server.server_close()
 
 
-def test_names_are_text_and_no_markup(report, visit):
+def test_names_are_text_not_markup(report, visit):
     page = visit(report)
     assert page.locator("#gallery img[src=x]").count() == 0
     page.locator(".card", has_text="onerror").first.locator("button.picture").click()
@@ -298,7 +298,7 @@ def test_nothing_is_wider_than_the_screen(report, visit, width, colours):
     assert page.evaluate("document.querySelector('dialog.large').scrollWidth <= innerWidth")
 
 
-def test_light_and_dark_are_as_the_system_has_them_until_one_is_chosen(report, visit):
+def test_the_theme_follows_the_system_until_one_is_chosen(report, visit):
     ground = "getComputedStyle(document.body).backgroundColor"
     light, dark = (visit(report, color_scheme=each).evaluate(ground) for each in ("light", "dark"))
     assert light != dark
@@ -317,7 +317,7 @@ def test_a_landmark_in_the_table_opens_its_flags(report, visit):
     assert set(names(page)) == {"a"}
 
 
-def test_crop_and_file_are_one_another_s_inverse(report, visit):
+def test_conversions_between_crop_and_file_are_inverse(report, visit):
     page = visit(report)
     square, points = Square(-12.5, 7.25, 81.0), np.random.default_rng(0).uniform(-50, 200, (20, 2))
     found = page.evaluate(
@@ -331,7 +331,7 @@ def test_crop_and_file_are_one_another_s_inverse(report, visit):
     np.testing.assert_allclose([back for _, back in found], points)
 
 
-def test_what_lies_outside_is_pointed_at_from_the_border(report, visit):
+def test_points_outside_have_an_arrow_at_the_border(report, visit):
     page = visit(report)
     points = [[0.5, -3], [4, 0.5], [-1, -1], [0.2, 0.9], [0.5, 1.2]]
     found = page.evaluate("(points) => points.map((p) => DeepGUM.geometry.pointer(p, 0))", points)
@@ -340,13 +340,13 @@ def test_what_lies_outside_is_pointed_at_from_the_border(report, visit):
     ]  # fmt: skip
 
 
-def test_periodic_values_differ_by_the_short_way_round(report, visit):
+def test_differences_of_periodic_values_take_the_short_way(report, visit):
     page = visit(report)
     assert page.evaluate("DeepGUM.geometry.difference(179, -179, 360)") == -2
     assert page.evaluate("DeepGUM.geometry.difference(179, -179, 0)") == 358
 
 
-def test_pictures_that_cannot_be_shown_say_so_and_the_page_goes_on(audited, visit):
+def test_pictures_that_cannot_be_shown_have_a_message(audited, visit):
     labels = audited.labels()
     for row, _ in labels.worst_first():
         (audited.path.parent / labels.ids[row]).write_bytes(b"no image")
@@ -379,7 +379,7 @@ def test_values_without_pictures_are_drawn_on_a_scale(audited, visit):
     assert [float(text) for text in shown] == pytest.approx([values.given[row, 0], values.predicted[row, 0]], abs=0.051)
 
 
-def test_nothing_flagged(audited, visit):
+def test_a_page_without_flags(audited, visit):
     labels = audited.labels()
     right = replace(labels, responsibilities=np.full((40, 2), 0.9), kinds={}, why={})
     other = AuditFolder(audited.path.with_name("right"))

@@ -81,7 +81,7 @@ def said(page: Any, words: str) -> None:
     until(page, "(words) => document.body.innerText.includes(words)", words)
 
 
-def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
+def test_a_review_by_keyboard_continues_after_a_reload(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     server = start_review(audited.path, "--who", "ada")
@@ -140,7 +140,7 @@ def test_a_pass_by_keyboard_alone_that_goes_on_after_a_reload(
     assert f"deepgum review {audited.path} --export patch=FILE" in words
 
 
-def test_a_landmark_that_is_dragged_goes_where_it_is_put(
+def test_a_dragged_landmark_is_stored_where_it_is_dropped(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     page = pages(start_review(audited.path).url)
@@ -181,7 +181,7 @@ def test_a_landmark_that_is_dragged_goes_where_it_is_put(
     assert len(held(audited)) == 2
 
 
-def test_a_value_that_is_none_is_not_stored(
+def test_an_invalid_value_is_not_stored(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     page = pages(start_review(audited.path).url)
@@ -195,7 +195,7 @@ def test_a_value_that_is_none_is_not_stored(
     assert held(audited) == {}
 
 
-def test_nothing_is_lost_while_the_server_is_killed_and_started_again(
+def test_no_decision_is_lost_when_the_server_is_killed_and_restarted(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     server = start_review(audited.path)
@@ -235,7 +235,7 @@ def test_nothing_is_lost_while_the_server_is_killed_and_started_again(
         assert ledger.head == 6  # each was stored once
 
 
-def test_a_decision_whose_answer_is_lost_is_stored_once(
+def test_a_decision_with_a_lost_answer_is_stored_once(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     page = pages(start_review(audited.path).url)
@@ -259,7 +259,7 @@ def test_a_decision_whose_answer_is_lost_is_stored_once(
     focuses(page, places(audited)[5][0])  # behind what was decided last, not at the first undecided of all
 
 
-def test_a_decision_that_comes_too_late_is_refused_and_shown(
+def test_an_outdated_decision_is_refused_and_shown(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     url = start_review(audited.path, "--who", "ada").url
@@ -287,7 +287,7 @@ def _state(page: Any) -> dict[str, Any]:
     return {"audit": data["audit"], "head": 0, "undo": None, "redo": None}
 
 
-def test_names_and_files_of_every_bad_kind_are_shown_as_they_are(
+def test_unusual_names_and_files_are_shown_unchanged(
     audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     names = [
@@ -325,7 +325,7 @@ def test_names_and_files_of_every_bad_kind_are_shown_as_they_are(
     assert "<script>alert(2)</script>" in page.locator("dialog.large").inner_text()
 
 
-def test_only_what_is_undecided_and_all_of_a_sample_at_once(
+def test_undecided_filter_and_cards_per_sample(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     labels = audited.labels()
@@ -355,7 +355,7 @@ def test_only_what_is_undecided_and_all_of_a_sample_at_once(
     }
 
 
-def test_a_key_acts_on_the_card_that_is_shown_when_one_has_left_the_filter(
+def test_keys_act_on_the_visible_card_after_one_left_the_filter(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     page = pages(start_review(audited.path).url)
@@ -378,7 +378,7 @@ def test_a_key_acts_on_the_card_that_is_shown_when_one_has_left_the_filter(
     assert [what for what, _ in held(audited).values()].count("keep") == 2
 
 
-def test_a_key_that_is_held_decides_once(
+def test_a_held_key_decides_once(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     page = pages(start_review(audited.path).url)
@@ -390,7 +390,7 @@ def test_a_key_that_is_held_decides_once(
     assert [what for what, _ in held(audited).values()] == ["drop", "keep"]
 
 
-def test_undo_takes_a_correction_back_before_a_decision(
+def test_undo_discards_a_correction_before_a_decision(
     audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     page = pages(start_review(audited.path).url)
@@ -455,7 +455,7 @@ def test_values_without_pictures_are_typed(
     assert re.search(r"42\.5\s+corrected", page.locator(".card").first.inner_text())
 
 
-def test_what_is_not_edited_stays_as_it_is_to_the_last_digit(
+def test_values_that_are_not_edited_keep_every_digit(
     tmp_path: Path, audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
 ) -> None:
     n = 30

@@ -47,7 +47,7 @@ def test_an_export_needs_no_server_and_no_browser(audited: AuditFolder, tmp_path
     assert (change.id, change.new, change.decision, change.who) == ("images/004.png", (1.5, 2.5), "fix", "ada")
 
 
-def test_an_export_before_any_review_leaves_the_folder_as_it_is(audited: AuditFolder, tmp_path: Path) -> None:
+def test_an_export_before_a_review_does_not_change_the_folder(audited: AuditFolder, tmp_path: Path) -> None:
     before = sorted(audited.path.iterdir())
     assert review(audited.path, "--export", f"patch={tmp_path / 'patch.jsonl'}").exit_code == 0
     assert read_patch(tmp_path / "patch.jsonl").changes == ()
@@ -58,7 +58,7 @@ def test_an_export_before_any_review_leaves_the_folder_as_it_is(audited: AuditFo
     ("value", "words"),
     [("patch", "KIND=FILE"), ("patch=", "KIND=FILE"), ("patches=x", "Did you mean 'patch'?"), ("=x", "one of 'patch'")],
 )
-def test_an_export_that_is_none_is_refused_before_anything_is_written(
+def test_an_invalid_export_is_refused_before_any_write(
     audited: AuditFolder, tmp_path: Path, value: str, words: str
 ) -> None:
     result = review(audited.path, "--export", f"patch={tmp_path / 'first.jsonl'}", "--export", value)
@@ -67,7 +67,7 @@ def test_an_export_that_is_none_is_refused_before_anything_is_written(
     assert not (tmp_path / "first.jsonl").exists()
 
 
-def test_a_folder_without_audit_says_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_without_audit_is_refused_with_the_next_step(tmp_path: Path) -> None:
     for more in ([], ["--export", f"patch={tmp_path / 'x'}"]):
         result = review(tmp_path, "--no-browser", *more)
         assert result.exit_code == 2
@@ -75,7 +75,7 @@ def test_a_folder_without_audit_says_what_to_do(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_where_nothing_is_flagged_nothing_is_served(audited: AuditFolder) -> None:
+def test_without_flags_nothing_is_served(audited: AuditFolder) -> None:
     labels = audited.labels()
     labels.responsibilities[:] = 0.9
     audited.write(audited.summary(), labels, audited.pictures())
@@ -84,7 +84,7 @@ def test_where_nothing_is_flagged_nothing_is_served(audited: AuditFolder) -> Non
     assert "nothing to review" in result.output
 
 
-def test_without_its_packages_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_reported_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "deepgum\[review\]"'):
         check_packages()
@@ -105,12 +105,10 @@ def test_a_port_that_is_taken_is_refused(audited: AuditFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         result = review(audited.path, "--no-browser", "--port", other.getsockname()[1])
     assert result.exit_code == 2
-    assert "Parameter `port` should be one of this machine that is free" in result.output
+    assert "Parameter `port` should be a free port of this machine" in result.output
 
 
-def test_one_server_a_folder_and_the_second_says_where_the_first_is(
-    audited: AuditFolder, start_review: Callable[..., Any]
-) -> None:
+def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, start_review: Callable[..., Any]) -> None:
     first = start_review(audited.path)
     assert f"at {first.url}: open that, or stop it first" in review(audited.path, "--no-browser").output
     with urllib.request.urlopen(first.url) as page:
@@ -121,7 +119,7 @@ def test_one_server_a_folder_and_the_second_says_where_the_first_is(
     assert start_review(audited.path).url == first.url
 
 
-def test_each_export_has_a_file_of_its_own_and_none_of_the_audits(audited: AuditFolder, tmp_path: Path) -> None:
+def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tmp_path: Path) -> None:
     one, other = (f"patch={tmp_path / name}.jsonl" for name in "ab")
     assert review(audited.path, "--export", one, "--export", other).exit_code == 0
     assert all((tmp_path / f"{name}.jsonl").is_file() for name in "ab")
@@ -140,7 +138,7 @@ def test_each_export_has_a_file_of_its_own_and_none_of_the_audits(audited: Audit
     assert (tmp_path / "labels.xml").read_text() == "<annotations/>"
 
 
-def test_who_cannot_be_stored_is_refused_before_the_first_decision(audited: AuditFolder) -> None:
+def test_an_invalid_name_of_the_reviewer_is_refused_at_the_start(audited: AuditFolder) -> None:
     result = review(audited.path, "--no-browser", "--who", "x" * 300)
     assert result.exit_code == 2
     assert "`who`" in result.output

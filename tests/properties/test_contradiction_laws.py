@@ -1,4 +1,4 @@
-"""Copies under different labels: the laws, whatever the labels."""
+"""Copies with different labels: laws of their posteriors, for any labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def distinct(labels: np.ndarray, right: np.ndarray, rows: tuple[int, ...], place
 
 @settings(max_examples=100, deadline=None)
 @given(seed=seeds)
-def test_of_different_labels_of_one_content_at_most_one_is_right(seed):
+def test_at_most_one_of_several_labels_of_one_content_is_right(seed):
     right, labels = case(seed)
     found = at_most_one_right(right, labels, PARTITION, COPIES)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(right))
@@ -69,7 +69,7 @@ def test_a_posterior_is_that_of_independent_labels_given_that_no_two_are_right(s
 
 @settings(max_examples=50, deadline=None)
 @given(seed=seeds)
-def test_nothing_else_is_changed(seed):
+def test_posteriors_without_conflicts_are_not_changed(seed):
     right, labels = case(seed)
     before = right.copy()
     found = at_most_one_right(right, labels, PARTITION, COPIES)
@@ -96,7 +96,7 @@ def test_the_order_of_samples_and_of_copies_does_not_matter(seed):
     )
 
 
-def test_a_label_can_only_lose_by_a_different_one_and_two_equally_good_ones_are_both_flagged():
+def test_another_label_lowers_the_posterior_and_two_equally_good_labels_are_flagged():
     labels = np.array([[1.0], [2.0]])
     for p in (0.5, 0.9, 1 - 1e-9, 1.0):
         found = at_most_one_right(np.array([[p], [p]]), labels, ((0,),), [(0, 1)])[:, 0]
@@ -110,7 +110,7 @@ def test_a_label_can_only_lose_by_a_different_one_and_two_equally_good_ones_are_
     ("labels", "periods"),
     [([[180.0], [-180.0]], (360.0,)), ([[30.0], [30.000001]], None), ([[5.0, 7.0], [5.0, np.nan]], None)],
 )
-def test_labels_that_say_the_same_contradict_nobody(labels, periods):
+def test_equal_labels_do_not_contradict_each_other(labels, periods):
     given = np.array(labels)
     right = np.array([[0.9], [0.8]])
     found = at_most_one_right(right, given, (tuple(range(given.shape[1])),), [(0, 1)], periods)

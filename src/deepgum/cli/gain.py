@@ -37,7 +37,7 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trus
         from deepgum.audit.folder import AuditFolder
         from deepgum.experiments.audits.gain import gain_of
         from deepgum.experiments.runs.tables import check_output
-        from deepgum.report.terminal.gained import gain_table
+        from deepgum.report.terminal.gain import gain_table
 
         folder = AuditFolder(run, trust=trust)
         path = out or folder.gain_file

@@ -76,9 +76,9 @@ class AccessCheck:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return refusal(scope, 403, "WrongHost", f"Open the page as {' or '.join(self._hosts)}.")
+            return refusal(scope, 403, "WrongHost", f"The page should be opened as {' or '.join(self._hosts)}.")
         if not known:
-            words = "Open the address that `deepgum review` printed, with its token."
+            words = "The address should be the one that `deepgum review` printed, with its token."
             return refusal(scope, 403, "WrongToken", words)
         site, write = headers.get("sec-fetch-site", "same-origin"), scope["method"] not in ("GET", "HEAD")
         if not write:
@@ -89,7 +89,7 @@ class AccessCheck:
             return refusal(scope, 403, "WrongOrigin", "Only the page of the review may write. Nothing was stored.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return refusal(
-                scope, 415, "NotJSON", "A write should have the content type application/json. Nothing was stored."
+                scope, 415, "NotJSON", "The content type of a write should be application/json. Nothing was stored."
             )
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST:

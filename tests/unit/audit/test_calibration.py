@@ -51,18 +51,18 @@ def test_calibrated_posteriors_have_a_small_error_and_sharpened_ones_a_large_one
     assert reliability(sharpened, wrong).error > 0.05
 
 
-def test_the_ends_of_the_scale_are_in_the_outer_bins_and_empty_bins_say_so() -> None:
+def test_zero_and_one_are_in_the_outer_bins_and_empty_bins_are_none() -> None:
     found = reliability([0.0, 1.0, 1.0], [False, True, False], bins=3)
     assert found == Reliability(1 / 3, (1, 0, 2), (0.0, None, 1.0), (0.0, None, 0.5))
 
 
-def test_posteriors_that_are_not_there_are_left_out() -> None:
+def test_missing_posteriors_are_left_out() -> None:
     posteriors, wrong = draws(100)
     padded = np.concatenate([posteriors, np.full(50, np.nan)])
     assert reliability(padded, np.concatenate([wrong, np.ones(50, bool)])) == reliability(posteriors, wrong)
 
 
-def test_what_is_no_posterior_is_refused() -> None:
+def test_invalid_posteriors_are_refused() -> None:
     with pytest.raises(InvalidDataError, match=r"as many values as `posteriors`, 2\. Found 1"):
         reliability([0.1, 0.2], [True])
     for nothing in ([], [np.nan]):
@@ -73,7 +73,7 @@ def test_what_is_no_posterior_is_refused() -> None:
             reliability([0.5, beyond], [True, False])
 
 
-def test_a_calibration_says_how_flags_and_ranking_did() -> None:
+def test_a_calibration_measures_flags_and_ranking() -> None:
     found = calibration()
     posteriors, wrong = draws(400)
     known = np.arange(400) != 7

@@ -52,7 +52,7 @@ def test_two_squares_of_one_picture_are_two_samples_and_equal_ones_are_one(folde
     assert content_groups(pictures(folder, *names, squares=squares)).groups == ((0, 2),)
 
 
-def test_what_cannot_be_read_is_told_and_does_not_stop_the_others(folder):
+def test_unreadable_files_are_reported_and_the_others_are_compared(folder):
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     found = content_groups(pictures(folder, "gone.png", "c.png", "one", "two", "e.png"))
@@ -73,7 +73,7 @@ def test_rows_of_arrays_are_the_same_if_their_bytes_are(dtype):
     assert content_groups(images[:, :, :, ::2]).groups == ((1, 4),)
 
 
-def test_rows_of_a_precision_that_numpy_lacks_are_compared_all_the_same():
+def test_bfloat16_rows_are_compared():
     rows = torch.arange(12.0).reshape(4, 3).to(torch.bfloat16)
     rows[3] = rows[0]
     assert content_groups(rows).groups == ((0, 3),)
@@ -95,26 +95,26 @@ def test_a_missing_label_contradicts_none():
 
 
 @pytest.mark.parametrize("value", [0.1234567, 123.456, -1e6])
-def test_a_rounding_error_of_float32_is_no_conflict_and_anything_more_is(value):
+def test_a_difference_beyond_float32_rounding_is_a_conflict(value):
     given = np.array([[value], [np.float32(value)], [value * (1 + 1e-5)]])
     assert conflicts([(0, 1)], given, list("abc")) == ()
     assert conflicts([(0, 2)], given, list("abc")) == (("a", "c"),)
 
 
-def test_nothing_and_hardly_anything_are_the_same_beside_large_labels():
+def test_rounding_is_relative_to_the_size_of_the_labels():
     given = np.array([[0.0], [1e-9], [0.01], [40.0], [60.0]])
     assert conflicts([(0, 1)], given, list("abcde")) == ()
     assert conflicts([(0, 2)], given, list("abcde")) == (("a", "c"),)
 
 
-def test_angles_that_are_the_same_do_not_conflict():
+def test_equal_angles_do_not_conflict():
     given = np.array([[180.0], [-180.0], [179.0]])
     assert conflicts([(0, 1)], given, list("abc"), (360.0,)) == ()
     assert conflicts([(0, 1)], given, list("abc")) == (("a", "b"),)
     assert conflicts([(0, 1, 2)], given, list("abc"), (360.0,)) == (("a", "b", "c"),)
 
 
-def test_labels_without_as_many_ids_are_refused():
+def test_another_number_of_ids_is_refused():
     with pytest.raises(InvalidDataError, match="as `ids` has"):
         conflicts([(0, 1)], np.zeros((3, 1)), ["a"])
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from deepgum.audit.labels import COLUMNS, ScoredLabels
 from deepgum.errors import InvalidDataError
 
 
-def test_what_is_written_is_read(audited):
+def test_an_audit_folder_is_read_as_it_was_written(audited):
     labels, summary = audited.labels(), audited.summary()
     assert labels.table().column_names == list(COLUMNS)
     again = AuditFolder(audited.path.with_name("again"))
@@ -14,6 +16,13 @@ def test_what_is_written_is_read(audited):
     assert again.labels().table() == labels.table()
     assert again.summary() == summary
     assert again.pictures() == audited.pictures()
+
+
+def test_a_summary_of_version_0_1_0_is_read(audited):
+    values = json.loads(audited.summary_file.read_text())
+    assert values.pop("reasons") == []  # a key that version 0.1.0 does not have
+    audited.summary_file.write_text(json.dumps(values))
+    assert audited.summary().reasons == ()
 
 
 def test_worst_first(audited):
@@ -24,7 +33,7 @@ def test_worst_first(audited):
     assert r == sorted(r)
 
 
-def test_norms_are_of_what_is_observed():
+def test_norms_are_over_the_observed_coordinates():
     labels = ScoredLabels(
         ids=("a", "b"), target_names=("x", "y"), group_names=("p",), partition=((0, 1),),
         given=np.array([[3.0, np.nan], [np.nan, np.nan]]), predicted=np.zeros((2, 2)),
@@ -38,7 +47,7 @@ def test_norms_are_of_what_is_observed():
     assert not labels.flags.any()
 
 
-def test_periods_are_the_short_way_round():
+def test_residuals_are_wrapped_by_periods():
     one = np.array([[179.0]])
     labels = ScoredLabels(
         ids=("a",), target_names=("yaw",), group_names=("yaw",), partition=((0,),), given=one, predicted=-one,
@@ -54,7 +63,7 @@ def test_a_folder_without_audit_says_what_to_do(tmp_path):
         AuditFolder(tmp_path).labels()
 
 
-def test_an_id_that_comes_twice_is_named():
+def test_a_repeated_id_is_named():
     one = np.zeros((2, 1))
     with pytest.raises(InvalidDataError, match=r"should be unique\. Found more than once: a"):
         ScoredLabels(("a", "a"), ("y",), ("y",), ((0,),), one, one, one, one, one, one)

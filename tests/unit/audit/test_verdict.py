@@ -46,7 +46,7 @@ def a_group(name, status, *, flags=0, expected=0.0, verdict="", share=NONE_WRONG
     return GroupSummary(name, 100, flags, expected, share, status, verdict or name, 0.9, ((1.0,),), -3.0)
 
 
-def test_data_that_give_each_status_have_words_of_their_own():
+def test_each_status_has_its_own_words():
     few = np.full((50, 2), np.nan)
     few[:2] = 1.0
     cases = {
@@ -64,7 +64,7 @@ def test_data_that_give_each_status_have_words_of_their_own():
     assert all(text.endswith(".") for text in said)
 
 
-def test_outliers_as_tight_as_inliers_are_told_from_none_at_all():
+def test_outliers_as_tight_as_inliers_differ_from_no_outliers():
     fitted = LabelMixture.fit(np.hstack([normal(2000, d=2), twice_as_wide(2000)]), ((0, 1), (2, 3)))
     assert fitted.status == (MixtureStatus.NO_OUTLIERS,) * 2
     assert [fitted.has_heavy_tails(group) for group in (0, 1)] == [False, True]
@@ -72,7 +72,7 @@ def test_outliers_as_tight_as_inliers_are_told_from_none_at_all():
     assert words(none) != words(none, tails=True)
 
 
-def test_the_words_hold_the_numbers():
+def test_verdicts_contain_the_numbers():
     share = Share(0.12, 0.09, 0.15)
     text = words(MixtureStatus.CONVERGED, flags=120, expected=3.2, share=share)
     assert text == "About 12 % of the labels are wrong (9 to 15 %); 3 of the 120 flagged are expected to be right."
@@ -87,18 +87,18 @@ def test_the_words_hold_the_numbers():
 
 
 @pytest.mark.parametrize("status", [MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS, MixtureStatus.NO_INLIERS])
-def test_few_labels_are_no_ground_to_stand_on(status):
+def test_few_labels_are_only_a_guess(status):
     assert "no more than a guess" in words(status, labels=12)
     assert "no more than a guess" not in words(status, labels=1000)
 
 
 @pytest.mark.parametrize("share", [0.0, 1e-4, 0.004, 0.0994, 0.0996, 0.5, 0.999, 1.0])
-def test_percentages_are_right_to_the_digits_that_are_shown(share):
+def test_percentages_are_correct_to_their_last_digit(share):
     shown = float(percent(share))
     assert abs(shown - 100 * share) <= (0.5 if shown >= 10 else 0.05) + 1e-9
 
 
-def test_all_together_are_what_the_groups_are():
+def test_the_overall_verdict_follows_from_the_groups():
     one = [a_group("a", "CONVERGED", verdict="About 12 %.")]
     assert overall_verdict(one, None) == "About 12 %."
     same = [a_group(name, "NO_INLIERS", verdict="Nothing.") for name in "ab"]

@@ -117,7 +117,7 @@ def serving(folder: AuditFolder) -> Iterator[Caller]:
 # ---- what the page is given ----
 
 
-def test_the_page_and_all_it_loads_come_with_the_headers_that_keep_others_out(served: Caller) -> None:
+def test_every_response_has_the_protective_headers(served: Caller) -> None:
     paths = ["", "data", "decisions", f"pictures/{served.audit}/small/0.jpg"]
     page = served.get("")[1].decode()
     assets = [part.split('"')[0] for part in page.split('="') if part.startswith("assets/")]
@@ -139,7 +139,7 @@ def test_the_page_and_all_it_loads_come_with_the_headers_that_keep_others_out(se
         assert body
 
 
-def test_the_data_are_of_all_flags_worst_first(served: Caller) -> None:
+def test_the_data_hold_all_flags_worst_first(served: Caller) -> None:
     status, data = served.get("data")
     assert status == 200
     labels = served.review.labels
@@ -151,7 +151,7 @@ def test_the_data_are_of_all_flags_worst_first(served: Caller) -> None:
     assert (data["who"], data["audit"], data["landmarks"]) == ("ada", served.audit, True)
 
 
-def test_a_picture_is_the_part_of_the_file_that_the_data_say(served: Caller, audited: AuditFolder) -> None:
+def test_a_picture_is_the_crop_of_the_data(served: Caller, audited: AuditFolder) -> None:
     samples = served.get("data")[1]["gallery"]["samples"]
     left, _, side = samples["crop"][0]
     width, height = samples["size"][0]
@@ -184,7 +184,7 @@ def test_a_decision_is_stored_and_can_be_undone_and_redone(served: Caller) -> No
     assert served.held == [held]
 
 
-def test_a_suggestion_that_is_taken_is_the_audits_to_the_digits_that_mean_something(served: Caller) -> None:
+def test_a_taken_suggestion_is_the_rounded_one_of_the_audit(served: Caller) -> None:
     row = served.review.labels.ids.index(B)
     assert served.post("decisions", served.write(sample=B, action="fix", suggested=True))[0] == 200
     (held,) = served.held
@@ -195,7 +195,7 @@ def test_a_suggestion_that_is_taken_is_the_audits_to_the_digits_that_mean_someth
     assert "without a suggestion" in answer["message"]
 
 
-def test_what_was_decided_since_is_asked_for_by_the_place_in_the_log(served: Caller) -> None:
+def test_new_decisions_are_requested_by_the_place_in_the_log(served: Caller) -> None:
     assert served.get("decisions")[1] == {
         "audit": served.audit, "head": 0, "undo": None, "redo": None, "decisions": [],
     }  # fmt: skip
@@ -206,21 +206,21 @@ def test_what_was_decided_since_is_asked_for_by_the_place_in_the_log(served: Cal
     assert len(served.get("decisions?since=0")[1]["decisions"]) == 1
 
 
-def test_of_two_tabs_that_saw_the_same_the_second_is_told_what_the_first_decided(served: Caller) -> None:
+def test_the_second_of_two_tabs_gets_the_decision_of_the_first(served: Caller) -> None:
     assert served.post("decisions", served.write(action="drop"))[0] == 200
     status, answer = served.post("decisions", served.write(action="keep"))
     assert (status, answer["error"], answer["current"]["action"]) == (409, "StaleDecisionError", "drop")
     assert [held.action for held in served.held] == ["drop"]
 
 
-def test_a_write_whose_answer_was_lost_is_stored_once(served: Caller) -> None:
+def test_a_write_with_a_lost_answer_is_stored_once(served: Caller) -> None:
     write = served.write()
     first, second = (served.post("decisions", write) for _ in range(2))
     assert first == second
     assert len(served.held) == 1
 
 
-def test_tabs_that_write_at_once_lose_nothing(served: Caller) -> None:
+def test_concurrent_tabs_lose_no_decision(served: Caller) -> None:
     writes = [served.write(sample=f"images/{i:03d}.png", group=group) for i in range(20) for group in "ab"]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda write: served.post("decisions", write)[0], writes))
@@ -290,13 +290,13 @@ def test_nothing_is_read_without_the_token_or_by_another_page(served: Caller, pa
         assert served.get(path, headers=headers)[0] == 200
 
 
-def test_a_person_with_a_wrong_address_reads_words(served: Caller) -> None:
+def test_a_wrong_address_gets_plain_text_in_a_browser(served: Caller) -> None:
     status, headers, body = served.call("GET", "/wrong/", headers={"Accept": "text/html,*/*"})
     assert (status, headers["Content-Type"]) == (403, "text/plain; charset=utf-8")
     assert "`deepgum review` printed" in body.decode()
 
 
-def test_the_address_without_its_last_slash_leads_to_the_page(served: Caller) -> None:
+def test_the_address_without_its_last_slash_redirects_to_the_page(served: Caller) -> None:
     status, headers, _ = served.call("GET", f"/{served.address.token}")
     assert (status, headers["Location"]) == (308, f"/{served.address.token}/")
 
@@ -335,8 +335,8 @@ def test_other_methods_do_nothing(served: Caller, method: str) -> None:
         ({"action": "fix", "new": [1, 10**400]}, "finite numbers"),
         ({"action": "fix", "new": "12"}, "finite numbers"),
         ({"action": "fix", "new": {"0": 1, "1": 2}}, "finite numbers"),
-        ({"action": "keep", "new": [1, 2]}, "None where the action is 'keep'"),
-        ({"action": "drop", "suggested": True}, "None where the action is 'drop'"),
+        ({"action": "keep", "new": [1, 2]}, "None for the action 'keep'"),
+        ({"action": "drop", "suggested": True}, "None for the action 'drop'"),
         ({"reason": 3}, "a text"),
         ({"reason": "x" * 3000}, "at most 2000"),
         ({"reason": "\udfff"}, "Unicode characters"),
@@ -354,7 +354,7 @@ def test_other_methods_do_nothing(served: Caller, method: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_no_decision_gets_its_words(served: Caller, changes: dict[str, Any], words: str) -> None:
+def test_invalid_decisions_are_refused_with_a_message(served: Caller, changes: dict[str, Any], words: str) -> None:
     status, answer = served.post("decisions", served.write(**changes))
     assert status == 400
     assert words in answer["message"]
@@ -368,14 +368,14 @@ def test_what_is_no_decision_gets_its_words(served: Caller, changes: dict[str, A
     ],
     ids=lambda body: repr(body[:20]),
 )  # fmt: skip
-def test_what_is_no_json_gets_its_words(served: Caller, body: bytes) -> None:
+def test_invalid_json_is_refused_with_a_message(served: Caller, body: bytes) -> None:
     for path in ("decisions", "undo", "redo"):
         status, answer = served.post(path, body)
         assert (status, answer["error"]) == (400, "InvalidDataError")
         assert answer["message"].startswith("A write should be")
 
 
-def test_nan_and_infinity_do_not_get_in(served: Caller) -> None:
+def test_nan_and_infinity_are_refused(served: Caller) -> None:
     text = json.dumps(served.write(action="fix", new=["HERE", 2]))
     for number in ("NaN", "Infinity", "-Infinity", "1e999"):
         assert served.post("decisions", text.replace('"HERE"', number).encode())[0] == 400
@@ -451,7 +451,7 @@ def nasty(audited: AuditFolder, tmp_path: Path) -> AuditFolder:
     return audited
 
 
-def test_pictures_of_bad_files_are_words_and_none_from_outside_is_served(nasty: AuditFolder) -> None:
+def test_bad_pictures_have_messages_and_outside_files_are_not_served(nasty: AuditFolder) -> None:
     with serving(nasty) as served:
         gallery = served.get("data")[1]["gallery"]
         problems = {
@@ -471,7 +471,7 @@ def test_pictures_of_bad_files_are_words_and_none_from_outside_is_served(nasty: 
         assert served.get(f"pictures/{served.audit}/small/{rows['cut.png']}.jpg")[0] == 404
 
 
-def test_a_decision_about_a_sample_of_a_bad_name_is_stored_under_that_name(nasty: AuditFolder) -> None:
+def test_a_decision_about_an_unusual_name_is_stored_under_that_name(nasty: AuditFolder) -> None:
     with serving(nasty) as served:
         for name in [*NASTY, "../x"]:
             status, _ = served.post("decisions", served.write(sample=name))
@@ -522,17 +522,17 @@ def test_an_address_that_others_may_know_is_not_used_again(audited: AuditFolder,
     assert Address.read(file) == again
 
 
-def test_the_audit_of_another_picture_is_another_address(served: Caller) -> None:
+def test_pictures_of_another_audit_have_another_address(served: Caller) -> None:
     assert pq.read_table(served.review.folder.pictures_file).num_rows == 40
     assert served.get(f"pictures/{'0' * 64}/small/0.jpg")[0] == 404
 
 
-def test_a_key_that_is_no_ascii_is_refused(served: Caller) -> None:
+def test_a_key_outside_ascii_is_refused(served: Caller) -> None:
     status, answer = served.post("decisions", served.write(key="\ud800"))
     assert (status, answer["error"]) == (400, "InvalidParameterError")
     assert served.held == []
 
 
-def test_browsers_leave_the_port_out_that_is_everybodys() -> None:
+def test_hosts_have_no_port_80() -> None:
     assert Address(80, "secret").hosts == ("127.0.0.1", "localhost")
     assert Address(81, "secret").hosts == ("127.0.0.1:81", "localhost:81")

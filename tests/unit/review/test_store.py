@@ -35,7 +35,7 @@ IDS = [f"images/{i:03d}.png" for i in range(40)]
 FIX = (30.25, -1e-7)
 
 
-def test_what_is_decided_is_read_by_another_store_at_once(audited: AuditFolder) -> None:
+def test_another_store_reads_a_decision_at_once(audited: AuditFolder) -> None:
     with DecisionStore.of(audited) as one, DecisionStore.of(audited) as other:
         before = datetime.now(UTC)
         entry = one.decide(Decision(IDS[3], "a", "fix", FIX, "clicked", "ada"), expected=0)
@@ -52,7 +52,7 @@ def test_what_is_decided_is_read_by_another_store_at_once(audited: AuditFolder) 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from("dddurr"), st.integers(0, 2), st.sampled_from(["keep", "drop"]))))
-def test_undo_and_redo_move_along_the_states_that_were(audited: AuditFolder, steps: list[tuple[str, int, str]]) -> None:
+def test_undo_and_redo_move_through_the_earlier_states(audited: AuditFolder, steps: list[tuple[str, int, str]]) -> None:
     audited.decisions_file.unlink(missing_ok=True)
     states: list[dict[str, str]] = [{}]
     place = 0
@@ -77,7 +77,7 @@ def test_undo_and_redo_move_along_the_states_that_were(audited: AuditFolder, ste
             assert replayed.decisions() == store.decisions()
 
 
-def test_a_decision_in_view_of_another_state_is_refused_and_what_holds_is_given(audited: AuditFolder) -> None:
+def test_an_outdated_decision_is_refused_with_the_current_one(audited: AuditFolder) -> None:
     with DecisionStore.of(audited) as store:
         first = store.decide(Decision(IDS[0], "a", "keep", who="ada"), expected=0)
         for stale in (0, first.seq + 1):
@@ -92,7 +92,7 @@ def test_a_decision_in_view_of_another_state_is_refused_and_what_holds_is_given(
         store.decide(Decision(IDS[0], "a", "drop"), expected=0)
 
 
-def test_only_what_holds_is_undone_and_only_what_was_undone_last_redone(audited: AuditFolder) -> None:
+def test_only_current_decisions_are_undone_and_only_the_last_undo_redone(audited: AuditFolder) -> None:
     with DecisionStore.of(audited) as store:
         first = store.decide(Decision(IDS[0], "a", "keep"))
         second = store.decide(Decision(IDS[0], "a", "drop"))
@@ -113,7 +113,7 @@ def test_only_what_holds_is_undone_and_only_what_was_undone_last_redone(audited:
             store.redo(second.seq)
 
 
-def test_a_write_that_comes_again_is_stored_once(audited: AuditFolder) -> None:
+def test_a_repeated_write_is_stored_once(audited: AuditFolder) -> None:
     with DecisionStore.of(audited) as store:
         keep = Decision(IDS[0], "a", "keep")
         first = store.decide(keep, expected=0, key="k1")
@@ -131,12 +131,12 @@ def test_a_write_that_comes_again_is_stored_once(audited: AuditFolder) -> None:
         (Decision(IDS[0], "nose", "keep"), UnknownNameError, "'a', 'b'"),
         (Decision(IDS[0], "a", "fix", (1.0,)), InvalidParameterError, "2 numbers"),
         (Decision(IDS[0], "a", "fix", (1.0, 2.0, 3.0)), InvalidParameterError, "2 numbers"),
-        (Decision(IDS[0], "a", "keep", who="x" * 201), InvalidParameterError, "at most 200 characters"),
-        (Decision(IDS[0], "a", "keep", reason="x" * 2001), InvalidParameterError, "at most 2000 characters"),
+        (Decision(IDS[0], "a", "keep", who="x" * 201), InvalidParameterError, "at most 200 Unicode characters"),
+        (Decision(IDS[0], "a", "keep", reason="x" * 2001), InvalidParameterError, "at most 2000 Unicode characters"),
         (Decision(IDS[0], "a", "keep", reason="\ud800"), InvalidParameterError, "Unicode characters"),
     ],
 )
-def test_what_does_not_fit_the_audit_is_refused(
+def test_decisions_that_do_not_fit_the_audit_are_refused(
     audited: AuditFolder, decision: Decision, error: type[Exception], words: str
 ) -> None:
     with DecisionStore.of(audited) as store:
@@ -145,7 +145,7 @@ def test_what_does_not_fit_the_audit_is_refused(
         assert store.decisions() == []
 
 
-def test_numbers_come_back_to_the_last_bit(audited: AuditFolder) -> None:
+def test_numbers_are_stored_to_the_last_bit(audited: AuditFolder) -> None:
     values = np.random.default_rng(0).normal(size=(20, 2)) * 10.0 ** np.arange(-10, 10)[:, None]
     with DecisionStore.of(audited) as store:
         for name, row in zip(IDS, values, strict=False):
@@ -154,7 +154,7 @@ def test_numbers_come_back_to_the_last_bit(audited: AuditFolder) -> None:
         np.testing.assert_array_equal([each.new for each in store.decisions()], values)
 
 
-def test_words_of_any_kind_come_back(audited: AuditFolder) -> None:
+def test_texts_of_any_kind_are_stored(audited: AuditFolder) -> None:
     words = "it's \"so\"\n<b>née</b> \x00 \u202e 名 🦆 '); DROP TABLE log; --"
     with DecisionStore.of(audited) as store:
         store.decide(Decision(IDS[0], "a", "keep", reason=words, who=words))
@@ -230,7 +230,7 @@ def _a_folder(audited: AuditFolder) -> None:
         (_a_folder, "unable to open"),
     ],
 )
-def test_a_file_that_is_no_store_is_named_and_left_as_it_is(
+def test_other_files_are_refused_and_unchanged(
     audited: AuditFolder, spoil: Callable[[AuditFolder], None], words: str
 ) -> None:
     spoil(audited)
@@ -242,7 +242,7 @@ def test_a_file_that_is_no_store_is_named_and_left_as_it_is(
         assert audited.decisions_file.read_bytes() == before
 
 
-def test_what_is_in_the_log_cannot_be_changed_or_cut(audited: AuditFolder) -> None:
+def test_rows_of_the_log_cannot_be_changed_or_deleted(audited: AuditFolder) -> None:
     with DecisionStore.of(audited) as store:
         store.decide(Decision(IDS[0], "a", "keep"))
     connection = sqlite3.connect(audited.decisions_file)
@@ -251,7 +251,7 @@ def test_what_is_in_the_log_cannot_be_changed_or_cut(audited: AuditFolder) -> No
             connection.execute(statement)
 
 
-def test_a_full_disk_is_named_and_what_was_stored_stays(audited: AuditFolder) -> None:
+def test_a_full_disk_is_reported_and_stored_decisions_stay(audited: AuditFolder) -> None:
     with DecisionStore.of(audited) as store:
         store.decide(Decision(IDS[0], "a", "keep"))
         connection = store._log._connection
@@ -269,7 +269,7 @@ def test_a_full_disk_is_named_and_what_was_stored_stays(audited: AuditFolder) ->
         assert len(store.decisions()) == len(before) + 1
 
 
-def test_what_fails_to_be_committed_does_not_hold(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_commit_has_no_effect(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     with DecisionStore.of(audited) as store:
         real = store._log._execute
 
@@ -287,7 +287,7 @@ def test_what_fails_to_be_committed_does_not_hold(audited: AuditFolder, monkeypa
         assert len(store.decisions()) == 1
 
 
-def test_of_writers_that_saw_the_same_one_wins(audited: AuditFolder) -> None:
+def test_one_of_several_concurrent_writers_wins(audited: AuditFolder) -> None:
     stores = [DecisionStore.of(audited) for _ in range(3)]
     won: list[Entry] = []
     lost: list[StaleDecisionError] = []
@@ -338,7 +338,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the test forks its writers")
-def test_all_that_was_acknowledged_survives_a_kill_at_any_time(audited: AuditFolder) -> None:
+def test_acknowledged_decisions_survive_a_kill(audited: AuditFolder) -> None:
     random.seed(0)
     acknowledged: dict[int, tuple[str, int]] = {}
     with subprocess.Popen(

@@ -1,1 +1,1 @@
-"""Decisions about labels, the patch that holds them, and the files that a patch changes."""
+"""Corrections: decisions about labels, the patch that holds them, and its application to the files of a data set."""

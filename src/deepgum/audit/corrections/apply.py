@@ -1,4 +1,4 @@
-"""A patch applied to the data set that it is of: never in place, and whole or not at all."""
+"""The application of a patch to its data set: never in place, and whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from deepgum.storage.disk import folder_atomically, write_atomically
 __all__ = ["TOLERANCE", "Applied", "apply_patch", "check_patch"]
 
 TOLERANCE = 1e-5
-"""Two labels are the same if they differ by no more than this times the sum of the label and the median label of its
-column, signs left aside. An audit sees labels through the float32 fractions of a crop and rounds them to seven digits:
-that is 1e-6 of them at most. No correction is that small."""
+"""Two labels are the same if they differ by at most this times the sum of the label's absolute value and the median
+absolute value of its column. An audit reads labels through float32 fractions of a crop and rounds them to seven digits,
+which changes them by at most 1e-6 of their size. No correction is that small."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a data set.
+    """The result of a patch.
 
     Attributes
     ----------
     out : Path
     fixed, dropped, kept : int
-        Labels, by groups.
+        Numbers of groups of labels with these decisions.
     untouched : int
-        Labels that nothing was decided about; they are as they were.
+        Number of groups of labels without a decision, which are unchanged.
     left_out : tuple of str
-        Samples that are not in the new data set: they lost a label, and its format cannot say that one is missing.
+        Samples that are not in the new data set, because a label was dropped and the format has no missing labels.
     notes : tuple of str
-        What else a person should know, a sentence each.
+        Further remarks, one sentence each.
     """
 
     out: Path
@@ -51,25 +51,25 @@ class Applied:
 
 
 def check_patch(patch: Patch, annotations: Annotations) -> None:
-    """Refuse a patch of another data set, or of other labels than those that are there.
+    """Refuse a patch that was made for another data set or for other labels.
 
     Raises
     ------
     InvalidDataError
-        If the targets differ, a sample is not there, or an old label is not what the file has (see `TOLERANCE`);
-        with the first of them and how many there are.
+        If the targets differ, a sample is missing, or an old label differs from the file (see `TOLERANCE`). The message
+        shows the first of them, and their number.
     """
     if patch.targets != annotations.names:
         raise InvalidDataError(
-            f"This patch is of another data set{_made_of(patch)}: it is about {listing(patch.targets, 12)}, and "
-            f"'{annotations.source}' has {listing(annotations.names, 12)}."
+            f"This patch is for another data set{_made_of(patch)}: its targets are {listing(patch.targets, 12)}, and "
+            f"those of '{annotations.source}' are {listing(annotations.names, 12)}."
         )
     unknown = [name for name in dict.fromkeys(change.id for change in patch.changes) if name not in annotations.rows]
     samples = len({change.id for change in patch.changes})
     if unknown and len(unknown) == samples:
         raise InvalidDataError(
-            f"This patch is of another data set{_made_of(patch)}: none of its {samples} samples is in "
-            f"'{annotations.source}'. It names {_quoted(unknown)}; there are {_quoted(annotations.ids)}."
+            f"This patch is for another data set{_made_of(patch)}: none of its {samples} samples is in "
+            f"'{annotations.source}'. The patch has {_quoted(unknown)}; the data set has {_quoted(annotations.ids)}."
         )
     if unknown:
         raise InvalidDataError(
@@ -88,7 +88,7 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
 
 
 def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
-    r"""Write a data set with the labels that were decided, in its own format, to another place.
+    r"""Write a data set with the corrected labels, in its own format, to another place.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     annotations : Annotations
         Labels of the data set that the patch is about, from `deepgum.data.Dataset.labels`.
     out : Path
-        A new or empty folder; where the data set is one file, a file that is not there yet.
+        A new or empty folder, or a new file if the data set is one file.
 
     Raises
     ------
     InvalidDataError
-        See `check_patch`; or if the format cannot hold a new label. Nothing is written then.
+        See `check_patch`; also if the format cannot hold a new label. Nothing is written then.
     InvalidParameterError
-        If `out` is the data set itself, or is taken, or a table would change between CSV and Parquet.
+        If `out` is the data set itself, exists already, or would change a table between CSV and Parquet.
 
     Examples
     --------
@@ -129,8 +129,8 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     left_out = annotations.left_out(changes)
     if len(left_out) == len(annotations):
         raise InvalidDataError(
-            f"'{annotations.source}' should keep at least one sample. All {len(annotations)} lose a label, and its "
-            "format cannot say that one is missing."
+            f"'{annotations.source}' should keep at least one sample. Each of the {len(annotations)} samples has a "
+            "dropped label, and its format has no missing labels."
         )
     with (folder_atomically if annotations.is_folder else write_atomically)(out) as temporary:
         notes = annotations.write(changes, temporary)
@@ -146,7 +146,7 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
 
 
 def _untouched(patch: Patch, annotations: Annotations) -> int:
-    """Return how many labels, by groups, are there and were not decided about."""
+    """Return the number of groups of labels without a decision."""
     count = 0
     for group, places in patch.groups.items():
         seen = set(np.flatnonzero(~np.isnan(annotations.values[:, list(places)]).all(axis=1)).tolist())
@@ -155,38 +155,36 @@ def _untouched(patch: Patch, annotations: Annotations) -> int:
 
 
 def _check_out(annotations: Annotations, out: Path) -> None:
-    """Refuse to write over anything, first of all over the data set itself.
+    """Refuse to write over anything, above all over the data set itself.
 
     Raises
     ------
     InvalidParameterError
-        About `out`.
+        About the parameter `out`.
     """
     source = annotations.source
     if out.exists() and out.samefile(source):
         raise InvalidParameterError(
-            "out", "another place than the data's own", str(out), "Labels are never changed in place."
+            "out", "another place than the data set", str(out), "Labels are never changed in place."
         )
     if annotations.is_folder:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InvalidParameterError("out", "a new or empty folder", str(out), "Its files are never replaced.")
+        if out.is_dir() and os.path.ismount(out):  # a mount point cannot be replaced
             raise InvalidParameterError(
-                "out", "a new folder, or an empty one", str(out), "What it holds is never replaced."
-            )
-        if out.is_dir() and os.path.ismount(out):  # nothing can be put in its place
-            raise InvalidParameterError(
-                "out", f"a new folder, such as '{out / source.name}'", str(out), "It is mounted."
+                "out", f"a new folder, such as '{out / source.name}'", str(out), "It is a mount point."
             )
         return
     if out.is_dir():
         raise InvalidParameterError("out", f"a file, such as '{out / source.name}'", str(out), "It is a folder.")
     if out.exists():
-        raise InvalidParameterError("out", "a file that is not there yet", str(out), "A file is never replaced.")
+        raise InvalidParameterError("out", "a new file", str(out), "It exists, and files are never replaced.")
     if (out.suffix.lower() in PARQUET) != (source.suffix.lower() in PARQUET):
-        raise InvalidParameterError("out", f"a file that ends in '{source.suffix}', as the data's own", str(out))
+        raise InvalidParameterError("out", f"a file that ends in '{source.suffix}', as the data set does", str(out))
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median size of the labels in each column; NaN where there are none."""
+    """Return the median absolute value of the labels in each column; NaN for a column without labels."""
     return np.array(
         [np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else np.nan for column in values.T]
     )
@@ -203,7 +201,7 @@ def _mismatch(
     patch: Patch, annotations: Annotations, wrong: list[tuple[Change, NDArray[np.float64], NDArray[np.float64]]]
 ) -> str:
     shown = [
-        f"{change.id!r}, group {change.group!r}: {_numbers(change.old)} in the patch, {_numbers(found.tolist())} there"
+        f"{change.id!r}, group {change.group!r}: {_numbers(change.old)} in the patch, {_numbers(found.tolist())} in it"
         for change, found, _ in wrong[:5]
     ]
     more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
@@ -212,18 +210,18 @@ def _mismatch(
         for change, found, scale in wrong
     )
     hint = (
-        "They are what the patch makes of them: it has been applied to these data before."
+        "They are the labels after the patch: it has been applied to this data set before."
         if done
-        else "Take the data that the patch was made of, or audit these and review them anew."
+        else "Use the data set that the patch was made from, or audit and review this one again."
     )
     return (
-        f"The labels of '{annotations.source}' should be those that the patch{_made_of(patch)} has looked at. Found "
-        f"{len(wrong)} of {len(patch.changes)} that are not: {'; '.join(shown)}{more}. Nothing was written. {hint}"
+        f"The labels of '{annotations.source}' should be the old labels of the patch{_made_of(patch)}. Found "
+        f"{len(wrong)} of {len(patch.changes)} that differ: {'; '.join(shown)}{more}. Nothing was written. {hint}"
     )
 
 
 def _made_of(patch: Patch) -> str:
-    return f" (made of '{patch.source}')" if patch.source else ""
+    return f" (made from '{patch.source}')" if patch.source else ""
 
 
 def _quoted(names: Sequence[str]) -> str:

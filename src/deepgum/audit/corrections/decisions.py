@@ -1,4 +1,4 @@
-"""A reviewer's decisions about labels, and the labels that they lead to."""
+"""A reviewer's decisions about labels, and the labels after these decisions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["ACTIONS", "Action", "Decision", "corrected_labels", "decisions_by_pl
 Action = Literal["keep", "fix", "drop", "skip"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
-"""Keep the label as it is, put another in its place, use it no more, or leave the question open."""
+"""Keep the label as it is, replace it, drop it, or leave it open."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to become of the labels of one group in one sample.
+    """A decision about the labels of one group in one sample.
 
     Parameters
     ----------
@@ -33,20 +33,20 @@ class Decision:
         Name of the group of labels.
     action : {"keep", "fix", "drop", "skip"}
     new : tuple of float, optional
-        The labels of the group as they should be, in their own unit; with "fix", and only then.
+        The correct labels of the group, in their own unit; only with "fix".
     reason : str, optional
-        Why, in the reviewer's words or the audit's.
+        The reason, in the words of the reviewer or of the audit.
     who : str, optional
-        Who decided.
+        Name of the reviewer.
     at : str, optional
-        When, as ISO 8601 writes it.
+        Time of the decision, in ISO 8601.
 
     Raises
     ------
     UnknownNameError
-        If the action is none of the four.
+        If the action is not one of the four.
     InvalidParameterError
-        If `new` is not what the action needs.
+        If `new` does not fit the action.
 
     Examples
     --------
@@ -55,8 +55,8 @@ class Decision:
     >>> Decision("b.jpg", "nose", "fix")
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidParameterError: Parameter `new` should be finite numbers, one a label of the group, where a
-    label is fixed. Found `new = None`.
+    deepgum.errors.InvalidParameterError: Parameter `new` should be finite numbers, one per label of the group, for the
+    action 'fix'. Found `new = None`.
     """
 
     sample: str
@@ -71,17 +71,16 @@ class Decision:
         check_choice("action", self.action, ACTIONS)
         if self.action != "fix":
             if self.new is not None:
-                raise InvalidParameterError("new", f"None where the action is {self.action!r}", self.new)
+                raise InvalidParameterError("new", f"None for the action {self.action!r}", self.new)
             return
         try:
             values = () if self.new is None else tuple(map(float, self.new))
         except (TypeError, ValueError):
             values = ()
         if not values or not all(map(math.isfinite, values)):
-            raise InvalidParameterError(
-                "new", "finite numbers, one a label of the group, where a label is fixed", self.new
-            )
-        object.__setattr__(self, "new", values)  # NumPy's numbers, and lists, are taken too
+            expected = "finite numbers, one per label of the group, for the action 'fix'"
+            raise InvalidParameterError("new", expected, self.new)
+        object.__setattr__(self, "new", values)  # lists and numbers of NumPy are accepted too
 
 
 def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> dict[Place, Decision]:

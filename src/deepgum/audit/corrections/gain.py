@@ -1,4 +1,4 @@
-"""What correcting labels gained: errors on the same test samples, before and after, and whether that is chance."""
+"""The gain of corrections: errors on the same test samples before and after them, with tests for chance."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Difference:
-    """Means over test samples and trainings, before and after, and how much lower the second is.
+    """Mean errors before and after corrections, over test samples and trainings, and their difference.
 
     Attributes
     ----------
     name : str
-        Of the landmark or target; empty for all.
+        Name of the landmark or target; empty for all.
     before, after : float
+        Mean errors.
     lower, low, high : float
-        ``before - after`` with its interval: above 0 the corrections help.
+        ``before - after`` with its interval: values above 0 mean that the corrections help.
     p_value : float
-        Of a two-sided paired Wilcoxon test over test samples.
+        p-value of a two-sided paired Wilcoxon test over test samples.
     samples : int
+        Number of test samples.
     """
 
     name: str
@@ -49,14 +51,14 @@ class Difference:
 
 
 def difference(name: str, before: Values, after: Values, seed: int = 0) -> Difference:
-    """Compare the errors (n,) of test samples, each the mean over trainings; NaN where a sample has no label.
+    """Compare the errors (n,) of test samples, each a mean over trainings; NaN for samples without a label.
 
-    The interval is of a bootstrap over test samples, at 95 %.
+    The 95 % interval comes from a bootstrap over test samples.
 
     Raises
     ------
     InvalidDataError
-        If no sample has an error before and after.
+        If no sample has both errors.
 
     Examples
     --------
@@ -87,27 +89,27 @@ def difference(name: str, before: Values, after: Values, seed: int = 0) -> Diffe
 
 @dataclass(frozen=True)
 class Gain:
-    """What a patch gained.
+    """The gain of a patch.
 
     Attributes
     ----------
     method : str
-        By which networks were trained, before and after alike.
+        Training method, the same before and after.
     seeds : tuple of int
-        Of the trainings.
+        Seeds of the trainings.
     train, test : int
-        Samples.
+        Numbers of samples.
     fixed, dropped : int
-        Labels that the patch changes, by groups.
+        Numbers of groups of labels that the patch fixes and drops.
     unit : str
-        Of the errors.
+        Unit of the errors.
     errors : tuple of Difference
-        Mean errors: of all, then of each landmark or target.
+        Mean errors: over all labels, then of each landmark or target.
     failures : Difference or None
-        Share of landmarks that are off by more than 5 % of the normaliser, by test samples; None without landmarks.
+        Share of landmarks with an error above 5 % of the normaliser, by test samples; None without landmarks.
     official : bool
-        Whether the data set itself says which samples are for testing; otherwise they were held out of those that
-        the patch does not touch.
+        Whether the test samples are the official test part; otherwise they are held out from the samples that the patch
+        does not change.
     """
 
     method: str
@@ -123,23 +125,23 @@ class Gain:
 
     @property
     def verdict(self) -> str:
-        """What to make of it, a sentence."""
+        """The conclusion, in one sentence."""
         whole = self.failures or self.errors[0]
         what = "share of failures" if self.failures else "error"
         if whole.low > 0:
-            return f"Correcting helps: the {what} on the test set falls, and more than chance would have it."
+            return f"The corrections help: the {what} on the test set falls by more than chance explains."
         if whole.high < 0:
-            return f"Correcting hurts: the {what} on the test set rises. Look at the decisions again."
-        return f"No difference that is more than chance: the interval of the {what} holds 0."
+            return f"The corrections hurt: the {what} on the test set rises. Check the decisions again."
+        return f"No difference beyond chance: the interval of the {what} contains 0."
 
     def write(self, path: Path) -> None:
-        """Write JSON; whole or not at all."""
+        """Write JSON, whole or not at all."""
         with write_atomically(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple[Difference, ...]:
-    """Return the differences of all errors (n, g) together, by samples, and of each column that has any."""
+    """Return the difference of all errors (n, g), as means by sample, and of each column with errors."""
     with np.errstate(invalid="ignore"):
         whole = difference("", _row_means(before), _row_means(after))
     columns = zip(names, before.T, after.T, strict=True)

@@ -1,6 +1,6 @@
-"""The patch of a data set: what was decided about its labels, in a file that is read by people and by `git diff`.
+"""The patch of a data set: all decisions about its labels, in a form that people and `git diff` can read.
 
-A line of JSON says what the patch is of; then comes a line a decision, in the order of the data set. See docs/patch.md.
+`patch_file` describes the file; see also docs/patch.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 __all__ = ["FINAL_ACTIONS", "Change", "FinalAction", "Labels", "Patch", "check_change"]
 
 Labels = tuple[float, ...]
-"""Of one group in one sample; NaN where one is missing."""
+"""The labels of one group in one sample; NaN for a missing label."""
 
 FinalAction = Literal["keep", "fix", "drop"]
 FINAL_ACTIONS: tuple[FinalAction, ...] = get_args(FinalAction)
@@ -25,28 +25,29 @@ FINAL_ACTIONS: tuple[FinalAction, ...] = get_args(FinalAction)
 
 @dataclass(frozen=True)
 class Change:
-    """What was decided about the labels of one group in one sample.
+    """A decision about the labels of one group in one sample, with the labels before it.
 
     Parameters
     ----------
     id : str
-        Of the sample.
+        Id of the sample.
     group : str
+        Name of the group.
     old : tuple of float
-        The labels that were looked at, in the unit of the file; NaN where one is missing.
+        The reviewed labels, in the unit of the file; NaN for a missing label.
     new : tuple of float or None
-        What they are to be; with "fix", and only then.
+        The correct labels; only with "fix".
     decision : {"keep", "fix", "drop"}
-        Right as it is; wrong, and known what is right; wrong, or of no use.
+        The labels are right; they are wrong and `new` is right; they are wrong or useless.
     reason, who, at : str, optional
-        Why, by whom, and when (ISO 8601).
+        Reason, reviewer, and time in ISO 8601.
 
     Raises
     ------
     UnknownNameError
-        If the decision is none of the three.
+        If the decision is not one of the three.
     InvalidParameterError
-        If `new` is not what the decision needs.
+        If `new` does not fit the decision.
 
     Examples
     --------
@@ -69,7 +70,7 @@ class Change:
             if self.new is None or len(self.new) != len(self.old) or not all(map(math.isfinite, self.new)):
                 raise InvalidParameterError("new", f"{len(self.old)} finite numbers, as many as `old` has", self.new)
         elif self.new is not None:
-            raise InvalidParameterError("new", f"null where the decision is {self.decision!r}", self.new)
+            raise InvalidParameterError("new", f"null for the decision {self.decision!r}", self.new)
 
 
 @dataclass(frozen=True)
@@ -81,21 +82,22 @@ class Patch:
     dataset : str
         A key of `deepgum.data.sets.registry.DATASETS`, or the path of a plug-in.
     options : mapping
-        Those of its options that say where the labels are.
+        The options of the data set that locate its labels.
     targets : tuple of str, length d
+        Names of the labels.
     groups : mapping of str to tuple of int
-        The labels of each group.
+        The places of each group's labels in `targets`.
     unit : str
-        What labels are in, for people.
+        Unit of the labels, as text.
     source : str
-        Name of the folder or file that was looked at, for people.
+        Name of the reviewed folder or file, as text.
     changes : tuple of Change
         In the order of the data set.
 
     Raises
     ------
     InvalidDataError
-        If a change is of no group, has not one label for each of its group, or comes twice.
+        If a change names an unknown group, has too many or too few labels, or if a label has two decisions.
 
     Examples
     --------
@@ -124,12 +126,13 @@ class Patch:
             check_change(change, self.groups)
             if (change.id, change.group) in seen:
                 raise InvalidDataError(
-                    f"A patch should have one decision a label. Found two for group {change.group!r} of {change.id!r}."
+                    "A patch should have one decision per label. Found two for group "
+                    f"{change.group!r} of {change.id!r}."
                 )
             seen.add((change.id, change.group))
 
     def count(self, decision: str) -> int:
-        """Return how many labels have this decision."""
+        """Return the number of labels with this decision."""
         return sum(change.decision == decision for change in self.changes)
 
 
@@ -139,7 +142,7 @@ def check_change(change: Change, groups: Mapping[str, tuple[int, ...]]) -> None:
     Raises
     ------
     InvalidDataError
-        With what the group has.
+        With the group, and the number of labels that it has.
     """
     if change.group not in groups:
         raise InvalidDataError(f"A group should be one of {', '.join(map(repr, groups))}. Found {change.group!r}.")

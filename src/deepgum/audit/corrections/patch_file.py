@@ -1,4 +1,4 @@
-"""The file of a patch: JSON Lines in UTF-8, a header and then a line a decision."""
+"""The file of a patch: JSON Lines in UTF-8, one header line and one line per decision, in the order of the data set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NEEDED, _OPTIONAL = ("id", "group", "old", "new", "decision"), ("reason", "who"
 
 
 def write_patch(patch: Patch, path: Path) -> None:
-    r"""Write a patch; whole or not at all.
+    r"""Write a patch, whole or not at all.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _line(values: Mapping[str, Any]) -> str:
     line = json.dumps(values, ensure_ascii=False, allow_nan=False)
     try:
         line.encode()
-    except UnicodeEncodeError:  # a file name of bytes that are no UTF-8: its stand-ins can only be written escaped
+    except UnicodeEncodeError:  # a file name that is not valid UTF-8: its lone surrogates can only be written escaped
         line = json.dumps(values, allow_nan=False)
     return line
 
@@ -89,11 +89,11 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
     UntrustedCodeError
         If it names one, and is not trusted.
     InvalidDataError
-        If there is no such file, or it is no patch of a version that is known, or a line is malformed or decides again
-        what another one did; the message names the line.
+        If there is no such file, it is not a patch of a known version, a line is malformed, or a label has two
+        decisions; the message names the line.
     """
     try:
-        # Not `splitlines`, for which JSON's unescaped U+2028 and U+0085 end a line too.
+        # `splitlines` would also split at U+2028 and U+0085, which JSON may contain unescaped.
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except OSError as error:
         raise InvalidDataError(f"'{path}' should be a patch. It cannot be read: {error.strerror}.") from error
@@ -118,8 +118,8 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
         key = change.id, change.group
         if key in changes:
             raise InvalidDataError(
-                f"'{path}', line {number}: a label should have one decision. Found {change.id!r}, group "
-                f"{change.group!r}, again after line {places[key]}."
+                f"'{path}', line {number}: a label should have one decision. Found a second one for {change.id!r}, "
+                f"group {change.group!r}, after line {places[key]}."
             )
         changes[key], places[key] = change, number
     return Patch(**head_values, changes=tuple(changes.values()))
@@ -127,7 +127,7 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
 
 def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
     def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number of JSON; a missing label is null")
+        raise ValueError(f"{word} is not a number of JSON; a missing label is null")
 
     try:
         values = json.loads(line, parse_constant=refuse)
@@ -144,17 +144,19 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
     where = f"'{path}', line {number}:"
     if values.get("format") != FORMAT:
         raise InvalidDataError(
-            f'{where} a patch should begin with a line that says "format": "{FORMAT}". '
-            f"Found {values.get('format')!r}. Write one: deepgum review RUN --export patch=FILE."
+            f'{where} the first line of a patch should have "format": "{FORMAT}". '
+            f"Found {values.get('format')!r}. Write a patch with: deepgum review RUN --export patch=FILE."
         )
     if values.get("version") != VERSION:
         raise InvalidDataError(
             f"{where} the version should be {VERSION}, which this deepgum reads. Found {values.get('version')!r}: "
-            "it may be of a later deepgum."
+            "a later deepgum may have written it. Use that version."
         )
     missing = [name for name in _HEAD if name not in values]
     if missing:
-        raise InvalidDataError(f"{where} the first line should say {', '.join(_HEAD)}. Found no {listing(missing)}.")
+        raise InvalidDataError(
+            f"{where} the first line should have the keys {', '.join(_HEAD)}. Found no {listing(missing)}."
+        )
     targets, groups, options = values["targets"], values["groups"], values["options"]
     sound = (
         _texts(targets)

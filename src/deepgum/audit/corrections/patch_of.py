@@ -15,7 +15,7 @@ from deepgum.data.sets.registry import DATASETS
 __all__ = ["patch_of"]
 
 DIGITS = 7
-"""Significant ones of an audited label: it was a float32, and what stands behind them is rounding."""
+"""Significant digits of an audited label: it was a float32, so further digits are rounding."""
 
 
 def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:

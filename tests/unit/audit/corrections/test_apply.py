@@ -44,7 +44,7 @@ def annotations(path, name="table", options=OPTIONS):
     return dataset.labels(path, dataset.check_options(options))
 
 
-def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
+def test_decisions_about_an_audit_correct_its_table(audited, tmp_path):
     labels = audited.labels()
     before = (tmp_path / "faces.csv").read_bytes()
     places = labels.worst_first()
@@ -74,7 +74,7 @@ def test_an_audit_is_decided_about_and_its_table_corrected(audited, tmp_path):
     np.testing.assert_allclose(pool.data.targets, expected, rtol=1e-6)
 
 
-def test_a_change_and_its_inverse_are_no_change(points, tmp_path):
+def test_a_change_and_its_inverse_restore_every_byte(points, tmp_path):
     there = [fix(name, (float(i), i + 0.5), (i + 7.0, 3.25)) for i, name in enumerate(NASTY[:-1])]
     back = [Change(c.id, "p", c.new, c.old, "fix") for c in there]
     apply_patch(patch(*there), annotations(points), tmp_path / "new.csv")
@@ -89,26 +89,26 @@ def test_a_patch_without_changes_copies_every_byte(points, tmp_path):
     assert (tmp_path / "new.csv").read_bytes() == points.read_bytes()
 
 
-def test_an_old_label_that_is_not_there_is_counted_and_named(points, tmp_path):
+def test_old_labels_that_differ_are_counted_and_named(points, tmp_path):
     wrong = [fix(name, (i + 0.1, i + 0.5), (1.0, 2.0)) for i, name in enumerate(NASTY)]
     right = Change(NASTY[0], "p", (0.0, 0.5), (1.0, 2.0), "fix")
     with pytest.raises(InvalidDataError) as caught:
         apply_patch(patch(right, *wrong[1:]), annotations(points), tmp_path / "new.csv")
     message = str(caught.value)
-    assert f"{len(NASTY) - 1} of {len(NASTY)} that are not" in message
-    assert "'with space.jpg', group 'p': (1.1, 1.5) in the patch, (1, 1.5) there" in message
+    assert f"{len(NASTY) - 1} of {len(NASTY)} that differ" in message
+    assert "'with space.jpg', group 'p': (1.1, 1.5) in the patch, (1, 1.5) in it" in message
     assert "and 1 more" in message
-    assert "audit these and review them anew" in message
+    assert "audit and review this one again" in message
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_one_label_missing_in_the_patch_and_not_in_the_data_is_no_match(points):
+def test_a_label_that_is_missing_only_in_the_patch_differs(points):
     for old in ((math.nan, 1.5), (math.nan, math.nan)):
         with pytest.raises(InvalidDataError, match="missing"):
             check_patch(patch(fix(NASTY[1], old, (1.0, 2.0))), annotations(points))
 
 
-def test_labels_that_went_through_a_crop_in_float32_are_the_same_ones():
+def test_labels_match_after_a_crop_in_float32():
     rng = np.random.default_rng(0)
     values = rng.uniform(0, 4000, (500, 2))
     left, side = rng.uniform(-500, 2000, (500, 1)), rng.uniform(50, 4000, (500, 1))
@@ -120,7 +120,7 @@ def test_labels_that_went_through_a_crop_in_float32_are_the_same_ones():
     assert (TOLERANCE * (values + median) < 0.1).all()
 
 
-def test_one_label_a_million_times_too_large_does_not_hide_a_mismatch(tmp_path):
+def test_one_huge_label_does_not_hide_a_difference(tmp_path):
     rows = ["file,x,y", "a,1,1", "b,2,2", "c,3,3", "d,1e9,1e9"]
     (tmp_path / "points.csv").write_text("\n".join(rows))
     with pytest.raises(InvalidDataError, match="1 of 1"):
@@ -128,26 +128,28 @@ def test_one_label_a_million_times_too_large_does_not_hide_a_mismatch(tmp_path):
     check_patch(patch(fix("b", (2.00001, 2.0), (1.0, 1.0))), annotations(tmp_path / "points.csv"))
 
 
-def test_a_patch_that_was_applied_before_is_recognised(points, tmp_path):
+def test_a_patch_that_is_applied_again_is_recognised(points, tmp_path):
     made = patch(fix(NASTY[0], (0.0, 0.5), (1 / 3, 2.0)), Change(NASTY[1], "p", (1.0, 1.5), None, "drop"))
     apply_patch(made, annotations(points), tmp_path / "new.csv")
-    with pytest.raises(InvalidDataError, match="has been applied to these data before"):
+    with pytest.raises(InvalidDataError, match="has been applied to this data set before"):
         apply_patch(made, annotations(tmp_path / "new.csv"), tmp_path / "newer.csv")
 
 
-def test_a_patch_of_another_data_set_says_so(points):
+def test_a_patch_of_another_data_set_is_refused(points):
     other = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix("2.png", (0.0, 0.5), (1.0, 2.0)))
-    with pytest.raises(InvalidDataError, match=r"another data set \(made of 'points\.csv'\): none of its 2 .*'1\.png'"):
+    with pytest.raises(
+        InvalidDataError, match=r"another data set \(made from 'points\.csv'\): none of its 2 .*'1\.png'"
+    ):
         check_patch(other, annotations(points))
     some = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix(NASTY[0], (0.0, 0.5), (1.0, 2.0)))
     with pytest.raises(InvalidDataError, match=r"should have the 2 samples.*none named '1\.png'"):
         check_patch(some, annotations(points))
     renamed = replace(patch(), targets=("u", "v"))
-    with pytest.raises(InvalidDataError, match=r"it is about u, v, and .* has x, y"):
+    with pytest.raises(InvalidDataError, match=r"its targets are u, v, and .* are x, y"):
         check_patch(renamed, annotations(points))
 
 
-def test_data_are_never_changed_in_place_and_nothing_is_written_over(points, tmp_path):
+def test_data_are_never_changed_in_place_and_no_file_is_replaced(points, tmp_path):
     made, source = patch(fix(NASTY[0], (0.0, 0.5), (1.0, 2.0))), annotations(points)
     before = points.read_bytes()
     (tmp_path / "link.csv").symlink_to(points)
@@ -157,7 +159,7 @@ def test_data_are_never_changed_in_place_and_nothing_is_written_over(points, tmp
         ("points.csv", "never changed in place"),
         ("x/../points.csv", "never changed in place"),
         ("link.csv", "never changed in place"),
-        ("mine.csv", "not there yet"),
+        ("mine.csv", "a new file"),
         ("folder.csv", r"a file, such as '.*folder\.csv/points\.csv'"),
         ("new.parquet", r"ends in '\.csv'"),
     ):
@@ -207,10 +209,10 @@ def test_a_folder_appears_whole_or_not_at_all(ages, tmp_path):
     assert contents(ages) == before
 
 
-def test_all_of_a_data_set_cannot_be_left_out(ages, tmp_path):
+def test_a_data_set_without_samples_is_refused(ages, tmp_path):
     source = annotations(ages, "utkface", {})
     gone = aged(*(Change(name, "age", tuple(source.values[row]), None, "drop") for row, name in enumerate(source.ids)))
-    with pytest.raises(InvalidDataError, match=r"should keep at least one sample\. All 3"):
+    with pytest.raises(InvalidDataError, match=r"should keep at least one sample\. Each of the 3"):
         apply_patch(gone, source, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -219,7 +221,7 @@ def run(*words):
     return CliRunner().invoke(main, ["apply", *map(str, words)], catch_exceptions=False)
 
 
-def test_the_command_says_what_it_did_and_what_comes_next(points, tmp_path):
+def test_the_command_shows_counts_and_the_next_step(points, tmp_path):
     write_patch(
         patch(fix(NASTY[0], (0.0, 0.5), (1.0, 2.0)), Change(NASTY[2], "p", (2.0, 2.5), None, "drop")),
         tmp_path / "p.jsonl",
@@ -233,7 +235,7 @@ def test_the_command_says_what_it_did_and_what_comes_next(points, tmp_path):
     assert "data.options.root" not in beside.output
 
 
-def test_the_command_says_what_was_left_out(ages, tmp_path):
+def test_the_command_names_samples_that_are_left_out(ages, tmp_path):
     write_patch(
         aged(Change("31_a.jpg", "age", (31.0,), None, "drop"), Change("7_写真.jpg", "age", (7.0,), (8.4,), "fix")),
         tmp_path / "p.jsonl",

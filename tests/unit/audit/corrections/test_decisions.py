@@ -25,7 +25,7 @@ def test_an_action_is_one_of_four():
         Decision("a", "g", "keeep")
 
 
-def test_the_last_decision_about_a_label_counts_and_a_skipped_one_is_open_again(audited):
+def test_the_last_decision_counts_and_skip_reopens_a_label(audited):
     labels = audited.labels()
     first, second = labels.ids[3], labels.ids[1]
     found = decisions_by_place(
@@ -42,7 +42,7 @@ def test_the_last_decision_about_a_label_counts_and_a_skipped_one_is_open_again(
     assert [(place, decision.action) for place, decision in found.items()] == [((3, 0), "keep"), ((3, 1), "fix")]
 
 
-def test_decided_labels_are_fixed_kept_or_missing(audited):
+def test_corrected_labels_are_fixed_kept_or_missing(audited):
     labels = audited.labels()
     decisions = [
         Decision(labels.ids[0], "a", "fix", (7.0, 8.0)),
@@ -63,6 +63,6 @@ def test_decided_labels_are_fixed_kept_or_missing(audited):
         (Decision("images/000.png", "a", "fix", (1.0,)), "'a' has 2 labels. Found 1"),
     ],
 )
-def test_a_decision_about_nothing_is_named(audited, decision, message):
+def test_a_decision_about_an_unknown_label_is_refused(audited, decision, message):
     with pytest.raises(InvalidDataError, match=message):
         decisions_by_place(audited.labels(), [decision])

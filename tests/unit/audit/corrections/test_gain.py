@@ -17,7 +17,7 @@ def errors(n: int, gain: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return before, before - gain + 0.5 * rng.normal(size=n)
 
 
-def test_the_interval_covers_a_known_difference_as_often_as_it_says() -> None:
+def test_the_interval_covers_the_true_difference_at_its_level() -> None:
     found = [difference("", *errors(80, 0.3, seed)) for seed in range(100)]
     covered = sum(each.low < 0.3 < each.high for each in found)
     # 95 of 100, give or take three standard errors.
@@ -42,20 +42,20 @@ def test_samples_without_a_label_before_or_after_are_left_out() -> None:
     assert difference("", *padded) == difference("", before, after)
 
 
-def test_exchanging_before_and_after_turns_the_sign() -> None:
+def test_exchanging_before_and_after_changes_the_sign() -> None:
     before, after = errors(60, 0.2)
     one, other = difference("", before, after), difference("", after, before)
     assert (other.lower, other.low, other.high) == pytest.approx((-one.lower, -one.high, -one.low), rel=1e-9)
     assert other.p_value == pytest.approx(one.p_value)
 
 
-def test_no_difference_is_no_evidence() -> None:
+def test_equal_errors_have_no_difference() -> None:
     before, _ = errors(30, 0.0)
     found = difference("", before, before)
     assert (found.lower, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
 
 
-def test_all_errors_together_are_the_means_of_samples_over_their_labels() -> None:
+def test_the_overall_errors_are_means_of_samples_over_their_labels() -> None:
     (a, b), (c, d) = errors(40, 0.2, 1), errors(40, 0.4, 2)
     before, after = np.stack([a, c], axis=1), np.stack([b, d], axis=1)
     for each in (before, after):
@@ -68,14 +68,14 @@ def test_all_errors_together_are_the_means_of_samples_over_their_labels() -> Non
     assert parts[0] == difference("nose", before[:, 0], after[:, 0])
 
 
-def test_a_target_without_any_labelled_test_sample_is_left_out_of_the_parts() -> None:
+def test_a_target_without_test_labels_is_left_out() -> None:
     before, after = errors(40, 0.2)
     nothing = np.full(40, np.nan)
     found = differences_of(["nose", "chin"], np.stack([before, nothing], 1), np.stack([after, nothing], 1))
     assert [each.name for each in found] == ["", "nose"]
 
 
-def test_a_difference_of_nothing_is_refused() -> None:
+def test_a_difference_without_errors_is_refused() -> None:
     with pytest.raises(InvalidDataError, match="'nose'"):
         difference("nose", np.full(3, np.nan), np.ones(3))
 
@@ -95,15 +95,15 @@ def gain(whole: tuple[np.ndarray, np.ndarray], failures: tuple[np.ndarray, np.nd
     )
 
 
-def test_the_verdict_is_that_of_the_interval_and_of_failures_where_they_are_known() -> None:
+def test_the_verdict_follows_the_interval_of_failures_or_errors() -> None:
     helps, hurts, neither = errors(60, 0.5), errors(60, -0.5), errors(60, 0.0)
-    assert gain(helps).verdict.startswith("Correcting helps: the error")
-    assert gain(hurts).verdict.startswith("Correcting hurts: the error")
+    assert gain(helps).verdict.startswith("The corrections help: the error")
+    assert gain(hurts).verdict.startswith("The corrections hurt: the error")
     assert gain(neither).verdict.startswith("No difference")
-    assert gain(helps, hurts).verdict.startswith("Correcting hurts: the share of failures")
+    assert gain(helps, hurts).verdict.startswith("The corrections hurt: the share of failures")
 
 
-def test_the_file_holds_what_was_found(tmp_path: Path) -> None:
+def test_the_file_holds_the_gain(tmp_path: Path) -> None:
     found = gain(errors(60, 0.5))
     found.write(tmp_path / "gain.json")
     values = json.loads((tmp_path / "gain.json").read_text(encoding="utf-8"))

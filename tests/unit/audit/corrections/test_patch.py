@@ -32,7 +32,7 @@ def written(path, *lines):
     return path
 
 
-def test_what_is_written_is_read_whatever_files_are_called(tmp_path):
+def test_a_written_patch_is_read_back_for_any_file_name(tmp_path):
     made = patch(
         *(Change(name, "p", (0.1, math.nan), (1e-7, 1 / 3), "fix", reason=name.replace("\udceb", "")) for name in NASTY)
     )
@@ -44,7 +44,7 @@ def test_what_is_written_is_read_whatever_files_are_called(tmp_path):
     assert "写真.jpg".encode() in content
 
 
-def test_one_decision_that_changes_is_one_line_that_changes(tmp_path):
+def test_a_changed_decision_changes_one_line(tmp_path):
     changes = [Change(name, "p", (1.0, 2.0), None, "keep") for name in "abc"]
     write_patch(patch(*changes), tmp_path / "old")
     changes[1] = Change("b", "p", (1.0, 2.0), (3.0, 2.0), "fix")
@@ -54,7 +54,7 @@ def test_one_decision_that_changes_is_one_line_that_changes(tmp_path):
     assert list(json.loads(new[2])) == ["id", "group", "old", "new", "decision", "reason", "who", "at"]
 
 
-def test_a_patch_of_one_who_writes_by_hand_is_read(tmp_path):
+def test_a_handwritten_patch_is_read(tmp_path):
     text = "\ufeff" + json.dumps(HEAD) + "\r\n\r\n" + json.dumps(LINE) + "\r\n"
     (tmp_path / "p").write_bytes(text.encode())
     assert read_patch(tmp_path / "p").changes == (Change("a", "p", (1.0, 2.0), (3.0, 4.5), "fix"),)
@@ -64,14 +64,14 @@ def test_a_patch_of_one_who_writes_by_hand_is_read(tmp_path):
     ("change", "message"),
     [
         ({"format": "other"}, 'line 1: .*"format": "deepgum-patch". Found \'other\''),
-        ({"version": 2}, "line 1: the version should be 1.*Found 2: it may be of a later deepgum"),
+        ({"version": 2}, "line 1: the version should be 1.*Found 2: a later deepgum may have written it"),
         ({"targets": "x"}, "line 1: .*targets = 'x'"),
         ({"groups": {"p": [0, 5]}}, "line 1: `groups` should hold places of the 2 targets"),
         ({"groups": {"p": [0], "q": [0]}}, "line 1: `groups`"),
         ({"groups": {"p": []}}, "line 1: "),
     ],
 )
-def test_a_head_of_another_form_is_refused(tmp_path, change, message):
+def test_an_invalid_header_is_refused(tmp_path, change, message):
     with pytest.raises(InvalidDataError, match=message):
         read_patch(written(tmp_path / "p", HEAD | change, LINE))
 
@@ -96,8 +96,8 @@ def test_a_head_of_another_form_is_refused(tmp_path, change, message):
         (LINE | {"new": [1, "2"]}, "`new` should be a list of numbers"),
         (LINE | {"new": [1, True]}, "`new` should be a list of numbers"),
         (LINE | {"old": [10**400, 1]}, "`old` should be numbers that a float can hold"),
-        (LINE | {"decision": "keep"}, "`new` should be null where the decision is 'keep'"),
-        (LINE | {"id": "b"}, "Found 'b', group 'p', again after line 2"),
+        (LINE | {"decision": "keep"}, "`new` should be null for the decision 'keep'"),
+        (LINE | {"id": "b"}, "Found a second one for 'b', group 'p', after line 2"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path, line, message):
@@ -105,7 +105,7 @@ def test_a_malformed_line_is_named(tmp_path, line, message):
         read_patch(written(tmp_path / "p", HEAD, LINE | {"id": "b"}, line))
 
 
-def test_what_is_no_patch_says_so(tmp_path):
+def test_other_files_are_refused(tmp_path):
     with pytest.raises(InvalidDataError, match="cannot be read: No such file"):
         read_patch(tmp_path / "none")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
@@ -115,7 +115,7 @@ def test_what_is_no_patch_says_so(tmp_path):
         read_patch(written(tmp_path / "empty", "\n"))
 
 
-def test_a_patch_in_memory_is_as_sound_as_one_that_is_read():
+def test_a_patch_in_memory_has_the_same_checks():
     one = Change("a", "p", (1.0, 2.0), None, "drop")
     with pytest.raises(InvalidDataError, match="two for group 'p' of 'a'"):
         patch(one, one)

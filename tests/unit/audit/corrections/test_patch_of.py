@@ -6,7 +6,7 @@ from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.corrections.patch_of import patch_of
 
 
-def test_a_patch_says_what_was_looked_at_and_why(audited):
+def test_a_patch_holds_the_old_labels_and_the_reasons(audited):
     labels = audited.labels()
     patch = patch_of(
         audited,
@@ -25,7 +25,7 @@ def test_a_patch_says_what_was_looked_at_and_why(audited):
     assert patch.options == {"targets": ["a_x", "a_y", "b_x", "b_y"], "image": "file"}
 
 
-def test_old_labels_are_what_a_float32_says(audited):
+def test_old_labels_have_the_digits_of_a_float32(audited):
     labels = audited.labels()
     given = labels.given.copy()
     given[0, :2] = np.float32(31.4), np.nan

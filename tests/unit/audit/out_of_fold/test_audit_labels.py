@@ -1,4 +1,4 @@
-"""Wrong labels of a table, found by a regressor of scikit-learn's habits."""
+"""Audits of tables by scikit-learn regressors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N = 200
 
 
 def linear(n=N, d=1, seed=0):
-    """Return features, labels (n, d) and which are wrong: every tenth, of the first target."""
+    """Return features, labels (n, d) and a mask of the wrong ones: every tenth of the first target."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 3))
     y = X @ rng.normal(size=(3, d)) + 0.1 * rng.normal(size=(n, d))
@@ -30,7 +30,7 @@ def linear(n=N, d=1, seed=0):
 
 
 class Fitted(BaseEstimator):
-    """Keeps the rows that it was fitted to, which are known by their last feature."""
+    """The class keeps the rows that its clones are fitted to, by their last feature."""
 
     rows: list[set] = []  # noqa: RUF012  a clone is another object
 
@@ -45,13 +45,13 @@ class Fitted(BaseEstimator):
 
 @pytest.fixture(autouse=True)
 def nothing_fitted(monkeypatch):
-    """Forget what was fitted, and leave out the intervals of shares, which take most of the time."""
+    """Clear the record of fits, and leave out the intervals of shares, which take most of the time."""
     fit = LabelMixture.fit
     monkeypatch.setattr(LabelMixture, "fit", lambda *given, **options: fit(*given, **options | {"intervals": False}))
     Fitted.rows = []
 
 
-def test_the_wrong_labels_of_a_curved_function_are_found_in_a_few_fits():
+def test_wrong_labels_of_a_nonlinear_function_are_found_in_few_fits():
     X, y = make_friedman1(600, noise=0.5, random_state=0)
     rng = np.random.default_rng(0)
     wrong = rng.random(600) < 0.15
@@ -82,7 +82,7 @@ def test_frames_keep_the_names_of_their_columns_and_rows():
     )
 
 
-def test_names_of_arrays_are_numbers_and_ids_go_before_an_index():
+def test_names_are_ids_or_else_the_index_or_else_numbers():
     X, y, _ = linear()
     assert audit_labels(X, y, Ridge(), inliers="gaussian").labels.ids == tuple(map(str, range(N)))
     series = pd.Series(y[:, 0], name="rent", index=range(1000, 1000 + N))
@@ -92,7 +92,7 @@ def test_names_of_arrays_are_numbers_and_ids_go_before_an_index():
     assert audit_labels(X, series, Ridge(), ids=range(5, 5 + N), inliers="gaussian").labels.ids[0] == "5"
 
 
-def test_of_missing_labels_nothing_is_said_and_the_others_are_found():
+def test_missing_labels_get_no_scores_and_other_wrong_labels_are_found():
     X, y, wrong = linear(d=2)
     missing = np.random.default_rng(1).random(y.shape) < 0.1
     y[missing] = np.nan
@@ -103,7 +103,7 @@ def test_of_missing_labels_nothing_is_said_and_the_others_are_found():
     assert np.isfinite(labels.predicted).all()
 
 
-def test_targets_of_one_group_are_wrong_together():
+def test_targets_of_one_group_are_judged_as_one_unit():
     X, y, wrong = linear(d=2)
     found = audit_labels(X, y, Ridge(), groups="sample", inliers="gaussian")
     assert found.labels.flags.shape == (N, 1)
@@ -111,7 +111,7 @@ def test_targets_of_one_group_are_wrong_together():
 
 
 @pytest.mark.parametrize("d", [1, 2])
-def test_without_a_regressor_there_is_one_for_one_target_and_for_several(d):
+def test_the_default_regressor_handles_one_target_and_several(d):
     X, y, wrong = linear(d=d)
     found = audit_labels(X, y, inliers="gaussian", n_folds=2, most_rounds=2)
     assert found.summary.backbone == "HistGradientBoostingRegressor"
@@ -145,7 +145,7 @@ def test_identical_rows_and_rows_of_one_value_stay_in_one_fold(named):
         assert sorted(len(person & trained) for trained in Fitted.rows) == [0, 2, 2]
 
 
-def test_every_round_is_heard_of():
+def test_every_round_is_reported():
     X, y, _ = linear()
     heard = []
     found = audit_labels(X, y, Ridge(), on_round=heard.append, inliers="gaussian")
@@ -183,7 +183,7 @@ TEXT = pd.DataFrame({"a": ["one", *["2"] * (N - 1)]})
         ({"keep_together": ["a"] * 3}, "`keep_together` should have length 200.*Found 3"),
     ],
 )
-def test_data_that_cannot_be_used_are_refused_before_any_fit(changes, message):
+def test_unusable_data_are_refused_before_any_fit(changes, message):
     with pytest.raises(InvalidDataError, match=message):
         audit_labels(**bad(**changes))
     assert Fitted.rows == []
@@ -199,13 +199,13 @@ def test_data_that_cannot_be_used_are_refused_before_any_fit(changes, message):
         ({"together": ["a"] * N}, "together` should be left out.*`keep_together"),
     ],
 )
-def test_parameters_that_cannot_be_worked_with_are_refused_before_any_fit(changes, parameter):
+def test_invalid_parameters_are_refused_before_any_fit(changes, parameter):
     with pytest.raises(InvalidParameterError, match=f"`{parameter}`"):
         audit_labels(**bad(**changes))
     assert Fitted.rows == []
 
 
-def test_angles_about_the_ends_of_their_turn_are_learned_in_one_piece():
+def test_angles_across_the_end_of_their_period_are_learned_without_a_jump():
     rng = np.random.default_rng(0)
     X, wrong = rng.normal(size=(300, 3)), np.arange(300) < 20
     yaw = 180 + X @ [10.0, 5.0, 3.0] + rng.normal(size=300)
@@ -217,7 +217,7 @@ def test_angles_about_the_ends_of_their_turn_are_learned_in_one_piece():
     np.testing.assert_array_equal(found.labels.given[:, 0], yaw)
 
 
-def test_rows_of_coarse_features_are_alike_and_no_conflicts(monkeypatch):
+def test_identical_rows_of_coarse_features_are_no_conflicts(monkeypatch):
     X, y, _ = linear()
     assert audit_labels(np.vstack([X, X[:3]]), np.vstack([y, y[:3] + 1]), Ridge()).summary.conflicts == (
         ("0", str(N)), ("1", str(N + 1)), ("2", str(N + 2))
@@ -226,7 +226,7 @@ def test_rows_of_coarse_features_are_alike_and_no_conflicts(monkeypatch):
     assert audit_labels(coarse, y, Ridge()).summary.conflicts == ()
 
 
-def test_labels_of_other_rows_are_refused_and_an_index_that_repeats_is_no_name():
+def test_labels_of_other_rows_are_refused_and_a_repeated_index_is_not_used():
     X, y, _ = linear()
     features, labels = pd.DataFrame(X), pd.Series(y[:, 0])
     with pytest.raises(InvalidDataError, match="same rows in the same order"):

@@ -251,10 +251,10 @@ def test_a_target_without_labels_and_too_few_names_are_refused(targets):
     learner = Recorder(zero)
     with pytest.raises(InvalidDataError, match=r"columns \[1\]"):
         cross_fit(learner, np.hstack([targets, np.full((N, 1), np.nan)]), n_folds=FOLDS)
-    with pytest.raises(InvalidDataError, match="3 folds should have at least one group each"):
+    with pytest.raises(InvalidDataError, match="3 folds should have at least one value of `keep_together` each"):
         cross_fit(learner, targets, keep_together=["one", "two"] * (N // 2), n_folds=FOLDS)
     names = ["all"] * (N - 5) + list("abcde")
-    with pytest.raises(InvalidDataError, match=rf"at least 6 samples.*leaves 5 of {N}\. {N - 5} samples of one group"):
+    with pytest.raises(InvalidDataError, match=rf"at least 6 samples.*leaves 5 of {N}\. {N - 5} samples share a value"):
         cross_fit(learner, targets, keep_together=names, n_folds=FOLDS)
     with pytest.raises(InvalidDataError, match=r"leaves 3 of 7\.$"):
         cross_fit(learner, targets[:7], n_folds=2)

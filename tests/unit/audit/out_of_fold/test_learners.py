@@ -1,4 +1,4 @@
-"""What an audit predicts with, told what is right."""
+"""Learners of an audit: estimators and networks, with and without the flags of earlier rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ N = 80
 
 
 class Plain(RegressorMixin, BaseEstimator):
-    """Takes no weights; keeps what it was fitted to where clones of it can put it."""
+    """An estimator without weights; the class keeps the data that its clones are fitted to."""
 
     seen: list[dict] = []  # noqa: RUF012  a clone is another object
 
@@ -51,7 +51,7 @@ class Refuses(Plain):
 
 
 class Keyed(BaseEstimator):
-    """Has no seed to be set."""
+    """An estimator without a seed."""
 
     def fit(self, X, y):
         return self
@@ -61,7 +61,7 @@ class Keyed(BaseEstimator):
 
 
 @pytest.fixture(autouse=True)
-def nothing_seen():
+def forget_fits():
     Plain.seen, Weighted.seen = [], []
 
 
@@ -69,8 +69,8 @@ def features():
     return np.stack([np.arange(N, dtype=np.float64), np.ones(N)], axis=1)
 
 
-def told(*wrong, groups=1):
-    """Say that all labels but those of these (row, group) are right."""
+def teaching_with(*wrong, groups=1):
+    """Return the teaching in which only the labels at the given (row, group) are flagged."""
     weights = np.full((N, groups), 0.9)
     for row, group in wrong:
         weights[row, group] = 0.1
@@ -80,7 +80,7 @@ def told(*wrong, groups=1):
 TRAIN = np.arange(0, N, 2)
 
 
-def test_an_estimator_is_fitted_to_a_folds_rows_and_predicts_all():
+def test_an_estimator_is_fitted_to_the_training_rows_and_predicts_all_rows():
     targets = 7 + np.arange(N, dtype=np.float64)[:, None]
     predicted = EstimatorLearner(Plain(), features(), targets).predict(TRAIN, None, 3)
     np.testing.assert_array_equal(predicted, features()[:, :1])
@@ -89,7 +89,7 @@ def test_an_estimator_is_fitted_to_a_folds_rows_and_predicts_all():
     np.testing.assert_array_equal(seen["y"], targets[TRAIN, 0])  # as scikit-learn has one target
 
 
-def test_rows_with_a_missing_label_are_not_learned_from_but_predicted():
+def test_rows_with_a_missing_label_are_predicted_but_not_used_for_fitting():
     targets = np.ones((N, 2))
     targets[4, 1] = targets[8, 0] = np.nan
     predicted = EstimatorLearner(Plain(), features(), targets).predict(TRAIN, None, 0)
@@ -97,10 +97,10 @@ def test_rows_with_a_missing_label_are_not_learned_from_but_predicted():
     np.testing.assert_array_equal(Plain.seen[0]["X"][:, 0], np.setdiff1d(TRAIN, [4, 8]))
 
 
-def test_an_estimator_that_takes_weights_gets_how_probably_a_row_is_right():
+def test_an_estimator_that_takes_weights_gets_the_probability_of_right_rows():
     learner = EstimatorLearner(Weighted(), features(), np.ones((N, 2)))
     learner.predict(TRAIN, None, 0)
-    learner.predict(TRAIN, told((6, 0), (10, 1), groups=2), 0)
+    learner.predict(TRAIN, teaching_with((6, 0), (10, 1), groups=2), 0)
     before, after = Weighted.seen
     np.testing.assert_array_equal(before["weights"], 1)
     # A row is right if all of it is.
@@ -108,12 +108,12 @@ def test_an_estimator_that_takes_weights_gets_how_probably_a_row_is_right():
     np.testing.assert_array_equal(after["X"][:, 0], TRAIN)
 
 
-def test_to_one_that_does_not_what_is_probably_wrong_is_not_shown():
-    EstimatorLearner(Plain(), features(), np.ones((N, 2))).predict(TRAIN, told((6, 0), (10, 1), groups=2), 0)
+def test_an_estimator_without_weights_is_fitted_without_flagged_rows():
+    EstimatorLearner(Plain(), features(), np.ones((N, 2))).predict(TRAIN, teaching_with((6, 0), (10, 1), groups=2), 0)
     np.testing.assert_array_equal(Plain.seen[0]["X"][:, 0], np.setdiff1d(TRAIN, [6, 10]))
 
 
-def test_each_fit_has_the_seed_that_it_is_given_and_the_estimator_stays_as_it_is():
+def test_each_clone_gets_its_seed_and_the_estimator_is_not_changed():
     estimator = Plain(random_state=12345)
     learner = EstimatorLearner(estimator, features(), np.ones((N, 1)))
     for seed in (3, 4, 2**31 + 5):
@@ -124,7 +124,7 @@ def test_each_fit_has_the_seed_that_it_is_given_and_the_estimator_stays_as_it_is
     assert EstimatorLearner(Keyed(), features(), np.ones((N, 1))).predict(TRAIN, None, 0).shape == (N, 1)
 
 
-def test_what_an_estimator_refuses_is_an_error_that_says_what_it_says():
+def test_the_error_of_an_estimator_is_part_of_the_message():
     with pytest.raises(InvalidParameterError, match=r"`regressor`.*Its error: this and that is wrong") as caught:
         EstimatorLearner(Refuses(), features(), np.ones((N, 1))).predict(TRAIN, None, 0)
     assert isinstance(caught.value.__cause__, ValueError)
@@ -133,7 +133,7 @@ def test_what_an_estimator_refuses_is_an_error_that_says_what_it_says():
 def test_a_fold_without_right_rows_is_refused():
     everything = [(row, 0) for row in TRAIN[1:]]
     with pytest.raises(InvalidDataError, match=r"at least 2 rows with right labels to fit. Found 1"):
-        EstimatorLearner(Plain(), features(), np.ones((N, 1))).predict(TRAIN, told(*everything), 0)
+        EstimatorLearner(Plain(), features(), np.ones((N, 1))).predict(TRAIN, teaching_with(*everything), 0)
     assert Plain.seen == []
 
 
@@ -155,7 +155,7 @@ def table(d=2):
 
 @pytest.fixture
 def fitted(monkeypatch):
-    """Keep what networks are trained and validated on."""
+    """Record the training and validation parts of networks."""
     calls, original = [], learners.fit_deepgum
 
     def keep(model, train, validation, **options):
@@ -170,7 +170,7 @@ def rows_of(data):
     return {int(name.removeprefix("row ")) for name in data.ids}
 
 
-def test_a_network_is_trained_and_validated_on_a_folds_rows_and_predicts_all(fitted):
+def test_a_network_is_trained_and_validated_on_the_training_rows_and_predicts_all_rows(fitted):
     data = table()
     predicted = network(data).predict(TRAIN, None, 4)
     ((model, train, validation, options),) = fitted
@@ -186,16 +186,16 @@ def test_a_network_is_trained_and_validated_on_a_folds_rows_and_predicts_all(fit
 
 @pytest.mark.parametrize("rows", [6, 10, 29, 30, 31, 99, 100, 101, 1000])
 @pytest.mark.parametrize("widest", [1, 2, 10])
-def test_a_tenth_is_validated_on_and_of_few_rows_more(rows, widest):
+def test_a_tenth_of_the_rows_is_for_validation_and_more_of_few_rows(rows, widest):
     share = validation_share(rows, widest)
     assert 0.1 <= share <= 1 / 3
     assert share == 0.1 or share == 1 / 3 or round(share * rows) == 10 + widest
     assert (share == 0.1) == (rows >= 10 * (10 + widest))
 
 
-def test_the_labels_that_were_flagged_are_taken_away_and_no_others(fitted):
+def test_flagged_labels_and_no_others_are_removed(fitted):
     data = table()
-    network(data).predict(TRAIN, told((6, 0), (10, 1), (12, 0), (12, 1), (7, 0), groups=2), 0)
+    network(data).predict(TRAIN, teaching_with((6, 0), (10, 1), (12, 0), (12, 1), (7, 0), groups=2), 0)
     _, train, validation, _ = fitted[0]
     labels = {name: row for part in (train, validation) for name, row in zip(part.ids, part.targets, strict=True)}
     # A row without any label that is left is of no use.
@@ -210,7 +210,7 @@ def test_the_labels_that_were_flagged_are_taken_away_and_no_others(fitted):
 @pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 def test_a_flagged_group_loses_all_its_labels(fitted):
     data = table(4)
-    network(data, groups=((0, 3), (1, 2))).predict(TRAIN, told((6, 1), groups=2), 0)
+    network(data, groups=((0, 3), (1, 2))).predict(TRAIN, teaching_with((6, 1), groups=2), 0)
     _, train, validation, _ = fitted[0]
     for part in (train, validation):
         for name, found in zip(part.ids, part.targets, strict=True):
@@ -219,7 +219,7 @@ def test_a_flagged_group_loses_all_its_labels(fitted):
 
 
 @pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
-def test_missing_labels_are_no_reason_to_stop(fitted):
+def test_missing_labels_are_accepted(fitted):
     data = table()
     targets = data.targets.clone()
     targets[::4] = torch.nan
@@ -239,7 +239,7 @@ def test_the_validation_part_keeps_groups_together(fitted, seed):
     assert not sides[0] & sides[1]
 
 
-def test_a_network_is_built_for_what_it_is_trained_on(fitted):
+def test_a_network_is_built_for_its_training_samples(fitted):
     built = []
 
     def build(train, seed):
@@ -257,19 +257,19 @@ def test_the_same_seed_gives_the_same_network():
     assert not np.array_equal(one, other)
 
 
-def test_where_nearly_all_labels_of_a_group_are_flagged_its_flags_count_for_nothing(fitted):
-    """A target that cannot be predicted, beside one that can, is no reason to stop."""
+def test_if_nearly_all_labels_of_a_group_are_flagged_its_flags_are_ignored(fitted):
+    """One target may be unpredictable beside a predictable one."""
     data = table()
     everything = [(row, 0) for row in range(N) if row != 8] + [(6, 1)]
-    network(data).predict(TRAIN, told(*everything, groups=2), 0)
+    network(data).predict(TRAIN, teaching_with(*everything, groups=2), 0)
     _, train, validation, _ = fitted[0]
     for part in (train, validation):
         for name, found in zip(part.ids, part.targets, strict=True):
             assert found.isfinite().tolist() == [True, name != "row 6"]
 
 
-def test_of_a_target_with_few_labels_the_flags_count_as_of_any():
-    """A tenth is one of the labels that there are, and not of the samples."""
+def test_flags_of_a_target_with_few_labels_count():
+    """The share of unflagged labels is relative to the labels, not to the samples."""
     targets = torch.full((400, 1), torch.nan)
     targets[:30] = 1.0
     right = np.where(np.arange(400) < 4, 0.1, 0.9)[:, None]

@@ -24,7 +24,7 @@ def by_place(case):
     return {finding.place: finding for finding in Copy().find(case)}
 
 
-def found(labels, *conflicts):
+def findings_of(labels, *conflicts):
     return by_place(case_of(labels, *conflicts))
 
 
@@ -34,7 +34,7 @@ def is_settled(finding):
 
 
 def test_a_flagged_label_gets_its_copys_label(scored):
-    findings = found(ages(scored, [60.0, 31.0]), ("s0", "s1"))
+    findings = findings_of(ages(scored, [60.0, 31.0]), ("s0", "s1"))
     assert set(findings) == {(0, 0)}
     finding = findings[0, 0]
     assert finding.reason.name == "copy"
@@ -44,14 +44,14 @@ def test_a_flagged_label_gets_its_copys_label(scored):
     assert finding.uncertainty[0] < 2
 
 
-def test_of_several_copies_the_label_nearest_to_the_prediction_is_suggested(scored):
-    findings = found(ages(scored, [60.0, 44.0, 31.0, 62.0]), ("s0", "s1", "s2", "s3"))
+def test_the_label_of_the_copy_nearest_to_the_prediction_is_suggested(scored):
+    findings = findings_of(ages(scored, [60.0, 44.0, 31.0, 62.0]), ("s0", "s1", "s2", "s3"))
     assert {row for row, _ in findings} == {0, 1, 3}
     assert {finding.suggested[0] for finding in findings.values()} == {31.0}
 
 
-def test_copies_that_are_all_far_off_leave_the_prediction(scored):
-    findings = found(ages(scored, [60.0, 70.0]), ("s0", "s1"))
+def test_if_no_copy_fits_the_prediction_is_suggested(scored):
+    findings = findings_of(ages(scored, [60.0, 70.0]), ("s0", "s1"))
     assert set(findings) == {(0, 0), (1, 0)}
     assert not any(map(is_settled, findings.values()))
     np.testing.assert_allclose([finding.suggested[0] for finding in findings.values()], 30)
@@ -59,18 +59,18 @@ def test_copies_that_are_all_far_off_leave_the_prediction(scored):
 
 
 def test_two_labels_that_fit_make_the_choice_uncertain(scored):
-    close = found(ages(scored, [60.0, 31.0, 31.0]), ("s0", "s1", "s2"))[0, 0]
-    apart = found(ages(scored, [60.0, 27.0, 33.0]), ("s0", "s1", "s2"))[0, 0]
+    close = findings_of(ages(scored, [60.0, 31.0, 31.0]), ("s0", "s1", "s2"))[0, 0]
+    apart = findings_of(ages(scored, [60.0, 27.0, 33.0]), ("s0", "s1", "s2"))[0, 0]
     assert close.uncertainty[0] < 2 < apart.uncertainty[0]
     # Both are equally near, so one is right with a probability of a half: six years off or none.
     np.testing.assert_allclose(apart.uncertainty, np.sqrt(6**2 / 2), rtol=0.05)
 
 
-def test_a_copy_that_agrees_or_has_no_label_says_nothing(scored):
-    assert found(ages(scored, [60.0, 60.0, np.nan]), ("s0", "s1", "s2")) == {}
+def test_a_copy_with_the_same_label_or_none_gives_no_finding(scored):
+    assert findings_of(ages(scored, [60.0, 60.0, np.nan]), ("s0", "s1", "s2")) == {}
 
 
-def test_only_groups_in_which_the_labels_differ_are_concerned(scored):
+def test_only_groups_with_different_labels_get_a_finding(scored):
     truth = np.zeros((60, 4))
     given = np.random.default_rng(0).normal(0, 1, truth.shape)
     given[:2] = 40.0
@@ -79,20 +79,20 @@ def test_only_groups_in_which_the_labels_differ_are_concerned(scored):
     assert set(by_place(case)) == {(0, 1)}
 
 
-def test_angles_differ_the_short_way_round(scored):
+def test_angles_are_compared_by_their_period(scored):
     labels = ages(scored, [180.0, -180.0, -150.0], [20.0, 20.0, 20.0], periods=(360.0,))
-    findings = found(labels, ("s0", "s1", "s2"))
+    findings = findings_of(labels, ("s0", "s1", "s2"))
     assert "-150" in findings[0, 0].why
     assert "-180" not in findings[0, 0].why
 
 
 def test_conflicts_of_unknown_samples_are_refused(scored):
     with pytest.raises(InvalidDataError, match=r"`conflicts` should name ids.*stranger"):
-        found(ages(scored, [60.0, 31.0]), ("s0", "stranger"))
+        findings_of(ages(scored, [60.0, 31.0]), ("s0", "stranger"))
 
 
-def test_a_copys_label_may_fit_beyond_where_angles_come_round(scored):
-    findings = found(ages(scored, [60.0, -179.0], [179.0, 179.0], periods=(360.0,)), ("s0", "s1"))
+def test_a_copys_label_may_fit_across_the_end_of_a_period(scored):
+    findings = findings_of(ages(scored, [60.0, -179.0], [179.0, 179.0], periods=(360.0,)), ("s0", "s1"))
     assert findings[0, 0].suggested == [-179.0]
     assert is_settled(findings[0, 0])
 
@@ -114,16 +114,16 @@ def contradicted(labels, *rows):
     return replace(labels, responsibilities=responsibilities)
 
 
-def test_copies_are_told_the_same_also_where_a_label_is_nearer_than_its_copys(scored):
-    findings = found(contradicted(ages(scored, [31.0, 41.0]), 0, 1), ("s0", "s1"))
+def test_all_copies_get_the_same_suggestion(scored):
+    findings = findings_of(contradicted(ages(scored, [31.0, 41.0]), 0, 1), ("s0", "s1"))
     assert {finding.suggested[0] for finding in findings.values()} == {31.0}
     assert findings[0, 0].why == "'s1' has the same content and another label, 41 years; this one fits better."
     assert findings[1, 0].why == "'s0' has the same content and another label, 31 years, which fits better."
     np.testing.assert_allclose(findings[0, 0].uncertainty, findings[1, 0].uncertainty)
 
 
-def test_labels_that_fit_as_well_are_said_to(scored):
-    findings = found(contradicted(ages(scored, [28.0, 31.0]), 0, 1), ("s0", "s1"))
+def test_labels_that_fit_equally_well_are_described_so(scored):
+    findings = findings_of(contradicted(ages(scored, [28.0, 31.0]), 0, 1), ("s0", "s1"))
     assert {finding.suggested[0] for finding in findings.values()} == {31.0}
     assert all(finding.why.endswith("years, which fits as well.") for finding in findings.values())
     assert 0.5 < findings[0, 0].uncertainty[0] < 3

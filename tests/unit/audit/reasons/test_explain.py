@@ -1,4 +1,4 @@
-"""The choice between the rules, and what holds of all of them together."""
+"""The choice between reasons, and properties of all reasons together."""
 
 import re
 from collections import Counter
@@ -19,8 +19,8 @@ N = 900
 SIZES = np.full((N, 2), 250.0)
 
 
-def spoilt(faces, seed=0, n=N):
-    """Faces with wrong labels of every kind, the right ones, and the kind of each place."""
+def with_wrong_labels(faces, seed=0, n=N):
+    """Return true points, right labels, labels with mistakes of every kind, and the reason of each."""
     rng = np.random.default_rng(seed)
     truth = faces(n, rng)
     right = truth + rng.normal(0, 1.5, truth.shape)
@@ -42,7 +42,7 @@ def spoilt(faces, seed=0, n=N):
 
 
 def landmarks_of(scored, faces, **more):
-    truth, right, given, kinds = spoilt(faces)
+    truth, right, given, kinds = with_wrong_labels(faces)
     return scored(given, truth, "landmark", sigma=1.5, width=200.0, **more), right, kinds
 
 
@@ -51,7 +51,7 @@ def explained(labels, conflicts=(), **more):
     return explain(Case.of(labels, landmarks=True, swap_pairs=PAIRS, unit="px", evidence=evidence, **more))
 
 
-def test_each_wrong_label_gets_its_kind(scored, faces):
+def test_each_wrong_label_gets_its_reason(scored, faces):
     labels, _, kinds = landmarks_of(scored, faces)
     found = explained(labels).kinds
     flagged = [place for place in kinds if labels.flags[place]]
@@ -61,7 +61,7 @@ def test_each_wrong_label_gets_its_kind(scored, faces):
         assert right[kind, True] >= 0.95 * (right[kind, True] + right[kind, False])
 
 
-def test_every_flag_and_nothing_else_has_a_kind_a_sentence_and_a_suggestion(scored, faces):
+def test_every_flag_and_no_other_label_has_a_reason_a_sentence_and_a_suggestion(scored, faces):
     labels, _, _ = landmarks_of(scored, faces)
     result = explained(labels)
     places = {(int(row), int(group)) for row, group in np.argwhere(labels.flags)}
@@ -73,7 +73,7 @@ def test_every_flag_and_nothing_else_has_a_kind_a_sentence_and_a_suggestion(scor
     assert all(sentence.endswith(".") for sentence in result.why.values())
 
 
-def test_what_is_suggested_is_as_near_to_the_right_label_as_its_uncertainty_says(scored, faces):
+def test_errors_of_suggestions_agree_with_their_uncertainty(scored, faces):
     labels, right, kinds = landmarks_of(scored, faces)
     result = explained(labels)
     flagged = np.repeat(labels.flags, 2, axis=1)
@@ -104,8 +104,8 @@ def test_the_order_of_the_samples_does_not_matter(scored, faces):
 
 
 @pytest.mark.parametrize("scale", [1 / 250, 1000.0])
-def test_another_unit_changes_no_kind(scored, faces, scale):
-    truth, _, given, _ = spoilt(faces)
+def test_another_unit_changes_no_reason(scored, faces, scale):
+    truth, _, given, _ = with_wrong_labels(faces)
     one = explained(scored(given, truth, "landmark", sigma=1.5, width=200.0))
     labels = scored(scale * given, scale * truth, "landmark", sigma=1.5 * scale, width=200.0 * scale)
     other = explain(
@@ -116,8 +116,8 @@ def test_another_unit_changes_no_kind(scored, faces, scale):
     np.testing.assert_allclose(other.uncertainty, scale * one.uncertainty, rtol=1e-3, atol=1e-6 * scale)
 
 
-def test_mirrored_images_have_the_mirrored_kinds(scored, faces):
-    truth, _, given, _ = spoilt(faces)
+def test_mirrored_images_have_the_mirrored_reasons(scored, faces):
+    truth, _, given, _ = with_wrong_labels(faces)
     given[16:24] = truth[16:24]  # half an image's size is not half of its mirror image's coordinates
 
     def mirrored(points):
@@ -130,8 +130,8 @@ def test_mirrored_images_have_the_mirrored_kinds(scored, faces):
     np.testing.assert_allclose(mirrored(other.suggested), one.suggested)
 
 
-def test_a_copy_that_fits_goes_before_what_would_explain_the_label_as_well(scored, faces):
-    truth, right, given, _ = spoilt(faces)
+def test_a_copy_that_fits_ranks_before_an_explanation(scored, faces):
+    truth, right, given, _ = with_wrong_labels(faces)
     truth[500] = truth[0]
     given[500] = right[0] + 0.5
     labels = scored(given, truth, "landmark", sigma=1.5, width=200.0)
@@ -142,8 +142,8 @@ def test_a_copy_that_fits_goes_before_what_would_explain_the_label_as_well(score
     assert result.kinds[1, 0] == "swapped"
 
 
-def test_an_explanation_goes_before_a_copy_that_does_not_fit(scored, faces):
-    truth, _, given, _ = spoilt(faces)
+def test_an_explanation_ranks_before_a_copy_that_does_not_fit(scored, faces):
+    truth, _, given, _ = with_wrong_labels(faces)
     truth[500] = truth[0]
     given[500] = given[0] + 3
     labels = scored(given, truth, "landmark", sigma=1.5, width=200.0)
@@ -153,7 +153,7 @@ def test_an_explanation_goes_before_a_copy_that_does_not_fit(scored, faces):
     assert explained(labels, conflicts=[("s0", "s500")]).kinds[0, 0] == "copy"
 
 
-def test_a_doubtful_prediction_makes_a_label_hard_and_not_what_happens_to_fit_it(scored, faces):
+def test_labels_with_uncertain_predictions_are_hard_even_if_an_explanation_fits(scored, faces):
     spread = np.full((N, 5), 1.0)
     spread[24:28, 2] = 40.0
     spread[:4] = 40.0
@@ -166,8 +166,8 @@ def test_a_doubtful_prediction_makes_a_label_hard_and_not_what_happens_to_fit_it
     assert {result.kinds[row, 0] for row in range(4, 8)} == {"swapped"}
 
 
-def test_missing_labels_stay_missing_and_disturb_no_other(scored, faces):
-    truth, _, given, _ = spoilt(faces)
+def test_missing_labels_stay_missing_and_do_not_change_others(scored, faces):
+    truth, _, given, _ = with_wrong_labels(faces)
     given[100:200, 6:] = np.nan
     given[24:28, 4] = np.nan
     given[:4, 8] = np.nan
@@ -190,7 +190,7 @@ def test_one_target_and_three_rows_are_enough(scored):
     assert np.isfinite(result.suggested[2, 0])
 
 
-def test_nothing_flagged_nothing_said(scored, faces):
+def test_without_flags_there_are_no_reasons(scored, faces):
     rng = np.random.default_rng(0)
     truth = faces(3, rng)
     labels = scored(truth + 0.1, truth, "landmark", sigma=1.5, width=200.0)
@@ -201,7 +201,7 @@ def test_nothing_flagged_nothing_said(scored, faces):
     assert explain(Case.of(empty, landmarks=True)).kinds == {}
 
 
-def test_where_every_label_is_flagged_each_still_gets_its_kind(scored, faces):
+def test_if_all_labels_are_flagged_each_gets_a_reason(scored, faces):
     rng = np.random.default_rng(0)
     truth = faces(30, rng)
     labels = scored(rng.uniform(0, 250, truth.shape), truth, "landmark", sigma=0.5, width=300.0)
@@ -212,27 +212,27 @@ def test_where_every_label_is_flagged_each_still_gets_its_kind(scored, faces):
     assert set(explain(Case.of(numbers)).kinds.values()) == {"off"}
 
 
-def test_what_the_labels_said_before_is_not_kept(scored, faces):
+def test_earlier_reasons_are_replaced(scored, faces):
     labels, _, _ = landmarks_of(scored, faces)
     stale = replace(labels, kinds={(500, 0): "hard"}, why={(500, 0): "old"}, suggested=labels.predicted)
     assert explained(stale).kinds == explained(labels).kinds
     np.testing.assert_array_equal(explained(stale).suggested, explained(labels).suggested)
 
 
-def test_parameters_of_the_mixture_take_the_place_of_estimates(scored, faces):
+def test_given_densities_replace_estimates(scored, faces):
     labels, _, _ = landmarks_of(scored, faces)
     result = explained(labels, covariances=[9 * np.eye(2)] * 5, log_densities=[-10.0] * 5)
     shifted = [place for place, kind in result.kinds.items() if kind == "shifted"]
     np.testing.assert_allclose([result.uncertainty[row, 2 * group] for row, group in shifted], 3, rtol=1e-6)
 
 
-def test_points_need_pairs_of_numbers(scored):
+def test_an_odd_number_of_labels_cannot_be_landmarks(scored):
     labels = scored(np.zeros((3, 3)), np.zeros((3, 3)))
     with pytest.raises(InvalidParameterError, match="landmarks"):
         Case.of(labels, landmarks=True)
 
 
-def test_a_label_with_a_reason_survives_its_file(scored, faces, tmp_path):
+def test_reasons_are_read_as_they_were_written(scored, faces, tmp_path):
     result = explained(landmarks_of(scored, faces)[0])
     result.write(tmp_path / "scores.parquet")
     again = type(result).read(tmp_path / "scores.parquet")
@@ -241,7 +241,7 @@ def test_a_label_with_a_reason_survives_its_file(scored, faces, tmp_path):
     np.testing.assert_array_equal(again.suggested, result.suggested)
 
 
-def test_what_a_rule_explains_does_not_make_its_like_seem_usual(scored):
+def test_explained_flags_do_not_count_as_other_wrong_labels(scored):
     rng = np.random.default_rng(0)
     truth = rng.normal(170, 12, (600, 1))
     given = truth + rng.normal(0, 4, truth.shape)
@@ -255,7 +255,7 @@ def test_what_a_rule_explains_does_not_make_its_like_seem_usual(scored):
     assert all(result.uncertainty[row, 0] < 0.8 * alone[row, 0].uncertainty[0] for row in range(6) if (row, 0) in alone)
 
 
-def test_the_documentation_has_a_row_for_every_kind():
+def test_the_documentation_has_a_row_for_every_reason():
     page = (Path(__file__).parents[4] / "docs" / "reasons.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == set(REASONS)
     assert f"at odds of {LEAST_ODDS:g} against" in page

@@ -15,7 +15,7 @@ def case_of(scored, faces, change, groups="landmark", seed=0):
     return Case.of(scored(given, truth, groups, sigma=1.5, width=200.0), landmarks=True, unit="px")
 
 
-def found(case):
+def findings_of(case):
     return {finding.place: finding for finding in weigh(case, list(Foreign().find(case))).findings()}
 
 
@@ -25,7 +25,7 @@ def test_labels_of_another_sample_are_found_and_the_sample_is_named(scored, face
         given[:6] = given[100:106]
 
     case = case_of(scored, faces, change, groups)
-    findings = found(case)
+    findings = findings_of(case)
     assert {row for row, _ in findings} == set(range(6))
     for (row, group), finding in findings.items():
         assert finding.reason.name == "foreign"
@@ -35,13 +35,13 @@ def test_labels_of_another_sample_are_found_and_the_sample_is_named(scored, face
         np.testing.assert_allclose(finding.uncertainty, 1.5, rtol=0.3)
 
 
-def test_missing_labels_do_not_hide_whose_labels_they_are(scored, faces):
+def test_the_sample_is_named_despite_missing_labels(scored, faces):
     def change(given, rng):
         given[:6] = given[100:106]
         given[:6, 4:6] = np.nan
         given[:6, 0] = np.nan
 
-    findings = found(case_of(scored, faces, change))
+    findings = findings_of(case_of(scored, faces, change))
     assert set(findings) == {(row, group) for row in range(6) for group in (0, 1, 3, 4)}
     named = {row for (row, _), finding in findings.items() if "'s" in finding.why}
     assert len(named) > 3
@@ -49,30 +49,30 @@ def test_missing_labels_do_not_hide_whose_labels_they_are(scored, faces):
 
 
 @pytest.mark.parametrize("groups", ["landmark", "sample"])
-def test_a_face_of_no_sample_here_is_foreign_and_nobody_is_named(scored, faces, groups):
+def test_a_face_from_elsewhere_is_foreign_and_no_sample_is_named(scored, faces, groups):
     def change(given, rng):
         given[:8] = faces(8, rng) + 30
 
-    findings = found(case_of(scored, faces, change, groups))
+    findings = findings_of(case_of(scored, faces, change, groups))
     assert {row for row, _ in findings} == set(range(8))
     assert not any("'s" in finding.why for finding in findings.values())
 
 
-def test_labels_that_are_all_wrong_are_so_by_one_cause_where_few_labels_are(scored, faces):
+def test_if_few_labels_are_wrong_several_in_one_sample_have_one_cause(scored, faces):
     def change(given, rng):
         given[0] = rng.uniform(0, 250, 10)
 
-    assert {row for row, _ in found(case_of(scored, faces, change))} == {0}
+    assert {row for row, _ in findings_of(case_of(scored, faces, change))} == {0}
 
 
-def test_landmarks_that_are_wrong_one_by_one_are_not_foreign(scored, faces):
+def test_independently_wrong_landmarks_are_not_foreign(scored, faces):
     def change(given, rng):
         wrong = np.repeat(rng.random((N, 5)) < 0.3, 2, axis=1)
         given[wrong] = rng.uniform(0, 250, wrong.sum())
 
     case = case_of(scored, faces, change)
     assert case.flags.sum() > 0.25 * 5 * N
-    assert len(found(case)) < 0.01 * case.flags.sum()
+    assert len(findings_of(case)) < 0.01 * case.flags.sum()
 
 
 def test_one_wrong_landmark_does_not_make_a_sample_foreign(scored, faces):
@@ -80,7 +80,7 @@ def test_one_wrong_landmark_does_not_make_a_sample_foreign(scored, faces):
         given[:20, 4:6] += 40
 
     for groups in ("landmark", "sample"):
-        assert found(case_of(scored, faces, change, groups)) == {}
+        assert findings_of(case_of(scored, faces, change, groups)) == {}
 
 
 def test_a_single_number_is_never_foreign(scored):
@@ -93,7 +93,7 @@ def test_a_single_number_is_never_foreign(scored):
     assert list(Foreign().find(case)) == []
 
 
-def test_angles_are_compared_the_short_way_round(scored):
+def test_angles_are_compared_by_their_period(scored):
     rng = np.random.default_rng(0)
     truth = rng.uniform(-180, 180, (N, 3))
     given = (truth + rng.normal(0, 1, truth.shape) + 180) % 360 - 180
@@ -101,6 +101,6 @@ def test_angles_are_compared_the_short_way_round(scored):
     given[[0, 100]] = -179.9, 179.9, -180.0
     labels = scored(given, truth, "sample", width=360.0, periods=(360.0,) * 3)
     case = Case.of(labels, landmarks=False, unit="degrees")
-    findings = found(case)
+    findings = findings_of(case)
     assert list(findings) == [(0, 0)]
     assert "fits 's100'" in findings[0, 0].why

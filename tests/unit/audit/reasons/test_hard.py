@@ -6,7 +6,7 @@ from deepgum.audit.reasons import Case
 from deepgum.audit.reasons.hard import Hard
 
 
-def found(case):
+def findings_of(case):
     return {finding.place: finding for finding in Hard().find(case)}
 
 
@@ -22,9 +22,9 @@ def case_of(scored, spread_of_flagged, away=20.0, usual=1.0, scale=1.0):
     return Case.of(labels, landmarks=False, unit="years")
 
 
-def test_a_label_within_what_the_networks_disagree_by_may_be_right(scored):
+def test_a_label_within_the_spread_of_the_networks_is_hard(scored):
     case = case_of(scored, 12.0)
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == {(row, 0) for row in range(10)}
     assert case.flags[:20].all()
     finding = findings[3, 0]
@@ -37,14 +37,14 @@ def test_a_label_within_what_the_networks_disagree_by_may_be_right(scored):
 
 
 def test_a_label_far_beyond_the_spread_is_not_hard(scored):
-    assert found(case_of(scored, 4.0)) == {}
+    assert findings_of(case_of(scored, 4.0)) == {}
 
 
-def test_a_spread_that_all_samples_have_makes_none_hard(scored):
-    assert found(case_of(scored, 12.0, usual=12.0)) == {}
+def test_the_usual_spread_makes_no_label_hard(scored):
+    assert findings_of(case_of(scored, 12.0, usual=12.0)) == {}
 
 
-def test_it_is_the_flag_that_falls_when_the_spread_is_counted(scored):
+def test_a_label_is_hard_if_it_is_not_flagged_with_the_spread_counted(scored):
     case = case_of(scored, 12.0)
     wrong, variance = case.wrong[0], case.covariances[0][0, 0] + 12.0**2 - 1
     right = np.exp(-0.5 * 20**2 / variance) / np.sqrt(2 * np.pi * variance)
@@ -54,19 +54,19 @@ def test_it_is_the_flag_that_falls_when_the_spread_is_counted(scored):
 
 
 def test_another_unit_makes_no_label_harder(scored):
-    assert set(found(case_of(scored, 12.0))) == set(found(case_of(scored, 12.0, scale=1000.0)))
+    assert set(findings_of(case_of(scored, 12.0))) == set(findings_of(case_of(scored, 12.0, scale=1000.0)))
 
 
 def test_without_a_spread_nothing_is_hard(scored):
     labels = case_of(scored, 12.0).labels
     again = scored(labels.given, labels.predicted, sigma=2.0)
-    assert found(Case.of(again, landmarks=False)) == {}
+    assert findings_of(Case.of(again, landmarks=False)) == {}
 
 
-def test_a_label_flagged_for_other_reasons_is_not_hard_where_the_networks_agree(scored):
+def test_a_flagged_label_is_not_hard_if_the_networks_agree(scored):
     labels = case_of(scored, 1.0).labels
     responsibilities = labels.responsibilities.copy()
     responsibilities[50] = 0.4
     case = Case.of(replace(labels, responsibilities=responsibilities), landmarks=False)
     assert (50, 0) in case.places
-    assert found(case) == {}
+    assert findings_of(case) == {}

@@ -4,7 +4,7 @@ from deepgum.audit.reasons import Case
 from deepgum.audit.reasons.fallbacks import Off, Shifted
 
 
-def found(case):
+def findings_of(case):
     return {finding.place: finding for reason in (Shifted(), Off()) for finding in reason.find(case)}
 
 
@@ -19,22 +19,22 @@ def case_of(scored, groups, landmarks, **more):
 
 def test_every_flag_gets_its_distance_in_the_unit_and_in_standard_deviations(scored):
     case = case_of(scored, "landmark", True, unit="px")
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == set(case.places) == {(5, 0)}
     assert findings[5, 0].reason.name == "shifted"
     assert findings[5, 0].why == "50 px from where it is predicted, 25 standard deviations of right labels."
 
 
 def test_values_are_off_not_shifted(scored):
-    findings = found(case_of(scored, "coordinate", False, unit="cm"))
+    findings = findings_of(case_of(scored, "coordinate", False, unit="cm"))
     assert {finding.reason.name for finding in findings.values()} == {"off"}
     assert findings[5, 1].why == "40 cm from what is predicted, 20 standard deviations of right labels."
 
 
-def test_of_several_parts_the_farthest_is_named(scored):
-    shifted = found(case_of(scored, "sample", True, unit="px"))[5, 0]
+def test_the_farthest_part_of_a_group_is_named(scored):
+    shifted = findings_of(case_of(scored, "sample", True, unit="px"))[5, 0]
     assert shifted.why.startswith("nose is 50 px from where it is predicted, the farthest of 2; together 25 ")
-    assert found(case_of(scored, "sample", False))[5, 0].why.startswith(
+    assert findings_of(case_of(scored, "sample", False))[5, 0].why.startswith(
         "nose_y is 40 from what is predicted, the farthest"
     )
 
@@ -42,7 +42,7 @@ def test_of_several_parts_the_farthest_is_named(scored):
 def test_the_prediction_is_suggested_with_the_right_labels_deviation(scored):
     covariance = np.array([[4.0, 1.0], [1.0, 9.0]])
     case = case_of(scored, "landmark", True, covariances=[covariance, covariance])
-    finding = found(case)[5, 0]
+    finding = findings_of(case)[5, 0]
     np.testing.assert_array_equal(finding.suggested, case.labels.predicted[5, :2])
     np.testing.assert_allclose(finding.uncertainty, [2, 3], rtol=1e-6)
 
@@ -53,6 +53,6 @@ def test_the_spread_of_the_networks_adds_to_the_uncertainty(scored):
     given = truth + rng.normal(0, 2, truth.shape)
     given[5] += 60
     labels = scored(given, truth, "landmark", sigma=2.0, width=200.0, spread=np.full((80, 1), 4.0))
-    finding = found(Case.of(labels, landmarks=True, covariances=[4 * np.eye(2)]))[5, 0]
+    finding = findings_of(Case.of(labels, landmarks=True, covariances=[4 * np.eye(2)]))[5, 0]
     # 4 px is the root mean square distance over both coordinates: 16 / 2 is the variance along each.
     np.testing.assert_allclose(finding.uncertainty, np.sqrt(4 + 8), rtol=1e-6)

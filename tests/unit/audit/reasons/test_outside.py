@@ -19,13 +19,13 @@ def case_of(scored, change=None, sizes=(250.0, 200.0), landmarks=True):
     return Case.of(labels, landmarks=landmarks, unit="px", evidence=evidence)
 
 
-def found(case):
+def findings_of(case):
     return {finding.place: finding for finding in Outside().find(case)}
 
 
 def test_flagged_landmarks_beyond_any_edge_are_found_and_others_are_not(scored):
     case = case_of(scored)
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == {(0, 0), (1, 0), (2, 1)}
     assert (3, 0) in case.places
     assert all(finding.reason.name == "outside" for finding in findings.values())
@@ -34,24 +34,24 @@ def test_flagged_landmarks_beyond_any_edge_are_found_and_others_are_not(scored):
     assert findings[0, 0].why.startswith("(-5, ")
 
 
-def test_a_landmark_that_is_predicted_beyond_the_same_edge_may_well_be_there(scored):
+def test_a_landmark_predicted_beyond_the_edge_is_not_reported(scored):
     def change(given, truth):
         truth[0, 0] = -40.0
 
-    assert set(found(case_of(scored, change))) == {(1, 0), (2, 1)}
+    assert set(findings_of(case_of(scored, change))) == {(1, 0), (2, 1)}
 
 
-def test_unflagged_landmarks_just_beyond_an_edge_are_left_alone(scored):
+def test_landmarks_that_are_not_flagged_are_not_reported(scored):
     def change(given, truth):
         truth[10, 0], given[10, 0] = 0.5, -0.5
 
-    assert (10, 0) not in found(case_of(scored, change))
+    assert (10, 0) not in findings_of(case_of(scored, change))
 
 
-def test_nothing_is_said_where_sizes_are_unknown_or_labels_are_no_points(scored):
-    assert found(case_of(scored, sizes=None)) == {}
-    assert found(case_of(scored, sizes=(np.nan, np.nan))) == {}
-    assert found(case_of(scored, landmarks=False)) == {}
+def test_without_sizes_or_landmarks_nothing_is_reported(scored):
+    assert findings_of(case_of(scored, sizes=None)) == {}
+    assert findings_of(case_of(scored, sizes=(np.nan, np.nan))) == {}
+    assert findings_of(case_of(scored, landmarks=False)) == {}
 
 
 def test_sizes_of_another_shape_are_refused(scored):

@@ -6,7 +6,7 @@ from deepgum.audit.reasons.population import Population
 from deepgum.audit.reasons.unit import Unit
 
 
-def test_labels_of_a_sample_lie_as_predictions_and_errors_of_right_labels_do():
+def test_the_joint_density_has_the_covariance_of_predictions_plus_residuals():
     rng = np.random.default_rng(0)
     predicted = rng.multivariate_normal([50, 80], [[9, 6], [6, 25]], 500)
     errors = np.array([[4.0, 1.0], [1.0, 2.0]])
@@ -20,7 +20,7 @@ def test_labels_of_a_sample_lie_as_predictions_and_errors_of_right_labels_do():
     np.testing.assert_allclose(population.log_density(given)[0], marginal.logpdf(given[0, 0]))
 
 
-def test_a_single_value_is_half_as_probable_as_it_is_frequent_and_half_as_the_gaussian_has_it():
+def test_the_density_of_a_value_is_half_its_frequency_and_half_gaussian():
     right = np.array([[1.0]] * 30 + [[7.0]] * 10 + [[np.nan]] * 5)
     population = Population(np.array([4.0]), np.array([[9.0]]), [np.sort(right[:40, 0])], np.ones(1), None)
     found = np.exp(population.log_density_apart(np.array([[1.0], [7.0], [8.0]]), [[0]]))
@@ -28,13 +28,13 @@ def test_a_single_value_is_half_as_probable_as_it_is_frequent_and_half_as_the_ga
     np.testing.assert_allclose(found, 0.5 * gaussian + 0.5 * np.array([0.75, 0.25, 0]))
 
 
-def test_values_apart_are_independent_and_missing_ones_left_out():
+def test_parts_are_independent_and_missing_values_are_left_out():
     population = Population(np.zeros(2), np.array([[1.0, 0.9], [0.9, 1.0]]), [np.zeros(0)] * 2, np.ones(2), None)
     found = population.log_density_apart(np.array([[1.0, -1.0], [1.0, np.nan]]), [[0], [1]])
     np.testing.assert_allclose(found, [2 * (norm.logpdf(1.0) - np.log(2)), norm.logpdf(1.0) - np.log(2)])
 
 
-def test_angles_about_a_half_turn_have_their_centre_there():
+def test_the_centre_of_angles_is_a_circular_mean():
     predicted = np.array([[179.0], [-179.0], [178.0], [-178.0]])
     population = Population.of(predicted, predicted, np.eye(1), np.ones(1), (360.0,))
     np.testing.assert_allclose(np.abs(population.centre), 180)

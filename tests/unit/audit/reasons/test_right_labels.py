@@ -18,7 +18,7 @@ def labels_of(scored, n=4000, missing=0.0, wrong=0.1):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_the_covariance_is_that_of_right_labels_whatever_the_wrong_ones_are(scored, missing):
+def test_wrong_labels_do_not_change_the_covariance(scored, missing):
     covariance = label_covariance(labels_of(scored, missing=missing), 0)
     np.testing.assert_allclose(covariance, TRUE, atol=0.5)
 
@@ -28,14 +28,14 @@ def test_few_labels_still_give_a_positive_covariance(scored):
     assert np.linalg.eigvalsh(covariance)[0] > 0
 
 
-def test_where_all_are_flagged_the_mahalanobis_distances_tell_the_deviation(scored):
+def test_if_all_labels_are_flagged_the_deviation_follows_from_mahalanobis_distances(scored):
     truth = np.zeros((3, 1))
     labels = scored(truth + 50.0, truth, sigma=2.0, width=100.0)
     assert labels.flags.all()
     np.testing.assert_allclose(label_covariance(labels, 0), [[4.0]])
 
 
-def test_predictions_that_are_exact_leave_a_floor(scored):
+def test_exact_predictions_give_the_floor(scored):
     truth = np.arange(50.0)[:, None]
     given = truth.copy()
     given[3] += 40
@@ -44,7 +44,7 @@ def test_predictions_that_are_exact_leave_a_floor(scored):
     assert 0 < case.covariances[0][0, 0] < 1e-6
 
 
-def test_the_uniform_has_the_width_of_the_flagged_and_not_of_the_farthest(scored):
+def test_the_width_of_the_uniform_is_that_of_most_flagged_labels(scored):
     rng = np.random.default_rng(0)
     truth = np.zeros((2000, 1))
     given = rng.normal(0, 1, truth.shape)
@@ -55,7 +55,7 @@ def test_the_uniform_has_the_width_of_the_flagged_and_not_of_the_farthest(scored
     np.testing.assert_allclose(np.exp(-density), 120, rtol=0.15)
 
 
-def test_labels_on_no_grid_have_no_step(scored):
+def test_labels_without_a_grid_have_no_step(scored):
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, (500, 1))
     given = truth + rng.normal(0, 2, truth.shape)
@@ -71,18 +71,18 @@ def test_labels_on_no_grid_have_no_step(scored):
     "covariances",
     [[], [np.eye(2)], [np.array([[1.0, 2.0, 0], [0, 1, 0], [0, 0, 1]])], [-np.eye(3)], [np.full((3, 3), np.nan)]],
 )
-def test_what_is_no_covariance_is_refused(scored, covariances):
+def test_invalid_covariances_are_refused(scored, covariances):
     with pytest.raises(InvalidParameterError, match="covariances"):
         Case.of(labels_of(scored, n=50), landmarks=False, covariances=covariances)
 
 
 @pytest.mark.parametrize("densities", [[], [-3.0, -4.0], [np.inf], [np.nan]])
-def test_what_is_no_density_is_refused(scored, densities):
+def test_invalid_densities_are_refused(scored, densities):
     with pytest.raises(InvalidParameterError, match="log_densities"):
         Case.of(labels_of(scored, n=50), landmarks=False, log_densities=densities)
 
 
-def test_few_residuals_prove_no_correlation(scored):
+def test_correlations_of_few_residuals_are_shrunk(scored):
     truth = np.zeros((2, 2))
     covariance = label_covariance(scored(np.array([[1.0, 2.0], [2.0, 4.0]]), truth, "sample", sigma=3.0), 0)
     np.testing.assert_allclose(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), 2 / (2 + 3))

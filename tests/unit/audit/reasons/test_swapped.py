@@ -23,7 +23,7 @@ def case_of(scored, faces, change, n=200, seed=0, groups="landmark"):
     return Case.of(labels, landmarks=True, swap_pairs=PAIRS, unit="px"), right
 
 
-def found(case):
+def findings_of(case):
     return {finding.place: finding for finding in weigh(case, list(Swapped().find(case))).findings()}
 
 
@@ -32,7 +32,7 @@ def test_exchanged_eyes_are_found_and_each_gets_the_others_label(scored, faces):
         given[7] = given[7, EYES]
 
     case, right = case_of(scored, faces, change)
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == {(7, 0), (7, 1)}
     for group in (0, 1):
         finding = findings[7, group]
@@ -44,7 +44,7 @@ def test_exchanged_eyes_are_found_and_each_gets_the_others_label(scored, faces):
     assert " px from what is predicted, not " in findings[7, 0].why
 
 
-def test_only_what_is_flagged_gets_a_reason(scored, faces):
+def test_only_flagged_labels_get_a_reason(scored, faces):
     def change(given, rng):
         given[7] = given[7, EYES]
 
@@ -52,7 +52,7 @@ def test_only_what_is_flagged_gets_a_reason(scored, faces):
     responsibilities = case.labels.responsibilities.copy()
     responsibilities[7, 1] = 0.9
     case = Case.of(replace(case.labels, responsibilities=responsibilities), landmarks=True, swap_pairs=PAIRS)
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == {(7, 0)}
     np.testing.assert_array_equal(findings[7, 0].suggested, right[7, :2])
 
@@ -61,17 +61,17 @@ def test_the_labels_of_a_mirrored_face_are_found_in_all_pairs(scored, faces):
     def change(given, rng):
         given[[3, 5]] = given[[3, 5]][:, ALL]
 
-    findings = found(case_of(scored, faces, change)[0])
+    findings = findings_of(case_of(scored, faces, change)[0])
     assert set(findings) == {(row, group) for row in (3, 5) for group in (0, 1, 3, 4)}
 
 
-def test_within_one_group_the_whole_sample_is_put_right(scored, faces):
+def test_in_one_group_all_labels_of_the_sample_are_corrected(scored, faces):
     def change(given, rng):
         given[2] = given[2, EYES]
         given[4] = given[4, ALL]
 
     case, right = case_of(scored, faces, change, groups="sample")
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == {(2, 0), (4, 0)}
     np.testing.assert_array_equal(findings[2, 0].suggested, right[2])
     np.testing.assert_array_equal(findings[4, 0].suggested, right[4])
@@ -79,13 +79,13 @@ def test_within_one_group_the_whole_sample_is_put_right(scored, faces):
     assert "t" in findings[2, 0].why
 
 
-def test_a_label_at_the_place_of_its_partner_that_has_none_is_the_partners(scored, faces):
+def test_a_label_at_its_unlabelled_partners_place_belongs_to_the_partner(scored, faces):
     def change(given, rng):
         given[9, :2] = given[9, 2:4]
         given[9, 2:4] = np.nan
 
     case, _ = case_of(scored, faces, change)
-    findings = found(case)
+    findings = findings_of(case)
     assert set(findings) == {(9, 0)}
     assert "It fits right_eye, which has no label here" in findings[9, 0].why
     np.testing.assert_allclose(findings[9, 0].suggested, case.labels.predicted[9, :2])
@@ -96,23 +96,23 @@ def test_a_shifted_eye_is_not_an_exchanged_one(scored, faces):
     def change(given, rng):
         given[:20, :2] += rng.choice([-1, 1], (20, 2)) * rng.uniform(15, 40, (20, 2))
 
-    assert found(case_of(scored, faces, change)[0]) == {}
+    assert findings_of(case_of(scored, faces, change)[0]) == {}
 
 
-def test_an_eye_on_the_other_eye_is_no_exchange_while_that_one_is_in_its_place(scored, faces):
+def test_a_label_on_its_correctly_labelled_partner_is_not_exchanged(scored, faces):
     def change(given, rng):
         given[5, :2] = given[5, 2:4]
 
-    assert found(case_of(scored, faces, change)[0]) == {}
+    assert findings_of(case_of(scored, faces, change)[0]) == {}
 
 
-def test_eyes_that_are_anywhere_by_chance_are_hardly_ever_exchanged(scored, faces):
+def test_random_labels_are_rarely_called_exchanged(scored, faces):
     def change(given, rng):
         given[:10_000, :4] = rng.uniform(60, 190, (10_000, 4))
 
     case, _ = case_of(scored, faces, change, n=40_000)
     assert case.flags[:10_000, :2].mean() > 0.95
-    assert len(found(case)) < 0.005 * 20_000
+    assert len(findings_of(case)) < 0.005 * 20_000
 
 
 def test_without_pairs_nothing_is_exchanged(scored, faces):
@@ -127,7 +127,7 @@ def test_pairs_of_other_landmarks_are_refused(scored, faces, pairs):
         Case.of(case.labels, landmarks=True, swap_pairs=pairs)
 
 
-def test_pairs_of_what_are_no_landmarks_are_refused(scored, faces):
+def test_swap_pairs_without_landmarks_are_refused(scored, faces):
     case, _ = case_of(scored, faces, lambda given, rng: None)
     with pytest.raises(InvalidParameterError, match="swap_pairs"):
         Case.of(case.labels, landmarks=False, swap_pairs=PAIRS)

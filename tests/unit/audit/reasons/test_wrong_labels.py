@@ -18,7 +18,7 @@ def test_complete_residuals_have_the_gaussian_density():
     np.testing.assert_allclose(found.distance, distance)
 
 
-def test_what_is_missing_is_integrated_out():
+def test_missing_coordinates_are_integrated_out():
     rng = np.random.default_rng(0)
     residuals = rng.normal(0, 3, (60, 3))
     residuals[rng.random((60, 3)) < 0.4] = np.nan
@@ -49,7 +49,7 @@ def mass(density, low, high):
     return quad(at, low, high, points=[value for value in (2.0, 30.0) if low < value < high], limit=500)[0]
 
 
-def test_anywhere_is_a_box_of_the_uniforms_volume():
+def test_the_component_anywhere_is_a_box_of_the_uniforms_volume():
     anywhere = one_number(np.array([0.0, ONLY, ONLY]))
     np.testing.assert_allclose(2 * mass(anywhere, 0, 29.99), 1, rtol=1e-3)
     assert mass(anywhere, 30.01, 1000) == 0
@@ -72,13 +72,13 @@ def test_shifted_points_are_as_probable_in_each_order_of_magnitude():
     np.testing.assert_allclose([quad(ring, 2, 20)[0], quad(ring, 20, 200)[0]], 0.5, rtol=1e-6)
 
 
-def test_any_label_has_the_density_that_is_given():
+def test_the_component_any_label_has_the_given_density():
     any_label = one_number(np.array([ONLY, ONLY, 0.0]))
     np.testing.assert_allclose(any_label.log_density(np.array([[5.0], [500.0]]), np.array([-3.0, -4.0])), [-3.0, -4.0])
 
 
 @pytest.mark.parametrize(("kind", "low", "high"), [(0, 8.0, 30.0), (1, 2.0, 200.0)])
-def test_the_weights_follow_what_the_flagged_labels_are_like(kind, low, high):
+def test_the_weights_are_fitted_to_the_flagged_labels(kind, low, high):
     rng = np.random.default_rng(0)
     size = rng.uniform(low, high, (500, 1)) if kind == 0 else np.exp(rng.uniform(np.log(low), np.log(high), (500, 1)))
     residuals = rng.choice([-1, 1], (500, 1)) * size
@@ -90,14 +90,14 @@ def test_the_weights_follow_what_the_flagged_labels_are_like(kind, low, high):
     assert fitted.log_density(residuals, like_no_label).sum() > start
 
 
-def test_labels_that_a_rule_explains_do_not_count():
+def test_explained_labels_do_not_count():
     residuals = np.concatenate([np.full((50, 1), 20.0), np.full((50, 1), 150.0)])
     fitted = one_number().fitted(residuals, np.full(100, -50.0), np.repeat([1.0, 0.0], 50))
     without = one_number().fitted(residuals[:50], np.full(50, -50.0), np.ones(50))
     np.testing.assert_allclose(fitted.log_weights, without.log_weights)
 
 
-def test_in_part_one_coordinate_may_be_anywhere_and_the_other_right():
+def test_in_the_component_in_part_one_coordinate_is_right():
     density = WrongLabels(np.eye(2), -2 * np.log(40), 20.0, [[0], [1]], np.array([ONLY, ONLY, ONLY, 0]))
     one, both = np.array([[10.0, 0.1]]), np.array([[10.0, 10.0]])
     assert density.log_density(one, NEVER)[0] > density.log_density(both, NEVER)[0] + 20

@@ -49,7 +49,7 @@ def test_the_files_of_predictions_of_this_library_are_paired():
     assert [pair.name for pair in find_pairs(columns, apart=["id"])] == ["eye_x", "eye_y"]
 
 
-def test_what_a_star_stands_for_is_the_same_on_both_sides():
+def test_the_star_stands_for_the_same_text_in_both_patterns():
     columns = ["t_b", "t_a", "p_a", "p_b", "q_a"]
     assert columns_of(columns, ["p_*"], ["t_*"]) == [("p_b", "t_b"), ("p_a", "t_a")]
     assert columns_of(["x", "y", "x.out", "y.out"], ["*.out"], ["*"]) == [("x.out", "x"), ("y.out", "y")]
@@ -61,7 +61,7 @@ def test_a_name_without_star_is_one_column():
     assert columns_of(["a", "b", "pa", "pb"], ["pb", "pa"], ["b", "a"]) == [("pa", "a"), ("pb", "b")]
 
 
-def test_one_side_is_enough_where_the_other_is_known_by_name():
+def test_one_pattern_is_enough_if_the_partners_are_found_by_name():
     columns = ["x1", "x2", "x1_hat", "x2_hat", "new_x1", "new_x2", "free"]
     assert columns_of(columns, target=["x*"]) == [("x1_hat", "x1"), ("x2_hat", "x2")]
     assert columns_of(columns, target=["x2"]) == [("x2_hat", "x2")]
@@ -76,7 +76,7 @@ def test_one_side_is_enough_where_the_other_is_known_by_name():
         (["age", "age_hat", "pred_age"], "'age' could be the label of each of age_hat, pred_age"),
     ],
 )
-def test_where_two_could_be_meant_neither_is_taken(columns, message):
+def test_ambiguous_columns_are_refused(columns, message):
     with pytest.raises(InvalidDataError, match=rf"{message}\. Name the columns with --pred and --target\."):
         find_pairs(columns)
 
@@ -113,12 +113,12 @@ def test_columns_that_do_not_pair_are_named(columns, options, message):
         ({"pred": ["p_age", "age"], "target": ["age"]}, r"as many .* Found 1 for --target \(age\)"),
     ],
 )
-def test_patterns_that_cannot_be_meant_are_refused(options, message):
+def test_invalid_patterns_are_refused(options, message):
     with pytest.raises(InvalidParameterError, match=message):
         find_pairs(["age", "p_age"], **options)
 
 
-def test_a_column_of_another_purpose_is_no_label_that_lacks_its_prediction():
+def test_other_columns_need_no_prediction():
     assert columns_of(["x", "pred_x", "true_outlier"]) == [("pred_x", "x")]
 
 
@@ -127,14 +127,14 @@ def test_a_label_keeps_its_own_name_where_two_would_share_one():
     assert [pair.name for pair in pairs] == ["a", "label_a"]
 
 
-def test_the_index_that_pandas_writes_is_no_label():
+def test_an_unnamed_index_column_is_ignored():
     assert columns_of(["", "y", "pred"]) == [("pred", "y")]
     assert columns_of(["", "label", "pred"]) == [("pred", "label")]
     with pytest.raises(InvalidDataError):
         columns_of(["", "pred"])
 
 
-def test_a_prediction_without_a_name_is_of_the_only_other_column():
+def test_a_column_called_pred_predicts_the_only_other_column():
     assert columns_of(["weight", "pred"]) == [("pred", "weight")]
     with pytest.raises(InvalidDataError):
         columns_of(["weight", "age", "pred"])

@@ -55,7 +55,7 @@ def test_permuted_rows_have_permuted_scores():
     np.testing.assert_allclose(other.mahalanobis, one.mahalanobis[order], rtol=1e-6)
 
 
-def test_a_flagged_label_should_be_what_is_predicted_and_no_other_label_is_touched():
+def test_the_suggestion_for_a_flagged_label_is_its_prediction():
     predictions, targets, wrong = problem()
     targets[6, 1] = NAN  # half of a landmark that is wrong
     scored = score_labels(predictions, targets, groups="landmark", unit="px", inliers="gaussian")
@@ -72,7 +72,7 @@ def test_a_flagged_label_should_be_what_is_predicted_and_no_other_label_is_touch
     assert all(sentence.endswith(".") for sentence in labels.why.values())
 
 
-def test_with_heavy_tails_what_a_label_should_be_is_as_uncertain_as_they_are_wide():
+def test_heavy_tails_give_suggestions_their_uncertainty():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, size=1500)
     residuals = 2 * rng.standard_t(4, 1500)
@@ -108,7 +108,7 @@ def test_the_summary_counts_what_the_labels_say():
     assert "nose: " in str(scored)
 
 
-def test_labels_that_come_round_again_are_compared_the_short_way():
+def test_periodic_labels_are_compared_by_their_period():
     rng = np.random.default_rng(0)
     truth = rng.uniform(-180, 180, size=(400, 1))
     around = np.mod(truth + rng.normal(0, 2, truth.shape) + 180, 360) - 180
@@ -124,7 +124,7 @@ def test_labels_that_come_round_again_are_compared_the_short_way():
     )
 
 
-def test_what_predictions_come_in_makes_no_difference():
+def test_arrays_tensors_frames_and_lists_give_the_same_scores():
     predictions, targets, _ = problem()
     targets[3, 2] = NAN
     names = ["a", "b", "c", "d"]
@@ -150,7 +150,7 @@ def test_a_series_is_one_target():
     assert score_labels(predictions[:, 0], targets[:, 0]).labels.group_names == ("y0",)
 
 
-def test_a_verdict_for_each_thing_that_a_mixture_can_say():
+def test_each_status_has_its_verdict():
     rng = np.random.default_rng(0)
     n = 1000
     truth = rng.uniform(0, 100, size=n)
@@ -192,7 +192,7 @@ def test_without_inliers_nothing_is_flagged_and_nothing_is_known():
         assert "No label is flagged" in scored.summary.groups[0].verdict
 
 
-def test_of_a_group_of_which_nothing_can_be_told_nothing_is_flagged():
+def test_in_a_group_that_cannot_be_judged_nothing_is_flagged():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, size=(500, 2))
     spoiled = np.where(rng.random(500) < 0.1, rng.uniform(-20, 20, 500), rng.normal(size=500))
@@ -203,7 +203,7 @@ def test_of_a_group_of_which_nothing_can_be_told_nothing_is_flagged():
     assert {flag.group for flag in scored.worst} == {"y1"}
 
 
-def test_wrong_labels_that_are_as_near_as_right_ones_are_said_to_be_so():
+def test_wrong_labels_as_near_as_right_ones_get_a_verdict_of_heavy_tails():
     rng = np.random.default_rng(2)
     truth = rng.uniform(0, 100, size=(1000, 2))
     residuals = rng.normal(size=(1000, 2)) * np.where(rng.random((1000, 1)) < 0.3, 2, 1)
@@ -290,12 +290,12 @@ def test_an_unknown_name_shows_the_nearest():
         score_labels(PREDICTIONS, TARGETS, target_names=["yaw", "pitch"], periods={"yav": 360})
 
 
-def test_nothing_that_was_given_is_changed():
+def test_inputs_are_not_changed():
     predictions, targets = PREDICTIONS.copy(), TARGETS.copy()
     score_labels(predictions, targets)
     np.testing.assert_array_equal(predictions, PREDICTIONS)
     np.testing.assert_array_equal(targets, TARGETS)
 
 
-def test_it_is_a_name_of_the_package():
+def test_score_labels_is_public():
     assert deepgum.score_labels is score_labels

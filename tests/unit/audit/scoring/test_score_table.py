@@ -70,7 +70,7 @@ def test_a_table_is_scored_as_its_arrays_are(table):
 
 
 @pytest.mark.parametrize("out", ["scores.csv", "scores.parquet"])
-def test_the_file_has_a_row_a_sample_and_group_in_the_order_of_the_table(table, tmp_path, out):
+def test_the_file_has_one_row_per_sample_and_group_in_the_order_of_the_table(table, tmp_path, out):
     labels = score_table(table, out=tmp_path / "new" / out).labels
     path = tmp_path / "new" / out
     read = pyarrow.csv.read_csv(path) if out.endswith("csv") else pq.read_table(path)
@@ -115,7 +115,7 @@ def test_a_stream_is_scored_as_what_fits_in_memory_is(table, tmp_path, monkeypat
     assert {path.name for path in tmp_path.iterdir()} == {table.name, out, f"whole-{out}"}
 
 
-def test_a_stream_needs_no_file_to_be_summed_up(table):
+def test_a_stream_without_an_output_file_is_summarised(table):
     assert score_table(table, in_memory=0).summary.flags == 50
 
 
@@ -134,7 +134,7 @@ def test_a_spool_gives_back_what_was_written(tmp_path, monkeypatch):
         np.testing.assert_array_equal(part.predicted, again.predicted)
 
 
-def test_a_table_of_another_order_gives_another_order_and_nothing_else(tmp_path):
+def test_another_order_of_rows_changes_only_the_order_of_scores(tmp_path):
     frame = faces()
     shuffled = frame.sample(frac=1, random_state=1)
     one = score_table(write(frame, tmp_path / "a.csv")).labels
@@ -143,14 +143,14 @@ def test_a_table_of_another_order_gives_another_order_and_nothing_else(tmp_path)
     np.testing.assert_allclose(other.responsibilities, one.responsibilities[shuffled.index], rtol=1e-6, atol=1e-12)
 
 
-def test_landmarks_whose_coordinates_stand_apart_are_put_together(tmp_path):
+def test_separated_columns_of_a_landmark_are_joined(tmp_path):
     columns = ["id", "eye_x", "nose_x", "eye_y", "nose_y", *(f"{name}_hat" for name in TARGETS)]
     labels = score_table(write(faces()[columns], tmp_path / "faces.csv")).labels
     same(labels, by_hand(faces()))
 
 
 @pytest.mark.parametrize("in_memory", [2_000_000, 0])
-def test_samples_are_called_by_their_ids_or_else_images_or_else_rows(tmp_path, in_memory):
+def test_samples_are_named_by_ids_or_else_images_or_else_rows(tmp_path, in_memory):
     frame = faces(60)
 
     def ids(path, **options):
@@ -196,7 +196,7 @@ BAD = {
 
 @pytest.mark.parametrize("in_memory", [2_000_000, 50], ids=["memory", "stream"])
 @pytest.mark.parametrize("fault", BAD)
-def test_what_is_wrong_with_a_table_is_said_and_nothing_is_written(fault, in_memory, tmp_path):
+def test_a_faulty_table_is_refused_and_nothing_is_written(fault, in_memory, tmp_path):
     frame, message = BAD[fault]
     path = write(frame, tmp_path / "faces.csv")
     with pytest.raises(InvalidDataError, match=message):
@@ -204,7 +204,7 @@ def test_what_is_wrong_with_a_table_is_said_and_nothing_is_written(fault, in_mem
     assert [file.name for file in tmp_path.iterdir()] == ["faces.csv"]
 
 
-def test_ids_that_come_again_are_found_across_batches(tmp_path, monkeypatch):
+def test_repeated_ids_are_found_across_batches(tmp_path, monkeypatch):
     monkeypatch.setattr(table_rows, "BATCH", 512)
     frame = faces()
     frame.loc[[200, 250], "id"] = frame["id"][10]
@@ -256,7 +256,7 @@ def test_files_that_cannot_be_read_or_written_to(tmp_path):
         score_table(tmp_path / "faces.parquet")
 
 
-def test_scores_that_were_there_stay_where_new_ones_cannot_be_made(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_scores(tmp_path, monkeypatch):
     path, out = write(faces(), tmp_path / "faces.csv"), tmp_path / "scores.parquet"
     score_table(path, out=out)
     before = out.read_bytes()
@@ -288,7 +288,7 @@ def test_the_files_of_predictions_of_this_library_are_scored(tmp_path):
         same(score_table(tmp_path / name).labels, by_hand(frame))
 
 
-def test_the_sizes_of_images_are_read_where_they_are_asked_for(tmp_path):
+def test_only_the_requested_image_sizes_are_read(tmp_path):
     Image.new("L", (30, 20)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
     images = ImageSizes(tmp_path)

@@ -113,6 +113,9 @@ def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
         ({"audit": {"inliers": "normal"}}, "audit.inliers", "'gaussian'"),
         ({"audit": {"periods": {"yaw": -360}}}, "audit.periods.yaw", "a finite number above 0"),
         ({"audit": {"periods": {"x0": 360}}}, "audit.periods", "Points do not come round"),
+        ({"audit": {"reasons": "my:Reason"}}, "audit.reasons", "a list of texts"),
+        ({"audit": {"reasons": [1]}}, "audit.reasons", "a list of texts"),
+        ({"audit": {"reasons": ["unit"]}}, "audit.reasons", "paths 'package.module:name'"),
         ({"audit": 5}, "audit", "a table of keys and values"),
         ({"training": 5}, "training", "a table of keys and values"),
         ({"training": {"epochs": 5}}, "training.epochs", "epochs"),
@@ -132,6 +135,7 @@ def test_keys_and_values_that_are_wrong_are_named(sections, parameter, message):
         {"audit": {"folds": 3}},
         {"audit": {"part": "all"}},
         {"audit": {"inliers": "gaussian"}},
+        {"audit": {"reasons": ["my_reasons:Placeholder"]}},
         {"training": {"epochs_max": 3}},
         {"corruption": {"rate": 0.1}},
         {"method": {"groups": "sample"}},
@@ -157,7 +161,13 @@ def test_where_files_are_and_what_runs_them_is_no_part_of_the_digest(table, tmp_
 
 def test_an_audit_comes_back_from_its_file_with_every_default_spelled_out(table, tmp_path):
     columns = {"features": ("rooms", "area"), "targets": ("rent",)}
-    changes = {"audit.periods": {"rent": 360}, "audit.unit": "euros", "corruption.rate": 0.2, "seed": 4}
+    changes = {
+        "audit.periods": {"rent": 360},
+        "audit.unit": "euros",
+        "audit.reasons": ("my:Reason",),
+        "corruption.rate": 0.2,
+        "seed": 4,
+    }
     config = config_of(table, changes, columns)
     path = tmp_path / "audit.toml"
     config.write(path)

@@ -26,7 +26,7 @@ from deepgum.experiments.audits.config import config_of, read_audit, read_record
 from deepgum.experiments.audits.gain import gain_of
 from deepgum.experiments.audits.run import run_audit
 from deepgum.posteriors.label_mixture import LabelMixture
-from deepgum.report.terminal.gained import gain_table
+from deepgum.report.terminal.gain import gain_table
 
 N = 120
 CHANGES = {"audit.folds": 2, "audit.rounds": 2, "training.epochs_max": 2, "training.batch_size": 16}
@@ -352,7 +352,7 @@ def test_the_gain_command_shows_and_writes_what_was_gained(table, audit, tmp_pat
     written = json.loads((folder.path / "gain.json").read_text())
     assert (written["test"], written["fixed"], written["official"]) == (24, 1, True)
     assert "1 training before and after: 96 samples to train on, 1 labels fixed, 0 dropped" in done.output
-    assert "24 test samples, the data set's own" in done.output
+    assert "24 test samples of the official test part" in done.output
     assert "must" not in refused("gain", folder.path, tmp_path / "none.jsonl")
     assert ".json" in refused("gain", folder.path, patch, "--out", tmp_path / "gain.txt")
     assert "`method`" in refused("gain", folder.path, patch, "--method", "l3")
@@ -395,8 +395,8 @@ def test_the_table_of_a_gain_says_in_percent_what_failed_and_who_was_tested():
     assert "40" in rows["failures,"]
     assert "30" in rows["failures,"]
     assert "1 training before" in text
-    assert "held out of those that the patch does not touch" in text
-    assert "Correcting helps: the share of failures" in text
+    assert "held out from samples without changes" in text
+    assert "The corrections help: the share of failures" in text
 
 
 def test_zero_is_not_nothing(table, tmp_path):

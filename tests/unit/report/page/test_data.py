@@ -4,6 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deepgum.audit.reasons import REASONS
+from deepgum.audit.summary import ReasonCount
 from deepgum.data.crops import Square
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import View
@@ -17,7 +19,7 @@ def parts(audited):
     return audited.summary(), labels, places, views
 
 
-def test_what_is_given_is_json_without_nan(parts):
+def test_the_data_are_json_without_nan(parts):
     summary, labels, places, views = parts
     labels.given[places[0][0], 0] = np.nan
     labels.mahalanobis[places[0]] = np.inf
@@ -41,12 +43,24 @@ def test_suggestions_are_those_of_the_group(parts):
     assert set(gallery_data(summary, labels, places, views)["flags"]["suggested"]) == {None}
 
 
-def test_reasons_are_those_that_occur_and_a_flag_may_have_none(parts):
+def test_only_reasons_that_occur_are_listed_and_a_flag_may_have_none(parts):
     summary, labels, places, views = parts
     kinds = {places[0]: "off", places[1]: "copy"}
     data = gallery_data(summary, replace(labels, kinds=kinds), places, views)
     assert [reason["key"] for reason in data["reasons"]] == ["copy", "off"]
     assert data["flags"]["reason"] == [1, 0] + 8 * [None]
+
+
+def test_words_of_reasons_are_those_of_the_summary_or_else_of_the_built_in_reasons(parts):
+    summary, labels, places, views = parts
+    kinds = {places[0]: "off", places[1]: "mine", places[2]: "unknown"}
+    counted = replace(summary, reasons=(ReasonCount("mine", "a reason of one's own", 1),))
+    reasons = gallery_data(counted, replace(labels, kinds=kinds), places, views)["reasons"]
+    assert reasons == [
+        {"key": "mine", "words": "a reason of one's own"},
+        {"key": "off", "words": REASONS["off"].words},
+        {"key": "unknown", "words": "unknown"},
+    ]
 
 
 def test_landmarks_have_the_names_of_their_groups_or_of_their_columns(parts):
@@ -61,7 +75,7 @@ def test_landmarks_have_the_names_of_their_groups_or_of_their_columns(parts):
     assert [p["name"] for p in gallery_data(summary, whole, places[:1], views[:1])["points"]] == ["a", "b"]
 
 
-def test_an_absurd_label_does_not_stretch_the_scale_but_right_ones_fit_on_it(parts):
+def test_an_absurd_label_does_not_stretch_the_scale(parts):
     summary, labels, places, views = parts
     labels.given[places[0][0], 0] = 1e6
     target = gallery_data(summary, labels, places, views)["targets"][0]

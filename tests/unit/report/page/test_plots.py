@@ -41,7 +41,7 @@ def test_right_labels_are_as_far_as_samples_of_their_density(k, nu):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_wrong_labels_are_as_dense_as_the_fit_has_them(k):
+def test_wrong_labels_have_the_fitted_density(k):
     one = group(k, log_uniform=-12.0)
     covariance, mixture = np.array(one.covariance), DistanceMixture.of(one)
     rng = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def test_wrong_labels_are_as_dense_as_the_fit_has_them(k):
 
 
 @pytest.mark.parametrize("nu", [None, 3.0])
-def test_both_together_are_all_labels(nu):
+def test_right_and_wrong_labels_sum_to_all_labels(nu):
     mixture = DistanceMixture.of(group(2, nu=nu))
     far = np.array([0.0, 1e9])
     np.testing.assert_allclose(mixture.right(far), [0, 0.8])
@@ -122,7 +122,7 @@ def test_residuals_of_few_or_strange_labels_are_drawn(distance):
     assert inline_svg(figure, "x", "x").startswith("<svg")
 
 
-def test_shares_have_a_row_a_group_and_one_that_cannot_tell_has_no_mark():
+def test_shares_have_one_row_per_group_and_no_mark_without_a_share():
     groups = [group(1, name=name) for name in ("$a_b$", "b\nc", "c")]
     groups[1] = replace(groups[1], share=None)
     axes = draw_shares(groups, Share(0.2, 0.1, 0.3)).axes[0]
@@ -131,7 +131,7 @@ def test_shares_have_a_row_a_group_and_one_that_cannot_tell_has_no_mark():
     assert [(float(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks] == [(0.2, 0.0), (0.2, 2.0)]
 
 
-def test_of_very_many_groups_those_with_the_largest_shares_are_drawn():
+def test_the_groups_with_the_largest_shares_are_drawn():
     groups = [replace(group(1, name=f"{i}"), share=Share(i / 1000, 0.0, 0.2)) for i in range(100)]
     axes = draw_shares(groups, None).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == [f"{i}" for i in range(100 - SHOWN, 100)]
@@ -170,7 +170,7 @@ def test_ids_of_two_figures_do_not_clash_and_each_reference_has_its_element():
     assert ids["one"].isdisjoint(ids["two"])
 
 
-def test_the_same_figure_gives_the_same_bytes_and_asks_for_nothing():
+def test_the_same_figure_gives_the_same_bytes_and_no_warning():
     assert svg() == svg()
     assert "http" not in svg()
 

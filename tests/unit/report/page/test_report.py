@@ -101,7 +101,7 @@ def test_names_make_no_element_and_no_script(audited, hostile):
     assert not [name for name in attributes if name.startswith("on") or name == "srcdoc"]
 
 
-def test_names_come_through_as_they_are(hostile):
+def test_names_are_unchanged(hostile):
     page = page_of(hostile)
     assert page.block("gallery-data")["samples"]["id"] == list(HOSTILE)
     lines = page.text.replace("\r\n", "\n")
@@ -110,21 +110,21 @@ def test_names_come_through_as_they_are(hostile):
     assert '<b>bold</b> & "quoted"' in page.text
 
 
-def test_embedded_data_hold_nothing_that_ends_a_script_or_a_line(hostile):
+def test_embedded_data_cannot_end_a_script_or_a_line(hostile):
     text = write_report(hostile).read_text(encoding="utf-8")
     for block in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL):
         assert not set(block) & set("<>&\u2028\u2029\n")
         assert block.isascii()
 
 
-def test_half_a_surrogate_pair_is_shown_as_something_and_stops_nothing(audited):
+def test_a_lone_surrogate_does_not_stop_the_report(audited):
     folder = rewritten(audited)
     labels = replace(folder.labels(), ids=("\udcff.png", *folder.labels().ids[1:]))
     folder.labels = lambda: labels
     assert page_of(folder).block("gallery-data")["samples"]["id"][0] == "\udcff.png"
 
 
-def test_a_page_loads_nothing_from_anywhere(audited):
+def test_a_page_loads_nothing_from_a_network(audited):
     text = write_report(audited).read_text(encoding="utf-8")
     page = Page(text)
     for tag, attributes in page.elements:
@@ -139,7 +139,7 @@ def test_a_page_loads_nothing_from_anywhere(audited):
         assert loads not in text
 
 
-def test_the_policy_lets_these_scripts_run_and_nothing_be_loaded(audited):
+def test_the_policy_allows_these_scripts_and_no_loading(audited):
     page = page_of(audited)
     policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
@@ -163,7 +163,7 @@ def test_the_numbers_are_those_of_the_summary(audited):
         assert row.replace("\N{NO-BREAK SPACE}", " ") in words
 
 
-def test_flags_stand_worst_first_with_what_is_known_of_them(audited):
+def test_flags_are_worst_first_with_their_measures(audited):
     labels, data = audited.labels(), page_of(audited).block("gallery-data")
     flags, samples = data["flags"], data["samples"]
     places = [(samples["row"][s], g) for s, g in zip(flags["sample"], flags["group"], strict=True)]
@@ -176,7 +176,7 @@ def test_flags_stand_worst_first_with_what_is_known_of_them(audited):
         np.testing.assert_allclose(samples[name], getattr(labels, name)[samples["row"]], rtol=1e-5)
 
 
-def test_there_is_a_picture_a_sample_in_blocks_and_the_script_comes_behind_the_first(audited, monkeypatch):
+def test_pictures_are_in_blocks_with_the_script_after_the_first(audited, monkeypatch):
     monkeypatch.setattr("deepgum.report.page.report._FIRST", 4)
     monkeypatch.setattr("deepgum.report.page.report._REST", 3)
     page = page_of(audited)
@@ -189,7 +189,7 @@ def test_there_is_a_picture_a_sample_in_blocks_and_the_script_comes_behind_the_f
     assert names == ["code", "gallery-data", "pictures-0", "code", "code", "pictures-1", "pictures-2"]
 
 
-def test_pictures_that_cannot_be_shown_say_so(audited):
+def test_pictures_that_cannot_be_shown_have_a_problem(audited):
     folder, labels = audited.path.parent, audited.labels()
     worst = [labels.ids[row] for row, _ in labels.worst_first()]
     (folder / worst[0]).unlink()
@@ -207,7 +207,7 @@ def test_pictures_that_cannot_be_shown_say_so(audited):
     assert page.block("pictures-0")[:4].count("") == 3
 
 
-def test_samples_that_were_not_judged_are_named(audited):
+def test_unreadable_samples_are_named(audited):
     unreadable = {f"{i}.png": "Cut off." for i in range(700)}
     words = page_of(rewritten(audited, unreadable=unreadable)).words
     assert "700 samples" in words
@@ -215,20 +215,20 @@ def test_samples_that_were_not_judged_are_named(audited):
     assert "And 200 more, in summary.json." in words
 
 
-def test_copies_with_other_labels_are_named(audited):
+def test_copies_with_different_labels_are_named(audited):
     words = page_of(rewritten(audited, conflicts=(("a.png", "b.png"),))).words
     assert "Copies with different labels" in words
     assert "a.png · b.png" in words
 
 
-def test_only_the_worst_are_kept_of_too_many(audited):
+def test_the_gallery_is_limited_to_the_worst_flags(audited):
     page = page_of(audited, most=4)
     data = page.block("gallery-data")
     assert (len(data["flags"]["sample"]), data["total"]) == (4, 10)
     assert "The gallery shows the 4 worst of 10 flagged labels" in page.words
 
 
-def test_nothing_flagged_nothing_told_apart_and_no_pictures(audited):
+def test_a_report_without_flags_shares_and_pictures(audited):
     labels, summary = audited.labels(), audited.summary()
     kept = replace(labels, responsibilities=np.full_like(labels.responsibilities, 0.9), kinds={}, why={})
     groups = tuple(
@@ -245,13 +245,13 @@ def test_nothing_flagged_nothing_told_apart_and_no_pictures(audited):
     assert (data["flags"]["sample"], data["chunks"], data["pictures"]) == ([], [], False)
 
 
-def test_progress_is_told_to_the_end(audited):
+def test_progress_is_reported_to_the_end(audited):
     told = []
     write_report(audited, progress=lambda done, total: told.append((done, total)))
     assert told == [(done, 10) for done in range(1, 11)]
 
 
-def test_a_report_that_fails_leaves_the_one_before(audited, monkeypatch):
+def test_a_failed_report_keeps_the_previous_one(audited, monkeypatch):
     path = write_report(audited)
     before = path.read_bytes()
     monkeypatch.setattr("deepgum.report.page.report.gallery_data", lambda *_: {"flags": float("nan")})
@@ -261,21 +261,21 @@ def test_a_report_that_fails_leaves_the_one_before(audited, monkeypatch):
     assert sorted(each.name for each in audited.path.iterdir() if "report" in each.name) == ["report.html"]
 
 
-def test_what_is_refused(audited, tmp_path):
+def test_unfinished_audits_and_wrong_numbers_are_refused(audited, tmp_path):
     with pytest.raises(InvalidDataError, match="folder of a finished audit"):
         write_report(AuditFolder(tmp_path / "nowhere"))
     with pytest.raises(InvalidParameterError, match="`most`"):
         write_report(audited, most=0)
 
 
-def test_the_title_is_what_the_verdict_says_first(audited):
+def test_the_title_is_the_first_statement_of_the_verdict(audited):
     verdict = "How many are wrong cannot be told: tails are heavy. Better predictions would tell."
     audited.write(replace(audited.summary(), verdict=verdict), audited.labels(), audited.pictures())
     words = page_of(audited).words
     assert "How many are wrong cannot be told Tails are heavy. Better predictions would tell. labels wrong" in words
 
 
-def test_what_was_made_wrong_on_purpose_is_held_against_the_probabilities(audited):
+def test_labels_made_wrong_on_purpose_give_a_reliability_section(audited):
     assert "reliability" not in " ".join(dict(attributes).get("id", "") for _, attributes in page_of(audited).elements)
     bins = Reliability(0.0123, (6, 2), (0.1, 0.9), (0.1, 0.9))
     Calibration(0.25, None, 0.875, 0.5, replace(bins, error=0.0456), bins).write(audited.calibration_file)

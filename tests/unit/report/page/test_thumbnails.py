@@ -37,7 +37,7 @@ def quarters(tmp_path):
     return tmp_path
 
 
-def test_of_a_whole_image_all_is_shown_in_the_square_around_it(quarters):
+def test_a_whole_image_is_shown_in_the_square_around_it(quarters):
     view, jpeg = viewer(quarters, ["a.png"]).jpeg(0, 120)
     assert view.crop == Square(0.0, -50.0, 300.0)
     assert view.size == (300, 200)
@@ -48,7 +48,7 @@ def test_of_a_whole_image_all_is_shown_in_the_square_around_it(quarters):
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])  # a large JPEG is decoded at a fraction of its size
-def test_of_a_square_what_lies_in_it_is_shown(tmp_path, ending):
+def test_the_part_of_the_image_in_the_square_is_shown(tmp_path, ending):
     large = np.kron(QUARTERS, np.ones((8, 8, 1), dtype=np.uint8))
     Image.fromarray(large).save(tmp_path / f"a.{ending}")
     around_the_middle = Square(1100.0, 700.0, 200.0)  # the corner of the four lies at its middle
@@ -90,13 +90,13 @@ def test_every_kind_of_pixels_becomes_a_jpeg(tmp_path, mode):
     assert jpeg.startswith(b"\xff\xd8")
 
 
-def test_the_head_of_a_file_is_enough_for_what_is_shown(quarters):
+def test_the_header_of_a_file_gives_the_visible_part(quarters):
     shows = viewer(quarters, ["a.png"], scale=1.15)
     assert shows.view(0) == shows.jpeg(0, 64)[0]
     assert shows.view(0).crop == enlarged(Square(0.0, -50.0, 300.0), 1.15)
 
 
-def test_what_cannot_be_shown_has_its_reason_and_the_others_go_on(quarters):
+def test_unreadable_pictures_have_a_reason_and_the_others_are_shown(quarters):
     (quarters / "text.png").write_text("no image")
     (quarters / "empty.png").write_bytes(b"")
     whole = (quarters / "a.png").read_bytes()

@@ -1,4 +1,4 @@
-"""Decisions in the formats of other programs: as a patch, for Label Studio, as COCO keypoints, for FiftyOne."""
+"""Exports of decisions: as a patch, for Label Studio, as COCO keypoints, and for FiftyOne."""
 
 from __future__ import annotations
 
@@ -28,56 +28,56 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {"patch": (".jsonl", ".patch"), "label-studio": (".json",), "coco": (".json",), "fiftyone": (".json",)}
 )
-"""How the file of each kind may end."""
+"""Endings of the file of each kind."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files that were written, and what to do with them, a sentence or two."""
+    """The files of an export, and what to do with them next, in one or two sentences."""
 
     files: tuple[Path, ...]
     next: str
 
 
 def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: Path, kind: Kind) -> Exported:
-    """Write the decisions about an audit in the format of another program.
+    """Write the decisions about an audit as a patch or in the format of another program.
 
     Parameters
     ----------
     folder : AuditFolder
     decisions : iterable of Decision
-        Of several about one label the last one counts. There may be none: then the flags are exported, to be decided
-        about elsewhere.
+        The last decision about a label counts. Without decisions, the flags are exported, for a review in another
+        program.
     path : Path
-        What is there is replaced, whole or not at all.
+        An existing file is replaced, whole or not at all.
     kind : {"patch", "label-studio", "coco", "fiftyone"}
 
     Raises
     ------
     UnknownNameError
-        If the kind is none of the four.
+        If the kind is not one of the four.
     InvalidParameterError
-        If `path` does not end as `ENDINGS` says, is a folder or a file of the audit's own: a slip may not cost data.
+        If `path` has another ending than `ENDINGS`, or is a folder or a file of the audit itself.
     InvalidDataError
-        If a decision is not about the audit, or the format has no place for its labels.
+        If a decision is about a sample or group that is not in the audit, or the format cannot hold its labels.
     """
     check_choice("kind", kind, KINDS)
     _check_path(folder, path, kind)
     if kind == "patch":
         write_patch(patch_of(folder, decisions), path)
-        return Exported((path,), f"Apply it: deepgum apply {path} DATA --out NEW")
+        return Exported((path,), f"Apply it with: deepgum apply {path} DATA --out NEW")
     reviewed = ReviewedLabels.of(folder, decisions)
     if kind == "label-studio":
         files = write_label_studio(reviewed, path)
         return Exported(
             files,
-            f"Make a project with {files[1].name} as its labeling interface, and import {path.name}. "
+            f"Create a project with {files[1].name} as its labeling interface, and import {path.name}. "
             + serving(reviewed),
         )
     if kind == "coco":
         files = write_coco(reviewed, path)
-        return Exported(files, f"Its file names are relative to '{reviewed.pictures_for('COCO').folder}'.")
-    return Exported(write_fiftyone(reviewed, path), f"Read it: fiftyone.Dataset.from_json({str(path)!r})")
+        return Exported(files, f"File names are relative to '{reviewed.pictures_for('COCO').folder}'.")
+    return Exported(write_fiftyone(reviewed, path), f"Read it with: fiftyone.Dataset.from_json({str(path)!r})")
 
 
 def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
@@ -86,8 +86,8 @@ def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
     if path.is_dir():
         raise InvalidParameterError("export", "a file", str(path), "It is a folder.")
     if path.resolve() in [own.resolve() for own in folder.own_files]:
-        raise InvalidParameterError("export", "another file than the audit's own", str(path))
+        raise InvalidParameterError("export", "a file that does not belong to the audit", str(path))
     beside = path.with_suffix(".xml")
     if kind == "label-studio" and beside.is_file() and not is_configuration(beside):
-        hint = f"'{beside}' would be replaced, which is no configuration of Label Studio."
-        raise InvalidParameterError("export", "a file beside which the configuration can be written", str(path), hint)
+        hint = f"'{beside}' would be replaced, and it is not a configuration of Label Studio."
+        raise InvalidParameterError("export", "a file with room for the configuration beside it", str(path), hint)

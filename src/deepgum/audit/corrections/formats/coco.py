@@ -1,7 +1,7 @@
-"""COCO's format of keypoints: one object an image, with the landmarks as they were decided.
+"""COCO keypoints: one object per image, with the landmarks after the decisions.
 
-What the fields mean: https://cocodataset.org/#format-data. A landmark that is missing, or was dropped, has v = 0 and
-the place 0, 0; any other has v = 2. The box is what the network was shown of the image.
+The format: https://cocodataset.org/#format-data. A missing or dropped landmark has v = 0 and the coordinates 0, 0; any
+other has v = 2. The box is the part of the image that the network saw.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ LABELLED = 2
 
 
 def write_coco(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write all samples of an audit as COCO keypoints; return the file.
+    """Write all samples of an audit as COCO keypoints, and return the file.
 
     Raises
     ------
     InvalidDataError
-        If the labels are no landmarks, or there are no pictures.
+        If the labels are not landmarks, or there are no pictures.
     """
     labels = reviewed.labels
     if not reviewed.data.landmarks:
         raise InvalidDataError(
-            f"COCO's format has a place for landmarks. Found labels of another kind: {', '.join(labels.target_names)}. "
-            "Export a patch instead, or to Label Studio or FiftyOne."
+            f"The labels of a COCO export should be landmarks. Found other labels: {', '.join(labels.target_names)}. "
+            "Export a patch, or to Label Studio or FiftyOne."
         )
     pictures = reviewed.pictures_for(PROGRAM)
     rows = range(len(labels))
@@ -81,7 +81,7 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
         "area": box[2] * box[3],
         "segmentation": [],
         "iscrowd": 0,
-        # Of no meaning to COCO's own readers; others, such as CVAT, take attributes from here.
+        # COCO's own readers ignore attributes; other programs, such as CVAT, read them.
         "attributes": {
             "sample": reviewed.labels.ids[row],
             "responsibility": {
@@ -94,7 +94,7 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
 
 
 def _box(size: tuple[int, int], square: Square | None) -> list[float]:
-    """Return x, y, width and height of what the square shows of the image."""
+    """Return x, y, width and height of the part of the image in the square."""
     if square is None:
         return [0.0, 0.0, float(size[0]), float(size[1])]
     left, top = max(0.0, square.left), max(0.0, square.top)

@@ -1,9 +1,9 @@
 """FiftyOne's JSON of a whole data set: `fiftyone.Dataset.from_json(FILE)` reads it, with no other file but the images.
 
-Fields of each sample: `labels` (as they were decided), `given`, `predicted`, `responsibility` (of its least probable
-label), `why`, `decisions`; tags say what is flagged and what was decided. Landmarks are keypoints in parts of the
-image's width and height, with the probability of being right as their confidence; a missing one is NaN, a word that
-JSON does not know and FiftyOne's reader does: what it writes itself for NaN, it does not read back.
+Fields of each sample: `labels` (after the decisions), `given`, `predicted`, `responsibility` (of its least probable
+label), `why`, `decisions`; the tags name flags and decisions. Landmarks are keypoints in fractions of the image's width
+and height, with the probability of being right as their confidence. A missing landmark is written as NaN, which is not
+JSON but is what FiftyOne's reader accepts; it does not read back what it writes for NaN itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KINDS = ("labels", "given", "predicted")
 
 
 def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write all samples of an audit as a FiftyOne data set; return the file.
+    """Write all samples of an audit as a FiftyOne data set, and return the file.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
 
 
 def _suffixes(targets: Sequence[str]) -> list[str]:
-    """Return what tells the fields of several targets apart: their names, with what a field's name may hold."""
+    """Return the suffixes of the fields of several targets: their names, with the characters that fields may have."""
     if len(targets) == 1:
         return [""]
     names = [re.sub(r"\W", "_", name) for name in targets]

@@ -1,11 +1,11 @@
-"""Label Studio's JSON of tasks, and the configuration of the project that they belong to.
+"""Label Studio's JSON of tasks, and the configuration of their project.
 
-A task is a sample of which a label is flagged or was decided about. Its predictions are what the network says and what
-the data set has; its annotation is what was decided, with the labels that nobody doubts. A landmark that was dropped,
-or is flagged and still open, is not in the annotation. Landmarks are in percent of the image; one outside of it stands
-at its edge.
+A task is a sample with a flagged label or a decision. Its predictions are those of the network and the given labels.
+Its annotation holds the labels after the decisions and the labels that are not flagged, without landmarks that are
+dropped or are flagged and have no decision. Landmarks are in percent of the image; those outside the image are at its
+edge.
 
-Label Studio serves files of its own machine below a folder that it is told of; see `serving`.
+Label Studio serves local files only below a configured folder; see `serving`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["is_configuration", "serving", "write_label_studio"]
 
 PROGRAM = "Label Studio"
 SIZE = 0.75
-"""Of a point as it is drawn, in percent of the image's width."""
+"""Size of a drawn point, in percent of the image's width."""
 _SHOWN, _POINTS = "sample", "landmarks"
 Region = dict[str, Any]
 
 
 def write_label_studio(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write the tasks, and beside them the configuration, which ends in .xml; return both files.
+    """Write the tasks and, beside them, the configuration, which ends in .xml; return both files.
 
     Raises
     ------
@@ -52,20 +52,20 @@ def write_label_studio(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]
 
 
 def is_configuration(path: Path) -> bool:
-    """Return whether a file may be one that `write_label_studio` wrote."""
+    """Return whether a file looks like a configuration of Label Studio."""
     with open(path, "rb") as file:
         return file.read(5) == b"<View"
 
 
 def serving(reviewed: ReviewedLabels) -> str:
-    """Return how Label Studio is told where the images are; nothing where there are none."""
+    """Return how to configure Label Studio for the images; empty if there are no images."""
     if reviewed.pictures is None:
         return ""
     folder = _folder(reviewed)
     return (
         f"Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-        f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={folder.parent}, and add '{folder}' to the project as local storage: "
-        "without that it shows no image."
+        f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={folder.parent}, and add '{folder}' to the project as local storage. "
+        "Otherwise it shows no images."
     )
 
 
@@ -110,7 +110,7 @@ def _task(reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None) -> d
 def _regions(
     reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None, values: Values, version: str
 ) -> list[Region]:
-    """Return the labels of a sample that are there."""
+    """Return the regions of a sample, one for each label that is not missing."""
     if size is None:
         return [
             _region(f"{row}-{version}", f"value{place}", "number", {"number": value})
@@ -126,19 +126,19 @@ def _regions(
 
 
 def _point(prefix: str, name: str, point: Values, size: tuple[int, int]) -> Region:
-    """Return a landmark; one outside of the image, which Label Studio refuses, at the edge with a note of its place."""
+    """Return a landmark; one outside the image, which Label Studio refuses, is at the edge with a note of its place."""
     exact = 100 * point / size
     x, y = np.clip(exact, 0, 100).tolist()
     value = {"x": x, "y": y, "width": SIZE, "keypointlabels": [name]}
     region = _region(prefix, _POINTS, "keypointlabels", value)
     region |= {"original_width": size[0], "original_height": size[1], "image_rotation": 0}
     if [x, y] != exact.tolist():
-        region["meta"] = {"text": [f"outside of the image, at {point[0]:.7g}, {point[1]:.7g} px"]}
+        region["meta"] = {"text": [f"outside the image, at {point[0]:.7g}, {point[1]:.7g} px"]}
     return region
 
 
 def _region(prefix: object, control: str, kind: str, value: dict[str, Any]) -> Region:
-    """Return what one control of the configuration says; each has an id of its own."""
+    """Return the value of one control of the configuration, with a unique id."""
     return {"id": f"{prefix}-{control}", "from_name": control, "to_name": _SHOWN, "type": kind, "value": value}
 
 
@@ -169,5 +169,5 @@ def _config(reviewed: ReviewedLabels) -> str:
 
 
 def _safe(names: Iterable[str]) -> list[str]:
-    """Return names without the control characters that XML has no way to write, and without white space at the ends."""
+    """Return names without control characters, which XML cannot hold, and without spaces at the ends."""
     return [re.sub(r"[\x00-\x1f]+", " ", name).strip() for name in names]

@@ -117,7 +117,7 @@ def placed(result):
     }
 
 
-def test_label_studio_gets_what_is_flagged_or_decided(tmp_path):
+def test_label_studio_has_a_task_for_each_flagged_or_decided_sample(tmp_path):
     tasks, made = exported(audit(tmp_path), "label-studio", tmp_path)
     check_tasks(tasks, made.files[1])
     assert [task["data"]["sample"] for task in tasks] == list(NASTY[:3])
@@ -134,14 +134,14 @@ def test_label_studio_gets_what_is_flagged_or_decided(tmp_path):
     assert [task["data"]["decisions"] for task in tasks] == ["left <eye>: fix", 'm": drop', 'm": keep']
 
 
-def test_a_landmark_outside_of_the_image_stands_at_its_edge_with_its_place(tmp_path):
+def test_a_landmark_outside_the_image_is_at_its_edge_with_a_note(tmp_path):
     tasks, _ = exported(audit(tmp_path), "label-studio", tmp_path, ())
     region = tasks[0]["predictions"][1]["result"][0]
-    assert (region["value"]["x"], region["meta"]["text"]) == (100.0, ["outside of the image, at 90, 1.5 px"])
+    assert (region["value"]["x"], region["meta"]["text"]) == (100.0, ["outside the image, at 90, 1.5 px"])
     assert all("annotations" not in task for task in tasks)
 
 
-def test_label_studio_finds_every_image_whatever_it_is_called(tmp_path):
+def test_label_studio_finds_images_with_unusual_names(tmp_path):
     folder = audit(tmp_path)
     tasks, made = exported(folder, "label-studio", tmp_path, [Decision(name, 'm"', "keep") for name in NASTY])
     assert f"DOCUMENT_ROOT={tmp_path.resolve()}" in made.next
@@ -152,7 +152,7 @@ def test_label_studio_finds_every_image_whatever_it_is_called(tmp_path):
 
 
 @pytest.mark.parametrize("pictures", [True, False])
-def test_label_studio_gets_a_form_for_values(tmp_path, pictures):
+def test_label_studio_has_a_form_for_values(tmp_path, pictures):
     folder = audit(tmp_path, landmarks=False, pictures=pictures)
     tasks, made = exported(folder, "label-studio", tmp_path)
     check_tasks(tasks, made.files[1])
@@ -169,7 +169,7 @@ def test_label_studio_gets_a_form_for_values(tmp_path, pictures):
 # COCO: https://cocodataset.org/#format-data, "Keypoint Detection"
 
 
-def test_coco_gets_all_samples_as_they_were_decided(tmp_path):
+def test_coco_has_all_samples_after_the_decisions(tmp_path):
     made, _ = exported(audit(tmp_path), "coco", tmp_path)
     assert {"info", "images", "annotations", "licenses", "categories"} <= set(made)
     (category,) = made["categories"]
@@ -201,15 +201,15 @@ def test_coco_gets_all_samples_as_they_were_decided(tmp_path):
     assert made["annotations"][1]["attributes"]["decisions"] == {'m"': "drop"}
 
 
-def test_coco_has_no_place_for_values(tmp_path):
-    with pytest.raises(InvalidDataError, match="a place for landmarks"):
+def test_coco_refuses_values(tmp_path):
+    with pytest.raises(InvalidDataError, match="should be landmarks"):
         exported(audit(tmp_path, landmarks=False), "coco", tmp_path)
 
 
 # FiftyOne: https://docs.voxel51.com, `Dataset.from_json`, `Keypoint`, `Regression`
 
 
-def test_fiftyone_gets_keypoints_in_parts_of_the_image(tmp_path):
+def test_fiftyone_has_keypoints_in_fractions_of_the_image(tmp_path):
     made, _ = exported(audit(tmp_path), "fiftyone", tmp_path)
     assert (made["media_type"], made["default_skeleton"]["labels"]) == ("image", ["left <eye>", 'm"'])
     fields = {"filepath", "tags", *made["sample_fields"]}
@@ -233,7 +233,7 @@ def test_fiftyone_gets_keypoints_in_parts_of_the_image(tmp_path):
     assert last["responsibility"] is None
 
 
-def test_fiftyone_gets_values_as_regressions(tmp_path):
+def test_fiftyone_has_values_as_regressions(tmp_path):
     made, _ = exported(audit(tmp_path, landmarks=False), "fiftyone", tmp_path)
     first, second, *_, last = made["samples"]
     names = [field for field in made["sample_fields"] if field.startswith("labels")]
@@ -245,14 +245,14 @@ def test_fiftyone_gets_values_as_regressions(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["fiftyone", "coco"])
-def test_programs_that_show_pictures_say_that_there_are_none(tmp_path, kind):
+def test_programs_that_show_pictures_refuse_audits_without_them(tmp_path, kind):
     landmarks = kind == "coco"
     with pytest.raises(InvalidDataError, match="the samples of this audit have none"):
         exported(audit(tmp_path, landmarks=landmarks, pictures=False), kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["coco", "fiftyone", "label-studio"])
-def test_a_picture_that_is_gone_is_named_before_anything_is_written(tmp_path, kind):
+def test_a_missing_picture_is_named_before_any_write(tmp_path, kind):
     folder = audit(tmp_path)
     (tmp_path / "img" / NASTY[0]).unlink()
     with pytest.raises(MissingImagesError, match=r"1 cannot be read: 'a \"b\"\.png'"):
@@ -278,7 +278,7 @@ def test_flags_alone_can_be_exported_and_later_decisions_replace_the_file(tmp_pa
     assert (tmp_path / f"out{ENDINGS[kind][0]}").read_bytes() != empty
 
 
-def test_a_slip_of_the_path_costs_no_file(tmp_path):
+def test_paths_of_other_files_are_refused(tmp_path):
     folder = audit(tmp_path)
     (tmp_path / "dir.json").mkdir()
     for path, kind in (

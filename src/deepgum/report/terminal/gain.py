@@ -1,4 +1,4 @@
-"""What a patch gained, as a table for a terminal."""
+"""The gain of a patch, as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["gain_table"]
 
 
 def gain_table(gain: Gain) -> RenderableType:
-    """Return a row for all errors, a row a landmark or target, and what to make of it.
+    """Return a table with a row for all errors and one per landmark or target, and the conclusion.
 
     Examples
     --------
@@ -28,8 +28,8 @@ def gain_table(gain: Gain) -> RenderableType:
      ──────────────────────────────────────────────────────────────────────────────
      all                        0.051   0.042   0.009 (0.004 to 0.013)   <0.001 ***
     <BLANKLINE>
-    500 test samples, the data set's own; errors are means over the trainings.
-    Correcting helps: the error on the test set falls, and more than chance would have it.
+    500 test samples of the official test part; errors are means over the trainings.
+    The corrections help: the error on the test set falls by more than chance explains.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(Text(f"error {gain.unit}".strip()), overflow="fold")
@@ -44,8 +44,8 @@ def gain_table(gain: Gain) -> RenderableType:
         f"{gain.method}, {trainings} training{'s' if trainings > 1 else ''} before and after: "
         f"{gain.train:,} samples to train on, {gain.fixed} labels fixed, {gain.dropped} dropped"
     )
-    whose = "the data set's own" if gain.official else "held out of those that the patch does not touch"
-    tested = f"{gain.test:,} test samples, {whose}; errors are means over the trainings."
+    source = "of the official test part" if gain.official else "held out from samples without changes"
+    tested = f"{gain.test:,} test samples {source}; errors are means over the trainings."
     return Group(Text(head), table, Text(tested), Text(gain.verdict, style="bold"))
 
 
