@@ -115,19 +115,19 @@ def test_the_user_s_own_configuration_needs_no_trust(work: Path) -> None:
 
 @pytest.fixture
 def theirs(audited: AuditFolder, tmp_path: Path) -> Path:
-    """An audit folder from elsewhere: its network and its data set are code."""
+    """An audit folder from elsewhere: its network, its data set and a reason are code."""
     shutil.copytree(audited.path, tmp_path / "theirs")
-    values = {"data": {"name": "mysets:Faces"}, "model": {"name": "mynet:make"}}
+    values = {"data": {"name": "mysets:Faces"}, "model": {"name": "mynet:make"}, "audit": {"reasons": ["mine:Blurred"]}}
     (tmp_path / "theirs" / "audit.toml").write_text(tomli_w.dumps(values))
     return tmp_path / "theirs"
 
 
-def test_an_audit_folder_is_reported_and_reviewed_only_with_trust_in_its_data_set(theirs: Path, tmp_path: Path) -> None:
+def test_an_audit_folder_is_reported_and_reviewed_only_with_trust(theirs: Path, tmp_path: Path) -> None:
     for command in (["report", theirs], ["review", theirs, "--export", f"patch={tmp_path / 'p.jsonl'}"]):
         refused = deepgum(*command)
         assert refused.exit_code == 2
         # Neither command builds the network, so its code is not asked for.
-        assert "not part of deepgum: mysets:Faces (data.name). Importing" in refused.stderr
+        assert "not part of deepgum: mysets:Faces (data.name), mine:Blurred (audit.reasons[0]). " in refused.stderr
         trusted = deepgum(*command, "--trust")
         assert trusted.exit_code == 0, trusted.output
     with pytest.raises(UntrustedCodeError):
@@ -164,6 +164,7 @@ def test_a_gain_trains_only_with_trust_in_the_audit_and_the_patch(theirs: Path, 
     patch.write_text(json.dumps({**HEAD, "dataset": "table", "groups": {"y": [0]}}) + "\n")
     refused = deepgum("gain", theirs, patch)
     assert refused.exit_code == 2
-    assert "mysets:Faces (data.name), mynet:make (model.name)" in refused.stderr
+    for named in ("mysets:Faces (data.name)", "mynet:make (model.name)", "mine:Blurred (audit.reasons[0])"):
+        assert named in refused.stderr
     with pytest.raises(UntrustedCodeError):
         gain_of(AuditFolder(theirs), read_patch(patch))

@@ -325,14 +325,6 @@ def test_an_audit_is_known_by_its_settings(tmp_path: Path) -> None:
     assert _is_done(folder, config)
 
 
-def test_the_digest_of_an_audit_stays(tmp_path: Path) -> None:
-    text = CONFIG.replace("learning_rate = 0.001", "learning_rate = 0.002").replace(
-        "epochs_max = 100", "epochs_max = 25"
-    )
-    (tmp_path / "audit.toml").write_text(text.replace('schedule = "constant"', 'schedule = "one-cycle"') + AUDIT)
-    assert read_audit(tmp_path / "audit.toml").digest == "62650eb0369ea6a3"
-
-
 def test_a_summary_is_read_with_todays_options(audited: AuditFolder) -> None:
     values = json.loads(audited.summary_file.read_text())
     options = read_recorded(folder_of(audited.path.with_name("run")).config).data.options

@@ -21,6 +21,7 @@ from deepgum.cli.common import (
     renamed,
     session,
 )
+from deepgum.plugins import code_named
 
 __all__ = ["audit"]
 
@@ -137,5 +138,6 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
     terminal.print(scores(summary, worst_of(labels)))
     list_files(terminal, [folder.scores_file, report])
     if summary.flags:
-        words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}"
+        named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
+        words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
         terminal.print(words, highlight=False, markup=False, soft_wrap=True)

@@ -38,15 +38,6 @@ __all__ = ["compare"]
     show_default=True,
     help="Shares of wrong labels, 0 to 1.",
 )
-@click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
-@click.option(
-    "--rate",
-    metavar="RATES",
-    callback=NUMBERS,
-    default="0.4",
-    show_default=True,
-    help="Shares of wrong labels, 0 to 1.",
-)
 @click.option(
     "--missing",
     type=float,

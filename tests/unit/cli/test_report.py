@@ -15,7 +15,7 @@ def test_the_report_is_made_in_the_folder_or_where_it_is_asked_for(audited, tmp_
     other = tmp_path / "new" / "page.html"
     assert deepgum("report", audited.path, "--out", other, "--most", 3).exit_code == 0
     assert audited.report_file.read_text().startswith("<!doctype html>")
-    assert "The 3 worst of 10 are here" in other.read_text()
+    assert "The gallery shows the 3 worst of 10 flagged labels" in other.read_text()
 
 
 def test_a_folder_without_an_audit_is_one_message_and_no_file(tmp_path):
