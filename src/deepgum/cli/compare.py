@@ -13,7 +13,20 @@ from deepgum.errors import ComparisonError
 __all__ = ["compare"]
 
 
-@click.command(short_help="Train methods side by side under noise you choose.")
+class _Compare(click.Command):
+    """Lists the methods of the registry when its help is shown, and imports the registry no earlier."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from deepgum.training import METHODS
+
+        assert self.help is not None
+        lines = (f"{name:<21} {method.description}" for name, method in METHODS.items())
+        # With the indentation of the docstring.
+        self.help = self.help.replace("METHODS", "\n      ".join(lines))
+        super().format_help_text(ctx, formatter)
+
+
+@click.command(cls=_Compare, short_help="Train methods side by side under noise you choose.")
 @click.option("--dataset", default="lfw-net", show_default=True, help="One of those above.")
 @click.option("--data", type=PATH, metavar="DIR", help="The data set's folder; for lfw-net the one with the two lists.")
 @click.option(
@@ -46,7 +59,7 @@ __all__ = ["compare"]
     callback=NAMES,
     default="l2,cauchy,deepgum,oracle",
     show_default=True,
-    help="Of those above.",
+    help="Of those above, with commas between them.",
 )
 @click.option(
     "--seed",
@@ -94,14 +107,8 @@ def compare(
 
     \b
     Methods:
-      l2, l1, cauchy        one run with that loss
-      huber, biweight       scaled by the residuals' MAD, after 3 epochs of l2
-      deepgum               the mixture in one run, EM after every epoch
-      deepgum-alternate     Algorithm 1 as it measured best, about four runs
-      deepgum-paper         Algorithm 1 to the letter
-      deepgum-authors       Algorithm 1 as its authors' code has it
-      dex, dexgum           a softmax over whole numbers (ages), alone and with the mixture
-      oracle, oracle-l1     l2 and l1 on the right labels only: the bound
+      METHODS
+      package.module:name   a loss of your own, one run; found in the working folder, too
 
     \b
     Noise, on training and validation labels:
