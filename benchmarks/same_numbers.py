@@ -95,7 +95,9 @@ def public(name: str) -> Any:
         for home in HOMES:
             try:
                 value = getattr(importlib.import_module(home), each, None)
-            except ModuleNotFoundError:
+            except ModuleNotFoundError as error:
+                if error.name != home:
+                    raise
                 continue
             if value is not None and not isinstance(value, ModuleType):
                 return value
