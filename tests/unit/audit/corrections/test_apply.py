@@ -228,7 +228,7 @@ def test_the_command_shows_counts_and_the_next_step(points, tmp_path):
     )
     result = run(tmp_path / "p.jsonl", points, "--out", tmp_path / "else where" / "new.csv")
     assert result.exit_code == 0, result.output
-    for text in ("fixed", "left alone", "5", "deepgum gain RUN", "deepgum fit CONFIG", "data.options.root"):
+    for text in ("fixed", "unchanged", "5", "deepgum gain RUN", "deepgum fit CONFIG", "data.options.root"):
         assert text in result.output
     assert f"data.folder='{tmp_path / 'else where' / 'new.csv'}'" in result.output
     beside = run(tmp_path / "p.jsonl", points, "--out", tmp_path / "new.csv")
