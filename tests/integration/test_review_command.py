@@ -117,7 +117,7 @@ def test_one_server_a_folder_and_the_second_says_where_the_first_is(
         assert page.status == 200
     words = first.stop()
     assert "Nothing decided; 10 undecided." in words
-    assert first.process.exitcode == 0
+    assert first.command.exit_code == 0
     assert start_review(audited.path).url == first.url
 
 
