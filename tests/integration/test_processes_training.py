@@ -236,7 +236,7 @@ def test_what_cannot_be_trained_so_is_said_before_any_work(tmp_path: Path) -> No
     one, *others = Crew(tmp_path, "refuse", 4).join()
     assert all(same(one, other) for other in others)
     for name, expected in {
-        "alternate": "`schedule` should be 'interleaved' where there is a `fabric`",
+        "alternate": "`schedule` should be 'interleaved' with a `fabric`",
         "odd batch": "`batch_size` should be a multiple of the 4 processes",
         "small batch": "with 2 samples or more for each",
         "few": "`validation` should have a sample for each of 4 processes. Found 3",

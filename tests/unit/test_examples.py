@@ -19,7 +19,7 @@ from deepgum.models.vgg import VGG16
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DOCS = EXAMPLES.parent / "docs"
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.toml"))
-SHORT = ["training.epochs_max=1", "training.patience=1", "method.options.rounds_max=1"]
+SHORT = ["training.epochs_max=1", "training.patience=1", "method.schedule.rounds_max=1"]
 # So few samples and epochs tell a mixture nothing, and it says so.
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 

@@ -293,7 +293,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Path]
         {
             "data": {"name": "digits", "image_size": 16, "train_size": 24, "validation_size": 12, "test_size": 15},
             "model": {"name": "facenet", "frozen": "2", "cache": False},
-            "method": {"options": {"schedule": "alternate", "rounds_max": 1}},
+            "method": {"schedule": {"name": "alternate", "rounds_max": 1}},
             "corruption": {"noise": "l-ugo", "rate": 0.5},
             "training": {"epochs_max": 1, "patience": 1},
         }

@@ -237,11 +237,11 @@ def test_errors_go_the_short_way_round():
 
 def test_a_patch_that_does_not_fit_or_changes_nothing_is_refused_before_any_training(table, audit, trained):
     folder = audit()
-    with pytest.raises(InvalidDataError, match="is of another data set"):
+    with pytest.raises(InvalidDataError, match="is for another data set"):
         gain_of(
             folder, Patch("table", {}, ("age",), {"age": (0,)}, changes=(Change("r3", "age", (1.0,), (2.0,), "fix"),))
         )
-    with pytest.raises(InvalidDataError, match="is of another data set"):
+    with pytest.raises(InvalidDataError, match="is for another data set"):
         gain_of(folder, patch_of(table, Change("x3", "rent", (1.0,), (2.0,), "fix")))
     with pytest.raises(InvalidDataError, match="r3"):
         gain_of(folder, patch_of(table, Change("r3", "rent", (rent(table, 3) + 1,), (2.0,), "fix")))

@@ -108,7 +108,7 @@ def test_unreadable_pictures_have_a_reason_and_the_others_are_shown(quarters):
     found = list(viewer(quarters, names, squares).jpegs(range(len(names)), 64))
     assert [jpeg is not None for _, jpeg in found] == [True] + 8 * [False]
     problems = [view.problem for view, _ in found]
-    expected = ["", "no such file", "no image", "no image", "Cannot be read", "no such file", "no such file"]
+    expected = ["", "no such file", "not an image", "not an image", "Cannot be read", "no such file", "no such file"]
     for problem, words in zip(problems, [*expected, "Cannot be read", "outside of the image"], strict=True):
         assert words in problem
     assert all(view.crop is None for view, _ in found[1:])
