@@ -54,7 +54,7 @@ RENAMED: dict[str, dict[str, str]] = {
     "command line": {},
     # Names of what is compared (files, columns, keys, attributes), whole words, or several with slashes between them:
     # {"error_kind": "reason", "rounds/flagged": "rounds/flags"}.
-    "values": {},
+    "values": {"data/options/group": "data/options/keep_together"},
     # Words that are given or found as values, such as methods and presets: {"deepgum-alternate": "deepgum-rounds"}.
     "words": {},
 }
@@ -65,6 +65,11 @@ NOT_COMPARED = {
     "*/version": "says which version it is",
     "*/key": "a digest of the configuration, in which names stand for values",
     "*/results.jsonl/*/posteriors": "the name of a file, which ends with that digest",
+    "*/method/options/*": "recorded settings: the version after has them in `method/schedule` and `method/mixture`",
+    "*/method/schedule/*": "the same",
+    "*/method/mixture/*": "the same",
+    "*/groups/*/density/*": "new: the density as an object; its numbers are compared by their old names",
+    "*/reasons/*": "new: the number of flags of each reason; the reason of each label is compared",
 }
 """Names of values, as patterns, after renaming, that two versions cannot have in common, each with the reason."""
 
@@ -95,7 +100,9 @@ def public(name: str) -> Any:
         for home in HOMES:
             try:
                 value = getattr(importlib.import_module(home), each, None)
-            except ModuleNotFoundError:
+            except ModuleNotFoundError as error:
+                if error.name != home:
+                    raise
                 continue
             if value is not None and not isinstance(value, ModuleType):
                 return value
@@ -120,7 +127,12 @@ def preset(name: str, **changes: Any) -> Any:
     """Return the options of a training by the name of a preset."""
     presets = public("PRESETS")
     options = presets[spelled(name, "words", presets)]
-    return replace(options, **named(changes, [each.name for each in fields(options)]))
+    known = [each.name for each in fields(options)]
+    # The version after has the options of rounds in an object of their own.
+    rounds = {option: changes.pop(option) for option in [*changes] if option not in known}
+    if rounds:
+        changes["schedule"] = replace(options.schedule, **rounds)
+    return replace(options, **named(changes, known))
 
 
 def deepgum(command: str, *arguments: object) -> None:

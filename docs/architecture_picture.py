@@ -94,7 +94,7 @@ def draw(files: Mapping[str, int], arrows: Arrows) -> None:
     """Write the picture."""
     rows = [[name for name in layer if name in files] for layer in layers()]
     single = [name for layer in rows for name in layer if not (ROOT / "src" / "deepgum" / name).is_dir()]
-    lowest = [name for name in single if name not in ("__main__", "lightning", "trunk_cache", "residuals")]
+    lowest = [name for name in single if name not in ("__main__", "lightning", "trunk_cache", "residuals", "styles")]
     rows = [kept for layer in rows if (kept := [name for name in layer if name not in (*lowest, "__main__")])] + [
         [GROUND]
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,15 +58,21 @@ def default_sigint() -> Iterator[None]:
 
 @pytest.fixture
 def audited(tmp_path: Path) -> AuditFolder:
-    """Forty digits as PNG files of 64 pixels with two landmarks, in a table; every fourth has a wrong first landmark.
+    """The audit of forty digits in `tmp_path / "audit"`; see `make_audit`."""
+    return make_audit(tmp_path)
 
-    `tmp_path / "faces.csv"` is the table, `tmp_path / "audit"` the folder of the audit.
+
+@pytest.fixture(scope="session")
+def write_audit() -> Callable[[Path], AuditFolder]:
+    """The function `make_audit`, for audits that several tests read."""
+    return make_audit
+
+
+def make_audit(folder: Path, n: int = 40) -> AuditFolder:
+    """Write an audit into `folder / "audit"`, without any training; its table is `folder / "faces.csv"`.
+
+    The samples are digits as PNG files of 64 pixels, with two landmarks. Every fourth has a wrong first landmark.
     """
-    return make_audit(tmp_path, 40)
-
-
-def make_audit(folder: Path, n: int) -> AuditFolder:
-    """Write images, a table and the audit of it; without any training."""
     data, _ = load_digits_landmarks(n, 1, 0, 32)
     rng = np.random.default_rng(0)
     truth = SIDE * data.targets.numpy().astype(np.float64)[:, :4]

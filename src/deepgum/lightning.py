@@ -1,6 +1,6 @@
-"""The door for Lightning: a callback beside any `LightningModule` whose `training_step` calls the tracker's loss.
+"""DeepGUM for Lightning: a callback for any `LightningModule` whose `training_step` calls the tracker's loss.
 
-This module needs Lightning, and is the only one that does: `pip install "deepgum[lightning]"`.
+This is the only module that needs Lightning's `Trainer`: `pip install "deepgum[lightning]"`.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ else:
 __all__ = ["DeepGUMCallback"]
 
 _PARTS = ("residuals", "seen")
-"""What of a tracker's state is another one in every process."""
+"""Entries of a tracker's state that differ between processes."""
 
 
 class DeepGUMCallback(Callback):
-    """Run EM at the end of every epoch of a Lightning `Trainer`, and keep what it found in the checkpoints.
+    """Runs EM at the end of every epoch of a Lightning `Trainer`, and saves the tracker's state in the checkpoints.
 
     The module's `training_step` returns `tracker.loss(predictions, targets, index)`, with the indices that
-    `IndexedDataset` put into the batch. If `validation_step` returns `{"residuals": targets - predictions}`, (b, d) and
-    from the loaders that are to be judged by, the held-out score is taken of them.
+    `IndexedDataset` adds to the batch. If `validation_step` returns `{"residuals": targets - predictions}`, (b, d), the
+    held-out score is computed from these residuals. Return them only for the loaders that the score should use.
 
-    What is logged, for loggers and for callbacks that monitor:
+    The callback logs these values, for loggers and for callbacks that monitor a value:
 
-    - `held_out_score`: minus the mean log-likelihood a sample of the held-out residuals; lower is better, and it can be
-      compared from epoch to epoch. At the end of every validation.
-    - `inlier_prior`: the share of right labels that the mixture believes in, the mean over its groups; and
-      `flagged_share`: the share of labels that are probably wrong. At the end of every epoch after the warm-up.
+    - `held_out_score`: minus the mean log-likelihood per sample of the held-out residuals, at the end of every
+      validation. Lower is better, and scores of different epochs are comparable.
+    - `inlier_prior`: the estimated share of right labels, the mean over the groups of the mixture; and
+      `flagged_share`: the share of labels that are probably wrong. Both at the end of every epoch after the warm-up.
 
     Parameters
     ----------
     tracker : ResponsibilityTracker
-        The one whose `loss` the module calls.
+        The tracker whose `loss` the module calls.
     sampler : EpochSampler, optional
-        The one of the training loader. It is then kept in the checkpoints, too, and a training that is resumed goes on
-        with the very order of samples that it would have had.
+        The sampler of the training loader. It is then saved in the checkpoints, so that a resumed training sees the
+        samples in the same order as an uninterrupted one.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class DeepGUMCallback(Callback):
         When this module is imported, if Lightning is not installed.
     InvalidDataError
         In the first training batch, if it has no indices; at the end of an epoch whose training steps never called the
-        loss; at the end of a validation, if the residuals are none.
+        loss; at the end of a validation, if `residuals` are not valid residuals.
 
     Examples
     --------
@@ -98,22 +98,22 @@ class DeepGUMCallback(Callback):
         self._held_out: list[Tensor] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Let the tracker work with the other processes, which are there only now."""
+        """Connect the tracker to the other processes, which are known only from here on."""
         processes = current()
         if processes.world_size > 1 and self.tracker.epoch == 0:
             self.tracker.join(processes)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Refuse a batch that cannot tell whose it is, before the module fails on it for a reason that says less."""
+        """Raise an error for a batch without indices, before the module fails with a less helpful one."""
         if batch_idx == 0 and not _may_hold_indices(batch):
             raise InvalidDataError(
-                "The batches should hold the index of each sample, as whole numbers. Found none. Wrap the data set: "
+                "The batches should contain the index of each sample, as whole numbers. Found none. Wrap the data set: "
                 "`DataLoader(IndexedDataset(dataset), ...)`. A batch `(x, y)` becomes `(x, y, index)`, and "
                 "`training_step` returns `tracker.loss(predictions, y, index)`."
             )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the residuals of a validation that was not finished."""
+        """Discard the residuals of an unfinished validation."""
         self._held_out = []
 
     def on_validation_batch_end(
@@ -125,22 +125,22 @@ class DeepGUMCallback(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the residuals that `validation_step` returned, if it did."""
+        """Store the residuals if `validation_step` returned some."""
         if isinstance(outputs, Mapping) and "residuals" in outputs:
             self._held_out.append(outputs["residuals"].detach().float().cpu())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the held-out score: here, so that whatever monitors it finds it, after validation or after the epoch."""
+        """Log the held-out score, early enough for callbacks that monitor it after the validation or the epoch."""
         residuals, self._held_out = self._held_out, []
         if residuals and not trainer.sanity_checking:
             pl_module.log("held_out_score", self.tracker.score(torch.cat(residuals)), sync_dist=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Run EM on the epoch's residuals, and log what it found before the callbacks that monitor look."""
+        """Run EM on the epoch's residuals, and log its results before other callbacks read them."""
         if not self.tracker.recorded:
             raise InvalidDataError(
-                "`training_step` should return `tracker.loss(predictions, targets, index)`, of the tracker that "
-                "`DeepGUMCallback` was given. Found an epoch in which it was never called."
+                "`training_step` should return `tracker.loss(predictions, targets, index)`, with the same tracker as "
+                "`DeepGUMCallback`. Found an epoch in which the loss was never called."
             )
         record = self.tracker.update()
         if record is not None:
@@ -149,9 +149,9 @@ class DeepGUMCallback(Callback):
             pl_module.log("flagged_share", sum(record.flagged) / labels, sync_dist=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of tracker and sampler, as plain values and tensors.
+        """Return the state of the tracker and the sampler, as plain values and tensors.
 
-        Every process calls it: what belongs to each comes to the first, which writes the checkpoint.
+        Every process must call it: the first process receives the parts of the others and writes the checkpoint.
         """
         processes, state = current(), self.tracker.state_dict()
 
@@ -166,15 +166,15 @@ class DeepGUMCallback(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint.
+        """Restore the state from a checkpoint.
 
         Raises
         ------
         InvalidDataError, InvalidParameterError
-            If it is of another number of samples or of processes, or of samples in another order.
+            If it has another number of samples or processes, or another order of samples.
         """
         rank = current().rank
-        # Where there are more processes than there were, the tracker refuses the state, whatever the parts are.
+        # If there are more processes than in the checkpoint, the tracker refuses the state, so any part will do.
         parts = _each(state_dict["parts"], list, lambda rows: rows[rank] if rank < len(rows) else rows[0])
         self.tracker.load_state_dict({**state_dict["tracker"], **parts})
         if self.sampler is not None and state_dict["sampler"] is not None:
@@ -182,14 +182,14 @@ class DeepGUMCallback(Callback):
 
 
 def _each(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
-    """Return a nested mapping with everything of a kind in it changed."""
+    """Return a nested mapping in which `change` is applied to every value of one type."""
     if isinstance(value, Mapping):
         return {name: _each(inner, kind, change) for name, inner in value.items()}
     return change(value) if isinstance(value, kind) else value
 
 
 def _may_hold_indices(batch: Any) -> bool:
-    """Whether there are whole numbers in a row somewhere in a batch, or something that cannot be looked into."""
+    """Return whether a batch contains a vector of integers, or an object whose content is unknown."""
     if isinstance(batch, Tensor):
         return batch.ndim == 1 and not (batch.is_floating_point() or batch.is_complex() or batch.dtype == torch.bool)
     if isinstance(batch, Mapping):

@@ -1,8 +1,8 @@
-"""Several processes with one job: sums over all of them, and rows handed from each to each.
+"""Communication between the processes of one job: sums over all processes, and exchange of rows.
 
-Everything that runs over several processes takes a `Processes` and asks nothing else of them. `SOLO` is the one process
-of an ordinary program; `TorchProcesses` is a group of `torch.distributed`, whoever started it (torchrun, Lightning, a
-batch system). All processes must make the same calls in the same order.
+Code for several processes uses only the interface `Processes`. `SOLO` is the single process of an ordinary program;
+`TorchProcesses` is a group of `torch.distributed`, whether torchrun, Lightning or a batch system started it. All
+processes must make the same calls in the same order.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["SOLO", "Processes", "TorchProcesses", "all_or_none", "current", "wat
 
 
 class Processes(Protocol):
-    """Processes that work together, numbered from 0; what they tell each other.
+    """Processes that work together, numbered from 0, and the messages between them.
 
-    Every method returns new tensors on the device of those that it was given, the same to the last bit on every
-    process (but for `exchange`), and raises `ProcessLostError` when another process is gone.
+    Every method returns new tensors on the device of its arguments, and raises `ProcessLostError` if another process
+    ends. Except for `exchange`, the results are the same bit for bit in every process.
     """
 
     @property
@@ -34,21 +34,22 @@ class Processes(Protocol):
 
     @property
     def world_size(self) -> int:
-        """How many there are."""
+        """The number of processes."""
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the sum over the processes, entry by entry; `values` has the same shape and type on all of them."""
+        """Return the sum over the processes, entry by entry; `values` has the same shape and type in all of them."""
 
     def minimum(self, values: Tensor) -> Tensor:
-        """Return the least over the processes, entry by entry; no entry may be NaN."""
+        """Return the minimum over the processes, entry by entry; no entry may be NaN."""
 
     def maximum(self, values: Tensor) -> Tensor:
-        """Return the largest over the processes, entry by entry; no entry may be NaN."""
+        """Return the maximum over the processes, entry by entry; no entry may be NaN."""
 
     def exchange(self, parts: Sequence[Tensor]) -> list[Tensor]:
-        """Hand `parts[r]` to process r, and return what each has for this one, by sender.
+        """Send `parts[r]` to process r, and return the parts that this process receives, ordered by sender.
 
-        Each part holds any number of rows, none too; their shape and type is the same in all parts of all processes.
+        Each part has any number of rows, also zero; the rows have the same shape and type in all parts of all
+        processes.
         """
 
 
@@ -72,30 +73,30 @@ class _Solo:
 
 
 SOLO: Processes = _Solo()
-"""One process, alone."""
+"""A single process."""
 
 
 class TorchProcesses:
-    """The processes of a `torch.distributed` group that is up: gloo on processors, nccl on GPUs.
+    """The processes of an initialised `torch.distributed` group: gloo on CPUs, nccl on GPUs.
 
     Parameters
     ----------
     group : ProcessGroup, optional
-        By default all processes.
+        The group; by default all processes.
 
     Raises
     ------
     InvalidParameterError
-        No process group is up, or this process is not in it.
+        If no process group is initialised, or this process is not a member of the group.
 
     Notes
     -----
-    With nccl alone tensors travel by this process's current CUDA device, which must be another one in each process;
-    with gloo they travel by the processor's memory, wherever they are.
+    With nccl alone, tensors are sent from this process's current CUDA device, which must be a different one in each
+    process. With gloo, they are sent from the CPU's memory, whatever their device.
 
-    A process that dies closes its connections, and the others' next call raises `ProcessLostError` at once. A machine
-    that is cut off closes nothing: the call then waits as long as the group's `timeout` (an argument of
-    `torch.distributed.init_process_group`). Under nccl it is its own watchdog that ends the waiting processes.
+    A process that dies closes its connections, and the next call of the others raises `ProcessLostError` immediately.
+    A machine that loses its network closes nothing: the call then waits until the group's `timeout` (an argument of
+    `torch.distributed.init_process_group`). Under nccl, the watchdog of nccl ends the waiting processes.
 
     Examples
     --------
@@ -110,10 +111,10 @@ class TorchProcesses:
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:
         if not _is_up():
             hint = "Call `torch.distributed.init_process_group` first, or use `deepgum.processes.SOLO`."
-            raise InvalidParameterError("group", "one of `torch.distributed` that is up", group, hint)
+            raise InvalidParameterError("group", "an initialised group of `torch.distributed`", group, hint)
         rank = dist.get_rank(group)
         if rank < 0:
-            raise InvalidParameterError("group", "one that this process is in", group)
+            raise InvalidParameterError("group", "a group that includes this process", group)
         self.rank, self.world_size = rank, dist.get_world_size(group)
         self._group = group
 
@@ -122,15 +123,15 @@ class TorchProcesses:
         return self._reduce(values, dist.ReduceOp.SUM)
 
     def minimum(self, values: Tensor) -> Tensor:
-        """Return the least over the processes, entry by entry."""
+        """Return the minimum over the processes, entry by entry."""
         return self._reduce(values, dist.ReduceOp.MIN)
 
     def maximum(self, values: Tensor) -> Tensor:
-        """Return the largest over the processes, entry by entry."""
+        """Return the maximum over the processes, entry by entry."""
         return self._reduce(values, dist.ReduceOp.MAX)
 
     def exchange(self, parts: Sequence[Tensor]) -> list[Tensor]:
-        """Hand `parts[r]` to process r, and return what each has for this one, by sender."""
+        """Send `parts[r]` to process r, and return the parts that this process receives, ordered by sender."""
         _check_parts(parts, self.world_size)
         device = parts[0].device
         leaving = [len(part) for part in parts]
@@ -146,7 +147,7 @@ class TorchProcesses:
         return list(torch.split(inbound.to(device), arriving))
 
     def _reduce(self, values: Tensor, operation: dist.ReduceOp.RedOpType) -> Tensor:
-        # A copy at all events: what is reduced is overwritten.
+        # Always a copy: `all_reduce` overwrites its argument.
         wire = values.detach().to(self._wire(), copy=True).contiguous()
         with self._peers():
             dist.all_reduce(wire, operation, group=self._group)
@@ -165,7 +166,7 @@ class TorchProcesses:
 
 
 def current() -> Processes:
-    """Return the processes that this one works with: all of `torch.distributed` where it is up, else `SOLO`.
+    """Return all processes of `torch.distributed` if it is initialised, otherwise `SOLO`.
 
     Examples
     --------
@@ -177,10 +178,10 @@ def current() -> Processes:
 
 @contextmanager
 def all_or_none(processes: Processes) -> Iterator[None]:
-    """Let an error that one process meets in the block end all of them: the others raise `ProcessLostError`.
+    """Run a block such that an error in one process ends all of them: the others raise `ProcessLostError`.
 
-    Without it they would wait for one that never comes. To be used where processes look at data of their own; nothing
-    may be told to other processes within the block.
+    Otherwise the others would wait forever for the process that failed. Use it where processes check their own data;
+    the block must not communicate with other processes.
 
     Examples
     --------
@@ -201,8 +202,8 @@ def all_or_none(processes: Processes) -> Iterator[None]:
         others = processes.sum(faults).nonzero().flatten().tolist()
         if others and fault is None:
             raise ProcessLostError(
-                f"Process {processes.rank} of {processes.world_size} stops, as {listing(others)} met an error: look in "
-                "its output. Mend what it says and start all of them again."
+                f"Process {processes.rank} of {processes.world_size} stops, because {listing(others)} had an error. "
+                "See its output, correct the cause, and start all processes again."
             )
     if fault is not None:
         raise fault
@@ -210,9 +211,9 @@ def all_or_none(processes: Processes) -> Iterator[None]:
 
 @contextmanager
 def watched(processes: Processes) -> Iterator[None]:
-    """Let a connection that breaks in the block end it with `ProcessLostError`; every other error stays what it is.
+    """Run a block such that a broken connection raises `ProcessLostError`; other errors do not change.
 
-    For code of others that talks to the processes itself, as torch does when it averages their gradients.
+    Use it for code of other libraries that communicates by itself, such as torch when it averages gradients.
 
     Examples
     --------
@@ -225,7 +226,7 @@ def watched(processes: Processes) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # Gloo has no error of its own: its messages begin with its source file.
+        # Gloo has no error class: its messages begin with the name of its source file.
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
         raise _lost(processes, error) from error
@@ -233,9 +234,9 @@ def watched(processes: Processes) -> Iterator[None]:
 
 def _lost(processes: Processes, error: RuntimeError) -> ProcessLostError:
     return ProcessLostError(
-        f"Process {processes.rank} of {processes.world_size} lost another one, or waited too long for it. Look in the "
-        "others' output for the first error, then start all of them again: a run that keeps checkpoints goes "
-        f"on from the last one. (The connection says: {str(error).splitlines()[0]})"
+        f"Process {processes.rank} of {processes.world_size} lost another process, or waited too long for it. Find the "
+        "first error in the output of the others, then start all processes again: a run with checkpoints continues "
+        f"from the last one. (Message of the connection: {str(error).splitlines()[0]})"
     )
 
 
@@ -245,7 +246,7 @@ def _is_up() -> bool:
 
 def _check_parts(parts: Sequence[Tensor], world_size: int) -> None:
     if len(parts) != world_size:
-        raise InvalidParameterError("parts", f"one tensor a process, {world_size} of them", len(parts))
+        raise InvalidParameterError("parts", f"one tensor per process, {world_size} of them", len(parts))
     kinds = {(tuple(part.shape[1:]), part.dtype) if part.ndim else "a number" for part in parts}
     if len(kinds) > 1 or "a number" in kinds:
         raise InvalidParameterError("parts", "tensors of rows of one shape and type", sorted(map(str, kinds)))

@@ -1,4 +1,4 @@
-"""Predictions and residuals of a whole data set, in index order, in evaluation mode."""
+"""Predictions and residuals of a whole data set, in the order of the samples and in evaluation mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["compute_residuals", "evaluating", "predict"]
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode without gradients, and back to the mode it had."""
+    """Put a model in evaluation mode, without gradients, and restore its mode afterwards."""
     training = model.training
     model.eval()
     try:
@@ -36,29 +36,29 @@ def predict(
     precision: str = "float32",
     index: Tensor | None = None,
 ) -> Tensor:
-    """Return the predictions (n, d) of a model for a data set, on the CPU, row i for sample i.
+    """Return a model's predictions (n, d) for a data set, on the CPU; row i is that of sample i.
 
     Parameters
     ----------
     model : nn.Module
-        phi: maps a batch of inputs to (b, d).
+        The network phi, which maps a batch of inputs to (b, d).
     data : RegressionData
-        Of n samples.
+        The n samples.
     batch_size : int
-        Samples in one forward pass; without influence on the result beyond rounding.
+        Samples per forward pass; it changes the result only by rounding.
     device : torch.device or str, optional
-        Where the model is; by default where its first parameter is.
+        Device of the model; by default that of its first parameter.
     precision : {"float32", "bf16"}
-        Of the forward pass; the result is float32 in either.
+        Precision of the forward pass; the result is always float32.
     index : Tensor (m,) of int64, optional
-        The samples to predict for, row j for sample index[j]; by default all.
+        The samples to predict; row j is that of sample index[j]. By default all samples.
 
     Raises
     ------
     InvalidDataError
-        If the network does not give d values a sample.
+        If the network does not return d values per sample.
     NonFiniteLossError
-        If it gives values that are not finite. They would be taken for missing labels.
+        If it returns values that are not finite, which would be treated as missing labels.
     """
     if device is None:
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
@@ -71,14 +71,15 @@ def _checked(outputs: Tensor, batch: Batch) -> Tensor:
     if outputs.shape != batch.targets.shape:
         expected, found = tuple(batch.targets.shape), tuple(outputs.shape)
         raise InvalidDataError(
-            f"The network should give values of shape {expected}: a row a sample, a column a coordinate. Found {found}."
+            f"The network should return values of shape {expected}, one row per sample and one column per target. "
+            f"Found {found}."
         )
     outputs = outputs.float().cpu()
     spoiled = batch.index[~outputs.isfinite().all(dim=1)].tolist()
     if spoiled:
         raise NonFiniteLossError(
             f"The network's predictions are not finite on {len(spoiled)} samples, at the positions {listing(spoiled)}. "
-            "Try a smaller `learning_rate`, and look at these samples' inputs."
+            "Try a smaller `learning_rate`, and check the inputs of these samples."
         )
     return outputs
 
@@ -94,7 +95,7 @@ def compute_residuals(
 ) -> Tensor:
     """Return delta = y - phi(x; w), (n, d), in the targets' units; NaN where the label is missing.
 
-    Parameters as of `predict`.
+    Parameters are the same as in `predict`.
     """
     targets = data.targets if index is None else data.targets[index]
     return targets - predict(model, data, batch_size=batch_size, device=device, precision=precision, index=index)

@@ -1,4 +1,4 @@
-"""The names, colours and markers of methods: the same in every table and figure."""
+"""Names, colours and markers of methods, the same in every table and figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MATH = re.compile(r"\$([^$]*)\$")
 
 
 def plain(label: str) -> str:
-    """Return a label without its mathematical markup.
+    """Return a label without mathematical markup.
 
     Examples
     --------
@@ -28,16 +28,16 @@ def plain(label: str) -> str:
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """How a method is named and drawn: markers and dashes tell methods apart as well as colours.
+    """Label, colour, marker and dashes of a method.
 
     Attributes
     ----------
     label : str
-        With mathematics between dollar signs.
+        Label, with mathematics between dollar signs.
     colour : str
-        "#RRGGBB"; empty for the next one of a cycle.
+        "#RRGGBB"; empty for the next colour of a cycle.
     marker, dashes : str
-        Of matplotlib.
+        Marker and line style of matplotlib; empty for none.
     """
 
     label: str
@@ -52,7 +52,7 @@ class MethodStyle:
 
     @classmethod
     def of_loss(cls, loss: Loss | type[Loss]) -> Self:
-        """Return the style of the method that trains with one loss: the loss's own.
+        """Return the style of the method that trains with one loss; the loss defines it.
 
         Examples
         --------
@@ -63,7 +63,7 @@ class MethodStyle:
         return cls(loss.label or loss.name, loss.colour, loss.marker, loss.dashes)
 
 
-# Colours by Okabe and Ito, chosen so that colour-blind readers can tell them apart; the losses have the others.
+# Colours by Okabe and Ito, which colour-blind readers can distinguish; the losses use the other colours.
 _RED, _DARK_RED, _BLUE, _YELLOW, _GREY = "#D55E00", "#8A2C00", "#0072B2", "#F0E442", "#888888"
 
 METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(

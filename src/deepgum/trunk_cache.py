@@ -1,8 +1,8 @@
-"""The outputs of a frozen trunk, computed once and kept on disk.
+"""Cache of the outputs of a frozen trunk: computed once and stored on disk.
 
-Training a head reads them instead of the images: for each sample the trunk's output for the crop and, where the data
-can be mirrored, for the crop's mirror image. The array's name is a hash of everything that made it: the trunk's layers
-and weights, the crops, the number format. A cache that does not fit is never read.
+The training of a head reads them instead of the images: for each sample the trunk's output for the crop and, if the
+data can be mirrored, for the crop's mirror image. The array's name is a hash of everything that determines its content:
+the trunk's layers and weights, the crops, the number format. A cache with another hash is never read.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ __all__ = ["DTYPES", "cache_features"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Number formats of a cache, by name."""
 
-# Part of the key: to be raised whenever the same request gives other rows, or rows in another order.
+# Part of the key. Increase it whenever the same request gives other rows, or rows in another order.
 _VERSION = 1
-# Two computations of the same features differ by rounding; those of another trunk by much more.
+# Two computations of the same features differ only by rounding; features of another trunk differ by much more.
 _TOLERANCE = 0.02
 
 
@@ -49,44 +49,44 @@ def cache_features(
     precision: str = "float32",
     on_progress: Progress | None = None,
 ) -> RegressionData:
-    """Return the data with a trunk's outputs in the place of its inputs, read from disk where they are used.
+    """Return the data with a trunk's outputs as inputs, memory-mapped from disk.
 
-    They are computed in evaluation mode where the cache does not hold them yet. An interrupted computation goes on
-    where it was; of two processes that want the same features one computes them, and the other waits.
+    Outputs that are not in the cache are computed in evaluation mode. An interrupted computation continues after the
+    last stored row. If two processes need the same features, one computes them and the other waits.
 
     Parameters
     ----------
     trunk : nn.Module
-        Maps inputs (b, ...) to features (b, ...) of floats: ``split_at(network, name).trunk``. It is left on `device`.
+        Maps inputs (b, ...) to float features (b, ...): ``split_at(network, name).trunk``. It is moved to `device`.
     data : RegressionData
-        Of n samples. Its targets are not part of the key: the same images with other labels share a cache.
+        The n samples. Targets are not part of the key: the same images with other labels share a cache.
     cache_dir : path, optional
         By default `deepgum.data.crop_cache.default_cache_dir`.
     dtype : {"float32", "float16", "bfloat16"}
-        In which the features are kept. The half formats take half the space; batches are float32 in any case.
+        Number format on disk. The half formats need half the space; batches are always float32.
     batch_size : int
-        Samples in one forward pass; without influence on the result beyond rounding.
+        Samples per forward pass; it changes the result only by rounding.
     device : torch.device or str
-        Where the features are computed.
+        Device that computes the features.
     precision : {"float32", "bf16"}
-        Of the forward pass.
+        Precision of the forward pass.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` with counts of samples, also while another process computes them.
 
     Returns
     -------
     RegressionData
-        Features as `inputs`; where `data.mirror` is given, those of the mirror images as `mirrored_inputs`. Both are
-        views of one memory map. Features (c, h, w) lie in memory with their channels last, as convolutions want them.
+        Features as `inputs`; if `data.mirror` is given, the features of the mirror images as `mirrored_inputs`. Both
+        are views of one memory map. Features (c, h, w) are stored channels last, the fast layout for convolutions.
 
     Raises
     ------
     DiskFullError
-        If the disk cannot hold the features (before any is computed), or fills up meanwhile: what was written stays.
+        If the disk cannot hold the features (checked before any is computed), or fills up later; stored rows remain.
     InvalidDataError
-        If the trunk does not give finite floats, a row a sample; or if they are too large for float16.
+        If the trunk does not return finite floats, one row per sample, or if they are too large for float16.
     InvalidParameterError
-        If a value cannot be worked with, or the folder cannot be written to.
+        If a parameter is out of range, or the folder cannot be written to.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def cache_features(
                     file.check_space(f"features of {len(data) - file.done()} samples")
                     file.append(blocks(file.done()))
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
-            hint = f"({error}) Name another one, or set DEEPGUM_CACHE."
+            hint = f"({error}) Give another folder, or set DEEPGUM_CACHE."
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error
     kept = file.read()
     versions = [version.movedim(-1, 1) if version.ndim == 4 else version for version in kept.unbind(dim=1)]
@@ -138,7 +138,7 @@ def cache_features(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What is computed, and how."""
+    """The computation of features: trunk, data, device and number format."""
 
     trunk: nn.Module
     data: RegressionData
@@ -147,7 +147,7 @@ class _Work:
     precision: str
 
     def block(self, first: int, last: int) -> Tensor:
-        """Return the rows of some samples: (b, 1 or 2, ...), the second for the mirror image."""
+        """Return the rows of samples `first` to `last`, (b, 1 or 2, ...); the second entry is for the mirror image."""
         part = self.data.subset(range(first, last))
         inputs = next(ordered_batches(part, len(part), self.device)).inputs
         versions = [self._features(part, inputs)]
@@ -176,18 +176,18 @@ class _Work:
         if not finite.all():
             spoiled = listing([part.ids[row] for row in (~finite).nonzero().flatten().tolist()])
             if outputs.isfinite().all():
-                raise InvalidDataError(f"Features are too large for float16: {spoiled}. Take `dtype='bfloat16'`.")
-            raise InvalidDataError(f"The trunk's features should be finite. Found others for {spoiled}.")
+                raise InvalidDataError(f"Features are too large for float16: {spoiled}. Use `dtype='bfloat16'`.")
+            raise InvalidDataError(f"The trunk's features should be finite. Found infinite or NaN for {spoiled}.")
         return kept.movedim(1, -1).contiguous() if kept.ndim == 4 else kept
 
     def key(self) -> str:
-        """Return the hash of what makes the features."""
+        """Return the hash of everything that determines the features."""
         data, trunk = self.data, self.trunk
         twice = data.mirror is not None
         how = (_VERSION, torch.__version__, str(self.dtype), self.device.type, self.precision, twice)
         digest = hashlib.sha256(repr(how).encode())
         for name, module in trunk.named_modules():
-            # Not `repr`: that of a split network has its name, which copies lose, and not its steps.
+            # Not `repr`: for a split network it shows the name, which copies lose, and not the steps.
             steps = module.code if isinstance(module, fx.GraphModule) else ""
             kind = f"{type(module).__module__}.{type(module).__qualname__}"
             digest.update(repr((name, kind, module.extra_repr(), steps)).encode())
@@ -209,9 +209,9 @@ def _bytes(values: Tensor | NDArray[Any]) -> memoryview:
 
 
 def _holds(file: RowFile, probe: Tensor) -> bool:
-    """Whether the first row on disk, if there is one, is what the trunk gives today.
+    """Return whether the first row on disk, if there is one, equals the trunk's present output up to rounding.
 
-    A hash cannot see into the code of a layer.
+    The hash does not include the code of the layers, so a changed layer is detected only by its output.
     """
     if file.done() == 0:
         return True

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of a review in a browser: servers that can be killed, and the browser."""
+"""Fixtures of the tests that run commands in processes of their own, and of those that need a browser."""
 
 from __future__ import annotations
 
@@ -11,66 +11,115 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 COMMAND = Path(__file__).with_name("command.py")
-# Seconds for a server to start or to stop on a busy machine.
-LIMIT = 120
+# Seconds that a command may take on a busy machine.
+LIMIT = 600
 
 
-@dataclass
-class Served:
-    """`deepgum review RUN` in a process of its own, and the address that it printed."""
+class Command:
+    """`deepgum ARGUMENTS` in a process of its own, a copy of one that has imported everything."""
 
-    process: ForkServerProcess
-    output: Path
-    url: str
+    def __init__(self, output: Path, *arguments: object) -> None:
+        self.output = output
+        names = {"ARGUMENTS": [str(argument) for argument in arguments], "OUTPUT": str(output)}
+        context = multiprocessing.get_context("forkserver")
+        self.process = context.Process(target=runpy.run_path, args=(str(COMMAND), names))
+        self.process.start()
+
+    @property
+    def printed(self) -> str:
+        return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.process.exitcode
+
+    def wait_for(self, pattern: str) -> str:
+        """Wait until the command has printed a line that holds this; return the part that matches."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            alive = self.process.is_alive()
+            if found := re.search(rf"({pattern}).*\n", self.printed):
+                return found[1]
+            assert alive, self.printed
+            assert time.monotonic() < deadline, self.printed
+            time.sleep(0.01)
+
+    def wait(self) -> None:
+        """Wait until the command has ended."""
+        self.process.join(LIMIT)
+        assert self.exit_code is not None, f"It did not end in {LIMIT} s. {self.printed}"
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and wait for the end."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, signal.SIGINT)
+        self.wait()
 
     def kill(self) -> None:
         """End the process at once, without any of its clean-up."""
         self.process.kill()
-        self.process.join(LIMIT)
+        self.process.join()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A review that is being served, and its address."""
+
+    command: Command
+    url: str
+
+    def kill(self) -> None:
+        self.command.kill()
 
     def stop(self) -> str:
-        """Send Ctrl-C, wait for the end and return what the command printed after the address."""
-        assert self.process.pid is not None
-        os.kill(self.process.pid, signal.SIGINT)
-        self.process.join(LIMIT)
-        assert self.process.exitcode is not None, "It did not end."
-        return self.output.read_text(encoding="utf-8").partition(self.url)[2]
+        """Press Ctrl-C; return what the command printed after the address."""
+        self.command.interrupt()
+        return self.command.printed.partition(self.url)[2]
 
 
 @pytest.fixture
-def start_review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
-    """A function (folder, *options) that serves an audit; the servers end with the test."""
-    started: list[ForkServerProcess] = []
+def start_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Command]]:
+    """A function (*arguments) that starts a `deepgum` command; commands end with the test."""
+    folder = tmp_path_factory.mktemp("commands")
+    started: list[Command] = []
 
-    def start(folder: Path, *options: str) -> Served:
-        output = tmp_path_factory.mktemp("served") / "output.txt"
-        arguments = ["review", str(folder), "--no-browser", *options]
-        process = multiprocessing.get_context("forkserver").Process(
-            target=runpy.run_path, args=(str(COMMAND), {"ARGUMENTS": arguments, "OUTPUT": str(output)})
-        )
-        started.append(process)
-        process.start()
-        deadline = time.monotonic() + LIMIT
-        while True:
-            alive = process.is_alive()
-            text = output.read_text(encoding="utf-8") if output.exists() else ""
-            if found := re.search(r"http://\S+(?=\n)", text):
-                return Served(process, output, found[0])
-            assert alive, text
-            assert time.monotonic() < deadline, text
-            time.sleep(0.01)
+    def start(*arguments: object) -> Command:
+        started.append(Command(folder / f"{len(started)}.txt", *arguments))
+        return started[-1]
 
     yield start
-    for process in started:
-        process.kill()
-        process.join(LIMIT)
+    for command in started:
+        command.kill()
+
+
+@pytest.fixture
+def deepgum(start_command: Callable[..., Command]) -> Callable[..., str]:
+    """A function (*arguments) that runs a `deepgum` command, and returns what it printed; it must succeed."""
+
+    def run(*arguments: object) -> str:
+        command = start_command(*arguments)
+        command.wait()
+        assert command.exit_code == 0, command.printed
+        return command.printed
+
+    return run
+
+
+@pytest.fixture
+def start_review(start_command: Callable[..., Command]) -> Callable[..., Served]:
+    """A function (folder, *options) that serves the review of an audit; servers end with the test."""
+
+    def start(folder: Path, *options: str) -> Served:
+        command = start_command("review", folder, "--no-browser", *options)
+        return Served(command, command.wait_for(r"http://\S+"))
+
+    return start
 
 
 @pytest.fixture(scope="module")  # not "session": two instances of Playwright cannot run at the same time

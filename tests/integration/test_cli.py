@@ -129,11 +129,11 @@ def test_compare_writes_what_it_promises_and_resumes(tmp_path):
 
     again = deepgum_command(*command)
     assert again.exit_code == 0
-    assert "12 runs, 12 of them done before." in again.output
+    assert "12 runs, 12 of them already finished." in again.output
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
     grown = deepgum_command(*command[:-2], "--seed", "0,1", "--out", tmp_path)
-    assert "24 runs, 12 of them done before." in grown.output
+    assert "24 runs, 12 of them already finished." in grown.output
     assert (tmp_path / "results.jsonl").read_bytes().startswith(before[tmp_path / "results.jsonl"])
 
     other = deepgum_command(*command[:-2], "--learning-rate", "0.01", "--out", tmp_path)

@@ -4,7 +4,7 @@ import re
 import tomllib
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -32,10 +32,14 @@ from deepgum.experiments.runs.config import (
     ModelConfig,
     RunConfig,
 )
+from deepgum.losses import Loss
+from deepgum.mixture import GaussianUniformMixture
 from deepgum.mixture.gaussian import STRUCTURES
 from deepgum.models import MODELS, VGG16, split_at
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
-from deepgum.training.options import EM_STARTS, RESTARTS, RETURNS, RULES, SCHEDULES_OF_EM, UNSCALED
+from deepgum.training.options import RETURNS, UNSCALED
+from deepgum.training.schedules import EM_STARTS, RESTARTS, RULES
+from deepgum.training.schedules import SCHEDULES as SCHEDULES_OF_EM
 from deepgum.training.sgd_options import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -94,7 +98,7 @@ def default_of(cell):
 def kind_of(hint):
     hints = get_args(hint) if get_origin(hint) in (types.UnionType,) else (hint,)
     # In Python a name may also be an object, which a file cannot hold.
-    kinds = [KINDS[get_origin(kind) or kind] for kind in hints if kind not in (types.NoneType, Any)]
+    kinds = [KINDS[get_origin(kind) or kind] for kind in hints if kind not in (types.NoneType, Any, Loss)]
     return " or ".join(kinds)
 
 
@@ -102,7 +106,9 @@ def kind_of(hint):
 def test_a_section_has_a_row_for_each_key_with_its_type_and_default(title):
     cls = SECTIONS[title]
     rows = keys(tables(section(CONFIGURATION, title))[0])
-    known = {f.name: f for f in fields(cls) if (cls, f.name) != (DeepGUMOptions, "groups")}
+    # Keys and tables of `[method]`.
+    own = ("groups", "schedule", "mixture") if cls is DeepGUMOptions else ()
+    known = {f.name: f for f in fields(cls) if f.name not in own}
     assert list(rows) == list(known)
     hints = get_type_hints(cls)
     for name, (kind, default, meaning) in rows.items():
@@ -110,6 +116,29 @@ def test_a_section_has_a_row_for_each_key_with_its_type_and_default(title):
         value = field.default if field.default is not MISSING else field.default_factory()
         assert kind == kind_of(hints[name]), name
         assert default_of(default) == value, name
+        assert meaning
+
+
+def test_the_schedules_have_a_row_for_each_option_with_its_defaults():
+    rows = keys(tables(section(CONFIGURATION, "`[method.schedule]`"))[0])
+    known = {option: None for kind in SCHEDULES_OF_EM.values() for option in [f.name for f in fields(kind)]}
+    assert set(rows) == {"name", *known}
+    for column, (name, kind) in enumerate(SCHEDULES_OF_EM.items(), start=1):
+        options, hints = asdict(kind()), get_type_hints(kind)
+        defaults = {option: cells[column] for option, cells in rows.items() if cells[column]}
+        assert {option: default_of(cell) for option, cell in defaults.items()} == {"name": name, **options}
+        for option in options:
+            assert rows[option][0] == kind_of(hints[option]), option
+    assert all(cells[-1] for cells in rows.values())
+
+
+def test_the_mixture_has_a_row_for_each_setting_with_its_type_and_default():
+    rows = keys(tables(section(CONFIGURATION, "`[method.mixture]`"))[0])
+    settings, hints = DeepGUMOptions().to_mapping()["mixture"], get_type_hints(GaussianUniformMixture.__init__)
+    assert set(rows) == set(settings)
+    for name, (kind, default, meaning) in rows.items():
+        assert kind == kind_of(hints[name]), name
+        assert default_of(default) == settings[name], name
         assert meaning
 
 
@@ -125,14 +154,14 @@ def test_the_seed_is_the_only_key_before_the_sections():
         ("`[model]`", "name", MODELS),
         ("`[model]`", "cache_dtype", CACHE_DTYPES),
         ("`[method]`", "groups", GROUPS),
-        ("`[method.options]`", "schedule", SCHEDULES_OF_EM),
+        ("`[method.schedule]`", "name", SCHEDULES_OF_EM),
         ("`[method.options]`", "first_loss", UNSCALED),
         ("`[method.options]`", "weighted_loss", UNSCALED),
-        ("`[method.options]`", "restart", RESTARTS),
-        ("`[method.options]`", "epoch_rule", RULES),
+        ("`[method.schedule]`", "restart", RESTARTS),
+        ("`[method.schedule]`", "epoch_rule", RULES),
         ("`[method.options]`", "returned_round", RETURNS),
-        ("`[method.options]`", "covariance_type", STRUCTURES),
-        ("`[method.options]`", "em_start", EM_STARTS),
+        ("`[method.mixture]`", "covariance_type", STRUCTURES),
+        ("`[method.schedule]`", "em_start", EM_STARTS),
         ("`[corruption]`", "noise", NOISES),
         ("`[training]`", "optimizer", OPTIMIZERS),
         ("`[training]`", "schedule", SCHEDULES),

@@ -1,4 +1,4 @@
-"""The page of the doors: its Python runs as it stands, and it is as short as it says."""
+"""The page of the doors: its Python runs as pasted, and is as short as the page says."""
 
 import logging
 import re
@@ -27,7 +27,7 @@ def lines(block):
 
 @pytest.fixture
 def namespace(tmp_path, monkeypatch):
-    """What the page says is the reader's: a fifth of the labels are wrong."""
+    """The objects that the page expects of its reader; a fifth of the labels are wrong."""
     monkeypatch.chdir(tmp_path)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     generator = torch.Generator().manual_seed(0)
@@ -97,6 +97,17 @@ def test_lightning(namespace):
     assert finds_the_wrong_labels(namespace)
     run(blocks("The same training by every door"), namespace)
     assert len(namespace["loader"]) == 4
+
+
+def test_a_loss_of_your_own(namespace, tmp_path):
+    module, use = blocks("A loss of your own")
+    # Python imports a module once in a process: each test has its own.
+    name = f"losses_{tmp_path.name.replace('-', '_')}"
+    Path(f"{name}.py").write_text(module, encoding="utf-8")
+    run([module, use.replace("my_losses", name)], namespace)
+    first, second = namespace["result"].flags, namespace["Welsch"]
+    assert first.dtype == torch.bool
+    assert second.name == namespace["result"].history.epochs[-1].phase == "welsch"
 
 
 def test_every_link_within_the_page_leads_somewhere():

@@ -186,7 +186,7 @@ def test_labels_are_deleted_on_top_of_the_noise(tmp_path: Path) -> None:
         if found.responsibilities is not None:
             np.testing.assert_array_equal(np.isnan(found.responsibilities), ~found.observed)
     # Done as it is, and another experiment with another share.
-    assert "3 of them done before" in deepgum(*command).output
+    assert "3 of them already finished" in deepgum(*command).output
     other = deepgum(*[0.3 if value == 0.2 else value for value in command])
     assert other.exit_code == 2
     # Runs of several shares are not one figure.

@@ -51,9 +51,10 @@ def visit(browser):
     assert wrong == []
 
 
-@pytest.fixture
-def report(audited):
-    """Twenty flags: both landmarks of every fourth digit, the second for another reason and nearly right."""
+@pytest.fixture(scope="module")
+def report(write_audit, tmp_path_factory):
+    """A report of 20 flags, written once: both landmarks of every fourth digit, the second one nearly right."""
+    audited = write_audit(tmp_path_factory.mktemp("report"))
     labels = audited.labels()
     rows = labels.flags[:, 0].nonzero()[0].tolist()
     responsibilities, suggested, uncertainty = (

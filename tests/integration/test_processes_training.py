@@ -169,7 +169,7 @@ def test_when_one_is_killed_the_other_ends_and_says_so(tmp_path: Path, moment: s
     assert nothing is None
     assert crew.processes[1].exitcode == -signal.SIGKILL
     assert left["error"] == "ProcessLostError", left
-    assert "Process 0 of 2 lost another one" in left["message"]
+    assert "Process 0 of 2 lost another process" in left["message"]
 
 
 def test_when_one_meets_an_error_the_other_ends_and_says_so(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_another_number_of_processes_is_refused(tmp_path: Path) -> None:
     assert other["error"] == "CheckpointError"
     assert "run.process-1.save-4.safetensors" in other["message"]
     assert one["error"] == "ProcessLostError"
-    assert "1 met an error" in one["message"]
+    assert "1 had an error" in one["message"]
 
 
 def test_a_folder_that_not_all_of_them_see_is_no_place_for_a_checkpoint(tmp_path: Path) -> None:

@@ -522,7 +522,7 @@ def test_the_same_command_goes_on_and_says_so(stopped: tuple[Path, Path]) -> Non
     assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.toml", "environment.json"]
     done = deepgum("fit", config, "--out", out)
     assert done.exit_code == 0
-    assert "going on after epoch 2." in done.output
+    assert "resuming after epoch 2." in done.output
     assert not (out / "checkpoint.safetensors").exists()
 
 
@@ -540,7 +540,7 @@ def test_another_run_is_refused_what_differs_is_said_and_the_command_that_is_nam
     assert named is not None
     done = deepgum(*named[1].split())
     assert done.exit_code == 0
-    assert "going on after epoch 2" in done.output
+    assert "resuming after epoch 2" in done.output
 
 
 def test_a_checkpoint_that_is_refused_leaves_the_configuration_that_it_is_of(stopped: tuple[Path, Path]) -> None:

@@ -115,7 +115,7 @@ def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, st
         assert page.status == 200
     words = first.stop()
     assert "Nothing decided; 10 undecided." in words
-    assert first.process.exitcode == 0
+    assert first.command.exit_code == 0
     assert start_review(audited.path).url == first.url
 
 

@@ -461,7 +461,7 @@ def test_batches_that_can_be_read_once_are_refused_with_advice(batches):
 
 def test_residuals_in_memory_are_refused_with_the_name_of_fit():
     for residuals in (torch.zeros(4, 2), np.zeros((4, 2))):
-        with pytest.raises(InvalidParameterError, match="go to `fit`"):
+        with pytest.raises(InvalidParameterError, match="in memory to `fit`"):
             GaussianUniformMixture().fit_batches(residuals)
     with pytest.raises(InvalidParameterError, match="batches to iterate over"):
         GaussianUniformMixture().fit_batches(3)
@@ -514,7 +514,7 @@ def test_a_bad_share_stops_all_processes(method):
     assert isinstance(one, InvalidDataError)
     assert isinstance(zero, ProcessLostError)
     assert isinstance(two, ProcessLostError)
-    assert "Process 0 of 3 stops, as 1 met an error" in str(zero)
+    assert "Process 0 of 3 stops, because 1 had an error" in str(zero)
 
 
 def test_shares_of_different_widths_stop_all_processes():

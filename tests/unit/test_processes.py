@@ -123,12 +123,12 @@ def test_an_error_of_one_process_ends_all(talked):
     for rank in (0, 2):
         kind, message = talked[rank]["fault"]
         assert kind == "ProcessLostError"
-        assert "1 met an error" in message
+        assert "1 had an error" in message
 
 
 def test_a_process_that_is_killed_ends_the_others_with_a_message(talked):
     for rank in (0, 2):
-        assert f"Process {rank} of 3 lost another one" in talked[rank]["lost"]
+        assert f"Process {rank} of 3 lost another process" in talked[rank]["lost"]
         assert "start all of them again" in talked[rank]["lost"]
         assert "checkpoint" in talked[rank]["lost"]
         assert talked[rank]["seconds"] < LIMIT
@@ -144,7 +144,7 @@ def test_one_process_alone_tells_itself():
 
 
 def test_an_exchange_says_what_is_wrong_with_its_parts():
-    with pytest.raises(InvalidParameterError, match=r"one tensor a process, 1 of them. Found `parts = 2`"):
+    with pytest.raises(InvalidParameterError, match=r"one tensor per process, 1 of them. Found `parts = 2`"):
         SOLO.exchange([torch.zeros(1), torch.zeros(1)])
     with pytest.raises(InvalidParameterError, match="tensors of rows"):
         SOLO.exchange([torch.tensor(1.0)])

@@ -262,7 +262,10 @@ def test_a_disk_that_cannot_hold_the_features_is_refused_before_they_are_compute
         (lambda x: x.long(), "a tensor of floats. Found torch.int64"),
         (lambda x: x[:1].sum(0), r"shape \(1, \.\.\.\)\. Found \(3, 12, 12\)"),
         (lambda x: x.mean(), r"shape \(1, \.\.\.\)\. Found \(\)"),
-        (lambda x: torch.where(x.mean((1, 2, 3), keepdim=True) > 0.5, x / 0, x), "should be finite. Found others for "),
+        (
+            lambda x: torch.where(x.mean((1, 2, 3), keepdim=True) > 0.5, x / 0, x),
+            "should be finite. Found infinite or NaN for ",
+        ),
     ],
 )
 def test_a_trunk_that_gives_no_features_is_refused(tmp_path: Path, layer: Any, message: str) -> None:
@@ -283,7 +286,7 @@ def test_features_that_float16_cannot_hold_are_named(tmp_path: Path) -> None:
         images(), inputs=torch.zeros(N, 3, 12, 12, dtype=torch.uint8), ids=tuple(f"face{i}" for i in range(N))
     )
     data.inputs[[7, 9]] = 255
-    with pytest.raises(InvalidDataError, match=r"too large for float16: face7, face9\. Take `dtype='bfloat16'`"):
+    with pytest.raises(InvalidDataError, match=r"too large for float16: face7, face9\. Use `dtype='bfloat16'`"):
         cache_features(Large(), data, tmp_path, dtype="float16")
     cache_features(Large(), data, tmp_path, dtype="bfloat16")
 

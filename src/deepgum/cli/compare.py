@@ -26,7 +26,20 @@ from deepgum.errors import ComparisonError
 __all__ = ["compare"]
 
 
-@click.command(short_help="Train methods side by side, with noise of your choice.")
+class _Compare(click.Command):
+    """The command, with the methods of the registry in its help; the registry is imported when the help is shown."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from deepgum.training import METHODS
+
+        assert self.help is not None
+        lines = (f"{name:<21} {method.description}" for name, method in METHODS.items())
+        # With the indentation of the docstring.
+        self.help = self.help.replace("METHODS", "\n      ".join(lines))
+        super().format_help_text(ctx, formatter)
+
+
+@click.command(cls=_Compare, short_help="Train methods side by side, with noise of your choice.")
 @click.option("--dataset", default="lfw-net", show_default=True, help="One of the data sets above.")
 @click.option("--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net that of its two lists.")
 @click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
@@ -100,14 +113,8 @@ def compare(
 
     \b
     Methods:
-      l2, l1, cauchy        one training with that loss
-      huber, biweight       the same, of residuals scaled by their MAD, after 3 epochs of l2
-      deepgum               the mixture in one training, EM after every epoch
-      deepgum-alternate     Algorithm 1 with the choices that measured best, about four trainings
-      deepgum-paper         Algorithm 1 to the letter
-      deepgum-authors       Algorithm 1 as in the code of its authors
-      dex, dexgum           a softmax over whole numbers (ages), alone and with the mixture
-      oracle, oracle-l1     l2 and l1 on the right labels only: a bound, not a method
+      METHODS
+      package.module:name   a loss of your own, one training; found in the working folder, too
 
     \b
     Noise, on training and validation labels:

@@ -1,7 +1,7 @@
 """Mini-batches that carry the index of every sample.
 
-Responsibilities belong to samples, not to positions in a loader. Each batch therefore names its samples, and says
-which of them it mirrored, so that weights and scales can be looked up and mirrored with them.
+Responsibilities belong to samples, not to positions in a loader. Each batch therefore contains the indices of its
+samples and marks the mirrored ones, so that their weights and scales can be looked up and mirrored too.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from deepgum.data.regression import RegressionData, take_rows
 __all__ = ["Batch", "Cut", "ordered_batches", "shuffled_batches"]
 
 Cut = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
-"""From the order (n,) of an epoch and which samples are mirrored (n,) to the same of its batches, some or all."""
+"""Maps the order (n,) of an epoch and its mirrored mask (n,) to the order and the mask of each batch to yield."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples of a data set.
+    """A mini-batch: some samples of a data set and their indices.
 
     Attributes
     ----------
     index : Tensor (b,) of int64
         Positions of the samples in the data set.
     inputs : Tensor (b, ...) of float32
-        Images of bytes come scaled to [0, 1]; those of mirrored samples are already mirrored.
+        uint8 images are scaled to [0, 1]; those of mirrored samples are already mirrored.
     targets : Tensor (b, d) of float32
-        Labels; NaN where one is missing. Those of mirrored samples are already mirrored.
+        Labels; NaN marks a missing one. Those of mirrored samples are already mirrored.
     mirrored : Tensor (b,) of bool
         Which samples were mirrored.
     mirror : Mirror or None
@@ -50,7 +50,7 @@ class Batch:
     sample_weight: Tensor | None = None
 
     def per_coordinate(self, values: Tensor) -> Tensor:
-        """Put values that belong to coordinates in the order that the coordinates have in this batch.
+        """Permute values per coordinate to the coordinate order of this batch.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class Batch:
         Returns
         -------
         Tensor (b, d) or as given
-            The same, permuted in the rows that were mirrored: the weight of a left eye follows that eye.
+            The values, permuted in the mirrored rows: the weight of a left eye follows that eye.
         """
         if self.mirror is None:
             return values
@@ -70,7 +70,7 @@ class Batch:
 def ordered_batches(
     data: RegressionData, batch_size: int, device: torch.device | str = "cpu", index: Tensor | None = None
 ) -> Iterator[Batch]:
-    """Yield the whole data set in its own order, or the samples `index` (m,) in theirs, nothing mirrored."""
+    """Yield all samples in their order, or the samples `index` (m,) in the order of `index`; none is mirrored."""
     samples = torch.arange(len(data)) if index is None else index
     for part, nothing in _in_slices(samples, torch.zeros(len(samples), dtype=torch.bool), batch_size):
         yield _batch(data, part, nothing, None, device)
@@ -90,19 +90,19 @@ def shuffled_batches(
     Parameters
     ----------
     data : RegressionData
-        Of n samples.
+        The n samples.
     batch_size : int
-        Samples a batch. A last batch of a single sample is left out (batch normalisation cannot use it), unless it is
-        the only one.
+        Samples per batch. A last batch of a single sample is left out (batch normalisation cannot use it), unless it
+        is the only one.
     generator : torch.Generator
         Source of the order and of the mirroring; both are drawn before the first batch.
     mirror : bool
-        Whether to mirror; without effect on data that cannot be mirrored (`data.mirror` is None).
+        Whether to mirror; it has no effect on data that cannot be mirrored (`data.mirror` is None).
     device : torch.device or str
-        Where the batches are put.
+        Device of the batches.
     cut : callable, optional
-        From the order (n,) and which samples are mirrored (n,) to the batches' own, for a share of them; by default
-        one slice after the other.
+        Selects the samples of each batch, for example one process's share; see `Cut`. By default, consecutive slices
+        of the order.
     """
     n = len(data)
     order = torch.randperm(n, generator=generator)
@@ -133,7 +133,7 @@ def _batch(
         else:
             inputs = torch.as_tensor(take_rows(data.inputs, index))
             inputs = torch.where(mirrored.view(-1, 1, 1, 1), mirror.images(inputs), inputs)
-    # Bytes and half floats are sent to the device and only widened there: less traffic.
+    # Send bytes and half floats to the device first and convert them there: fewer bytes are transferred.
     inputs = inputs.to(device, non_blocking=True)
     inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs.float()
     if inputs.ndim == 4:
@@ -143,10 +143,10 @@ def _batch(
 
 
 def _take_either(inputs: Tensor | np.ndarray, others: Tensor | np.ndarray, index: Tensor, other: Tensor) -> Tensor:
-    """Return rows of `inputs`, or of `others` where `other` says so; each row is read once, from one of them."""
+    """Return rows of `inputs`, or of `others` where `other` is true; each row is read once, from one of them."""
     first, second = torch.as_tensor(inputs), torch.as_tensor(others)
     rows = [(second if swapped else first)[row] for row, swapped in zip(index.tolist(), other.tolist(), strict=True)]
     if first.ndim == 4:
-        # Put side by side as (h, w, c): what is kept channels last is copied in one go, and stays so.
+        # Stacked as (h, w, c): channels-last rows are copied as one block each, and stay channels last.
         return torch.stack([row.movedim(0, -1) for row in rows]).movedim(-1, 1)
     return torch.stack(rows)

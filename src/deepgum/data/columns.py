@@ -1,4 +1,4 @@
-"""Named columns of a CSV or Parquet file, and where each of their cells stands, for the messages about them."""
+"""Named columns of a CSV or Parquet file, with the place of each cell in the file for error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of
 
 _DELIMITERS = (",", ";", "\t")
 PARQUET = (".parquet", ".pq")
-"""How a Parquet file ends; anything else is CSV."""
+"""Suffixes of Parquet files; any other file is read as CSV."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -33,11 +33,11 @@ class Columns:
     Attributes
     ----------
     path : Path
-        The file that they were read from.
+        The file that the cells were read from.
     cells : mapping of str to list, length n
-        Text from a CSV file; from a Parquet file values of any type, None where one is missing.
+        Text from a CSV file; from a Parquet file, values of any type, with None for a missing value.
     places : tuple of str, length n
-        Where each row stands: ``"line 2"`` of a CSV file (the header is line 1), ``"row 1"`` of a Parquet file.
+        Place of each row: ``"line 2"`` of a CSV file (the header is line 1), ``"row 1"`` of a Parquet file.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class Columns:
         return np.array(values, dtype=np.float64)
 
     def texts(self, name: str) -> list[str]:
-        """Return a column as text without white space around it.
+        """Return a column as text, with the white space around each cell removed.
 
         Raises
         ------
@@ -76,9 +76,9 @@ class Columns:
         return values
 
     def refuse(self, name: str, rows: Sequence[int], expected: str) -> None:
-        """Raise an `InvalidDataError` about these rows of a column; without rows do nothing.
+        """Raise an `InvalidDataError` about these rows of a column, or do nothing if `rows` is empty.
 
-        The message names file, line and column of the first cell, and says how many more there are.
+        The message names the file, line and column of the first cell, and lists the places of the others.
         """
         if rows:
             cell = self.cells[name][rows[0]]
@@ -92,15 +92,15 @@ class Columns:
 def read_columns(path: Path, names: Collection[str]) -> Columns:
     r"""Read columns of a Parquet file (``.parquet``, ``.pq``) or of a CSV file (anything else).
 
-    A CSV file is text in UTF-8, with or without a byte order mark. Its first line names the columns, and whichever of
-    comma, semicolon and tab divides that line most separates the cells. Cells may be quoted; blank rows are passed
-    over.
+    A CSV file is text in UTF-8, with or without a byte order mark. Its first line names the columns. Its delimiter is
+    the one of comma, semicolon and tab that splits this line into the most cells. Cells may be quoted; blank rows are
+    skipped.
 
     Parameters
     ----------
     path : Path
     names : collection of str
-        The columns to read, as the file names them, give or take white space around the names.
+        The columns to read, as the file names them; white space around the names does not matter.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def read_columns(path: Path, names: Collection[str]) -> Columns:
         If there is no such file.
     InvalidDataError
         If the file cannot be read or has no row, a row has too many or too few cells, or the file does not have
-        exactly one column of each name; the message then lists what it has.
+        exactly one column of each name; the message then lists the columns of the file.
 
     Examples
     --------
@@ -126,19 +126,19 @@ def read_columns(path: Path, names: Collection[str]) -> Columns:
 
 
 def column_batches(path: Path, names: Collection[str], rows: int) -> Iterator[Columns]:
-    r"""Yield what `read_columns` reads, so many rows at a time: memory for these alone, however large the file is.
+    r"""Yield the columns that `read_columns` reads, `rows` rows at a time; only these rows are in memory.
 
     Parameters
     ----------
     path, names
-        As of `read_columns`.
+        See `read_columns`.
     rows : int
-        In each part but the last.
+        Number of rows in each part; the last part may have fewer.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        As `read_columns`; about a row when it is reached.
+        See `read_columns`; an error in a row is raised when that row is reached.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def column_batches(path: Path, names: Collection[str], rows: int) -> Iterator[Co
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the names of the columns of a file that `read_columns` reads.
+    """Return the column names of a CSV or Parquet file.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
-    """Yield the lines of a text in UTF-8 with the ends that they have, one in memory at a time."""
+    """Yield the lines of a UTF-8 file one at a time, with their line ends."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from file
@@ -202,7 +202,7 @@ def _lines(path: Path) -> Generator[str, None, None]:
 
 
 def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and what `_records` yields below them."""
+    """Return the names of the columns, and an iterator over the records below the header (see `_records`)."""
     with closing(_lines(path)) as lines:
         delimiter = delimiter_of(lines)
     records = _records(path, delimiter)
@@ -225,7 +225,7 @@ def _csv_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Column
 
 
 def delimiter_of(lines: Iterable[str]) -> str:
-    """Return which of comma, semicolon and tab divides the first line that is not blank most.
+    """Return the one of comma, semicolon and tab that splits the first line that is not blank into the most cells.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def delimiter_of(lines: Iterable[str]) -> str:
     read: list[str] = []
 
     def again() -> Iterator[str]:
-        """Yield the lines that were read before, and then more; a header may go over several."""
+        """Yield the lines that were already read, then further lines; a header may span several lines."""
         yield from list(read)
         for line in rest:
             read.append(line)
@@ -246,7 +246,7 @@ def delimiter_of(lines: Iterable[str]) -> str:
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank, and the line at which it begins; quoted cells may hold line breaks."""
+    """Yield each row that is not blank with the number of its first line; quoted cells may hold line breaks."""
     reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -278,7 +278,7 @@ def _parquet_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Co
 
 
 def _find(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
-    """Return where each of the columns stands in the header."""
+    """Return the position of each column in the header."""
     missing = [name for name in names if name not in header]
     if missing:
         by_lower = {name.lower(): name for name in header}
@@ -295,7 +295,7 @@ def _find(path: Path, header: list[str], names: Collection[str]) -> dict[str, in
 
 
 def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
-    """Return all cells as numbers at once, where all of them clearly are; None where each has to be looked at."""
+    """Convert all cells to numbers in one step; return None if some need to be checked one by one."""
     kinds = set(map(type, cells))
     if (kinds != {str} and not kinds <= {float, int}) or (kinds == {str} and "_" in "".join(cells)):
         return None

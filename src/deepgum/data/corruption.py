@@ -1,15 +1,15 @@
-"""Outliers made on purpose: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels exchanged for uniform ones.
+"""Artificial outliers: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels replaced by uniformly drawn ones.
 
-NGO, l-UGO and g-UGO shift landmarks a distance d in a uniformly drawn direction. Distances are stated in pixels of a
+NGO, l-UGO and g-UGO shift landmarks a distance d in a uniformly drawn direction. Distances are given in pixels of a
 face image 224 pixels wide, the paper's input, and scale with the width of the targets. A shifted landmark may leave the
 image: the paper's wrong clicks and exchanged files do not stop at its border, and clipping would pile outliers up along
-it. The paper writes N(25, 2) without saying what the 2 is. It is read as a standard deviation, in pixels like the mean.
+it. The paper writes N(25, 2) and does not define the 2. Here it is a standard deviation, in pixels like the mean.
 
-`uniform` is for labels of any kind (ages, angles): those of some samples are drawn anew, each coordinate between the
-smallest and the largest label that it has. It stays within the labels' range, so no rule on that range finds it.
+`uniform` is for labels of any kind (ages, angles): it redraws the labels of some samples, each coordinate between its
+smallest and its largest label. The new labels stay within the labels' range, so no rule on that range detects them.
 
-On top of any of them labels can be deleted, the right and the wrong alike: a landmark, or a coordinate by itself where
-the targets are no points, is then missing (NaN) and neither an outlier nor an inlier.
+After any of these, labels can be deleted, correct and wrong ones alike: a whole landmark, or a single coordinate where
+the targets are not points. A deleted label is missing (NaN); it is neither an outlier nor an inlier.
 """
 
 from __future__ import annotations
@@ -32,18 +32,20 @@ FACE_WIDTH = 224.0
 
 @dataclass(frozen=True, eq=False)
 class Corruption:
-    """Corrupted targets, and the truth about them.
+    """Corrupted targets, and which of them are outliers.
 
-    What is corrupted as one, a unit, is d / u neighbouring coordinates: coordinate i belongs to unit i // (d / u).
+    A unit is a group of d / u neighbouring coordinates that are corrupted together: coordinate i belongs to unit
+    i // (d / u).
 
     Attributes
     ----------
     targets : tensor, shape (n, d)
     outlier : bool tensor, shape (n, u)
-        True where a unit's labels were replaced: u = d / 2 landmarks, or the whole sample with u = 1. A unit without
-        labels never is.
+        True where a unit's labels were replaced: u = d / 2 landmarks, or u = 1 for the whole sample. A unit without
+        labels is never an outlier.
     displacement : tensor, shape (n, u)
-        How far they were moved (Euclidean, over the observed coordinates), in the unit of the targets; 0 elsewhere.
+        Euclidean distance over the observed coordinates by which the labels were moved, in the unit of the targets; 0
+        elsewhere.
     """
 
     targets: Tensor
@@ -58,11 +60,11 @@ class Noise:
     Attributes
     ----------
     unit : str
-        What is drawn to be corrupted, ``"landmark"`` or ``"sample"``: also the groups that fit it.
+        The unit that is corrupted, ``"landmark"`` or ``"sample"``; also the matching `groups` of a mixture.
     apply : callable
-        ``apply(targets (n, d), rate, generator, width) -> Corruption``, on targets that are floats and not empty.
+        ``apply(targets (n, d), rate, generator, width) -> Corruption``, for float targets with d > 0.
     of_landmarks : bool
-        Whether the targets must be points.
+        Whether the targets must be landmarks.
     """
 
     unit: str
@@ -73,7 +75,7 @@ class Noise:
 def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator, width: float = 1.0) -> Corruption:
     """Return a copy of the targets in which exactly round(rate * count) landmarks or samples are wrong.
 
-    Meant for training and validation labels; test labels stay as they are.
+    Use it for training and validation labels, and keep the test labels correct.
 
     Parameters
     ----------
@@ -81,19 +83,19 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
         For all kinds but ``"uniform"`` landmarks x1 y1 x2 y2 ... A missing label (NaN) stays missing. A landmark with a
         missing coordinate is never selected, nor counted; the same goes for a sample without any label.
     kind : str
-        - ``"ngo"``: landmarks, wherever they are, by abs(d) with d from N(25, 2);
+        - ``"ngo"``: single landmarks of any sample are moved by abs(d) with d from N(25, 2);
         - ``"l-ugo"``: the same, with d uniform from 0 to 224;
-        - ``"g-ugo"``: all landmarks of some samples, each with its own d, uniform from 0 to 224;
+        - ``"g-ugo"``: all landmarks of some samples are moved, each by its own d, uniform from 0 to 224;
         - ``"uniform"``: all labels of some samples are drawn anew, each coordinate by itself, uniformly between the
           smallest and the largest label of that coordinate in `targets`. Where all labels of a coordinate are whole
-          numbers (ages), whole numbers are drawn, both ends included. A drawn label may be the right one by chance; it
-          counts as an outlier, with displacement 0.
+          numbers (ages), whole numbers are drawn, both ends included. A drawn label that equals the correct one by
+          chance counts as an outlier, with displacement 0.
     rate : float
-        Fraction of the observed landmarks, or for g-UGO and uniform of the samples that have any label.
+        Fraction of the observed landmarks; for ``"g-ugo"`` and ``"uniform"``, of the samples that have any label.
     generator : torch.Generator
-        On the CPU, whatever the device of the targets: the same seed gives the same outliers everywhere.
+        Must be on the CPU, whatever the device of the targets: the same seed gives the same outliers everywhere.
     width : float
-        The image's width in the unit of the targets; without effect on ``"uniform"``.
+        The image's width in the unit of the targets; it has no effect on ``"uniform"``.
 
     Returns
     -------
@@ -103,9 +105,9 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
     Raises
     ------
     UnknownNameError, InvalidParameterError
-        If there is no such kind, or rate or width have no sensible value.
+        If the kind is unknown, or the rate or the width is out of range.
     InvalidDataError
-        If the targets are not floats (n, d), or not landmarks where landmarks are moved.
+        If the targets are not floats (n, d), or are not landmarks although the kind moves landmarks.
 
     Examples
     --------
@@ -115,7 +117,7 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
     >>> dirty.outlier.sum().item(), dirty.outlier.all(dim=1).sum().item()
     (50, 10)
 
-    Ages, three in ten of them drawn anew:
+    Redraw three of ten ages:
 
     >>> ages = torch.tensor([[21.0], [34.0], [45.0], [58.0], [60.0], [62.0], [63.0], [70.0], [71.0], [90.0]])
     >>> dirty = corrupt(ages, "uniform", rate=0.3, generator=torch.Generator().manual_seed(0))
@@ -135,28 +137,28 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
 def delete_labels(
     corruption: Corruption, clean: Tensor, rate: float, generator: torch.Generator, together: int = 1
 ) -> Corruption:
-    """Return a copy in which exactly round(rate * count) of the labels, right or wrong, are missing.
+    """Return a copy in which exactly round(rate * count) of the labels, correct or wrong, are missing.
 
-    Which ones is drawn without a look at what is wrong, and from a generator of its own, so that the outliers that are
-    left are those that there were. What has lost all its labels is no outlier any more.
+    The deleted labels are drawn independently of the outliers, with a generator of their own, so that the remaining
+    outliers are a subset of the previous ones. A unit that loses all its labels is no longer an outlier.
 
     Parameters
     ----------
     corruption : Corruption
-        Of n samples with d coordinates.
+        The corrupted targets, n samples with d coordinates.
     clean : tensor, shape (n, d)
         The targets before the corruption.
     rate : float
-        Fraction of the labels that are there.
+        Fraction of the observed labels.
     generator : torch.Generator
-        On the CPU, as for `corrupt`.
+        Must be on the CPU, as for `corrupt`.
     together : int
-        Neighbouring coordinates that make one label: 2 for landmarks, which are deleted as a whole.
+        Number of neighbouring coordinates in one label: 2 for landmarks, which are deleted as a whole.
 
     Raises
     ------
     InvalidParameterError
-        If the rate is not in [0, 1], or the coordinates are no whole number of labels.
+        If the rate is not in [0, 1], or `together` does not divide the number of coordinates.
 
     Examples
     --------
@@ -175,7 +177,7 @@ def delete_labels(
     targets = corruption.targets.masked_fill(deleted.to(corruption.targets.device), math.nan)
     units = (n, corruption.outlier.shape[1], -1)
     left = ~targets.isnan().view(units)
-    # Only where labels are gone: elsewhere the distance is the one that was drawn.
+    # Recomputed only where labels were deleted: elsewhere the displacement is the distance that was drawn.
     moved = (targets - clean).view(units).nan_to_num().norm(dim=2)
     lost = deleted.view(units).any(dim=2).to(targets.device)
     return Corruption(
@@ -187,7 +189,7 @@ def delete_labels(
 
 @dataclass(frozen=True)
 class _Shift:
-    """Landmarks moved some distance in any direction.
+    """Moves landmarks by random distances in random directions.
 
     Attributes
     ----------
@@ -220,7 +222,7 @@ class _Shift:
 
 
 def _redraw(targets: Tensor, rate: float, generator: torch.Generator, width: float) -> Corruption:
-    """Draw all labels of some samples anew, within the range of each coordinate."""
+    """Redraw all labels of some samples within the range of each coordinate."""
     labels = targets.double().cpu()
     observed = labels.isfinite()
     outlier = _draw(observed.any(dim=1), rate, generator)
@@ -232,7 +234,7 @@ def _redraw(targets: Tensor, rate: float, generator: torch.Generator, width: flo
         share = torch.rand(int(outlier.sum()), labels.shape[1], dtype=torch.float64, generator=generator)
         drawn = low + torch.where(whole, (share * (high - low + 1)).floor(), share * (high - low))
         replaced[outlier] = drawn.where(observed[outlier], labels[outlier])
-    # In the type of the targets first: the displacement is that of the labels as they are stored.
+    # Convert to the type of the targets first: the displacement is measured between the stored labels.
     replaced = replaced.to(targets.dtype)
     displacement = (replaced.double() - labels).where(observed, 0.0).norm(dim=1, keepdim=True)
     device = targets.device

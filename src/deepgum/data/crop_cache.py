@@ -1,8 +1,8 @@
-"""Decoded crops, kept on disk as one memory-mapped array, so that no epoch decodes an image file again.
+"""Cache of decoded crops: one memory-mapped array on disk, so that each image file is decoded only once.
 
-The array's name is a hash of everything that made it. A changed list, file, box or size makes another name, and a stale
-array is never read. Images that cannot be decoded can be left out; the note beside the array then says which, so that
-the next load knows them without trying again.
+The array's name is a hash of everything that determines its content. A changed list, file, box or size gives another
+name, so a stale array is never read. Images that cannot be decoded can be left out; the note beside the array then
+lists them, so that the next load does not try them again.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_c
 
 Progress = Callable[[int, int], None]
 
-# Part of the key: to be raised whenever `deepgum.data.crops` makes other pixels of the same request.
+# Part of the key. Increase it whenever `deepgum.data.crops` makes other pixels for the same plan.
 _VERSION = 1
 _BLOCK = 256
 
 
 @dataclass(frozen=True)
 class CropPlan:
-    """Which crops to make of which files.
+    """The crops to make: image files, squares, size and colour.
 
     Parameters
     ----------
     folder : Path
-        Where the images are. It is not part of the key, so that a data set can be moved.
+        Folder of the images. It is not part of the key, so that a data set can be moved.
     names : tuple of str, length n
         Image files relative to the folder.
     squares : tuple of Square or None, length n
-        None stands for the whole image.
+        None means the whole image.
     image_size : int
-        The side of every crop in pixels.
+        Side of each crop in pixels.
     colour : bool
-        RGB, or gray.
+        RGB if true, gray otherwise.
     """
 
     folder: Path
@@ -69,11 +69,11 @@ class CropPlan:
 
     @property
     def pictures(self) -> Pictures:
-        """What the crops are of."""
+        """The image files and squares of the crops."""
         return Pictures(self.folder, self.names, self.squares)
 
     def key(self) -> str:
-        """Return the hash of what makes the crops: names, sizes and times of the files, squares, form, versions."""
+        """Return the hash of the crops' inputs: file names, sizes and times, squares, shape, colour and versions."""
         digest = hashlib.sha256(repr((_VERSION, PIL.__version__, self.shape)).encode())
         for name, square in zip(self.names, self.squares, strict=True):
             file = os.stat(self.folder / name)
@@ -83,20 +83,20 @@ class CropPlan:
 
 
 def default_cache_dir() -> Path:
-    """Return the folder of the environment variable DEEPGUM_CACHE, or else the user's cache folder."""
+    """Return the folder in the environment variable DEEPGUM_CACHE; if it is not set, the user's cache folder."""
     return Path(os.environ.get("DEEPGUM_CACHE") or platformdirs.user_cache_dir("deepgum"))
 
 
 class ReadableCrops(NamedTuple):
-    """The crops of the images that can be decoded.
+    """The crops of the images that could be decoded.
 
     Parameters
     ----------
     crops : array, shape (m, c, h, w), uint8
     rows : list of int, length m
-        Their positions in the plan, ascending.
+        Their positions in the plan, in ascending order.
     unreadable : dict of int to str
-        For each position that is left out, the image's name and what is wrong with it.
+        For each omitted position, the image's name and the reason.
     """
 
     crops: NDArray[np.uint8]
@@ -107,7 +107,7 @@ class ReadableCrops(NamedTuple):
 def load_crops(
     plan: CropPlan, cache_dir: str | os.PathLike[str] | None = None, on_progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """Return the crops (n, c, h, w) as a memory map, decoding the images only where no valid cache exists.
+    """Return the crops (n, c, h, w) as a memory map; decode the images only if no valid cache exists.
 
     Parameters
     ----------
@@ -120,11 +120,12 @@ def load_crops(
     Raises
     ------
     UnreadableImagesError
-        If images cannot be decoded. All of them are named, and nothing is left in the cache.
+        If images cannot be decoded. The message names all of them, and nothing is left in the cache.
     InvalidParameterError
         If the cache folder cannot be written to.
     DiskFullError
-        If the cache's disk cannot hold the crops: before the first image is decoded, or where it fills up meanwhile.
+        If the cache's disk cannot hold the crops. The free space is checked before the first image is decoded, and the
+        disk may also fill up later.
     """
     return _load(plan, cache_dir, on_progress, leave_out=False).crops
 
@@ -132,18 +133,18 @@ def load_crops(
 def load_readable_crops(
     plan: CropPlan, cache_dir: str | os.PathLike[str] | None = None, on_progress: Progress | None = None
 ) -> ReadableCrops:
-    """Return the crops of the images that can be decoded, and which those are.
+    """Return the crops of the images that can be decoded, with their positions.
 
-    As `load_crops`, which reads the same cache. An image is left out when its content cannot be decoded or its box does
-    not fit it. What the system refuses (no permission, a disk's error, too many open files) says nothing about the
-    image, and might be gone the next time; it is an error.
+    It shares its cache with `load_crops`. An image is left out if its content cannot be decoded or its box does not
+    fit it. A failure of the system (no permission, a disk error, too many open files) raises an error instead: the
+    image itself may be intact, and the next load may succeed.
 
     Raises
     ------
     UnreadableImagesError
         If the system refuses to read a file, or if no image at all can be decoded.
     InvalidParameterError, DiskFullError
-        As `load_crops` does.
+        See `load_crops`.
     """
     return _load(plan, cache_dir, on_progress, leave_out=True)
 
@@ -161,12 +162,12 @@ def _load(
             size, what = math.prod(plan.shape), f"{len(plan.names)} crops"
             with write_atomically(array, size, what) as temporary, open(temporary, "wb") as file:
                 unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
-            # The note comes last: an array without it was not finished.
+            # The note is written last: an array without a note is unfinished.
             text = json.dumps(_note(key, plan.shape, unreadable), indent=1).encode()
             with write_atomically(note, len(text), "the note of the crops") as temporary:
                 temporary.write_bytes(text)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
-            hint = f"({error}) Name another one, or set DEEPGUM_CACHE."
+            hint = f"({error}) Give another folder, or set DEEPGUM_CACHE."
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error
         found = np.load(array, mmap_mode="c", allow_pickle=False), unreadable
     crops, unreadable = found
@@ -184,13 +185,13 @@ def _note(key: str, shape: tuple[int, ...], unreadable: dict[int, str]) -> dict[
 def _open_valid(
     array: Path, note: Path, key: str, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], dict[int, str]] | None:
-    """Return the cached crops and what they leave out, or None when they are absent, cut short, or not ours."""
+    """Return the cached crops and the omitted images, or None if the cache is absent, truncated or of another key."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         unreadable = {int(row): str(why) for row, why in content.get("unreadable", ())}
         if content != _note(key, shape, unreadable) or not unreadable.keys() < set(range(shape[0])):
             return None
-        # Copy on write: the file cannot be changed through it, and torch can still wrap it without a warning.
+        # Copy on write: the array cannot change the file, and torch can still wrap it without a warning.
         crops: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError, AttributeError, TypeError):
         return None
@@ -199,12 +200,12 @@ def _open_valid(
 
 
 def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, *, leave_out: bool) -> dict[int, str]:
-    """Write the crops one behind the other, and return what is left out."""
-    # Plain writes, not a writable map: a full disk is then an error and not a bus error that ends the process.
+    """Write the crops one after the other, and return the omitted images with the reasons."""
+    # Plain writes, not a writable map: a full disk then raises an error instead of ending the process (bus error).
     _write_header(file, plan.shape)
     unreadable: dict[int, str] = {}
-    refused: dict[int, str] = {}  # by the system: no reason to believe that the image is spoilt
-    with ThreadPoolExecutor(max_workers=2) as pool:  # Pillow lets go of the interpreter lock while it decodes
+    refused: dict[int, str] = {}  # failures of the system: the image itself may be intact
+    with ThreadPoolExecutor(max_workers=2) as pool:  # Pillow releases the interpreter lock while it decodes
         for index, crop in enumerate(_decode_all(plan, pool)):
             if isinstance(crop, Exception):
                 of_system = isinstance(crop, OSError) and crop.errno is not None
@@ -221,7 +222,7 @@ def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, 
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    # NumPy leaves room for a first axis of any length, so a header of fewer crops is as long as that of all of them.
+    # NumPy reserves room for any length of the first axis, so the header has the same size for fewer crops.
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
@@ -233,14 +234,14 @@ def _refusal(plan: CropPlan, unreadable: dict[int, str]) -> UnreadableImagesErro
 
 
 def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[NDArray[np.uint8] | Exception]:
-    # A block at a time: when the disk is slower than the decoder, crops pile up to one block and not to all of them.
+    # Block by block: if the disk is slower than the decoder, at most one block of crops waits in memory.
     for start in range(0, len(plan.names), _BLOCK):
         block = range(start, min(start + _BLOCK, len(plan.names)))
         yield from pool.map(lambda index: _decode(plan, index), block)
 
 
 def _decode(plan: CropPlan, index: int) -> NDArray[np.uint8] | Exception:
-    """Return a crop, or what is wrong with the image."""
+    """Return a crop, or the exception that the image raised."""
     try:
         return read_crop(plan.folder / plan.names[index], plan.squares[index], plan.image_size, colour=plan.colour)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:

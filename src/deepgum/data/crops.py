@@ -1,7 +1,7 @@
-"""Square crops around boxes, and the coordinates of points in them.
+"""Square crops around boxes, and the coordinates of points in these crops.
 
 Coordinates are continuous: ``(0, 0)`` is the upper left corner of an image's first pixel, and ``(0.5, 0.5)`` its
-centre. Cropping is then a shift and a scale, and resizing changes nothing in fractions of the crop.
+centre. A crop then shifts and scales coordinates, and resizing does not change them as fractions of the crop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Square", "cut_square", "read_crop"]
 
 
 class Square(NamedTuple):
-    """A square of an image, in its pixels; edges may lie between pixels and beyond the image.
+    """A square region of an image, in pixels; its edges may lie between pixels and outside the image.
 
     Examples
     --------
@@ -47,14 +47,14 @@ class Square(NamedTuple):
 def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
     """Return the square as an image of `size` x `size` pixels, filtered against aliasing.
 
-    Where the square reaches beyond the image, the image's outermost pixels are repeated. A plain fill would put a
-    straight, high-contrast edge there, which a network learns as if it were a part of the face.
+    Outside the image, the image's outermost pixels are repeated. A constant fill would make a straight edge of high
+    contrast, which a network learns like a part of the face.
 
     Raises
     ------
     ValueError
-        If the square's centre is not in the image, or its side is above three times the image's longer one: such a box
-        belongs to another image, and to repeat pixels for it could take any amount of memory.
+        If the square's centre is outside the image, or its side is more than three times the image's longer side. Such
+        a box belongs to another image, and its crop could need any amount of memory.
     """
     left, top, side = square
     right, bottom = left + side, top + side
@@ -74,17 +74,17 @@ def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
 def read_crop(path: Path, square: Square | None, size: int, *, colour: bool) -> NDArray[np.uint8]:
     """Return a crop of an image file, shape (3, size, size) in colour, else (1, size, size).
 
-    None stands for the whole image: the smallest square around it, so that one that is not square keeps its form. An
-    orientation noted in the file is not applied: labels are given for the pixels as they are stored.
+    If `square` is None, the crop is the smallest square around the whole image, so that the aspect ratio is kept. The
+    orientation tag of the file is ignored: labels refer to the pixels as they are stored.
 
     Raises
     ------
     OSError, SyntaxError, ValueError
-        As Pillow raises them for files that it cannot decode, or as `cut_square` does.
+        Raised by Pillow for a file that it cannot decode, or by `cut_square`.
     """
     mode = "RGB" if colour else "L"
     with Image.open(path) as image:
-        image.draft(mode, None)  # a JPEG then decodes its luma alone
+        image.draft(mode, None)  # a gray JPEG then decodes its luma only
         if square is None:
             square = Square.around(0, image.width, 0, image.height, scale=1)
         pixels = np.asarray(cut_square(image.convert(mode), square, size))

@@ -1,7 +1,7 @@
-"""The index of every sample, carried through any loader; and the order in which training sees the samples.
+"""A data set whose items contain their indices, and a sampler with the same order as `fit_deepgum`.
 
-Responsibilities belong to samples. A loader that shuffles gives batches that do not say whose they are, so each sample
-must bring its own index along.
+Responsibilities belong to samples. The batches of a loader that shuffles do not identify their samples, so each item
+must contain its index.
 """
 
 from __future__ import annotations
@@ -23,33 +23,32 @@ _BLOCK = 65536
 
 
 class IndexedDataset(Dataset[Any]):
-    """A data set whose every item also says which one it is.
+    """A wrapper that adds the index of each sample to its item.
 
-    | an item of `dataset` | becomes |
+    | item of `dataset` | item of the wrapper |
     |---|---|
-    | tuple or list | the same with the index at its end: `(x, y)` becomes `(x, y, index)` |
+    | tuple or list | the same with the index as its last element: `(x, y)` becomes `(x, y, index)` |
     | dict or other mapping | a dict with the index under `name` |
-    | dataclass or named tuple | a copy with the index in its field `name`, which it must have |
+    | dataclass or named tuple | a copy with the index in its field `name`, which must exist |
     | anything else, for example a tensor | the pair `(item, index)` |
 
-    The index is an int, which torch's own collation makes an int64 tensor (b,) of a batch. It is the position in
-    `dataset` whatever the loader does: shuffling, samplers, workers. A part for validation can be split off before or
-    after wrapping; what counts is that two samples that are trained on never share an index, so wrap a concatenation,
-    and not its parts.
+    The index is an int; torch's default collation turns the indices of a batch into an int64 tensor (b,). It is the
+    position in `dataset`, whatever the loader does (shuffling, samplers, workers). Split off a validation part before
+    or after wrapping. Two training samples must never share an index, so wrap a concatenation, not its parts.
 
     Parameters
     ----------
     dataset : Dataset
-        Anything with `__getitem__` and `__len__`; also what such sets are made into, as `Subset` and `ConcatDataset`.
+        Any object with `__getitem__` and `__len__`, for example a `Subset` or a `ConcatDataset`.
     name : str
-        The key or field that holds the index.
+        Key or field of the index, for items that are mappings, dataclasses or named tuples.
 
     Raises
     ------
     InvalidParameterError
-        If `dataset` is an `IterableDataset`, has no length, or has its indices already.
+        If `dataset` is an `IterableDataset`, has no length, or is already wrapped.
     InvalidDataError
-        When an item is fetched: if it has something else under `name`, or no field of that name.
+        When an item is fetched: if its key `name` already exists, or its field `name` does not.
 
     Examples
     --------
@@ -66,15 +65,15 @@ class IndexedDataset(Dataset[Any]):
         kind = type(dataset).__name__
         if isinstance(dataset, IterableDataset):
             hint = (
-                "What comes as a stream has no positions: let it yield, as the last element of each sample, a number "
-                "from 0 that is the same in every epoch and every worker, as the row of its file."
+                "A stream has no positions. As the last element of each sample, let it yield an index, counted from 0, "
+                "that is the same in every epoch and in every worker, for example the sample's row in its file."
             )
             raise InvalidParameterError("dataset", "a map-style data set, with `__getitem__` and `__len__`", kind, hint)
         if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
             raise InvalidParameterError("dataset", "a map-style data set, with `__getitem__` and `__len__`", kind)
         if _has_indices(dataset):
-            hint = "Wrap it once, and outermost: `IndexedDataset(ConcatDataset([first, second]))`."
-            raise InvalidParameterError("dataset", "one whose samples have no indices yet", kind, hint)
+            hint = "Wrap the whole data set once: `IndexedDataset(ConcatDataset([first, second]))`."
+            raise InvalidParameterError("dataset", "a data set that is not wrapped yet", kind, hint)
         self.dataset: Any = dataset
         self.name = name
 
@@ -86,21 +85,21 @@ class IndexedDataset(Dataset[Any]):
         return self._indexed(self.dataset[position], position)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Return several items, fetched at once where the data set can do that."""
+        """Return several items, fetched with one call if the data set supports it."""
         positions = [self._position(index) for index in indices]
         fetch = getattr(self.dataset, "__getitems__", None)
         items = fetch(positions) if callable(fetch) else [self.dataset[position] for position in positions]
         if len(items) != len(positions):
             raise InvalidDataError(
-                f"`{type(self.dataset).__name__}.__getitems__` should give {len(positions)} items, one an index. "
+                f"`{type(self.dataset).__name__}.__getitems__` should give {len(positions)} items, one per index. "
                 f"Found {len(items)}."
             )
         return [self._indexed(item, position) for item, position in zip(items, positions, strict=True)]
 
     def _position(self, index: int) -> int:
-        """Return the index counted from the start, which is the one by which a sample is known."""
+        """Return the index counted from the start, also for a negative one."""
         position = int(index)
-        # What is outside is left to the data set, which knows how it ends.
+        # An index outside the range is left to the data set, which raises its own error.
         return position + len(self) if -len(self) <= position < 0 else position
 
     def _indexed(self, item: Any, index: int) -> Any:
@@ -108,7 +107,7 @@ class IndexedDataset(Dataset[Any]):
         if isinstance(item, Mapping):
             if name in item:
                 raise InvalidDataError(
-                    f"Sample {index} has a key {name!r} already. Give another one for its position: "
+                    f"Sample {index} already has a key {name!r}. Choose another key for the index: "
                     f"`IndexedDataset(dataset, name='sample_index')`."
                 )
             return {**item, name: index}
@@ -116,8 +115,8 @@ class IndexedDataset(Dataset[Any]):
         if fields is not None:
             if name not in fields:
                 raise InvalidDataError(
-                    f"Sample {index}, of type {type(item).__name__}, should have a field `{name}` for its position. "
-                    f"Add `{name}: int = -1` to that class, or give samples as tuples or dicts."
+                    f"Sample {index}, of type {type(item).__name__}, should have a field `{name}` for its index. "
+                    f"Add `{name}: int = -1` to that class, or return samples as tuples or dicts."
                 )
             replace: Any = getattr(item, "_replace", None) or functools.partial(dataclasses.replace, item)
             return replace(**{name: index})
@@ -129,44 +128,44 @@ class IndexedDataset(Dataset[Any]):
 
 
 def _fields(item: Any) -> tuple[str, ...] | None:
-    """Return the names of the fields that can be given to a dataclass or named tuple; None of anything else."""
+    """Return the field names of a dataclass or named tuple; None for any other object."""
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
         return tuple(field.name for field in dataclasses.fields(item) if field.init)
     return getattr(item, "_fields", None) if isinstance(item, tuple) else None
 
 
 def _has_indices(dataset: Any) -> bool:
-    """Whether a data set is, or is a part or a concatenation of, one that was wrapped."""
+    """Return whether a data set is wrapped, or is a part or a concatenation of wrapped data sets."""
     parts = getattr(dataset, "datasets", ())
     inside = [getattr(dataset, "dataset", None), *(parts if isinstance(parts, (list, tuple)) else ())]
     return isinstance(dataset, IndexedDataset) or any(part is not None and _has_indices(part) for part in inside)
 
 
 class EpochSampler(Sampler[int]):
-    """A new permutation of all samples every epoch, from one seed: the very order in which `fit_deepgum` sees them.
+    """A sampler that permutes all samples anew in each epoch, in the same order as `fit_deepgum` with this seed.
 
-    It is `torch.randperm(n, generator=generator)` of one generator, which goes on from epoch to epoch. For the same
-    batches as `fit_deepgum` (without mirroring) name the loader's `batch_size`, too.
+    Each permutation is `torch.randperm(n, generator=generator)`, with one generator for all epochs. To get the same
+    batches as `fit_deepgum` without mirroring, also give the loader's `batch_size`.
 
     Parameters
     ----------
     n : int
-        Samples in the data set.
+        Number of samples in the data set.
     seed : int
-        Of the generator.
+        Seed of the generator.
     batch_size : int, optional
-        Of the loader. Where its last batch would be of a single sample, which batch normalisation cannot use, that
-        sample is left out of the epoch.
+        Batch size of the loader. If the last batch would have a single sample, which batch normalisation cannot use,
+        that sample is left out of the epoch.
 
     Attributes
     ----------
     epoch : int
-        From 0; of the permutation that comes next.
+        Epoch of the next permutation, from 0.
 
     Raises
     ------
     InvalidParameterError
-        If a number cannot be worked with.
+        If `n`, `seed` or `batch_size` is out of range.
 
     Examples
     --------
@@ -193,17 +192,17 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         order = torch.randperm(self.n, generator=self._generator)[: len(self)]
         self.epoch += 1
-        # By blocks: a list of all the numbers takes several times the memory of the permutation.
+        # Block by block: a list of all numbers takes several times the memory of the permutation.
         for start in range(0, len(order), _BLOCK):
             yield from order[start : start + _BLOCK].tolist()
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next permutation be that of an epoch (from 0); Lightning calls this, and so goes on where it was.
+        """Make the next permutation that of an epoch (from 0); Lightning calls this to resume at the right epoch.
 
         Raises
         ------
         InvalidParameterError
-            If there is no such epoch.
+            If `epoch` is negative.
         """
         if check_count("epoch", epoch, least=0) < self.epoch:
             self.epoch = 0
@@ -213,16 +212,16 @@ class EpochSampler(Sampler[int]):
             self.epoch += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a sampler of the same `n` and `seed` needs to go on: plain values and one tensor of bytes."""
+        """Return the state, plain values and a byte tensor, for a sampler of the same `n` and `seed`."""
         return {"n": self.n, "seed": self.seed, "epoch": self.epoch, "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the sampler was whose state this is, at its next epoch.
+        """Continue with the next epoch of the sampler that returned this state.
 
         Raises
         ------
         InvalidParameterError
-            If it is the state of another order, or of something else.
+            If it is not the state of a sampler with the same `n` and `seed`.
         """
         found: dict[str, Any] = {name: state.get(name) for name in ("n", "seed", "epoch", "generator")}
         expected = f"a state with n = {self.n} and seed = {self.seed}"

@@ -1,4 +1,4 @@
-"""Images that a list names: a check of which are there and which can be read, and the pool of these images."""
+"""Images named by a list: checks of which exist and which can be read, and the pool of the images that remain."""
 
 from __future__ import annotations
 

@@ -26,18 +26,18 @@ class Mirror:
     Parameters
     ----------
     permutation : tuple of int, length d
-        Where each mirrored coordinate comes from. Landmarks that have a left and a right partner swap places.
+        Source of each mirrored coordinate. A left landmark and its right partner change places.
     sign, offset : tuple of float, length d
         ``-1`` and the image's width for a landmark's x, ``1`` and ``0`` for its y, ``-1`` and ``0`` for a yaw angle.
 
     Raises
     ------
     InvalidParameterError
-        If the lengths differ, or if mirroring twice would not give the targets back.
+        If the lengths differ, or if mirroring twice does not restore the targets.
 
     Examples
     --------
-    A yaw angle changes its sign; pitch and roll are set out the same way.
+    Yaw and roll change their signs, pitch does not:
 
     >>> import torch
     >>> yaw_pitch_roll = Mirror(permutation=(0, 1, 2), sign=(-1, 1, -1), offset=(0, 0, 0))
@@ -55,7 +55,7 @@ class Mirror:
             raise InvalidParameterError("permutation", f"each of 0 to {d - 1} once", self.permutation)
         for name, values in (("sign", self.sign), ("offset", self.offset)):
             if len(values) != d:
-                raise InvalidParameterError(name, f"{d} numbers, one a target", values)
+                raise InvalidParameterError(name, f"{d} numbers, one per target", values)
         for i, j in enumerate(self.permutation):
             returns = self.permutation[j] == i and self.sign[i] * self.sign[j] == 1
             if not returns or abs(self.offset[i] + self.sign[i] * self.offset[j]) > 1e-9 * (1 + abs(self.offset[i])):
@@ -63,12 +63,12 @@ class Mirror:
 
     @classmethod
     def landmarks(cls, swap_pairs: Sequence[tuple[int, int]], n_landmarks: int, width: float = 1.0) -> Mirror:
-        """Return the mirror of targets laid out x1 y1 x2 y2 ...
+        """Return the mirror of landmarks, with targets in the order x1 y1 x2 y2 ...
 
         Parameters
         ----------
         swap_pairs : sequence of (int, int)
-            Landmarks that take each other's place (left eye and right eye); the others keep theirs.
+            Pairs of landmarks that change places (left eye and right eye); the others keep their places.
         n_landmarks : int
             Number of landmarks, d / 2.
         width : float
@@ -76,7 +76,7 @@ class Mirror:
 
         Examples
         --------
-        Two eyes and a nose: the left eye at x = 0.25 becomes the right eye at x = 0.75.
+        Two eyes and a nose; the left eye at x = 0.25 becomes the right eye at x = 0.75:
 
         >>> import torch
         >>> face = Mirror.landmarks([(0, 1)], n_landmarks=3)
@@ -100,13 +100,13 @@ class Mirror:
         return images.flip(-1)
 
     def targets(self, targets: Tensor) -> Tensor:
-        """Return the targets (..., d) of the mirrored images; a missing one (NaN) stays missing under its new name."""
+        """Return the targets (..., d) of the mirrored images; a missing target (NaN) moves like any other."""
         self._check_columns("targets", targets)
         sign, offset = targets.new_tensor(self.sign), targets.new_tensor(self.offset)
         return offset + sign * targets[..., self._index(targets)]
 
     def residuals(self, residuals: Tensor) -> Tensor:
-        """Return the residuals (..., d) of the mirrored samples from those of the samples, or the other way round."""
+        """Return the residuals (..., d) of the mirrored samples from those of the originals, or vice versa."""
         self._check_columns("residuals", residuals)
         return residuals.new_tensor(self.sign) * residuals[..., self._index(residuals)]
 

@@ -1,4 +1,4 @@
-"""Where the picture of each sample comes from: its file, and the square of it that the network is shown."""
+"""Pictures of the samples for people to look at: the image file, and the square of it that the network sees."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ __all__ = ["Pictures"]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Image files of n samples, and the squares that were cut from them. Nothing is trained on this: it is for people.
+    """Image files of n samples, and the squares cut from them. They are shown to people and not used in training.
 
     Parameters
     ----------
     folder : Path
-        What the names are relative to.
+        Folder that the names are relative to.
     names : tuple of str, length n
+        Image files.
     squares : tuple of Square or None, length n
-        In pixels of the file; None stands for the smallest square around the whole image.
+        Squares in pixels of the file; None means the smallest square around the whole image.
 
     Raises
     ------
     InvalidDataError
-        If there are not as many squares as names.
+        If the number of squares is not the number of names.
 
     Examples
     --------
@@ -63,7 +64,7 @@ class Pictures:
         Raises
         ------
         OSError, SyntaxError, ValueError
-            As Pillow raises them, where the square is the whole image and the file does not say how large that is.
+            Raised by Pillow if the square is the whole image and the file does not give its size.
         """
         square = self.squares[row]
         if square is not None:

@@ -1,4 +1,4 @@
-"""All samples of a data set in its own order, with the parts and clusters that its splits respect."""
+"""All samples of a data set in its own order, with the parts and clusters that splits must respect."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """All samples that a loader read.
+    """All samples that a loader has read.
 
     Parameters
     ----------
     data : RegressionData
-        Of n samples.
+        The n samples.
     keep_together : tuple of str, length n, optional
         Samples with the same value (one person, one video, copies of one image) stay in one part of every split.
     parts : tuple of str, length n, optional
-        The side of each sample, of `PARTS`, where the data set itself says so.
+        The part of each sample, one of `PARTS`, if the data set defines parts.
 
     Raises
     ------
     InvalidDataError
-        If a length is not n, or a part is none of `PARTS`.
+        If a length is not n, or a part is not one of `PARTS`.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class Pool:
                 raise InvalidDataError(f"`{name}` should have length {len(self.data)}. Found {len(values)}.")
         unknown = sorted(set(self.parts or ()) - set(PARTS))
         if unknown:
-            raise InvalidDataError(f"`parts` should be of {', '.join(PARTS)}. Found {unknown[0]!r}.")
+            raise InvalidDataError(f"`parts` should each be one of {', '.join(PARTS)}. Found {unknown[0]!r}.")
 
     @classmethod
     def of_parts(cls, train: RegressionData, test: RegressionData) -> Pool:
@@ -90,7 +90,7 @@ class Pool:
         Raises
         ------
         InvalidDataError
-            If there is none, or the data set has no parts of its own.
+            If the part is empty, or the data set defines no parts.
         """
         rows = [row for row, part in enumerate(self.parts or ()) if part == name]
         if not rows:

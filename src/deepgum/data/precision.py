@@ -1,4 +1,4 @@
-"""What float32 cannot tell apart: columns whose values differ by little and lie far from zero."""
+"""Warning about columns that lose their spread in float32: values that differ by little and lie far from zero."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["median_and_spread", "warn_of_lost_spread"]
 
 _LEAST = 1e-4
 _ROWS = 4096
-# Narrower numbers fit into float32.
+# Types with more digits than float32; narrower numbers fit into float32.
 _WIDE = ("float64", "longdouble", "int32", "int64", "uint32", "uint64")
 
 
 def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the median and the interquartile range (d,) of columns (n, d), without what is missing.
+    """Return the median and the interquartile range (d,) of columns (n, d), ignoring missing values (NaN).
 
-    Where the middle half of a column is one value, the mean absolute deviation from it stands for the range: it is 0
-    of a column that is constant, and only of one. Wrong values hardly move either. Both are NaN where nothing is there.
+    If the interquartile range is 0, it is replaced by the mean absolute deviation from the median, which is 0 only for
+    a constant column. A few wrong values hardly change either number. Both are NaN for a column without any value.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArra
     """
     values = np.asarray(values, dtype=np.float64)
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without any value
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy warns of columns without any value
         lower, median, upper = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
         spread = upper - lower
         flat = spread == 0
@@ -44,10 +44,11 @@ def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArra
 def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Sequence[str] | None = None) -> None:
     """Warn of columns of numbers (n, d) whose spread is less than a ten-thousandth of their median.
 
-    The step from one float32 to the next is up to 1.2e-7 of a number, so that such a column keeps three digits at most
-    of what its values differ by, and timestamps in seconds keep none. It is a warning and no error: what is left may
-    still do, and a column that is of no use may stand among others that are. Float32 itself is not looked at: what it
-    has lost is gone. Of many rows some thousands are looked at, evenly spaced.
+    The distance between neighbouring float32 numbers is up to 1.2e-7 of their value. Such a column therefore keeps at
+    most three digits of the differences between its values, and timestamps in seconds keep none. This is a warning and
+    not an error: these digits may be enough, or other columns may hold the information. Values that are already
+    float32 are not checked, because their digits are already lost. If there are many rows, a few thousand evenly
+    spaced ones are checked.
 
     Examples
     --------
@@ -55,8 +56,8 @@ def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Se
     >>> with pytest.warns(DeepGUMWarning) as caught:
     ...     warn_of_lost_spread("targets", 1.7e9 + np.arange(100.0)[:, None], ["time"])
     >>> print(caught[0].message)
-    `targets` should differ by more than a ten-thousandth of what they are, for they become float32. Found a spread of
-    49.5 around 1.7e+09: time. Subtract a constant from the column, such as its median, and add it to what is predicted.
+    `targets` should differ by more than a ten-thousandth of their size, because they become float32. Found a spread of
+    49.5 around 1.7e+09: time. Subtract a constant from the column, such as its median, and add it to the predictions.
     """
     if str(values.dtype).removeprefix("torch.") not in _WIDE or values.ndim != 2:
         return
@@ -66,11 +67,11 @@ def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Se
     if not lost:
         return
     named = listing([f"column {column}" if names is None else names[column] for column in lost])
-    undone = ", and add it to what is predicted" if parameter == "targets" else ""
+    undone = ", and add it to the predictions" if parameter == "targets" else ""
     warnings.warn(
-        f"`{parameter}` should differ by more than a ten-thousandth of what they are, for they become float32. Found a "
-        f"spread of {spread[lost[0]]:.3g} around {median[lost[0]]:.3g}: {named}. Subtract a constant from the column, "
-        f"such as its median{undone}.",
+        f"`{parameter}` should differ by more than a ten-thousandth of their size, because they become float32. Found "
+        f"a spread of {spread[lost[0]]:.3g} around {median[lost[0]]:.3g}: {named}. Subtract a constant from the "
+        f"column, such as its median{undone}.",
         DeepGUMWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""Samples and their targets, keyed by index: the one form in which data reaches training and evaluation."""
+"""Samples and their targets: the form in which all data reach training and evaluation."""
 
 from __future__ import annotations
 
@@ -24,37 +24,40 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, eq=False)
 class RegressionData:
-    """Inputs, targets and what is needed to augment and to score them, row by row.
+    """Inputs, targets, and the fields that augmentation and scores need, one row per sample.
 
-    `RegressionData.from_arrays` fills in everything that can be left out.
+    `RegressionData.from_arrays` fills in all optional fields.
 
     Parameters
     ----------
     inputs : array or tensor, shape (n, c, h, w) uint8, (n, p) float, or (n, ...) float32, float16 or bfloat16
-        Images (a memory map is left on disk), vectors, or features of any shape. Batches come as float32.
+        Images (a memory map stays on disk), vectors, or features of any shape. Batches are float32.
     targets : tensor, shape (n, d), float32
-        NaN marks a missing label. Landmarks are laid out x1 y1 x2 y2 ..., in fractions of the image's width.
+        NaN marks a missing label. Landmarks have the order x1 y1 x2 y2 ..., as fractions of the image's width.
     ids : tuple of str, length n
-        Names that stay with the samples through every subset.
+        Names of the samples; every subset keeps them.
     target_names : tuple of str, length d
+        Names of the targets.
     normaliser : tensor, shape (n,), positive
-        What errors are divided by (the face's width), in the unit of the targets.
+        Divisor of each sample's errors (the face's width), in the unit of the targets.
     mirror : Mirror, optional
-        How targets change when an image is flipped; None where flipping makes no sense.
+        Change of the targets when an image is flipped; None if flipping makes no sense.
     mirrored_inputs : array or tensor, shape and type of the inputs, optional
-        What the network gets for the mirrored sample, where flipping the input would not give it: the outputs of a
-        frozen trunk. Without it, inputs of four dimensions are images, whatever their type, and the order of their
-        columns is reversed.
+        Inputs of the mirrored samples, for inputs that cannot be flipped, such as the outputs of a frozen trunk.
+        Without it, inputs of four dimensions are images, whatever their type, and the order of their columns is
+        reversed.
     sample_weight : tensor, shape (n,), float32, at least 0, optional
-        How much each sample counts in the losses and in the mixture; 0 leaves it out of both. In the losses a weight is
-        a factor of the learning rate, so that weights whose mean is 1 leave the rate as it is; in the mixture only
-        their ratios matter. None: all count the same.
+        Weight of each sample in the losses and in the mixture; 0 leaves it out of both. In the losses a weight
+        multiplies the learning rate, so weights with mean 1 keep the rate; in the mixture only their ratios matter.
+        None means equal weights.
+    pictures : Pictures, optional
+        Image files of the samples, to show them to people.
 
     Raises
     ------
     InvalidDataError
         If there are no samples, shapes disagree, or targets, float inputs, the normaliser or the weights hold values
-        that cannot be used. The message names the first samples concerned.
+        that cannot be used. The message names the first of these samples.
 
     Examples
     --------
@@ -96,16 +99,16 @@ class RegressionData:
         mirrored_inputs: Any = None,
         sample_weight: Any = None,
     ) -> RegressionData:
-        """Return the data of anything array-like; by default ids count from 0, names from y0, the normaliser is 1.
+        """Return the data of array-like objects; by default ids count from 0, names from y0, and the normaliser is 1.
 
-        Lists become arrays, targets of shape (n,) become one column. Inputs that are arrays or tensors are kept as
-        they are, without a copy; what is on an accelerator comes to the CPU, from where batches are sent. None in a
-        list, and what a frame has for nothing, is a missing label.
+        Lists become arrays, and targets of shape (n,) become one column. Inputs that are arrays or tensors are used
+        without a copy, except that tensors on an accelerator are moved to the CPU. None in a list, or a frame's
+        missing value, is a missing label.
 
         Warns
         -----
         DeepGUMWarning
-            Of columns, in more digits than float32 has, that lie so far from zero that float32 loses their spread.
+            If float32 loses the spread of a column; see `deepgum.data.precision`.
         """
         features, labels = _as_array("inputs", inputs), _as_array("targets", targets)
         mirrored = None if mirrored_inputs is None else _as_array("mirrored_inputs", mirrored_inputs)
@@ -125,7 +128,7 @@ class RegressionData:
             mirrored_inputs=None if mirrored is None else _as_inputs(mirrored_inputs, mirrored),
             sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
         )
-        # Only here, at the door: these may be large and on disk, and every subset would read them again.
+        # Checked only here: the arrays may be large and on disk, and every subset would read them again.
         _check_finite(data, more_than_vectors=True)
         if data.sample_weight is not None and not data.sample_weight.any():
             raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found zero for all {n}.")
@@ -160,7 +163,7 @@ class RegressionData:
         )
 
     def scaled(self, factor: float) -> RegressionData:
-        """Return the same samples with their targets in another unit: `factor` times as many of it.
+        """Return the same samples with their targets in another unit: targets and normaliser times `factor`.
 
         Examples
         --------
@@ -174,12 +177,12 @@ class RegressionData:
         return replace(self, targets=factor * self.targets, normaliser=factor * self.normaliser, mirror=mirror)
 
     def with_targets(self, targets: Tensor) -> RegressionData:
-        """Return the same samples under other targets (n, d)."""
+        """Return the same samples with other targets (n, d)."""
         return replace(self, targets=targets)
 
 
 def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
-    """Return what is no array yet as one, in float64: a list, a series or frame of whatever library."""
+    """Return a list, a series or a frame of any library as a float64 array; return arrays and tensors unchanged."""
     if isinstance(values, Tensor) or (isinstance(values, np.ndarray) and values.dtype != object):
         return values
     try:
@@ -189,7 +192,7 @@ def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
 
 
 def _as_inputs(given: Any, array: NDArray[Any] | Tensor) -> NDArray[Any] | Tensor:
-    """Return an array that was given as it is, on the CPU; what was made of something else in float32."""
+    """Return the array on the CPU, in its own type if the caller gave an array, otherwise in float32."""
     if isinstance(array, Tensor):
         return array.cpu()
     return array if array is given else array.astype(np.float32)
@@ -197,17 +200,17 @@ def _as_inputs(given: Any, array: NDArray[Any] | Tensor) -> NDArray[Any] | Tenso
 
 def _as_float32(name: str, values: Any) -> Tensor:
     array = _as_array(name, values)
-    # Torch knows no negative strides, and warns of arrays that may not be written to.
+    # Torch does not support negative strides, and warns of read-only arrays.
     array = np.require(array, requirements=["C", "W"]) if isinstance(array, np.ndarray) else array
     return torch.as_tensor(array).to("cpu", torch.float32)
 
 
 def take_rows(inputs: NDArray[Any] | Tensor, rows: Tensor) -> NDArray[Any] | Tensor:
-    """Return a copy of some rows, an array of an array and a tensor of a tensor, laid out in memory as it was."""
+    """Return a copy of some rows, of the same class and the same memory layout as the inputs."""
     if not isinstance(inputs, Tensor):
         return np.asarray(inputs[rows.numpy()])
     if inputs.ndim == 4 and inputs.stride(1) == 1:
-        # Channels last. Taken as (n, h, w, c), a row is copied in one go: six times as fast.
+        # Channels last: indexed as (n, h, w, c), a row is copied as one block, which is six times as fast.
         return inputs.movedim(1, -1)[rows].movedim(-1, 1)
     return inputs[rows]
 
@@ -242,15 +245,15 @@ def _check_shapes(data: RegressionData) -> None:
     weight = data.sample_weight
     if weight is not None and (tuple(weight.shape) != (n,) or weight.dtype != torch.float32):
         raise InvalidDataError(
-            f"`sample_weight` should be float32 of shape ({n},), one a sample. "
+            f"`sample_weight` should be float32 of shape ({n},), one per sample. "
             f"Found {weight.dtype} of shape {tuple(weight.shape)}."
         )
     if data.mirror is not None and len(data.mirror.permutation) != found[1]:
-        raise InvalidDataError(f"`mirror` should be of {found[1]} targets. Found {len(data.mirror.permutation)}.")
+        raise InvalidDataError(f"`mirror` should have {found[1]} targets. Found {len(data.mirror.permutation)}.")
     mirrored = data.mirrored_inputs
     if mirrored is not None and (tuple(mirrored.shape), _kind(mirrored)) != (shape, kind):
         raise InvalidDataError(
-            f"`mirrored_inputs` should be {kind} of shape {shape}, as the inputs are. "
+            f"`mirrored_inputs` should be {kind} of shape {shape}, like the inputs. "
             f"Found {_kind(mirrored)} of shape {tuple(mirrored.shape)}."
         )
     if data.mirror is not None and mirrored is None and len(shape) != 4:

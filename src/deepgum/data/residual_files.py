@@ -1,8 +1,8 @@
-"""Residuals that stay on disk: batches of a Parquet file or folder, and of a memory map, to fit a mixture to.
+"""Batches of residuals on disk, to fit a mixture to: from a Parquet file or folder, or from a memory map.
 
-Both begin anew each time they are iterated over and hold one batch in memory, as `GaussianUniformMixture.fit_batches`
-asks. For speed write float32 columns without dictionary encoding, uncompressed or lightly so, in row groups of a few
-hundred thousand rows: a fit reads the file some tens of times.
+Each iteration starts at the first row and holds one batch in memory, as `GaussianUniformMixture.fit_batches` requires.
+A fit reads the file some tens of times. For speed, write float32 columns without dictionary encoding, with little or
+no compression, in row groups of a few hundred thousand rows.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ __all__ = ["ArrayBatches", "ParquetBatches"]
 Numbers: TypeAlias = NDArray[Any]
 
 BATCH_SIZE = 65_536
-# Of each column so many bytes are read at once, however large the row groups are.
+# Bytes of each column that are read at once, however large the row groups are.
 BUFFER = 2**20
 
 
 class ParquetBatches:
-    """Residuals (b, d) of a Parquet file, or of all the Parquet files of a folder in the order of their names.
+    """Batches (b, d) of residuals from a Parquet file, or from all Parquet files of a folder, sorted by name.
 
     Parameters
     ----------
     path : path
         A file, or a folder with files whose names end in ``.parquet``.
     columns : sequence of str, optional
-        The coordinates, in this order: columns of numbers, in which null is a missing label. By default all columns of
-        the first file but `sample_weight` and what pandas says is the index.
+        The coordinates, in this order: columns of numbers; null is a missing label. By default, all columns of the
+        first file except `sample_weight` and the index of pandas.
     sample_weight : str, optional
         A column of weights. Batches are then pairs (residuals, sample_weight).
     batch_size : int
-        Rows in a batch, at most.
-    processes : Processes, default one process alone
-        Those that share the rows: of N processes, process r reads every N-th row group, from the r-th on. Write many
-        more row groups than there are processes.
+        Maximum number of rows per batch.
+    processes : Processes, default a single process
+        The processes that share the rows: of N processes, process r reads every N-th row group, starting at the r-th.
+        Write many more row groups than there are processes.
 
     Attributes
     ----------
     columns : tuple of str
-        The coordinates.
+        Names of the coordinates.
     n_rows : int
         Rows that this process reads.
 
     Raises
     ------
     InvalidParameterError
-        No such file, no Parquet file in the folder, or a column that is named twice.
+        If the file does not exist, the folder holds no Parquet file, or a column is named twice.
     InvalidDataError
-        A file that is no Parquet file, that lacks a column, or whose column does not hold numbers.
+        If a file is not a Parquet file, lacks a column, or has a column that does not hold numbers.
 
     Examples
     --------
@@ -92,7 +92,7 @@ class ParquetBatches:
         if not self.columns or len(set(self._names)) < len(self._names):
             twice = [name for name, count in Counter(self._names).items() if count > 1]
             raise InvalidParameterError("columns", "names of columns, each once", columns, listing(twice))
-        # float32, the type of a network's residuals, unless a column holds more than that can.
+        # float32, the type of a network's residuals, unless a column has a wider type.
         types = [kind for layout in layouts for kind in layout.types(self._names)]
         self._type = np.result_type(np.float32, *types)
         groups = [(file, group, n) for file, each in zip(files, layouts, strict=True) for group, n in each.row_groups]
@@ -113,10 +113,10 @@ class ParquetBatches:
                 for batch in parquet.iter_batches(self._batch_size, row_groups, columns=list(self._names)):
                     yield self._numbers(batch)
         except (OSError, pa.ArrowException) as error:
-            raise InvalidDataError(f"File {file} cannot be read to its end. Write it again. ({error})") from error
+            raise InvalidDataError(f"File {file} cannot be read to its end. Write it again. Found: {error}") from error
 
     def _numbers(self, batch: Any) -> Numbers | tuple[Numbers, Numbers]:
-        # Column by column, as the file is, and as the mixture wants it: the transpose costs nothing.
+        # Column by column, which is the layout of the file and of the mixture: the transpose copies nothing.
         residuals = np.empty((len(self.columns), batch.num_rows), self._type)
         for row, name in zip(residuals, self.columns, strict=True):
             row[:] = batch.column(name).to_numpy(zero_copy_only=False)
@@ -126,21 +126,20 @@ class ParquetBatches:
 
 
 class ArrayBatches:
-    """Residuals (b, d) of an array that is too large for memory: a memory map, or a ``.npy`` file.
+    """Batches (b, d) of residuals from an array that is too large for memory: a memory map or a ``.npy`` file.
 
-    Pages of a map that were read count as the process's memory until the system wants them back, which it takes without
-    harm.
+    Tools may count the pages of a map that were read as memory of the process; the system reclaims them when needed.
 
     Parameters
     ----------
-    array : (n, d) array, or path of one that `numpy.save` wrote
-        Such as ``numpy.load(path, mmap_mode="r")``, which is what is done with a path.
+    array : (n, d) array, or path of a file of `numpy.save`
+        A path is opened by ``numpy.load(path, mmap_mode="r")``.
     sample_weight : (n,) array or path, optional
-        Batches are then pairs (residuals, sample_weight).
+        Weights of the rows. Batches are then pairs (residuals, sample_weight).
     batch_size : int
-        Rows in a batch, at most.
-    processes : Processes, default one process alone
-        Those that share the rows: each of N processes reads one of N runs of nearly equal length.
+        Maximum number of rows per batch.
+    processes : Processes, default a single process
+        The processes that share the rows: each of N processes reads one of N blocks of nearly equal length.
 
     Attributes
     ----------
@@ -150,9 +149,9 @@ class ArrayBatches:
     Raises
     ------
     InvalidParameterError
-        No such file.
+        If the file does not exist.
     InvalidDataError
-        A file that is no array of numbers, an array that is not (n, d), or weights that are not (n,).
+        If a file does not hold an array of numbers, the array is not (n, d), or the weights are not (n,).
 
     Examples
     --------
@@ -177,7 +176,7 @@ class ArrayBatches:
         n = len(self._array)
         if self._weight is not None and self._weight.shape != (n,):
             raise InvalidDataError(
-                f"`sample_weight` should have shape ({n},), one a row. Found {tuple(self._weight.shape)}."
+                f"`sample_weight` should have shape ({n},), one per row. Found {tuple(self._weight.shape)}."
             )
         self._first, self._end = (n * rank // processes.world_size for rank in (processes.rank, processes.rank + 1))
         self.n_rows = self._end - self._first
@@ -186,13 +185,13 @@ class ArrayBatches:
         """Go through the rows from the first one on."""
         for first in range(self._first, self._end, self._batch_size):
             rows = slice(first, min(first + self._batch_size, self._end))
-            # A copy: torch wants memory that may be written to, and a map that is read only is not.
+            # A copy: torch needs writable memory, and the map may be read-only.
             residuals = np.array(self._array[rows])
             yield residuals if self._weight is None else (residuals, np.array(self._weight[rows]))
 
 
 class _Layout:
-    """What a Parquet file holds: its columns, and its row groups with their numbers of rows."""
+    """Layout of a Parquet file: its columns, and the number of rows of each row group."""
 
     def __init__(self, file: Path) -> None:
         import pyarrow as pa
@@ -203,24 +202,22 @@ class _Layout:
             with pq.ParquetFile(file) as parquet:
                 self._schema, metadata = parquet.schema_arrow, parquet.metadata
         except (OSError, pa.ArrowException) as error:
-            raise InvalidDataError(
-                f"File {file} should be a Parquet file. It cannot be read as one: {error}"
-            ) from error
+            raise InvalidDataError(f"File {file} should be a Parquet file. Found: {error}") from error
         self.row_groups = [(i, metadata.row_group(i).num_rows) for i in range(metadata.num_row_groups)]
 
     def all_but(self, name: str | None) -> tuple[str, ...]:
         return tuple(each for each in self._schema.names if each not in (name, *self._index()))
 
     def _index(self) -> list[str]:
-        """Return the columns in which pandas keeps a frame's index; a range of numbers is in none."""
+        """Return the columns that hold the index of a pandas frame; a range index is not a column."""
         try:
             named = (self._schema.pandas_metadata or {}).get("index_columns", [])
-        except (ValueError, AttributeError):  # metadata that others wrote under pandas's name
+        except (ValueError, AttributeError):  # metadata of another program under the key of pandas
             return []
         return [each for each in named if isinstance(each, str)]
 
     def types(self, names: Sequence[str]) -> list[Any]:
-        """Return the NumPy types of these columns, or say which is missing or holds no numbers."""
+        """Return the NumPy types of these columns; raise an error if one is missing or does not hold numbers."""
         import pyarrow as pa
 
         missing = [name for name in names if name not in self._schema.names]
@@ -232,8 +229,8 @@ class _Layout:
         others = [f"{n} ({kind})" for n, kind in kinds.items() if not _is_number(pa.types, kind)]
         if others:
             raise InvalidDataError(
-                f"Columns of file {self._file} should hold numbers. These do not: {listing(others)}. Name those that "
-                "do by `columns`."
+                f"Columns of file {self._file} should hold numbers. Found others: {listing(others)}. Select the "
+                "columns of numbers with `columns`."
             )
         return [kind.to_pandas_dtype() for kind in kinds.values()]
 
@@ -263,10 +260,10 @@ def _mapped(parameter: str, array: Numbers | str | os.PathLike[str]) -> Numbers:
             parameter, "an array, or the path of a .npy file", str(path), "There is no such file."
         )
     try:
-        # Never a pickle: that is NumPy's own default, and of consequence.
+        # Never load a pickle: it could run code. False is NumPy's default; it is stated because safety depends on it.
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). {error}") from error
+        raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). Found: {error}") from error
     if not isinstance(loaded, np.ndarray):
         raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). Found several (.npz).")
     return loaded

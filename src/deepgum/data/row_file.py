@@ -1,7 +1,7 @@
-"""An array on disk that is made row by row, by one process at a time, and outlives an interruption.
+"""An array on disk that one process at a time writes row by row, and that survives an interruption.
 
-Beside the array stands a note, which says how many rows are safely on disk. It is written after them, so whatever ends
-the process (an interrupt, a full disk, a power cut), the rows that the note counts are whole.
+A note beside the array contains the number of rows that are safely on disk. It is written after the rows, so they are
+complete even if the process ends early (an interrupt, a full disk, a power cut).
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ from deepgum.storage.lock import try_lock
 
 __all__ = ["RowFile"]
 
-# Waiting for the disk after every block would hold up a fast producer; this much work is lost at most.
+# Minimum seconds between two flushes to disk: flushing after every block is slow. At most this much work is lost.
 _SECONDS_BETWEEN_NOTES = 5.0
 _SECONDS_BETWEEN_TRIES = 0.2
-# Room for the note, which must be written on a disk that the rows have filled.
+# Bytes reserved for the note, which must still fit when the rows have filled the disk.
 _NOTE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class RowFile:
-    """An array of n rows in a file of its own, without a header.
+    """An array of n rows in a file without a header.
 
     Parameters
     ----------
     path : Path
-        Of the array, in a folder that is there. A note (.json) and a lock (.lock) stand beside it.
+        Path of the array, in an existing folder. A note (.json) and a lock (.lock) are beside it.
     key : str
-        Hash of everything that makes the rows; an array of another key is not read.
+        Hash of everything that determines the rows; an array with another key is not read.
     shape : tuple of int
-        (n, ...).
+        Shape of the array, (n, ...).
     dtype : torch.dtype
+        Type of its elements.
 
     Examples
     --------
@@ -67,11 +68,11 @@ class RowFile:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row."""
+        """Size of a row in bytes."""
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def done(self) -> int:
-        """Return how many rows are safely on disk, from the first on."""
+        """Return the number of rows, counted from the first, that are safely on disk."""
         try:
             note = json.loads(self._note_path.read_text(encoding="utf-8"))
             rows = int(note.pop("rows"))
@@ -81,9 +82,9 @@ class RowFile:
             return 0
 
     def read(self) -> Tensor:
-        """Return the rows that are done, as a tensor that is read from disk where it is used.
+        """Return the finished rows as a memory-mapped tensor.
 
-        What is written to the tensor stays in memory: the file cannot be changed through it.
+        Writing to the tensor changes only its copy in memory, never the file.
         """
         rows = self.done()
         held = np.memmap(self.path, np.uint8, mode="c", shape=(rows * self.row_bytes,))
@@ -91,10 +92,10 @@ class RowFile:
 
     @contextmanager
     def making(self, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """Hold the array's lock, and wait for it as long as another process, or thread, holds it.
+        """Hold the array's lock; wait while another process or thread holds it.
 
-        The system itself takes the lock back from a process that ends, however it ends. `waiting` is called again and
-        again meanwhile.
+        The system releases the lock of a process that ends, however it ends. `waiting` is called repeatedly while this
+        call waits.
         """
         with open(self.path.with_suffix(".lock"), "ab") as file:
             while not try_lock(file.fileno()):
@@ -103,24 +104,24 @@ class RowFile:
             yield
 
     def discard(self) -> None:
-        """Remove the rows; who has them open keeps them."""
+        """Remove the rows; a process that has them open can still read them."""
         self._note_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def check_space(self, what: str) -> None:
-        """Refuse to begin when the disk cannot hold the rows that are not done yet.
+        """Check that the disk can hold the rows that are still missing.
 
         Raises
         ------
         DiskFullError
-            With the bytes that are needed and those that are free.
+            If it cannot; the message gives the bytes that are needed and the bytes that are free.
         """
         check_space(self.path.parent, (self.shape[0] - self.done()) * self.row_bytes + _NOTE_BYTES, what)
 
     def append(self, blocks: Iterable[Tensor]) -> None:
-        """Write blocks of rows (b, ...) behind the rows that are done. The lock must be held.
+        """Write blocks of rows (b, ...) after the finished rows. The caller must hold the lock.
 
-        Whatever ends this, the rows that were written stay, and the next call goes on behind them.
+        If this call ends early, the rows that were written remain, and the next call continues after them.
 
         Raises
         ------
@@ -129,7 +130,7 @@ class RowFile:
         """
         rows = self.done()
         if rows == 0:
-            self.discard()  # never written over in place: another process may have it open
+            self.discard()  # never overwritten in place: another process may have it open
         with open(self.path, "ab", buffering=0) as file:
             file.truncate(rows * self.row_bytes)
             noted = time.monotonic()
@@ -147,7 +148,7 @@ class RowFile:
                 if error.errno not in FULL and not isinstance(error, DiskFullError):
                     raise
                 noted_all = self.done() == rows
-                if not noted_all:  # no room was left for the note
+                if not noted_all:  # there was no space for the note
                     rows = max(0, rows - -(-_NOTE_BYTES // self.row_bytes))
                 file.truncate(rows * self.row_bytes)
                 if not noted_all:
@@ -157,9 +158,9 @@ class RowFile:
     def _filled_up(self, rows: int, error: OSError) -> DiskFullError:
         folder, total = self.path.parent, self.shape[0]
         return DiskFullError(
-            f"The disk of '{folder}' filled up ({error}). {rows} of {total} rows are kept, and the next call goes on "
-            f"from there. It needs {(total - rows) * self.row_bytes} bytes more; {shutil.disk_usage(folder).free} are "
-            "free. Free some, or name a folder on another disk."
+            f"The disk of '{folder}' filled up ({error}). {rows} of {total} rows are kept, and the next call continues "
+            f"after them. It needs {(total - rows) * self.row_bytes} more bytes; {shutil.disk_usage(folder).free} are "
+            "free. Free some space, or give a folder on another disk."
         )
 
     @property

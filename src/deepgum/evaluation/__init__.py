@@ -1,4 +1,4 @@
-"""How good the predictions, the outlier flags and the differences between methods are. Imports nothing of training."""
+"""Metrics of predictions and of outlier flags, and tests between methods. Imports nothing from training."""
 
 from __future__ import annotations
 

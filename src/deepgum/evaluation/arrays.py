@@ -1,4 +1,4 @@
-"""From what callers hold (tensors on any device, arrays, lists) to float64 and bool arrays of one shape."""
+"""Conversion of the callers' values (tensors on any device, arrays, lists) to float64 and bool arrays of one shape."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def as_mask(name: str, values: torch.Tensor | ArrayLike) -> NDArray[np.bool_]:
     Raises
     ------
     InvalidDataError
-        They are numbers: a score passed for a flag would be true nearly everywhere.
+        If they are numbers: a score passed as a flag would be true nearly everywhere.
     """
     mask = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
     if mask.dtype != np.bool_:
@@ -35,6 +35,6 @@ def as_mask(name: str, values: torch.Tensor | ArrayLike) -> NDArray[np.bool_]:
 
 
 def check_same_shape(name: str, found: tuple[int, ...], other: str, expected: tuple[int, ...]) -> None:
-    """Raise `InvalidDataError` if an array does not have another's shape."""
+    """Raise `InvalidDataError` if two arrays do not have the same shape."""
     if found != expected:
         raise InvalidDataError(f"`{name}` should have the shape of `{other}`, {expected}. Found shape {found}.")

@@ -1,4 +1,4 @@
-"""How well a method's outlier flags agree with what the corruption did."""
+"""Agreement of a method's outlier flags and scores with the true outliers."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Values = torch.Tensor | ArrayLike
 
 @dataclass(frozen=True)
 class DetectionScores:
-    """Scores of the outlier class, as fractions; None where a score means nothing.
+    """Scores of the outlier class, as fractions; None where a score is undefined.
 
     Attributes
     ----------
     precision : float or None
-        The share of the flagged that are true outliers; None when nothing is flagged.
+        Share of true outliers among the flagged groups; None if nothing is flagged.
     recall : float or None
-        The share of the true outliers that are flagged; None when there are none.
+        Share of flagged groups among the true outliers; None if there are no true outliers.
     average_precision : float or None
-        The mean precision over all thresholds on the scores, weighted by the recall that each adds; None when there are
-        no true outliers or no scores.
+        Mean precision over all thresholds on the scores, weighted by the recall that each threshold adds; None if there
+        are no true outliers or no scores.
     recall_moved : float or None
-        The recall over those outliers that were moved by more than a distance: an outlier that landed beside the truth
-        is one that nobody can find. None when there are none such, or no displacements.
+        Recall among the outliers that were moved by more than the threshold: an outlier close to the correct label
+        cannot be detected. None if there are no such outliers, or no displacements.
     """
 
     precision: float | None = None
@@ -53,16 +53,17 @@ def detection_scores(
     Parameters
     ----------
     scores : array or Tensor of shape (n, g), optional
-        The higher, the more of an outlier: `1 - responsibilities`, or a norm of the residual. An entry whose score is
-        NaN (its label is missing) is left out of everything.
+        A higher score means a more likely outlier: `1 - responsibilities`, or a norm of the residual. An entry whose
+        score is NaN (its label is missing) is left out of all results.
     flags : array or Tensor of bool of shape (n, g), optional
-        True where the method calls the group an outlier. None for a method without a rule for that (L2, L1).
+        True where the method flags the group as an outlier. None for a method without a flag rule (L2, L1).
     true_outlier : array or Tensor of bool of shape (n, g)
         True where the label was corrupted.
     displacement : array or Tensor of shape (n, g), optional
-        How far each label was moved, in the unit of the threshold.
+        Distance by which each label was moved, in the unit of the threshold.
     threshold : float, default 0.05
-        Moved by more than this counts for `recall_moved`: 5 % of the width, for landmarks as fractions of it.
+        Minimum displacement, exclusive, for `recall_moved`. The default is 5 % of the image's width for landmarks in
+        fractions of the width.
 
     Returns
     -------
@@ -71,9 +72,9 @@ def detection_scores(
     Raises
     ------
     InvalidDataError
-        The shapes differ, a mask is not bool, or a score is infinite.
+        If the shapes differ, a mask is not bool, or a score is infinite.
     InvalidParameterError
-        The threshold is not a finite number of at least 0.
+        If the threshold is not a finite number of at least 0.
 
     Examples
     --------
@@ -113,7 +114,7 @@ def _average_precision(scores: Array, truth: NDArray[np.bool_]) -> float | None:
         raise InvalidDataError(f"`scores` should be finite, or NaN. Found {int(np.isinf(scores).sum())} infinite.")
     if not truth.any():
         return None
-    # Imported late: scikit-learn takes a second, and a command line's help should not wait for it.
+    # Imported late: scikit-learn takes a second to import, and the help of the command line does not need it.
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(truth, scores))

@@ -1,8 +1,7 @@
-"""How far predictions are from the labels: MAE, RMSE, the normalised error and the failure rate.
+"""Metrics of prediction errors: MAE, RMSE, the normalised mean error and the failure rate.
 
 Every metric is a `Score`: one number for each landmark (or coordinate) and one over all of them. A missing label (NaN
-in the targets) takes no part; a landmark is missing when either of its coordinates is. What has no label at all scores
-NaN.
+in the targets) is ignored; a landmark is missing if either of its coordinates is. A score without any label is NaN.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ __all__ = [
     "rmse",
 ]
 
-#: What one error is: the distance of a landmark, or the absolute difference of a coordinate.
+#: Unit of one error: the distance of a landmark, or the absolute difference of a coordinate.
 Unit = Literal["landmark", "coordinate"]
 
 Values = torch.Tensor | ArrayLike
@@ -38,15 +37,15 @@ Values = torch.Tensor | ArrayLike
 
 @dataclass(frozen=True)
 class Score:
-    """A metric over a set.
+    """A metric over a data set.
 
     Attributes
     ----------
     overall : float
-        Over all observed landmarks (or coordinates) of all samples; the mean of `each` when no label is missing, but
-        for RMSE, which is the root of the overall mean square. NaN when there is no label.
+        The metric over all observed landmarks (or coordinates) of all samples. If no label is missing, it is the mean
+        of `each`, except for RMSE, where it is the root of the overall mean square. NaN if there is no label.
     each : tuple of float
-        The same for every landmark (or coordinate) alone.
+        The metric of each landmark (or coordinate).
     """
 
     overall: float
@@ -59,7 +58,7 @@ def coordinate_errors(predictions: Values, targets: Values) -> Array:
     Raises
     ------
     InvalidDataError
-        The two are not matrices of one shape, a prediction is not finite, or a label is infinite.
+        If the two are not matrices of one shape, a prediction is not finite, or a label is infinite.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def coordinate_errors(predictions: Values, targets: Values) -> Array:
     if labels.ndim != 2:
         raise InvalidDataError(f"`targets` should have shape (n, d). Found shape {labels.shape}.")
     check_same_shape("predictions", predicted.shape, "targets", labels.shape)
-    # A network that diverged must not score well by having its NaN left out.
+    # Do not ignore NaN predictions: a network that diverged would score well.
     if not np.isfinite(predicted).all():
         raise InvalidDataError(
             f"`predictions` should be finite. Found {int((~np.isfinite(predicted)).sum())} that are not."
@@ -81,12 +80,12 @@ def coordinate_errors(predictions: Values, targets: Values) -> Array:
 
 
 def landmark_errors(predictions: Values, targets: Values) -> Array:
-    """Return the Euclidean distance of each landmark, shape (n, d / 2), from coordinates laid out x1 y1 x2 y2 ...
+    """Return the Euclidean error of each landmark, shape (n, d / 2), from coordinates in the order x1 y1 x2 y2 ...
 
     Raises
     ------
     InvalidDataError
-        As `coordinate_errors`, or the number of coordinates is odd.
+        See `coordinate_errors`; also if the number of coordinates is odd.
 
     Examples
     --------
@@ -96,14 +95,14 @@ def landmark_errors(predictions: Values, targets: Values) -> Array:
     errors = coordinate_errors(predictions, targets)
     if errors.shape[1] % 2:
         raise InvalidDataError(
-            f"`targets` should have two coordinates a landmark. Found {errors.shape[1]}; "
-            'for targets that are no landmarks, ask for `unit="coordinate"`.'
+            f"`targets` should have two coordinates per landmark. Found {errors.shape[1]} coordinates. "
+            'For targets that are not landmarks, use `unit="coordinate"`.'
         )
     return np.hypot(errors[:, 0::2], errors[:, 1::2])
 
 
 def image_errors(predictions: Values, targets: Values, unit: Unit = "landmark") -> Array:
-    """Return each sample's mean error, shape (n,), NaN for one without a label: what the Wilcoxon test compares.
+    """Return each sample's mean error, shape (n,), for the Wilcoxon test; NaN for a sample without a label.
 
     Examples
     --------
@@ -126,9 +125,9 @@ def mae(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score:
     Raises
     ------
     InvalidDataError
-        As `landmark_errors`.
+        See `landmark_errors`.
     UnknownNameError
-        There is no such unit.
+        If the unit is unknown.
 
     Examples
     --------
@@ -151,19 +150,19 @@ def rmse(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score
 
 
 def nme(predictions: Values, targets: Values, normaliser: Values) -> Score:
-    """Return the normalised mean error: the landmarks' mean distance as a fraction of, say, the face's width.
+    """Return the normalised mean error: the landmarks' mean distance as a fraction of, for example, the face's width.
 
     Parameters
     ----------
     predictions, targets : array or Tensor of shape (n, d)
         NaN in the targets marks a missing label.
     normaliser : float, or array or Tensor of shape (n,)
-        What each sample's distances are divided by, in the unit of the targets.
+        Divisor of each sample's distances, in the unit of the targets.
 
     Raises
     ------
     InvalidDataError
-        As `landmark_errors`, or the normaliser is not one positive number, or one a sample.
+        See `landmark_errors`; also if the normaliser is neither one positive number nor one per sample.
 
     Examples
     --------
@@ -176,13 +175,13 @@ def nme(predictions: Values, targets: Values, normaliser: Values) -> Score:
 def failure_rate(predictions: Values, targets: Values, normaliser: Values, threshold: float = 0.05) -> Score:
     """Return the fraction of landmarks whose normalised distance is above (not at) the threshold.
 
-    The threshold's default, 5 % of the face's width, is that of section 4.4 and of Sun et al. (CVPR 2013). The other
-    parameters and errors are those of `nme`.
+    The default threshold, 5 % of the face's width, is from section 4.4 of the paper and from Sun et al. (CVPR 2013).
+    The other parameters and errors are the same as in `nme`.
 
     Raises
     ------
     InvalidParameterError
-        The threshold is not a finite number of at least 0.
+        If the threshold is not a finite number of at least 0.
 
     Examples
     --------
@@ -203,7 +202,7 @@ def _normalised(predictions: Values, targets: Values, normaliser: Values) -> Arr
     errors, width = landmark_errors(predictions, targets), as_array(normaliser)
     if width.shape not in ((), errors.shape[:1]):
         raise InvalidDataError(
-            f"`normaliser` should be one number, or one a sample, shape ({len(errors)},). Found shape {width.shape}."
+            f"`normaliser` should be one number, or one per sample, shape ({len(errors)},). Found shape {width.shape}."
         )
     usable = np.isfinite(width) & (width > 0)
     if not usable.all():
@@ -216,7 +215,7 @@ def _score(errors: Array) -> Score:
 
 
 def _mean(errors: Array, axis: int | None = None) -> Array:
-    """Return the mean of what is not NaN; NaN, without numpy's warning, where there is nothing."""
+    """Return the mean of the values that are not NaN; if there are none, NaN without the warning of NumPy."""
     observed = ~np.isnan(errors)
     count = observed.sum(axis=axis)
     total = np.where(observed, errors, 0).sum(axis=axis)

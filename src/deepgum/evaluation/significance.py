@@ -1,4 +1,4 @@
-"""Whether one method's errors are smaller than another's by more than chance (section 4: Wilcoxon, with stars)."""
+"""Significance tests between the errors of two methods: Wilcoxon's test and the stars of the paper's section 4."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class PairedTest:
     Attributes
     ----------
     p_value : float
-        Two-sided: how probable a rank sum as extreme is, were the differences symmetric about zero.
+        Two-sided p-value: the probability of a rank sum at least as extreme if the differences are symmetric about 0.
     effect : float
-        The matched-pairs rank-biserial correlation, in [-1, 1]: above 0 when the first method's errors are the smaller.
+        Matched-pairs rank-biserial correlation, in [-1, 1]: above 0 if the first method's errors are smaller.
     n_pairs : int
-        The pairs that took part, those of equal errors included.
+        Number of pairs, including those with equal errors and without those that have a NaN.
     """
 
     p_value: float
@@ -40,19 +40,19 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The method of the lowest mean error, against each other one.
+    """The method with the lowest mean error, tested against each other method.
 
     Attributes
     ----------
     best : str
-        The method of the lowest mean error; of equals the first.
+        The method with the lowest mean error; the first one if several are equal.
     mean_errors : dict of str to float
-        Over the samples that every method has an error for.
+        Mean error of each method over the samples for which every method has an error.
     tests : dict of str to PairedTest
-        The best method against each other one; the p-values are corrected, if a correction was asked for.
+        Test of the best method against each other method; the p-values include the correction, if there is one.
     stars : str
-        What to print after the best method's name: the stars of the largest p-value, and none unless every test speaks
-        for the best method (of the lowest *mean*, it may well be the worse one of most pairs).
+        Stars to print after the best method's name, from the largest p-value; none unless every test favours the best
+        method (the method with the lowest *mean* error may have the larger error in most pairs).
     """
 
     best: str
@@ -62,10 +62,10 @@ class Comparison:
 
 
 def paired_wilcoxon(first: Values, second: Values) -> PairedTest:
-    """Test whether two methods' errors on the same samples differ, two-sided.
+    """Test whether two methods' errors on the same samples differ (two-sided).
 
-    Pairs with a NaN are dropped. Pairs of equal errors are left out of the ranks, as by Wilcoxon (scipy's
-    `zero_method="wilcox"`); where none but such are left there is no evidence of a difference, and `p_value` is 1.
+    Pairs with a NaN are dropped. Pairs of equal errors are left out of the ranks, as Wilcoxon proposed (scipy's
+    `zero_method="wilcox"`). If all pairs are equal, there is no evidence of a difference, and `p_value` is 1.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def paired_wilcoxon(first: Values, second: Values) -> PairedTest:
     Raises
     ------
     InvalidDataError
-        The two are not vectors of one length, or hold infinite errors.
+        If the two are not vectors of one length, or hold infinite errors.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def stars(p_value: float) -> str:
     Raises
     ------
     InvalidParameterError
-        It is not a number in [0, 1].
+        If it is not a number in [0, 1].
 
     Examples
     --------
@@ -115,12 +115,12 @@ def stars(p_value: float) -> str:
 
 
 def holm(p_values: Values) -> Array:
-    """Return Holm's (1979) adjusted p-values: the chance of even one false finding among all of them is held.
+    """Return Holm's (1979) adjusted p-values, which bound the probability of any false positive among all tests.
 
     Raises
     ------
     InvalidDataError
-        They are not a vector of numbers in [0, 1].
+        If they are not a vector of numbers in [0, 1].
 
     Examples
     --------
@@ -138,21 +138,21 @@ def holm(p_values: Values) -> Array:
 
 
 def compare_to_best(errors: Mapping[str, Values], correction: Literal["none", "holm"] = "none") -> Comparison:
-    """Test the method of the lowest mean error against each other one, as the paper's tables do.
+    """Test the method with the lowest mean error against each other method, as in the paper's tables.
 
     Parameters
     ----------
     errors : mapping of method to array or Tensor of shape (n,)
         Per-image errors, all on the same images in the same order; NaN where an image has no label.
     correction : {"none", "holm"}, default "none"
-        For the number of tests. The paper makes none.
+        Correction for the number of tests. The paper uses none.
 
     Raises
     ------
     InvalidDataError
-        There are fewer than two methods, their lengths differ, or there is no sample that all have an error for.
+        If there are fewer than two methods, their lengths differ, or no sample has an error from every method.
     UnknownNameError
-        There is no such correction.
+        If the correction is unknown.
 
     Examples
     --------
@@ -169,9 +169,7 @@ def compare_to_best(errors: Mapping[str, Values], correction: Literal["none", "h
         check_same_shape(f"errors[{name!r}]", vector.shape, f"errors[{first!r}]", vectors[first].shape)
     known = ~np.isnan(np.stack(list(vectors.values()))).any(axis=0)
     if not known.any():
-        raise InvalidDataError(
-            "`errors` should hold at least one sample that every method has an error for. Found none."
-        )
+        raise InvalidDataError("`errors` should hold at least one sample with an error from every method. Found none.")
 
     means = {name: float(vector[known].mean()) for name, vector in vectors.items()}
     best = min(means, key=means.__getitem__)

@@ -1,4 +1,4 @@
-"""Networks: how one is made from a name, given weights, and split into a frozen trunk and a trained head."""
+"""Networks: build one from a name, load its weights, split it into a frozen trunk and a trained head."""
 
 from deepgum.models.expectation import DeepExpectation
 from deepgum.models.facenet import FaceNet

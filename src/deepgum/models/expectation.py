@@ -11,21 +11,20 @@ from deepgum.errors import InvalidDataError
 __all__ = ["MOST_CLASSES", "DeepExpectation"]
 
 MOST_CLASSES = 1000
-"""The most whole numbers that the labels may span: beyond it a class has hardly a sample, and a unit is wrong."""
+"""Maximum number of whole numbers that the labels may span; with more, most classes have hardly any sample."""
 
 
 class DeepExpectation(nn.Module):
     """Deep expectation (Dex) of Rothe et al., section 4.2 of the paper: one output for each whole number of years.
 
-    What comes out depends on the mode, as in torch's detection models. In training mode it is the logits (b, k), which
-    the cross-entropy wants. In evaluation mode it is the expected value sum_j p_j a_j of the softmax, (b, 1), in the
-    targets' unit: residuals, the mixture, scores and predictions are made in evaluation mode, and meet the same thing
-    that a network with a linear last layer gives them.
+    The output depends on the mode, as in torch's detection models. In training mode it is the logits (b, k), for the
+    cross-entropy. In evaluation mode it is the expected value sum_j p_j a_j of the softmax, (b, 1), in the targets'
+    unit. Residuals, the mixture, scores and predictions use evaluation mode, so they need no special case.
 
     Parameters
     ----------
     backbone : nn.Module
-        Maps inputs to logits (b, k).
+        Network that maps inputs to logits (b, k).
     first, last : int
         The smallest and the largest whole number; k = last - first + 1, at least 2.
 
@@ -51,12 +50,12 @@ class DeepExpectation(nn.Module):
 
     @classmethod
     def for_targets(cls, backbone: nn.Module, targets: Tensor) -> DeepExpectation:
-        """Take the range from training targets (n, 1); NaN marks a missing one.
+        """Return a network whose range is that of training targets (n, 1); NaN marks a missing target.
 
         Raises
         ------
         InvalidDataError
-            As for `span`.
+            See `span`.
         """
         return cls(backbone, *cls.span(targets))
 
@@ -67,8 +66,8 @@ class DeepExpectation(nn.Module):
         Raises
         ------
         InvalidDataError
-            If there is more than one coordinate, no label, or labels that span one whole number or more than
-            `MOST_CLASSES` of them.
+            If there is more than one coordinate, no label, or labels that span only one whole number or more than
+            `MOST_CLASSES`.
 
         Examples
         --------
@@ -92,12 +91,12 @@ class DeepExpectation(nn.Module):
 
     @classmethod
     def n_outputs(cls, targets: Tensor) -> int:
-        """Return k, how many outputs a backbone for these targets needs."""
+        """Return k, the number of outputs of a backbone for these targets."""
         first, last = cls.span(targets)
         return last - first + 1
 
     def classes(self, targets: Tensor) -> Tensor:
-        """Return the class (b,) of each target (b, 1): its rounded value, moved into the range; any where it is NaN."""
+        """Return the class (b,) of each target (b, 1): its rounded value, clipped to the range; arbitrary for NaN."""
         return (targets[:, 0].nan_to_num().round() - self.values[0]).clamp(0, len(self.values) - 1).long()
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -114,5 +113,5 @@ class DeepExpectation(nn.Module):
             raise InvalidDataError(f"The backbone should give logits {expected}. Found {tuple(logits.shape)}.")
         if self.training:
             return logits
-        # A product and a sum, for a matrix product would be rounded to bfloat16 in mixed precision.
+        # A product and a sum: mixed precision would round a matrix product to bfloat16.
         return (logits.softmax(dim=1) * self.values).sum(dim=1, keepdim=True)

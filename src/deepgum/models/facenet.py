@@ -1,4 +1,4 @@
-"""A small strided network for small images: what a laptop trains in seconds an epoch."""
+"""A small strided network for small images; a laptop trains it in seconds per epoch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["FaceNet"]
 class FaceNet(nn.Sequential):
     """Four strided convolutions with batch normalisation, then two fully connected layers.
 
-    Each convolution halves the image, so no activation is computed only to be pooled away.
+    Each convolution halves the image, so no activation is computed and then discarded by pooling.
 
     Parameters
     ----------
     in_channels : int
-        Channels of the images: 1 grey, 3 colour.
+        Channels of the images: 1 for grey, 3 for colour.
     n_outputs : int
-        Values to predict.
+        Number of values to predict.
     image_size : int
         Height and width of the images, in pixels.
     width : int
-        Channels after the first convolution; doubled twice after it.
+        Channels after the first convolution; later convolutions double the number twice.
 
     Examples
     --------
@@ -58,6 +58,6 @@ class FaceNet(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map images (b, c, h, w) with values in [0, 1] to (b, n_outputs)."""
-        # Centred, so that the zeros that pad a convolution mean grey and not black.
+        # Centred, so that the zero padding of the convolutions means grey and not black.
         output: Tensor = super().forward(input - 0.5)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return output

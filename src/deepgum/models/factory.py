@@ -1,4 +1,4 @@
-"""Make a network from a name, from the dotted path of anybody's factory, or from a callable."""
+"""Build a network from a name, from the import path of a factory, or with a callable."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from deepgum.plugins import import_path, is_path
 __all__ = ["HEADS", "MODELS", "Backbone", "build_backbone", "build_model"]
 
 Backbone: TypeAlias = Callable[[RegressionData, int], nn.Module]
-"""Makes a network (b, ...) -> (b, n_outputs) for a data set: called with the data and `n_outputs`."""
+"""Builds a network (b, ...) -> (b, n_outputs); it is called with the data and `n_outputs`."""
 
 HEADS: Mapping[str, type[Regressor] | type[DeepExpectation]] = MappingProxyType(
     {"regression": Regressor, "expectation": DeepExpectation}
 )
-"""What turns a backbone's outputs into predictions in the targets' unit."""
+"""Heads by name. A head converts a backbone's outputs into predictions in the targets' unit."""
 
 
 def _facenet(data: RegressionData, n_outputs: int) -> nn.Module:
@@ -53,7 +53,7 @@ def _vgg16(data: RegressionData, n_outputs: int) -> nn.Module:
 
 
 MODELS: dict[str, Backbone] = {"facenet": _facenet, "mlp": _mlp, "vgg16": _vgg16}
-"""Backbones that are known by name."""
+"""Built-in backbones by name."""
 
 
 def build_model(
@@ -64,23 +64,25 @@ def build_model(
     Parameters
     ----------
     model : str or callable
-        A key of `MODELS`; a factory as `"package.module:callable"`, for example `"torchvision.models:resnet18"`; or a
-        callable that makes a backbone from the data and the number of its outputs.
-        A dotted factory that takes `num_classes` gets the number of outputs; any other is called without arguments, and
-        its last linear layer is replaced. Grey images are repeated over the three channels that it expects.
+        A key of `MODELS`; the path of a factory, `"package.module:callable"`, for example
+        `"torchvision.models:resnet18"`; or a callable that builds a backbone from the data and the number of outputs.
+        A factory given by its path is called with `num_classes`, the number of outputs, if it accepts this argument.
+        Otherwise it is called without arguments, and its last linear layer is replaced. Grey images are repeated over
+        the three channels that such a network expects.
     data : RegressionData
-        Gives the shapes of inputs and targets, and the targets' centre and scale.
+        Provides the shapes of inputs and targets, and the targets' centre and scale.
     seed : int
-        Of the initial weights. The global generator is left as it was.
+        Seed of the initial weights. The state of the global generator is restored.
     head : {"regression", "expectation"}
-        An output a coordinate (`Regressor`), or a softmax over whole numbers (`DeepExpectation`).
+        ``"regression"`` has one output per coordinate (`Regressor`), ``"expectation"`` a softmax over whole numbers
+        (`DeepExpectation`).
 
     Raises
     ------
     UnknownNameError
-        If the name is neither known nor a dotted factory.
+        If the name is neither a key of `MODELS` nor the path of a factory.
     InvalidParameterError
-        If the factory cannot be imported or called, or does not make a module with a linear layer.
+        If the factory cannot be imported or called, or does not return a module with a linear layer.
     InvalidDataError
         If the targets do not suit the head.
 
@@ -97,14 +99,14 @@ def build_model(
         backbone = build_backbone(model, data, n_outputs)
     network = kind.for_targets(backbone, data.targets)
     # Channels-last convolutions are about twice as fast on CPUs, and no slower on GPUs.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's own signatures
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's type hints lack it
     return network
 
 
 def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) -> nn.Module:
-    """Build what maps the data's inputs to `n_outputs` values; parameters and errors as of `build_model`.
+    """Build a backbone from the data's inputs to `n_outputs` values; parameters and errors as in `build_model`.
 
-    Initial weights come from the global generator.
+    The global generator draws the initial weights.
 
     Examples
     --------
@@ -123,7 +125,7 @@ def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) 
 
 def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
     factory = import_path("model", path, "a factory that can be imported")
-    # Other people's code may raise anything; whatever it is, it is the factory that has to change.
+    # A factory may raise any error; each of them is reported as an error of the factory.
     try:
         parameters = inspect.signature(factory).parameters
         takes_classes = "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -132,7 +134,7 @@ def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
         expected = "a factory that can be called with `num_classes` or without arguments"
         raise InvalidParameterError("model", expected, path, _reason(error)) from error
     if not isinstance(backbone, nn.Module):
-        hint = f"It makes an object of type {type(backbone).__name__}."
+        hint = f"It returns an object of type {type(backbone).__name__}."
         raise InvalidParameterError("model", "a factory of torch modules", path, hint)
     if not takes_classes:
         backbone = _with_new_head(backbone, n_outputs, path)

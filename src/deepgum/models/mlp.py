@@ -14,28 +14,28 @@ __all__ = ["MLP"]
 class MLP(nn.Module):
     """Standardised features, hidden layers with ReLU, and a linear layer on top.
 
-    Features come in units of their own. They are standardised by the mean and the standard deviation that they had in
-    training, which stay with the weights; new data are treated as the training data were.
+    Features have different units, so the network standardises them by their mean and standard deviation in training.
+    Both are saved with the weights, so new data are transformed like the training data.
 
     Parameters
     ----------
     n_features : int
         Length p of a feature vector.
     n_outputs : int
-        Values to predict.
+        Number of values to predict.
     width : int
         Units of each hidden layer.
     depth : int
         Number of hidden layers; 0 is linear regression.
     dropout : float, in [0, 1)
-        Share of hidden units that are left out at random in training.
+        Share of hidden units that training sets to zero at random.
 
     Attributes
     ----------
     mean, std : Tensor (p,)
-        What features are standardised by; 0 and 1 unless `for_features` made the network. The standard deviation of a
-        feature that was constant in training is the largest number that there is: the feature becomes 0 whatever its
-        value, since the network could not learn what it means.
+        Mean and standard deviation of the features; 0 and 1 unless `for_features` made the network. A feature that was
+        constant in training has the largest float32 number as its standard deviation. It becomes 0 whatever its value,
+        because the network could not learn from it.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class MLP(nn.Module):
     def for_features(
         cls, features: Tensor, n_outputs: int, width: int = 256, depth: int = 2, dropout: float = 0.0
     ) -> MLP:
-        """Return a network that standardises by these training features (n, p).
+        """Return a network that standardises its inputs by the mean and deviation of training features (n, p).
 
         Raises
         ------
@@ -89,7 +89,7 @@ class MLP(nn.Module):
         std, mean = torch.std_mean(features.double(), dim=0, correction=0)
         model.mean.copy_(mean)
         model.std.copy_(std)
-        # Of the rounded deviation, so that one too small for float32 counts as none. Finite, as weights files must be.
+        # Test the rounded deviation: one that is too small for float32 counts as zero. Weights files must be finite.
         model.std.masked_fill_(model.std == 0, torch.finfo(torch.float32).max)
         return model
 

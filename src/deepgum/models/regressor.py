@@ -11,16 +11,16 @@ __all__ = ["Regressor"]
 
 
 class Regressor(nn.Module):
-    """phi(x; w): a backbone whose outputs are moved and scaled to where the targets lie.
+    """phi(x; w): a backbone whose outputs are multiplied by the targets' scale and shifted by their centre.
 
-    An untrained network then predicts the middle of the labels, whatever their unit, and learns equally fast in
-    pixels, degrees or years. Middle and scale are the median and the median absolute deviation of the training
-    labels, so that wrong labels hardly move them.
+    An untrained network then predicts the centre of the labels, whatever their unit, and learns equally fast in
+    pixels, degrees or years. Centre and scale are the median and the median absolute deviation of the training
+    labels, because wrong labels hardly change them.
 
     Parameters
     ----------
     backbone : nn.Module
-        Maps inputs to (b, d).
+        Network that maps inputs to (b, d).
     centre, scale : Tensor (d,)
         Offset and positive factor of every output, in the targets' units.
 
@@ -42,7 +42,7 @@ class Regressor(nn.Module):
 
     @classmethod
     def for_targets(cls, backbone: nn.Module, targets: Tensor) -> Regressor:
-        """Take centre and scale from training targets (n, d); NaN marks a missing one.
+        """Return a network with the centre and scale of training targets (n, d); NaN marks a missing target.
 
         Raises
         ------
@@ -53,16 +53,16 @@ class Regressor(nn.Module):
         if centre.isnan().any():
             raise InvalidDataError(
                 f"Coordinates {centre.isnan().nonzero().flatten().tolist()} of the targets have no label at all. "
-                "Leave them out, or give at least one label of each."
+                "Remove them, or give at least one label for each."
             )
         scale = 1.4826 * torch.nanmedian((targets - centre).abs(), dim=0).values
-        # A coordinate most of whose labels are equal has no MAD; the others' scale serves, or else 1.
+        # The MAD is 0 if most labels of a coordinate are equal; then the scale of the others is used, or else 1.
         typical = scale[scale > 0].median() if (scale > 0).any() else torch.ones(())
         return cls(backbone, centre, torch.where(scale > 0, scale, typical))
 
     @staticmethod
     def n_outputs(targets: Tensor) -> int:
-        """Return d, how many outputs a backbone for targets (n, d) needs."""
+        """Return d, the number of outputs of a backbone for targets (n, d)."""
         return targets.shape[1]
 
     def forward(self, inputs: Tensor) -> Tensor:

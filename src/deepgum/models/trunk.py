@@ -1,7 +1,7 @@
 """Split a network at a named module into a frozen trunk and a trained head.
 
-The network's steps are recorded by symbolic tracing (`torch.fx`). What runs up to the output of the named module
-becomes the trunk, the rest the head. Both hold the network's own layers, not copies.
+The network's steps are recorded by symbolic tracing (`torch.fx`). All steps up to the output of the named module
+become the trunk; the others become the head. Both contain the network's own layers, not copies.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from deepgum.errors import InvalidParameterError, listing
 
 __all__ = ["TrunkAndHead", "split_at"]
 
-_BY_HAND = "Cut it by hand: `TrunkAndHead(trunk, head)`."
+_BY_HAND = "Split it by hand: `TrunkAndHead(trunk, head)`."
 
 
 class TrunkAndHead(nn.Module):
-    """``head(trunk(x))``, of which only the head is trained.
+    """A network ``head(trunk(x))`` of which only the head is trained.
 
-    The trunk stays as it is: its weights take no gradient, and it is in evaluation mode whatever `train` says, so that
-    batch normalisation and dropout give a sample the same features in every epoch. This is what makes its outputs worth
-    keeping (`deepgum.trunk_cache`).
+    The trunk does not change: its weights have no gradient, and it stays in evaluation mode even after ``train()``, so
+    that batch normalisation and dropout give a sample the same features in every epoch. Its outputs can therefore be
+    cached (`deepgum.trunk_cache`).
 
     The keys of the state are ``trunk.*`` and ``head.*``. A network that `split_at` has split shares its weights with
-    both: after the head's training it predicts, and can be saved, under its own names.
+    both parts: after the head's training, the network itself predicts with the new weights, and can be saved under its
+    own keys.
 
     Parameters
     ----------
     trunk, head : nn.Module
-        The head takes what the trunk gives.
+        The two parts; the output of the trunk is the input of the head.
 
     Examples
     --------
@@ -50,13 +51,13 @@ class TrunkAndHead(nn.Module):
         self.head = head
 
     def train(self, mode: bool = True) -> TrunkAndHead:
-        """Put the head, and never the trunk, in training mode."""
+        """Set the mode of the head; the trunk stays in evaluation mode."""
         super().train(mode)
         self.trunk.eval()
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map inputs (b, ...) to what the head gives."""
+        """Map inputs (b, ...) to the output of the head."""
         with torch.no_grad():
             features = self.trunk(inputs)
         outputs: Tensor = self.head(features)
@@ -64,27 +65,27 @@ class TrunkAndHead(nn.Module):
 
 
 def split_at(model: nn.Module, name: str) -> TrunkAndHead:
-    """Split a network behind one of its modules.
+    """Split a network after one of its modules.
 
     Parameters
     ----------
     model : nn.Module
-        Maps one input to a prediction; further arguments of its `forward` are left at their defaults. It shares its
-        weights with the result, and those of the trunk take no gradient from here on.
+        Maps one input to a prediction; other arguments of its `forward` keep their defaults. It shares its weights
+        with the result, and the weights of the trunk have no gradient after this call.
     name : str
-        A module of the network, as `named_modules` names it: the last of the trunk.
+        Name of the last module of the trunk, as in `named_modules`.
 
     Returns
     -------
     TrunkAndHead
-        Does what the network does, step by step, but for the trunk's being frozen.
+        Computes the same steps as the network, with a frozen trunk.
 
     Raises
     ------
     InvalidParameterError
-        If the network has no module of that name, or cannot be cut there: it does not call the module exactly once;
-        something else that comes before is used after it; a weight is used on both sides; or nothing is left to train.
-        Also if the network cannot be traced, or takes several inputs.
+        If the network has no module of that name, or cannot be split there: it does not call the module exactly once;
+        another earlier result is used after the module; both parts use the same weight; or the head has no weight to
+        train. Also if the network cannot be traced, or takes several inputs.
 
     Examples
     --------
@@ -98,7 +99,7 @@ def split_at(model: nn.Module, name: str) -> TrunkAndHead:
     _check_name(model, name)
     modes = {module: module.training for module in model.modules()}
     try:
-        # The trunk never trains. What the network itself does with its mode is fixed when it is traced.
+        # The trunk never trains. Tracing fixes every branch of the network that depends on its mode.
         trunk, head = _halves(model.eval(), name)
         _, head_in_training = _halves(model.train(), name)
     finally:
@@ -106,14 +107,14 @@ def split_at(model: nn.Module, name: str) -> TrunkAndHead:
             module.training = mode
     if head.code != head_in_training.code:
         expected = "a network that leaves training mode to its layers"
-        hint = f"After '{name}' it does other steps in training, for example a functional dropout. {_BY_HAND}"
+        hint = f"After '{name}', training has other steps, for example a functional dropout. {_BY_HAND}"
         raise InvalidParameterError("model", expected, type(model).__name__, hint)
     _check_apart(name, trunk, head)
     return TrunkAndHead(trunk, head).train(model.training)
 
 
 class _Tracer(fx.Tracer):
-    """Looks into the modules that hold the named one, and takes every other as one step."""
+    """Traces into the modules that contain the named one; every other module is one step."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -162,9 +163,9 @@ def _trace(model: nn.Module, name: str) -> fx.Graph:
     if len(required) > 1:
         hint = f"Its `forward` takes {', '.join(required)}. {_BY_HAND}"
         raise InvalidParameterError("model", "a network of one input", type(model).__name__, hint)
-    # An argument with a default is fixed at it: a symbol in its place would take the wrong side of `if mask is None`.
+    # An argument with a default keeps it: a symbol instead would take the wrong branch of `if mask is None`.
     defaults: dict[str, Any] = {p.name: p.default for p in parameters if p.default is not p.empty}
-    # What stands in the way is raised by the network's own code, which may raise anything.
+    # The network's own code may raise any error while it is traced.
     try:
         return _Tracer(name).trace(model, concrete_args=defaults)
     except Exception as error:
@@ -179,17 +180,17 @@ def _check_all_through(name: str, cut: fx.Node, before: list[fx.Node], after: li
         f"{source.name} (used by {node.name})" for node in after for source in node.all_input_nodes if source in outside
     ]
     if bypasses:
-        hint = f"These go around it: {listing(bypasses)}. Cut where the branches have met."
-        _refuse(name, "a module through which everything goes", hint)
+        hint = f"These results bypass it: {listing(bypasses)}. Split after the module where the branches join."
+        _refuse(name, "a module that no branch bypasses", hint)
 
 
 def _check_apart(name: str, trunk: nn.Module, head: nn.Module) -> None:
     frozen = {id(tensor) for tensor in [*trunk.parameters(), *trunk.buffers()]}
     shared = [key for key, tensor in [*head.named_parameters(), *head.named_buffers()] if id(tensor) in frozen]
     if shared:
-        _refuse(name, "a module that parts the weights", f"Both sides use {listing(shared)}.")
+        _refuse(name, "a module after which no weight of the trunk is used again", f"Both parts use {listing(shared)}.")
     if next(head.parameters(), None) is None:
-        _refuse(name, "a module before the last", "After it nothing is left to train.")
+        _refuse(name, "a module before the last", "After it, no weight is left to train.")
 
 
 def _refuse(name: str, expected: str, hint: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """VGG-16, the network of the paper's experiments, under torchvision's names.
 
 K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015,
-configuration D. The 4096-wide layers are what the paper calls fc6 and fc7.
+configuration D. The paper calls the 4096-wide layers fc6 and fc7.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from deepgum.errors import InvalidDataError
 __all__ = ["LAST_BLOCK", "VGG16"]
 
 LAST_BLOCK = "features.23"
-"""The fourth pooling: up to and with it VGG-16 is frozen where "the last convolutional block and both fully connected
+"""The fourth pooling, the last layer of the frozen trunk if "the last convolutional block and both fully connected
 layers" are trained (section 4 of the paper)."""
 
 # Channels of the convolutions, block by block; each block ends in a pooling that halves the image.
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-# Statistics of the images that the published weights were trained on.
+# Mean and standard deviation of the images that the published weights were trained on.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -29,20 +29,20 @@ class VGG16(nn.Module):
 
     Names and shapes of the weights are those of ``torchvision.models.vgg16``: convolutions ``features.N`` with N = 0,
     2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28; fc6 ``classifier.0``, fc7 ``classifier.3``, and ``classifier.6``, which
-    here has `n_outputs` rows. At 224 pixels the two networks are the same. At other sizes torchvision's pools what the
-    convolutions give to 7x7; this one does not, so that a small image costs little. Its fc6 has
-    512 (image_size // 32)^2 inputs, and published weights of fc6 fit at 224 to 255 pixels only.
+    here has `n_outputs` rows. At 224 pixels the two networks are the same. At other sizes, torchvision's network pools
+    the output of the convolutions to 7x7; this one does not, so that small images cost little. Its fc6 has
+    512 (image_size // 32)^2 inputs, and published weights of fc6 fit only at 224 to 255 pixels.
 
-    Weights start as torchvision's do: convolutions from a normal distribution scaled to their outputs (He et al., ICCV
-    2015), linear layers from one of standard deviation 0.01, biases at zero.
+    Initial weights are the same as torchvision's: convolutions from a normal distribution scaled to their outputs (He
+    et al., ICCV 2015), linear layers from a normal distribution of standard deviation 0.01, biases zero.
 
     Parameters
     ----------
     n_outputs : int
-        Values to predict.
+        Number of values to predict.
     image_size : int
-        Height and width of the images in pixels, at least 32. Poolings round down, so that between two multiples of 32
-        the last rows and columns of some block go unused.
+        Height and width of the images in pixels, at least 32. Poolings round down: if the size is not a multiple of
+        32, some block does not use its last rows and columns.
     fc_width : int
         Outputs of fc6 and of fc7; 4096 in the paper.
     dropout : float
@@ -51,7 +51,7 @@ class VGG16(nn.Module):
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with.
+        If a parameter is out of range.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class VGG16(nn.Module):
         Raises
         ------
         InvalidDataError
-            If the images have another size than the network was made for, or another number of channels.
+            If the images do not have the size `image_size`, or 1 or 3 channels.
         """
         features = self.features(self.normalise(images))
         outputs: Tensor = self.classifier(torch.flatten(features, 1))
@@ -108,7 +108,7 @@ class VGG16(nn.Module):
 
 
 class _Normalise(nn.Module):
-    """Bring images to the statistics that the published weights expect; grey ones are repeated over three channels."""
+    """Normalise images to the mean and deviation that published weights expect; repeat grey ones in three channels."""
 
     mean: Tensor
     std: Tensor
@@ -116,7 +116,7 @@ class _Normalise(nn.Module):
     def __init__(self, image_size: int) -> None:
         super().__init__()
         self.image_size = image_size
-        # Not persistent: the state has torchvision's keys and no others.
+        # Not persistent: the state has the same keys as torchvision's.
         self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(3, 1, 1), persistent=False)
 
@@ -128,6 +128,6 @@ class _Normalise(nn.Module):
         if images.ndim != 4 or images.shape[1] not in (1, 3) or images.shape[2:] != (size, size):
             raise InvalidDataError(
                 f"This VGG-16 should get images of shape (b, 3 or 1, {size}, {size}). Found shape "
-                f"{tuple(images.shape)}. Make the crops of that size, or the network with another `image_size`."
+                f"{tuple(images.shape)}. Make crops of that size, or build the network with another `image_size`."
             )
         return (images - self.mean) / self.std

@@ -1,6 +1,6 @@
-"""Weights files: read, check, load into a network, save, and get those that are published for VGG-16.
+"""Weights files: read, check, load into a network, save, and download the published ones of VGG-16.
 
-Read are safetensors and what `torch.save` wrote, the latter without running any code that it might hold.
+The formats are safetensors and that of `torch.save`. Code inside a file of `torch.save` is never run.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from deepgum.storage.disk import write_atomically
 __all__ = ["SUFFIXES", "VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
 
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
-"""ImageNet weights that torchvision publishes; the name holds the beginning of the file's SHA-256."""
+"""ImageNet weights published by torchvision; the name contains the first digits of the file's SHA-256."""
 SUFFIXES = (".safetensors", ".pth", ".pt")
-"""Of the files that can be read."""
+"""Suffixes of the files that can be read."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of a network's tensors.
+    """Names of a network's tensors that were loaded from a file, and of those that were not.
 
     Attributes
     ----------
     loaded : tuple of str
-        Those that the file gave.
+        Tensors that were copied from the file.
     fresh : tuple of str
-        Those that were left as they were.
+        Tensors that did not change.
     """
 
     loaded: tuple[str, ...]
@@ -50,30 +50,30 @@ def read_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Parameters
     ----------
     path : path
-        ``*.safetensors``, or ``*.pth`` or ``*.pt`` as `torch.save` writes a state; one inside an entry "state_dict" is
-        found there.
+        ``*.safetensors``, or a state that `torch.save` wrote to ``*.pth`` or ``*.pt``, also under the key
+        "state_dict".
     sha256 : str, optional
-        The file's SHA-256 in hexadecimal digits, or its first 8 digits or more.
+        The file's SHA-256 in hexadecimal digits, or at least its first 8 digits.
 
     Raises
     ------
     InvalidParameterError
-        If there is no such file, or its kind is not known.
+        If the file does not exist, or has another suffix.
     InvalidDataError
-        If the checksum differs, or the file cannot be read or holds anything else than tensors.
+        If the checksum differs, the file cannot be read, or it holds anything but tensors.
     """
     file = Path(path)
     if file.suffix not in SUFFIXES:
         raise InvalidParameterError("path", "a file *.safetensors, *.pth or *.pt", str(path))
     if not file.is_file():
-        raise InvalidParameterError("path", "a weights file that is there", str(path))
+        raise InvalidParameterError("path", "an existing weights file", str(path))
     if sha256 is not None:
         _check_sha256(file, sha256)
     try:
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a file of something else can lead an unpickler to any error
+    except Exception as error:  # an unpickler may raise any error on a file of another format
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidDataError(f"'{file}' cannot be read as weights: {reason}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
@@ -94,33 +94,33 @@ def load_weights(
 ) -> Loaded:
     """Copy the tensors of a weights file into a network, by name.
 
-    A file may lack some of the network's tensors; they stay as they are. It may not hold others, nor other shapes: it
-    is then of another architecture. The last linear layer is the exception. It has a row an output, and where only
-    their number differs it stays as it is.
+    Tensors of the network that the file lacks do not change. Unknown names or other shapes in the file are an error:
+    it then belongs to another architecture. The last linear layer is an exception. It has one row per output, and if
+    only the number of outputs differs, it does not change.
 
     Parameters
     ----------
     model : nn.Module
-        Changed in place, once everything has been checked. float16 becomes what the network has.
+        Changed in place, after all checks. Floats are converted to the type of the network.
     path : path
-        As of `read_weights`.
+        See `read_weights`.
     sha256 : str, optional
-        As of `read_weights`.
+        See `read_weights`.
     fresh : sequence of str
-        Beginnings of names that are not taken from the file.
+        Prefixes of names that are not loaded from the file.
     fitting : sequence of str
-        Beginnings of names that are taken from the file together, or not at all where a shape differs:
-        ``["classifier."]`` leaves out the published fully connected layers of VGG-16 where they do not fit, since
-        they are of 224 pixels.
+        Prefixes of names that are loaded only if all their shapes fit: ``["classifier."]`` omits the published fully
+        connected layers of VGG-16 if the images are not of their size, 224 pixels.
     complete : bool
-        Whether the file must give every tensor, the last layer's too: for what `save_weights` wrote of this network.
+        Whether the file must contain every tensor, also those of the last layer. Use it for files that `save_weights`
+        wrote for the same network.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        As by `read_weights`.
+        See `read_weights`.
     InvalidDataError
-        If names or shapes do not fit, or weights are not finite. The network is left as it was.
+        If names or shapes do not fit, or weights are not finite. The network does not change.
 
     Examples
     --------
@@ -146,33 +146,33 @@ def load_weights(
 
 
 def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
-    """Write a network's state as safetensors; the file is there whole or not at all.
+    """Write a network's state as safetensors; the file is written atomically.
 
     Parameters
     ----------
     model : nn.Module
     path : path
-        ``*.safetensors``, in a folder that is there; replaced where it exists.
+        ``*.safetensors``, in an existing folder; an existing file is replaced.
     metadata : mapping of str to str, optional
-        For the file's header.
+        Entries of the file's header.
 
     Raises
     ------
     InvalidParameterError
-        If the path or the metadata cannot be worked with.
+        If the path has another suffix, its folder does not exist, or the metadata are not strings.
     DiskFullError
         If the disk cannot hold the file.
     """
     file, header = Path(path), dict(metadata or {})
     if file.suffix != ".safetensors" or not file.parent.is_dir():
-        raise InvalidParameterError("path", "a file *.safetensors in a folder that is there", str(path))
+        raise InvalidParameterError("path", "a file *.safetensors in an existing folder", str(path))
     if not all(isinstance(text, str) for pair in header.items() for text in pair):
-        raise InvalidParameterError("metadata", "text by names", header)
+        raise InvalidParameterError("metadata", "a mapping of str to str", header)
     state: dict[str, Tensor] = {}
     seen = set[int]()
     for name, tensor in model.state_dict().items():
         whole = tensor.detach().cpu().contiguous()
-        # The format knows no two names of one memory: a tied weight is written under both.
+        # The format does not allow two names for one memory: a tied weight is written twice.
         state[name] = whole.clone() if whole.data_ptr() in seen else whole
         seen.add(whole.data_ptr())
     content = safetensors.torch.save(state, header)
@@ -181,25 +181,25 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mappi
 
 
 def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: str = VGG16_URL) -> Path:
-    """Return the file of torchvision's ImageNet weights (528 MB), fetched where it is not there yet, and checked.
+    """Return the path of torchvision's ImageNet weights (528 MB); download the file if needed, and check it.
 
     Parameters
     ----------
     folder : path, optional
-        By default torch's own (`torch.hub.get_dir`), where torchvision keeps the same file.
+        By default torch's own folder (`torch.hub.get_dir`), where torchvision stores the same file.
     url : str
-        Ends in ``-DIGITS.pth``, where DIGITS begin the file's SHA-256.
+        Address that ends in ``-DIGITS.pth``; DIGITS are the first digits of the file's SHA-256.
 
     Raises
     ------
     InvalidParameterError
-        If nothing can be fetched from the address, or the folder cannot be written to.
+        If the download fails, or the folder cannot be written to.
     InvalidDataError
-        If the file's checksum differs. A file that was fetched is not kept.
+        If the file's checksum differs. A downloaded file is then deleted.
     """
     digits = re.search(r"-([0-9a-f]{8,64})\.pth$", url)
     if digits is None:
-        raise InvalidParameterError("url", "an address that ends in -DIGITS.pth, the beginning of the SHA-256", url)
+        raise InvalidParameterError("url", "an address that ends in -DIGITS.pth, the first digits of the SHA-256", url)
     target = Path(torch.hub.get_dir()) / "checkpoints" if folder is None else Path(folder)
     file = target / url.rpartition("/")[2]
     if file.exists():
@@ -209,12 +209,12 @@ def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: st
         target.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), hash_prefix=digits[1], progress=False)
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
-        hint = f"({error}) Get the file by other means, and name it instead."
-        raise InvalidParameterError("url", "an address that a file can be fetched from", url, hint) from error
+        hint = f"({error}) Get the file in another way, and give its path instead."
+        raise InvalidParameterError("url", "an address of a file that can be downloaded", url, hint) from error
     except OSError as error:
         raise InvalidParameterError("folder", "a folder that can hold 528 MB", str(target), f"({error})") from error
     except RuntimeError as error:
-        raise InvalidDataError(f"The SHA-256 of '{url}' should be what its name says: {error}. Try again.") from error
+        raise InvalidDataError(f"The SHA-256 of '{url}' should match its name: {error}. Try again.") from error
     return file
 
 
@@ -226,7 +226,7 @@ def _check_sha256(file: Path, expected: str) -> None:
     if not found.startswith(expected.lower()):
         raise InvalidDataError(
             f"The SHA-256 of '{file}' should be {expected.lower()}. Found {found[: len(expected)]}. "
-            "The file was cut short, or is another one: get it again."
+            "The file is truncated, or is another file: download it again."
         )
 
 
@@ -238,7 +238,7 @@ def _describe(state: object) -> str:
 
 
 def _without_other_outputs(model: nn.Module, own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out the last linear layer where the file's has another number of outputs."""
+    """Leave out the last linear layer if the file has another number of outputs."""
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     keys = [key for key in given if key in own and linear and key.rpartition(".")[0] == linear[-1]]
     same_inputs = all(given[key].shape[1:] == own[key].shape[1:] for key in keys)
@@ -260,17 +260,15 @@ def _check_fit(path: str, own: dict[str, Tensor], given: dict[str, Tensor], comp
     if missing and (complete or not given):
         problems.append(f"the file gives no {listing(missing)}")
     if problems:
-        hint = (
-            " Name layers that are not to be taken from it in `fresh`." if shapes and not (unknown or complete) else ""
-        )
+        hint = " List layers that are not to be loaded in `fresh`." if shapes and not (unknown or complete) else ""
         raise InvalidDataError(
             f"'{path}' should hold weights of this network. It looks like weights of another architecture: "
             f"{'; '.join(problems)}.{hint}"
         )
     if spoiled := [name for name, tensor in given.items() if not tensor.isfinite().all()]:
-        raise InvalidDataError(f"'{path}' should hold finite weights. Found others in {listing(spoiled)}.")
+        raise InvalidDataError(f"'{path}' should hold finite weights. Found infinite or NaN in {listing(spoiled)}.")
 
 
 def _form(tensor: Tensor) -> str:
-    # Floats of any width are converted; a float in the place of a whole number (a count of batches) is a mistake.
+    # Floats of any width are converted; a float in place of an integer (a count of batches) is an error.
     return f"{tuple(tensor.shape)}{'' if tensor.is_floating_point() else ' of whole numbers'}"

@@ -147,7 +147,7 @@ def test_infinite_labels_are_named_by_sample_and_column(value: float) -> None:
         ({"inputs": np.zeros((6, 2, 2), np.uint8)}, r"\(6, 2, 2\)"),
         ({"inputs": np.zeros(6)}, r"\(6,\)"),
         ({"inputs": np.array([[0.0]] * 5 + [[NAN]])}, r"`inputs` should be finite\. Found 1 samples that are not: s5"),
-        ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should be of 2 targets"),
+        ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should have 2 targets"),
     ],
 )
 def test_parts_that_disagree_are_refused(changes: dict[str, Any], message: str) -> None:

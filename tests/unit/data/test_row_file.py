@@ -161,7 +161,7 @@ def small_disk() -> Iterator[int]:
 
 def test_a_disk_that_fills_up_keeps_what_was_written(rows: RowFile, small_disk: int) -> None:
     with pytest.raises(
-        DiskFullError, match=r"filled up \(.*\)\. 9 of 20 rows are kept, and the next call goes on"
+        DiskFullError, match=r"filled up \(.*\)\. 9 of 20 rows are kept, and the next call continues"
     ) as info:
         rows.append(blocks(0, size=3))
     assert f"needs {11 * rows.row_bytes} bytes more" in str(info.value)

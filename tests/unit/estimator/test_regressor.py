@@ -468,7 +468,7 @@ def test_parameters_are_refused_by_name_before_any_training(changes: dict[str, A
 @pytest.mark.parametrize(
     ("changes", "spoil", "message"),
     [
-        ({"module": linear(2)}, {}, r"should give values of shape \(1, 1\).* Found \(1, 2\)"),
+        ({"module": linear(2)}, {}, r"should return values of shape \(1, 1\).* Found \(1, 2\)"),
         ({"module": nn.Linear(9, 1)}, {}, "cannot take inputs of shape"),
         ({}, {"y": np.full(120, NAN)}, "should have a label in a row of weight above 0"),
         ({}, {"y": [1.0] + 119 * [NAN], "sample_weight": [0.0] + 119 * [1.0]}, "label in a row of weight above 0"),

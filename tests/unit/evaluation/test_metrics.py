@@ -106,7 +106,7 @@ def test_a_diverged_network_is_refused():
     [
         (np.zeros((3, 2)), np.zeros((2, 2)), r"`predictions`.*\(2, 2\).*\(3, 2\)"),
         (np.zeros(4), np.zeros(4), r"`targets` should have shape \(n, d\)"),
-        (np.zeros((2, 3)), np.zeros((2, 3)), "two coordinates a landmark"),
+        (np.zeros((2, 3)), np.zeros((2, 3)), "two coordinates per landmark"),
         (np.zeros((1, 2)), np.array([[math.inf, 0.0]]), "`targets` should be finite"),
     ],
 )

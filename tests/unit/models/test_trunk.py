@@ -77,7 +77,7 @@ def test_trunk_and_head_together_are_the_network(images: Tensor, name: str) -> N
 
 
 def test_a_weight_outside_of_the_layers_must_be_on_one_side() -> None:
-    with pytest.raises(InvalidParameterError, match=r"Both sides use 1\.offset"):
+    with pytest.raises(InvalidParameterError, match=r"Both parts use 1\.offset"):
         split_at(nn.Sequential(nn.Identity(), Residual()), "1.blocks.0")
 
 
@@ -102,7 +102,7 @@ def test_steps_in_place_and_default_arguments_are_kept(images: Tensor) -> None:
     ("name", "bypass"), [("blocks.0.norm", r"add \(used by"), ("blocks.1.conv", r"blocks_0 \(used by")]
 )
 def test_a_shortcut_around_the_cut_is_named(name: str, bypass: str) -> None:
-    with pytest.raises(InvalidParameterError, match=rf"{name}.*go around it: {bypass}.*where the branches have met"):
+    with pytest.raises(InvalidParameterError, match=rf"{name}.*bypass it: {bypass}.*where the branches join"):
         split_at(fresh(Residual), name)
 
 
@@ -111,11 +111,11 @@ def test_a_shortcut_around_the_cut_is_named(name: str, bypass: str) -> None:
     [
         (lambda net, x: net.b(net.b(x)), "called 2 times"),
         (lambda net, x: net.c(net.a(x)), "called 0 times"),
-        (lambda net, x: net.c(net.b(x)) + x, r"go around it: x \(used by add\)"),
-        (lambda net, x: net.c(net.a(x) + net.b(x)), r"go around it: a \(used by add\)"),
-        (lambda net, x: net.a(net.b(net.a(x))), r"Both sides use a\.weight, a\.bias"),
-        (lambda net, x: net.b(x), "nothing is left to train"),
-        (lambda net, x: net.b(x).relu(), "nothing is left to train"),
+        (lambda net, x: net.c(net.b(x)) + x, r"bypass it: x \(used by add\)"),
+        (lambda net, x: net.c(net.a(x) + net.b(x)), r"bypass it: a \(used by add\)"),
+        (lambda net, x: net.a(net.b(net.a(x))), r"Both parts use a\.weight, a\.bias"),
+        (lambda net, x: net.b(x), "no weight is left to train"),
+        (lambda net, x: net.b(x).relu(), "no weight is left to train"),
     ],
 )
 def test_a_place_where_the_network_cannot_be_cut(steps: Callable[[Calls, Tensor], Tensor], message: str) -> None:

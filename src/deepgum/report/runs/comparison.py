@@ -1,4 +1,4 @@
-"""Methods under one corruption, as bars."""
+"""Bar chart of methods under one corruption."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["draw_comparison"]
 
 
 def draw_comparison(records: Sequence[RunRecord], title: str = "") -> Figure:
-    """Draw the failure rate of each record, and beside it precision and recall of its flags."""
+    """Draw the failure rate of each record, and beside it the precision and recall of its flags."""
     figure = Figure(figsize=(8.4, 1.5 + 0.42 * len(records)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     styles = method_styles(records)
@@ -30,7 +30,7 @@ def draw_comparison(records: Sequence[RunRecord], title: str = "") -> Figure:
         )
         left.annotate(f"{rate:.1f}", (rate, row), (4, 0), textcoords="offset points", va="center")
         if record.precision is None or record.recall is None:
-            reason = "told which are wrong" if is_oracle(record.method) else "has no rule for outliers"
+            reason = "knows the wrong labels" if is_oracle(record.method) else "has no flag rule"
             right.annotate(
                 reason, (0, row), (4, 0), textcoords="offset points", va="center", color="0.45", style="italic"
             )

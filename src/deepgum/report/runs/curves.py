@@ -1,4 +1,4 @@
-"""How a training went: loss and score epoch by epoch, and the share of labels flagged round by round."""
+"""Curves of a training: loss and score of each epoch, and the share of labels that each round flags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_history"]
 
 _LOSS, _SCORE, _KEPT = "#0072B2", "#D55E00", "#000000"
-# Okabe and Ito's colours; the marker tells groups apart as well.
+# Okabe and Ito's colours; each group has its own colour and marker.
 _GROUPS = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
 # Values that span more than this factor are drawn on a logarithmic scale.
 _WIDE = 5.0
@@ -36,33 +36,35 @@ def draw_history(
     group_names: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw training loss and validation score against the epochs of all rounds, and what each round flagged.
+    """Draw the training loss and the validation score of all epochs, and the share of labels that each round flags.
 
-    The first fit and the weighted rounds have axes of their own: neither loss nor score is in the same units in both.
-    Lines are broken between rounds, and where another loss begins, for the same reason: the score is comparable within
-    a round, the loss where the same one is minimised. A star marks the epoch whose weights a round kept. A training of
-    one run (a plain loss, or the interleaved schedule) has one column, and its mixtures stand below their epochs.
+    The first fit and the weighted rounds have separate axes, because loss and score have other units in each of them.
+    For the same reason lines are interrupted between rounds, and where another loss begins: scores are comparable
+    within one round, losses as long as the same loss is minimised. A star marks the epoch whose weights a round kept.
+    A training of one run (a plain loss, or the interleaved schedule) has one column, with its mixtures below their
+    epochs.
 
     Parameters
     ----------
     epochs : sequence of EpochRecord
-        In the order in which they came.
+        Epochs in the order of training.
     rounds : sequence of RoundRecord
-        In the order in which they came; none for a method without a mixture. Where no epoch is of a later round, the
-        number of each is that of the epoch that it was fitted after.
+        Rounds in the order of training; empty for a method without a mixture. If all epochs belong to one run, the
+        number of a round is the epoch after which its mixture was fitted.
     samples : int, optional
-        Training samples: what is flagged is then a share, in percent; without it, it is a number.
+        Number of training samples. If given, flags are drawn as a share in percent, otherwise as a number.
     group_names : sequence of str, optional
-        Of the groups of coordinates that are flagged as a whole. Without it they are numbered from 1.
+        Names of the groups of coordinates that are flagged as a whole. By default they are numbered from 1.
     title : str
-        Above all.
+        Title of the figure.
 
     Raises
     ------
     InvalidDataError
-        There are no epochs, or the rounds and the names are not of as many groups, or more is flagged than there is.
+        If there are no epochs, the rounds and the names differ in their number of groups, or more samples are flagged
+        than `samples`.
     InvalidParameterError
-        `samples` is not a whole number of at least 1.
+        If `samples` is not a whole number of at least 1.
 
     Examples
     --------
@@ -82,7 +84,7 @@ def draw_history(
     first = [record for record in epochs if record.round == 0]
     later = [record for record in epochs if record.round > 0]
     spans = [part for part in (first, later) if part]
-    # Wide enough to be read, however few its epochs.
+    # Wide enough to be readable even for few epochs.
     widths = [max(len(part), 0.25 * len(epochs)) for part in spans]
     heights = [1.0, 1.0, 0.8][: 3 if rounds else 2]
     figure = Figure(figsize=(8.4, 2.4 * sum(heights) + (0.4 if title else 0)), layout="constrained")
@@ -129,7 +131,7 @@ def _group_names(rounds: Sequence[RoundRecord], names: Sequence[str] | None) -> 
         {len(record.flagged) for record in rounds} | ({len(names)} if names is not None and rounds else set())
     )
     if len(counts) > 1:
-        raise InvalidDataError(f"`rounds` and `group_names` should be of as many groups. Found {counts}.")
+        raise InvalidDataError(f"`rounds` and `group_names` should have one number of groups. Found {counts}.")
     if names is not None or not rounds:
         return names or ()
     return [f"group {number}" for number in range(1, counts[0] + 1)] if counts[0] > 1 else ["all coordinates"]
@@ -138,7 +140,7 @@ def _group_names(rounds: Sequence[RoundRecord], names: Sequence[str] | None) -> 
 def _draw_pieces(
     axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], keys: Sequence[Hashable], colour: str
 ) -> None:
-    """Draw a line for each stretch of equal keys."""
+    """Draw one line for each run of equal keys."""
     known = np.where(np.isfinite(y), y, np.nan)
     if np.nanmin(known, initial=np.inf) > 0 and np.nanmax(known) > _WIDE * np.nanmin(known):
         axes.set_yscale("log")
@@ -152,7 +154,7 @@ def _draw_pieces(
 
 
 def _mark_rounds(upper: Axes, lower: Axes, x: NDArray[np.int64], records: Sequence[EpochRecord], run: str) -> None:
-    """Head the panels with what is minimised, and set rounds, and losses of the first `run`, apart."""
+    """Write the minimised losses above the panels, and draw lines between rounds and between losses."""
     first = records[0].round == 0
     phases = list(dict.fromkeys(record.phase for record in records))
     several = first and len(phases) > 1

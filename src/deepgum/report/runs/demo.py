@@ -1,4 +1,4 @@
-"""The demonstration's pictures."""
+"""Pictures of the demonstration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 18
 
 
 def draw_demo(result: DemoResult, folder: Path) -> list[Path]:
-    """Draw the comparison, the most doubtful images and the posteriors; return the PNG files."""
+    """Draw the comparison, the images with the least probable labels, and the posteriors; return the PNG files."""
     first = result.records[0]
     corruption = f"{noise_label(first.noise)}, {100 * first.rate:g} % of the landmarks are wrong"
     r = result.posteriors.responsibilities
@@ -36,7 +36,7 @@ def draw_demo(result: DemoResult, folder: Path) -> list[Path]:
             result.predicted[shown],
             r[shown],
             captions,
-            title="The most doubtful labels that DeepGUM found",
+            title="The least probable labels, by DeepGUM",
         ),
         "posteriors": draw_posteriors(result.posteriors, f"DeepGUM's posteriors: {corruption}"),
     }

@@ -1,4 +1,4 @@
-"""Images that were flagged as outliers, each with its annotation below (Figure 4 of the paper, right)."""
+"""Gallery of images flagged as outliers, with their annotations as captions (Figure 4 of the paper, right)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["draw_gallery", "gallery_size", "label_caption", "plot_gallery"]
 
 Images = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 
-# Inches of an image, of a line of a caption, and points of the letters.
+# Sizes of an image and of a line of a caption in inches, and of the letters in points.
 _WIDTH, _LINE = 1.35, 0.15
 _MAIN, _MORE = 10, 8
 _NARROWEST = 3.2
 
 
 def label_caption(given: float, predicted: float, responsibility: float) -> str:
-    """Return a caption of three lines: the annotation, the prediction, the probability that the annotation is right.
+    """Return a caption of three lines: annotation, prediction, and probability that the annotation is correct.
 
     Raises
     ------
     InvalidParameterError
-        The responsibility is not in [0, 1], or a label or prediction is not finite.
+        If the responsibility is not in [0, 1], or a label or prediction is not finite.
 
     Examples
     --------
@@ -49,25 +49,25 @@ def label_caption(given: float, predicted: float, responsibility: float) -> str:
 
 
 def draw_gallery(images: Images, captions: Sequence[str], title: str = "", *, columns: int | None = None) -> Figure:
-    r"""Draw images in the order in which they are given, each with its caption below.
+    r"""Draw images in the given order, with their captions below.
 
     Parameters
     ----------
     images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
         Gray (c = 1) or RGB (c = 3); they may differ in size.
     captions : sequence of str, length k
-        The first line is written large, the others small and grey.
+        The first line of a caption is large, the others are small and grey.
     title : str
-        Above all.
+        Title of the figure.
     columns : int, optional
-        Images in a row; by default what makes a good grid.
+        Images per row; by default see `grid_columns`.
 
     Raises
     ------
     InvalidDataError
-        There are no images, they are not of those shapes, or there is not a caption an image.
+        If there are no images, their shapes are wrong, or there is not one caption per image.
     InvalidParameterError
-        `columns` is not a whole number of at least 1.
+        If `columns` is not a whole number of at least 1.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def draw_gallery(images: Images, captions: Sequence[str], title: str = "", *, co
     """
     width, height = gallery_size(images, captions, columns)
     width = max(width, _NARROWEST)
-    # Thirteen letters of the title an inch.
+    # Thirteen letters of the title per inch.
     heading = textwrap.fill(title, int(13 * width))
     lines = heading.count("\n") + 1 if heading else 0
     figure = Figure(figsize=(width, height + 0.2 * lines), layout="constrained")
@@ -98,7 +98,7 @@ def gallery_size(images: Images, captions: Sequence[str], columns: int | None = 
     """
     check_images(images)
     if len(captions) != len(images):
-        raise InvalidDataError(f"`captions` should hold one an image, {len(images)}. Found {len(captions)}.")
+        raise InvalidDataError(f"`captions` should hold one per image, {len(images)}. Found {len(captions)}.")
     columns = grid_columns(len(images)) if columns is None else check_count("columns", columns)
     tallest = max(image.shape[1] / image.shape[2] for image in images)
     lines = max(caption.count("\n") + 1 for caption in captions)
@@ -124,7 +124,7 @@ def plot_gallery(figure: FigureBase, images: Images, captions: Sequence[str], co
             "ha": "center",
             "va": "top",
         }
-        # A dollar sign in a caption is a dollar sign.
+        # A dollar sign in a caption does not begin mathematics.
         axes.annotate(main, (0.5, 0), (0, -3), fontsize=_MAIN, parse_math=False, **centre)
         if more:
             below = (0, -4 - 1.2 * _MAIN)

@@ -1,4 +1,4 @@
-"""A grid of images, whatever is drawn on them or written below."""
+"""Grids of images, for pictures that draw on the images or write captions below."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEWEST, _MOST = 4, 8
 
 
 def grid_columns(count: int) -> int:
-    """Return how many columns make a grid about twice as wide as high, with few places left empty.
+    """Return the number of columns of a grid that is about twice as wide as high and has few empty places.
 
     Examples
     --------
@@ -28,17 +28,17 @@ def grid_columns(count: int) -> int:
     if count <= _FEWEST:
         return count
     wanted = math.sqrt(2 * count)
-    # An empty place is worse than a column more or less.
+    # Avoiding an empty place is worth one column more or less.
     return min(range(_FEWEST, _MOST + 1), key=lambda columns: 1.25 * (-count % columns) + abs(columns - wanted))
 
 
 def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
-    """Refuse what cannot be drawn as a grid of images.
+    """Check that images can be drawn as a grid.
 
     Raises
     ------
     InvalidDataError
-        There are no images, or one is not of shape (c, h, w) with c 1 or 3, or not of uint8.
+        If there are no images, or one does not have shape (c, h, w) with c 1 or 3, or is not uint8.
 
     Examples
     --------
@@ -57,9 +57,10 @@ def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Non
 def image_panels(
     figure: FigureBase, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], columns: int
 ) -> list[Axes]:
-    """Show the images row by row, and return the axes of each; a place without an image stays empty.
+    """Draw the images row by row, and return their axes; places without an image stay empty.
 
-    Coordinates are continuous, in fractions of the image's width: its left and right edges are 0 and 1, y downwards.
+    Coordinates are continuous, in fractions of the image's width: its left and right edges are 0 and 1, and y increases
+    downwards.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ def image_panels(
     images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
         Gray (c = 1) or RGB (c = 3).
     columns : int
+        Images per row.
     """
     rows = math.ceil(len(images) / columns)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()

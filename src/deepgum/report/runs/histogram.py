@@ -1,4 +1,4 @@
-"""How sure a mixture is: the posteriors of right and of wrong labels."""
+"""Histograms of a mixture's posteriors, for right and for wrong labels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["draw_posteriors"]
 
 
 def draw_posteriors(posteriors: Posteriors, title: str = "") -> Figure:
-    """Draw a histogram of the responsibilities, apart for right and wrong labels where that is known.
+    """Draw a histogram of the responsibilities, one each for right and wrong labels if the truth is known.
 
     Raises
     ------
     InvalidDataError
-        If the method had no mixture.
+        If the method has no mixture.
     """
     r, truth = posteriors.responsibilities, posteriors.true_outliers
     if r is None:
-        raise InvalidDataError("`posteriors` should hold responsibilities. Found none: the method had no mixture.")
+        raise InvalidDataError("`posteriors` should hold responsibilities. Found none: the method has no mixture.")
     observed = posteriors.observed
     if truth is None:
         parts = [("labels", r[observed], "#888888")]

@@ -15,7 +15,7 @@ from deepgum.errors import InvalidDataError
 
 __all__ = ["draw_gallery", "worst_first"]
 
-# Told apart by shape as well as by colour.
+# The markers differ in shape and in colour.
 _GIVEN = {"marker": "x", "color": "#D32F2F", "markersize": 6, "markeredgewidth": 1.8}
 _PREDICTED = {"marker": "o", "color": "#2E9E4F", "markersize": 8, "markeredgewidth": 1.6, "markerfacecolor": "none"}
 _FLAG = {"marker": "o", "color": "#D32F2F", "markersize": 14, "markeredgewidth": 1.2, "markerfacecolor": "none"}
@@ -24,10 +24,10 @@ _MARGIN = 0.25
 
 
 def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the positions of the samples, those with the most doubtful labels first.
+    """Return the positions of the samples, with the least probable labels first.
 
-    Samples are ordered by their least probable group, and equally improbable ones by their longest residual. A group
-    without a label (NaN) counts for nothing, and a sample without any comes last.
+    Samples are sorted by the responsibility of their least probable group, and equal ones by their longest residual.
+    A group without a label (NaN) is ignored, and a sample without any label comes last.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[n
     array([2, 1, 0])
     """
     longest = np.nan_to_num(residual_norms).max(axis=1)
-    # A sample without labels is behind one that is certainly right.
+    # A sample without labels comes after one that is certainly right.
     least = np.nan_to_num(responsibilities, nan=2.0).min(axis=1)
     return np.lexsort((-longest, least.round(6)))
 
@@ -50,21 +50,22 @@ def draw_gallery(
     columns: int = 6,
     title: str = "",
 ) -> Figure:
-    """Draw images in a grid, each with its given landmarks (red crosses) and its predicted ones (green circles).
+    """Draw images in a grid with their given landmarks (red crosses) and their predicted ones (green circles).
 
     Parameters
     ----------
     images : array (n, c, h, w) of uint8, c 1 or 3
     given, predicted : arrays (n, 2 l)
-        x1 y1 x2 y2 ... in fractions of the image's width; NaN where a label is missing.
+        Coordinates x1 y1 x2 y2 ... in fractions of the image's width; NaN marks a missing label.
     responsibilities : array (n, l) or (n, 1), optional
-        A landmark whose probability of being right is below 1/2 is ringed, and tied to where the network sees it. One
-        beyond the picture's margin has an arrow that points at it.
+        Probability that a label is right. A landmark below 1/2 has a ring, and a line to its prediction. An arrow
+        points to a landmark outside the picture's margin.
     captions : sequence of str, length n, optional
+        Texts below the images.
     columns : int
-        Images in a row.
+        Images per row.
     title : str
-        Above all.
+        Title of the figure.
 
     Raises
     ------
@@ -109,10 +110,10 @@ def draw_gallery(
 
 def _draw_image(axes: Axes, image: NDArray[np.uint8]) -> None:
     pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
-    # Landmarks are in continuous coordinates: the image's edges are 0 and 1, whatever its size.
+    # Landmarks have continuous coordinates: the image's edges are 0 and 1, whatever its size.
     height = image.shape[1] / image.shape[2]
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=(0, 1, height, 0), interpolation="nearest")
-    # One scale for all images, so that distances can be compared; labels beyond the margin are pointed at.
+    # One scale for all images, so that distances are comparable; arrows point to labels outside the margin.
     axes.set_xlim(-_MARGIN, 1 + _MARGIN)
     axes.set_ylim(height + _MARGIN, -_MARGIN)
     axes.set_autoscale_on(False)
@@ -136,7 +137,7 @@ def _draw_landmarks(
 
 
 def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw an arrow towards a point outside the picture, as far as the picture's edge."""
+    """Draw an arrow towards a point outside the picture, up to the picture's edge."""
     reach = 1.0
     for from_, to, (low, high) in zip(start, end, (sorted(axes.get_xlim()), sorted(axes.get_ylim())), strict=True):
         if not low <= to <= high:

@@ -18,7 +18,7 @@ from deepgum.report.runs.grid import check_images, grid_columns, image_panels
 
 __all__ = ["draw_predictions"]
 
-# Okabe and Ito's colours, the brightest first, and as many markers: eight landmarks differ in both.
+# Okabe and Ito's colours, the brightest first, and the same number of markers: eight landmarks differ in both.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#0072B2", "#CC79A7", "#FFFFFF")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _SIZE = 7.0
@@ -34,28 +34,28 @@ def draw_predictions(
     columns: int | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw images in a grid, each with its predicted landmarks; a landmark has one colour and marker throughout.
+    """Draw images in a grid with their predicted landmarks; a landmark has the same colour and marker in all images.
 
     Parameters
     ----------
     images : array (k, c, h, w) of uint8, c 1 or 3
     predictions : array (k, l, 2)
-        x and y of each landmark in fractions of the image's width; NaN is left out.
+        x and y of each landmark in fractions of the image's width; NaN is not drawn.
     labels : array (k, l, 2), optional
-        The annotations, in the same unit: a line leads from each prediction to a small cross at its label.
+        The annotations, in the same unit: a line goes from each prediction to a small cross at its label.
     names : sequence of str, length l
-        Of the landmarks, for the legend.
+        Names of the landmarks, for the legend.
     columns : int, optional
-        Images in a row; by default what makes a good grid.
+        Images per row; by default see `grid_columns`.
     title : str
-        Above all.
+        Title of the figure.
 
     Raises
     ------
     InvalidDataError
         If there are no images, or the shapes do not fit.
     InvalidParameterError
-        `columns` is not a whole number of at least 1.
+        If `columns` is not a whole number of at least 1.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def draw_predictions(
     for name, points in (("predictions", predictions), ("labels", labels)):
         if points is not None and points.shape != expected:
             raise InvalidDataError(
-                f"`{name}` should have shape {expected}, an image and a name each. Found shape {points.shape}."
+                f"`{name}` should have shape {expected}, one row per image and name. Found shape {points.shape}."
             )
     columns = grid_columns(len(images)) if columns is None else check_count("columns", columns)
     columns = min(columns, len(images))
@@ -77,7 +77,7 @@ def draw_predictions(
     keys = [Line2D([], [], linestyle="None", label=name, **_style(index)) for index, name in enumerate(names)]
     if labels is not None:
         keys.append(Line2D([], [], color="0.2", linewidth=1, marker="+", markersize=_SIZE, label="its label"))
-    # Inches of the longest name with its marker.
+    # Width of the longest name with its marker, in inches.
     longest = 0.6 + 0.085 * max(len(str(key.get_label())) for key in keys)
     lines = math.ceil(len(keys) / max(1, int(width / longest)))
     height = math.ceil(len(images) / columns) * (_WIDTH * tallest + 0.08) + 0.25 * lines
@@ -91,12 +91,12 @@ def draw_predictions(
 
 
 def _style(landmark: int) -> dict[str, Any]:
-    """How a landmark is drawn; the marker moves on when the colours begin again."""
+    """Return the style of a landmark; when the colours repeat, the markers are shifted by one."""
     return {
         "marker": _MARKERS[(landmark + landmark // len(_COLOURS)) % len(_MARKERS)],
         "markersize": _SIZE,
         "markerfacecolor": _COLOURS[landmark % len(_COLOURS)],
-        # Dark, so that a bright marker is seen on bright clothes and skin.
+        # Dark edges, so that a bright marker is visible on bright clothes and skin.
         "markeredgecolor": "black",
         "markeredgewidth": 0.8,
     }

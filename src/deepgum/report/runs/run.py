@@ -1,4 +1,4 @@
-"""The pictures and the tables of one run, from its folder."""
+"""Pictures and tables of one run, from its folder."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["captions_of", "draw_run", "evaluation_table", "metrics_table"]
 
 SHOWN = 24
-"""Images in a picture."""
+"""Maximum number of images in a picture."""
 
 
 def draw_run(folder: RunFolder) -> list[Path]:
-    """Draw what a finished run has to show: its history, its posteriors, the labels it doubts, its predictions.
+    """Draw the history, the posteriors, the flagged labels and the predictions of a finished run; return the files.
 
-    Images that cannot be read are left out, with a warning.
+    If the examples cannot be read, their images are left out with a warning.
     """
     metrics, (epochs, rounds) = folder.metrics(), folder.history()
     posteriors = Posteriors.read(folder.posteriors)
@@ -61,7 +61,7 @@ def _pictures(examples: Examples, metrics: Metrics) -> dict[str, Figure]:
     if len(names) == examples.given.shape[1]:
         if flagged:
             captions = captions_of(examples, metrics.unit)[suspects]
-            title = "Training labels that are probably wrong, the most doubtful first"
+            title = "Training labels that are probably wrong, the least probable first"
             figures["suspects"] = draw_gallery(examples.suspects[suspects], captions, title)
         return figures
     points = (len(names), 2)
@@ -71,7 +71,7 @@ def _pictures(examples: Examples, metrics: Metrics) -> dict[str, Figure]:
             examples.predicted[suspects].reshape(-1, *points),
             examples.given[suspects].reshape(-1, *points),
             names=names,
-            title="Training labels that are probably wrong: a line leads from the prediction to the label",
+            title="Training labels that are probably wrong: a line goes from the prediction to the label",
         )
     shown = slice(0, SHOWN)
     figures["predictions"] = draw_predictions(
@@ -81,23 +81,23 @@ def _pictures(examples: Examples, metrics: Metrics) -> dict[str, Figure]:
 
 
 def captions_of(examples: Examples, unit: str) -> list[str]:
-    """Return, for each suspect, its label and below it what the network says and how probably the label is right.
+    """Return a caption for each flagged sample: its label, the prediction, and the probability that the label is right.
 
-    A dash stands for a coordinate without a label.
+    A dash marks a coordinate without a label.
     """
     captions = []
     for given, predicted, r in zip(examples.given, examples.predicted, examples.responsibilities, strict=True):
-        label, said = (
+        label, prediction = (
             ", ".join("-" if np.isnan(value) else f"{value:.4g}" for value in values)
             for values in (given, np.round(predicted))
         )
         certainty = "r < 0.001" if r < 0.001 else f"r = {r:.3f}"
-        captions.append(f"{label}\npredicted {said}\n{certainty}")
+        captions.append(f"{label}\npredicted {prediction}\n{certainty}")
     return captions
 
 
 def metrics_table(metrics: Metrics) -> Table:
-    """Return the scores of a run for a terminal."""
+    """Return the scores of a run as a table for a terminal."""
     method = method_style(metrics.method, metrics.label).plain
     table = _table(f"{method} on {metrics.dataset}, {metrics.test_size:,} test samples")
     _add_errors(table, metrics.mae, metrics.rmse, metrics.each, metrics.failure_rate, metrics.unit)
@@ -111,7 +111,7 @@ def metrics_table(metrics: Metrics) -> Table:
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
-    """Return the scores of an evaluation for a terminal."""
+    """Return the scores of an evaluation as a table for a terminal."""
     part = "" if evaluation.part == "all" else f"{evaluation.part} "
     table = _table(f"{evaluation.dataset}, {evaluation.samples:,} {part}samples")
     _add_errors(table, evaluation.mae, evaluation.rmse, evaluation.each, evaluation.failure_rate, evaluation.unit)

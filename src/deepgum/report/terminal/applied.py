@@ -1,4 +1,4 @@
-"""What a patch has done to a data set, as a table for a terminal."""
+"""The effect of a patch on a data set, as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["applied_table"]
 
 
 def applied_table(applied: Applied) -> Table:
-    """Return how many labels were fixed, dropped, kept and left alone, and how many samples are left out."""
+    """Return a table of the numbers of fixed, dropped, kept and unchanged labels, and of samples left out."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=True)
     table.add_column("labels")
     table.add_column("", justify="right")
@@ -19,10 +19,12 @@ def applied_table(applied: Applied) -> Table:
     for name, count, meaning in (
         ("fixed", applied.fixed, "have a new value"),
         ("dropped", applied.dropped, "are missing now"),
-        ("kept", applied.kept, "were looked at and are right"),
-        ("left alone", applied.untouched, "were not decided about"),
+        ("kept", applied.kept, "were checked and are right"),
+        ("unchanged", applied.untouched, "have no decision"),
     ):
         table.add_row(name, f"{count:,}", meaning)
     if applied.left_out:
-        table.add_row("samples left out", f"{len(applied.left_out):,}", "lost a label, and the format has none missing")
+        table.add_row(
+            "samples left out", f"{len(applied.left_out):,}", "lost a label, and the format allows no missing ones"
+        )
     return table

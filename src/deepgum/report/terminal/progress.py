@@ -1,4 +1,4 @@
-"""What is going on: bars on a terminal, plain lines elsewhere."""
+"""Progress of an experiment: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["Reporter"]
 
 _PLAIN_EVERY = 10.0
-"""Seconds between two plain lines of one run: enough to see that it lives, few enough to read afterwards."""
+"""Seconds between two plain lines of one run: often enough to see progress, rare enough for a readable log."""
 
 
 class Reporter(Observer):
-    r"""Shows an experiment while it runs. Use it as a context manager.
+    r"""Shows the progress of an experiment. Use it as a context manager.
 
     Parameters
     ----------
     console : rich.console.Console
-        A terminal gets bars, anything else plain lines.
+        On a terminal bars are shown, elsewhere plain lines.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Reporter(Observer):
     >>> with Reporter(Console(file=io.StringIO())) as reporter:
     ...     reporter.started(total=3, finished=1)
     >>> reporter.console.file.getvalue()
-    '3 runs, 1 of them done before.\n'
+    '3 runs, 1 of them already finished.\n'
     """
 
     def __init__(self, console: Console) -> None:
@@ -55,7 +55,7 @@ class Reporter(Observer):
         self._current = self._progress.add_task("", total=None, visible=False)
         self._total = self._folds = self._fits = 0
         self._name = ""
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Reporter:
         if self.console.is_terminal:
@@ -69,15 +69,15 @@ class Reporter(Observer):
             self._progress.stop()
 
     def say(self, line: str, style: str = "") -> None:
-        """Print a line that stays, above the bars if there are any."""
+        """Print a permanent line, above the bars if there are any."""
         self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def reading(self, done: int, total: int) -> None:
-        """Show how many images are decoded."""
+        """Show the number of decoded images."""
         self._counted("Reading images", done, total)
 
     def computing(self, done: int, total: int) -> None:
-        """Show of how many images the frozen part of the network is computed."""
+        """Show the number of images whose outputs of the frozen trunk are computed."""
         self._counted("Computing the frozen trunk", done, total)
 
     def _counted(self, what: str, done: int, total: int) -> None:
@@ -88,28 +88,28 @@ class Reporter(Observer):
             self.say(f"{what}: {done} of {total}.")
 
     def started(self, total: int, finished: int) -> None:
-        """Show how much there is to do."""
+        """Show the number of runs, and how many of them are finished."""
         self._total = total
         self._progress.update(self._runs, total=total, completed=finished, visible=True)
-        done = f", {finished} of them done before" if finished else ""
+        done = f", {finished} of them already finished" if finished else ""
         self.say(f"{total} run{'s' if total != 1 else ''}{done}.")
 
     def run_started(self, run: Run, number: int) -> None:
-        """Show which run it is."""
+        """Show the name of the run that starts."""
         self._name = _named(run)
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
     def trained(self, event: Event) -> None:
-        """Show the epoch and its validation score, or from where a training goes on."""
-        # By its form and not by its class: a report loads nothing of training.
+        """Show an epoch and its validation score, or the epoch from which a training is resumed."""
+        # Events are recognised by their attributes, not by their classes: reports do not import training.
         score, epoch = getattr(event, "validation_score", None), getattr(event, "epoch", None)
         if epoch is None:
             return
         where = f"epoch {epoch}" if event.round == 0 else f"round {event.round}, epoch {epoch}"
         if score is None:
             self._progress.update(self._current, completed=getattr(event, "epochs", 0))
-            self.say(f"{self._name}: going on after {where}.")
+            self.say(f"{self._name}: resuming after {where}.")
             return
         line = f"{self._name}: {where}, validation {score:.4g}"
         self._progress.update(self._current, description=line, advance=1)
@@ -117,7 +117,7 @@ class Reporter(Observer):
             self.say(line)
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
-        """Leave a line with the outcome."""
+        """Print a line with the outcome."""
         self._progress.update(self._runs, advance=1)
         if outcome.failure_rate is not None:
             result = f"failure rate {100 * outcome.failure_rate:.1f} %"
@@ -126,27 +126,27 @@ class Reporter(Observer):
         self.say(f"{self._name}: {result}, {outcome.epochs} epochs, {outcome.seconds:.0f} s")
 
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
-        """Leave a line with the reason."""
+        """Print a line with the reason."""
         self._progress.update(self._runs, advance=1)
-        # It may have failed before it started.
+        # The run may have failed before it started, so `self._name` may be that of another run.
         self.say(f"{_named(run)}: failed. {error}", style="red")
 
     def audit_started(self, folds: int, rounds: int) -> None:
-        """Show how much there is to do."""
+        """Show the number of networks to train."""
         self._folds, self._total, self._fits = folds, folds * rounds, 0
         self._progress.update(self._runs, description="networks", total=self._total, completed=0, visible=True)
-        self.say(f"Up to {rounds} rounds of {folds} networks, until the flags settle.")
+        self.say(f"Up to {rounds} rounds of {folds} networks, until the flags no longer change.")
 
     def fit_started(self, number: int) -> None:
-        """Show which network it is."""
+        """Show the number of the network that is trained next."""
         self._progress.update(self._runs, completed=self._fits)
-        turn, fold = divmod(self._fits, self._folds)
+        finished_rounds, fold = divmod(self._fits, self._folds)
         self._fits += 1
-        self._name = f"Round {turn + 1}, network {fold + 1} of {self._folds}"
+        self._name = f"Round {finished_rounds + 1}, network {fold + 1} of {self._folds}"
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
     def round_finished(self, finished: AuditRound) -> None:
-        """Leave a line with what was flagged."""
+        """Print a line with the number of flags."""
         share = "" if finished.share is None else f", about {100 * finished.share:.1f} % of the labels wrong"
         changed = f" ({finished.changed:,} flags changed)" if finished.round else ""
         line = (
@@ -156,9 +156,9 @@ class Reporter(Observer):
 
     def _due(self) -> bool:
         now = time.monotonic()
-        due = now - self._said >= _PLAIN_EVERY
+        due = now - self._last_line >= _PLAIN_EVERY
         if due:
-            self._said = now
+            self._last_line = now
         return due
 
 

@@ -1,4 +1,4 @@
-"""What `deepgum score` shows on a terminal: the groups, the verdict, and the worst labels."""
+"""The output of `deepgum score` on a terminal: the groups, the verdict, and the worst labels."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["group_table", "next_steps", "scores", "worst_table"]
 
 
 def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = ()) -> RenderableType:
-    """Return all that there is to show: groups, verdict, worst labels.
+    """Return the complete output: groups, verdict, remarks and worst labels.
 
     Parameters
     ----------
     summary : AuditSummary
     worst : sequence of Flag
     pairs : sequence of Pair
-        Which columns were scored by which, to be checked by a person.
+        The pairs of target and prediction columns, so that the user can check them.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
 
 
 def group_table(groups: Sequence[GroupSummary]) -> Table:
-    """Return a row a group: labels, flags, how many of those are expected to be right, the share of wrong labels."""
+    """Return a table, one row per group: labels, flags, expected number of right labels among them, share of wrong."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("group", overflow="fold")
     for heading in ("labels", "flagged", "of these right", "share wrong"):
@@ -69,7 +69,7 @@ def group_table(groups: Sequence[GroupSummary]) -> Table:
 
 
 def worst_table(worst: Sequence[Flag]) -> Table:
-    """Return a row a flag: whose it is, what it says and should say, how probable it is, and what seems wrong."""
+    """Return a table, one row per flag: sample, group, given and suggested label, responsibility, and reason."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", overflow="fold", max_width=40)
     table.add_column("group", overflow="fold")
@@ -79,13 +79,13 @@ def worst_table(worst: Sequence[Flag]) -> Table:
     for flag in worst:
         values = (_values(flag.given), _values(flag.suggested))
         texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind)
-        # Not strings: an id may hold square brackets, which rich would read as its own.
+        # `Text` and not strings: rich would interpret square brackets in an id as markup.
         table.add_row(*map(Text, texts))
     return table
 
 
 def _remarks(summary: AuditSummary) -> list[str]:
-    """Return what the table does not say: the verdicts that are more than numbers, each once with its groups."""
+    """Return the verdicts of groups without a converged mixture, each once with the names of its groups."""
     groups: dict[str, list[str]] = {}
     for group in summary.groups:
         if group.status != MixtureStatus.CONVERGED.name and group.verdict != summary.verdict:
@@ -94,23 +94,23 @@ def _remarks(summary: AuditSummary) -> list[str]:
 
 
 def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str]:
-    """Return what to do with the scores, a line each.
+    """Return lines that say where the scores are and what to do next.
 
     Parameters
     ----------
     summary : AuditSummary
     table : Path
-        What was scored.
+        The file that was scored.
     out : Path or None
-        Where the scores were written.
+        The file of the scores, if they were written.
     """
     if out is None:
-        return [f"Every score, a row a sample and group: deepgum score {table} --out scores.csv"]
+        return [f"To write all scores, one row per sample and group: deepgum score {table} --out scores.csv"]
     rows = summary.samples * len(summary.groups)
     lines = [f"Written: {out} ({rows:,} rows)"]
     if summary.flags:
         lines.append(
-            "Look at the labels with a responsibility below 0.5, the lowest first; `suggested` is what they may be."
+            "Check the labels with a responsibility below 0.5, the lowest first; `suggested` is the probable value."
         )
     return lines
 

@@ -228,7 +228,7 @@ def test_the_command_shows_counts_and_the_next_step(points, tmp_path):
     )
     result = run(tmp_path / "p.jsonl", points, "--out", tmp_path / "else where" / "new.csv")
     assert result.exit_code == 0, result.output
-    for text in ("fixed", "left alone", "5", "deepgum gain RUN", "deepgum fit CONFIG", "data.options.root"):
+    for text in ("fixed", "unchanged", "5", "deepgum gain RUN", "deepgum fit CONFIG", "data.options.root"):
         assert text in result.output
     assert f"data.folder='{tmp_path / 'else where' / 'new.csv'}'" in result.output
     beside = run(tmp_path / "p.jsonl", points, "--out", tmp_path / "new.csv")
@@ -250,6 +250,6 @@ def test_an_error_is_one_message(points, tmp_path):
     write_patch(patch(fix("nobody", (0.0, 0.5), (1.0, 2.0))), tmp_path / "p.jsonl")
     result = run(tmp_path / "p.jsonl", points, "--out", tmp_path / "new.csv")
     assert result.exit_code == 2
-    assert result.output.startswith("Error: This patch is of another data set")
+    assert result.output.startswith("Error: This patch is for another data set")
     assert run(tmp_path / "none", points, "--out", tmp_path / "new.csv").exit_code == 2
     assert run(tmp_path / "p.jsonl", tmp_path / "none.csv", "--out", tmp_path / "new.csv").exit_code == 2

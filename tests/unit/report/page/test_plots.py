@@ -11,6 +11,8 @@ from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.scoring.score import score_labels
 from deepgum.audit.summary import GroupSummary, Round
+from deepgum.posteriors.densities import Gaussian, StudentT
+from deepgum.posteriors.power_law import PowerLaw
 from deepgum.posteriors.shares import Share
 from deepgum.report.page.mixture import DistanceMixture
 from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
@@ -182,7 +184,7 @@ def test_names_fit_on_a_line():
 
 
 def test_wrong_labels_that_crowd_are_as_many_at_every_distance():
-    mixture = DistanceMixture(2, 0.8, 4.0, reach=101.0, exponent=1.0)
+    mixture = DistanceMixture(2, 0.8, StudentT(4.0), PowerLaw(exponent=1.0, radius=101.0, variance=2.0))
     far = np.array([21.0, 41.0, 61.0, 81.0, 101.0])
     steps = np.diff(mixture.wrong(far))
     np.testing.assert_allclose(steps, steps[0], rtol=1e-12)
@@ -191,9 +193,11 @@ def test_wrong_labels_that_crowd_are_as_many_at_every_distance():
 
 def test_an_exponent_of_the_dimensions_is_a_uniform_density():
     distance = np.array([0.1, 1.0, 7.0, 50.0])
-    uniform, given = DistanceMixture(3, 0.9, None, 50.0), DistanceMixture(3, 0.9, None, 50.0, exponent=3.0)
-    np.testing.assert_allclose(given.wrong(distance), uniform.wrong(distance), rtol=1e-12)
+    uniform = DistanceMixture(3, 0.9, Gaussian(), PowerLaw(exponent=3.0, radius=50.0))
     np.testing.assert_allclose(uniform.wrong(distance), 0.1 * (distance / 50) ** 3, rtol=1e-12)
+    # The summary of a group without an exponent, as older ones are, is that of a uniform density.
+    one = group(3, prior=0.9, radius=50.0)
+    np.testing.assert_allclose(DistanceMixture.of(one).wrong(distance), uniform.wrong(distance), rtol=1e-12)
 
 
 def test_reliability_has_a_mark_for_each_bin_that_holds_labels():

@@ -108,5 +108,5 @@ def test_the_same_bytes_twice(tmp_path, table):
 
 
 def test_captions_that_do_not_fit_are_refused(table):
-    with pytest.raises(InvalidDataError, match="one an image"):
+    with pytest.raises(InvalidDataError, match="one per image"):
         draw_figure4(table, IMAGES, CAPTIONS[:1])

@@ -100,4 +100,4 @@ def test_bars_show_what_each_method_came_to():
     left, right = figure.axes
     assert [round(bar.get_width(), 6) for bar in left.patches] == [20, 20]
     assert sorted(round(bar.get_width(), 6) for bar in right.patches) == [80, 90]
-    assert "has no rule for outliers" in [text.get_text() for text in right.texts]
+    assert "has no flag rule" in [text.get_text() for text in right.texts]

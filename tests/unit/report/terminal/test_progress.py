@@ -34,7 +34,7 @@ def test_plain_lines_where_there_is_no_terminal():
     tell(Reporter(console))
     assert console.file.getvalue().splitlines() == [
         "Reading images: 2 of 2.",
-        "3 runs, 1 of them done before.",
+        "3 runs, 1 of them already finished.",
         "DeepGUM, l-UGO 40 %, seed 0: failure rate 12.3 %, 9 epochs, 2 s",
     ]
 

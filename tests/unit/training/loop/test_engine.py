@@ -94,7 +94,7 @@ def test_a_result_is_of_all_samples_unless_it_says_otherwise(network):
     ],
 )
 def test_a_connection_that_breaks_is_a_process_that_is_lost(error):
-    with pytest.raises(ProcessLostError, match="Process 0 of 1 lost another one"), watched(SOLO):
+    with pytest.raises(ProcessLostError, match="Process 0 of 1 lost another process"), watched(SOLO):
         raise error
 
 
