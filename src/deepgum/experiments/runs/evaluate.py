@@ -89,11 +89,11 @@ def evaluate_run(
     if part is None:
         part = "test" if data is None else "all"
     check_choice("part", part, ("all", *PARTS))
-    if data is not None and not data.exists():
-        raise InvalidParameterError("data", "a folder or a table that exists", str(data))
     trained = TrainedRun.load(run, trust=trust)
     config = trained.config
     if data is not None:
+        if not data.exists():
+            raise InvalidParameterError("data", "a folder or a table that exists", str(data))
         config = replace(config, data=replace(config.data, folder=data))
     samples: tuple[RegressionData, ...]
     samples = load_samples(config, observer) if part == "all" else (getattr(load_subset(config, observer), part),)

@@ -59,11 +59,11 @@ def predict_inputs(
     UnreadableImagesError
         If images cannot be decoded and `skip_unreadable` is not set.
     """
+    trained = TrainedRun.load(run, trust=trust)
+    config, signature = trained.config, trained.signature
     missing = [str(path) for path in inputs if not path.exists()]
     if missing:
         raise InvalidParameterError("inputs", "files or folders that exist", missing[0])
-    trained = TrainedRun.load(run, trust=trust)
-    config, signature = trained.config, trained.signature
     if len(signature.inputs) == 1:
         features = read_features(inputs, config, signature)
         trained.check_inputs(features)
