@@ -158,7 +158,7 @@ class DeepGUMCallback(Callback):
         def collect(rows: Tensor) -> list[Tensor]:
             return processes.exchange([rows if rank == 0 else rows[:0] for rank in range(processes.world_size)])
 
-        parts = {name: _each(state.pop(name), Tensor, collect) for name in _PARTS if name in state}
+        parts = {name: _map_values(state.pop(name), Tensor, collect) for name in _PARTS if name in state}
         return {
             "tracker": state,
             "parts": parts,
@@ -175,16 +175,16 @@ class DeepGUMCallback(Callback):
         """
         rank = current().rank
         # If there are more processes than in the checkpoint, the tracker refuses the state, so any part will do.
-        parts = _each(state_dict["parts"], list, lambda rows: rows[rank] if rank < len(rows) else rows[0])
+        parts = _map_values(state_dict["parts"], list, lambda rows: rows[rank] if rank < len(rows) else rows[0])
         self.tracker.load_state_dict({**state_dict["tracker"], **parts})
         if self.sampler is not None and state_dict["sampler"] is not None:
             self.sampler.load_state_dict(state_dict["sampler"])
 
 
-def _each(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+def _map_values(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     """Return a nested mapping in which `change` is applied to every value of one type."""
     if isinstance(value, Mapping):
-        return {name: _each(inner, kind, change) for name, inner in value.items()}
+        return {name: _map_values(inner, kind, change) for name, inner in value.items()}
     return change(value) if isinstance(value, kind) else value
 
 

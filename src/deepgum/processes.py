@@ -109,7 +109,7 @@ class TorchProcesses:
     """
 
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:
-        if not _is_up():
+        if not _is_initialised():
             hint = "Call `torch.distributed.init_process_group` first, or use `deepgum.processes.SOLO`."
             raise InvalidParameterError("group", "an initialised group of `torch.distributed`", group, hint)
         rank = dist.get_rank(group)
@@ -135,7 +135,7 @@ class TorchProcesses:
         _check_parts(parts, self.world_size)
         device = parts[0].device
         leaving = [len(part) for part in parts]
-        outbound = torch.cat([part.detach() for part in parts]).to(self._wire())
+        outbound = torch.cat([part.detach() for part in parts]).to(self._message_device())
         announced = torch.tensor(leaving, device=outbound.device)
         coming = torch.empty_like(announced)
         with self._peers():
@@ -148,12 +148,12 @@ class TorchProcesses:
 
     def _reduce(self, values: Tensor, operation: dist.ReduceOp.RedOpType) -> Tensor:
         # Always a copy: `all_reduce` overwrites its argument.
-        wire = values.detach().to(self._wire(), copy=True).contiguous()
+        wire = values.detach().to(self._message_device(), copy=True).contiguous()
         with self._peers():
             dist.all_reduce(wire, operation, group=self._group)
         return wire.to(values.device)
 
-    def _wire(self) -> torch.device:
+    def _message_device(self) -> torch.device:
         only_gpus = dist.get_backend(self._group) == dist.Backend.NCCL
         return torch.device("cuda", torch.cuda.current_device()) if only_gpus else torch.device("cpu")
 
@@ -162,7 +162,7 @@ class TorchProcesses:
         try:
             yield
         except RuntimeError as error:
-            raise _lost(self, error) from error
+            raise _process_lost(self, error) from error
 
 
 def current() -> Processes:
@@ -173,7 +173,7 @@ def current() -> Processes:
     >>> current().world_size
     1
     """
-    return TorchProcesses() if _is_up() else SOLO
+    return TorchProcesses() if _is_initialised() else SOLO
 
 
 @contextmanager
@@ -229,10 +229,10 @@ def watched(processes: Processes) -> Iterator[None]:
         # Gloo has no error class: its messages begin with the name of its source file.
         if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
-        raise _lost(processes, error) from error
+        raise _process_lost(processes, error) from error
 
 
-def _lost(processes: Processes, error: RuntimeError) -> ProcessLostError:
+def _process_lost(processes: Processes, error: RuntimeError) -> ProcessLostError:
     return ProcessLostError(
         f"Process {processes.rank} of {processes.world_size} lost another process, or waited too long for it. Find the "
         "first error in the output of the others, then start all processes again: a run with checkpoints continues "
@@ -240,7 +240,7 @@ def _lost(processes: Processes, error: RuntimeError) -> ProcessLostError:
     )
 
 
-def _is_up() -> bool:
+def _is_initialised() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 

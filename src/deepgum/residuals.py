@@ -63,11 +63,13 @@ def predict(
     if device is None:
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model), torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16"):
-        outputs = [_checked(model(batch.inputs), batch) for batch in ordered_batches(data, batch_size, device, index)]
+        outputs = [
+            _check_outputs(model(batch.inputs), batch) for batch in ordered_batches(data, batch_size, device, index)
+        ]
     return torch.cat(outputs)
 
 
-def _checked(outputs: Tensor, batch: Batch) -> Tensor:
+def _check_outputs(outputs: Tensor, batch: Batch) -> Tensor:
     if outputs.shape != batch.targets.shape:
         expected, found = tuple(batch.targets.shape), tuple(outputs.shape)
         raise InvalidDataError(

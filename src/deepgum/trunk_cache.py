@@ -103,7 +103,7 @@ def cache_features(
     check_choice("precision", precision, ("float32", "bf16"))
     check_count("batch_size", batch_size)
     device = torch.device(device)
-    work = _Work(trunk.to(device), data, kept_in, device, precision)
+    work = _Computation(trunk.to(device), data, kept_in, device, precision)
     cache = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     probe = work.block(0, 1)
     key = work.key()
@@ -119,11 +119,11 @@ def cache_features(
             yield work.block(first, last)
             report(last)
 
-    if not _holds(file, probe) or file.done() < len(data):
+    if not _matches(file, probe) or file.done() < len(data):
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with file.making(waiting=lambda: report(file.done())):
-                if not _holds(file, probe):
+                if not _matches(file, probe):
                     file.discard()
                 if file.done() < len(data):
                     file.check_space(f"features of {len(data) - file.done()} samples")
@@ -137,7 +137,7 @@ def cache_features(
 
 
 @dataclass(frozen=True, eq=False)
-class _Work:
+class _Computation:
     """The computation of features: trunk, data, device and number format."""
 
     trunk: nn.Module
@@ -208,7 +208,7 @@ def _bytes(values: Tensor | NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
 
 
-def _holds(file: RowFile, probe: Tensor) -> bool:
+def _matches(file: RowFile, probe: Tensor) -> bool:
     """Return whether the first row on disk, if there is one, equals the trunk's present output up to rounding.
 
     The hash does not include the code of the layers, so a changed layer is detected only by its output.

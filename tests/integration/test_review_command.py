@@ -110,7 +110,8 @@ def test_a_port_that_is_taken_is_refused(audited: AuditFolder) -> None:
 
 def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, start_review: Callable[..., Any]) -> None:
     first = start_review(audited.path)
-    assert f"at {first.url}: open that, or stop it first" in review(audited.path, "--no-browser").output
+    words = f"at {first.url}. Open that address, or stop the other server first"
+    assert words in review(audited.path, "--no-browser").output
     with urllib.request.urlopen(first.url) as page:
         assert page.status == 200
     words = first.stop()

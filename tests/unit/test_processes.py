@@ -129,7 +129,7 @@ def test_an_error_of_one_process_ends_all(talked):
 def test_a_process_that_is_killed_ends_the_others_with_a_message(talked):
     for rank in (0, 2):
         assert f"Process {rank} of 3 lost another process" in talked[rank]["lost"]
-        assert "start all of them again" in talked[rank]["lost"]
+        assert "start all processes again" in talked[rank]["lost"]
         assert "checkpoint" in talked[rank]["lost"]
         assert talked[rank]["seconds"] < LIMIT
 

@@ -37,9 +37,9 @@ class Batch:
     mirrored : Tensor (b,) of bool
         Which samples were mirrored.
     mirror : Mirror or None
-        How coordinates change places in a mirrored sample; None where nothing is mirrored.
+        The change of the coordinates in a mirrored sample; None if no sample is mirrored.
     sample_weight : Tensor (b,) of float32, or None
-        How much each sample counts in the loss; None where all count the same.
+        Weight of each sample in the loss; None means equal weights.
     """
 
     index: Tensor

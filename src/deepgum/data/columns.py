@@ -212,7 +212,7 @@ def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]
 
 def _csv_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Columns]:
     header, records = _csv_records(path)
-    found = _find(path, header, names)
+    found = _header_positions(path, header, names)
     while part := list(islice(records, rows)):
         for line, row in part:
             if len(row) != len(header):
@@ -268,7 +268,7 @@ def _parquet_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Co
     done = 0
     try:
         with pq.ParquetFile(path) as file:
-            found = list(_find(path, file.schema_arrow.names, names))
+            found = list(_header_positions(path, file.schema_arrow.names, names))
             for batch in file.iter_batches(min(rows, max(1, file.metadata.num_rows)), columns=found):
                 places = tuple(f"row {row}" for row in range(done + 1, done + 1 + batch.num_rows))
                 yield Columns(path, {name: batch.column(name).to_pylist() for name in found}, places)
@@ -277,7 +277,7 @@ def _parquet_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Co
         raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
 
 
-def _find(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
+def _header_positions(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
     """Return the position of each column in the header."""
     missing = [name for name in names if name not in header]
     if missing:

@@ -127,7 +127,7 @@ def load_crops(
         If the cache's disk cannot hold the crops. The free space is checked before the first image is decoded, and the
         disk may also fill up later.
     """
-    return _load(plan, cache_dir, on_progress, leave_out=False).crops
+    return _load_or_make(plan, cache_dir, on_progress, leave_out=False).crops
 
 
 def load_readable_crops(
@@ -146,10 +146,10 @@ def load_readable_crops(
     InvalidParameterError, DiskFullError
         See `load_crops`.
     """
-    return _load(plan, cache_dir, on_progress, leave_out=True)
+    return _load_or_make(plan, cache_dir, on_progress, leave_out=True)
 
 
-def _load(
+def _load_or_make(
     plan: CropPlan, cache_dir: str | os.PathLike[str] | None, on_progress: Progress | None, *, leave_out: bool
 ) -> ReadableCrops:
     cache = Path(cache_dir) if cache_dir is not None else default_cache_dir()

@@ -51,7 +51,7 @@ def present_rows(
     source : str
         A full sentence that says where to get the set, for the message.
     exists : callable, optional
-        Whether the image of a name is there; by default, whether the file exists.
+        Return whether the image of a name exists; by default, whether its file exists.
     stacklevel : int
         See `warnings.warn`; by default a warning names the caller of the loader that calls this function.
 
@@ -74,7 +74,7 @@ def present_rows(
     if not all(present.values()):
         raise MissingImagesError(f"'{root}' holds no image of a list. Missing: {report}. {source}")
     if not skip_missing:
-        hint = "Set skip_missing=True (--skip-missing) to go on without them."
+        hint = "Set skip_missing=True (--skip-missing) to continue without them."
         raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {source}")
     warnings.warn(f"'{root}' is incomplete. Left out: {report}.", DeepGUMWarning, stacklevel=stacklevel)
     return present

@@ -21,7 +21,7 @@ __all__ = ["Mirror"]
 
 @dataclass(frozen=True)
 class Mirror:
-    """How targets change when their image is mirrored: ``t -> offset + sign * t[..., permutation]``.
+    """The change of targets when their image is mirrored: ``t -> offset + sign * t[..., permutation]``.
 
     Parameters
     ----------

@@ -14,10 +14,10 @@ from deepgum.errors import DeepGUMWarning, listing
 
 __all__ = ["median_and_spread", "warn_of_lost_spread"]
 
-_LEAST = 1e-4
-_ROWS = 4096
+_LEAST_RATIO = 1e-4
+_MAX_ROWS = 4096
 # Types with more digits than float32; narrower numbers fit into float32.
-_WIDE = ("float64", "longdouble", "int32", "int64", "uint32", "uint64")
+_WIDE_TYPES = ("float64", "longdouble", "int32", "int64", "uint32", "uint64")
 
 
 def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -59,11 +59,11 @@ def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Se
     `targets` should differ by more than a ten-thousandth of their size, because they become float32. Found a spread of
     49.5 around 1.7e+09: time. Subtract a constant from the column, such as its median, and add it to the predictions.
     """
-    if str(values.dtype).removeprefix("torch.") not in _WIDE or values.ndim != 2:
+    if str(values.dtype).removeprefix("torch.") not in _WIDE_TYPES or values.ndim != 2:
         return
-    some = values[:: max(1, len(values) // _ROWS)]
+    some = values[:: max(1, len(values) // _MAX_ROWS)]
     median, spread = median_and_spread(some.detach().cpu().numpy() if isinstance(some, Tensor) else some)
-    lost = np.flatnonzero((spread > 0) & (spread < _LEAST * np.abs(median))).tolist()
+    lost = np.flatnonzero((spread > 0) & (spread < _LEAST_RATIO * np.abs(median))).tolist()
     if not lost:
         return
     named = listing([f"column {column}" if names is None else names[column] for column in lost])

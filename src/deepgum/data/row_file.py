@@ -140,10 +140,10 @@ class RowFile:
                         _write(file.fileno(), block.contiguous().reshape(-1).view(torch.uint8).numpy().data)
                         rows += len(block)
                         if time.monotonic() - noted > _SECONDS_BETWEEN_NOTES:
-                            self._keep(file.fileno(), rows)
+                            self._write_note(file.fileno(), rows)
                             noted = time.monotonic()
                 finally:
-                    self._keep(file.fileno(), rows)
+                    self._write_note(file.fileno(), rows)
             except OSError as error:
                 if error.errno not in FULL and not isinstance(error, DiskFullError):
                     raise
@@ -152,10 +152,10 @@ class RowFile:
                     rows = max(0, rows - -(-_NOTE_BYTES // self.row_bytes))
                 file.truncate(rows * self.row_bytes)
                 if not noted_all:
-                    self._keep(file.fileno(), rows)
-                raise self._filled_up(rows, error) from error
+                    self._write_note(file.fileno(), rows)
+                raise self._disk_full(rows, error) from error
 
-    def _filled_up(self, rows: int, error: OSError) -> DiskFullError:
+    def _disk_full(self, rows: int, error: OSError) -> DiskFullError:
         folder, total = self.path.parent, self.shape[0]
         return DiskFullError(
             f"The disk of '{folder}' filled up ({error}). {rows} of {total} rows are kept, and the next call continues "
@@ -170,7 +170,7 @@ class RowFile:
     def _note(self) -> dict[str, Any]:
         return {"made_by": "deepgum", "key": self.key, "shape": list(self.shape), "dtype": str(self.dtype)}
 
-    def _keep(self, handle: int, rows: int) -> None:
+    def _write_note(self, handle: int, rows: int) -> None:
         os.fsync(handle)
         text = json.dumps(self._note() | {"rows": rows}, indent=1).encode()
         with write_atomically(self._note_path, len(text), "a note") as temporary:

@@ -66,7 +66,7 @@ def split_validation(
     if validation.all():
         raise InvalidDataError(
             f"The training part should have at least one sample. Found none with n = {n}, fraction = {fraction} and "
-            f"{_many(count, keep_together)}. Give more samples or another fraction."
+            f"{_count_text(count, keep_together)}. Give more samples or another fraction."
         )
     return places(~validation), places(validation)
 
@@ -231,11 +231,11 @@ def _three_parts(
         if needed and len(members) == 0:
             raise InvalidDataError(
                 f"The {side} part should have at least one sample. Found none with {len(cluster)} samples in "
-                f"{_many(len(order), keep_together)}, validation = {sizes[0]} and test = {sizes[1]}."
+                f"{_count_text(len(order), keep_together)}, validation = {sizes[0]} and test = {sizes[1]}."
             )
     train, validation, test = (places(np.isin(cluster, members)) for members in parts.values())
     return train, validation, test
 
 
-def _many(count: int, keep_together: KeepTogether | None) -> str:
+def _count_text(count: int, keep_together: KeepTogether | None) -> str:
     return f"{count} samples" if keep_together is None else f"{count} values of `keep_together`"

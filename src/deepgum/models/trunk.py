@@ -100,16 +100,16 @@ def split_at(model: nn.Module, name: str) -> TrunkAndHead:
     modes = {module: module.training for module in model.modules()}
     try:
         # The trunk never trains. Tracing fixes every branch of the network that depends on its mode.
-        trunk, head = _halves(model.eval(), name)
-        _, head_in_training = _halves(model.train(), name)
+        trunk, head = _trunk_and_head(model.eval(), name)
+        _, head_in_training = _trunk_and_head(model.train(), name)
     finally:
         for module, mode in modes.items():
             module.training = mode
     if head.code != head_in_training.code:
-        expected = "a network that leaves training mode to its layers"
+        expected = "a network in which only the layers depend on training mode"
         hint = f"After '{name}', training has other steps, for example a functional dropout. {_BY_HAND}"
         raise InvalidParameterError("model", expected, type(model).__name__, hint)
-    _check_apart(name, trunk, head)
+    _check_separate_weights(name, trunk, head)
     return TrunkAndHead(trunk, head).train(model.training)
 
 
@@ -128,11 +128,11 @@ def _check_name(model: nn.Module, name: str) -> None:
     known = [known for known, _ in model.named_modules(remove_duplicate=False) if known]
     if name not in known:
         nearest = difflib.get_close_matches(str(name), known, n=3) or known[-3:]
-        hint = f"The nearest are {', '.join(map(repr, nearest))}." if nearest else "It has no modules."
+        hint = f"The nearest names are {', '.join(map(repr, nearest))}." if nearest else "It has no modules."
         raise InvalidParameterError("name", f"a module of {type(model).__name__}", name, hint)
 
 
-def _halves(model: nn.Module, name: str) -> tuple[fx.GraphModule, fx.GraphModule]:
+def _trunk_and_head(model: nn.Module, name: str) -> tuple[fx.GraphModule, fx.GraphModule]:
     graph, module = _trace(model, name), model.get_submodule(name)
     nodes = list(graph.nodes)
     calls = [node for node in nodes if node.op == "call_module" and model.get_submodule(str(node.target)) is module]
@@ -140,7 +140,7 @@ def _halves(model: nn.Module, name: str) -> tuple[fx.GraphModule, fx.GraphModule
         _refuse(name, "a module that the network calls exactly once", f"It is called {len(calls)} times.")
     cut = calls[0]
     before, after = nodes[: nodes.index(cut) + 1], nodes[nodes.index(cut) + 1 :]
-    _check_all_through(name, cut, before, after)
+    _check_no_bypass(name, cut, before, after)
 
     trunk_graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
     for node in before:
@@ -174,7 +174,7 @@ def _trace(model: nn.Module, name: str) -> fx.Graph:
         raise InvalidParameterError("model", expected, type(model).__name__, f"({reason}.) {_BY_HAND}") from error
 
 
-def _check_all_through(name: str, cut: fx.Node, before: list[fx.Node], after: list[fx.Node]) -> None:
+def _check_no_bypass(name: str, cut: fx.Node, before: list[fx.Node], after: list[fx.Node]) -> None:
     outside = {node for node in before if node is not cut and node.op != "get_attr"}
     bypasses = [
         f"{source.name} (used by {node.name})" for node in after for source in node.all_input_nodes if source in outside
@@ -184,7 +184,7 @@ def _check_all_through(name: str, cut: fx.Node, before: list[fx.Node], after: li
         _refuse(name, "a module that no branch bypasses", hint)
 
 
-def _check_apart(name: str, trunk: nn.Module, head: nn.Module) -> None:
+def _check_separate_weights(name: str, trunk: nn.Module, head: nn.Module) -> None:
     frozen = {id(tensor) for tensor in [*trunk.parameters(), *trunk.buffers()]}
     shared = [key for key, tensor in [*head.named_parameters(), *head.named_buffers()] if id(tensor) in frozen]
     if shared:

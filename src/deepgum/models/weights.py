@@ -251,9 +251,9 @@ def _check_fit(path: str, own: dict[str, Tensor], given: dict[str, Tensor], comp
     if unknown := [name for name in given if name not in own]:
         problems.append(f"the network has no {listing(unknown)}")
     if shapes := [
-        f"{name} is {_form(given[name])} in the file and {_form(tensor)} in the network"
+        f"{name} is {_shape_text(given[name])} in the file and {_shape_text(tensor)} in the network"
         for name, tensor in own.items()
-        if name in given and _form(given[name]) != _form(tensor)
+        if name in given and _shape_text(given[name]) != _shape_text(tensor)
     ]:
         problems.append(listing(shapes))
     missing = [name for name in own if name not in given]
@@ -269,6 +269,6 @@ def _check_fit(path: str, own: dict[str, Tensor], given: dict[str, Tensor], comp
         raise InvalidDataError(f"'{path}' should hold finite weights. Found infinite or NaN in {listing(spoiled)}.")
 
 
-def _form(tensor: Tensor) -> str:
+def _shape_text(tensor: Tensor) -> str:
     # Floats of any width are converted; a float in place of an integer (a count of batches) is an error.
     return f"{tuple(tensor.shape)}{'' if tensor.is_floating_point() else ' of whole numbers'}"

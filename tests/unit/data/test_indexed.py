@@ -191,10 +191,10 @@ class Stream(IterableDataset):
     [
         (Stream(), "map-style data set.*'Stream'.*yield"),
         (object(), "map-style data set.*'object'"),
-        (IndexedDataset(Squares(pair)), "no indices yet.*Wrap it once"),
-        (Subset(IndexedDataset(Squares(pair)), [1, 2]), "no indices yet.*'Subset'"),
-        (ConcatDataset([Squares(pair), IndexedDataset(Squares(pair))]), "no indices yet.*ConcatDataset"),
-        (random_split(IndexedDataset(Squares(pair)), [20, 3])[0], "no indices yet"),
+        (IndexedDataset(Squares(pair)), "not wrapped yet.*Wrap the whole data set once"),
+        (Subset(IndexedDataset(Squares(pair)), [1, 2]), "not wrapped yet.*'Subset'"),
+        (ConcatDataset([Squares(pair), IndexedDataset(Squares(pair))]), "not wrapped yet.*ConcatDataset"),
+        (random_split(IndexedDataset(Squares(pair)), [20, 3])[0], "not wrapped yet"),
     ],
 )
 def test_what_cannot_be_wrapped_is_refused(dataset, message):

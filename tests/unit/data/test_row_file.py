@@ -164,7 +164,7 @@ def test_a_disk_that_fills_up_keeps_what_was_written(rows: RowFile, small_disk: 
         DiskFullError, match=r"filled up \(.*\)\. 9 of 20 rows are kept, and the next call continues"
     ) as info:
         rows.append(blocks(0, size=3))
-    assert f"needs {11 * rows.row_bytes} bytes more" in str(info.value)
+    assert f"needs {11 * rows.row_bytes} more bytes" in str(info.value)
     assert rows.done() == 9
     assert torch.equal(rows.read(), block(0, 9))
     assert rows.path.stat().st_size == 9 * rows.row_bytes
@@ -179,7 +179,7 @@ def test_it_goes_on_when_the_disk_has_room_again(rows: RowFile) -> None:
 def test_a_disk_without_room_for_the_note_gives_up_a_row_for_it(
     rows: RowFile, monkeypatch: pytest.MonkeyPatch, small_disk: int
 ) -> None:
-    kept, full = row_file.RowFile._keep, [True]
+    kept, full = row_file.RowFile._write_note, [True]
 
     def keep(self: RowFile, handle: int, count: int) -> None:
         if full.pop():
@@ -188,7 +188,7 @@ def test_a_disk_without_room_for_the_note_gives_up_a_row_for_it(
         full.append(False)
         kept(self, handle, count)
 
-    monkeypatch.setattr(RowFile, "_keep", keep)
+    monkeypatch.setattr(RowFile, "_write_note", keep)
     with pytest.raises(DiskFullError, match=r"8 of 20 rows are kept"):
         rows.append(blocks(0, size=3))
     assert torch.equal(rows.read(), block(0, 8))

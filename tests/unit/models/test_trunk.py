@@ -162,7 +162,7 @@ def functional_dropout(net: Calls, x: Tensor) -> Tensor:
 
 def test_a_functional_dropout_is_refused_in_the_head_and_does_nothing_in_the_trunk() -> None:
     network = Calls(functional_dropout).train()
-    with pytest.raises(InvalidParameterError, match=r"leaves training mode to its layers.*functional dropout"):
+    with pytest.raises(InvalidParameterError, match=r"only the layers depend on training mode.*functional dropout"):
         split_at(network, "b")
     assert all(module.training for module in network.modules())
     network = Calls(lambda net, x: net.c(net.b(nn.functional.dropout(net.a(x), 0.5, net.training))))

@@ -24,7 +24,7 @@ _LOSS, _SCORE, _KEPT = "#0072B2", "#D55E00", "#000000"
 # Okabe and Ito's colours; each group has its own colour and marker.
 _GROUPS = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
 # Values that span more than this factor are drawn on a logarithmic scale.
-_WIDE = 5.0
+_LOG_FACTOR = 5.0
 _MOST_TICKS = 10
 
 
@@ -142,7 +142,7 @@ def _draw_pieces(
 ) -> None:
     """Draw one line for each run of equal keys."""
     known = np.where(np.isfinite(y), y, np.nan)
-    if np.nanmin(known, initial=np.inf) > 0 and np.nanmax(known) > _WIDE * np.nanmin(known):
+    if np.nanmin(known, initial=np.inf) > 0 and np.nanmax(known) > _LOG_FACTOR * np.nanmin(known):
         axes.set_yscale("log")
     for _, members in groupby(range(len(keys)), key=lambda index: keys[index]):
         piece = list(members)

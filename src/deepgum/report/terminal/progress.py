@@ -84,7 +84,7 @@ class Reporter(Observer):
         self._progress.update(self._current, description=what, completed=done, total=total, visible=True)
         if self.console.is_terminal:
             return
-        if done == total or self._due():
+        if done == total or self._is_due():
             self.say(f"{what}: {done} of {total}.")
 
     def started(self, total: int, finished: int) -> None:
@@ -113,7 +113,7 @@ class Reporter(Observer):
             return
         line = f"{self._name}: {where}, validation {score:.4g}"
         self._progress.update(self._current, description=line, advance=1)
-        if not self.console.is_terminal and self._due():
+        if not self.console.is_terminal and self._is_due():
             self.say(line)
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
@@ -154,7 +154,7 @@ class Reporter(Observer):
         )
         self.say(line)
 
-    def _due(self) -> bool:
+    def _is_due(self) -> bool:
         now = time.monotonic()
         due = now - self._last_line >= _PLAIN_EVERY
         if due:
