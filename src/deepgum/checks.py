@@ -1,4 +1,4 @@
-"""Checks of single arguments, shared by everything that a user can configure."""
+"""Checks of single arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["check_choice", "check_count", "check_fraction", "check_positive"]
 
 
 def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
-    """Return `value` if it is one of the names, else raise `UnknownNameError` with the nearest."""
+    """Return `value` if it is one of the names; otherwise raise `UnknownNameError` with the nearest."""
     known = tuple(choices)
     if not isinstance(value, str) or value not in known:
         raise UnknownNameError(parameter, value, known)
@@ -35,7 +35,7 @@ def check_positive(parameter: str, value: object, *, zero: bool = False) -> floa
 
 
 def check_fraction(parameter: str, value: object, *, open_below: bool = False, open_above: bool = False) -> float:
-    """Return `value` as a float if it lies between 0 and 1, each end included unless it is said to be open."""
+    """Return `value` as a float if it lies between 0 and 1; each end is included unless it is open."""
     number = _as_number(value)
     if not 0 <= number <= 1 or (open_below and number == 0) or (open_above and number == 1):
         interval = f"{'(' if open_below else '['}0, 1{')' if open_above else ']'}"
@@ -44,7 +44,7 @@ def check_fraction(parameter: str, value: object, *, open_below: bool = False, o
 
 
 def _as_number(value: object) -> float:
-    """Return a real number as a float and anything else, truth values too, as NaN."""
+    """Return a real number as a float, and anything else, also a truth value, as NaN."""
     if isinstance(value, bool):
         return math.nan
     return float(value) if isinstance(value, numbers.Real) else math.nan

@@ -1,7 +1,7 @@
-"""Typed errors and warnings, and the one template that their messages follow.
+"""Typed errors and warnings, and the template of their messages.
 
-Every message names the parameter, says what was expected and what was found, and where there is one, the remedy. They
-are raised before any work is done, so that nothing is lost.
+Every message names the parameter, what was expected, what was found, and what to do if that is known. Errors are raised
+before any work is done, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class DeepGUMError(Exception):
 
 
 class InvalidParameterError(DeepGUMError, ValueError):
-    """A parameter does not have a value that can be worked with.
+    """A parameter has a value that is not valid.
 
     Parameters
     ----------
     parameter : str
-        The parameter's name as the caller wrote it.
+        Name of the parameter, as the caller wrote it.
     expected : str
-        What it should be, to stand after "should be".
+        The valid values; it follows "should be".
     found : object
-        What it was; a string is shown quoted, anything else by its `repr`.
+        The value, shown by its `repr`.
     hint : str, optional
-        What to do next, a whole sentence.
+        What to do next: a whole sentence.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
         super().__init__(f"{message} {hint}".rstrip())
 
     def within(self, section: str) -> InvalidParameterError:
-        """Return the same error of a parameter that stands in a section of a file.
+        """Return the same error about a parameter in a section of a file.
 
         Examples
         --------
@@ -77,7 +77,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
 
 
 class UnknownNameError(InvalidParameterError):
-    """A name is not among the known ones; the message shows the nearest.
+    """A name is not known; the message shows the nearest known name.
 
     Examples
     --------
@@ -93,20 +93,20 @@ class UnknownNameError(InvalidParameterError):
 
 
 class InvalidDataError(DeepGUMError, ValueError):
-    """Data (arrays, lists, tables) of a wrong shape, or with values that cannot be used."""
+    """Data (arrays, lists, tables) have a wrong shape, or values that cannot be used."""
 
 
 class MissingDependencyError(DeepGUMError, ImportError):
-    """An optional package is needed, and is not installed.
+    """An optional package is needed and not installed.
 
     Parameters
     ----------
     feature : str
-        What needs it, to begin the message with.
+        The feature that needs it; the message begins with it.
     package : str
-        The package that is missing.
+        Name of the package.
     extra : str
-        The extra of this library that brings it.
+        The extra of this library that installs it.
 
     Examples
     --------
@@ -121,27 +121,27 @@ class MissingDependencyError(DeepGUMError, ImportError):
 
 
 class MissingImagesError(InvalidDataError, FileNotFoundError):
-    """Images that a data set's list names are not in its folder."""
+    """Images in the list of a data set do not exist."""
 
 
 class UnreadableImagesError(InvalidDataError):
-    """Image files that are there and cannot be decoded; all of them are named."""
+    """Image files exist and cannot be decoded; the message lists them."""
 
 
 class DiskFullError(DeepGUMError, OSError):
-    """A disk cannot hold what is to be written to it; nothing half-written is left."""
+    """A disk is too full for a file; no part of the file is left."""
 
 
 class OutputFolderError(DeepGUMError, ValueError):
-    """An output folder already holds the results of another configuration."""
+    """An output folder is not new, not empty, and not of this run, comparison or audit."""
 
 
 class CheckpointError(DeepGUMError, ValueError):
-    """A checkpoint is damaged, of another training, in use, or cannot be written."""
+    """A checkpoint is damaged, of another training, of another version, in use, or cannot be written."""
 
 
 class ExportError(DeepGUMError, RuntimeError):
-    """A network cannot be written in another format, or does not do there what it does here; nothing was written."""
+    """A network cannot be written in another format, or predicts something else there; nothing was written."""
 
 
 class UntrustedCodeError(DeepGUMError, PermissionError):
@@ -152,7 +152,7 @@ class UntrustedCodeError(DeepGUMError, PermissionError):
     source : path
         The folder or the file.
     named : mapping of str to str
-        Paths of what would be imported, by the keys that name them.
+        Paths of the code, by the keys that name it.
 
     Examples
     --------
@@ -164,17 +164,17 @@ class UntrustedCodeError(DeepGUMError, PermissionError):
         self.named = dict(named)
         paths = ", ".join(f"{path} ({key})" for key, path in named.items())
         super().__init__(
-            f"'{source}' names code that is not part of deepgum: {paths}. Importing it runs it. Read it first; "
+            f"'{source}' names code that is not part of deepgum: {paths}. Importing code runs it. Read it first; "
             "then add `--trust`, or `trust=True` in Python."
         )
 
 
 class NonFiniteLossError(DeepGUMError, ArithmeticError):
-    """Training met a loss that is not finite and stopped before the weights were spoiled."""
+    """A loss is not finite; the training stopped before it spoiled the weights."""
 
 
 class ProcessLostError(DeepGUMError, ConnectionError):
-    """Another process of a run over several is gone, or was not heard of for too long."""
+    """Another process of a run over several processes has ended, or has not answered for too long."""
 
 
 class ComparisonError(DeepGUMError):
@@ -183,9 +183,9 @@ class ComparisonError(DeepGUMError):
     Parameters
     ----------
     message : str
-        With every run that failed, and why.
+        The runs that failed, with the reasons.
     records : sequence of RunRecord
-        Of the runs that are done, in the grid's order.
+        Records of the other runs, in the order of the grid.
     """
 
     def __init__(self, message: str, records: Sequence[Any]) -> None:
@@ -194,17 +194,17 @@ class ComparisonError(DeepGUMError):
 
 
 class DecisionsFileError(DeepGUMError, OSError):
-    """The file of a review's decisions cannot be read, or a decision cannot be written to it; what is in it stays."""
+    """The file of a review's decisions cannot be read, or a decision cannot be written; stored decisions stay."""
 
 
 class StaleDecisionError(DeepGUMError, RuntimeError):
-    """A decision was made in view of another one than holds now; it was not stored.
+    """A label has another decision than the reviewer saw; the new decision was not stored.
 
     Parameters
     ----------
     message : str
     current : object, optional
-        What holds at that place now (an entry of the review's store); None where nothing does.
+        The current decision (an entry of the review's store); None if there is none.
     """
 
     def __init__(self, message: str, current: Any = None) -> None:
@@ -213,19 +213,19 @@ class StaleDecisionError(DeepGUMError, RuntimeError):
 
 
 class NotFittedError(DeepGUMError, ValueError, AttributeError):
-    """A result was asked of an object that has not been fitted."""
+    """An object is not fitted, and has no results."""
 
 
 class DeepGUMWarning(UserWarning):
-    """Base of every warning that this library gives."""
+    """Base of every warning of this library."""
 
 
 class IdentifiabilityWarning(DeepGUMWarning):
-    """The mixture could not tell inliers from outliers in some group, or stopped before it was done."""
+    """The mixture cannot distinguish inliers from outliers in some group, or has not converged."""
 
 
 def listing(names: Sequence[object], most: int = 5) -> str:
-    """Return the first names and how many more there are, for a message.
+    """Return the first names and the number of the others, for a message.
 
     Examples
     --------
@@ -238,7 +238,7 @@ def listing(names: Sequence[object], most: int = 5) -> str:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Return in what two nested mappings of settings differ, for a message.
+    """Return the differences between two nested mappings of settings, for a message.
 
     Examples
     --------

@@ -189,7 +189,7 @@ def test_compare_on_the_real_faces(tmp_path):
 def test_plot_says_what_is_missing(tmp_path):
     result = deepgum_command("plot", tmp_path)
     assert result.exit_code == 2
-    assert "There are no results at" in result.stderr
+    assert "should be a file of results. It does not exist" in result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -25,7 +25,6 @@ from deepgum.experiments.paper.reproduce import ARTEFACTS, figure5_options, make
 from deepgum.experiments.paper.scales import SCALES
 from deepgum.experiments.runs.config import (
     CACHE_DTYPES,
-    GROUPS,
     CorruptionConfig,
     DataConfig,
     MethodConfig,
@@ -35,6 +34,7 @@ from deepgum.experiments.runs.config import (
 from deepgum.losses import Loss
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.mixture.gaussian import STRUCTURES
+from deepgum.mixture.partition import NAMES as GROUP_NAMES
 from deepgum.models import MODELS, VGG16, split_at
 from deepgum.training import METHODS, DeepGUMOptions, SGDOptions
 from deepgum.training.options import RETURNS, UNSCALED
@@ -153,7 +153,7 @@ def test_the_seed_is_the_only_key_before_the_sections():
         ("`[data]`", "name", DATASETS),
         ("`[model]`", "name", MODELS),
         ("`[model]`", "cache_dtype", CACHE_DTYPES),
-        ("`[method]`", "groups", GROUPS),
+        ("`[method]`", "groups", GROUP_NAMES),
         ("`[method.schedule]`", "name", SCHEDULES_OF_EM),
         ("`[method.options]`", "first_loss", UNSCALED),
         ("`[method.options]`", "weighted_loss", UNSCALED),

@@ -24,7 +24,8 @@ from deepgum.experiments.paper.records import read_records
 from deepgum.experiments.paper.reproduce import make_plan, run_all
 from deepgum.experiments.paper.scales import SCALES
 from deepgum.experiments.runs.config import ModelConfig
-from deepgum.experiments.runs.run_folder import Examples, RunFolder
+from deepgum.experiments.runs.examples import Examples
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.tables import Posteriors, Predictions
 from deepgum.report.paper.reproduction import render
 from deepgum.training import SGDOptions

@@ -20,7 +20,8 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.cli import main
 from deepgum.errors import UntrustedCodeError
 from deepgum.experiments.audits.gain import gain_of
-from deepgum.experiments.runs.predict import evaluate_run, predict_inputs
+from deepgum.experiments.runs.evaluate import evaluate_run
+from deepgum.experiments.runs.predict import predict_inputs
 from deepgum.export import export_run
 from deepgum.report.page import write_report
 

@@ -31,7 +31,7 @@ def evaluate(run: Path, data: Path | None, part: str | None, trust: bool, thread
       deepgum evaluate runs/ages --data other.csv
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
-        from deepgum.experiments.runs.predict import evaluate_run
+        from deepgum.experiments.runs.evaluate import evaluate_run
         from deepgum.report.runs.run import evaluation_table
 
         evaluation = evaluate_run(run, data, part, observer=reporter, trust=trust)

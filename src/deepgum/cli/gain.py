@@ -36,12 +36,12 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trus
         from deepgum.audit.corrections.patch_file import read_patch
         from deepgum.audit.folder import AuditFolder
         from deepgum.experiments.audits.gain import gain_of
-        from deepgum.experiments.runs.tables import check_output
+        from deepgum.experiments.output import check_file
         from deepgum.report.terminal.gain import gain_table
 
         folder = AuditFolder(run, trust=trust)
         path = out or folder.gain_file
-        check_output(path, suffixes=(".json",))
+        check_file(path, suffixes=(".json",))
         gained = gain_of(folder, read_patch(patch, trust=trust), method=method, seeds=seeds, observer=reporter)
         gained.write(path)
     terminal.print(gain_table(gained))

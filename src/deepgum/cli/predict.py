@@ -41,10 +41,10 @@ def predict(
       deepgum predict runs/ages labels.csv --out ages.parquet
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
+        from deepgum.experiments.output import check_file
         from deepgum.experiments.runs.predict import predict_inputs
-        from deepgum.experiments.runs.tables import check_output
 
-        check_output(out)
+        check_file(out)
         predictions = predict_inputs(
             run, inputs, skip_missing=skip_missing, skip_unreadable=skip_unreadable, observer=reporter, trust=trust
         )

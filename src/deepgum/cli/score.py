@@ -85,11 +85,11 @@ def score(
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
         from deepgum.audit.scoring.score_table import score_table
-        from deepgum.experiments.runs.tables import check_output
+        from deepgum.experiments.output import check_file
         from deepgum.report.terminal.score import next_steps, scores
 
         if out is not None:
-            check_output(out)
+            check_file(out)
         scored = score_table(
             table,
             pred=pred,

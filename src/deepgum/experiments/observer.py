@@ -1,4 +1,4 @@
-"""What an experiment tells whoever watches it: nothing, unless a subclass listens."""
+"""The observer of an experiment: methods that are called at every step, and that do nothing unless overridden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AuditRound", "Observer", "Outcome", "Run"]
 
 
 class Run(Protocol):
-    """What tells one run from another; `about` is what is not in the other four, such as a fold."""
+    """The properties that distinguish runs; `about` says what the other four do not, such as a fold."""
 
     @property
     def method(self) -> str: ...  # noqa: D102
@@ -27,7 +27,7 @@ class Run(Protocol):
 
 
 class Outcome(Protocol):
-    """What a run came to; `failure_rate` is None where there are no landmarks, and `mae` then says it, in `unit`."""
+    """The outcome of a run; without landmarks `failure_rate` is None, and `mae` is in `unit`."""
 
     @property
     def failure_rate(self) -> float | None: ...  # noqa: D102
@@ -42,7 +42,7 @@ class Outcome(Protocol):
 
 
 class AuditRound(Protocol):
-    """A round of an audit; as `deepgum.audit.summary.Round`."""
+    """A round of an audit; see `deepgum.audit.summary.Round`."""
 
     @property
     def round(self) -> int: ...  # noqa: D102
@@ -59,34 +59,34 @@ class AuditRound(Protocol):
 
 
 class Observer:
-    """Hears of every step of an experiment. This one ignores all; override what is of interest."""
+    """An observer that does nothing. Subclasses override the methods that they need."""
 
     def reading(self, done: int, total: int) -> None:
-        """Images are being decoded for the cache."""
+        """Images are decoded for the cache."""
 
     def computing(self, done: int, total: int) -> None:
-        """The outputs of a network's frozen part are being computed for the cache."""
+        """Outputs of the frozen part of a network are computed for the cache."""
 
     def started(self, total: int, finished: int) -> None:
-        """All settings are in order; `finished` of the `total` runs were done before."""
+        """All settings are valid; `finished` of the `total` runs were done before."""
 
     def run_started(self, run: Run, number: int) -> None:
         """A run begins, the `number`-th of all."""
 
     def trained(self, event: Event) -> None:
-        """An epoch or a round of the current run is over, or it goes on from a checkpoint."""
+        """An epoch or a round of the current run has ended, or the run goes on from a checkpoint."""
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
-        """A run is over, and its record on the disk."""
+        """A run has ended, and its record is on the disk."""
 
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
-        """A run ended with an error, and left no record; the others go on."""
+        """A run ended with an error, without a record; the others go on."""
 
     def audit_started(self, folds: int, rounds: int) -> None:
-        """All settings of an audit are in order; it trains `folds` networks in each of `rounds` rounds at most."""
+        """All settings of an audit are valid; it trains `folds` networks in each of at most `rounds` rounds."""
 
     def fit_started(self, number: int) -> None:
         """The next network of an audit is trained, or its predictions are read."""
 
     def round_finished(self, finished: AuditRound) -> None:
-        """A round of an audit is over."""
+        """A round of an audit has ended."""

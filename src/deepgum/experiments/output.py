@@ -1,19 +1,27 @@
-"""The rule for output folders: a run, comparison or audit writes to a folder that is new, empty or its own.
+"""The rules for outputs: a run, comparison or audit writes to a folder that is new, empty or its own.
 
-Nothing is ever overwritten. A folder is known by the configuration file that is written into it first. Hidden files,
-such as locks, temporary files and those of the system, do not count.
+Nothing of another is ever overwritten. A folder is known by the configuration file that is written into it first.
+Hidden files, such as locks, temporary files and those of the system, do not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from deepgum._version import __version__
-from deepgum.errors import DeepGUMError, OutputFolderError, UntrustedCodeError, differences, listing
+from deepgum.errors import (
+    DeepGUMError,
+    InvalidParameterError,
+    OutputFolderError,
+    UntrustedCodeError,
+    differences,
+    listing,
+)
 
-__all__ = ["HINT", "another", "check_empty", "entries", "held"]
+__all__ = ["HINT", "another", "check_empty", "check_file", "entries", "held"]
 
 HINT = "Give another output folder. Nothing was written."
 
@@ -93,3 +101,26 @@ def entries(folder: Path) -> list[str]:
     """Return the names of the visible files and folders in a folder, in order; none where there is no folder."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry.name for entry in found if not entry.name.startswith("."))
+
+
+def check_file(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
+    """Refuse a path to which a result cannot be written, before the work for it. Make the folder of the file.
+
+    Raises
+    ------
+    InvalidParameterError
+        About `parameter`: if the path has another ending, is a folder, or lies in a folder that cannot be made or
+        written to.
+    """
+    if path.suffix not in suffixes:
+        endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+        raise InvalidParameterError(parameter, f"a file that ends in {endings}", str(path))
+    if path.is_dir():
+        raise InvalidParameterError(parameter, "a file", str(path), "It is a folder.")
+    expected = "a file in a folder that can be written to"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidParameterError(parameter, expected, str(path), f"({error.strerror})") from error
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidParameterError(parameter, expected, str(path))

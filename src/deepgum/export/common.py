@@ -1,4 +1,4 @@
-"""What every exported file has: a path that is checked before any work, and words that say what a network takes."""
+"""Common parts of all exports: the check of a path, and the description of a network's inputs."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 
 from deepgum._version import __version__
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.runs.tables import check_output
+from deepgum.experiments.output import check_file
 
 __all__ = ["ONNX", "TABLES", "WEIGHTS", "check_path", "described"]
 
 TABLES, WEIGHTS, ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
-"""Endings."""
+"""Endings of files."""
 
 
 def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
-    """Refuse a path that cannot be written to, or where a file is that may not be replaced; make its folder.
+    """Refuse a path that cannot be written to, or a file that exists and may not be replaced. Make its folder.
 
     Raises
     ------
     InvalidParameterError
         About the parameter `to`.
     """
-    check_output(path, "to", suffixes)
+    check_file(path, "to", suffixes)
     if path.exists() and not overwrite:
-        hint = "There is one. Give another name, or overwrite=True (--overwrite)."
-        raise InvalidParameterError("to", "a file that is not there yet", str(path), hint)
+        hint = "It exists. Give another name, or overwrite=True (--overwrite)."
+        raise InvalidParameterError("to", "a new file", str(path), hint)
 
 
 def described(shape: Sequence[int]) -> dict[str, str]:
-    """Return what a network of this library takes, for a file's metadata.
+    """Return the description of a network's inputs, for the metadata of a file.
 
     Examples
     --------

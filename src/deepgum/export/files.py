@@ -1,4 +1,4 @@
-"""Weights, posteriors, and all that a finished run has, as files."""
+"""Files of weights and posteriors, from a network and a training or from a finished run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from torch import nn
 from deepgum._version import __version__
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.runs.config_file import read_recorded
-from deepgum.experiments.runs.network import load_network
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.scoring import posteriors_of
 from deepgum.experiments.runs.tables import Posteriors
+from deepgum.experiments.runs.trained import TrainedRun
 from deepgum.export.common import ONNX, TABLES, WEIGHTS, check_path, described
 from deepgum.export.onnx import check_packages, export_onnx
 from deepgum.mixture.partition import Groups
@@ -33,16 +32,16 @@ def export_weights(
     ----------
     model : nn.Module
     path : Path
-        ``*.safetensors``; its folder is made where it is not there.
+        ``*.safetensors``; its folder is made if it does not exist.
     about : mapping of str to str, optional
-        For the file's header.
+        Entries for the header of the file.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        Whether a file that exists may be replaced.
 
     Raises
     ------
     InvalidParameterError
-        If the path cannot be written to, or a file is there.
+        If the path cannot be written to, or the file exists.
     DiskFullError
         If the disk cannot hold the file.
 
@@ -62,28 +61,28 @@ def export_weights(
 def export_posteriors(
     result: TrainingResult, data: RegressionData, path: Path, *, groups: Groups = "sample", overwrite: bool = False
 ) -> None:
-    """Write what a training learned of its labels: a row a sample and group, as Parquet or CSV.
+    """Write the posteriors of a training, one row per sample and group, as Parquet or CSV.
 
     The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm`
     (the length of the residual, in the targets' unit), `flagged` (whether the method calls it an outlier) and
-    `true_outlier` (where it is known). What has no label has nulls.
+    `true_outlier` (if it is known). A missing label has nulls.
 
     Parameters
     ----------
     result : TrainingResult
     data : RegressionData
-        What it was trained on.
+        The training set.
     path : Path
-        ``*.parquet`` or ``*.csv``; its folder is made where it is not there.
+        ``*.parquet`` or ``*.csv``; its folder is made if it does not exist.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        As the method had them; a result with a mixture knows by itself.
+        The groups of the method; not needed for a result with a mixture.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        Whether a file that exists may be replaced.
 
     Raises
     ------
     InvalidParameterError
-        If the path cannot be written to, or a file is there.
+        If the path cannot be written to, or the file exists.
     InvalidDataError
         If the result is not of these data.
 
@@ -103,16 +102,16 @@ def export_posteriors(
 
 
 def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, trust: bool = False) -> dict[Path, str]:
-    """Write the network or the posteriors of a finished run to files, by their endings; return what each holds.
+    """Write the network or the posteriors of a finished run to files, by their endings.
 
     Parameters
     ----------
     run : Path
-        The run's folder.
+        Folder of the run.
     files : sequence of Path
         ``*.safetensors`` and ``*.onnx`` for the network, ``*.parquet`` and ``*.csv`` for the posteriors.
     overwrite : bool
-        Whether files that are there may be replaced.
+        Whether files that exist may be replaced.
     trust : bool
         Whether code outside the package that the run names may be imported.
 
@@ -123,7 +122,13 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     InvalidDataError
         If the run is not finished.
     InvalidParameterError, MissingDependencyError, ExportError, DiskFullError
-        As `export_weights`, `export_onnx` and `export_posteriors`. Every path is checked before the first is written.
+        The same as for `export_weights`, `export_onnx` and `export_posteriors`. All paths are checked before the first
+        file is written.
+
+    Returns
+    -------
+    dict of Path to str
+        The content of each file, in words.
     """
     for file in files:
         check_path(file, (WEIGHTS, ONNX, *TABLES), overwrite)
@@ -132,25 +137,31 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     if any(file.suffix == ONNX for file in files):
         check_packages()
     folder = RunFolder(run)
-    key = folder.metrics().key
-    config = read_recorded(folder.config, trust=trust)
-    unit = config.measure.unit or "the labels' unit"
-    held: dict[Path, str] = {}
+    metrics = folder.metrics()
+    networks = [file for file in files if file.suffix not in TABLES]
+    # Read before anything is written, and only if it is exported: tables need no code of the user's.
+    trained = TrainedRun.load(run, trust=trust) if networks else None
+    content: dict[Path, str] = {}
     for file in files:
-        if file.suffix in TABLES:
-            posteriors = Posteriors.read(folder.posteriors)
-            posteriors.write(file, method=config.method.name, key=key)
-            held[file] = f"{len(posteriors.sample_ids)} training samples, a line for each and group"
+        if trained is not None and file in networks:
+            content[file] = _export_network(trained, file, metrics.key, overwrite)
             continue
-        network, signature = load_network(config, run)
-        about = {
-            "deepgum.run": key,
-            "deepgum.targets": ", ".join(signature.targets),
-            "deepgum.unit": f"{unit}, divided by {config.measure.factor:g}" if config.measure.factor != 1 else unit,
-        }
-        if file.suffix == ONNX:
-            export_onnx(network, file, signature.inputs, about=about, overwrite=overwrite)
-        else:
-            export_weights(network, file, about={**described(signature.inputs), **about}, overwrite=overwrite)
-        held[file] = f"takes {described(signature.inputs)['deepgum.inputs']}"
-    return held
+        posteriors = Posteriors.read(folder.posteriors)
+        posteriors.write(file, method=metrics.method, key=metrics.key)
+        content[file] = f"{len(posteriors.sample_ids)} training samples, one line per sample and group"
+    return content
+
+
+def _export_network(trained: TrainedRun, file: Path, key: str, overwrite: bool) -> str:
+    measure, inputs = trained.config.measure, trained.signature.inputs
+    unit = measure.unit or "the labels' unit"
+    about = {
+        "deepgum.run": key,
+        "deepgum.targets": ", ".join(trained.signature.targets),
+        "deepgum.unit": f"{unit}, divided by {measure.factor:g}" if measure.factor != 1 else unit,
+    }
+    if file.suffix == ONNX:
+        export_onnx(trained.network, file, inputs, about=about, overwrite=overwrite)
+    else:
+        export_weights(trained.network, file, about={**described(inputs), **about}, overwrite=overwrite)
+    return f"takes {described(inputs)['deepgum.inputs']}"

@@ -1,6 +1,6 @@
-"""A network in ONNX, which runs without Python and without this library.
+"""Export of a network to ONNX, which runs without Python and without this library.
 
-It is compared with the network itself, on random inputs and batches of two sizes, before its file is put in place.
+The ONNX network is compared with the original on random inputs, in batches of two sizes, before its file is written.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from deepgum.storage.disk import write_atomically
 __all__ = ["OPSET", "TOLERANCE", "check_packages", "export_onnx"]
 
 OPSET = 20
-"""The version of ONNX's operators: the one that torch's exporter writes without conversion."""
+"""Version of ONNX's operators: the one that torch's exporter writes without conversion."""
 TOLERANCE = 1e-4
-"""How far ONNX may be off, as a share of the largest prediction: a thousand times the rounding of float32."""
+"""Largest allowed difference, as a share of the largest prediction: a thousand times the rounding of float32."""
 
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -47,40 +47,40 @@ def export_onnx(
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
 ) -> None:
-    """Write a network, as it is in evaluation mode, in ONNX; checked against the network itself.
+    """Write a network in ONNX, as it is in evaluation mode, and check it against the original.
 
-    The file takes `inputs`, float32 of shape (batch, *input_shape), and gives `predictions`, float32 of shape
-    (batch, d), with any number of samples a batch. What a network of this library takes are images with values in
-    [0, 1] (bytes divided by 255), or features as they were in the training data; how they are standardised is part of
-    the network. The file says so itself, in its metadata, with what `about` adds.
+    The ONNX network takes `inputs`, float32 of shape (batch, *input_shape), and gives `predictions`, float32 of shape
+    (batch, d), for any batch size. A network of this library takes images with values in [0, 1] (bytes divided by 255),
+    or features as in the training data; their standardisation is part of the network. The metadata of the file say so,
+    beside the entries of `about`.
 
     Parameters
     ----------
     model : nn.Module
-        Maps one batch of inputs to (batch, d). It is left as it was, wherever it is.
+        Maps a batch of inputs to (batch, d). It is not changed, and stays on its device.
     path : Path
-        ``*.onnx``; its folder is made where it is not there.
+        ``*.onnx``; its folder is made if it does not exist.
     input_shape : sequence of int
-        Of one sample: (channels, height, width) of images, (p,) of features.
+        Shape of one sample: (channels, height, width) for images, (p,) for features.
     about : mapping of str to str, optional
-        For the file's metadata.
+        Entries for the metadata of the file.
     tolerance : float
-        How far the two may differ on random inputs, as a share of the largest prediction: images uniform in [0, 1],
-        other inputs standard normal.
+        Largest allowed difference between the two on random inputs (images uniform in [0, 1], other inputs standard
+        normal), as a share of the largest prediction.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        Whether a file that exists may be replaced.
 
     Raises
     ------
     MissingDependencyError
         If onnx, onnxscript or onnxruntime is not installed.
     InvalidParameterError
-        If the path cannot be written to, or a file is there; or a value cannot be worked with.
+        If the path cannot be written to, the file exists, or a value is not valid.
     InvalidDataError
-        If the network cannot take inputs of this shape, or does not give a row a sample.
+        If the network cannot take inputs of this shape, or does not give one row per sample.
     ExportError
-        If the network cannot be expressed in ONNX, for any number of samples a batch; or if it does not predict there
-        what it predicts here. Nothing is written.
+        If the network cannot be expressed in ONNX for any batch size, or the ONNX network predicts something else.
+        Nothing is written.
     DiskFullError
         If the disk cannot hold the file.
 
@@ -104,12 +104,12 @@ def export_onnx(
 
 
 def check_packages() -> None:
-    """Refuse to begin without a package that ONNX needs.
+    """Raise an error if a package that the export to ONNX needs is not installed.
 
     Raises
     ------
     MissingDependencyError
-        With what brings it.
+        With the command that installs it.
     """
     for package in _PACKAGES:
         try:
@@ -124,7 +124,7 @@ def _on_cpu(model: nn.Module) -> nn.Module:
 
 
 def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, about: Mapping[str, str]) -> bytes:
-    """Return the content of an ONNX file that says on random inputs what the network says."""
+    """Return the content of an ONNX file that predicts the same as the network on random inputs."""
     generator = torch.Generator().manual_seed(0)
     draw = torch.rand if len(shape) == 3 else torch.randn
     batches = [draw(size, *shape, generator=generator) for size in _BATCHES]
@@ -147,25 +147,25 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
             assert program is not None
             program.model.metadata_props.update(about)
             content: bytes = program.model_proto.SerializeToString()
-        except Exception as error:  # the network's own code is traced, and may raise anything
+        except Exception as error:  # the exporter runs the network's own code, which may raise anything
             raise ExportError(
-                f"The network should have a form in ONNX, for any number of samples a batch. It has none that can be "
-                f"found: {_reason(error)}. Nothing was written."
+                f"The network should have a form in ONNX, for any batch size. The exporter finds none: "
+                f"{_reason(error)}. Nothing was written."
             ) from error
     found = _run_onnx(content, batches)
     largest = max(float(np.abs(one).max()) for one in expected)
     off = max(float(np.abs(one - other).max()) for one, other in zip(expected, found, strict=True))
     if not off <= tolerance * largest:
         raise ExportError(
-            f"The network in ONNX should predict what the network does, to {tolerance:g} of the largest prediction, "
-            f"{largest:.6g}. Found a difference of {off:.6g} on random inputs. A network that draws at random, or that "
-            "does other steps for other values, has no such form. Nothing was written."
+            f"The ONNX network should predict the same as the network, to {tolerance:g} of the largest prediction, "
+            f"{largest:.6g}. Found a difference of {off:.6g} on random inputs. A network that draws at random, or "
+            "whose steps depend on values, has no form in ONNX. Nothing was written."
         )
     return content
 
 
 class _InFloat32(nn.Module):
-    """A network that computes in another precision, as `DeepGUMRegressor`'s own does, and says it in float32."""
+    """A network that computes in another precision, as that of `DeepGUMRegressor`, with outputs in float32."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -197,9 +197,9 @@ def _run_onnx(content: bytes, batches: Sequence[Tensor]) -> list[NDArray[np.floa
     try:
         session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         return [session.run(None, {"inputs": batch.numpy()})[0] for batch in batches]
-    except Exception as error:  # errors of a foreign library, which have no common type
+    except Exception as error:  # errors of ONNX Runtime have no common type
         raise ExportError(
-            f"The network in ONNX should run. It does not: {_reason(error)}. Nothing was written."
+            f"The ONNX network should run. It does not: {_reason(error)}. Nothing was written."
         ) from error
 
 
@@ -210,7 +210,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode, and every module of it back to the mode that it had."""
+    """Put a network in evaluation mode, and at the end each of its modules back to its former mode."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -222,7 +222,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on packages that nobody asked for, and its graphs of what failed, to itself."""
+    """Suppress the exporter's remarks on optional packages, and its dumps of graphs that failed."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

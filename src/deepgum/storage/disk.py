@@ -23,7 +23,7 @@ _PARTIAL = re.compile(r"\..+\.[0-9]+(-[0-9a-f]{8})?\.partial|\..+-[0-9a-f]{8}\.t
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:
-    """Refuse to write `what`, of `needed` bytes, to a folder on a disk that has fewer free.
+    """Raise an error if the disk of a folder has fewer than `needed` bytes free for `what`.
 
     Raises
     ------

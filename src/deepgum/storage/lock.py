@@ -1,4 +1,4 @@
-"""One process at a time: locks that the system itself takes back from a process, however it ends."""
+"""Locks: one process at a time. The system releases the lock of a process that ends, in whatever way it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepgum.errors import DeepGUMWarning, OutputFolderError
 __all__ = ["LOCK", "alone_in", "locked", "try_lock"]
 
 LOCK = ".lock"
-"""The name of the file by which `alone_in` locks a folder."""
+"""Name of the file with which `alone_in` locks a folder."""
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 
@@ -24,7 +24,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def try_lock(handle: int) -> bool:
-        """Lock an open file, and return whether that worked: it does not while another handle has locked it."""
+        """Lock an open file; return False if another handle has locked it."""
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -34,7 +34,7 @@ else:
     import fcntl
 
     def try_lock(handle: int) -> bool:
-        """Lock an open file, and return whether that worked: it does not while another handle has locked it."""
+        """Lock an open file; return False if another handle has locked it."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,12 +44,12 @@ else:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Write to a folder while no other process does. It is made where it is not there, and left behind unless empty.
+    """Hold the lock of a folder. The folder is made if it does not exist, and removed at the end if it is empty.
 
     Raises
     ------
     OutputFolderError
-        If another process is in it.
+        If another process holds the lock.
 
     Examples
     --------
@@ -71,22 +71,24 @@ def alone_in(folder: Path) -> Iterator[None]:
         with locked(folder / LOCK, lambda who: _taken(folder, who)):
             yield
     finally:
-        with suppress(OSError):  # where something was written, it stays
+        with suppress(OSError):  # a folder that is not empty stays
             for place in new:
                 place.rmdir()
 
 
 @contextmanager
 def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
-    """Hold a lock by a file of this name, in a folder that is there; the file goes when the lock does.
+    """Hold a lock by a file, which is removed with the lock.
 
-    Some file systems of clusters know no locks: there a `DeepGUMWarning` says so, and nothing is held.
+    Some file systems of clusters have no locks: there a `DeepGUMWarning` is given, and no lock is held.
 
     Parameters
     ----------
     path : Path
+        Path of the file, in a folder that exists.
     taken : callable
-        Makes the error to raise while another process holds the lock, of " (PID)", or of "" where that is not known.
+        Returns the error to raise while another process holds the lock; its argument is " (PID)", or "" if the process
+        is not known.
 
     Examples
     --------
@@ -111,7 +113,7 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
             if not free:
                 raise taken(_holder(path))
             if not _is(file.fileno(), path):
-                continue  # the process before removed it in between
+                continue  # the process that held the lock has removed the file meanwhile
             file.truncate(0)
             file.write(str(os.getpid()).encode())
             file.flush()
@@ -139,8 +141,8 @@ def _holder(path: Path) -> str:
 
 def _warn(folder: Path, error: OSError) -> None:
     warnings.warn(
-        f"'{folder}' should be on a file system that can lock files. {error}. See to it yourself that no other process "
-        "writes there meanwhile.",
+        f"'{folder}' should be on a file system that can lock files. {error}. Make sure that no other process writes "
+        "there.",
         DeepGUMWarning,
         stacklevel=2,
     )
@@ -148,6 +150,6 @@ def _warn(folder: Path, error: OSError) -> None:
 
 def _taken(folder: Path, who: str) -> OutputFolderError:
     return OutputFolderError(
-        f"'{folder}' should be written to by one process at a time. Another one{who} is at it. "
+        f"'{folder}' should be written to by one process at a time. Another one{who} writes there. "
         "Wait until it has ended, or give another output folder."
     )

@@ -1,4 +1,4 @@
-"""What is exported says, elsewhere, what the network says here; or nothing is written."""
+"""An exported network predicts the same as the original, or nothing is written."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def run_onnx(path: Path, data: RegressionData) -> NDArray[np.float32]:
     return found
 
 
-def test_every_network_that_is_known_by_name_is_tried() -> None:
+def test_every_named_network_is_exported() -> None:
     assert set(MODELS) <= set(NETWORKS)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_says_the_same_in_onnx(tmp_path: Path, name: str) -> None:
+def test_a_network_predicts_the_same_in_onnx(tmp_path: Path, name: str) -> None:
     data, build = NETWORKS[name]
     model, path = build(data).train(), tmp_path / "made" / "network.onnx"
     modes = [module.training for module in model.modules()]
@@ -133,9 +133,9 @@ class ByValue(nn.Linear):
 
 @pytest.mark.parametrize(
     ("network", "message"),
-    [(Drawing, "should predict what the network does"), (BySize, "in ONNX"), (ByValue, "any number of samples")],
+    [(Drawing, "should predict the same as the network"), (BySize, "ONNX"), (ByValue, "for any batch size")],
 )
-def test_a_network_that_says_something_else_there_is_not_written(
+def test_a_network_that_predicts_something_else_in_onnx_is_not_written(
     tmp_path: Path, network: type[nn.Linear], message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
@@ -180,7 +180,7 @@ def test_a_network_of_other_inputs_or_outputs_is_refused(
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
-def test_packages_that_are_not_there_are_named_with_what_brings_them(
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -190,7 +190,7 @@ def test_packages_that_are_not_there_are_named_with_what_brings_them(
     export_weights(nn.Linear(3, 2), tmp_path / "weights.safetensors")
 
 
-def test_weights_are_the_whole_state_and_say_where_they_come_from(tmp_path: Path) -> None:
+def test_weights_are_the_whole_state_with_their_version(tmp_path: Path) -> None:
     model, path = build_model("facenet", GREY, 0), tmp_path / "weights.safetensors"
     export_weights(model, path, about={"deepgum.run": "abc"})
     fresh = build_model("facenet", GREY, 1)
@@ -219,7 +219,7 @@ def test_a_file_is_replaced_only_when_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["network.pt", "network", "there"])
-def test_a_path_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(InvalidParameterError, match="`to`"):
         export_onnx(nn.Linear(3, 2), tmp_path / name, (3,))
@@ -239,7 +239,7 @@ def trained() -> tuple[TrainingResult, RegressionData]:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_posteriors_have_a_row_a_sample_and_group_and_nulls_without_a_label(tmp_path: Path, ending: str) -> None:
+def test_posteriors_have_a_row_per_sample_and_group_and_nulls_without_a_label(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"posteriors.{ending}"
     export_posteriors(*trained(), path)
     table = pyarrow.csv.read_csv(path) if ending == "csv" else pq.read_table(path)
@@ -256,7 +256,7 @@ def test_posteriors_have_a_row_a_sample_and_group_and_nulls_without_a_label(tmp_
     ]
 
 
-def test_a_network_in_float64_says_it_in_float32(tmp_path: Path) -> None:
+def test_a_network_in_float64_has_outputs_in_float32(tmp_path: Path) -> None:
     X = VECTORS.repeat(3, axis=0)
     regressor = DeepGUMRegressor(max_epochs=1, random_state=0).fit(X, X @ np.arange(5.0))
     names = list(regressor.module_.state_dict())
@@ -268,7 +268,7 @@ def test_a_network_in_float64_says_it_in_float32(tmp_path: Path) -> None:
     assert list(regressor.module_.state_dict()) == names
 
 
-def test_the_samples_of_a_process_are_asked_for_by_what_they_are(tmp_path: Path) -> None:
+def test_another_number_of_samples_is_explained_by_several_processes(tmp_path: Path) -> None:
     result, _ = trained()
     mine = replace(result, index=torch.tensor([1, 3, 5, 7]))
     both = RegressionData.from_arrays(torch.zeros(8, 1), torch.zeros(8, 4))
@@ -283,7 +283,7 @@ def test_the_samples_of_a_process_are_asked_for_by_what_they_are(tmp_path: Path)
 
 def test_posteriors_of_other_samples_are_refused(tmp_path: Path) -> None:
     result, data = trained()
-    with pytest.raises(InvalidDataError, match="trained on"):
+    with pytest.raises(InvalidDataError, match="should be the training set of the result"):
         export_posteriors(result, data.subset([0, 1]), tmp_path / "posteriors.csv")
 
 
@@ -303,11 +303,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Path]
     return config, path
 
 
-def test_a_run_is_exported_by_the_files_endings(tmp_path: Path, finished: tuple[RunConfig, Path]) -> None:
+def test_a_run_is_exported_by_the_endings_of_files(tmp_path: Path, finished: tuple[RunConfig, Path]) -> None:
     config, folder = finished
     names = ("network.onnx", "weights.safetensors", "posteriors.csv", "posteriors.parquet")
-    held = export_run(folder, [tmp_path / name for name in names])
-    assert [file.name for file in held] == list(names)
+    content = export_run(folder, [tmp_path / name for name in names])
+    assert [file.name for file in content] == list(names)
     test = load_subset(config).test
     expected = Predictions.read(RunFolder(folder).predictions).predicted
     np.testing.assert_allclose(run_onnx(tmp_path / "network.onnx", test), expected, atol=1e-5)
@@ -338,7 +338,7 @@ def test_every_path_is_checked_before_the_first_file(tmp_path: Path, finished: t
     assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]
 
 
-def test_the_command_says_what_it_wrote_and_what_stands_in_the_way(
+def test_the_command_lists_its_files_and_refuses_one_that_exists(
     tmp_path: Path, finished: tuple[RunConfig, Path]
 ) -> None:
     command = ["export", str(finished[1]), "--to", str(tmp_path / "w.safetensors"), "--to", str(tmp_path / "p.csv")]

@@ -1,11 +1,11 @@
-"""What an audit is: a run's data, network and training, and how its labels are looked at; one TOML file."""
+"""The configuration of an audit: that of a run, and the section `[audit]`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "rea
 PARTS = ("", "all", "train", "validation", "test")
 
 TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
-"""How an audit trains where nothing else is said: one run, to its end."""
+"""Training of an audit by default: the schedule runs to its end."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class AuditSection:
     Parameters
     ----------
     part : str
-        Which samples: "train", "validation", "test" or "all"; empty for all but the test part, where the data set
-        itself has one, for its labels are what a gain is measured by.
+        Samples to audit: "train", "validation", "test" or "all". Empty for all but the test part of the data set, if
+        it has one: a gain is measured on its labels.
     folds, rounds : int
-        Networks in a round, and rounds at most; their product is at most 15.
+        Number of networks per round, and largest number of rounds; their product is at most 15.
     inliers : str
         Density of right labels: "auto" (the one of the highest held-out likelihood), "gaussian", "student-t", or the
         path "package.module:name" of a density of the user's, which is imported when the audit starts.
     periods : dict of str to float
-        After how much a target comes round again: `{ yaw = 360 }`.
+        Periods of cyclic targets: `{ yaw = 360 }`.
     unit : str
-        What labels are in, for people; by default what the data set says.
+        Unit of the labels, for people; by default that of the data set.
     reasons : tuple of str
         Paths "package.module:name" of reasons in addition to the built-in ones.
     """
@@ -60,7 +60,7 @@ class AuditSection:
 
     def __post_init__(self) -> None:
         check_choice("part", self.part, PARTS)
-        if not is_path(self.inliers):  # a configuration that is only read imports nothing
+        if not is_path(self.inliers):  # reading a configuration imports no density
             candidates(self.inliers)
         check_count("folds", self.folds, least=2)
         check_count("rounds", self.rounds)
@@ -76,12 +76,12 @@ class AuditSection:
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """An audit.
+    """The configuration of an audit.
 
     Attributes
     ----------
     run : RunConfig
-        Data, network, groups, training, seed; its corruption, to try an audit on labels made wrong on purpose.
+        Data, network, groups, training and seed. Its corruption makes labels wrong on purpose, to test an audit.
     audit : AuditSection
 
     Examples
@@ -96,17 +96,18 @@ class AuditConfig:
 
     def __post_init__(self) -> None:
         if self.run.measure.landmarks and self.audit.periods:
-            hint = "Points do not come round again."
+            hint = "Points have no period."
             raise InvalidParameterError("audit.periods", "empty where labels are landmarks", self.audit.periods, hint)
         if self.run.data.pixels:
             raise InvalidParameterError("data.pixels", "false in an audit", True)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
-        """Build an audit from nested mappings, as TOML gives them; training is `TRAINING` but for what is said."""
+        """Build an audit from nested mappings, as TOML gives them; the defaults of its training are `TRAINING`."""
         rest = {key: value for key, value in values.items() if key != "audit"}
-        told = rest.get("training", {})
-        rest["training"] = {**plain(asdict(TRAINING)), **told} if isinstance(told, Mapping) else told
+        training = rest.get("training", {})
+        if isinstance(training, Mapping):
+            rest["training"] = {**plain(asdict(TRAINING)), **training}
         section: AuditSection = build(AuditSection, values.get("audit", {}), "audit")
         return cls(RunConfig.from_mapping(rest), section)
 
@@ -116,18 +117,14 @@ class AuditConfig:
 
     @property
     def fits_most(self) -> int:
-        """How many networks are trained at the most."""
+        """Largest number of networks that are trained."""
         return self.audit.folds * self.audit.rounds
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits, the same for audits that do the same."""
+        """Sixteen hexadecimal digits that are equal for audits that do the same."""
         values = json.dumps(plain(asdict(self.audit)), sort_keys=True) + self.run.digest
         return hashlib.sha256(values.encode()).hexdigest()[:16]
-
-    def with_folder(self, folder: Path) -> AuditConfig:
-        """Return the same audit of a data set that is elsewhere."""
-        return replace(self, run=replace(self.run, data=replace(self.run.data, folder=folder)))
 
     def write(self, path: Path) -> None:
         """Write the TOML file with every default spelled out, so that later versions read it as it was."""
@@ -140,9 +137,9 @@ def read_audit(path: Path) -> AuditConfig:
     Raises
     ------
     InvalidDataError
-        If there is no such file, or it is no TOML.
+        If there is no such file, or it is not TOML.
     InvalidParameterError
-        If a key is unknown, missing or has a wrong value.
+        If a key is unknown, missing or has an invalid value.
     """
     return AuditConfig.from_mapping(read_toml(path))
 
@@ -156,23 +153,23 @@ def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> Audit
 
 
 def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]) -> AuditConfig:
-    """Return the audit of a TOML file, a table or a data set's folder.
+    """Return the configuration for a TOML file, a table or the folder of a data set.
 
     Parameters
     ----------
     data : Path
     changes : mapping of str to value
-        Keys of the configuration, as "section.key".
+        Keys of the configuration to change, as "section.key".
     columns : mapping of str to value
-        Options of a table, as of `deepgum.data.sets.table.load_table`.
+        Options of a table; see `deepgum.data.sets.table.load_table`.
 
     Raises
     ------
     InvalidParameterError
-        If `data` is not there, or it does not say what data set it is.
+        If `data` does not exist, or its data set cannot be detected.
     """
     if not data.exists():
-        raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is none.")
+        raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is no such path.")
     values: dict[str, Any] = {}
     if data.suffix == ".toml":
         values = read_toml(data)

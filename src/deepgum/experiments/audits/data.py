@@ -1,4 +1,4 @@
-"""What an audit looks at: the samples, their labels as the files have them, and what was left out and why."""
+"""The data of an audit: samples, their labels as in the files, and the samples that were left out."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ class AuditData:
     Attributes
     ----------
     pool : Pool
-        Inputs, and the labels that networks are trained on: landmarks as fractions of the square that is shown, labels
-        with a period moved to where most of them are.
+        Inputs, and labels for the training of networks: landmarks as fractions of the square that is shown, cyclic
+        labels moved by whole periods to where most of them are.
     given : array (n, d)
-        The labels in their own unit, as the files have them; landmarks in pixels of the image file.
+        Labels in their own unit, as in the files; landmarks in pixels of the image file.
     offset, scale : arrays (n, d)
-        From predictions to that unit: ``offset + scale * prediction``.
+        They take predictions to that unit: ``offset + scale * prediction``.
     source : DataSource
     targets : Targets
     copies : tuple of tuples of int
-        Rows of the same content.
+        Rows with the same content, by content.
     conflicts : tuple of tuples of str
-        Ids of the same content under different labels.
+        Ids of samples with the same content and different labels.
     left_out : mapping of str to str
-        Samples whose image cannot be shown to a network, and why.
+        Samples that have no image for a network, and the reason.
     sequence : bool
-        Whether neighbours are near copies.
+        Whether neighbouring rows are near copies.
     has_test_part : bool
-        Whether the data set itself says which samples are for testing.
+        Whether the data set has a test part of its own.
     wrong : bool array (n, g) or None
-        Which groups of labels were made wrong on purpose.
+        Groups of labels that were made wrong on purpose.
     """
 
     pool: Pool
@@ -82,7 +82,7 @@ class AuditData:
 
 
 def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:
-    """Read the data of an audit. Images that are not there or cannot be read are left out, and named.
+    """Read the data of an audit. Samples whose image does not exist or cannot be read are left out, and listed.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     dataset = run.data.dataset
     request = replace(request_of(run, observer), skip_missing=True, skip_unreadable=True)
     with warnings.catch_warnings():
-        # They are counted and named here, and shown on the page.
+        # The report lists the samples that are left out.
         warnings.simplefilter("ignore", DeepGUMWarning)
         whole = dataset.pool(request, run.seed)
     annotations = None
@@ -150,7 +150,7 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
 
 
 def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
-    """Return which groups (n, g) hold a label that was made wrong, by what the noise moved: samples, landmarks."""
+    """Return which groups (n, g) hold a wrong label, from the units (samples, landmarks) that the noise moved."""
     columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
     return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
 
@@ -158,7 +158,7 @@ def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_
 def _part(pool: Pool, part: str) -> Pool:
     if pool.parts is None or part == "all":
         if part not in ("", "all"):
-            raise InvalidDataError(f"The data set has no parts of its own, and so no part {part!r}. Leave it out.")
+            raise InvalidDataError(f"The data set should have a part {part!r}. It has no parts; leave the part out.")
         return pool
     rows = [row for row, each in enumerate(pool.parts) if (each != "test" if part == "" else each == part)]
     if not rows:
@@ -167,12 +167,12 @@ def _part(pool: Pool, part: str) -> Pool:
 
 
 def _to_files(pool: Pool, landmarks: bool, side: int) -> tuple[Values, Values]:
-    """Return what takes targets (n, d) to the unit of the files."""
+    """Return the offset and the scale (n, d) that take targets to the unit of the files."""
     shape = tuple(pool.data.targets.shape)
     if not landmarks:
         return np.zeros(shape), np.ones(shape)
     pictures: Pictures | None = pool.data.pictures
-    if pictures is None:  # images that are no files: in pixels of the images
+    if pictures is None:  # images that are not files: in pixels of the images
         return np.zeros(shape), np.full(shape, float(side))
     squares = np.array([tuple(pictures.square(row)) for row in range(len(pictures))])
     offset = np.tile(squares[:, :2], (1, shape[1] // 2))
@@ -180,7 +180,7 @@ def _to_files(pool: Pool, landmarks: bool, side: int) -> tuple[Values, Values]:
 
 
 def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
-    """Return the landmarks that take each other's place when an image is mirrored."""
+    """Return the pairs of landmarks that change places when an image is mirrored."""
     if mirror is None:
         return ()
     partners = [place // 2 for place in mirror.permutation[::2]]
@@ -188,14 +188,14 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
 
 
 def _left_out(annotations: Annotations, pool: Pool) -> dict[str, str]:
-    """Return the samples of the files that the loader left out, and why."""
+    """Return the samples of the files that the loader left out, with the reason."""
     there = set(pool.data.ids)
     pictures = pool.data.pictures
     reasons = {}
     for name in annotations.ids:
         if name not in there:
             file = None if pictures is None else pictures.folder / annotations.image_file(name)
-            reasons[name] = "Its image is not there." if file is None or not file.is_file() else _trouble(file)
+            reasons[name] = "Its image does not exist." if file is None or not file.is_file() else _trouble(file)
     return reasons
 
 
@@ -205,4 +205,4 @@ def _trouble(file: Path) -> str:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"Its image cannot be read: {error}"
-    return "It was left out by the loader."
+    return "The loader left it out."

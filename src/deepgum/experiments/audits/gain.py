@@ -1,4 +1,4 @@
-"""`deepgum gain`: networks trained on the labels as they were, and as a patch has them, on the same test samples."""
+"""The gain of a patch: networks are trained before and after it, and tested on the same samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import CorruptionConfig
 from deepgum.experiments.runs.network import prepare
-from deepgum.experiments.runs.run_data import Title
+from deepgum.experiments.runs.title import Title
 from deepgum.periods import unrolled, wrapped
 from deepgum.residuals import predict
 from deepgum.training import get_method, train_method
@@ -46,48 +46,52 @@ FAILURE, TEST_SHARE, LEAST_TEST = 0.05, 0.2, 10
 def gain_of(
     folder: AuditFolder, patch: Patch, *, method: str = "l2", seeds: int = 3, observer: Observer | None = None
 ) -> Gain:
-    """Train before and after, and compare on test samples whose labels the patch does not change.
+    """Train before and after a patch, and compare errors on test samples whose labels the patch does not change.
 
-    Those are the data set's own test part. Where it has none, a fifth of the samples is held out, whole groups of those
-    that the patch does not touch.
+    Test samples are those of the data set's own test part. If it has none, a fifth of the samples is held out: samples
+    that the patch does not change, in whole groups.
 
     Parameters
     ----------
     folder : AuditFolder
-        Of the audit that the patch came from: it says which data, which network and how to train.
+        The audit that the patch came from; its data, network and training are used.
     patch : Patch
     method : str
-        A key of `deepgum.training.METHODS`, or the path of a loss: how both are trained. L2 by default, as most people
-        train.
+        A key of `deepgum.training.METHODS`, or the path of a loss: the method of both trainings. By default L2, the
+        most common one.
     seeds : int
-        Trainings before, and after; pairs of them begin with the same weights.
+        Number of trainings before, and after; each pair begins with the same weights.
     observer : Observer, optional
 
     Raises
     ------
+    UntrustedCodeError
+        If the audit names code outside the package, and its folder is not trusted.
     InvalidDataError
-        If the patch is of other data, or changes nothing, or there are too few samples to test on.
+        If the patch is of other data or changes nothing, or there are too few samples to test on.
     UnknownNameError
         If there is no such method.
     """
     if get_method(method, "method").oracle:
-        raise InvalidParameterError("method", "a method that is no oracle", method)
+        raise InvalidParameterError("method", "a method that is not an oracle", method)
     check_count("seeds", seeds)
     observer = observer or Observer()
     config = read_recorded(folder.config_file, trust=folder.trust)
     data = load_audit_data(config, observer)
     check_patch(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):
-        raise InvalidDataError("The patch should fix or drop a label; this one keeps all. There is nothing to gain.")
+        raise InvalidDataError(
+            "The patch should fix or drop a label. This one keeps all labels: there is nothing to gain."
+        )
     after = _patched(data, patch)
     test, rows, official = _test_of(config, data, patch, observer)
     if len(rows) < LEAST_LEARNED:
         raise InvalidDataError(
-            f"There should be at least {LEAST_LEARNED} samples to train on besides those to test on. Found {len(rows)} "
+            f"There should be at least {LEAST_LEARNED} training samples that are not test samples. Found {len(rows)} "
             f"in an audit of the part '{config.audit.part}'."
         )
     if not bool(test.targets.isfinite().any()):
-        raise InvalidDataError("There should be labels to test on that the patch does not touch. Found none.")
+        raise InvalidDataError("There should be test samples with labels that the patch does not change. Found none.")
     samples = data.pool.data
     network = prepare(
         config.run.model,
@@ -142,7 +146,7 @@ def gain_of(
 
 @dataclass(frozen=True, eq=False)
 class _Given(Annotations):
-    """The labels that were audited, for a patch to be checked against."""
+    """The labels that were audited, to check a patch against."""
 
     keeps_missing: ClassVar[bool] = True
 
@@ -151,7 +155,7 @@ class _Given(Annotations):
         return cls(Path(data.source.path or data.source.name), data.pool.data.ids, data.targets.names, data.given)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Not written: these labels may have been made wrong on purpose."""
+        """Never called: these labels may have been made wrong on purpose."""
         raise NotImplementedError
 
 
@@ -167,7 +171,7 @@ def _patched(data: AuditData, patch: Patch) -> Values:
 def _test_of(
     config: AuditConfig, data: AuditData, patch: Patch, observer: Observer
 ) -> tuple[RegressionData, list[int], bool]:
-    """Return the test samples, the rows to train on, and whether the data set itself says so."""
+    """Return the test samples, the rows to train on, and whether the test part is the data set's own."""
     touched = {change.id for change in patch.changes if change.decision != "keep"}
     ids = data.pool.data.ids
     clean = replace(config, run=replace(config.run, corruption=CorruptionConfig()))
@@ -199,14 +203,14 @@ def _test_of(
 def _check_enough(count: int) -> None:
     if count < LEAST_TEST:
         raise InvalidDataError(
-            f"There should be at least {LEAST_TEST} samples to test on that the patch does not touch. Found {count}."
+            f"There should be at least {LEAST_TEST} test samples that the patch does not change. Found {count}."
         )
 
 
 def _split(
     data: RegressionData, rows: list[int], keep_together: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return what is trained on and what is validated on: the same samples before and after, but for dropped ones."""
+    """Return training and validation samples: the same before and after, apart from those with dropped labels."""
     share = validation_share(len(rows), widest)
     train, validation = split_validation(len(rows), share, seed, [keep_together[row] for row in rows])
     labelled = data.targets.isfinite().any(dim=1)
@@ -227,7 +231,7 @@ def _errors(
 
 
 def _failures(errors: Values) -> Values:
-    """Return the share of each sample's landmarks that are off by too much; NaN without labels."""
+    """Return the share of each sample's landmarks whose error is a failure; NaN without labels."""
     known = ~np.isnan(errors)
     return np.where(known.any(axis=1), (errors > FAILURE).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
 

@@ -1,27 +1,23 @@
-"""An audit from its configuration to its folder: each label is judged by networks that were not trained on it."""
+"""An audit, from its configuration to its folder: networks judge labels that they were not trained on."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
 from deepgum.audit.calibration import Calibration
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
-from deepgum.audit.out_of_fold.cross_fit import CrossFit, Learner, cross_fit
+from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
 from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
-from deepgum.audit.out_of_fold.teaching import Teaching
 from deepgum.audit.reasons.case import Evidence
 from deepgum.audit.reasons.registry import all_reasons
 from deepgum.audit.scoring.image_sizes import ImageSizes
@@ -33,6 +29,7 @@ from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
 from deepgum.experiments.audits.config import AuditConfig, read_recorded
 from deepgum.experiments.audits.data import AuditData, load_audit_data
+from deepgum.experiments.audits.fits import KeptLearner
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.output import another, held
 from deepgum.experiments.runs.network import prepare
@@ -50,11 +47,11 @@ FITS = "fits"
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
-    """Audit a data set and write the folder; a finished audit is returned as it is.
+    """Audit a data set, and write the folder. A finished audit is returned as it is.
 
-    The folder holds `audit.toml` (every default spelled out), and as `AuditFolder` says scores, pictures and the
-    summary. Until that is written, `fits/` keeps the predictions of every network: an audit that was stopped goes on
-    with the next.
+    The folder holds `audit.toml` (every default spelled out) and the files of `AuditFolder`. The summary is written
+    last. Until then `fits/` holds the predictions of every network: an audit that was stopped goes on with the next
+    network.
 
     Parameters
     ----------
@@ -62,14 +59,14 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
     out : Path
         New, empty, or of the same audit.
     observer : Observer, optional
-        Told of every step.
+        Its methods are called at every step.
 
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else, or another process is in it.
+        If `out` holds anything else, or another process writes there.
     InvalidDataError, InvalidParameterError
-        If the data or the network cannot be used; before any training, and nothing is written.
+        If the data or the network cannot be used. This is checked before any training, and nothing is written.
     """
     observer, folder = observer or Observer(), AuditFolder(out, trust=True)  # its code is the user's own
     if not _is_done(folder, config):
@@ -104,7 +101,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     config.write(folder.config_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
     crossfit = cross_fit(
-        _Kept(learner, folder.path / FITS, observer),
+        KeptLearner(learner, folder.path / FITS, observer),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
         keep_together=data.keep_together,
@@ -129,9 +126,9 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
 
 
 def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> NetworkLearner:
-    """Return networks as configured, of which what is frozen has been computed once."""
+    """Return the learner that trains networks as configured, with the outputs of the frozen part computed once."""
     run, samples = config.run, data.pool.data
-    # Nothing is tested: the trunk is computed for all samples, as if they were all to be trained on.
+    # There is no test set: the outputs of the trunk are computed for all samples.
     subset = Subset(samples, samples.subset([0]), samples.subset([0]))
     network = prepare(
         run.model,
@@ -145,36 +142,9 @@ def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> Networ
     def build(train: RegressionData, seed: int) -> nn.Module:
         return build_model(network.build, train, seed)
 
-    build(network.subset.train, run.seed)  # what cannot be built is refused before anything is written
+    build(network.subset.train, run.seed)  # raises before anything is written
     options = get_method(run.method.name).with_changes(data.targets.partition, run.method.changes)
     return NetworkLearner(network.subset.train, build, options, run.training, data.keep_together, observer.trained)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A learner whose predictions are kept in files until the audit is finished."""
-
-    learner: Learner
-    folder: Path
-    observer: Observer
-
-    @property
-    def is_robust(self) -> bool:
-        return self.learner.is_robust
-
-    def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> NDArray[np.float64]:
-        self.observer.fit_started(seed)
-        known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
-        key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
-        file = self.folder / f"{seed}-{key}.npy"
-        if not file.is_file():
-            predictions = self.learner.predict(train, teaching, seed)
-            content = io.BytesIO()
-            np.save(content, predictions, allow_pickle=False)
-            with write_atomically(file) as temporary:
-                temporary.write_bytes(content.getbuffer())
-        kept: NDArray[np.float64] = np.load(file, allow_pickle=False)
-        return kept
 
 
 def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
@@ -214,7 +184,7 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
 
 
 def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pictures | None:
-    """Return the samples' pictures; those of flagged samples that are no files become some."""
+    """Return the pictures of the samples; images that are not files are written for the flagged samples."""
     samples = data.pool.data
     if samples.pictures is not None or samples.inputs.ndim != 4:
         return samples.pictures

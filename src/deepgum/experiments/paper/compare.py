@@ -1,4 +1,4 @@
-"""Methods side by side: every method under every noise, rate and seed, one run at a time, resumed where it stopped."""
+"""A comparison of methods: every method under every noise, rate and seed, one run at a time."""
 
 from __future__ import annotations
 
@@ -37,37 +37,38 @@ if TYPE_CHECKING:
 __all__ = ["Trainer", "compare", "train_and_score"]
 
 Trainer = Callable[..., TrainingResult]
-"""Trains a method by its name: `deepgum.training.train_method`, or what a test puts in its place."""
+"""Trains a method by its name: `deepgum.training.train_method`, or a stand-in of a test."""
 
 
 def compare(
     options: CompareOptions, out: Path, observer: Observer | None = None, train: Trainer = train_method
 ) -> list[RunRecord]:
-    """Train every method of the grid, and return the records of all its runs, in the grid's order.
+    """Train every method of the grid, and return the records of all runs, in the order of the grid.
 
-    Runs whose records `out` holds already are not repeated, and the one that was stopped goes on after its last
-    completed epoch, so an interrupted comparison goes on when it is called again. Runs that do the same (a corruption
-    of rate 0, by any name) are trained once and recorded under each name.
+    An interrupted comparison goes on when it is called again: runs whose records `out` holds are not repeated, and the
+    run that was stopped goes on after its last completed epoch. Runs that do the same (corruptions of rate 0, by any
+    name) are trained once and recorded under each name.
 
     Parameters
     ----------
     options : CompareOptions
     out : Path
-        A folder for `config.json`, `results.jsonl` and `posteriors/`; and `checkpoints/`, for as long as a run lasts.
+        Folder of `config.json`, `results.jsonl` and `posteriors/`, and during a run of `checkpoints/`. New, empty, or
+        of the same settings.
     observer : Observer, optional
-        Told of every step.
+        Its methods are called at every step.
     train : callable
         With the signature of `deepgum.training.train_method`.
 
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else, or another process is at it; before any training, and nothing is written.
+        If `out` holds anything else, or another process writes there. This is checked before any training.
     InvalidDataError, InvalidParameterError
-        If the data cannot be used or the network cannot be built; before any training, and nothing is written.
+        If the data cannot be used or the network cannot be built. This is checked before any training.
     ComparisonError
-        If runs failed (diverged, or left a method without labels); after all others are done, with what failed and with
-        the records of the others.
+        If runs failed (diverged, or left a method without labels). It is raised when all other runs are done, and has
+        the failures and the records of the others.
     """
     check_device(options.sgd.device)
     observer = observer or Observer()
@@ -86,13 +87,13 @@ def _compare(
     records = _records(folder)
     missing = _missing(runs, records)
     for run in runs:
-        if run not in missing:  # recorded by a process that was killed before it came to this
+        if run not in missing:  # recorded by a process that was killed before it removed the checkpoint
             folder.drop_checkpoint(run.stem)
-    # The first seed's data are read and a network is built before the folder is made, so that a mistake leaves nothing
+    # The data of the first seed are read and a network is built before the folder is made: a mistake leaves nothing
     # behind.
     subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}
     for subset, run in itertools.product(subsets.values(), missing):
-        # Options have checked the name.
+        # `CompareOptions` has checked the name.
         check_method(run.method, subset.train, subset.validation, cast("Groups", run.groups))
     networks = {seed: _prepare(options, subset, seed, observer) for seed, subset in subsets.items()}
     for seed, network in networks.items():
@@ -141,7 +142,7 @@ def train_and_score(
 ) -> tuple[TrainingResult, RunRecord]:
     """Train one method on a cell, write its posteriors, and return its result and its record.
 
-    The checkpoint is there as long as the record is not written: who writes it removes the file.
+    The caller writes the record, and then removes the checkpoint.
     """
     result = train(
         run.method,
@@ -156,7 +157,7 @@ def train_and_score(
         on_event=observer.trained,
         checkpoint=checkpoint,
     )
-    scores, posteriors = score_run(result, cell, run.groups, options.sgd, options.measure)
+    scores, posteriors, _ = score_run(result, cell, run.groups, options.sgd, options.measure)
     path = folder.posteriors / f"{run.stem}.parquet"
     posteriors.write(path, method=run.method, noise=run.noise, rate=f"{run.rate:g}", seed=str(run.seed), key=run.digest)
     plugin, style = run.method not in METHODS, get_method(run.method).style
@@ -207,5 +208,5 @@ def _missing(runs: Sequence[RunKey], records: Container[tuple[str, str, str]]) -
 
 
 def _twin(run: RunKey, records: Iterable[RunRecord]) -> RunRecord | None:
-    """Return the record of a run that did the same under another name, under this one's."""
+    """Return the record of a run that did the same under another name, with the name of this run."""
     return next((replace(r, method=run.method, noise=run.noise) for r in records if r.key == run.digest), None)

@@ -1,4 +1,4 @@
-"""The main job on data that scikit-learn ships: wrong landmarks, four ways to learn from them, and what was found."""
+"""The demonstration on data of scikit-learn: wrong landmarks, and four methods that learn from them."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ DEMO = CompareOptions(
     rates=(0.4,),
     methods=("l2", "cauchy", "deepgum", "oracle"),
     train_size=1200,
-    # The same for all; none stops while the learning rate is on its way down.
+    # The same for all methods; none stops before the learning rate has come down.
     sgd=SGDOptions(schedule="one-cycle", learning_rate=3e-3, epochs_max=30, patience=30),
 )
-"""Two landmarks in five are wrong."""
+"""Options of the demonstration: two landmarks in five are wrong."""
 
 
 @dataclass(frozen=True, eq=False)
 class DemoResult:
-    """What a demonstration shows, for n training images with l landmarks.
+    """The results of a demonstration, for n training images with l landmarks.
 
     Attributes
     ----------
     records : list of RunRecord
-        One a method.
+        One per method.
     images : array (n, c, h, w) of uint8
     given, predicted, clean : arrays (n, 2 l)
-        Landmarks as labelled, as DeepGUM's network sees them, and as they were before the corruption.
+        Landmarks as given, as predicted by the network of DeepGUM, and before the corruption.
     posteriors : Posteriors
-        DeepGUM's.
+        Posteriors of DeepGUM.
     """
 
     records: list[RunRecord]
@@ -64,7 +64,7 @@ def run_demo(out: Path, observer: Observer | None = None, options: CompareOption
     out : Path
         New or empty.
     observer : Observer, optional
-        Told of every step.
+        Its methods are called at every step.
     options : CompareOptions
         With one noise, rate and seed, and "deepgum" among the methods.
 
@@ -103,7 +103,7 @@ def run_demo(out: Path, observer: Observer | None = None, options: CompareOption
 
 
 def free_folder(path: Path) -> Path:
-    """Return the path if nothing is there, else the first of path-2, path-3, ... that is free.
+    """Return the path if it does not exist, otherwise the first of path-2, path-3, ... that does not.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The output folder of an experiment: of one configuration, and never written over."""
+"""The output folder of a comparison: of one configuration, and never overwritten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["OutputFolder"]
 
 
 class OutputFolder:
-    """Where an experiment writes `config.json`, `results.jsonl` and `posteriors/`, and keeps checkpoints meanwhile.
+    """The folder with `config.json`, `results.jsonl` and `posteriors/`, and with `checkpoints/` during runs.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ class OutputFolder:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def checkpoint(self, stem: str) -> Path:
-        """Return where a run keeps how far it has come: in a file of its own, for runs may come in any order."""
+        """Return the path of a run's checkpoint; each run has its own, so runs may come in any order."""
         return self.checkpoints / f"{stem}.safetensors"
 
     def drop_checkpoint(self, stem: str) -> None:
-        """Remove what a run needs no more, now that its record is written."""
+        """Remove the checkpoint of a run whose record is written."""
         self.checkpoint(stem).unlink(missing_ok=True)
-        with suppress(OSError):  # another run's is there, or there has never been one
+        with suppress(OSError):  # it holds another checkpoint, or does not exist
             self.checkpoints.rmdir()
 
     def claim_new(self, config: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a comparison is: the grid and the settings that all its runs share, checked at the door."""
+"""The options of a comparison: the grid, and the settings that all runs share. They are checked when they are made."""
 
 from __future__ import annotations
 
@@ -19,54 +19,55 @@ from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.records import RunKey
 from deepgum.experiments.runs.config import ModelConfig
+from deepgum.mixture.partition import NAMES
 from deepgum.training import SGDOptions, get_method
 from deepgum.training.flat_options import key_options
 
 __all__ = ["CompareOptions"]
 
-GROUPS = ("sample", "landmark", "coordinate")
 _GREY = ("lfw-net", "facenet")
-"""The data set and the network of recorded comparisons, which are made of grey images. All others are in colour."""
+"""The data set and the network for which images are grey, as in all recorded comparisons. Others are in colour."""
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """What to compare, and on what.
+    """The methods to compare, their data and their training.
 
     Parameters
     ----------
     dataset : str, Dataset or class
         See the `name` of `deepgum.experiments.runs.config.DataConfig`. The data set's options have their defaults.
     data : Path, optional
-        The data set's folder, for one that needs a folder.
+        Folder of the data set, if it needs one.
     noises, rates, methods, seeds : tuples
         The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`, or paths of losses; rates
         in [0, 1].
     train_size, validation_size : int, optional
-        Samples; by default all there are, one in ten for validation. Validation samples come on top of `train_size`,
-        by default a ninth of it.
+        Numbers of samples. By default all, one in ten of them for validation. Validation samples are in addition to
+        `train_size`, by default a ninth of it.
     image_size : int, optional
-        Side of the images in pixels; by default the data set's own.
+        Side of the images in pixels; by default that of the data set.
     groups : {"sample", "landmark", "coordinate"}, optional
-        By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
+        Labels that are judged as one unit. By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
     model : ModelConfig or str
-        The network; a name alone stands for one without pretrained weights, trained as a whole.
+        The network; a name stands for one without pretrained weights and without a frozen part.
     missing : float
-        Share of training and validation labels that are deleted on top of the noise, in every run; see
+        Share of training and validation labels that are deleted in addition to the noise, in every run; see
         `deepgum.experiments.runs.config.CorruptionConfig`.
     pixels : bool
-        Landmarks in pixels of an image 224 wide instead of fractions; see `deepgum.experiments.runs.config.DataConfig`.
+        Landmarks are in pixels of an image 224 wide instead of fractions; see
+        `deepgum.experiments.runs.config.DataConfig`.
     sgd : SGDOptions
         The same for every method.
     skip_missing, skip_unreadable : bool
-        Go on without images that are not there, or that cannot be decoded.
+        Go on without images that do not exist, or that cannot be decoded.
     cache_dir : Path, optional
-        Of the decoded crops.
+        Folder for decoded crops.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with; the message names it, and for a name the nearest known one.
+        If a value is not valid; the message names it, and for a name the nearest known one.
     """
 
     dataset: str | Any = "lfw-net"
@@ -109,28 +110,28 @@ class CompareOptions:
                 raise InvalidParameterError(name, "one or more values, each once", values)
         check_fraction("missing", self.missing, open_above=True)
         if self.pixels and not source.measure.landmarks:
-            raise InvalidParameterError("pixels", "False", True, f"The targets of {self.dataset!r} are no points.")
+            raise InvalidParameterError("pixels", "False", True, f"The targets of {self.dataset!r} are not landmarks.")
         if not source.measure.landmarks:
             for noise in self.noises:
                 if NOISES[noise].of_landmarks and any(self.rates):
-                    hint = f"The targets of {self.dataset!r} are no points."
+                    hint = f"The targets of {self.dataset!r} are not landmarks."
                     raise InvalidParameterError("noise", "'uniform'", noise, hint)
         for name, least in (("train_size", 2), ("validation_size", 1), ("image_size", 16)):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), least=least)
         if self.groups is not None:
-            check_choice("groups", self.groups, GROUPS)
+            check_choice("groups", self.groups, NAMES)
 
     @cached_property
     def source(self) -> Dataset:
-        """The data set that `dataset` stands for."""
+        """The data set of the name `dataset`."""
         return get_dataset(self.dataset)
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The settings that every run shares and that its result depends on: what `config.json` holds."""
+        """The settings that all runs share and on which results depend; `config.json` holds them."""
         sgd = asdict(self.sgd)
-        # The same experiment may go on elsewhere; each record says where its run was.
+        # A comparison may go on on another device: each record says on which its run was.
         del sgd["device"]
         return {
             "dataset": self.dataset,
@@ -140,7 +141,7 @@ class CompareOptions:
             "groups": self.groups,
             "model": _described(self.network),
             "skip_missing": self.skip_missing,
-            # Named only where it is set: results without it keep their keys.
+            # Only if they are set, so that runs without them keep their keys.
             **({"skip_unreadable": True} if self.skip_unreadable else {}),
             **({"pixels": True} if self.pixels else {}),
             **({"missing": float(self.missing)} if self.missing else {}),
@@ -155,12 +156,12 @@ class CompareOptions:
 
     @property
     def network(self) -> ModelConfig:
-        """The network, under its one type."""
+        """The network, as a `ModelConfig`."""
         assert isinstance(self.model, ModelConfig)
         return self.model
 
     def runs(self) -> list[RunKey]:
-        """Every run of the grid: a seed after the other, so that what is done first is a whole figure."""
+        """Return all runs of the grid, seed by seed: the first seed alone makes a whole figure."""
         grid = itertools.product(self.seeds, self.noises, self.rates, self.methods)
         return [
             RunKey(method, noise, rate, seed, self.groups or NOISES[noise].unit, _choices(method), self.shared)
@@ -186,7 +187,7 @@ class CompareOptions:
 
 
 def _described(model: ModelConfig) -> str | dict[str, Any]:
-    """What identifies a network: its name, and how it differs from one that is trained as a whole from nothing."""
+    """Return the identity of a network: its name, and its differences from one without weights and frozen part."""
     plain = ModelConfig(model.name)
     if replace(model, cache=plain.cache) == plain:
         return model.name
@@ -195,7 +196,7 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 
 
 def _choices(method: str) -> dict[str, Any]:
-    """What a method's name stands for, as JSON values; its label and description make no difference to a run."""
+    """Return the choices of a method as JSON values, without its label and description, which change no result."""
     named = get_method(method)
     # The path alone would not say with which parameters the loss of a plug-in is made.
     loss = named.loss if named.loss is None or isinstance(named.loss, str) else f"{method} {named.loss!r}"

@@ -1,6 +1,6 @@
-"""What a finished run leaves behind: one line of `results.jsonl`.
+"""The records of a comparison: `results.jsonl` has one line per finished run.
 
-A line is on the disk before the next run starts, so an interrupted experiment loses at most the run that it was in.
+A line is on the disk before the next run starts, so an interrupted comparison loses at most the current run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ResultsFile", "RunKey", "RunRecord", "read_records", "select"]
 
 @dataclass(frozen=True)
 class RunKey:
-    """What identifies a run: every setting that its result depends on.
+    """The identity of a run: every setting on which its result depends.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ class RunKey:
     rate : float
         Share of corrupted labels, in [0, 1].
     seed : int
-        Of the subset, the split, the corruption, the initial weights and the batches.
+        Seed of the subset, the split, the corruption, the initial weights and the batches.
     groups : str
-        What is flagged as a whole.
+        Labels that are judged as one unit.
     choices : Mapping
-        What the method's name stands for; JSON values. At rate 0 neither noise nor knowledge of the wrong labels
-        makes a difference: two methods with equal choices are then one run.
+        The choices of the method; JSON values. At rate 0 neither noise nor knowledge of the wrong labels makes a
+        difference: two methods with equal choices are then one run.
     shared : Mapping
-        Settings that all runs of an experiment share; JSON values.
+        Settings that all runs of a comparison share; JSON values.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class RunKey:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits, the same for runs that do the same, on any machine."""
+        """Sixteen hexadecimal digits that are equal for runs that do the same, on any machine."""
         settings = {
             "choices": dict(self.choices) | ({} if self.rate else {"oracle": False}),
             "noise": self.noise if self.rate else None,
@@ -70,13 +70,13 @@ class RunKey:
 
     @property
     def about(self) -> str:
-        """What a title says besides; runs of one comparison differ in what is named above."""
+        """The rest of a title: the share of deleted labels, the same for all runs of a comparison."""
         missing = self.shared.get("missing")
         return f"{100 * missing:g} % of labels deleted" if missing else ""
 
     @property
     def stem(self) -> str:
-        """A readable file name without its ending."""
+        """A readable file name, without ending."""
         method = self.method.replace(":", "-")
         return f"{method}_{self.noise}_{self.rate:g}_seed{self.seed}_{self.digest}"
 
@@ -85,13 +85,14 @@ class RunKey:
 class RunRecord:
     """The outcome of one run: one line of `results.jsonl`.
 
-    Rates and scores are fractions; `None` (`null` in the file) where a value means nothing, as recall does without
-    outliers. Errors are those on the clean test set: `failure_rate` is the share of landmarks that are off by more than
-    5 % of the face's width, `nme` the mean distance in fractions of that width, `mae` and `rmse` are in the targets'
-    units. Precision, recall and average precision are of the flags on the training set, `recall_moved` is the recall
-    among labels that were moved by more than 5 % of the image's width, and `flagged` the share that is flagged.
-    `posteriors` is a path relative to the results file; `missing` the share of labels that were deleted on purpose.
-    `label` and `colour` are those of a method that is a plug-in: tables and figures are drawn without importing it.
+    Rates and scores are fractions; None (`null` in the file) where a value means nothing, as recall without outliers.
+
+    - Errors on the clean test set: `failure_rate` is the share of landmarks whose error exceeds 5 % of the face's
+      width, `nme` the mean distance in fractions of that width; `mae` and `rmse` are in the targets' unit.
+    - Flags on the training set: `precision`, `recall` and `average_precision`; `recall_moved` is the recall among
+      labels that were moved by more than 5 % of the image's width, `flagged` the share of labels that are flagged.
+    - `posteriors` is a path relative to the results file, `missing` the share of labels that were deleted on purpose.
+    - `label` and `colour` are those of a method that is a plug-in: tables and figures are drawn without importing it.
 
     Examples
     --------
@@ -129,18 +130,18 @@ class RunRecord:
 
     @property
     def unit(self) -> str:
-        """Of `mae`."""
+        """Unit of `mae`."""
         return "in the targets' unit"
 
     def to_json(self) -> str:
-        """Return the record as one line of JSON, with `null` for numbers that are not finite."""
+        """Return the record as one line of JSON; numbers that are not finite become `null`."""
         values = [(name, v) for name, v in asdict(self).items() if v or name not in ("label", "colour")]
         finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values}
         return json.dumps(finite, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> RunRecord:
-        """Read a line that `to_json` wrote; fields that this version does not know are left out.
+        """Read a line that `to_json` wrote; unknown fields are ignored.
 
         Raises
         ------
@@ -172,12 +173,12 @@ class ResultsFile:
         self.path = path
 
     def read(self) -> list[RunRecord]:
-        """Return all records. A last line that an interruption cut short is left out.
+        """Return all records. A last line that was cut short by an interruption is ignored.
 
         Raises
         ------
         InvalidDataError
-            If any other line cannot be read; the message says which.
+            If any other line cannot be read; the message gives its number.
         """
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
         lines = text.split("\n")
@@ -202,7 +203,7 @@ class ResultsFile:
         """
         content = self.path.read_bytes() if self.path.exists() else b""
         rest = content[content.rfind(b"\n") + 1 :]
-        # A last line that an interruption cut short is no record, and would spoil the next one.
+        # A last line that was cut short by an interruption is not a record, and would spoil the next one.
         end = b"\n" if rest and _is_json(rest.decode(errors="replace")) else b""
         kept = content if end else content[: len(content) - len(rest)]
         with write_atomically(self.path) as temporary:
@@ -220,24 +221,24 @@ def _is_json(line: str) -> bool:
 def read_records(paths: Iterable[Path]) -> list[RunRecord]:
     """Read results files, or folders that hold a `results.jsonl`.
 
-    Where several records are of one method, noise, rate, seed, data set, share of deleted labels and groups, the last
-    one counts.
+    Of several records with the same method, noise, rate, seed, data set, share of deleted labels and groups, the last
+    one is taken.
 
     Raises
     ------
     InvalidDataError
-        If a file is missing, holds no record, or has a line that cannot be read.
+        If a file does not exist, holds no record, or has a line that cannot be read.
     """
     latest: dict[tuple[object, ...], RunRecord] = {}
     for path in paths:
         file = path / "results.jsonl" if path.is_dir() else path
         if not file.is_file():
             raise InvalidDataError(
-                f"There are no results at '{file}'. Give a results.jsonl or a folder that holds one."
+                f"'{file}' should be a file of results. It does not exist: give a results.jsonl, or its folder."
             )
         records = ResultsFile(file).read()
         if not records:
-            raise InvalidDataError(f"'{file}' holds no finished run yet.")
+            raise InvalidDataError(f"'{file}' should hold the record of a finished run. It has none yet.")
         for record in records:
             cell = (record.dataset, record.train_size, record.image_size, record.groups, record.missing)
             latest[(*cell, record.method, record.noise, record.rate, record.seed)] = record
@@ -245,12 +246,12 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
 
 
 def select(records: Iterable[RunRecord], methods: Iterable[str] | None) -> list[RunRecord]:
-    """Keep the records of some methods, in the order in which these are named; None keeps all.
+    """Return the records of some methods, in the order of the methods; all records for None.
 
     Raises
     ------
     UnknownNameError
-        If there is no record of a method.
+        If a method has no record.
 
     Examples
     --------

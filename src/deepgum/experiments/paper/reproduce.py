@@ -1,4 +1,4 @@
-"""The paper's experiments as lists of runs: what each table and figure needs, trained once whoever asks."""
+"""The paper's tables and figures as lists of runs. A run that several of them need is trained once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from deepgum.experiments.paper.options import CompareOptions
 from deepgum.experiments.paper.scales import Scale
 from deepgum.experiments.runs.config import CorruptionConfig, DataConfig, MethodConfig, ModelConfig, RunConfig
 from deepgum.experiments.runs.run import run
-from deepgum.experiments.runs.run_data import Data, Title
+from deepgum.experiments.runs.run_data import Data
 from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.experiments.runs.title import Title
 from deepgum.training import get_method
 
 __all__ = ["ARTEFACTS", "Artefact", "Plan", "figure5_options", "find_data", "folders_of", "make_plan", "run_all"]
@@ -34,9 +35,9 @@ class Artefact:
     ----------
     description : str
     datasets : tuple of str
-        What it can be made from, the paper's own first, then what stands in for it.
+        Data sets that it can be made from: that of the paper, then those that can take its place.
     methods : tuple of str
-        The paper's, in its order; a scale may have another in the place of one.
+        The methods of the paper, in its order; a scale may replace one.
     """
 
     description: str
@@ -48,7 +49,7 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
     {
         "table1": Artefact("fashion landmarks, MAE in pixels", ("fld",)),
         "table2": Artefact("head pose, MAE and RMSE over 7 folds", ("mcgill", "head-pose")),
-        "figure2": Artefact("the losses' gradients; needs no data", ()),
+        "figure2": Artefact("gradients of the losses; needs no data", ()),
         "figure3": Artefact("predicted fashion landmarks drawn on images", ("fld",), ("deepgum-paper",)),
         "figure4": Artefact(
             "age: MAE in years, and the images flagged as outliers",
@@ -60,18 +61,18 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
         ),
     }
 )
-"""What `deepgum reproduce` knows."""
+"""The artefacts of `deepgum reproduce`, by name."""
 
 
 def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[str, Path]:
-    """Return which data set of an artefact is in a folder, or in one of the folders in it, and where.
+    """Return the data set of an artefact that a folder, or one of its subfolders, holds, and that folder.
 
     Raises
     ------
     UnknownNameError
         If the artefact cannot be made from `dataset`.
     InvalidParameterError
-        If none is there.
+        If there is none.
     """
     known = ARTEFACTS[check_choice("artefact", artefact, ARTEFACTS)].datasets
     wanted = known if dataset is None else (check_choice("dataset", dataset, known),)
@@ -84,17 +85,17 @@ def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[st
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of an artefact on one data set under one condition of its labels.
+    """The runs of an artefact on one data set, at one rate of wrong labels.
 
     Attributes
     ----------
     artefact, dataset : str
     seed : int
     rate : float
-        Share of the training and validation labels that are replaced by uniform ones; 0 for labels as they are.
+        Share of training and validation labels that are replaced by uniform ones; 0 for labels as they are.
     runs : tuple of RunConfig
     differences : Mapping
-        What the scale changes of the paper's numbers: name -> (paper, here).
+        Differences from the paper at this scale: name -> (paper, here).
     """
 
     artefact: str
@@ -125,7 +126,7 @@ def make_plan(
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with.
+        If a value is not valid.
     """
     kind = DATASETS[dataset]
     features = not kind.has_images(kind.options)
@@ -179,7 +180,7 @@ def figure5_options(
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with.
+        If a value is not valid.
     """
     model = _with_weights(scale.faces, weights) if scale.faces.name == "vgg16" else scale.faces
     return CompareOptions(
@@ -213,19 +214,19 @@ def _with_weights(model: ModelConfig, weights: Path | None) -> ModelConfig:
 
 
 def folders_of(plans: Sequence[Plan], out: Path) -> dict[str, RunFolder]:
-    """Return the folder of every run by its digest; runs that several plans ask for are one."""
+    """Return the folder of every run by its digest; runs that several plans need have one folder."""
     return {config.digest: RunFolder(out / "runs" / config.stem) for plan in plans for config in plan.runs}
 
 
 def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) -> dict[str, RunFolder]:
-    """Train what is not trained yet, and return the folder of every run by its digest.
+    """Train the runs that are not finished, and return the folder of every run by its digest.
 
-    Runs that several plans ask for are one; what fails does not keep the others from being done.
+    A run that several plans need is trained once. If a run fails, the others go on.
 
     Raises
     ------
     ComparisonError
-        If runs failed; after all others are done.
+        If runs failed; it is raised when all others are done.
     """
     observer, data = observer or Observer(), Data()
     runs = list({config.digest: config for plan in plans for config in plan.runs}.values())

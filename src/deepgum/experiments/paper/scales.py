@@ -1,4 +1,4 @@
-"""The two scales at which the paper's experiments are run: its own, and one for a machine without a GPU."""
+"""The scales of the paper's experiments: its own, and one for a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -23,22 +23,21 @@ class Scale:
     images : ModelConfig
         The network for images.
     image_size : int
-        In pixels.
+        Side of the images in pixels.
     features : ModelConfig
-        The network for feature vectors, which stand in for images where only those can be had.
-    sgd : SGDOptions
-        For images.
-    features_sgd : SGDOptions
+        The network for feature vectors, where a data set has these instead of images.
+    sgd, features_sgd : SGDOptions
+        Training on images and on feature vectors.
     faces : ModelConfig
-        The network of Figure 5, which needs 45 trainings and more.
+        The network of Figure 5, which needs at least 45 trainings.
     faces_size : int
     faces_sgd : SGDOptions
     pixels : bool
-        Landmarks in pixels of the paper's images; otherwise in fractions of an image's side.
+        Whether landmarks are in pixels of the paper's images, and not in fractions of an image's side.
     train_sizes : Mapping
-        Training samples by data set, where not all there are.
+        Numbers of training samples by data set; all samples for others.
     deepgum : str
-        The method that stands for the paper's DeepGUM, which is Algorithm 1, where the user names none.
+        The method that takes the place of the paper's DeepGUM (Algorithm 1), unless the user names methods.
     method_options : Mapping
         Options by method.
     """
@@ -57,7 +56,7 @@ class Scale:
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods of an artefact, which are the paper's, at this scale."""
+        """Return the methods of an artefact at this scale, from those of the paper."""
         return tuple(self.deepgum if name == "deepgum-paper" else name for name in names)
 
     def with_training(self, **changes: Any) -> Scale:
@@ -66,8 +65,8 @@ class Scale:
         return replace(self, **{name: replace(getattr(self, name), **changes) for name in names})
 
     def differences(self, network: str, dataset: str = "") -> dict[str, tuple[Any, Any]]:
-        """Return what this scale changes of the paper's for "images", "features" or "faces": name -> (paper, here)."""
-        # The paper has no experiment on features: they stand in for images.
+        """Return the differences from the paper for "images", "features" or "faces": name -> (paper, here)."""
+        # The paper has no experiment on features: they take the place of images.
         paper = SCALES["paper"]._settings("images" if network == "features" else network)
         here = self._settings(network)
         changed = {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
@@ -99,7 +98,7 @@ class Scale:
 _VGG16 = ModelConfig("vgg16", frozen=LAST_BLOCK)
 _PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
 _SMALL_VGG16 = replace(_VGG16, fc_width=512, cache_dtype="float16")
-# Twelve epochs down a cosine: the score of an early stop jumps about on few images, and the last epochs do not.
+# Twelve epochs with a cosine schedule: on few images the score of an early stop is noisy, that of the last epochs not.
 _SMALL = SGDOptions(learning_rate=2e-4, schedule="cosine", batch_size=128, epochs_max=12, patience=12)
 
 SCALES: Mapping[str, Scale] = MappingProxyType(
@@ -113,10 +112,10 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
             faces=_VGG16,
             faces_size=224,
             faces_sgd=_PAPER,
-            # A learning rate is one for a unit, and the paper's is for pixels.
+            # The paper's learning rate is for landmarks in pixels.
             pixels=True,
             deepgum="deepgum-paper",
-            # Section 4: 3 epochs of L2, where Algorithm 1 has them to an early stop.
+            # Section 4 has 3 epochs of L2, Algorithm 1 an early stop.
             method_options={"deepgum-paper": {"warmup_epochs": 3}},
         ),
         "cpu": Scale(
@@ -132,4 +131,4 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
         ),
     }
 )
-"""By name: `paper` for a GPU, `cpu` for two cores and hours."""
+"""Scales by name: `paper` for a GPU, `cpu` for two cores and some hours."""

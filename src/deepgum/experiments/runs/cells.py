@@ -1,4 +1,4 @@
-"""One cell of a comparison: a data set under one corruption and one seed, the same for every method."""
+"""A cell of a comparison: a data set with one corruption and one seed, the same for every method."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ __all__ = ["Cell", "make_cell"]
 
 @dataclass(frozen=True)
 class Cell:
-    """Corrupted training and validation samples, clean test samples, and the truth about the former.
+    """Corrupted training and validation samples, clean test samples, and the corruption.
 
     Attributes
     ----------
     train, validation : RegressionData
-        With the labels that a method is given.
+        Samples with corrupted labels, for the training.
     test : RegressionData
-        With clean labels.
+        Samples with clean labels.
     corruption, validation_corruption : Corruption
-        What was done to the training and to the validation labels.
+        Corruption of the training and of the validation labels.
     clean_targets : Tensor (n, d)
-        The training labels before that.
+        The training labels before the corruption.
     """
 
     train: RegressionData
@@ -54,13 +54,13 @@ def make_cell(
     subset : Subset
         Clean samples.
     noise, rate
-        As for `deepgum.data.corruption.corrupt`.
+        See `deepgum.data.corruption.corrupt`.
     seed : int
-        Of the noise, and of what is deleted, each from a stream of its own.
+        Seed of the noise and of the deletions, which have separate streams.
     missing : float
-        Share of the labels, right or wrong, that are deleted on top.
+        Share of the labels, right or wrong, that are deleted in addition.
     landmarks : bool
-        Whether a label is a landmark, of two coordinates, and not each coordinate by itself.
+        Whether a label is a landmark, with two coordinates, and not a single coordinate.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from deepgum._version import __version__
 from deepgum.errors import OutputFolderError
 from deepgum.experiments.output import HINT, another, held
 from deepgum.experiments.runs.config import PUBLISHED, RunConfig
@@ -64,16 +65,16 @@ def _check_finished(folder: RunFolder, before: RunConfig, config: RunConfig) -> 
 
 def _another(folder: RunFolder, before: RunConfig, config: RunConfig) -> OutputFolderError:
     """Return the error of a folder with another run that is not finished, or with files that no run has made."""
-    kind, hint = "run", HINT
+    kind, hint, made = "run", HINT, made_by(folder.config)
     if folder.checkpoint.is_file():
         kind = "run that is not finished"
-        hint = f"To go on with that one: deepgum fit {folder.config} --out {folder.path}. {HINT}"
-    made = made_by(folder.config)
+        if made == __version__:
+            hint = f"To go on with that one: deepgum fit {folder.config} --out {folder.path}. {HINT}"
     return another(folder.path, kind, before.to_mapping(), config.to_mapping(), made_by=made, hint=hint)
 
 
 def _same_settings(before: RunConfig, config: RunConfig) -> bool:
-    # A data file may have been moved; `digest` reads it where it is now.
+    # The data file may have moved: the key reads it where it is now.
     file = _data_file(config)
     moved = config.data.name == before.data.name and file is not None and file.is_file()
     there = replace(before, data=replace(before.data, folder=config.data.folder)) if moved else before
@@ -81,7 +82,7 @@ def _same_settings(before: RunConfig, config: RunConfig) -> bool:
 
 
 def _began_from(config: RunConfig) -> dict[str, Path]:
-    """Return the files that the run's key knows by what they hold."""
+    """Return the files whose contents are part of the key."""
     files = {"data file": _data_file(config), "file of weights": config.model.weights}
     return {what: path for what, path in files.items() if path is not None and path != PUBLISHED}
 

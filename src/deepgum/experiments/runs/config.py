@@ -1,10 +1,7 @@
-"""What a run is: data, model, method, corruption, training and seed, in one TOML file that is checked at the door."""
+"""The configuration of a run: data, model, method, corruption, training and seed. It is checked when it is made."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -17,16 +14,16 @@ from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.errors import InvalidParameterError
+from deepgum.experiments.runs.key import key_of
 from deepgum.experiments.runs.nested import build, plain
+from deepgum.mixture.partition import NAMES
 from deepgum.models.weights import SUFFIXES
 from deepgum.plugins import is_path
-from deepgum.storage.upgrade import original_options
 from deepgum.training import DeepGUMOptions, SGDOptions, get_method
-from deepgum.training.flat_options import key_options, refuse_flat
+from deepgum.training.flat_options import refuse_flat
 
 __all__ = ["CorruptionConfig", "DataConfig", "MethodConfig", "ModelConfig", "RunConfig"]
 
-GROUPS = ("sample", "landmark", "coordinate")
 OPTIONS = tuple(each.name for each in fields(DeepGUMOptions) if each.name not in ("groups", "schedule", "mixture"))
 PUBLISHED = Path("imagenet")
 CACHE_DTYPES = ("float32", "float16", "bfloat16")
@@ -42,24 +39,24 @@ class DataConfig:
         A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another word for `table`), or a data set of the user's:
         an object of `deepgum.data.Dataset`, its class, or its path "package.module:name". Kept as text.
     folder : Path, optional
-        Where the data set is; for `table` the file. Relative to the working directory.
+        Folder of the data set; for `table` the file. Relative to the working folder.
     image_size : int, optional
-        Side of the images in pixels; by default the data set's own.
+        Side of the images in pixels; by default that of the data set.
     colour : bool
-        Three channels, where the data set leaves the choice.
+        Three channels, if the data set has a choice.
     train_size, validation_size, test_size : int, optional
-        Numbers of samples (of celebrities for CACD's last two); by default the data set's own rule.
+        Numbers of samples (of celebrities for the last two of CACD); by default by the rule of the data set.
     fold : int
-        Which fold is for testing, where there is cross-validation.
+        Fold for testing, if the data set has folds.
     skip_missing, skip_unreadable : bool
-        Go on without images that are not there, or that cannot be decoded.
+        Go on without images that do not exist, or that cannot be decoded.
     cache_dir : Path, optional
-        Of decoded crops and of frozen trunks' outputs.
+        Folder for decoded crops and outputs of frozen trunks.
     pixels : bool
-        Landmarks in pixels of an image 224 wide, as the paper's networks predict them, and not in fractions of the
-        image's side. The steps of plain SGD depend on it, and a learning rate is one for a unit.
+        Landmarks are in pixels of an image 224 wide, as in the paper, and not in fractions of the image's side. The
+        steps of plain SGD depend on the unit, so a learning rate is for one unit.
     options : dict
-        Of the data set alone, for example the columns of a table.
+        Options of this data set, for example the columns of a table.
     """
 
     name: str | Any = "lfw-net"
@@ -95,7 +92,7 @@ class DataConfig:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set that the name stands for."""
+        """The data set of this name."""
         return get_dataset(self.name, "name")
 
 
@@ -108,17 +105,18 @@ class ModelConfig:
     name : str
         `facenet`, `vgg16`, `mlp`, or a factory as `package.module:callable`.
     weights : Path, optional
-        Pretrained weights to begin from, safetensors or .pth; `imagenet` fetches those that are published for VGG-16.
+        Pretrained weights, as safetensors or .pth; `imagenet` fetches the published ones of VGG-16.
     sha256 : str
-        What the file's checksum begins with; empty for no check.
+        First digits of the file's checksum; empty for no check.
     frozen : str
-        The module up to which the network is frozen, for example `features.23` (the fourth pooling of VGG-16); empty
-        for none.
+        Module up to which the network is frozen, for example `features.23` (the fourth pooling of VGG-16); empty for
+        none.
     fc_width : int
         Width of fc6 and fc7 of `vgg16`.
     cache : bool
-        Compute what is frozen once, and keep it on disk.
+        Compute the outputs of the frozen part once, and keep them on disk.
     cache_dtype : {"float32", "float16", "bfloat16"}
+        Number format on disk.
     """
 
     name: str = "facenet"
@@ -134,12 +132,12 @@ class ModelConfig:
         check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
 
     def check_weights(self, parameter: str = "weights") -> None:
-        """Refuse weights that cannot be, before a training: a run that is done can do without them.
+        """Refuse a file of weights that cannot be read. Call it before a training: a finished run needs no weights.
 
         Raises
         ------
         InvalidParameterError
-            Under the name `parameter`, if there is no such file, or it is of no kind that can be read.
+            About `parameter`: if there is no such file, or it has another ending.
         """
         if self.weights in (None, PUBLISHED):
             return
@@ -147,7 +145,7 @@ class ModelConfig:
         if self.weights.suffix not in SUFFIXES:
             raise InvalidParameterError(parameter, expected, str(self.weights))
         if not self.weights.is_file():
-            raise InvalidParameterError(parameter, expected, str(self.weights), "There is none.")
+            raise InvalidParameterError(parameter, expected, str(self.weights), "There is no such file.")
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ class MethodConfig:
         A key of `deepgum.training.METHODS`, or the path `package.module:name` of a loss, which is imported when the
         training begins and not when the file is read.
     groups : {"sample", "landmark", "coordinate"}, optional
-        Labels that are right or wrong together; by default as in the paper's experiment on the data set.
+        Labels that are judged as one unit; by default as in the paper's experiment on the data set.
     options : dict
         Options of `DeepGUMOptions` to change, for methods with a mixture.
     schedule : dict
@@ -177,7 +175,7 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         if self.groups is not None:
-            check_choice("groups", self.groups, GROUPS)
+            check_choice("groups", self.groups, NAMES)
         refuse_flat(self.options)
         for option in self.options:
             check_choice("options", option, OPTIONS)
@@ -187,7 +185,7 @@ class MethodConfig:
             raise (error.within("options") if error.parameter in self.options else error) from None
         if chosen is None:
             return
-        # Every default is written down, so that a run folder says what was done if a later version has other defaults.
+        # Every default is spelled out, so the run stays the same when a later version has other defaults.
         values = chosen.to_mapping()
         del values["groups"]
         sections = {name: values.pop(name) for name in ("schedule", "mixture")}
@@ -207,7 +205,7 @@ class MethodConfig:
         Raises
         ------
         InvalidParameterError
-            If there is no such method, or no such option, or for its value.
+            If there is no such method or option, or a value is not valid.
         """
         named = None if is_path(self.name) else get_method(self.name, "name")
         if named is None or named.options is None:
@@ -221,7 +219,7 @@ class MethodConfig:
 
 @dataclass(frozen=True)
 class CorruptionConfig:
-    """Section `[corruption]`: what is done to training and validation labels, never to those of the test set.
+    """Section `[corruption]`: the corruption of training and validation labels. Test labels stay clean.
 
     Parameters
     ----------
@@ -230,8 +228,8 @@ class CorruptionConfig:
     rate : float
         Share of labels that are made wrong, from 0 (none) to 1.
     missing : float
-        Share of labels, right and wrong ones alike, that are deleted on top, from 0 (none) to below 1: landmarks as a
-        whole, other coordinates one by one.
+        Share of labels, right or wrong, that are deleted in addition, from 0 (none) to below 1: whole landmarks, or
+        single coordinates.
     """
 
     noise: str = "uniform"
@@ -246,12 +244,12 @@ class CorruptionConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A run.
+    """The configuration of a run, a section per attribute.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with; the message names the key and what it may be.
+        If a value is not valid; the message names the key and the valid values.
 
     Examples
     --------
@@ -275,16 +273,16 @@ class RunConfig:
         check_count("seed", self.seed, least=0)
         landmarks = self.measure.landmarks
         if NOISES[self.corruption.noise].of_landmarks and self.corruption.rate and not landmarks:
-            hint = f"The targets of {self.data.name!r} are no points."
+            hint = f"The targets of {self.data.name!r} are not landmarks."
             raise InvalidParameterError("corruption.noise", "'uniform'", self.corruption.noise, hint)
         if self.data.pixels and not landmarks:
-            hint = f"The targets of {self.data.name!r} are no points."
+            hint = f"The targets of {self.data.name!r} are not landmarks."
             raise InvalidParameterError("data.pixels", "false", True, hint)
         if self.method.groups == "landmark" and not landmarks:
-            hint = f"The targets of {self.data.name!r} are no points."
+            hint = f"The targets of {self.data.name!r} are not landmarks."
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
-            # Spelled out, as every other default is.
+            # Spelled out, as all defaults.
             method = replace(self.method, groups=self.data.dataset.groups)
             object.__setattr__(self, "method", method)
 
@@ -295,7 +293,7 @@ class RunConfig:
         return built
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return nested mappings of plain values, without what is not set."""
+        """Return nested mappings of plain values, without keys that are not set."""
         mapping: dict[str, Any] = plain(asdict(self))
         for section in ("schedule", "mixture"):
             if not mapping["method"][section]:
@@ -304,7 +302,7 @@ class RunConfig:
 
     @property
     def groups(self) -> str:
-        """What is an outlier as a whole: as configured, or else as in the paper's experiment on the data set."""
+        """The labels that are judged as one unit."""
         assert self.method.groups is not None
         return self.method.groups
 
@@ -316,58 +314,15 @@ class RunConfig:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits, the same for runs that do the same, wherever their files are."""
-        mapping = self.to_mapping()
-        for section, keys in {"data": ("folder", "cache_dir"), "model": ("cache",), "training": ("device",)}.items():
-            for key in keys:
-                mapping[section].pop(key, None)
-        for option in self.data.dataset.local_options:
-            mapping["data"]["options"].pop(option, None)
-        # A file is identified by its content, not by its place.
-        if self.data.dataset.is_file and self.data.folder is not None and self.data.folder.is_file():
-            mapping["data"]["content"] = _content(self.data.folder)
-        if not self.data.pixels:
-            # Named only where it is set: runs that were made before there was a choice keep their keys.
-            del mapping["data"]["pixels"]
-        mapping["method"] = {"name": self.method.name, "groups": self.groups, "options": self._key_options()}
-        if not (self.model.frozen and self.model.cache):
-            # Without a cache there are no numbers in it.
-            mapping["model"]["cache_dtype"] = "float32"
-        mapping["model"].pop("sha256")
-        if self.model.weights is not None:
-            mapping["model"]["weights"] = _content(self.model.weights)
-        if not self.corruption.rate:
-            mapping["corruption"] = {"missing": self.corruption.missing}
-        if not self.corruption.missing:
-            del mapping["corruption"]["missing"]
-        mapping["data"]["options"] = original_options(self.data.name, mapping["data"]["options"])
-        return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
-
-    def _key_options(self) -> dict[str, Any]:
-        chosen = self.method.chosen()
-        options = {} if chosen is None else key_options(chosen)
-        return {name: value for name, value in options.items() if name != "groups" and value is not None}
+        """The key of the run; see `deepgum.experiments.runs.key`."""
+        return key_of(self)
 
     @property
     def stem(self) -> str:
-        """A readable name for the run's folder."""
+        """A readable name for the folder of the run."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         dataset = self.data.dataset
         method = self.method.name.replace(":", "-")
         fold = f"_fold{self.data.fold}" if dataset.folds else ""
         return f"{dataset.name}_{method}_{noise}{deleted}{fold}_seed{self.seed}_{self.digest}"
-
-
-def _content(path: Path) -> str:
-    """Return what a file holds, in a word; its name, where it is not there."""
-    if not path.is_file():
-        return path.name
-    found = path.stat()
-    return _hash(path, found.st_size, found.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _hash(path: Path, size: int, modified: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

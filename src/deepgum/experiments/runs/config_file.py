@@ -1,4 +1,4 @@
-"""The TOML file of a run, read and written."""
+"""The TOML file of a run: reading and writing."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     ----------
     path : Path
     changes : sequence of str
-        Keys to change, as `section.key=value`; the value as in TOML, or a text without quotes.
+        Keys to change, as `section.key=value`. The value is written as in TOML, or as a text without quotes.
 
     Raises
     ------
     InvalidDataError
-        If there is no such file, or it is no TOML; with the line.
+        If there is no such file, or it is not TOML; with the line.
     InvalidParameterError
         If a key is unknown, missing or has a wrong value; the message names the key.
     """
@@ -91,18 +91,18 @@ def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file says.
+    """Return the content of a TOML file.
 
     Raises
     ------
     InvalidDataError
-        If there is no such file, or it is no TOML.
+        If there is no such file, or it is not TOML.
     """
     try:
         with open(path, "rb") as file:
             return tomllib.load(file)
     except OSError as error:
-        raise InvalidDataError(f"'{path}' should be a TOML file that says what to run. {error.strerror}.") from error
+        raise InvalidDataError(f"'{path}' should be a TOML file with a configuration. {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
 
@@ -115,7 +115,7 @@ def _change(values: dict[str, Any], change: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise InvalidParameterError("set", f"a key in a section; {section!r} is none", change)
+            raise InvalidParameterError("set", f"a key in a section; {section!r} is not a section", change)
     try:
         values[last] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

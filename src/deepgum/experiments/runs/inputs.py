@@ -1,4 +1,4 @@
-"""What a run's network is to predict for: images and feature vectors without labels, from files, folders and tables."""
+"""Inputs to predict for: images and feature vectors without labels, from files, folders and tables."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def read_images(
     skip_unreadable: bool,
     observer: Observer,
 ) -> tuple[RegressionData, list[Path]]:
-    """Return the images that the inputs are, hold or name, without labels; and the file of each.
+    """Return images without labels, and the file of each.
 
-    A table gives one for each of its rows, also where an image comes twice, under the table's own ids. An image file
-    that is named, or lies in folders that are named, more than once is there once.
+    A table gives one image per row, with the ids of the table, also if an image comes twice. An image file that is
+    given more than once, by itself or by its folder, is read once.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If there are none, or a table cannot be read.
+        If there are no images, or a table cannot be read.
     MissingImagesError, UnreadableImagesError
-        If images of a table are not there, or images cannot be decoded, and they are not to be skipped.
+        If images of a table do not exist, or images cannot be decoded, and they should not be skipped.
     """
     named = _named(inputs, config, skip_missing)
     if not named:
@@ -94,27 +94,27 @@ def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, 
 
 
 def _id_column(path: Path, config: RunConfig) -> str | None:
-    """Return the column of ids that the run's own table had, if this one has it too."""
+    """Return the column of ids of the run's own table, if this table has it too."""
     column: str = config.data.options.get("id", "")
     return column if column and column in column_names(path) else None
 
 
 def _common_folder(files: Sequence[Path]) -> Path:
-    """Return the deepest folder that all files lie in, for messages that are short."""
+    """Return the deepest folder that holds all files; messages name files relative to it."""
     folders = {file.absolute().parent for file in files}
     try:
         return Path(os.path.commonpath(folders))
-    except ValueError as error:  # on drives of their own
+    except ValueError as error:  # on several drives
         raise InvalidParameterError("inputs", "files on one drive", sorted(map(str, folders))) from error
 
 
 def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signature) -> RegressionData:
-    """Return feature vectors without labels: of a table's columns, or the array "features" of an .npz file.
+    """Return feature vectors without labels: columns of a table, or the array "features" of an .npz file.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If the input is no such file, or cannot be read.
+        If the input is another file, or cannot be read.
     """
     columns: list[str] = config.data.options.get("features") or []
     kinds = ((*TABLES, ".npz") if columns else (".npz",)) if len(inputs) == 1 else ()

@@ -1,4 +1,4 @@
-"""Data classes from nested mappings, as a TOML file gives them, and back: nothing is guessed, and nothing left over."""
+"""Data classes from nested mappings, as TOML gives them, and back. Every key must be known; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["build", "plain"]
 
 
 def build(cls: type, values: Any, section: str = "") -> Any:
-    """Build a data class from a mapping; every key must be one of its fields, every value of the field's type.
+    """Build a data class from a mapping, whose keys are fields and whose values have the types of the fields.
 
     Raises
     ------
     InvalidParameterError
-        About the key, under its full name "section.key".
+        About a key, under its full name "section.key".
 
     Examples
     --------
@@ -53,7 +53,7 @@ def build(cls: type, values: Any, section: str = "") -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
-    """Return a TOML value as a field's type asks; refuse what would have to be guessed."""
+    """Convert a TOML value to the type of a field; refuse a value that would have to be guessed."""
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
         return build(hint, value, name)
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
@@ -85,7 +85,7 @@ _KINDS = {
 
 
 def plain(value: Any) -> Any:
-    """Return a value as TOML and JSON know it: paths as text, unset fields left out."""
+    """Return a value in the types of TOML and JSON: paths as text, without fields that are None."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):

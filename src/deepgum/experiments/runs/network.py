@@ -1,4 +1,4 @@
-"""The network of a run: built by its configuration, its frozen part computed once, put together again to be kept."""
+"""The network of a run: building it, computing its frozen part once, writing it and reading it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ __all__ = ["Network", "Signature", "load_network", "prepare", "save_network"]
 
 @dataclass(frozen=True)
 class Signature:
-    """What a network takes and gives: enough to build it again.
+    """The inputs and outputs of a network, which are enough to build it again.
 
     Attributes
     ----------
     inputs : tuple of int
-        The shape of one sample.
+        Shape of one sample.
     targets : tuple of str
         Names of the d coordinates.
     head : {"regression", "expectation"}
     outputs : int
-        Values that the backbone gives: d, or the number of classes.
+        Number of outputs of the backbone: d, or the number of classes.
     """
 
     inputs: tuple[int, ...]
@@ -49,16 +49,16 @@ class Signature:
 
 @dataclass(frozen=True)
 class Network:
-    """How the runs on one subset get their networks.
+    """The network of all runs on one subset.
 
     Attributes
     ----------
     subset : Subset
-        What the network is trained on: the data themselves, or the outputs of the frozen trunk for them.
+        Inputs of the training: the data themselves, or the outputs of the frozen trunk for them.
     build : callable
-        ``build(data, n_outputs)``: a backbone for these inputs, as `deepgum.models.build_model` takes it.
+        ``build(data, n_outputs)`` returns a backbone for these inputs, as `deepgum.models.build_model` takes it.
     whole : callable
-        From a trained network to one that takes the data themselves.
+        Turns a trained network into one that takes the data themselves.
     """
 
     subset: Subset
@@ -75,14 +75,14 @@ def prepare(
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Network:
-    """Return how to build networks for a subset; compute what is frozen, where the configuration says so.
+    """Return the network for a subset; compute the outputs of its frozen part, if the configuration caches them.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        If the network cannot be built, split or given its weights.
+        If the network cannot be built or split, or its weights cannot be loaded.
     """
-    # Of images a network takes the shape only, and one is less to keep; features are standardised by all of them.
+    # A network needs only the shape of images, so one is kept; features are standardised by all of them.
     images = subset.train if subset.train.inputs.ndim == 2 else subset.train.subset([0])
 
     def backbone(data: RegressionData, n_outputs: int) -> nn.Module:
@@ -116,7 +116,7 @@ def _split(network: nn.Module, frozen: str) -> TrunkAndHead:
     try:
         return split_at(network, frozen)
     except InvalidParameterError as error:
-        # Under the name that the user of a configuration knows it by.
+        # Errors name the key of the configuration.
         name = "frozen" if error.parameter == "name" else error.parameter
         raise InvalidParameterError(name, error.expected, error.found, error.hint) from error
 
@@ -131,7 +131,7 @@ def _backbone(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.M
     vgg = VGG16(n_outputs, image_size=size, fc_width=config.fc_width)
     if config.weights is not None:
         path = download_vgg16_weights() if config.weights == PUBLISHED else config.weights
-        # Fully connected layers are of an image size and a width, and the file's may be of others.
+        # Fully connected layers depend on the image size and the width, which may differ from those of the file.
         _load(vgg, path, config, fitting=("classifier.",))
     return vgg
 
@@ -152,7 +152,7 @@ def save_network(model: nn.Module, signature: Signature, folder: Path) -> None:
 
 
 def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]:
-    """Build a run's network again and give it the weights that the run ended with.
+    """Build the network of a run and load its trained weights; return it in evaluation mode.
 
     Raises
     ------
@@ -166,12 +166,12 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
         raise InvalidDataError(f"'{folder}' should be the folder of a finished run. {error}.") from error
     images = len(signature.inputs) == 3
     inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
-    # Labels that give the head its size: its numbers are among the weights.
+    # Labels that give the head its size; its numbers are part of the weights.
     targets = torch.zeros(2, len(signature.targets))
     if signature.head == "expectation":
         targets[1] = signature.outputs - 1
     data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets)
-    # What a run began with does not matter to what it ended with.
+    # Pretrained weights are not needed: all weights are in the folder.
     plain = replace(config.model, weights=None)
 
     def backbone(example: RegressionData, n_outputs: int) -> nn.Module:

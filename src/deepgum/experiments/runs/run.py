@@ -1,4 +1,4 @@
-"""A run from its configuration to its folder: trained once, and read again by every table and figure."""
+"""A run, from its configuration to its folder. A finished run is read, and not trained again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from deepgum.experiments.runs.cells import Cell, make_cell
 from deepgum.experiments.runs.claim import is_done
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import write_config
+from deepgum.experiments.runs.examples import Examples
+from deepgum.experiments.runs.metrics import Metrics
 from deepgum.experiments.runs.network import Network, Signature, save_network
-from deepgum.experiments.runs.run_data import Data, Title
-from deepgum.experiments.runs.run_folder import Examples, Metrics, RunFolder
-from deepgum.experiments.runs.scoring import predict_labelled, score_run
+from deepgum.experiments.runs.run_data import Data
+from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.experiments.runs.scoring import score_run
+from deepgum.experiments.runs.title import Title
 from deepgum.models import HEADS, build_model
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.lock import alone_in
@@ -40,19 +43,19 @@ from deepgum.training import (
 __all__ = ["environment", "run"]
 
 SHOWN = 40
-"""Training samples, those least likely to be right, and test samples that a run folder keeps images of."""
+"""Number of training samples, those with the lowest posteriors, and of test samples whose images are kept."""
 
 
 def run(
     config: RunConfig, out: Path, observer: Observer | None = None, data: Data | None = None, number: int = 1
 ) -> RunFolder:
-    """Train a network as configured and write its folder; a finished one is returned as it is.
+    """Train a network as configured, and write its folder. A finished run is returned as it is.
 
     The folder holds `config.toml` (every default spelled out), `environment.json`, `history.jsonl`, `metrics.json`,
-    `posteriors.parquet`, `predictions.parquet` (of the test set), `network.json` and `weights.safetensors`, and for
-    images `examples.npz`. `metrics.json` comes last. Until then `checkpoint.safetensors` holds where the training
-    stands: a run that was stopped, however that was, goes on after its last completed epoch, and ends with the same
-    files, but for wall times, as one that was not.
+    `posteriors.parquet`, `predictions.parquet` (for the test set), `network.json` and `weights.safetensors`, and for
+    images `examples.npz`. `metrics.json` is written last. Until then `checkpoint.safetensors` holds the state of the
+    training: a run that was stopped, in any way, goes on after its last completed epoch. It ends with the same files as
+    a run that was not stopped, apart from wall times.
 
     Parameters
     ----------
@@ -60,27 +63,27 @@ def run(
     out : Path
         New, empty, or of the same configuration.
     observer : Observer, optional
-        Told of every step.
+        Its methods are called at every step.
     data : Data, optional
-        Shared between runs, so that each data set is read once.
+        Shared by several runs, so that each data set is read once.
     number : int
-        Of the run, for the observer.
+        Number of the run, for the observer.
 
     Raises
     ------
     OutputFolderError
         If `out` holds anything else, or another process trains in it.
     CheckpointError
-        If the checkpoint in `out` is damaged, or of data that have changed since.
+        If the checkpoint in `out` is damaged, of an earlier version, or of data that have changed since.
     InvalidDataError, InvalidParameterError
-        If the data or the network cannot be used; before any training, and nothing is written.
+        If the data or the network cannot be used. This is checked before any training, and nothing is written.
     """
     observer, data, folder = observer or Observer(), data or Data(), RunFolder(out)
     if not is_done(folder, config):
         with alone_in(out):
-            if not is_done(folder, config):  # by the process that was in it until now
+            if not is_done(folder, config):  # another process may have finished it meanwhile
                 _run(config, folder, observer, data, number)
-    # Here, and not at the end of a run, which may be killed before it comes to that.
+    # Here, and not at the end of `_run`: a process may be killed between the scores and this.
     folder.checkpoint.unlink(missing_ok=True)
     return folder
 
@@ -99,19 +102,21 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     head = method.head
     check_network(build_model(network.build, cell.train, config.seed, head), cell.train, config.training)
     folder.claim()
-    goes_on = folder.checkpoint.is_file()
-    if not goes_on:
+    goes_on, now = folder.checkpoint.is_file(), environment(config.training.device)
+    if goes_on:
+        now = _continued(folder, now)
+    else:
         write_config(config, folder.config)
-    _note_environment(folder, environment(config.training.device))
+        _write_environment(folder, now)
     title = Title.of(config)
     observer.run_started(title, number)
     result = _train(config, cell, network, observer, folder.checkpoint)
     if goes_on:
-        # Not before: a checkpoint of an earlier version is refused, and what that took the settings for would be lost.
+        # Only now: a checkpoint of an earlier version is refused, and its folder stays as that version wrote it.
         write_config(config, folder.config)
+        _write_environment(folder, now)
     measure = config.measure
-    scores, posteriors = score_run(result, cell, config.groups, config.training, measure)
-    predictions = predict_labelled(result.model, cell.test, config.training, measure.factor)
+    scores, posteriors, predictions = score_run(result, cell, config.groups, config.training, measure)
     metrics = Metrics(
         dataset=dataset.name,
         method=config.method.name,
@@ -165,7 +170,7 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Return what a run's figures may depend on besides its configuration; nothing that tells whose machine it is."""
+    """Return versions and device, on which the results of a run may depend; nothing that identifies the machine."""
     names = ("torch", "numpy", "scipy", "pillow", "safetensors")
     return {
         "python": platform.python_version(),
@@ -177,17 +182,20 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def _note_environment(folder: RunFolder, now: dict[str, Any]) -> None:
-    """Write the environment; of a run that goes on, keep when it was begun, and say what has changed since."""
-    if folder.checkpoint.is_file():
-        before = folder.begun_in()
-        now = now | {"started": before.get("started", now["started"])}
-        if before and before != now:
-            warnings.warn(
-                f"'{folder.path}' was begun in another environment: {differences(before, now)}. The run goes on; its "
-                "figures may differ, by what rounding makes of it, from those of a run in one of them.",
-                DeepGUMWarning,
-                stacklevel=2,
-            )
+def _continued(folder: RunFolder, now: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment of a run that goes on, with the time of its start; warn if anything else has changed."""
+    before = folder.begun_in()
+    now = now | {"started": before.get("started", now["started"])}
+    if before and before != now:
+        warnings.warn(
+            f"'{folder.path}' was begun in another environment: {differences(before, now)}. The run goes on. Its "
+            "results may differ by rounding from those of a run in one environment.",
+            DeepGUMWarning,
+            stacklevel=2,
+        )
+    return now
+
+
+def _write_environment(folder: RunFolder, now: dict[str, Any]) -> None:
     with write_atomically(folder.environment) as temporary:
         temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")

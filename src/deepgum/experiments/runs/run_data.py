@@ -1,10 +1,10 @@
-"""The data of runs, each read once however many runs share it, and what runs are called."""
+"""The data and the networks of runs; runs on the same data share them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import PIXELS
@@ -14,7 +14,7 @@ from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import ModelConfig, RunConfig
 from deepgum.experiments.runs.network import Network, prepare
 
-__all__ = ["Data", "Title", "load_samples", "load_subset", "request_of"]
+__all__ = ["Data", "load_samples", "load_subset", "request_of"]
 
 
 def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
@@ -23,20 +23,20 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        If the data set is not there or cannot be read.
+        If the data set does not exist or cannot be read.
     """
     subset = config.data.dataset.load(request_of(config, observer), config.seed)
     return subset.scaled(PIXELS) if config.data.pixels else subset
 
 
 def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
-    """Load every sample of a run's data set, in one part or several; see `deepgum.data.Dataset.everything`."""
+    """Load all samples of a run's data set, in one or several parts; see `deepgum.data.Dataset.everything`."""
     parts = config.data.dataset.everything(request_of(config, observer), config.seed)
     return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
 
 
 def request_of(config: RunConfig, observer: Observer | None) -> Request:
-    """Return what a run asks of its data set."""
+    """Return the request of a run to its data set."""
     data = config.data
     return Request(
         folder=data.folder,
@@ -55,7 +55,7 @@ def request_of(config: RunConfig, observer: Observer | None) -> Request:
 
 
 class Data:
-    """Loads subsets and computes frozen trunks, and keeps the last of each: runs on the same data share them."""
+    """Loads subsets and prepares networks; keeps the last of each for the next run on the same data."""
 
     def __init__(self) -> None:
         self._subset: tuple[str, Subset] | None = None
@@ -69,7 +69,7 @@ class Data:
         return self._subset[1]
 
     def network(self, config: RunConfig, subset: Subset, observer: Observer) -> Network:
-        """Return how to build a run's networks, with what is frozen already computed."""
+        """Return the network of a run, with the outputs of its frozen part already computed."""
         key = repr((config.data, config.seed, config.model))
         if self._network is None or self._network[0] != key:
             with _in_section_model():
@@ -81,37 +81,17 @@ class Data:
                     device=config.training.device,
                     on_progress=observer.computing,
                 )
-            # What is frozen without a cache, and weights, are looked at each time that a network is built.
+            # Each build reads the weights and, without a cache, splits the network: errors come from there too.
             self._network = key, replace(network, build=_in_section_model()(network.build))
         return self._network[1]
 
 
 @contextmanager
 def _in_section_model() -> Iterator[None]:
-    """Give errors about a key of `[model]` the full name of that key."""
+    """Give errors about a key of the section `[model]` the full name of that key."""
     try:
         yield
     except InvalidParameterError as error:
-        # "name" and "model" are what networks and their factories call other things.
+        # Networks and their factories have parameters "name" and "model" of their own.
         keys = {key.name for key in fields(ModelConfig)} - {"name"}
         raise (error.within("model") if error.parameter in keys else error) from error
-
-
-@dataclass(frozen=True)
-class Title:
-    """What an observer is told of a run; as `deepgum.experiments.observer.Run`."""
-
-    method: str
-    noise: str
-    rate: float
-    seed: int
-    about: str
-
-    @classmethod
-    def of(cls, config: RunConfig) -> Title:
-        """Return the title of a run."""
-        dataset = config.data.dataset
-        about = f"{dataset.name} fold {config.data.fold}" if dataset.folds else dataset.name
-        if config.corruption.missing:
-            about += f", {100 * config.corruption.missing:g} % of labels deleted"
-        return cls(config.method.name, config.corruption.noise, config.corruption.rate, config.seed, about)

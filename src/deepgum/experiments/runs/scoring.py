@@ -1,4 +1,4 @@
-"""From a trained network to the numbers of a record and the table of posteriors."""
+"""The scores and the tables of a training: from its network and its result to numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import Measure
@@ -21,14 +21,14 @@ from deepgum.mixture.partition import Groups
 from deepgum.residuals import predict
 from deepgum.training import SGDOptions, TrainingResult
 
-__all__ = ["Scores", "posteriors_of", "predict_labelled", "score_run"]
+__all__ = ["Scores", "posteriors_of", "score_run"]
 
 PLAIN = Measure()
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a record; see `deepgum.experiments.paper.records.RunRecord`. None where a score means nothing."""
+    """The scores of a training; see `deepgum.experiments.paper.records.RunRecord`. None where a score means nothing."""
 
     failure_rate: float | None
     nme: float | None
@@ -43,14 +43,23 @@ class Scores:
 
 def score_run(
     result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, measure: Measure = PLAIN
-) -> tuple[Scores, Posteriors]:
-    """Score a method's network on the test set and its flags on the training set.
+) -> tuple[Scores, Posteriors, Predictions]:
+    """Score the network of a training on the test set, and its flags on the training set.
 
-    Where the targets are no landmarks, errors are those of single coordinates, and there is no failure rate. Missing
-    labels take no part; where the test set has none at all, there are no errors.
+    If the targets are not landmarks, errors are those of single coordinates, and there is no failure rate. Missing
+    labels do not count; without any label in the test set there are no errors.
 
-    What ranks the groups for the average precision is the posterior, or for a method without one the length of the
-    residual. Where no label is wrong, nothing can be found, and precision and recall mean nothing.
+    The average precision ranks groups by their posteriors, or for a method without a mixture by the lengths of their
+    residuals. Without wrong labels, precision and recall mean nothing.
+
+    Returns
+    -------
+    scores : Scores
+        Errors are in the unit of the measure.
+    posteriors : Posteriors
+        For the training set.
+    predictions : Predictions
+        For the test set, in the unit of the measure.
     """
     resolved = partition(groups, cell.train.targets.shape[1])
     posteriors = posteriors_of(
@@ -68,7 +77,7 @@ def score_run(
         flagged=None if result.flags is None else float(result.flags.cpu().numpy()[posteriors.observed].mean()),
         **found,
     )
-    return scores, posteriors
+    return scores, posteriors, Predictions.of(predictions, cell.test, measure.factor)
 
 
 def posteriors_of(
@@ -78,18 +87,18 @@ def posteriors_of(
     *,
     true_outliers: NDArray[np.bool_] | None = None,
 ) -> Posteriors:
-    """Return what a training learned of its labels, a row a sample and group.
+    """Return what a training found about its labels, by sample and group.
 
     Parameters
     ----------
     result : TrainingResult
     data : RegressionData
-        What it was trained on, with the labels that it was given; of a training over several processes those samples
-        that this one keeps, `data.subset(result.index)`.
+        The training set, with the labels as given; in a training over several processes the samples that this process
+        keeps, `data.subset(result.index)`.
     groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
-        What the method flagged as a whole; the result's own mixture knows better, if it has one.
+        Labels that are judged as one unit. The mixture of the result, if there is one, takes precedence.
     true_outliers : array (n, g) of bool, optional
-        Where it is known which labels are wrong.
+        Which groups hold a wrong label, if that is known.
 
     Raises
     ------
@@ -100,7 +109,7 @@ def posteriors_of(
         several = len(data) > len(result.index) > 0 and int(result.index[-1]) != len(result.index) - 1
         hint = " Each of several processes has its own samples: give `data.subset(result.index)`." if several else ""
         raise InvalidDataError(
-            f"`data` should be what the result was trained on, with targets of shape {tuple(result.residuals.shape)}. "
+            f"`data` should be the training set of the result, with targets of shape {tuple(result.residuals.shape)}. "
             f"Found {tuple(data.targets.shape)}.{hint}"
         )
     groups = groups if result.mixture is None else result.mixture.groups
@@ -114,13 +123,6 @@ def posteriors_of(
     )
 
 
-def predict_labelled(model: nn.Module, data: RegressionData, sgd: SGDOptions, factor: float = 1.0) -> Predictions:
-    """Let a network predict for labelled data; `factor` takes the targets' unit to the one that is reported."""
-    values = predict(model, data, device=sgd.device, precision=sgd.precision)
-    predicted, labels = (factor * part.double().numpy() for part in (values, data.targets))
-    return Predictions(data.ids, data.target_names, predicted, labels)
-
-
 def _detection(
     result: TrainingResult, cell: Cell, groups: Partition, posteriors: Posteriors, moved: float
 ) -> dict[str, float | None]:
@@ -130,7 +132,7 @@ def _detection(
     if not truth.any():
         return dict.fromkeys(names)
     norms, r = posteriors.residual_norms, posteriors.responsibilities
-    # -r ranks as 1 - r does, and keeps apart what 1 - r rounds to 1. A group without labels takes no part.
+    # -r ranks as 1 - r does, also where 1 - r is rounded to 1. A group without labels does not count.
     ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
     displacement = by_group(cell.corruption.displacement, groups)
     scores = detection_scores(ranking, result.flags, truth, displacement, moved)
@@ -152,9 +154,9 @@ def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
 
 
 def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
-    """Return the largest value (n, g) among the units (n, u) that a group touches.
+    """Return the largest value (n, g) among the units (n, u) that a group overlaps.
 
-    A unit is what a corruption moves as a whole: the d coordinates fall into u units of d / u coordinates each.
+    A corruption moves a unit as a whole: the d coordinates form u units of d / u coordinates each.
     """
     values = per_unit.double().cpu().numpy()
     each = sum(map(len, groups)) // values.shape[1]

@@ -1,12 +1,10 @@
-"""The posteriors of a training set as a table: one row a sample and group."""
+"""The tables of a run: posteriors of its training samples, and predictions for its test samples."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,32 +13,38 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepgum.data.target_names import landmark_names
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError
 from deepgum.evaluation import coordinate_errors, landmark_errors
+from deepgum.experiments.output import check_file
 from deepgum.storage.disk import write_atomically
 
-__all__ = ["Posteriors", "Predictions", "check_output"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepgum.data.regression import RegressionData
+
+__all__ = ["Posteriors", "Predictions"]
 
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """What a run says about each sample and group of its training set.
+    """What a training found about the labels of its training set, by sample and group.
 
-    Of a group without a label nothing is said: whatever is given for it, its responsibility becomes NaN and it is not
-    flagged, and in files all but its name is null.
+    A group without a label has no posterior: its responsibility becomes NaN and it is not flagged, and in files all but
+    its names is null.
 
     Parameters
     ----------
     sample_ids : tuple of str, length n
     group_names : tuple of str, length g
     residual_norms : array (n, g)
-        Length of the residual over the group, in the targets' units; NaN where no label of the group is given.
+        Length of the residual over the group, in the targets' unit; NaN where no label of the group is given.
     responsibilities : array (n, g), optional
-        Probabilities of being an inlier; None for methods without a mixture.
+        Probabilities that the labels are right; None for methods without a mixture.
     true_outliers : array (n, g) of bool, optional
-        Which groups the corruption touched; None when nobody knows.
+        Groups that the corruption moved; None if the wrong labels are not known.
     flagged : array (n, g) of bool, optional
-        What the method calls an outlier; by default responsibilities below 1/2, and None without these.
+        Groups that the method calls outliers; by default responsibilities below 1/2, and None without these.
 
     Raises
     ------
@@ -63,7 +67,7 @@ class Posteriors:
                 raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
         for name in ("sample_ids", "group_names"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise InvalidDataError(f"`{name}` should name each one once.")
+                raise InvalidDataError(f"`{name}` should have each name once.")
         if self.responsibilities is not None:
             object.__setattr__(self, "responsibilities", np.where(self.observed, self.responsibilities, np.nan))
             if self.flagged is None:
@@ -77,7 +81,7 @@ class Posteriors:
         return ~np.isnan(self.residual_norms)
 
     def table(self) -> pa.Table:
-        """Return one row a sample and group: its names, what is known of it, and null for what is not."""
+        """Return one row per sample and group, with nulls for what is not known."""
         n, g = len(self.sample_ids), len(self.group_names)
 
         def column(values: NDArray[Any] | None, kind: Any) -> Any:
@@ -97,24 +101,17 @@ class Posteriors:
         )
 
     def write(self, path: Path, **about: str) -> None:
-        """Write the table as CSV if the path ends so, otherwise as Parquet with `about` in the file's metadata.
-
-        The file is there whole or not at all.
-        """
-        with write_atomically(path) as temporary:
-            if path.suffix == ".csv":
-                pyarrow.csv.write_csv(self.table(), temporary)
-            else:
-                pq.write_table(self.table().replace_schema_metadata(about), temporary, compression="zstd")
+        """Write CSV, or Parquet with `about` in its metadata, by the ending of the path; atomically."""
+        _write(self.table().replace_schema_metadata(about), path)
 
     @classmethod
     def read(cls, path: Path) -> Posteriors:
-        """Read a Parquet file that `write` wrote; one of an earlier version, without flags, has those of its numbers.
+        """Read a Parquet file that `write` wrote. Files of early versions have no flags: they follow from the rest.
 
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is not one of `write`'s.
+            If there is no such file, or `write` did not write it.
         """
         try:
             table = pq.read_table(path)
@@ -140,37 +137,15 @@ class Posteriors:
             raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
 
 
-def check_output(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
-    """Refuse a path that a result cannot be written to, before the work for it; make its folder.
-
-    Raises
-    ------
-    InvalidParameterError
-        About `parameter`, if the path ends otherwise, is a folder, or is in a folder that cannot be made or written to.
-    """
-    if path.suffix not in suffixes:
-        endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
-        raise InvalidParameterError(parameter, f"a file that ends in {endings}", str(path))
-    if path.is_dir():
-        raise InvalidParameterError(parameter, "a file", str(path), "It is a folder.")
-    expected = "a file in a folder that can be written to"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidParameterError(parameter, expected, str(path), f"({error.strerror})") from error
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidParameterError(parameter, expected, str(path))
-
-
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says of n samples, beside their labels.
+    """The predictions of a network for n samples, beside their labels.
 
     Parameters
     ----------
     ids : tuple of str, length n
     names : tuple of str, length d
-        Of the targets.
+        Names of the targets.
     predicted : array (n, d)
         In the unit in which errors are reported.
     labels : array (n, d)
@@ -181,6 +156,12 @@ class Predictions:
     names: tuple[str, ...]
     predicted: NDArray[np.float64]
     labels: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: Tensor, data: RegressionData, factor: float = 1.0) -> Predictions:
+        """Return predictions (n, d) and labels, both times a factor: from the targets' unit to the reported one."""
+        predicted, labels = (factor * part.double().numpy() for part in (values, data.targets))
+        return cls(data.ids, data.target_names, predicted, labels)
 
     def errors(self, *, landmarks: bool) -> NDArray[np.float64]:
         """Return the distance of each landmark (n, d / 2), or the absolute error of each coordinate (n, d)."""
@@ -206,19 +187,15 @@ class Predictions:
         return pa.table(columns)
 
     def write(self, path: Path) -> None:
-        """Write Parquet or CSV, as the file's name ends; whole or not at all.
+        """Write CSV or Parquet, by the ending of the path; atomically.
 
         Raises
         ------
         InvalidParameterError
-            As `check_output`.
+            See `deepgum.experiments.output.check_file`.
         """
-        check_output(path)
-        with write_atomically(path) as temporary:
-            if path.suffix == ".csv":
-                pyarrow.csv.write_csv(self.table(), temporary)
-            else:
-                pq.write_table(self.table(), temporary, compression="zstd")
+        check_file(path)
+        _write(self.table(), path)
 
     @classmethod
     def read(cls, path: Path) -> Predictions:
@@ -227,7 +204,7 @@ class Predictions:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is not one of `write`'s.
+            If there is no such file, or `write` did not write it.
         """
         try:
             table = pq.read_table(path)
@@ -243,3 +220,11 @@ class Predictions:
             return cls(ids, names, matrix("predicted"), matrix("label"))
         except (OSError, KeyError, ValueError, IndexError) as error:
             raise InvalidDataError(f"'{path}' should be a file of predictions. It cannot be read: {error}.") from error
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    with write_atomically(path) as temporary:
+        if path.suffix == ".csv":
+            pyarrow.csv.write_csv(table, temporary)
+        else:
+            pq.write_table(table, temporary, compression="zstd")

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from deepgum.experiments.runs.run_folder import Examples, RunFolder
+from deepgum.experiments.runs.examples import Examples
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.tables import Predictions
 from deepgum.report.paper.conditions import Conditions
 from deepgum.report.paper.figure4 import draw_figure4

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from deepgum.errors import DeepGUMWarning, InvalidDataError
-from deepgum.experiments.runs.run_folder import Examples
+from deepgum.experiments.runs.examples import Examples
 from deepgum.experiments.runs.tables import Posteriors
 from deepgum.report.runs.curves import draw_history
 from deepgum.report.runs.gallery import draw_gallery
@@ -21,8 +21,9 @@ from deepgum.report.runs.predictions import draw_predictions
 from deepgum.report.style import method_style, save
 
 if TYPE_CHECKING:
-    from deepgum.experiments.runs.predict import Evaluation
-    from deepgum.experiments.runs.run_folder import Metrics, RunFolder
+    from deepgum.experiments.runs.evaluate import Evaluation
+    from deepgum.experiments.runs.metrics import Metrics
+    from deepgum.experiments.runs.run_folder import RunFolder
 
 __all__ = ["captions_of", "draw_run", "evaluation_table", "metrics_table"]
 

@@ -12,7 +12,7 @@ from deepgum.data.sets.registry import DATASETS
 from deepgum.data.sets.request import Subset
 from deepgum.experiments.runs.cells import make_cell
 from deepgum.experiments.runs.config import RunConfig
-from deepgum.experiments.runs.scoring import predict_labelled, score_run
+from deepgum.experiments.runs.scoring import score_run
 from deepgum.training import SGDOptions, TrainingResult
 from deepgum.training.history import History
 
@@ -49,12 +49,12 @@ def test_landmarks_are_measured_by_distance_and_ages_by_coordinate() -> None:
     data = subset(0.03, labels)
     cell = make_cell(data, "uniform", 0.0, 0)
     residuals = data.train.targets - torch.as_tensor(data.train.inputs)
-    points, _ = score_run(result(None, residuals), cell, "landmark", SGD, Measure("px", factor=224.0))
+    points, _, _ = score_run(result(None, residuals), cell, "landmark", SGD, Measure("px", factor=224.0))
     assert points.mae == pytest.approx(224 * 0.03 * np.sqrt(2), rel=1e-4)
     assert points.rmse == pytest.approx(points.mae, rel=1e-4)
     assert points.failure_rate == 0
     assert points.nme == pytest.approx(0.03 * np.sqrt(2), rel=1e-4)
-    angles, _ = score_run(result(None, residuals), cell, "sample", SGD, Measure("degrees", landmarks=False))
+    angles, _, _ = score_run(result(None, residuals), cell, "sample", SGD, Measure("degrees", landmarks=False))
     assert angles.mae == pytest.approx(0.03, rel=1e-4)
     assert angles.failure_rate is None
     assert angles.nme is None
@@ -67,11 +67,10 @@ def test_the_factor_scales_errors_and_neither_failures_nor_flags(factor: float) 
     cell = make_cell(data, "l-ugo", 0.4, 0)
     residuals = cell.train.targets - torch.as_tensor(data.train.inputs)
     flags = cell.corruption.outlier
-    scores, _ = score_run(result(flags, residuals), cell, "landmark", SGD, Measure("", factor=factor))
+    scores, _, predictions = score_run(result(flags, residuals), cell, "landmark", SGD, Measure("", factor=factor))
     assert scores.mae / factor == pytest.approx(0.05 * np.sqrt(2), rel=1e-4)
     assert scores.failure_rate == 1
     assert (scores.precision, scores.recall, scores.flagged) == (1, 1, pytest.approx(0.4))
-    predictions = predict_labelled(Same(), data.test, SGD, factor)
     np.testing.assert_allclose(predictions.labels, factor * data.test.targets, rtol=1e-6)
     assert predictions.errors(landmarks=True).mean() == pytest.approx(scores.mae, rel=1e-5)
 
@@ -84,11 +83,11 @@ def test_recall_moved_ignores_labels_that_hardly_moved() -> None:
     residuals = cell.train.targets - torch.as_tensor(data.train.inputs)
     # The flags are the labels that moved by at least 5 years, not all labels that were drawn anew.
     measure = Measure("years", landmarks=False, moved=5.0)
-    scores, _ = score_run(result(moved >= 5, residuals), cell, "sample", SGD, measure)
+    scores, _, _ = score_run(result(moved >= 5, residuals), cell, "sample", SGD, measure)
     assert (scores.precision, scores.recall_moved) == (1, 1)
     assert scores.recall == pytest.approx(float((moved >= 5).sum()) / 100)
     assert scores.recall < 1
-    unmoved, _ = score_run(result(moved >= 20, residuals), cell, "sample", SGD, measure)
+    unmoved, _, _ = score_run(result(moved >= 20, residuals), cell, "sample", SGD, measure)
     assert unmoved.recall_moved == pytest.approx(float((moved >= 20).sum()) / float((moved > 5).sum()))
 
 

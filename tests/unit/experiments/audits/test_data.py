@@ -94,7 +94,7 @@ def test_labels_are_those_of_the_file_in_pixels_and_what_is_trained_on_leads_to_
 def test_images_that_cannot_be_shown_are_left_out_and_named_with_the_reason(faces):
     data = load(faces)
     assert set(data.left_out) == {"03.png", "05.png"}
-    assert data.left_out["03.png"] == "Its image is not there."
+    assert data.left_out["03.png"] == "Its image does not exist."
     assert data.left_out["05.png"].startswith("Its image cannot be read: ")
 
 
@@ -103,7 +103,7 @@ def test_left_out_samples_have_the_reason_of_their_file_where_they_have_another_
     lines = [f"id,{lines[0]}", *(f"s{number},{line}" for number, line in enumerate(lines[1:]))]
     faces.write_text("\n".join(lines) + "\n")
     left_out = load(faces, columns=POINTS | {"id": "id"}).left_out
-    assert left_out["s3"] == "Its image is not there."
+    assert left_out["s3"] == "Its image does not exist."
     assert left_out["s5"].startswith("Its image cannot be read: ")
 
 

@@ -334,7 +334,7 @@ def test_the_options_of_the_command_reach_the_audit_and_its_report_is_written(ta
 
 def test_what_cannot_be_audited_is_said_in_one_message(table, tmp_path):
     run = ("--out", tmp_path / "run")
-    assert "There is none" in refused("audit", tmp_path / "none.csv", *run)
+    assert "There is no such" in refused("audit", tmp_path / "none.csv", *run)
     assert "--dataset" in refused("audit", tmp_path, *run)
     assert "at most 3" in refused("audit", table, *OPTIONS, "--rounds", 4, *run)
     assert "NAME=NUMBER" in refused("audit", table, *OPTIONS, "--period", "rent", *run)

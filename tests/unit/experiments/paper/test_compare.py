@@ -343,7 +343,7 @@ def test_posteriors_that_round_to_nought_still_rank():
     wrong = cell.corruption.outlier.any(dim=1, keepdim=True)
     responsibilities = torch.where(wrong, 1e-30, 1e-20).double()
     result = replace(trained, responsibilities=responsibilities, flags=responsibilities < 0.5)
-    scores, _ = score_run(result, cell, "sample", SGDOptions())
+    scores, _, _ = score_run(result, cell, "sample", SGDOptions())
     assert scores.average_precision == 1.0
     assert scores.precision == 0.5
 
@@ -353,7 +353,7 @@ def test_without_wrong_labels_there_is_nothing_to_find():
     trained = StubTrainer()("l2", cell.train, cell.validation, groups="landmark", seed=0)
     flags = torch.zeros(20, 4, dtype=torch.bool)
     flags[0] = True
-    scores, _ = score_run(replace(trained, flags=flags), cell, "landmark", SGDOptions())
+    scores, _, _ = score_run(replace(trained, flags=flags), cell, "landmark", SGDOptions())
     assert (scores.precision, scores.recall, scores.average_precision, scores.recall_moved) == (None,) * 4
     assert scores.flagged == 0.05
 

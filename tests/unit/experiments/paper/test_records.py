@@ -118,7 +118,7 @@ def test_reading_several_files_keeps_the_last_record_of_a_run(tmp_path):
     assert sorted((record.seed, record.failure_rate) for record in records) == [(0, 0.5), (1, 0.12)]
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "There are no results at"), ("", "no finished run")])
+@pytest.mark.parametrize(("content", "message"), [(None, "It does not exist"), ("", "It has none yet")])
 def test_nothing_to_read_is_said(tmp_path, content, message):
     path = tmp_path / "results.jsonl"
     if content is not None:

@@ -14,7 +14,8 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, OutputFolder
 from deepgum.experiments.runs.claim import is_done
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_config, read_recorded, write_config
-from deepgum.experiments.runs.run_folder import Metrics, RunFolder
+from deepgum.experiments.runs.metrics import Metrics
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.training.flat_options import UNRECORDED, key_options
 
 WAS = {"schedule": {"name": "alternate"}, "mixture": {"separation": 0.0}}

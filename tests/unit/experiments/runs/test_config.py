@@ -181,7 +181,7 @@ def test_changes_are_values_of_toml_or_plain_text(tmp_path):
     [
         ("training.patience", "`set` should be 'section.key=value'"),
         ("=3", "`set` should be 'section.key=value'"),
-        ("data.name.first=digits", "a key in a section; 'name' is none"),
+        ("data.name.first=digits", "a key in a section; 'name' is not a section"),
         ("training.patiense=3", "Did you mean 'patience'"),
         ("training.patience=soon", r"`training\.patience` should be a whole number"),
     ],

@@ -1,4 +1,4 @@
-"""A finished run at work: predictions for images and features, in the unit of the labels; scores on labelled data."""
+"""Predictions of the network of a finished run, for images and features, in the unit of the labels."""
 
 from __future__ import annotations
 
@@ -12,68 +12,20 @@ import pytest
 import torch
 from PIL import Image
 
-import deepgum.experiments.runs.predict as module
+import deepgum.experiments.runs.trained as trained
 from deepgum.errors import (
     DeepGUMError,
     InvalidDataError,
     InvalidParameterError,
     MissingImagesError,
-    UnknownNameError,
     UnreadableImagesError,
 )
+from deepgum.experiments.output import check_file
 from deepgum.experiments.runs.config import RunConfig
-from deepgum.experiments.runs.predict import evaluate_run, predict_inputs
-from deepgum.experiments.runs.run import run
+from deepgum.experiments.runs.predict import predict_inputs
 from deepgum.experiments.runs.run_data import load_subset
 from deepgum.experiments.runs.run_folder import RunFolder
-from deepgum.experiments.runs.tables import check_output
-
-TRAINING = {"epochs_max": 1, "patience": 1}
-SIZES = {"train_size": 24, "validation_size": 12, "test_size": 15}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("DEEPGUM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """Return a run whose targets are four points."""
-    data = {"name": "digits", "image_size": 16, **SIZES}
-    config = RunConfig.from_mapping({"data": data, "method": {"name": "l2"}, "training": TRAINING})
-    return run(config, tmp_path_factory.mktemp("runs") / "digits")
-
-
-@pytest.fixture(scope="module")
-def ages(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """Return a run on a table of images; the table, `ages.csv`, and the images, `faces/`, stand beside the run."""
-    folder = tmp_path_factory.mktemp("ages")
-    rng = np.random.default_rng(0)
-    (folder / "faces").mkdir()
-    lines = ["file,age,one,two,split"]
-    for index in range(30):
-        age = int(rng.integers(10, 60))
-        pixels = np.clip(rng.normal(3 * age, 30, (20, 20, 3)), 0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / "faces" / f"{index}.png")
-        part = ("train", "train", "train", "val", "test")[index % 5]
-        lines.append(f"faces/{index}.png,{age},{age / 10},{rng.normal():.4f},{part}")
-    (folder / "ages.csv").write_text("\n".join(lines) + "\n")
-    options = {"targets": ["age"], "part": "split", "image": "file"}
-    data = {"name": "table", "folder": folder / "ages.csv", "image_size": 16, "options": options}
-    config = RunConfig.from_mapping({"data": data, "method": {"name": "dex"}, "training": TRAINING})
-    return run(config, folder / "run")
-
-
-@pytest.fixture(scope="module")
-def vectors(ages: RunFolder) -> RunFolder:
-    """Return a run on the features of the same table."""
-    options = {"targets": ["age"], "part": "split", "features": ["one", "two"]}
-    data = {"name": "table", "folder": ages.path.parent / "ages.csv", "options": options}
-    sections = {"data": data, "method": {"name": "l2"}, "training": TRAINING, "model": {"name": "mlp"}}
-    return run(RunConfig.from_mapping(sections), ages.path.parent / "vectors")
+from deepgum.experiments.runs.trained import TrainedRun
 
 
 def constant_network(value: float, outputs: int = 8) -> Any:
@@ -84,97 +36,13 @@ def constant_network(value: float, outputs: int = 8) -> Any:
     return Constant()
 
 
-# ---- evaluation
-
-
-@pytest.mark.parametrize("name", ["digits", "ages", "vectors"])
-def test_an_evaluation_of_the_test_part_says_what_the_metrics_say(name: str, request: pytest.FixtureRequest) -> None:
-    folder: RunFolder = request.getfixturevalue(name)
-    metrics, evaluation = folder.metrics(), evaluate_run(folder.path)
-    assert (evaluation.part, evaluation.samples, evaluation.unit) == ("test", metrics.test_size, metrics.unit)
-    assert evaluation.mae == pytest.approx(metrics.mae, rel=1e-5)
-    assert evaluation.rmse == pytest.approx(metrics.rmse, rel=1e-5)
-    assert evaluation.failure_rate == metrics.failure_rate
-    assert evaluation.each == pytest.approx(metrics.each, rel=1e-5)
-
-
-def test_every_part_can_be_scored_and_no_other(ages: RunFolder) -> None:
-    sizes = {part: evaluate_run(ages.path, part=part).samples for part in ("train", "validation", "test", "all")}
-    assert sizes == {"train": 18, "validation": 6, "test": 6, "all": 30}
-    with pytest.raises(UnknownNameError, match="Did you mean 'validation'"):
-        evaluate_run(ages.path, part="validatoin")
-
-
-def test_another_table_of_the_same_format_can_be_scored(ages: RunFolder, vectors: RunFolder) -> None:
-    lines = (ages.path.parent / "ages.csv").read_text().splitlines()
-    # Labels 100 years higher: beyond what the network can say, so that every error grows by just that.
-    rows = [line.split(",") for line in lines[1:]]
-    moved = [",".join([row[0], str(int(row[1]) + 100), *row[2:]]) for row in rows]
-    other = ages.path.parent / "other.csv"
-    other.write_text("\n".join([lines[0], *moved]) + "\n")
-    predicted = predict_inputs(ages.path, [other])
-    said = dict(zip(predicted.ids, predicted.predicted[:, 0], strict=True))
-    for part in (None, "all", "test"):
-        of = {row[0]: float(row[1]) + 100 for row in rows if part != "test" or row[4] == "test"}
-        shifted = evaluate_run(ages.path, other, part)
-        assert (shifted.part, shifted.samples) == (part or "all", len(of))
-        assert shifted.mae == pytest.approx(np.mean([label - said[name] for name, label in of.items()]), rel=1e-5)
-    other.write_text("\n".join([lines[0].replace("one", "uno"), *lines[1:]]) + "\n")
-    with pytest.raises(InvalidDataError, match="one"):
-        evaluate_run(vectors.path, other)
-
-
-def test_a_table_of_test_rows_only_is_scored_whole(ages: RunFolder) -> None:
-    lines = (ages.path.parent / "ages.csv").read_text().splitlines()
-    other = ages.path.parent / "tests.csv"
-    other.write_text("\n".join([lines[0], *(line for line in lines if line.endswith(",test"))]) + "\n")
-    whole, own = evaluate_run(ages.path, other), evaluate_run(ages.path)
-    assert (whole.samples, whole.part) == (6, "all")
-    assert (whole.mae, whole.rmse) == pytest.approx((own.mae, own.rmse), rel=1e-5)
-    with pytest.raises(InvalidDataError, match="samples of the part 'train'"):
-        evaluate_run(ages.path, other, "test")
-    with pytest.raises(InvalidParameterError, match=r"`data` should be .*nowhere\.csv"):
-        evaluate_run(ages.path, ages.path.parent / "nowhere.csv")
-
-
-def test_all_parts_together_score_as_their_samples_do(digits: RunFolder) -> None:
-    parts = [evaluate_run(digits.path, part=part) for part in ("train", "validation", "test")]
-    whole = evaluate_run(digits.path, part="all")
-    counts = [part.samples for part in parts]
-    assert whole.samples == sum(counts) == 51
-    assert whole.mae == pytest.approx(np.average([part.mae for part in parts], weights=counts), rel=1e-5)
-    assert whole.rmse**2 == pytest.approx(np.average([part.rmse**2 for part in parts], weights=counts), rel=1e-5)
-    rates = [part.failure_rate for part in parts]
-    assert whole.failure_rate == pytest.approx(np.average(rates, weights=counts))
-
-
-def test_a_run_that_is_not_finished_is_of_no_use(tmp_path: Path, digits: RunFolder) -> None:
-    for action in (evaluate_run, lambda path: predict_inputs(path, [path])):
-        with pytest.raises(InvalidDataError, match="should be the folder of a finished run"):
-            action(tmp_path)
-        with pytest.raises(InvalidDataError, match="should be the folder of a finished run"):
-            action(tmp_path / "nowhere")
-
-
-def test_what_was_trained_on_an_accelerator_is_used_without_it(tmp_path: Path, digits: RunFolder) -> None:
-    for path in digits.path.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    text = (tmp_path / "config.toml").read_text()
-    (tmp_path / "config.toml").write_text(text.replace('device = "cpu"', 'device = "cuda:99"'))
-    assert evaluate_run(tmp_path).mae == evaluate_run(digits.path).mae
-
-
 # ---- predictions for images
 
 
 def test_images_of_the_data_set_get_the_predictions_of_the_run(ages: RunFolder) -> None:
     folder = ages.path.parent
     subset = load_subset(RunConfig.from_mapping(_values(ages)))
-    expected = module.predict_labelled(
-        module.load_network(module._finished(ages.path, trust=False), ages.path)[0],
-        subset.test,
-        module._finished(ages.path, trust=False).training,
-    )
+    expected = TrainedRun.load(ages.path).predict(subset.test)
     files = [folder / name for name in expected.ids]
     found = predict_inputs(ages.path, files)
     np.testing.assert_allclose(found.predicted, expected.predicted, rtol=1e-5)
@@ -299,8 +167,8 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out_on_request(ages: Run
 def test_landmarks_come_in_pixels_of_the_image_file(
     digits: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    signature = module.load_network(module._finished(digits.path, trust=False), digits.path)[1]
-    monkeypatch.setattr(module, "load_network", lambda *_: (constant_network(0.25), signature))
+    signature = TrainedRun.load(digits.path).signature
+    monkeypatch.setattr(trained, "load_network", lambda *_: (constant_network(0.25), signature))
     Image.new("RGB", size, (90, 90, 90)).save(tmp_path / "a.png")
     found = predict_inputs(digits.path, [tmp_path / "a.png"]).predicted.reshape(4, 2)
     fractions = (0.25 + np.arange(8) / 16).reshape(4, 2)
@@ -403,7 +271,7 @@ def test_predictions_are_written_as_csv_or_parquet_and_nothing_else(vectors: Run
     for name, message in (("a.csv/b.csv", "a folder that can be written to"), ("deep.csv", "It is a folder")):
         (tmp_path / "deep.csv").mkdir(exist_ok=True)
         with pytest.raises(InvalidParameterError, match=message):
-            check_output(tmp_path / name)
+            check_file(tmp_path / name)
     (tmp_path / "deep.csv").rmdir()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.parquet"]
     assert json.loads((vectors.path / "network.json").read_text())["inputs"] == [2]

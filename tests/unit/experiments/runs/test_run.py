@@ -25,10 +25,11 @@ from deepgum.errors import (
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import read_config
+from deepgum.experiments.runs.examples import Examples
 from deepgum.experiments.runs.network import load_network
 from deepgum.experiments.runs.run import run
 from deepgum.experiments.runs.run_data import Data, load_subset
-from deepgum.experiments.runs.run_folder import Examples, RunFolder
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.tables import Posteriors, Predictions
 from deepgum.report.runs.run import draw_run
 from deepgum.residuals import predict

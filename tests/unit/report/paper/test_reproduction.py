@@ -16,7 +16,9 @@ from deepgum.experiments.paper.records import RunRecord
 from deepgum.experiments.paper.reproduce import Plan, make_plan
 from deepgum.experiments.paper.scales import SCALES, Scale
 from deepgum.experiments.runs.config import ModelConfig
-from deepgum.experiments.runs.run_folder import Examples, Metrics, RunFolder
+from deepgum.experiments.runs.examples import Examples
+from deepgum.experiments.runs.metrics import Metrics
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.tables import Predictions
 from deepgum.report.paper.reproduction import render, render_figure5
 from deepgum.training import SGDOptions

@@ -1,0 +1,57 @@
+"""The fits of an audit that is not finished: predictions of its networks, in files, so that it can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.audit.out_of_fold.cross_fit import Learner
+from deepgum.audit.out_of_fold.teaching import Teaching
+from deepgum.experiments.observer import Observer
+from deepgum.storage.disk import write_atomically
+
+__all__ = ["KeptLearner"]
+
+
+@dataclass(frozen=True)
+class KeptLearner:
+    """A learner that writes its predictions to files, and reads them where they exist.
+
+    Parameters
+    ----------
+    learner : Learner
+    folder : Path
+        Folder of the files; made by the first.
+    observer : Observer
+        Its `fit_started` is called for every fit.
+    """
+
+    learner: Learner
+    folder: Path
+    observer: Observer
+
+    @property
+    def is_robust(self) -> bool:
+        """See `Learner`."""
+        return self.learner.is_robust
+
+    def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> NDArray[np.float64]:
+        """Return the predictions of a fit; see `Learner`. The file is known by the rows, the teaching and the seed."""
+        self.observer.fit_started(seed)
+        known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
+        key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
+        file = self.folder / f"{seed}-{key}.npy"
+        if not file.is_file():
+            predictions = self.learner.predict(train, teaching, seed)
+            # In memory first: NumPy writes to a file itself, and raises errors without the system's reason.
+            content = io.BytesIO()
+            np.save(content, predictions, allow_pickle=False)
+            with write_atomically(file) as temporary:
+                temporary.write_bytes(content.getbuffer())
+        kept: NDArray[np.float64] = np.load(file, allow_pickle=False)
+        return kept

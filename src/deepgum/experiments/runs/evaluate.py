@@ -1,0 +1,128 @@
+"""Errors of the network of a finished run on labelled data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from deepgum.checks import check_choice
+from deepgum.data.pool import PARTS
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.evaluation import failure_rate
+from deepgum.experiments.observer import Observer
+from deepgum.experiments.runs.run_data import load_samples, load_subset
+from deepgum.experiments.runs.tables import Predictions
+from deepgum.experiments.runs.trained import TrainedRun
+
+__all__ = ["Evaluation", "evaluate_run"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Errors of a network on labelled samples.
+
+    Attributes
+    ----------
+    dataset : str
+    part : str
+        The part of the data set, or "all".
+    samples : int
+    unit : str
+        Unit of the errors.
+    mae, rmse : float
+    each : dict of str to float or None
+        MAE of every landmark or coordinate.
+    failure_rate : float or None
+        None if the targets are not landmarks.
+    """
+
+    dataset: str
+    part: str
+    samples: int
+    unit: str
+    mae: float
+    rmse: float
+    each: dict[str, float | None]
+    failure_rate: float | None
+
+
+def evaluate_run(
+    run: Path,
+    data: Path | None = None,
+    part: str | None = None,
+    observer: Observer | None = None,
+    *,
+    trust: bool = False,
+) -> Evaluation:
+    """Measure the errors of a finished run's network, on its own data set or on another of the same format.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    data : Path, optional
+        Folder of the other data set, or for a table its file.
+    part : {"all", "train", "validation", "test"}, optional
+        Samples to use: one part, by the split of the run, or all. By default the test part of the run's own data set,
+        and all of another.
+    observer : Observer, optional
+        Its `reading` is called while images are read.
+    trust : bool
+        Whether code outside the package that the run names may be imported.
+
+    Raises
+    ------
+    UntrustedCodeError
+        If the run names such code, and is not trusted.
+    InvalidDataError
+        If the run is not finished, its network does not fit the data, or no sample has a label.
+    UnknownNameError
+        If there is no such part.
+    InvalidParameterError
+        If the other data set does not exist.
+    """
+    if part is None:
+        part = "test" if data is None else "all"
+    check_choice("part", part, ("all", *PARTS))
+    trained = TrainedRun.load(run, trust=trust)
+    config = trained.config
+    if data is not None:
+        if not data.exists():
+            raise InvalidParameterError("data", "a folder or a table that exists", str(data))
+        config = replace(config, data=replace(config.data, folder=data))
+    samples: tuple[RegressionData, ...]
+    samples = load_samples(config, observer) if part == "all" else (getattr(load_subset(config, observer), part),)
+    measure = config.measure
+    for one in samples:
+        trained.check_inputs(one)
+    predictions = _joined([trained.predict(one, measure.factor) for one in samples])
+    normaliser = torch.cat([one.normaliser for one in samples])
+    errors = predictions.errors(landmarks=measure.landmarks)
+    if np.isnan(errors).all():
+        which = "" if part == "all" else f"{part} "
+        raise InvalidDataError(
+            f"The {which}samples should have labels to compare with. Found {len(normaliser)} samples without any. "
+            "`deepgum predict` needs no labels."
+        )
+    raw, labels = predictions.predicted / measure.factor, torch.cat([one.targets for one in samples])
+    return Evaluation(
+        dataset=config.data.dataset.name,
+        part=part,
+        samples=len(normaliser),
+        unit=measure.unit,
+        mae=float(np.nanmean(errors)),
+        rmse=float(np.sqrt(np.nanmean(errors**2))),
+        each=predictions.each(landmarks=measure.landmarks),
+        failure_rate=failure_rate(raw, labels, normaliser).overall if measure.landmarks else None,
+    )
+
+
+def _joined(parts: Sequence[Predictions]) -> Predictions:
+    ids = tuple(name for part in parts for name in part.ids)
+    predicted, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("predicted", "labels"))
+    return Predictions(ids, parts[0].names, predicted, labels)

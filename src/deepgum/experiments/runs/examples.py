@@ -1,0 +1,115 @@
+"""The images that the pictures of a run show, which `examples.npz` holds."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgum.errors import InvalidDataError
+from deepgum.storage.disk import write_atomically
+
+if TYPE_CHECKING:
+    from deepgum.data.sets.request import Subset
+    from deepgum.experiments.runs.cells import Cell
+    from deepgum.experiments.runs.tables import Posteriors, Predictions
+    from deepgum.training import TrainingResult
+
+__all__ = ["Examples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Images that a run's pictures show.
+
+    Attributes
+    ----------
+    suspects : array (k, c, h, w) of uint8
+        The training samples with the lowest posteriors, lowest first.
+    suspect_ids : tuple of str
+    given, predicted : arrays (k, d)
+        Their labels as given, and the predictions, in the targets' unit.
+    responsibilities : array (k,)
+        The lowest responsibility of each of these samples.
+    tests : array (m, c, h, w) of uint8
+        Test samples.
+    test_predicted, test_labels : arrays (m, d)
+        In the targets' unit.
+    """
+
+    suspects: NDArray[np.uint8]
+    suspect_ids: tuple[str, ...]
+    given: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    responsibilities: NDArray[np.float64]
+    tests: NDArray[np.uint8]
+    test_predicted: NDArray[np.float64]
+    test_labels: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        clean: Subset,
+        cell: Cell,
+        result: TrainingResult,
+        posteriors: Posteriors,
+        predictions: Predictions,
+        most: int,
+        width: float = 1.0,
+        factor: float = 1.0,
+    ) -> Examples | None:
+        """Choose the samples to show; None if they are not images."""
+        if np.asarray(clean.train.inputs[:1]).ndim != 4:
+            return None
+        lowest = (
+            np.zeros(0)
+            if posteriors.responsibilities is None
+            else np.nanmin(posteriors.responsibilities, axis=1, initial=1.0)
+        )
+        order = np.argsort(lowest, kind="stable")[:most]
+        given = cell.train.targets.double().numpy()[order]
+        predicted = given - result.residuals.double().numpy()[order]
+        if np.isnan(predicted).any():
+            # A missing label has no residual: its prediction is computed.
+            from deepgum.residuals import predict
+
+            computed = predict(result.model, cell.train.subset(order)).double().numpy()
+            predicted = np.where(np.isnan(predicted), computed, predicted)
+        shown = slice(0, most)
+        return cls(
+            suspects=np.asarray(clean.train.inputs)[order],
+            suspect_ids=tuple(cell.train.ids[row] for row in order),
+            given=given / width,
+            predicted=predicted / width,
+            responsibilities=lowest[order],
+            tests=np.asarray(clean.test.inputs[shown]),
+            test_predicted=predictions.predicted[shown] / (factor * width),
+            test_labels=predictions.labels[shown] / (factor * width),
+        )
+
+    def write(self, path: Path) -> None:
+        """Write an .npz file, atomically."""
+        arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        with write_atomically(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def read(cls, path: Path) -> Examples:
+        """Read a file that `write` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If there is no such file, or `write` did not write it.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                values = {f.name: arrays[f.name] for f in fields(cls)}
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InvalidDataError(f"'{path}' should hold the images of a run. It cannot be read: {error}.") from error
+        return cls(**{**values, "suspect_ids": tuple(values["suspect_ids"].tolist())})

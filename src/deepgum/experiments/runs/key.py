@@ -1,0 +1,82 @@
+"""The key of a run: sixteen digits that are equal for runs that do the same, wherever their files are."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepgum.storage.upgrade import original_options
+from deepgum.training.flat_options import key_options
+
+if TYPE_CHECKING:
+    from deepgum.experiments.runs.config import RunConfig
+
+__all__ = ["key_of"]
+
+# Keys of the configuration that change no result.
+_NO_DIFFERENCE = {"data": ("folder", "cache_dir"), "model": ("cache", "sha256"), "training": ("device",)}
+
+
+def key_of(config: RunConfig) -> str:
+    """Return the key of a run.
+
+    A file (a table, weights) counts by its content. Settings that a run does not use, and settings that version 0.1.0
+    did not have and that are not set, do not count: runs keep the keys that they were given.
+
+    Examples
+    --------
+    >>> from deepgum.experiments.runs.config import RunConfig
+    >>> one, other = ({"data": {"name": "digits"}, "training": {"device": device}} for device in ("cpu", "cuda"))
+    >>> key_of(RunConfig.from_mapping(one)) == key_of(RunConfig.from_mapping(other))
+    True
+    """
+    mapping = config.to_mapping()
+    for section, keys in _NO_DIFFERENCE.items():
+        for key in keys:
+            mapping[section].pop(key, None)
+    mapping["data"] = _data(config, mapping["data"])
+    mapping["method"] = {"name": config.method.name, "groups": config.groups, "options": _options(config)}
+    if not (config.model.frozen and config.model.cache):
+        # Without a cache its number format makes no difference.
+        mapping["model"]["cache_dtype"] = "float32"
+    if config.model.weights is not None:
+        mapping["model"]["weights"] = _content(config.model.weights)
+    if not config.corruption.rate:
+        mapping["corruption"] = {"missing": config.corruption.missing}
+    if not config.corruption.missing:
+        del mapping["corruption"]["missing"]
+    return hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _data(config: RunConfig, values: dict[str, Any]) -> dict[str, Any]:
+    dataset, folder = config.data.dataset, config.data.folder
+    options = {name: value for name, value in values["options"].items() if name not in dataset.local_options}
+    values = {**values, "options": original_options(config.data.name, options)}
+    if dataset.is_file and folder is not None and folder.is_file():
+        values["content"] = _content(folder)
+    if not config.data.pixels:
+        del values["pixels"]
+    return values
+
+
+def _options(config: RunConfig) -> dict[str, Any]:
+    chosen = config.method.chosen()
+    options = {} if chosen is None else key_options(chosen)
+    return {name: value for name, value in options.items() if name != "groups" and value is not None}
+
+
+def _content(path: Path) -> str:
+    """Return the SHA-256 of a file; its name, where there is no file."""
+    if not path.is_file():
+        return path.name
+    found = path.stat()
+    return _hash(path, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _hash(path: Path, size: int, modified: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,68 @@
+"""The scores of a run, which `metrics.json` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Metrics"]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The scores of a run.
+
+    Attributes
+    ----------
+    dataset, method, noise, rate, seed
+        The run.
+    fold : int or None
+        Fold for testing; None without cross-validation.
+    unit : str
+        Unit of the errors.
+    factor : float
+        Errors in `unit` are this factor times errors in the targets' unit.
+    mae, rmse : float or None
+        Errors on the clean test set, in `unit`.
+    each : dict of str to float or None
+        MAE of every landmark or coordinate, in `unit`.
+    failure_rate, nme, precision, recall, average_precision, recall_moved, flagged : float or None
+        See `deepgum.experiments.paper.records.RunRecord`.
+    epochs, rounds : int
+    seconds : float
+    train_size, validation_size, test_size : int
+        Numbers of samples.
+    version : str
+        Version of deepgum that trained.
+    key : str
+        See `deepgum.experiments.runs.key`.
+    label : str
+        Label of a method that is a plug-in.
+    """
+
+    dataset: str
+    method: str
+    noise: str
+    rate: float
+    seed: int
+    fold: int | None
+    unit: str
+    factor: float
+    mae: float | None
+    rmse: float | None
+    each: dict[str, float | None]
+    failure_rate: float | None
+    nme: float | None
+    precision: float | None
+    recall: float | None
+    average_precision: float | None
+    recall_moved: float | None
+    flagged: float | None
+    epochs: int
+    rounds: int
+    seconds: float
+    train_size: int
+    validation_size: int
+    test_size: int
+    version: str
+    key: str
+    label: str = ""

@@ -1,0 +1,89 @@
+"""The trained network of a finished run, ready to predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from deepgum.data.regression import RegressionData
+from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.experiments.runs.config import RunConfig
+from deepgum.experiments.runs.config_file import read_recorded
+from deepgum.experiments.runs.network import Signature, load_network
+from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.experiments.runs.tables import Predictions
+from deepgum.residuals import predict
+from deepgum.training import check_device
+
+__all__ = ["TrainedRun"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A finished run and its network.
+
+    Attributes
+    ----------
+    config : RunConfig
+        Its device is the CPU if this machine does not have the device of the training.
+    network : nn.Module
+        In evaluation mode, on that device.
+    signature : Signature
+        Its inputs and outputs.
+    """
+
+    config: RunConfig
+    network: nn.Module
+    signature: Signature
+
+    @classmethod
+    def load(cls, run: Path, *, trust: bool = False) -> TrainedRun:
+        """Read a run folder.
+
+        Parameters
+        ----------
+        run : Path
+        trust : bool
+            Whether code outside the package that the run names may be imported.
+
+        Raises
+        ------
+        InvalidDataError
+            If the run is not finished.
+        UntrustedCodeError
+            If it names such code, and is not trusted.
+        """
+        folder = RunFolder(run)
+        folder.metrics()
+        config = read_recorded(folder.config, trust=trust)
+        try:
+            check_device(config.training.device)
+        except InvalidParameterError:
+            config = replace(config, training=replace(config.training, device="cpu"))
+        network, signature = load_network(config, run)
+        return cls(config, network.to(config.training.device), signature)
+
+    def check_inputs(self, data: RegressionData) -> None:
+        """Refuse data that do not fit the network.
+
+        Raises
+        ------
+        InvalidDataError
+            If the inputs have another shape, or there is another number of targets.
+        """
+        found, expected = tuple(data.inputs.shape[1:]), self.signature.inputs
+        if found != expected:
+            raise InvalidDataError(f"The network takes inputs of shape {expected}. Found {found}.")
+        if len(data.target_names) != len(self.signature.targets):
+            raise InvalidDataError(
+                f"The network predicts {self.signature.targets}. The targets of the data are {data.target_names}."
+            )
+
+    def predict(self, data: RegressionData, factor: float = 1.0) -> Predictions:
+        """Return predictions, and the labels of the data beside them, in the targets' unit times `factor`."""
+        sgd = self.config.training
+        values: torch.Tensor = predict(self.network, data, device=sgd.device, precision=sgd.precision)
+        return Predictions.of(values, data, factor)
