@@ -1,1 +1,1 @@
-"""The published data sets, and tables of the user."""
+"""Data sets: the contract, the registry, and one file per data set."""
