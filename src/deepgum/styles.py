@@ -1,4 +1,4 @@
-"""Names, colours and markers of methods, the same in every table and figure."""
+"""Names, colours and markers of methods, the same in every table and figure, and one line about each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain(label: str) -> str:
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """Label, colour, marker and dashes of a method.
+    """Label, colour, marker, dashes and summary of a method.
 
     Attributes
     ----------
@@ -38,12 +38,15 @@ class MethodStyle:
         "#RRGGBB"; empty for the next colour of a cycle.
     marker, dashes : str
         Marker and line style of matplotlib; empty for none.
+    summary : str
+        One line for `--help`.
     """
 
     label: str
     colour: str = ""
     marker: str = Loss.marker
     dashes: str | tuple[float, tuple[float, ...]] = Loss.dashes
+    summary: str = ""
 
     @property
     def plain(self) -> str:
@@ -60,7 +63,7 @@ class MethodStyle:
         >>> MethodStyle.of_loss(L2).plain
         'L2'
         """
-        return cls(loss.label or loss.name, loss.colour, loss.marker, loss.dashes)
+        return cls(loss.label or loss.name, loss.colour, loss.marker, loss.dashes, loss.summary)
 
 
 # Colours by Okabe and Ito, which colour-blind readers can distinguish; the losses use the other colours.
@@ -69,14 +72,24 @@ _RED, _DARK_RED, _BLUE, _YELLOW, _GREY = "#D55E00", "#8A2C00", "#0072B2", "#F0E4
 METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
     {name: MethodStyle.of_loss(kind) for name, kind in LOSSES.items()}
     | {
-        "deepgum": MethodStyle("DeepGUM", _RED, "s", "-"),
-        "deepgum-alternate": MethodStyle("DeepGUM (alternate)", _DARK_RED, "*", "-"),
-        "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-"),
-        "deepgum-authors": MethodStyle("DeepGUM (authors' code)", _BLUE, "X", "--"),
-        "dex": MethodStyle("Dex", _YELLOW, "h", "-."),
-        "dexgum": MethodStyle("DexGUM", _YELLOW, "p", "-"),
-        "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2))),
-        "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5))),
+        "deepgum": MethodStyle("DeepGUM", _RED, "s", "-", "the mixture in one run, EM after every epoch: the default"),
+        "deepgum-alternate": MethodStyle(
+            "DeepGUM (alternate)",
+            _DARK_RED,
+            "*",
+            "-",
+            "Algorithm 1 as it measured best: SGD and EM in turn, about four runs",
+        ),
+        "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-", "Algorithm 1 to the letter"),
+        "deepgum-authors": MethodStyle(
+            "DeepGUM (authors' code)", _BLUE, "X", "--", "Algorithm 1 as its authors' code has it"
+        ),
+        "dex": MethodStyle(
+            "Dex", _YELLOW, "h", "-.", "a softmax over whole numbers such as ages, cross-entropy, one run"
+        ),
+        "dexgum": MethodStyle("DexGUM", _YELLOW, "p", "-", "Algorithm 1 on Dex: the weighted cross-entropy"),
+        "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2)), "L2 on the right labels only: a bound"),
+        "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5)), "L1 on the right labels only: a bound"),
     }
 )
 """The style of every method of `deepgum.training.METHODS`."""

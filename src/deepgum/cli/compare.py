@@ -27,13 +27,13 @@ __all__ = ["compare"]
 
 
 class _Compare(click.Command):
-    """The command, with the methods of the registry in its help; the registry is imported when the help is shown."""
+    """Lists the methods of the package in its help."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from deepgum.training import METHODS
+        from deepgum.styles import METHOD_STYLES
 
         assert self.help is not None
-        lines = (f"{name:<21} {method.description}" for name, method in METHODS.items())
+        lines = (f"{name:<21} {style.summary}" for name, style in METHOD_STYLES.items())
         # With the indentation of the docstring.
         self.help = self.help.replace("METHODS", "\n      ".join(lines))
         super().format_help_text(ctx, formatter)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from deepgum.errors import InvalidDataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Loss"]
 
@@ -38,6 +38,7 @@ class Loss(ABC):
 
     Examples
     --------
+    >>> import torch
     >>> class Welsch(Loss):
     ...     name = "welsch"
     ...
@@ -61,6 +62,9 @@ class Loss(ABC):
 
     def gradient(self, u: Tensor) -> Tensor:
         """Return the derivative of `value` by each residual; by automatic differentiation if it is not overridden."""
+        # Imported late, here and below: help and plots need the names and colours of losses, and no torch.
+        import torch
+
         with torch.enable_grad():
             leaf = u.detach().requires_grad_()
             (slope,) = torch.autograd.grad(self.value(leaf).sum(), leaf)
@@ -127,7 +131,7 @@ class Loss(ABC):
         if weights is not None:
             _check_weights(weights, residuals)
             terms = terms * weights.to(terms)
-        observed = (~torch.isnan(residuals)).sum()
+        observed = (~residuals.isnan()).sum()
         return terms.sum() / observed.clamp(min=1)
 
     def outliers(
@@ -148,6 +152,8 @@ class Loss(ABC):
         Tensor of bool of shape (n, g), or None
             True marks an outlier. A missing label is never one.
         """
+        import torch
+
         cut = self.cut()
         if cut is None:
             return None
@@ -167,7 +173,7 @@ def _in_units(residuals: Tensor, scale: Tensor | None) -> Tensor:
 
     NaN is replaced before the loss: a mask after it would multiply a NaN derivative by 0, which is NaN.
     """
-    known = torch.where(torch.isnan(residuals), 0.0, residuals)
+    known = residuals.where(~residuals.isnan(), 0.0)
     if scale is None:
         return known
     if scale.shape not in (residuals.shape[-1:], residuals.shape):

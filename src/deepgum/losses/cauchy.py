@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from deepgum.checks import check_positive
 from deepgum.losses.base import Loss
 from deepgum.losses.biweight import TUKEY_C
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["CAUCHY_SCALE_95", "CAUCHY_SHARE", "Cauchy"]
 
@@ -43,6 +43,7 @@ class Cauchy(Loss):
 
     Examples
     --------
+    >>> import torch
     >>> Cauchy(scale=1.0).psi(torch.tensor([0.5, 1.0, 2.0]))
     tensor([0.8000, 1.0000, 0.8000])
     """
@@ -69,7 +70,7 @@ class Cauchy(Loss):
 
     def value(self, u: Tensor) -> Tensor:
         """Return `s**2 * log(1 + (u / s)**2)`."""
-        return self.scale**2 * torch.log1p((u / self.scale).square())
+        return self.scale**2 * (u / self.scale).square().log1p()
 
     def gradient(self, u: Tensor) -> Tensor:
         """Return `2 * u / (1 + (u / s)**2)`."""

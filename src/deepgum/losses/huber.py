@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from deepgum.checks import check_positive
 from deepgum.losses.base import Loss
 from deepgum.losses.biweight import TUKEY_C
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Huber"]
 

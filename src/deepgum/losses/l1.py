@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from deepgum.losses.base import Loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["L1"]
 

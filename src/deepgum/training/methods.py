@@ -36,9 +36,7 @@ class Method:
     Attributes
     ----------
     style : MethodStyle
-        Its name, colour and marker in tables and figures.
-    description : str
-        One line for `--help`.
+        Its name, colour and marker in tables and figures, and one line about it.
     loss : str, Loss or None
         A training with this one loss (`fit_loss`); None for a training with the mixture.
     options : DeepGUMOptions or None
@@ -50,7 +48,6 @@ class Method:
     """
 
     style: MethodStyle
-    description: str
     loss: str | Loss | None = None
     options: DeepGUMOptions | None = None
     oracle: bool = False
@@ -59,7 +56,7 @@ class Method:
     @classmethod
     def of_loss(cls, loss: Loss) -> Self:
         """Return the method that trains with one loss: its name and colour are the loss's."""
-        return cls(MethodStyle.of_loss(loss), loss.summary, loss=loss)
+        return cls(MethodStyle.of_loss(loss), loss=loss)
 
     @property
     def label(self) -> str:
@@ -89,35 +86,18 @@ AnyMethod: TypeAlias = str | Method | Loss | type[Loss]
 _CROSS_ENTROPY = PRESETS["alternate"].with_changes(first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY)
 
 _OTHERS: dict[str, dict[str, Any]] = {
-    "deepgum": {
-        "description": "the mixture in one run, EM after every epoch: the default",
-        "options": PRESETS["default"],
-    },
-    "deepgum-alternate": {
-        "description": "Algorithm 1 as it measured best: SGD and EM in turn, about four runs",
-        "options": PRESETS["alternate"],
-    },
-    "deepgum-paper": {"description": "Algorithm 1 to the letter", "options": PRESETS["paper"]},
-    "deepgum-authors": {
-        "description": "Algorithm 1 as its authors' code has it",
-        "options": PRESETS["authors-code"],
-    },
-    "dex": {
-        "description": "a softmax over whole numbers such as ages, cross-entropy, one run",
-        "loss": CROSS_ENTROPY,
-        "head": "expectation",
-    },
-    "dexgum": {
-        "description": "Algorithm 1 on Dex: the weighted cross-entropy",
-        "options": _CROSS_ENTROPY,
-        "head": "expectation",
-    },
-    "oracle": {"description": "L2 on the right labels only: a bound", "loss": "l2", "oracle": True},
-    "oracle-l1": {"description": "L1 on the right labels only: a bound", "loss": "l1", "oracle": True},
+    "deepgum": {"options": PRESETS["default"]},
+    "deepgum-alternate": {"options": PRESETS["alternate"]},
+    "deepgum-paper": {"options": PRESETS["paper"]},
+    "deepgum-authors": {"options": PRESETS["authors-code"]},
+    "dex": {"loss": CROSS_ENTROPY, "head": "expectation"},
+    "dexgum": {"options": _CROSS_ENTROPY, "head": "expectation"},
+    "oracle": {"loss": "l2", "oracle": True},
+    "oracle-l1": {"loss": "l1", "oracle": True},
 }
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {name: Method(METHOD_STYLES[name], kind.summary, loss=name) for name, kind in LOSSES.items()}
+    {name: Method(METHOD_STYLES[name], loss=name) for name in LOSSES}
     | {name: Method(METHOD_STYLES[name], **how) for name, how in _OTHERS.items()}
 )
 """Every method by its name: one for each loss of the registry, the presets of DeepGUM, Dex, and the oracles."""

@@ -13,8 +13,12 @@ from deepgum.training import METHODS, PRESETS, get_method
 def test_a_method_follows_from_every_loss():
     for name, kind in LOSSES.items():
         method = METHODS[name]
-        assert (method.loss, method.options, method.description) == (name, None, kind.summary)
-        assert (method.style.label, method.style.colour) == (kind.label, kind.colour)
+        assert (method.loss, method.options) == (name, None)
+        assert (method.style.label, method.style.colour, method.style.summary) == (
+            kind.label,
+            kind.colour,
+            kind.summary,
+        )
 
 
 def test_every_method_has_a_style_and_every_style_a_method():
