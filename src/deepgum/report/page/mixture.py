@@ -1,4 +1,4 @@
-"""How many labels a fitted mixture expects at each distance from their prediction."""
+"""The number of labels that a fitted mixture expects at each distance from the prediction."""
 
 from __future__ import annotations
 

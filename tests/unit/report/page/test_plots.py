@@ -30,7 +30,7 @@ def group(k, *, prior=0.8, nu=None, log_uniform=-5.0, name="nose", **more):
 
 @pytest.mark.parametrize("k", [1, 2, 3, 10])
 @pytest.mark.parametrize("nu", [None, 4.0])
-def test_right_labels_are_as_far_as_samples_of_their_density(k, nu):
+def test_distances_of_right_labels_match_samples_of_their_density(k, nu):
     one = group(k, nu=nu)
     covariance, rng = np.array(one.covariance), np.random.default_rng(0)
     density = multivariate_normal(cov=covariance) if nu is None else multivariate_t(shape=covariance, df=nu)
@@ -64,7 +64,7 @@ def test_right_and_wrong_labels_sum_to_all_labels(nu):
 
 
 @pytest.mark.parametrize("inliers", ["gaussian", "student-t"])
-def test_what_was_fitted_expects_labels_where_they_are(inliers):
+def test_a_fitted_mixture_matches_the_labels(inliers):
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, size=(4000, 2))
     residuals = rng.standard_t(4, size=(4000, 2)) if inliers == "student-t" else rng.normal(size=(4000, 2))
@@ -79,7 +79,7 @@ def test_what_was_fitted_expects_labels_where_they_are(inliers):
     np.testing.assert_allclose(expected, [0.2, 0.5, 0.8, 0.9, 0.99], atol=tolerance)
 
 
-def test_extremes_of_the_uniform_density_are_no_error():
+def test_extreme_uniform_densities_are_accepted():
     for log_uniform in (-5000.0, 500.0):
         mixture = DistanceMixture.of(group(1, log_uniform=log_uniform))
         assert np.isfinite(mixture.wrong(np.array([0.0, 1.0, 1e6]))).all()
@@ -94,7 +94,7 @@ def scored(distance, flags, given=None):
     )  # fmt: skip
 
 
-def test_each_label_given_in_full_is_in_one_bar_and_the_flagged_in_a_second():
+def test_complete_labels_are_in_one_bar_and_flagged_ones_in_a_second():
     rng = np.random.default_rng(0)
     distance = np.concatenate([np.sqrt(rng.chisquare(2, 400)), rng.uniform(10, 900, 50), [0.0001]])
     flags = distance > 8
@@ -107,7 +107,7 @@ def test_each_label_given_in_full_is_in_one_bar_and_the_flagged_in_a_second():
     assert all(bar.get_x() <= 900 for bar in bars)
 
 
-def test_the_curve_of_right_labels_adds_up_to_their_number():
+def test_the_curve_of_right_labels_sums_to_their_number():
     distance = np.sqrt(np.random.default_rng(0).chisquare(2, 3000))
     axes = draw_residuals(scored(distance, distance > 99), 0, group(2, prior=0.97)).axes[0]
     x, y = axes.lines[0].get_data()
@@ -118,7 +118,7 @@ def test_the_curve_of_right_labels_adds_up_to_their_number():
 
 
 @pytest.mark.parametrize("distance", [[], [0.0, 0.0], [1.0], [np.nan, 2.0], [1e-9, 1e9]])
-def test_residuals_of_few_or_strange_labels_are_drawn(distance):
+def test_residuals_of_few_or_unusual_labels_are_drawn(distance):
     distance = np.array(distance, dtype=float)
     figure = draw_residuals(scored(distance, distance > 5), 0, group(2))
     assert inline_svg(figure, "x", "x").startswith("<svg")
@@ -153,7 +153,7 @@ def svg(name="one", text="<b>&\"'顔"):
     return inline_svg(figure, name, text)
 
 
-def test_a_figure_has_the_page_s_colours_and_its_text_as_text():
+def test_a_figure_has_the_colours_of_the_page_and_keeps_its_text():
     root = ElementTree.fromstring(svg())
     assert "<b>&\"'顔" in [element.text for element in root.iter("text")]
     assert root.get("aria-label") == "<b>&\"'顔"
@@ -177,7 +177,7 @@ def test_the_same_figure_gives_the_same_bytes_and_no_warning():
     assert "http" not in svg()
 
 
-def test_names_fit_on_a_line():
+def test_names_fit_on_one_line():
     assert label_text("a\tb\u2028c") == "a b c"
     assert len(label_text("x" * 100)) == 28
     ElementTree.fromstring(svg(text=label_text("\x01\x1b\udcff")))
