@@ -19,7 +19,7 @@ from deepgum.models.vgg import VGG16
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DOCS = EXAMPLES.parent / "docs"
 NAMES = sorted(path.name for path in EXAMPLES.glob("*.toml"))
-SHORT = ["training.epochs_max=1", "training.patience=1", "method.schedule.rounds_max=1"]
+SHORT = ["training.epochs_max=1", "training.patience=1"]
 # So few samples and epochs tell a mixture nothing, and it says so.
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 
@@ -106,7 +106,13 @@ def test_utkface_trains_the_top_of_a_frozen_vgg16(tmp_path):
     first = VGG16(n_outputs=1, image_size=32, fc_width=4).state_dict()["features.0.weight"]
     save_file({"features.0.weight": torch.zeros_like(first)}, tmp_path / "vgg16.safetensors")
     changes = [f"data.folder={tmp_path / 'faces'}", f"model.weights={tmp_path / 'vgg16.safetensors'}"]
-    changes += ["data.image_size=32", "model.fc_width=4", "training.batch_size=8", *SHORT]
+    changes += [
+        "data.image_size=32",
+        "model.fc_width=4",
+        "training.batch_size=8",
+        "method.schedule.rounds_max=1",
+        *SHORT,
+    ]
     metrics = train("utkface_vgg16.toml", tmp_path, changes)
     assert (metrics.train_size, metrics.validation_size, metrics.test_size) == (14, 2, 4)
     # Twice the training images and once the others, 512 x 2 x 2 values of two bytes: docs/reproduce.md.

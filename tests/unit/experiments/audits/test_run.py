@@ -254,14 +254,14 @@ def test_a_patch_that_does_not_fit_or_changes_nothing_is_refused_before_any_trai
     with pytest.raises(InvalidParameterError, match="`seeds`"):
         gain_of(folder, patch_of(table, fix(table, 3)), seeds=0)
     everyone = [fix(table, row) for row in range(0, N, 3)]
-    with pytest.raises(InvalidDataError, match="at least 10 samples to test on"):
+    with pytest.raises(InvalidDataError, match="at least 10 test samples that the patch does not change"):
         gain_of(audit(part=False), patch_of(table, *everyone))
     assert trained == []
 
 
 def test_an_own_test_part_that_the_patch_changes_all_over_is_refused(table, audit, trained):
     everything = [fix(table, row) for row in range(N) if is_test(row)]
-    with pytest.raises(InvalidDataError, match="at least 10 samples to test on"):
+    with pytest.raises(InvalidDataError, match="at least 10 test samples that the patch does not change"):
         gain_of(audit(**{"audit.part": "all"}), patch_of(table, *everything))
     assert trained == []
 
@@ -425,7 +425,7 @@ def test_what_a_kill_left_among_the_fits_is_in_nobodys_way(table, tmp_path, fits
 
 def test_a_gain_of_an_audit_of_the_test_part_has_nothing_to_train_on(table, audit, trained):
     row = next(row for row in range(N) if is_test(row))
-    with pytest.raises(InvalidDataError, match="samples to train on"):
+    with pytest.raises(InvalidDataError, match="training samples that are not test samples"):
         gain_of(audit(**{"audit.part": "test"}), patch_of(table, fix(table, row)))
     assert trained == []
 
