@@ -247,9 +247,7 @@ def test_an_output_that_cannot_be_used_is_one_message(
     monkeypatch.setattr("deepgum.experiments.runs.tables.pyarrow.csv.write_csv", full)
     result = deepgum("predict", digits[1], tmp_path / "a.png", "--out", tmp_path / "new" / "p.csv")
     assert result.exit_code == 2
-    assert (
-        result.stderr == f"Error: '{tmp_path / 'new' / 'p.csv'}' cannot be read or written: No space left on device.\n"
-    )
+    assert result.stderr.startswith(f"Error: The disk of '{tmp_path / 'new'}' should hold room for 'p.csv'.")
     assert not list((tmp_path / "new").iterdir())
 
 

@@ -160,7 +160,7 @@ class Predictions:
     @classmethod
     def of(cls, values: Tensor, data: RegressionData, factor: float = 1.0) -> Predictions:
         """Return predictions (n, d) and labels, both times a factor: from the targets' unit to the reported one."""
-        predicted, labels = (factor * part.double().numpy() for part in (values, data.targets))
+        predicted, labels = (factor * part.detach().cpu().double().numpy() for part in (values, data.targets))
         return cls(data.ids, data.target_names, predicted, labels)
 
     def errors(self, *, landmarks: bool) -> NDArray[np.float64]:

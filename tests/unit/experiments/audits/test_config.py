@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_known_is_refused_with_what_to_say(tmp_path):
 
 
 def test_what_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InvalidParameterError, match="There is no such file"):
+    with pytest.raises(InvalidParameterError, match="There is no such path"):
         config_of(tmp_path / "nothing.csv", {}, {})
 
 
@@ -112,7 +112,7 @@ def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
         ({"audit": {"part": "tests"}}, "audit.part", "Did you mean 'test'"),
         ({"audit": {"inliers": "normal"}}, "audit.inliers", "'gaussian'"),
         ({"audit": {"periods": {"yaw": -360}}}, "audit.periods.yaw", "a finite number above 0"),
-        ({"audit": {"periods": {"x0": 360}}}, "audit.periods", "Points do not come round"),
+        ({"audit": {"periods": {"x0": 360}}}, "audit.periods", "Points have no period"),
         ({"audit": {"reasons": "my:Reason"}}, "audit.reasons", "a list of texts"),
         ({"audit": {"reasons": [1]}}, "audit.reasons", "a list of texts"),
         ({"audit": {"reasons": ["unit"]}}, "audit.reasons", "paths 'package.module:name'"),

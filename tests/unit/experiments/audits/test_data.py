@@ -73,7 +73,7 @@ def test_the_part_that_is_asked_for_is_looked_at_and_by_default_all_but_the_test
 def test_a_part_that_there_is_not_is_refused(faces):
     columns = {name: value for name, value in POINTS.items() if name != "part"}
     assert not load(faces, columns=columns).has_test_part
-    with pytest.raises(InvalidDataError, match="no part 'test'"):
+    with pytest.raises(InvalidDataError, match="should have a part 'test'"):
         load(faces, {"audit.part": "test"}, columns)
     faces.write_text(faces.read_text().replace("val", "train"))
     with pytest.raises(InvalidDataError, match=r"of the part 'validation'. Found none"):
