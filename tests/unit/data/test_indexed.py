@@ -165,7 +165,7 @@ def test_the_key_can_have_another_name():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda value: {"index": value}, "Sample 2 has a key 'index' already.*name="),
+        (lambda value: {"index": value}, "Sample 2 already has a key 'index'.*name="),
         (Bare, "Sample 2, of type Bare, should have a field `index`.*`index: int = -1`"),
         (Unnumbered, "Sample 2, of type Unnumbered, should have a field `index`"),
     ],
