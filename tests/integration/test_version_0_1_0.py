@@ -26,6 +26,7 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.audit.summary import AuditSummary
 from deepgum.cli import main
 from deepgum.errors import CheckpointError, InvalidDataError, OutputFolderError
+from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.audits.config import read_recorded as read_audit
 from deepgum.experiments.audits.run import _is_done
 from deepgum.experiments.observer import Observer
@@ -323,6 +324,15 @@ def test_an_audit_is_known_by_its_settings(tmp_path: Path) -> None:
     assert not _is_done(folder, config)  # it goes on
     folder.summary_file.write_text("{}")
     assert _is_done(folder, config)
+
+
+@pytest.mark.parametrize(("folds", "key"), [(5, "79e2e5b7113eb768"), (4, "904b97976576f50a")])
+def test_an_audit_keeps_its_digest(folds: int, key: str) -> None:
+    """The digests are those that version 0.1.0 computed."""
+    values: dict[str, Any] = {"data": {"name": "digits"}, "audit": {"folds": folds}}
+    assert AuditConfig.from_mapping(values).digest == key
+    with_reasons = {**values, "audit": {"folds": folds, "reasons": ["json:JSONEncoder"]}}
+    assert AuditConfig.from_mapping(with_reasons).digest != key
 
 
 def test_a_summary_is_read_with_todays_options(audited: AuditFolder) -> None:

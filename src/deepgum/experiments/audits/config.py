@@ -122,8 +122,14 @@ class AuditConfig:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that are equal for audits that do the same."""
-        values = json.dumps(plain(asdict(self.audit)), sort_keys=True) + self.run.digest
+        """Sixteen hexadecimal digits that are equal for audits that do the same.
+
+        An empty `reasons` is left out: version 0.1.0 had no such option, and its audits keep their digest.
+        """
+        settings = asdict(self.audit)
+        if not settings["reasons"]:
+            del settings["reasons"]
+        values = json.dumps(plain(settings), sort_keys=True) + self.run.digest
         return hashlib.sha256(values.encode()).hexdigest()[:16]
 
     def write(self, path: Path) -> None:
