@@ -38,7 +38,7 @@ def python(code):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["plot"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["compare"], ["plot"]])
 def test_help_loads_nothing_heavy(command):
     code = f"""
 import sys
@@ -48,6 +48,17 @@ assert CliRunner().invoke(main, {[*command, "--help"]!r}).exit_code == 0
 print([name for name in ("torch", "numpy", "scipy", "sklearn", "pyarrow", "matplotlib", "rich") if name in sys.modules])
 """
     assert python(code) == "[]"
+
+
+def test_plot_does_not_load_torch(tmp_path):
+    code = f"""
+import sys
+from click.testing import CliRunner
+from deepgum.cli import main
+CliRunner().invoke(main, ["plot", {str(tmp_path)!r}])
+print("torch" in sys.modules)
+"""
+    assert python(code) == "False"
 
 
 def test_the_package_loads_its_names_when_they_are_used():
