@@ -94,7 +94,7 @@ def test_ambiguous_columns_are_refused(columns, message):
         (["age", "model"], {}, "such as pred_age and age. Found age, model"),
         ([], {}, "Found no columns"),
         (["a", "a", "pred_a"], {}, "each column once. Found more than one: a"),
-        (["a", "pred_a"], {"apart": ["a"]}, "Found pred_a"),
+        (["a", "pred_a"], {"exclude": ["a"]}, "Found pred_a"),
         (["a", "p"], {"pred": ["p", "p"], "target": ["a", "a"]}, "in one pair. Found in more than one: p, a"),
         (["a"], {"pred": ["a"], "target": ["a"]}, "'a' fits both --pred a and --target a"),
     ],

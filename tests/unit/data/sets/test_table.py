@@ -169,7 +169,7 @@ def test_a_target_that_is_not_a_number_is_named_by_file_line_and_column(table: P
         load(table)
     message = str(caught.value)
     assert f"'{table}', line 3, column 'age': a cell should be a number, or empty" in message
-    assert f"Found '{cell}'. The same goes for line 5." in message
+    assert f"Found '{cell}'. Other such cells: line 5." in message
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "nan", "NaN"])
