@@ -161,7 +161,7 @@ def _check(path: Path, name: str, values: NDArray[Any], *, missing: bool) -> Non
     if wrong:
         raise InvalidDataError(
             f"`{name}` of '{path}' should be finite{', or NaN where one is missing' if missing else ''}. "
-            f"Found {len(wrong)} other rows (counted from 0): {listing(wrong)}."
+            f"Found {len(wrong)} invalid rows (counted from 0): {listing(wrong)}."
         )
 
 
