@@ -133,7 +133,7 @@ def _write(folder, ids, given, predicted, squares, kinds, most) -> AuditFolder:
         suggested=np.where(wide, predicted, np.nan),
         uncertainty=np.where(wide, 1.6, np.nan),
         kinds={place: kinds.get(place, "hard") for place in flagged},
-        why={place: f"{norms[place]:.0f} px from where it is predicted." for place in flagged},
+        why={place: f"{norms[place]:.0f} px from its prediction." for place in flagged},
     )
     mixture = fitted.mixture
     groups = tuple(
@@ -144,7 +144,7 @@ def _write(folder, ids, given, predicted, squares, kinds, most) -> AuditFolder:
             expected_false_flags=float(r[flags[:, place], place].sum()),
             share=_interval(1 - float(mixture.inlier_prior_[place]), keep),
             status=fitted.status[place].name,
-            verdict="Wrong labels can be told from right ones.",
+            verdict="Wrong labels can be distinguished from right ones.",
             prior=float(mixture.inlier_prior_[place]),
             covariance=tuple(map(tuple, np.asarray(mixture.covariances_[place]).reshape(2, 2).tolist())),
             log_uniform_density=float(mixture.log_uniform_density_[place]),

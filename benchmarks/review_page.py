@@ -80,7 +80,7 @@ def digits_audit(folder: Path, n: int) -> AuditFolder:
         suggested=np.where(flagged, predicted, np.nan),
         uncertainty=np.where(flagged, 0.6, np.nan),
         kinds=dict.fromkeys(places, "shifted"),
-        why={place: f"{distance[place]:.0f} px from where it is predicted." for place in places},
+        why={place: f"{distance[place]:.0f} px from its prediction." for place in places},
     )
     summary = AuditSummary(
         data=DataSource("table", root=str(folder.resolve()), landmarks=True, unit="px"),

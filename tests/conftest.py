@@ -105,7 +105,7 @@ def make_audit(folder: Path, n: int = 40) -> AuditFolder:
         uncertainty=np.where(spread_out, 0.7, np.nan),
         kinds={(row, group): "shifted" for row, group in np.argwhere(flags).tolist()},
         why={
-            (row, group): f"{distance[row, group]:.1f} px from where it is predicted."
+            (row, group): f"{distance[row, group]:.1f} px from its prediction."
             for row, group in np.argwhere(flags).tolist()
         },
     )
@@ -117,7 +117,7 @@ def make_audit(folder: Path, n: int = 40) -> AuditFolder:
             expected_false_flags=float(responsibilities[:, place][flags[:, place]].sum()),
             share=Share(flags[:, place].mean(), 0.0, 0.4),
             status="CONVERGED" if flags[:, place].any() else "NO_OUTLIERS",
-            verdict="Wrong labels can be told from right ones.",
+            verdict="Wrong labels can be distinguished from right ones.",
             prior=1 - float(flags[:, place].mean()),
             covariance=((0.5, 0.0), (0.0, 0.5)),
             log_uniform_density=-8.0,

@@ -1,11 +1,11 @@
 """Audits of labels: how probably each label is wrong, why it is wrong, and what it should be.
 
 - `deepgum.audit.scoring` scores labels by given predictions: arrays, tables and streams.
-- `deepgum.audit.out_of_fold` makes the predictions itself, by networks or regressors that do not see the label.
+- `deepgum.audit.out_of_fold` makes the predictions itself, with networks or regressors not trained on the label.
 - `deepgum.audit.reasons` explains the flags; reasons can be added from outside.
 - `deepgum.audit.corrections` turns decisions about flags into patches and corrected files.
 
-`ScoredLabels` is the form in which scores travel between them, and to the report and the review.
+They exchange scores as `ScoredLabels`; so do the report and the review.
 """
 
 from deepgum.audit.labels import ScoredLabels

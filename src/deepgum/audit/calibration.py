@@ -1,6 +1,6 @@
 """Calibration of posteriors: among labels that are right with a probability of 80 %, eight in ten should be right.
 
-It can be measured only where wrong labels are known: on labels that were made wrong on purpose.
+Calibration can be measured only if the wrong labels are known: on labels that were made wrong on purpose.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Reliability:
     Attributes
     ----------
     error : float
-        Expected calibration error: the mean over labels of the difference between the two in the label's bin.
+        Expected calibration error: the mean over labels of the difference in the label's bin.
     counts : tuple of int
         Number of labels in each bin.
     predicted, observed : tuple of float or None
-        Mean posterior and share of wrong labels in each bin; None in an empty one.
+        Mean posterior and share of wrong labels in each bin; None in an empty bin.
     """
 
     error: float
@@ -63,9 +63,9 @@ def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Re
         raise InvalidDataError("`posteriors` should hold at least one number. Found none.")
     if p.min() < 0 or p.max() > 1:
         raise InvalidDataError(f"`posteriors` should lie between 0 and 1. Found {p.min():g} to {p.max():g}.")
-    which = np.minimum((p * bins).astype(int), bins - 1)
-    counts = np.bincount(which, minlength=bins)
-    sums, wrongs = np.bincount(which, p, bins), np.bincount(which, truth, bins)
+    bin_numbers = np.minimum((p * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_numbers, minlength=bins)
+    sums, wrongs = np.bincount(bin_numbers, p, bins), np.bincount(bin_numbers, truth, bins)
     error = float(np.abs(sums - wrongs).sum() / len(p))
 
     def means(totals: NDArray[Any]) -> tuple[float | None, ...]:
@@ -87,7 +87,7 @@ class Calibration:
     precision, recall : float or None
         Precision and recall of the flags.
     before, after : Reliability
-        Reliability of the posteriors of eq. 1, and of those of the chosen densities.
+        Reliability of the posteriors of eq. 1, and of the posteriors of the chosen densities.
     """
 
     share: float
@@ -125,7 +125,7 @@ class Calibration:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is no calibration.
+            If the file does not exist or is no calibration.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))

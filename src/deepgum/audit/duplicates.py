@@ -1,4 +1,4 @@
-"""Samples of identical content: which they are, whether their labels agree, and how probable each label then is."""
+"""Samples of identical content: how to find them, compare their labels, and correct the posteriors of the labels."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = [
 Values = NDArray[np.float64]
 
 RARE = 0.1
-"""Largest share of rows in conflict; above it features are too coarse to tell one sample from another."""
+"""Maximum share of rows in conflict; above it, features are too coarse to distinguish samples."""
 
 _ROUNDING = 1e-6
-"""Rounding error of float32 relative to the labels, doubled for labels that were computed."""
+"""Tolerance relative to the labels, for rounding errors of float32."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
     Parameters
     ----------
     contents : Pictures, or array or tensor (n, ...)
-        Image files are identical if their bytes and the squares that are cut from them are: two faces in one picture
-        are two samples. Rows of an array are identical if their bytes are, so images in memory need no file.
+        Image files are identical if their bytes and their squares are equal: two faces in one picture are two samples.
+        Rows of an array are identical if their bytes are equal.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
     ((0, 2),)
     """
     if isinstance(contents, Pictures):
-        return _of_pictures(contents)
+        return _picture_groups(contents)
     keys = {row: _digest_of_row(contents[row : row + 1]) for row in range(len(contents))}
-    return ContentGroups(_grouped(keys))
+    return ContentGroups(_group_rows(keys))
 
 
 def conflicts(
@@ -107,7 +107,9 @@ def conflicts(
     (('a', 'b'),)
     """
     if np.ndim(given) != 2 or len(given) != len(ids):
-        raise InvalidDataError(f"`given` should have the shape ({len(ids)}, d), as `ids` has. Found {np.shape(given)}.")
+        raise InvalidDataError(
+            f"`given` should have the shape ({len(ids)}, d), one row per id. Found {np.shape(given)}."
+        )
     scale = label_size(given)
     conflicting = []
     for rows in groups.groups if isinstance(groups, ContentGroups) else groups:
@@ -118,9 +120,9 @@ def conflicts(
 
 
 def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
-    """Return conflicts between rows of features if they concern few of the n rows, otherwise none.
+    """Return the conflicts between rows of features if few of the n rows have one, and otherwise none.
 
-    Two flats of three rooms may well have two rents: where many rows are identical, different labels are no conflict.
+    Two flats with three rooms each may have different rents: if many rows are identical, different labels are normal.
 
     Examples
     --------
@@ -148,7 +150,7 @@ def differ(one: Values, other: Values, scale: Values, periods: Sequence[float] |
         return bool((np.abs(wrapped(one - other, periods)) > rounding).any())
 
 
-def _of_pictures(pictures: Pictures) -> ContentGroups:
+def _picture_groups(pictures: Pictures) -> ContentGroups:
     rows_of: dict[Path, list[int]] = defaultdict(list)
     for row in range(len(pictures)):
         rows_of[pictures.file(row)].append(row)
@@ -171,7 +173,7 @@ def _of_pictures(pictures: Pictures) -> ContentGroups:
         row: (files[path], pictures.squares[row]) for path, rows in rows_of.items() if path in files for row in rows
     }
     unreadable = {row: failures[path] for path in failures for row in rows_of[path]}
-    return ContentGroups(_grouped(keys), dict(sorted(unreadable.items())))
+    return ContentGroups(_group_rows(keys), dict(sorted(unreadable.items())))
 
 
 def _digest_of_file(path: Path) -> str:
@@ -185,7 +187,7 @@ def _digest_of_row(values: NDArray[Any] | Tensor) -> str:
     return hashlib.sha256(values.tobytes()).hexdigest()
 
 
-def _grouped(keys: Mapping[int, Hashable]) -> tuple[tuple[int, ...], ...]:
+def _group_rows(keys: Mapping[int, Hashable]) -> tuple[tuple[int, ...], ...]:
     rows_of: dict[Hashable, list[int]] = defaultdict(list)
     for row in sorted(keys):
         rows_of[keys[row]].append(row)
@@ -201,9 +203,9 @@ def at_most_one_right(
 ) -> Values:
     """Return the responsibilities, given that at most one of several labels of one content is right.
 
-    Label j of a content, which is right with odds o_j if nothing else is known, is right with the probability
-    o_j / (1 + sum o): one of the labels is right, or none. Copies that agree share one label. Two labels that fit
-    equally well are both a little more probably wrong than right, and both are flagged: a person has to look.
+    Let o_j be the odds of label j of a content without regard to the other labels. Its probability is then
+    o_j / (1 + sum o), because one of the labels is right, or none. Equal labels of copies count as one. Two labels that
+    fit equally well are both slightly more probably wrong than right, so both are flagged for a person to check.
 
     Parameters
     ----------
@@ -232,18 +234,18 @@ def at_most_one_right(
             if len(labelled) < 2:
                 continue
             group_periods = None if periods is None else [periods[column] for column in columns]
-            label = _distinct(labels, scale[list(columns)], group_periods)
-            if not label.any():
+            numbers = _label_numbers(labels, scale[list(columns)], group_periods)
+            if not numbers.any():
                 continue
             right = np.clip(responsibilities[labelled, place], 1e-12, 1 - 1e-12)
-            odds = np.zeros(label.max() + 1)
-            np.maximum.at(odds, label, right / (1 - right))
-            result[labelled, place] = (odds / (1 + odds.sum()))[label]
+            odds = np.zeros(numbers.max() + 1)
+            np.maximum.at(odds, numbers, right / (1 - right))
+            result[labelled, place] = (odds / (1 + odds.sum()))[numbers]
     return result
 
 
-def _distinct(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
-    """Return the number of the distinct label that each of m labels (m, k) equals, counted from 0."""
+def _label_numbers(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
+    """Number the distinct labels among m labels (m, k) from 0, and return the number of each label."""
     numbers = np.full(len(labels), -1, dtype=np.int64)
     firsts: list[int] = []
     for row in range(len(labels)):

@@ -1,4 +1,4 @@
-"""The folder of one audit: scores, summary and pictures, and later the decisions of the review."""
+"""The folder of one audit: scores, summary, pictures, and the decisions of the review."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class AuditFolder:
     Parameters
     ----------
     path : Path
-        Need not exist.
+        The folder; it need not exist.
     trust : bool
-        Whether code outside the package that the folder names may be imported. Reading a folder that names code raises
-        `UntrustedCodeError` otherwise.
+        Whether code outside the package that the folder names may be imported. If not, reading a folder that names code
+        raises `UntrustedCodeError`.
 
     Attributes
     ----------
     config_file : Path
-        `audit.toml`: the configuration, where `deepgum audit` made the folder.
+        `audit.toml`: the configuration, if `deepgum audit` made the folder.
     summary_file : Path
         `summary.json`; see `AuditSummary`. It is written last: if it exists, the audit is finished.
     scores_file : Path
@@ -73,7 +73,7 @@ class AuditFolder:
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """Files that no export may replace."""
+        """Files that an export must not replace."""
         return (
             self.config_file, self.summary_file, self.scores_file, self.pictures_file, self.calibration_file,
             self.decisions_file, self.report_file, self.gain_file, self.address_file,
@@ -113,12 +113,12 @@ class AuditFolder:
         return AuditSummary.read(self.summary_file)
 
     def labels(self) -> ScoredLabels:
-        """Return the labels with their scores; errors as of `summary`."""
+        """Return the labels with their scores; see `summary` for errors."""
         self._check_trusted()
         return ScoredLabels.read(self.scores_file)
 
     def calibration(self) -> Calibration | None:
-        """Return the calibration on labels that were made wrong on purpose; None if there are none."""
+        """Return the calibration on labels that were made wrong on purpose; None without such labels."""
         return Calibration.read(self.calibration_file) if self.calibration_file.is_file() else None
 
     def pictures(self) -> Pictures | None:
@@ -145,10 +145,10 @@ class AuditFolder:
     def _check_trusted(self) -> None:
         """Refuse the code of a data set, a density or a reason; networks are never built from this folder."""
         values: dict[str, Any] = {}
-        # What cannot be read names nothing; it is refused where it is read.
+        # An unreadable file names no code here; the reader of the file refuses it.
         with suppress(OSError, ValueError):
-            recorded = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
-            values = {name: recorded.get(name) for name in ("data", "audit")}
+            config = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+            values = {name: config.get(name) for name in ("data", "audit")}
         with suppress(OSError, ValueError, TypeError, KeyError):
             values["summary.data.name"] = json.loads(self.summary_file.read_text(encoding="utf-8"))["data"]["name"]
         check_trusted(self.path, code_named(values), self.trust)

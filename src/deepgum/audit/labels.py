@@ -1,4 +1,4 @@
-"""`ScoredLabels`: all labels of a data set with their scores, as every part of an audit takes and returns them."""
+"""`ScoredLabels`: all labels of a data set with their scores, in the form that all parts of an audit exchange."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ScoredLabels:
         Probability that a label is right; NaN where a group has no label.
     mahalanobis : array (n, g)
         Mahalanobis distance of the residual, over the observed coordinates of the group, by the covariance of right
-        labels; NaN where none is observed.
+        labels; NaN where no coordinate is observed.
     suggested, uncertainty : arrays (n, d)
         Suggestion for a flagged label, and its standard deviation; NaN where nothing is suggested.
     spread : array (n, g), optional
@@ -101,7 +101,7 @@ class ScoredLabels:
     def __post_init__(self) -> None:
         n, d, g = len(self.ids), len(self.target_names), len(self.group_names)
         if len(self.partition) != g:
-            raise InvalidDataError(f"`partition` should have {g} groups, as `group_names` has. Found {self.partition}.")
+            raise InvalidDataError(f"`partition` should have {g} groups, one per group name. Found {self.partition}.")
         for names, shape in (
             (("given", "predicted", "suggested", "uncertainty"), (n, d)),
             (("responsibilities", "mahalanobis", "spread"), (n, g)),
@@ -111,8 +111,8 @@ class ScoredLabels:
                 if values is not None and values.shape != shape:
                     raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
         if len(set(self.ids)) < n:
-            twice = [name for name, count in Counter(self.ids).items() if count > 1]
-            raise InvalidDataError(f"`ids` should be unique. Found more than once: {listing(twice)}.")
+            repeats = [name for name, count in Counter(self.ids).items() if count > 1]
+            raise InvalidDataError(f"`ids` should be unique. Found more than once: {listing(repeats)}.")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -124,7 +124,7 @@ class ScoredLabels:
 
     @cached_property
     def residual_norms(self) -> Values:
-        """Euclidean length (n, g) of the observed coordinates of the residual; NaN where none is observed."""
+        """Euclidean length (n, g) of the observed coordinates of the residual; NaN without observed ones."""
         residuals, norms = self.residuals, np.full((len(self), len(self.group_names)), np.nan)
         for place, group in enumerate(self.partition):
             part = residuals[:, group]
@@ -140,7 +140,7 @@ class ScoredLabels:
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
-        """Names of the landmarks, where labels are landmarks x y x y ...: those of their groups if they have one."""
+        """Names of the landmarks x y x y ...; a landmark that is a group has the name of the group."""
         return landmark_names(self.target_names, dict(zip(self.partition, self.group_names, strict=True)))
 
     @property
@@ -149,7 +149,7 @@ class ScoredLabels:
         return float(self.responsibilities[self.flags].sum())
 
     def worst_first(self) -> list[Place]:
-        """Return row and group of the flagged labels, the least probable first; among equals the farthest first."""
+        """Return row and group of the flagged labels, the least probable first; on ties the farthest first."""
         rows, groups = self.flags.nonzero()
         order = np.lexsort((-self.mahalanobis[rows, groups], self.responsibilities[rows, groups]))
         return [(int(rows[i]), int(groups[i])) for i in order]
@@ -209,7 +209,7 @@ class ScoredLabels:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is no file of scores.
+            If the file does not exist or is no file of scores.
         """
         try:
             table = pq.read_table(path)
@@ -252,7 +252,7 @@ class ScoredLabels:
 
 
 def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
-    """Write scores of the same targets part by part; the file is the same as that of `ScoredLabels.write`.
+    """Write scores of the same targets part by part, to the same file as `ScoredLabels.write`.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
 
 
 def without_lists(table: pa.Table) -> pa.Table:
-    """Return a table of scores whose lists are texts: numbers and `nan`, separated by spaces."""
+    """Return the table with each list as a text: numbers and `nan`, separated by spaces."""
     for place, name in enumerate(table.column_names):
         if pa.types.is_list(table.schema.field(name).type):
             rows: Sequence[Sequence[float | None] | None] = table.column(name).to_pylist()

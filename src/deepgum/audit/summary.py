@@ -89,14 +89,14 @@ class Round:
 
 @dataclass(frozen=True)
 class DataSource:
-    """The location and form of the data, from which they can be read again, shown and corrected.
+    """The location and form of the data, to read, show and correct them again.
 
     Attributes
     ----------
     name : str
         A key of `deepgum.data.sets.registry.DATASETS`, the path of a plug-in, or "arrays".
     path : str
-        The folder, or the file of a table; empty where there is none.
+        The folder, or the file of a table; empty without either.
     options : mapping
         Options of the data set.
     root : str
@@ -104,7 +104,7 @@ class DataSource:
     landmarks : bool
         Whether labels are points, x y x y ..., in pixels of the image file.
     unit : str
-        Unit of the labels, as people read it: "px", "years".
+        Unit of the labels, for texts: "px", "years".
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
     """
@@ -182,12 +182,12 @@ class AuditSummary:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or it is no summary.
+            If the file does not exist or is no summary.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values.pop("format") != FORMAT:
-                raise ValueError(f"it should be of the format {FORMAT!r}")
+                raise ValueError(f"its format should be {FORMAT!r}")
             data = values.pop("data")
             data["options"] = upgraded_options(data["name"], data["options"])
             data["swap_pairs"] = tuple((int(a), int(b)) for a, b in data["swap_pairs"])

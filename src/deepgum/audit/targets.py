@@ -32,7 +32,7 @@ class Targets:
     periods : tuple of float, length d, or None
         Period of each label; 0 where it has none.
     unit : str
-        Unit of the labels, as people read it.
+        Unit of the labels, for texts.
     landmarks : bool
         Whether labels are points, x y x y ...
     swap_pairs : tuple of (int, int)

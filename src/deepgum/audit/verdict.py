@@ -1,4 +1,4 @@
-"""Verdicts in words: what a mixture can tell about the labels of each group, and about all labels."""
+"""Verdicts in words, on the labels of each group and on all labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deepgum.mixture import MixtureStatus
 from deepgum.posteriors.shares import Share
 from deepgum.wording import percent
 
-__all__ = ["FEW_LABELS", "can_tell", "group_verdict", "overall_verdict"]
+__all__ = ["FEW_LABELS", "can_judge", "group_verdict", "overall_verdict"]
 
 FEW_LABELS = 30
 """Minimum number of labels of a group for a reliable verdict."""
@@ -19,12 +19,12 @@ FEW_LABELS = 30
 _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
 
 
-def can_tell(status: MixtureStatus) -> bool:
+def can_judge(status: MixtureStatus) -> bool:
     """Return whether a group can be judged: its fit is a mixture, or has no outliers.
 
     Examples
     --------
-    >>> can_tell(MixtureStatus.CONVERGED), can_tell(MixtureStatus.NO_INLIERS)
+    >>> can_judge(MixtureStatus.CONVERGED), can_judge(MixtureStatus.NO_INLIERS)
     (True, False)
     """
     return status in _MIXTURES or status is MixtureStatus.NO_OUTLIERS
@@ -52,7 +52,7 @@ def group_verdict(
     share : Share or None
         Share of wrong labels, if it can be estimated.
     heavy_tails : bool
-        With the status `NO_OUTLIERS`: whether there are large residuals that cannot be told from those of hard samples.
+        With the status `NO_OUTLIERS`: whether wrong labels cannot be distinguished from hard samples.
 
     Examples
     --------
@@ -60,20 +60,20 @@ def group_verdict(
     ...     MixtureStatus.CONVERGED, labels=1000, flags=120, expected_false_flags=3.2, share=Share(0.12, 0.09, 0.15))
     'About 12 % of the labels are wrong (9 to 15 %); 3 of the 120 flagged are expected to be right.'
     >>> group_verdict(MixtureStatus.TOO_FEW_SAMPLES, labels=2, flags=0, expected_false_flags=0.0, share=None)
-    'Nothing can be told: 2 labels are too few for a mixture. Give more, or put them in smaller groups.'
+    'No verdict is possible: 2 labels are too few for a mixture. Give more, or put them in smaller groups.'
     """
     if status in _MIXTURES:
         words = f"{_share_of_wrong(share, '')}; {_right_flags(flags, expected_false_flags)}."
         if status is MixtureStatus.ITERATION_LIMIT:
-            words += " The fit was still moving when it was stopped: the numbers are rough."
+            words += " The fit had not converged when it stopped: the numbers are rough."
     elif status is MixtureStatus.NO_OUTLIERS:
         words = _WITHOUT_OUTLIERS[heavy_tails, flags > 0]
         if flags:
-            words += f" Look at what is flagged all the same: {_right_flags(flags, expected_false_flags)}."
+            words += f" Check the flagged labels anyway: {_right_flags(flags, expected_false_flags)}."
     else:
-        words = f"Nothing can be told: {_why_not(status, labels)}"
+        words = f"No verdict is possible: {_why_not(status, labels)}"
     if labels < FEW_LABELS and status is not MixtureStatus.TOO_FEW_SAMPLES:
-        words += f" With {labels} labels this is no more than a guess."
+        words += f" With only {labels} labels this is a guess."
     return words
 
 
@@ -100,40 +100,42 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     if len(groups) == 1 or len({group.verdict for group in groups}) == 1:
         return groups[0].verdict
     status = [MixtureStatus[group.status] for group in groups]
-    judged = [group for group, each in zip(groups, status, strict=True) if can_tell(each)]
+    judgeable = [group for group, each in zip(groups, status, strict=True) if can_judge(each)]
     words = []
     if any(each in _MIXTURES for each in status):
-        flags, right = sum(group.flags for group in judged), sum(group.expected_false_flags for group in judged)
+        flags, right = sum(group.flags for group in judgeable), sum(group.expected_false_flags for group in judgeable)
         words.append(f"{_share_of_wrong(share, 'all ')}; {_right_flags(flags, right)}.")
-    without = [group for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
-    none = [group.name for group in without if group.share is not None and not group.flags]
-    some = [group.name for group in without if group.share is not None and group.flags]
-    hidden = [group.name for group in without if group.share is None]
-    if some:
-        words.append(f"Few wrong labels in {listing(some)}: only those that are flagged.")
-    if none:
-        words.append(f"{'None' if words else 'No wrong labels'} found in {listing(none)}.")
-    if hidden:
-        words.append(f"How many are wrong in {listing(hidden)} cannot be told, as residuals have heavy tails there.")
-    for fault, _ in Counter(each for each in status if not can_tell(each)).most_common():
+    without_outliers = [group for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
+    without_flags = [group.name for group in without_outliers if group.share is not None and not group.flags]
+    with_flags = [group.name for group in without_outliers if group.share is not None and group.flags]
+    without_share = [group.name for group in without_outliers if group.share is None]
+    if with_flags:
+        words.append(f"Few wrong labels in {listing(with_flags)}: only the flagged ones.")
+    if without_flags:
+        words.append(f"{'None' if words else 'No wrong labels'} found in {listing(without_flags)}.")
+    if without_share:
+        words.append(
+            f"The number of wrong labels in {listing(without_share)} cannot be estimated: residuals have heavy tails."
+        )
+    for fault, _ in Counter(each for each in status if not can_judge(each)).most_common():
         names = [group.name for group, each in zip(groups, status, strict=True) if each is fault]
-        words.append(f"Nothing can be told of {listing(names)} ({fault.name.lower().replace('_', ' ')}).")
+        words.append(f"No verdict is possible on {listing(names)} ({fault.name.lower().replace('_', ' ')}).")
     return " ".join(words)
 
 
-def _share_of_wrong(share: Share | None, which: str) -> str:
+def _share_of_wrong(share: Share | None, scope: str) -> str:
     if share is None:
-        return f"Some of {which or 'the '}labels are wrong; how many cannot be told"
+        return f"Some of {scope or 'the '}labels are wrong; their number cannot be estimated"
     between = f" ({percent(share.low)} to {percent(share.high)} %)" if share.low < share.high else ""
-    return f"About {percent(share.estimate)} % of {which or 'the '}labels are wrong{between}"
+    return f"About {percent(share.estimate)} % of {scope or 'the '}labels are wrong{between}"
 
 
 def _right_flags(flags: int, expected: float) -> str:
     right = round(expected)
     if not flags:
-        return "none of them is far enough out to be flagged"
+        return "no label is far enough from its prediction to be flagged"
     if flags == 1:
-        return f"the one that is flagged is right with a probability of {percent(expected)} %"
+        return f"the flagged label is right with a probability of {percent(expected)} %"
     if not right:
         return f"hardly any of the {flags:,} flagged is expected to be right"
     return f"{right:,} of the {flags:,} flagged {'is' if right == 1 else 'are'} expected to be right"
@@ -150,23 +152,23 @@ _WITHOUT_OUTLIERS = {
     (False, False): "No wrong labels were found: the density of right labels alone describes the residuals as well.",
     (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals as well.",
     (True, False): (
-        "Wrong labels, if there are any, cannot be told from right ones: the largest residuals are hardly wider spread "
-        "than the others, as those of samples are that are hard to predict. Better predictions would tell."
+        "Wrong labels, if any, cannot be distinguished from right ones: the largest residuals are hardly larger than "
+        "the others, like the residuals of samples that are hard to predict. Better predictions would help."
     ),
     (True, True): (
-        "How many labels are wrong cannot be told: residuals have heavy tails, as where some samples are hard to "
-        "predict. Better predictions would tell."
+        "The number of wrong labels cannot be estimated: residuals have heavy tails, as if some samples were hard to "
+        "predict. Better predictions would help."
     ),
 }
-"""Verdicts without outliers, by whether tails are heavy and whether labels are flagged."""
+"""Verdicts without outliers; the keys are: whether tails are heavy, and whether labels are flagged."""
 
 _WHY_NOT = {
     MixtureStatus.NO_INLIERS: (
-        "the residuals are spread so evenly that no label stands out as right. The predictions are little better than "
+        "the residuals are spread so evenly that no label stands out as right. The predictions are hardly better than "
         "guesses, or belong to other rows. No label is flagged."
     ),
     MixtureStatus.COLLAPSED_COVARIANCE: (
-        "most residuals are all but zero, or all but depend on one another, as where a network has learned its labels "
-        "by heart or labels are copies. Score predictions for samples that the network was not trained on."
+        "most residuals are almost zero or depend linearly on each other. The network has memorised its labels, or "
+        "labels are copies. Score predictions for samples that the network was not trained on."
     ),
 }

@@ -31,11 +31,11 @@ class Batch:
     index : Tensor (b,) of int64
         Positions of the samples in the data set.
     inputs : Tensor (b, ...) of float32
-        uint8 images are scaled to [0, 1]; those of mirrored samples are already mirrored.
+        uint8 images are scaled to [0, 1]; inputs of mirrored samples are already mirrored.
     targets : Tensor (b, d) of float32
-        Labels; NaN marks a missing one. Those of mirrored samples are already mirrored.
+        Labels; NaN marks a missing one. Labels of mirrored samples are already mirrored.
     mirrored : Tensor (b,) of bool
-        Which samples were mirrored.
+        Mask of the mirrored samples.
     mirror : Mirror or None
         The change of the coordinates in a mirrored sample; None if no sample is mirrored.
     sample_weight : Tensor (b,) of float32, or None
@@ -143,7 +143,7 @@ def _batch(
 
 
 def _take_either(inputs: Tensor | np.ndarray, others: Tensor | np.ndarray, index: Tensor, other: Tensor) -> Tensor:
-    """Return rows of `inputs`, or of `others` where `other` is true; each row is read once, from one of them."""
+    """Return rows of `inputs`, or of `others` where `other` is true; each row is read once."""
     first, second = torch.as_tensor(inputs), torch.as_tensor(others)
     rows = [(second if swapped else first)[row] for row, swapped in zip(index.tolist(), other.tolist(), strict=True)]
     if first.ndim == 4:

@@ -85,7 +85,7 @@ class Columns:
             others = listing([self.places[row] for row in rows[1:]])
             raise InvalidDataError(
                 f"'{self.path}', {self.places[rows[0]]}, column {name!r}: a cell should be {expected}. "
-                f"Found {'' if cell is None else cell!r}." + (f" The same goes for {others}." if others else "")
+                f"Found {'' if cell is None else cell!r}." + (f" Other such cells: {others}." if others else "")
             )
 
 
@@ -151,12 +151,12 @@ def column_batches(path: Path, names: Collection[str], rows: int) -> Iterator[Co
     """
     _check_file(path)
     parts = _parquet_parts(path, names, rows) if _is_parquet(path) else _csv_parts(path, names, rows)
-    some = False
+    has_rows = False
     for part in parts:
         if len(part):
-            some = True
+            has_rows = True
             yield part
-    if not some:
+    if not has_rows:
         raise InvalidDataError(f"'{path}' should have at least one row. Found none.")
 
 
@@ -234,7 +234,7 @@ def delimiter_of(lines: Iterable[str]) -> str:
     """
     read: list[str] = []
 
-    def again() -> Iterator[str]:
+    def all_lines() -> Iterator[str]:
         """Yield the lines that were already read, then further lines; a header may span several lines."""
         yield from list(read)
         for line in rest:
@@ -242,7 +242,7 @@ def delimiter_of(lines: Iterable[str]) -> str:
             yield line
 
     rest = iter(lines)
-    return max(_DELIMITERS, key=lambda each: len(next(filter(any, csv.reader(again(), delimiter=each)), [])))
+    return max(_DELIMITERS, key=lambda each: len(next(filter(any, csv.reader(all_lines(), delimiter=each)), [])))
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -295,7 +295,7 @@ def _header_positions(path: Path, header: list[str], names: Collection[str]) -> 
 
 
 def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
-    """Convert all cells to numbers in one step; return None if some need to be checked one by one."""
+    """Convert all cells to numbers at once; return None if single cells need a check."""
     kinds = set(map(type, cells))
     if (kinds != {str} and not kinds <= {float, int}) or (kinds == {str} and "_" in "".join(cells)):
         return None

@@ -1,6 +1,6 @@
 """Artificial outliers: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels replaced by uniformly drawn ones.
 
-NGO, l-UGO and g-UGO shift landmarks a distance d in a uniformly drawn direction. Distances are given in pixels of a
+NGO, l-UGO and g-UGO shift landmarks by a distance d in a uniformly drawn direction. Distances are in pixels of a
 face image 224 pixels wide, the paper's input, and scale with the width of the targets. A shifted landmark may leave the
 image: the paper's wrong clicks and exchanged files do not stop at its border, and clipping would pile outliers up along
 it. The paper writes N(25, 2) and does not define the 2. Here it is a standard deviation, in pixels like the mean.
@@ -8,8 +8,8 @@ it. The paper writes N(25, 2) and does not define the 2. Here it is a standard d
 `uniform` is for labels of any kind (ages, angles): it redraws the labels of some samples, each coordinate between its
 smallest and its largest label. The new labels stay within the labels' range, so no rule on that range detects them.
 
-After any of these, labels can be deleted, correct and wrong ones alike: a whole landmark, or a single coordinate where
-the targets are not points. A deleted label is missing (NaN); it is neither an outlier nor an inlier.
+Afterwards, labels can be deleted, both correct and wrong ones: whole landmarks, or single coordinates if the targets
+are not points. A deleted label is missing (NaN); it is neither an outlier nor an inlier.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FACE_WIDTH = 224.0
 
 @dataclass(frozen=True, eq=False)
 class Corruption:
-    """Corrupted targets, and which of them are outliers.
+    """Corrupted targets, with a mask of the outliers.
 
     A unit is a group of d / u neighbouring coordinates that are corrupted together: coordinate i belongs to unit
     i // (d / u).
@@ -81,19 +81,19 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
     ----------
     targets : tensor, shape (n, d)
         For all kinds but ``"uniform"`` landmarks x1 y1 x2 y2 ... A missing label (NaN) stays missing. A landmark with a
-        missing coordinate is never selected, nor counted; the same goes for a sample without any label.
+        missing coordinate is never selected or counted, and neither is a sample without any label.
     kind : str
         - ``"ngo"``: single landmarks of any sample are moved by abs(d) with d from N(25, 2);
         - ``"l-ugo"``: the same, with d uniform from 0 to 224;
-        - ``"g-ugo"``: all landmarks of some samples are moved, each by its own d, uniform from 0 to 224;
+        - ``"g-ugo"``: all landmarks of some samples are moved, each by another d, uniform from 0 to 224;
         - ``"uniform"``: all labels of some samples are drawn anew, each coordinate by itself, uniformly between the
-          smallest and the largest label of that coordinate in `targets`. Where all labels of a coordinate are whole
+          smallest and the largest label of that coordinate in `targets`. If all labels of a coordinate are whole
           numbers (ages), whole numbers are drawn, both ends included. A drawn label that equals the correct one by
           chance counts as an outlier, with displacement 0.
     rate : float
         Fraction of the observed landmarks; for ``"g-ugo"`` and ``"uniform"``, of the samples that have any label.
     generator : torch.Generator
-        Must be on the CPU, whatever the device of the targets: the same seed gives the same outliers everywhere.
+        Must be on the CPU, also for targets on an accelerator, so that a seed gives the same outliers on every device.
     width : float
         The image's width in the unit of the targets; it has no effect on ``"uniform"``.
 
@@ -176,14 +176,14 @@ def delete_labels(
     deleted = _draw(labels.flatten().cpu(), rate, generator).view(n, -1).repeat_interleave(together, dim=1)
     targets = corruption.targets.masked_fill(deleted.to(corruption.targets.device), math.nan)
     units = (n, corruption.outlier.shape[1], -1)
-    left = ~targets.isnan().view(units)
-    # Recomputed only where labels were deleted: elsewhere the displacement is the distance that was drawn.
-    moved = (targets - clean).view(units).nan_to_num().norm(dim=2)
-    lost = deleted.view(units).any(dim=2).to(targets.device)
+    remaining = ~targets.isnan().view(units)
+    # Recompute the displacement only where labels were deleted; elsewhere it is exactly the drawn distance.
+    distance = (targets - clean).view(units).nan_to_num().norm(dim=2)
+    has_deleted = deleted.view(units).any(dim=2).to(targets.device)
     return Corruption(
         targets,
-        corruption.outlier & left.any(dim=2),
-        torch.where(lost, moved, corruption.displacement).to(corruption.displacement),
+        corruption.outlier & remaining.any(dim=2),
+        torch.where(has_deleted, distance, corruption.displacement).to(corruption.displacement),
     )
 
 

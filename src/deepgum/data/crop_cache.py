@@ -1,7 +1,7 @@
 """Cache of decoded crops: one memory-mapped array on disk, so that each image file is decoded only once.
 
 The array's name is a hash of everything that determines its content. A changed list, file, box or size gives another
-name, so a stale array is never read. Images that cannot be decoded can be left out; the note beside the array then
+name, so an outdated array is never read. Images that cannot be decoded can be left out; the note beside the array then
 lists them, so that the next load does not try them again.
 """
 
@@ -94,7 +94,7 @@ class ReadableCrops(NamedTuple):
     ----------
     crops : array, shape (m, c, h, w), uint8
     rows : list of int, length m
-        Their positions in the plan, in ascending order.
+        Positions of the crops in the plan, in ascending order.
     unreadable : dict of int to str
         For each omitted position, the image's name and the reason.
     """
@@ -120,7 +120,7 @@ def load_crops(
     Raises
     ------
     UnreadableImagesError
-        If images cannot be decoded. The message names all of them, and nothing is left in the cache.
+        If images cannot be decoded. The message names all these images, and the cache stays empty.
     InvalidParameterError
         If the cache folder cannot be written to.
     DiskFullError
@@ -155,12 +155,12 @@ def _load_or_make(
     cache = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     key = plan.key()
     array, note = cache / f"crops-{key}.npy", cache / f"crops-{key}.json"
-    found = _open_valid(array, note, key, plan.shape)
-    if found is None:
+    cached = _open_valid(array, note, key, plan.shape)
+    if cached is None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            size, what = math.prod(plan.shape), f"{len(plan.names)} crops"
-            with write_atomically(array, size, what) as temporary, open(temporary, "wb") as file:
+            size, content = math.prod(plan.shape), f"{len(plan.names)} crops"
+            with write_atomically(array, size, content) as temporary, open(temporary, "wb") as file:
                 unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
             # The note is written last: an array without a note is unfinished.
             text = json.dumps(_note(key, plan.shape, unreadable), indent=1).encode()
@@ -169,8 +169,8 @@ def _load_or_make(
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             hint = f"({error}) Give another folder, or set DEEPGUM_CACHE."
             raise InvalidParameterError("cache_dir", "a folder that can be written to", str(cache), hint) from error
-        found = np.load(array, mmap_mode="c", allow_pickle=False), unreadable
-    crops, unreadable = found
+        cached = np.load(array, mmap_mode="c", allow_pickle=False), unreadable
+    crops, unreadable = cached
     if unreadable and not leave_out:
         raise _refusal(plan, unreadable)
     return ReadableCrops(crops, [row for row in range(len(plan.names)) if row not in unreadable], unreadable)
@@ -208,8 +208,8 @@ def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, 
     with ThreadPoolExecutor(max_workers=2) as pool:  # Pillow releases the interpreter lock while it decodes
         for index, crop in enumerate(_decode_all(plan, pool)):
             if isinstance(crop, Exception):
-                of_system = isinstance(crop, OSError) and crop.errno is not None
-                (refused if of_system else unreadable)[index] = f"{plan.names[index]}: {crop}"
+                is_system_error = isinstance(crop, OSError) and crop.errno is not None
+                (refused if is_system_error else unreadable)[index] = f"{plan.names[index]}: {crop}"
             else:
                 file.write(crop.tobytes())
             if on_progress is not None:

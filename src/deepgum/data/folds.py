@@ -49,8 +49,8 @@ def folds(n: int, k: int, *, keep_together: KeepTogether | None = None, seed: in
     check_count("seed", seed, least=0)
     cluster, count = clusters(n, keep_together)
     if count < k:
-        what = "sample" if keep_together is None else "value of `keep_together`"
-        raise InvalidDataError(f"{k} folds should have at least one {what} each. Found {count}.")
+        unit = "sample" if keep_together is None else "value of `keep_together`"
+        raise InvalidDataError(f"{k} folds should have at least one {unit} each. Found {count}.")
     if keep_together is None:
         return [torch.from_numpy(block) for block in np.array_split(np.arange(n), k)]
     sizes = np.bincount(cluster)
@@ -75,7 +75,7 @@ def fold_split(
     Without `keep_together` the samples are one sequence, as in `folds`. The validation part is the block of
     round(validation_fraction * rest) samples that follows the test block; past the end of the sequence it continues at
     its start. So no validation sample lies between training samples, and a training sample is next to the test block
-    at one end only. At the other end is the validation block, which therefore holds a near copy of at most one test
+    at one end only. The other end is next to the validation block, which holds a near copy of at most one test
     sample.
 
     Parameters

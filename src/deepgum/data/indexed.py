@@ -33,7 +33,7 @@ class IndexedDataset(Dataset[Any]):
     | anything else, for example a tensor | the pair `(item, index)` |
 
     The index is an int; torch's default collation turns the indices of a batch into an int64 tensor (b,). It is the
-    position in `dataset`, whatever the loader does (shuffling, samplers, workers). Split off a validation part before
+    position in `dataset`, independent of the loader (shuffling, samplers, workers). Split off a validation part before
     or after wrapping. Two training samples must never share an index, so wrap a concatenation, not its parts.
 
     Parameters
@@ -99,7 +99,7 @@ class IndexedDataset(Dataset[Any]):
     def _position(self, index: int) -> int:
         """Return the index counted from the start, also for a negative one."""
         position = int(index)
-        # An index outside the range is left to the data set, which raises its own error.
+        # For an index outside the range, the data set raises its own error.
         return position + len(self) if -len(self) <= position < 0 else position
 
     def _indexed(self, item: Any, index: int) -> Any:
@@ -197,7 +197,7 @@ class EpochSampler(Sampler[int]):
             yield from order[start : start + _BLOCK].tolist()
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next permutation that of an epoch (from 0); Lightning calls this to resume at the right epoch.
+        """Set the epoch (from 0) of the next permutation; Lightning calls this to resume at the right epoch.
 
         Raises
         ------
@@ -221,7 +221,7 @@ class EpochSampler(Sampler[int]):
         Raises
         ------
         InvalidParameterError
-            If it is not the state of a sampler with the same `n` and `seed`.
+            If the state belongs to a sampler with another `n` or `seed`.
         """
         found: dict[str, Any] = {name: state.get(name) for name in ("n", "seed", "epoch", "generator")}
         expected = f"a state with n = {self.n} and seed = {self.seed}"

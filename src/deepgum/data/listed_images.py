@@ -1,4 +1,4 @@
-"""Images named by a list: checks of which exist and which can be read, and the pool of the images that remain."""
+"""Images in a list: checks that they exist and can be read, and the pool of the remaining images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def present_rows(
     exists: Callable[[str], bool] | None = None,
     stacklevel: int = 3,
 ) -> dict[str, list[int]]:
-    """Return, for each list, the positions of the images that are there.
+    """Return, for each list, the positions of the existing images.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def present_rows(
     skip_missing : bool
         Leave out missing images; a `DeepGUMWarning` counts them and names the first.
     source : str
-        A full sentence that says where to get the set, for the message.
+        A full sentence about the source of the data set, for the message.
     exists : callable, optional
         Return whether the image of a name exists; by default, whether its file exists.
     stacklevel : int
@@ -60,8 +60,8 @@ def present_rows(
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if all images of a list are missing.
     """
-    there = exists or (lambda name: (root / name).is_file())
-    present = {title: [row for row, name in enumerate(names) if there(name)] for title, names in lists.items()}
+    is_present = exists or (lambda name: (root / name).is_file())
+    present = {title: [row for row, name in enumerate(names) if is_present(name)] for title, names in lists.items()}
     reports = []
     for title, names in lists.items():
         kept = set(present[title])
@@ -106,15 +106,15 @@ def usable_rows(names: Sequence[str], usable: Sequence[bool], rule: str, skip_un
         ...
     deepgum.errors.InvalidDataError: An image should have an age. Found 1 of 2 images that break this: b.jpg. Set ...
     """
-    wrong = [name for name, good in zip(names, usable, strict=True) if not good]
-    if wrong:
-        found = f"{rule} Found {len(wrong)} of {len(names)} images that break this: {listing(wrong)}."
-        if len(wrong) == len(names):
+    unusable = [name for name, is_usable in zip(names, usable, strict=True) if not is_usable]
+    if unusable:
+        found = f"{rule} Found {len(unusable)} of {len(names)} images that break this: {listing(unusable)}."
+        if len(unusable) == len(names):
             raise InvalidDataError(found)
         if not skip_unreadable:
             raise InvalidDataError(f"{found} Set skip_unreadable=True (--skip-unreadable) to leave them out.")
         warnings.warn(f"{found} They are left out.", DeepGUMWarning, stacklevel=3)
-    return [row for row, good in enumerate(usable) if good]
+    return [row for row, is_usable in enumerate(usable) if is_usable]
 
 
 def readable_crops(
@@ -226,13 +226,13 @@ def load_whole_images(
     target_names : sequence of str, length d
     landmarks : bool
         Targets are points, x y x y ..., in pixels of the image file (see `deepgum.data.crops`). They become fractions
-        of the square's side, which is the image's longer side. Otherwise targets are taken as they are.
+        of the square's side, which is the image's longer side. Otherwise targets stay unchanged.
     mirror : Mirror, optional
         The effect of mirroring an image on its targets; without it images are not mirrored.
     ids, keep_together, parts : sequence of str, length n, optional
         See `deepgum.data.Pool`; by default the ids are the names.
     title, source : str
-        The list of the names, by default the folder, and where to get the images, a whole sentence: for messages.
+        Name of the list (by default the folder), and a full sentence about the source of the images, for messages.
     image_size, colour, skip_missing, skip_unreadable, cache_dir, on_progress
         See `deepgum.data.Request`.
     stacklevel : int
@@ -241,7 +241,7 @@ def load_whole_images(
     Raises
     ------
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if none is there.
+        If images are missing and `skip_missing` is not set, or if all images are missing.
     UnreadableImagesError
         If images cannot be decoded and `skip_unreadable` is not set, or if none can.
     """
@@ -277,7 +277,7 @@ def _square(path: Path) -> Square | None:
         with Image.open(path) as image:
             return Square.around(0, image.width, 0, image.height, scale=1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None  # the decoder reports what is wrong with the file
+        return None  # the decoder reports the error
 
 
 def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:

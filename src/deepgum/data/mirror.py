@@ -1,8 +1,8 @@
-"""Left-right mirroring: what happens to the targets when an image is flipped.
+"""Left-right mirroring: the change of the targets when an image is flipped.
 
 Coordinates are continuous: an image of width ``w`` spans ``[0, w]``, and its pixel ``j`` has its centre at ``j + 1/2``.
 Flipping the pixel columns (``j -> w - 1 - j``) therefore takes the coordinate ``x`` to ``w - x`` exactly, and in
-fractions of the width to ``1 - x``. There is no half-pixel term, whatever the size of the image.
+fractions of the width to ``1 - x``. There is no half-pixel term for any image size.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Mirror:
         return offset + sign * targets[..., self._index(targets)]
 
     def residuals(self, residuals: Tensor) -> Tensor:
-        """Return the residuals (..., d) of the mirrored samples from those of the originals, or vice versa."""
+        """Return the residuals (..., d) of the mirrored samples from the residuals of the originals, or vice versa."""
         self._check_columns("residuals", residuals)
         return residuals.new_tensor(self.sign) * residuals[..., self._index(residuals)]
 

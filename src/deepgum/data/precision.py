@@ -57,7 +57,7 @@ def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Se
     ...     warn_of_lost_spread("targets", 1.7e9 + np.arange(100.0)[:, None], ["time"])
     >>> print(caught[0].message)
     `targets` should differ by more than a ten-thousandth of their size, because they become float32. Found a spread of
-    49.5 around 1.7e+09: time. Subtract a constant from the column, such as its median, and add it to the predictions.
+    49.5 around 1.7e+09: time. Subtract a constant from the column (its median), and add it to the predictions.
     """
     if str(values.dtype).removeprefix("torch.") not in _WIDE_TYPES or values.ndim != 2:
         return
@@ -71,7 +71,7 @@ def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Se
     warnings.warn(
         f"`{parameter}` should differ by more than a ten-thousandth of their size, because they become float32. Found "
         f"a spread of {spread[lost[0]]:.3g} around {median[lost[0]]:.3g}: {named}. Subtract a constant from the "
-        f"column, such as its median{undone}.",
+        f"column (its median){undone}.",
         DeepGUMWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""Samples and their targets: the form in which all data reach training and evaluation."""
+"""Samples and their targets, in the form of training and evaluation."""
 
 from __future__ import annotations
 
@@ -43,9 +43,8 @@ class RegressionData:
     mirror : Mirror, optional
         Change of the targets when an image is flipped; None if flipping makes no sense.
     mirrored_inputs : array or tensor, shape and type of the inputs, optional
-        Inputs of the mirrored samples, for inputs that cannot be flipped, such as the outputs of a frozen trunk.
-        Without it, inputs of four dimensions are images, whatever their type, and the order of their columns is
-        reversed.
+        Inputs of the mirrored samples, for inputs that cannot be flipped: the outputs of a frozen trunk. Without it,
+        inputs of four dimensions are images of any type, and the order of their columns is reversed.
     sample_weight : tensor, shape (n,), float32, at least 0, optional
         Weight of each sample in the losses and in the mixture; 0 leaves it out of both. In the losses a weight
         multiplies the learning rate, so weights with mean 1 keep the rate; in the mixture only their ratios matter.

@@ -1,4 +1,4 @@
-"""Batches of residuals on disk, to fit a mixture to: from a Parquet file or folder, or from a memory map.
+"""Batches of residuals on disk for the fit of a mixture: from a Parquet file or folder, or from a memory map.
 
 Each iteration starts at the first row and holds one batch in memory, as `GaussianUniformMixture.fit_batches` requires.
 A fit reads the file some tens of times. For speed, write float32 columns without dictionary encoding, with little or
@@ -100,7 +100,7 @@ class ParquetBatches:
         self.n_rows = sum(n for _, _, n in self._row_groups)
 
     def __iter__(self) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
-        """Go through the rows from the first one on."""
+        """Yield all rows, from the first one."""
         for file, row_groups in groupby(self._row_groups, key=itemgetter(0)):
             yield from self._of_file(file, [group for _, group, _ in row_groups])
 
@@ -182,7 +182,7 @@ class ArrayBatches:
         self.n_rows = self._end - self._first
 
     def __iter__(self) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
-        """Go through the rows from the first one on."""
+        """Yield all rows, from the first one."""
         for first in range(self._first, self._end, self._batch_size):
             rows = slice(first, min(first + self._batch_size, self._end))
             # A copy: torch needs writable memory, and the map may be read-only.
@@ -241,13 +241,15 @@ def _is_number(types: Any, kind: Any) -> bool:
 
 def _parquet_files(path: Path) -> list[Path]:
     if not path.exists():
-        raise InvalidParameterError("path", "a Parquet file, or a folder of them", str(path), "There is no such path.")
+        raise InvalidParameterError(
+            "path", "a Parquet file, or a folder with Parquet files", str(path), "There is no such path."
+        )
     if path.is_file():
         return [path]
     files = sorted(path.glob("*.parquet"))
     if not files:
         hint = "No name in the folder ends in .parquet."
-        raise InvalidParameterError("path", "a Parquet file, or a folder of them", str(path), hint)
+        raise InvalidParameterError("path", "a Parquet file, or a folder with Parquet files", str(path), hint)
     return files
 
 

@@ -1,4 +1,4 @@
-"""An array on disk that one process at a time writes row by row, and that survives an interruption.
+"""An array on disk that one process at a time writes row by row; finished rows survive an interruption.
 
 A note beside the array contains the number of rows that are safely on disk. It is written after the rows, so they are
 complete even if the process ends early (an interrupt, a full disk, a power cut).
@@ -94,7 +94,7 @@ class RowFile:
     def making(self, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
         """Hold the array's lock; wait while another process or thread holds it.
 
-        The system releases the lock of a process that ends, however it ends. `waiting` is called repeatedly while this
+        The system releases the lock when the process ends in any way. `waiting` is called repeatedly while this
         call waits.
         """
         with open(self.path.with_suffix(".lock"), "ab") as file:
@@ -114,14 +114,14 @@ class RowFile:
         Raises
         ------
         DiskFullError
-            If it cannot; the message gives the bytes that are needed and the bytes that are free.
+            If the disk is too small; the message has the needed and the free bytes.
         """
         check_space(self.path.parent, (self.shape[0] - self.done()) * self.row_bytes + _NOTE_BYTES, what)
 
     def append(self, blocks: Iterable[Tensor]) -> None:
         """Write blocks of rows (b, ...) after the finished rows. The caller must hold the lock.
 
-        If this call ends early, the rows that were written remain, and the next call continues after them.
+        If this call ends early, the written rows remain, and the next call continues after them.
 
         Raises
         ------

@@ -107,7 +107,7 @@ def split_sizes(
     order = np.random.default_rng(seed).permutation(count)
     totals = np.cumsum(np.bincount(cluster)[order])
     first = _nearest(totals, validation)
-    # Counted from the real end of the validation part, so that its deviation is not passed on to the test part.
+    # Count from the real end of the validation part, so that its deviation does not change the test part.
     reached = totals[first - 1] if first else 0
     second = _nearest(totals[first:] - reached, test)
     return _three_parts(cluster, order, (first, second), (validation, test), keep_together)
@@ -147,9 +147,9 @@ def split_clusters(
 
 
 def clusters(n: int, keep_together: KeepTogether | None) -> tuple[NDArray[np.int64], int]:
-    """Return the number of each sample's cluster (n,), in the order of their first samples, and how many there are.
+    """Return the number of each sample's cluster (n,), in the order of their first samples, and the number of clusters.
 
-    Without `keep_together` each sample is a cluster of its own.
+    Without `keep_together` each sample is one cluster.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _three_parts(
     sizes: tuple[int, int],
     keep_together: KeepTogether | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the samples of the last clusters, of the first counts[0] ones, and of the counts[1] ones after them."""
+    """Return three parts: the first counts[0] clusters validate, the next counts[1] test, the others train."""
     first, second = counts[0], sum(counts)
     parts = {"training": order[second:], "validation": order[:first], "test": order[first:second]}
     for (side, members), needed in zip(parts.items(), (1, *sizes), strict=True):

@@ -1,4 +1,4 @@
-"""Names of targets, landmarks and groups: the user's own column names, and the parts that these have in common.
+"""Names of targets, landmarks and groups, from the names of columns and their common parts.
 
 This is the only module that makes such names. Fits, audits, reports and exports call it, so that the same columns have
 the same names everywhere.
@@ -41,16 +41,16 @@ def landmark_name(x: str, y: str) -> str | None:
     >>> landmark_name("x", "y"), landmark_name("yaw", "pitch"), landmark_name("y1", "x1")
     ('', None, None)
     """
-    before, x_only, y_only, after = _compared(x, y)
-    return _joined(before, after) if (x_only, y_only) in (("x", "y"), ("X", "Y")) else None
+    before, x_only, y_only, after = _split_names(x, y)
+    return _join(before, after) if (x_only, y_only) in (("x", "y"), ("X", "Y")) else None
 
 
 def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], str] | None = None) -> tuple[str, ...]:
     """Return a different name for each landmark, whose coordinates are consecutive columns x y x y ...
 
-    The name of a landmark is what the names of its two columns have in common: one differing letter apart, or else
-    whole words. A landmark whose columns have nothing in common is counted from 0. Names that would come twice are
-    replaced by the names of both columns.
+    The name of a landmark is the common part of the names of its two columns, which differ in one letter or in whole
+    words. Landmarks without a common part are numbered by their position from 0. Repeated names are replaced by the
+    names of both columns.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], 
         (known or {}).get(pair) or _common_name(*(target_names[place] for place in pair)) or f"landmark {landmark}"
         for landmark, pair in enumerate(pairs)
     ]
-    return _distinct(short, _spelled_out(target_names, pairs))
+    return _make_distinct(short, _long_names(target_names, pairs))
 
 
 def landmark_order(target_names: Sequence[str]) -> list[int] | None:
@@ -95,8 +95,8 @@ def landmark_order(target_names: Sequence[str]) -> list[int] | None:
     for name, place in places.items():
         if place in done:
             continue
-        found = [(place, places[other]) for other in _replaced(name, {"x": "y", "X": "Y"}) if other in places]
-        found += [(places[other], place) for other in _replaced(name, {"y": "x", "Y": "X"}) if other in places]
+        found = [(place, places[other]) for other in _replace_letter(name, {"x": "y", "X": "Y"}) if other in places]
+        found += [(places[other], place) for other in _replace_letter(name, {"y": "x", "Y": "X"}) if other in places]
         if len(found) != 1:
             return None
         order += found[0]
@@ -116,7 +116,7 @@ def default_groups(target_names: Sequence[str]) -> str:
 
 
 def are_landmarks(target_names: Sequence[str], groups: Groups | None) -> bool:
-    """Return whether the columns are landmarks, x y x y ..., by their names or because the groups say so.
+    """Return whether the columns are landmarks, x y x y ..., by their names or by the groups.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def are_landmarks(target_names: Sequence[str], groups: Groups | None) -> bool:
 def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
     """Return a different name for each group of columns.
 
-    With ``groups="landmark"`` the names are those of `landmark_names`. Otherwise a group of one column has the name of
+    With ``groups="landmark"`` the names come from `landmark_names`. Otherwise a group of one column has the name of
     the column; the x and the y of one landmark have their common name; all columns together are the ``sample``; any
     other group has the names of its columns, joined by a plus sign.
 
@@ -153,18 +153,18 @@ def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
     resolved = partition(groups, len(target_names))
     if isinstance(groups, str) and groups == "landmark":
         return landmark_names(target_names)
-    long = _spelled_out(target_names, resolved)
+    long = _long_names(target_names, resolved)
     short = [_short_name(target_names, group) or name for group, name in zip(resolved, long, strict=True)]
-    return _distinct(short, long)
+    return _make_distinct(short, long)
 
 
 def check_target_names(target_names: Sequence[str], groups: Groups | None) -> None:
-    """Refuse names that come twice, and landmarks whose column names say that the columns have another order.
+    """Refuse repeated names, and landmarks whose column names require another order.
 
     Raises
     ------
     InvalidDataError
-        With the names that come twice, or the order that landmarks need.
+        The message has the repeated names, or the order that landmarks need.
     """
     twice = [name for name, count in Counter(target_names).items() if count > 1]
     if twice:
@@ -177,8 +177,8 @@ def check_target_names(target_names: Sequence[str], groups: Groups | None) -> No
         )
 
 
-def _compared(x: str, y: str) -> tuple[str, str, str, str]:
-    """Return the common beginning of two names, what only the first and only the second has, and the common end."""
+def _split_names(x: str, y: str) -> tuple[str, str, str, str]:
+    """Return the common beginning of two names, the different middle parts, and the common end."""
     before = _common_start(x, y)
     x_rest, y_rest = x[len(before) :], y[len(before) :]
     after = _common_start(x_rest[::-1], y_rest[::-1])[::-1]
@@ -190,24 +190,24 @@ def _common_start(one: str, other: str) -> str:
 
 
 def _common_name(x: str, y: str) -> str:
-    """Return what the names of a landmark's two columns have in common; empty if that is nothing."""
-    before, x_only, y_only, after = _compared(x, y)
+    """Return the common part of the names of a landmark's two columns; empty without one."""
+    before, x_only, y_only, after = _split_names(x, y)
     if not len(x_only) == len(y_only) == 1:
         # Whole words only: lat1 and lng1 have no l in common.
         before = before[: max(before.rfind(sign) for sign in _SEPARATORS) + 1]
         starts = [place for place, sign in enumerate(after) if sign in _SEPARATORS]
         after = after[starts[0] :] if starts else ""
-    return _joined(before, after)
+    return _join(before, after)
 
 
-def _joined(before: str, after: str) -> str:
-    """Return a name without the part between these two: p_1 for p_ and _1."""
+def _join(before: str, after: str) -> str:
+    """Join the beginning and the end of a name: p_1 for p_ and _1."""
     if before[-1:] in _SEPARATORS and after[:1] in _SEPARATORS:  # one separator is enough
         after = after[1:]
     return (before + after).strip(_SEPARATORS)
 
 
-def _replaced(name: str, letters: Mapping[str, str]) -> list[str]:
+def _replace_letter(name: str, letters: Mapping[str, str]) -> list[str]:
     """Return the variants of a name with one of these letters replaced."""
     return [
         name[:place] + letters[letter] + name[place + 1 :] for place, letter in enumerate(name) if letter in letters
@@ -221,11 +221,11 @@ def _short_name(target_names: Sequence[str], group: tuple[int, ...]) -> str | No
     return point or ("sample" if len(group) == len(target_names) else None)
 
 
-def _spelled_out(target_names: Sequence[str], groups: Sequence[tuple[int, ...]]) -> list[str]:
+def _long_names(target_names: Sequence[str], groups: Sequence[tuple[int, ...]]) -> list[str]:
     return ["+".join(target_names[place] for place in group) for group in groups]
 
 
-def _distinct(short: Sequence[str], long: Sequence[str]) -> tuple[str, ...]:
-    """Return the short names, but the long ones where a short one comes twice."""
+def _make_distinct(short: Sequence[str], long: Sequence[str]) -> tuple[str, ...]:
+    """Return the short names, or the long names for repeated short ones."""
     times = Counter(short)
     return tuple(name if times[name] == 1 else full for name, full in zip(short, long, strict=True))

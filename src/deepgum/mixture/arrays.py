@@ -17,7 +17,7 @@ Array: TypeAlias = Tensor | npt.NDArray[Any]
 ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
 
 LARGEST = 1e100
-"""Largest residual: sums of squares must stay inside float64. No measurement comes near it."""
+"""Maximum residual: sums of squares must not overflow float64."""
 
 
 def as_residuals(residuals: Array) -> Tensor:
@@ -28,7 +28,7 @@ def as_residuals(residuals: Array) -> Tensor:
     if rows:
         raise InvalidDataError(
             f"Residuals should be finite, or NaN where a label is missing, and below {LARGEST:g} in size. "
-            f"Found {len(rows)} rows that are not: {listing(rows)}."
+            f"Found {len(rows)} invalid rows: {listing(rows)}."
         )
     return tensor
 
@@ -63,7 +63,7 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
         )
     rows = (~(weights >= 0) | weights.isinf()).nonzero().flatten().tolist()
     if rows:
-        raise InvalidDataError(f"`sample_weight` should be finite and at least 0. Rows that are not: {listing(rows)}.")
+        raise InvalidDataError(f"`sample_weight` should be finite and at least 0. Found invalid rows: {listing(rows)}.")
     return weights
 
 
@@ -79,7 +79,7 @@ def as_responsibilities(responsibilities: Array | None, residuals: Tensor, group
         )
     rows = (~((tensor >= 0) & (tensor <= 1)).all(dim=1)).nonzero().flatten().tolist()
     if rows:
-        raise InvalidDataError(f"`responsibilities` should be in [0, 1]. Rows that are not: {listing(rows)}.")
+        raise InvalidDataError(f"`responsibilities` should be in [0, 1]. Found invalid rows: {listing(rows)}.")
     return tensor
 
 

@@ -1,7 +1,7 @@
-"""The layout of the residuals of all groups of one size, for speed: complete rows apart from rows with missing labels.
+"""The layout of the residuals of all groups of one size: complete rows, and separately rows with missing labels.
 
-Rows that are complete in a group are stored coordinate-major, (g, k, n), and visited in chunks that fit the cache. Rows
-that lack a part of a group are in one list over all groups, with the few patterns of observed coordinates. Rows that
+Rows that are complete in a group are stored coordinate-major, (g, k, n), and processed in chunks that fit the cache.
+Rows that lack a part of a group are in one list for all groups, with the patterns of observed coordinates. Rows that
 lack the whole group are in neither.
 """
 
@@ -19,7 +19,7 @@ from deepgum.mixture.partition import SizeClass
 __all__ = ["Block", "Incomplete", "Terms", "columns", "make_block", "slices"]
 
 Terms: TypeAlias = tuple[Tensor, ...]
-"""Tensors to be summed over samples."""
+"""Tensors that are summed over samples."""
 
 CHUNK = {"cpu": 2**15}
 """Number of float64 values in a chunk, by device.
@@ -29,14 +29,14 @@ busy machine waiting for a second thread costs more than it saves.
 """
 
 CHUNK_ELSEWHERE = 2**24
-"""The same on an accelerator, which needs large launches."""
+"""Number of float64 values in a chunk on an accelerator, which needs large launches."""
 
 BITS_PER_NUMBER = 30
 
 
 @dataclass(frozen=True)
 class Incomplete:
-    """The m pairs of a row and a group of which a part is missing.
+    """The m pairs of a row and a group with a missing part.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Block:
     weight : Tensor (g, n) or (1, n), or None
         Sample weight, 0 in rows that are not complete; None if it is 1 everywhere.
     incomplete : Incomplete or None
-        The pairs of which a part is missing.
+        The pairs of a row and a group with a missing part.
     observed_rows : Tensor (g, n) of bool
         Whether some coordinate of the group is observed.
     totals : tuple of Tensor
@@ -99,7 +99,7 @@ class Block:
         return slices(n, self.values, g * k)
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the terms of these samples, which are all samples: see `Samples`."""
+        """Return the terms of this block, which holds all samples; see `Samples`."""
         return terms(self)
 
     def agreed(self, values: Terms) -> Terms:
@@ -143,7 +143,7 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
 def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the distinct pairs of a group (m,) and its observed coordinates (m, k), and the index (m,) of each."""
     pattern = example = group
-    # As whole numbers rows sort fast; one number holds a limited number of bits.
+    # Rows sort fast as whole numbers; one number holds a limited number of bits.
     for bits in torch.split(seen, BITS_PER_NUMBER, dim=1):
         powers = 2 ** torch.arange(bits.shape[1], device=seen.device, dtype=seen.dtype).flip(0)
         numbers = (pattern << bits.shape[1]) + (bits @ powers).to(torch.int64)

@@ -20,7 +20,7 @@ __all__ = ["EM", "Fit"]
 START_PRIOR = 0.5
 
 LEAST_SAMPLES = 0.5
-"""Distance of an estimated prior from 0 and from 1, in samples. At 0 or 1 it could never move again."""
+"""Minimum distance of an estimated prior from 0 and 1, in samples. A prior of 0 or 1 could never change again."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fit:
     n_iter : int
         Number of M steps.
     converged : Tensor (g,) of bool
-        Whether the last step moved every parameter of the group by less than the tolerance.
+        Whether the last step changed every parameter of the group by less than the tolerance.
     """
 
     parameters: Parameters
@@ -54,17 +54,17 @@ class EM:
     covariance_type : str
         A key of `STRUCTURES`.
     uniform : UniformRule
-        How the uniform density is estimated.
+        Rule that estimates the uniform density.
     inlier_prior : float or None
         pi if it is fixed; None if it is estimated.
     separation : float
-        Least ratio of the widths of outliers and inliers in a mixture: see `judge`.
+        Minimum ratio of the widths of outliers and inliers in a mixture; see `judge`.
     reg_covar : float
         Added to each variance, as a fraction of the squared robust scale.
     tol : float
-        EM stops when no parameter moves by as much.
+        EM stops when every parameter changes by less.
     max_iter : int
-        Largest number of M steps.
+        Maximum number of M steps.
     """
 
     covariance_type: str
@@ -111,9 +111,9 @@ class EM:
     def run(self, samples: Samples, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
         """Alternate E and M steps from `start` until every group converges or after `max_iter` M steps.
 
-        The first M step uses the responsibilities (g, n) that are `given`, if there are any, instead of those under
-        `start`. Several processes take the same steps: all of them use the parameters of process 0, because the last
-        bit of their own may differ.
+        The first M step uses the responsibilities `given` (g, n), if any, instead of those under `start`. Several
+        processes take the same steps: all use the parameters of process 0, because the last bit may differ between
+        processes.
         """
         parameters, n_iter = start, 0
         statistics = summarise(samples, parameters, given)
@@ -129,7 +129,7 @@ class EM:
     def unit(self, spread: Spread) -> Tensor:
         """Return squared scales (g, k), equal for coordinates of a group, or of all groups, with a shared variance."""
         squared = torch.diag_embed(spread.scale.square())
-        # A group without labels has no scale that could count in a shared one.
+        # A group without labels has no scale to contribute to a shared one.
         weight = spread.effective if bool(spread.effective.any()) else torch.ones_like(spread.effective)
         if self.structure.is_tied:
             squared = self.structure.mean(squared * weight[:, None, None], weight)

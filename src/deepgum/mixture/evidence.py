@@ -15,7 +15,7 @@ from deepgum.mixture.parameters import Parameters
 __all__ = ["Evidence", "evidence"]
 
 SWEEPS = 4
-"""Sweeps over the groups of a hard sample; from eq. 2 on, more of them would change fewer than one flag in 1000."""
+"""Number of sweeps over the groups of a hard sample; more sweeps would change fewer than one flag in 1000."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Evidence:
     observed : Tensor
         Number of observed coordinates.
     prior : Tensor
-        pi: the posterior where nothing is observed.
+        pi: the posterior without observed coordinates.
     """
 
     inlier: Tensor
@@ -42,7 +42,7 @@ class Evidence:
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[Sequence[int], Evidence]]) -> Evidence:
-        """Return the evidence (n, g) of all groups from that of each size (g_i, n), with the places of its groups."""
+        """Return the evidence (n, g) of all groups from pairs of positions and evidence (g_i, n) of one group size."""
         places = torch.tensor([group for groups, _ in parts for group in groups])
         order = places.argsort().to(parts[0][1].inlier.device)
         names = [field.name for field in fields(cls)]
@@ -55,11 +55,11 @@ class Evidence:
 
     @property
     def log_likelihood(self) -> Tensor:
-        """Log density, eq. 1; 0 where nothing is observed."""
+        """Log density, eq. 1; 0 without observed coordinates."""
         return torch.where(self.observed > 0, torch.logaddexp(self.inlier, self.outlier), 0.0)
 
     def hard(self, degrees_of_freedom: float, sweeps: int = SWEEPS) -> Tensor:
-        """Probability (n, g) of being an inlier where some samples are hard; see `deepgum.mixture.hard_samples`.
+        """Return the responsibilities (n, g) with hard samples; see `deepgum.mixture.hard_samples`.
 
         Examples
         --------
@@ -74,7 +74,7 @@ class Evidence:
         k, distance = self.observed, self.distance
 
         def posterior(a: Tensor, b: Tensor) -> Tensor:
-            # Student's t over the Gaussian: its peak at 0, and its tail.
+            # Student's t divided by the Gaussian: the peak at 0, and the tail.
             peak = torch.lgamma((a + k) / 2) - torch.lgamma(a / 2) - k / 2 * (b / 2).log()
             tail = -(a + k) / 2 * torch.log1p(distance / b)
             return self._posterior(self.inlier + 0.5 * distance + peak + tail)

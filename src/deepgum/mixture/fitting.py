@@ -44,7 +44,7 @@ class MixtureFit:
     n_iter : int
         Number of M steps, the largest over the sizes.
     converged : bool
-        Whether EM converged in every group, whatever the verdict on its result was.
+        Whether EM converged in every group, whatever the verdict is.
     """
 
     parameters: tuple[Parameters, ...]
@@ -54,7 +54,7 @@ class MixtureFit:
 
 
 def check_sizes(em: EM, groups: Partition) -> None:
-    """Raise `InvalidParameterError` if groups are to share a covariance and differ in size."""
+    """Raise `InvalidParameterError` if groups of different sizes should share a covariance."""
     sizes = sorted(set(map(len, groups)))
     if em.structure.is_tied and len(sizes) > 1:
         hint = f"Groups of {sizes} coordinates cannot share a covariance. Use `covariance_type='spherical'`."
@@ -77,8 +77,8 @@ def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
 def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
     """Fit every group of the residuals of a source.
 
-    EM begins with the responsibilities of the source, if there are any. Otherwise it goes on from `warm`, a fit of the
-    same partition, or begins with the robust start.
+    EM begins with the responsibilities of the source, if any. Otherwise it continues from `warm`, a fit of the same
+    partition, or begins with the robust start.
     """
     status: dict[int, MixtureStatus] = {}
     fits: list[tuple[Parameters, int, bool]] = []
@@ -105,8 +105,8 @@ def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
 def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
     """Return the responsibilities (n,) of eq. 2 where EM converges, for the complete residuals (n, k) of one group.
 
-    `GaussianUniformMixture` asks whether there is a mixture at all, and changes the parameters where there is none.
-    Here EM has the last word: it finds outliers in the residuals of a single Gaussian, too.
+    `GaussianUniformMixture` tests whether there is a mixture, and otherwise changes the parameters. This function does
+    not, so it finds outliers even in the residuals of a single Gaussian.
 
     Examples
     --------
@@ -124,19 +124,19 @@ def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
 def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -> str:
     """Return one message that names the groups without a usable mixture, and the remedy; empty if all are usable.
 
-    With `fixed_steps` EM takes a given number of steps. That it has not converged is then no fault.
+    With `fixed_steps`, EM takes a given number of steps, and a fit that has not converged is no fault.
     """
     parts = []
     for fault in MixtureStatus:
         groups = [index for index, each in enumerate(status) if each is fault]
-        asked_for = fixed_steps and fault is MixtureStatus.ITERATION_LIMIT
-        if groups and not fault.is_usable and not asked_for:
+        expected = fixed_steps and fault is MixtureStatus.ITERATION_LIMIT
+        if groups and not fault.is_usable and not expected:
             parts.append(f"{'Groups' if len(groups) > 1 else 'Group'} {listing(groups)}: {fault.value}. {fault.remedy}")
     return " ".join(parts)
 
 
 def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
-    """Return the verdict of process 0: where the last bit decides, that of another process may differ."""
+    """Return the verdict of process 0; in borderline cases, the verdict of another process may differ."""
     known = tuple(MixtureStatus)
     codes = verdict.parameters.inlier_prior.new_tensor([known.index(status) for status in verdict.status])
     *tensors, codes = samples.agreed((*verdict.parameters.tensors, codes))
@@ -144,7 +144,7 @@ def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
 
 
 def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:
-    """Start from the last fit where it was a mixture, and from the robust start elsewhere."""
+    """Return the last fit for groups in which it was a mixture, and the robust start for the others."""
     usable = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
     device = start.inlier_prior.device
     where = torch.tensor([warm.status[group] in usable for group in size_class.groups], device=device)

@@ -1,6 +1,6 @@
-"""The component of inliers: a zero-mean Gaussian, its exact marginals where labels are missing, and its structures.
+"""The component of inliers: a zero-mean Gaussian, its exact marginals for missing labels, and its structures.
 
-The covariance is a full matrix whatever its structure is, so that one set of formulas serves all structures.
+The covariance is always stored as a full matrix, so one set of formulas serves all structures.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["FLOOR", "STRUCTURES", "TIED", "Conditional", "Gaussian", "Structure"
 
 LOG_2PI = math.log(2 * math.pi)
 FLOOR = 1e-10
-"""Least relative eigenvalue of a covariance. The Cholesky factorisation is accurate far below it."""
+"""Minimum relative eigenvalue of a covariance. The Cholesky factorisation is accurate far below it."""
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """The marginal of the observed coordinates, and the missing ones given those, for each of P patterns.
+    """The marginal of observed coordinates and the conditional of missing coordinates, for P patterns.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Conditional:
     log_peak : Tensor (P,)
         Log density at 0.
     gain : Tensor (P, k, k)
-        From the observed residuals to the expected missing ones.
+        Maps the observed residuals to the expectations of the missing ones.
     covariance : Tensor (P, k, k)
         Covariance of the missing coordinates given the observed ones, 0 elsewhere.
     """
@@ -106,19 +106,19 @@ def _spherical(scatter: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Structure:
-    """The structure of a covariance, and how it is estimated from sums over samples.
+    """The structure of a covariance, and its estimate from sums over samples.
 
     Attributes
     ----------
     shape : callable
-        From symmetric matrices (g, k, k) to the maximum-likelihood covariances of this structure.
+        Function from symmetric matrices (g, k, k) to the maximum-likelihood covariances of this structure.
     parameters : callable
-        From k to the number of free parameters of one covariance.
+        Function from k to the number of free parameters of one covariance.
     is_full : bool
         Whether coordinates may be correlated. The covariance then needs k + 1 samples, and otherwise 2.
     is_tied : bool
-        Whether all groups share one covariance, that of the samples of all groups: sums are taken over the groups
-        before the structure is imposed. All groups must have one size.
+        Whether all groups share one covariance, estimated from the samples of all groups. All groups must have one
+        size.
     """
 
     shape: Callable[[Tensor], Tensor]
@@ -140,7 +140,7 @@ class Structure:
         return self.shape(scatter / torch.where(weight > 0, weight, 1.0)[:, None, None])
 
     def pooled(self, sums: Tensor) -> Tensor:
-        """Return sums over samples (g, ...); if the covariance is shared, also over groups, the same for each."""
+        """Return sums over samples (g, ...); if the covariance is shared, also over groups."""
         return sums.sum(dim=0, keepdim=True).expand_as(sums) if self.is_tied else sums
 
 
@@ -158,7 +158,7 @@ STRUCTURES: dict[str, Structure] = {
 def regularised(covariance: Tensor, unit: Tensor, reg_covar: float) -> Tensor:
     """Return covariances with `reg_covar` units added to each variance, raised until they can be factorised.
 
-    `unit` (g, k) holds squared robust scales. So residuals in another unit give the same covariance in that unit.
+    `unit` (g, k) holds squared robust scales, so a change of the unit of residuals changes nothing else.
     """
     covariance = covariance + torch.diag_embed(reg_covar * unit)
     variance = covariance.diagonal(dim1=-2, dim2=-1).maximum(FLOOR * unit)

@@ -1,16 +1,15 @@
 """Hard samples: a factor on the covariance that the groups of one sample share.
 
 Equation 1 has one covariance for all samples. But a network errs more on a blurred face than on a sharp one, in all
-landmarks together. So Sigma is multiplied, in each sample, by a factor u that the groups of the sample share. Before
-anything is seen u is inverse-gamma with nu degrees of freedom: about 1 in most samples, much larger in a few. The other
-groups of the sample are inliers with probabilities r, at squared Mahalanobis distances q, in k coordinates each. Given
-them u is inverse-gamma again, and the residual of the group itself is Student's t:
+landmarks at once. So Sigma is multiplied, in each sample, by a factor u that the groups of the sample share. The prior
+of u is inverse-gamma with nu degrees of freedom: about 1 in most samples, much larger in a few. The other groups of the
+sample are inliers with probabilities r, at squared Mahalanobis distances q, in k coordinates each. Given these groups,
+u is inverse-gamma again, and the residual of the group itself is Student's t:
 
     a = nu + sum r k,  b = nu + sum r q  (sums over the other groups),  delta ~ t_a(0, b / a Sigma)
 
-A sample whose other landmarks are twice as far from the prediction as usual is allowed larger residuals; a sample whose
-other landmarks fit well is not. A sample of one group has no others: its residual is Student's t with nu degrees of
-freedom. As nu goes to infinity this is eq. 2.
+If the other landmarks of a sample are far from the prediction, larger residuals are accepted; if they fit well, not. In
+a sample of one group, the residual is Student's t with nu degrees of freedom. As nu goes to infinity, this is eq. 2.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ def responsibilities_of_hard_samples(
     degrees_of_freedom: float | Tensor,
     sweeps: int,
 ) -> Tensor:
-    """Return the fixed point of the responsibilities (n, g), each of which depends on those of the other groups.
+    """Return the fixed point of the responsibilities (n, g), each of which depends on the other groups.
 
     Parameters
     ----------
     start : Tensor (n, g)
-        Responsibilities to begin with; they count only where something is observed.
+        Start of the iteration; entries without observed coordinates are ignored.
     posterior : callable
-        From a and b, (n, g) each, to the responsibilities (n, g).
+        Function of a and b, (n, g) each, that returns the responsibilities (n, g).
     distance, observed : Tensor (n, g)
         Squared Mahalanobis distance of a group, and the number of its observed coordinates.
     degrees_of_freedom : float or Tensor (g,)
@@ -63,7 +62,7 @@ def responsibilities_of_hard_samples(
     """
     responsibility = start
     for _ in range(sweeps):
-        # A residual at the largest distance of all has weight 0, and 0 times infinity is NaN.
+        # An infinite distance has weight 0, and 0 times infinity is NaN.
         certain = torch.where(observed > 0, responsibility, 0.0)
         weighted = torch.where(certain > 0, certain * distance, 0.0)
         a, b = (

@@ -45,7 +45,7 @@ class GaussianUniformMixture:
     """Mixture of a zero-mean Gaussian (inliers) and a uniform density (outliers), one per group of coordinates.
 
     Equation 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, is fitted by EM to regression residuals.
-    All groups of one size are fitted in one batched computation, in float64 whatever the type of the residuals is.
+    All groups of one size are fitted in one batched computation, always in float64.
 
     Parameters
     ----------
@@ -56,27 +56,26 @@ class GaussianUniformMixture:
         must have one size (the authors' code, for landmarks).
     uniform : {"moments", "range"} or float, default "moments"
         gamma from the moments of the outliers (eq. 5 and 6), from the box that holds all residuals, or fixed. A number
-        is the log density **per coordinate**, such as -log(224) for labels inside 224 pixels.
+        is the log density **per coordinate**: -log(224) for labels inside 224 pixels.
     inlier_prior : "estimate" or float in (0, 1), default "estimate"
         pi by eq. 4, or fixed. A fixed prior asserts that there are both inliers and outliers: no group then has the
         status `NO_OUTLIERS` or `NO_INLIERS`.
     separation : float, default 2.5
-        Least ratio of the widths of outliers and inliers, per coordinate. Below it a group has no outliers
-        (`NO_OUTLIERS`). In the residuals of a single Gaussian EM finds outliers that are 1.5 to 2.2 times as wide. 0
-        turns the test off, and so does a fixed prior.
+        Minimum ratio of the widths of outliers and inliers, per coordinate. Below it, a group has no outliers
+        (`NO_OUTLIERS`). In the residuals of a single Gaussian, EM finds outliers that are 1.5 to 2.2 times as wide. 0
+        or a fixed prior turns the test off.
     degrees_of_freedom : float or None, default None
-        None: inliers have the tails of a Gaussian, as in the paper. A number allows for hard samples in
-        `responsibilities` (Student's t, see there), the smaller the more. The fit and the likelihood do not depend on
-        it.
+        None: inliers have the tails of a Gaussian, as in the paper. With a number, `responsibilities` allows for hard
+        samples by Student's t; a smaller number allows for more. The fit and the likelihood do not change.
     tol : float, default 1e-6
-        EM stops when no parameter of any group moves by more: the prior, each covariance over the standard deviations,
-        the log density per coordinate. With 0 EM takes exactly `max_iter` steps; the status is then `ITERATION_LIMIT`,
-        without a warning.
+        EM stops when no parameter of any group changes by more: the prior, each covariance divided by the standard
+        deviations, the log density per coordinate. With 0, EM takes exactly `max_iter` steps; the status is
+        then `ITERATION_LIMIT`, without a warning.
     max_iter : int, default 200
-        Largest number of iterations.
+        Maximum number of iterations.
     reg_covar : float, default 1e-6
         Added to each variance, as a **fraction** of the squared robust scale of its coordinate, so that residuals in
-        another unit give the same fit in that unit. With 0 a singular covariance is still raised, to 1e-10.
+        another unit give the same fit in that unit. With 0, the minimum of a singular covariance is 1e-10.
     init : {"mad"}, default "mad"
         Robust start: independent coordinates, each with a median absolute deviation about 0, taken at the lower
         quartile so that it resists up to three quarters of outliers.
@@ -97,9 +96,9 @@ class GaussianUniformMixture:
     n_iter_ : int
         Number of M steps, the largest over the group sizes.
     converged_ : bool
-        Whether EM converged within `max_iter` in every group, whatever its status is: also where the result of EM was
-        replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On clean residuals EM may well not
-        converge, and that is no fault: see `status_`.
+        Whether EM converged within `max_iter` in every group, whatever its status is: even if the result of EM was
+        replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On clean residuals, EM need not
+        converge, and this is no fault: see `status_`.
     status_ : tuple of MixtureStatus
         Outcome of the fit, one per group.
     n_features_in_ : int
@@ -109,10 +108,11 @@ class GaussianUniformMixture:
     -----
     Settings are attributes. They are checked by the constructor and again by `fit`, which uses their current values.
 
-    Differences from the letter of the paper: the scatter of eq. 3 is divided by the sum of the responsibilities; the
+    Differences from the paper: the scatter of eq. 3 is divided by the sum of the responsibilities; the
     variances of the uniform density are at least those of the Gaussian; and a group that is no mixture (see
     `MixtureStatus`) gets parameters that keep its responsibilities usable. Differences from the authors' code: the
-    prior is re-estimated (theirs stays 0.95), and the uniform density follows eq. 5 (theirs is a constant).
+    prior is re-estimated (in their code it stays 0.95), and the uniform density follows eq. 5 (in their code it is a
+    constant).
 
     `NaN` marks a missing label. The observed part of a group is used exactly: its marginal density in the E step, the
     expected scatter in the M step. A group that is missing altogether has the prior as responsibility, log-likelihood 0
@@ -158,7 +158,7 @@ class GaussianUniformMixture:
         init: str = "mad",
         warm_start: bool = False,
     ) -> None:
-        # Every attribute is the object that was given, as scikit-learn's `clone` asks.
+        # Every attribute is the argument itself, as scikit-learn's `clone` requires.
         self.groups = groups
         self.covariance_type = covariance_type
         self.uniform = uniform
@@ -226,7 +226,7 @@ class GaussianUniformMixture:
             Gaussian of all residuals.
         processes : Processes, default one process
             Processes that fit together. The samples given here are the share of this process, (0, d) if it has none.
-            All processes end with the same parameters: those of one process with all samples. Only sums travel.
+            All processes get the same parameters as one process with all samples. Only sums are exchanged.
 
         Returns
         -------
@@ -236,8 +236,7 @@ class GaussianUniformMixture:
         Raises
         ------
         InvalidParameterError
-            If the constructor would refuse a setting that was changed, or groups of several sizes are to share a
-            covariance.
+            If the constructor would refuse a changed setting, or groups of several sizes should share a covariance.
         InvalidDataError
             If residuals are not (n, d) or not finite, weights or responsibilities do not fit them, or there are fewer
             samples than the covariance of the largest group needs (k + 1; 2 if it is not full).
@@ -253,19 +252,19 @@ class GaussianUniformMixture:
         return self._fit_to(InMemory(residuals, sample_weight, responsibilities, self.resolve, processes))
 
     def fit_batches(self, batches: Iterable[Batch], *, processes: Processes = SOLO) -> Self:
-        """Fit eq. 1 to residuals that come in batches, in the memory that one batch needs.
+        """Fit eq. 1 to residuals in batches, in the memory of one batch.
 
-        The result is that of `fit` on all of them. The batches are read once for checks, once for their sums, twice for
-        the robust scales of float32 numbers (four times for float64; see `deepgum.mixture.quantiles`), once per EM
+        The result equals that of `fit` on all batches. The batches are read once for checks, once for their sums, twice
+        for the robust scales of float32 numbers (four times for float64; see `deepgum.mixture.quantiles`), once per EM
         iteration and about five times for the verdict. Groups of several sizes are fitted one size after the other.
 
         Parameters
         ----------
         batches : iterable of (b, d) tensors or arrays, or of pairs (residuals, sample_weight)
-            Starts again with the same rows each time that it is iterated over: a list, `ParquetBatches`,
-            `ArrayBatches`, a `DataLoader`; not a generator. `residuals` and `sample_weight` are those of `fit`.
+            Each iteration yields the same rows: a list, `ParquetBatches`, `ArrayBatches` or a `DataLoader`, but not a
+            generator. See `fit` for `residuals` and `sample_weight`.
         processes : Processes, default one process
-            Processes that fit together: the batches given here are the share of this process, none too.
+            Processes that fit together; the batches are the share of this process, which may be empty.
 
         Returns
         -------
@@ -277,8 +276,8 @@ class GaussianUniformMixture:
         InvalidParameterError
             If the batches cannot be read twice, or a setting is refused as in `fit`.
         InvalidDataError
-            If `fit` would refuse a batch, which is named by its number; if batches have different widths, or other
-            rows than the first time; if there are too few samples.
+            If `fit` would refuse a batch (the message has its number), batches have different widths, a later pass
+            yields other rows, or there are too few samples.
         ProcessLostError
             If another process died, or stopped with an error.
 
@@ -305,8 +304,8 @@ class GaussianUniformMixture:
         Raises
         ------
         InvalidParameterError
-            If the constructor would refuse a setting; if the groups are no partition of d coordinates, or have several
-            sizes and are to share a covariance.
+            If the constructor would refuse a setting, the groups are no partition of d coordinates, or groups of
+            several sizes should share a covariance.
         InvalidDataError
             If landmarks have an odd number of coordinates.
 
@@ -331,7 +330,7 @@ class GaussianUniformMixture:
         return like(residuals, evidence.hard(self.degrees_of_freedom))
 
     def mahalanobis(self, residuals: ArrayT) -> ArrayT:
-        """Return the distance of the observed part in standard deviations of inliers: (n, g) float64, NaN if none."""
+        """Return the distance of the observed part in standard deviations of inliers: (n, g) float64, or NaN."""
         evidence = self._evidence(residuals)
         return like(residuals, torch.where(evidence.observed > 0, evidence.distance.clamp_min(0).sqrt(), torch.nan))
 
@@ -340,7 +339,7 @@ class GaussianUniformMixture:
         return like(residuals, self._evidence(residuals).log_likelihood)
 
     def partial_statistics(self, residuals: Array, sample_weight: Array | None = None) -> PartialStatistics:
-        """Return the sums of the E step over samples, under the fitted parameters. Parts of a data set add up."""
+        """Return the sums of the E step over samples, under the fitted parameters. Sums of parts add up."""
         tensor = self._checked(residuals)
         weights = as_weights(sample_weight, tensor)
         return PartialStatistics(
@@ -351,7 +350,7 @@ class GaussianUniformMixture:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return settings and fit as tensors, numbers, strings and lists, for JSON and safetensors; never a pickle."""
+        """Return settings and fit as tensors, numbers, strings and lists, for JSON and safetensors without pickle."""
         state: dict[str, Any] = {"format": FORMAT} | _plain(self.get_params())
         if self._fit is None:
             return state
@@ -366,7 +365,7 @@ class GaussianUniformMixture:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Return the estimator whose `state_dict` this is, to the last bit.
+        """Return the estimator with this `state_dict`, to the last bit.
 
         Raises
         ------
@@ -385,7 +384,7 @@ class GaussianUniformMixture:
         return mixture
 
     def _em(self) -> EM:
-        """Return the EM of the current settings, or raise the error of the one that is wrong."""
+        """Return the EM of the current settings, or raise an error for an invalid one."""
         if isinstance(self.groups, str):
             check_choice("groups", self.groups, NAMES)
         check_choice("init", self.init, ("mad",))
@@ -417,7 +416,7 @@ class GaussianUniformMixture:
         return self
 
     def _warm(self, groups: Partition) -> MixtureFit | None:
-        # A density that EM does not update would outlive the setting that it came from.
+        # A density that EM does not update would survive a change of the setting.
         if self.warm_start and self._fit is not None and self._fitted_uniform == self.uniform:
             return self._fit if self.partition_ == groups else None
         return None
@@ -473,7 +472,7 @@ def _check_state(state: Mapping[str, Any]) -> None:
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings as strings, Python numbers, truth values and lists, whatever number types they had."""
+    """Return the settings as strings, lists, Booleans and Python numbers."""
 
     def number(value: Any) -> int | float:
         return int(value) if isinstance(value, numbers.Integral) else float(value)

@@ -78,14 +78,14 @@ def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
 
 
 def change(new: Parameters, old: Parameters) -> Tensor:
-    """Return the largest move of a parameter of each group (g,), free of units.
+    """Return the largest change of a parameter in each group (g,), without units.
 
-    The moves are differences: of the prior, of the entries of the covariance over the product of the two standard
-    deviations, and of the log densities.
+    The changes are differences of the prior, of the entries of the covariance divided by the product of the two
+    standard deviations, and of the log densities.
     """
     deviation = old.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
-    moved = (new.covariance - old.covariance).abs() / deviation[:, :, None] / deviation[:, None, :]
-    largest = torch.maximum((new.inlier_prior - old.inlier_prior).abs(), moved.amax(dim=(1, 2)))
+    difference = (new.covariance - old.covariance).abs() / deviation[:, :, None] / deviation[:, None, :]
+    largest = torch.maximum((new.inlier_prior - old.inlier_prior).abs(), difference.amax(dim=(1, 2)))
     density = new.outliers.log_density_per_coordinate - old.outliers.log_density_per_coordinate
     return torch.maximum(largest, density.abs().amax(dim=1))
 

@@ -98,9 +98,9 @@ class SizeClass:
     Attributes
     ----------
     groups : tuple of int
-        Their positions in the partition, length g.
+        The positions of the groups in the partition, length g.
     columns : tuple of tuples of int
-        Their coordinates, (g, k).
+        The coordinates of the groups, (g, k).
     """
 
     groups: tuple[int, ...]

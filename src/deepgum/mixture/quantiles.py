@@ -1,6 +1,6 @@
-"""Exact quantiles of the sizes of residuals: of values in memory, with weights, or in a stream that is not kept.
+"""Exact quantiles of the absolute values of residuals in memory, with weights, or in a stream.
 
-A quantile is the least residual at which the sum of the weights reaches its share of the whole.
+A quantile is the smallest residual at which the sum of the weights reaches a share of the total.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from deepgum.processes import Processes
 __all__ = ["Quantiles", "bits_per_pass", "plain_quantiles", "streamed_quantiles", "weighted_quantiles"]
 
 Quantiles: TypeAlias = Callable[[float], Tensor]
-"""From a probability to the quantiles (g, k)."""
+"""Function from a probability to the quantiles (g, k)."""
 
 SLACK = 1e-9
-"""Relative slack of a share. Equal weights may reach it exactly, and rounding in the sum must then not decide."""
+"""Relative slack of a share: equal weights may reach the share exactly, up to rounding of the sum."""
 
 ALL_BITS = 63
 LOW_BITS = 29
@@ -30,7 +30,7 @@ LOW_BITS = 29
 
 MOST_BINS = 2**21
 BITS = (8, 17)
-"""Least and largest number of bits that one pass over a stream finds."""
+"""Minimum and maximum number of bits that one pass over a stream finds."""
 
 
 def plain_quantiles(magnitude: Tensor) -> Quantiles:
@@ -70,7 +70,7 @@ def streamed_quantiles(
     n : int
         Number of samples.
     single : bool
-        Whether all residuals are float32 numbers: their last bits are 0.
+        Whether all residuals are float32 numbers, with last bits of 0.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def streamed_quantiles(
             cumulative = below[..., None] + processes.sum(histogram).cumsum(-1)
             if share is None:
                 share = probability * (1 - SLACK) * cumulative[..., -1:]
-            # Rounding must not lead past the last bin that holds anything.
+            # Rounding must not lead past the last non-empty bin.
             digit = torch.searchsorted(cumulative, torch.minimum(share, cumulative[..., -1:]))
             before = cumulative.gather(-1, (digit - 1).clamp_min(0))
             below = torch.where(digit > 0, before, below[..., None])[..., 0]
@@ -127,7 +127,7 @@ def _count(values: Tensor, weight: Tensor | None, known: Tensor, unknown: int, h
     for chunk in slices(n, values, g * k):
         bits = values[:, :, chunk].abs().view(torch.int64)
         inside = (bits >> unknown + bins.bit_length() - 1 == known[..., None]) & ~values[:, :, chunk].isnan()
-        # Adding 0 for the others is faster than leaving them out.
+        # Adding 0 for the other residuals is faster than leaving them out.
         terms = inside.to(values.dtype) if weight is None else inside * weight[chunk]
         index = (bits >> unknown & bins - 1).add_(first).mul_(inside)
         histogram.view(-1).scatter_add_(0, index.flatten(), terms.flatten())

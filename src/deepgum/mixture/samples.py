@@ -1,7 +1,7 @@
 """The samples of a fit: in memory, in a stream of batches, or over several processes.
 
-EM and the verdict need one operation: to sum terms over all samples, where a function gives the terms of one block. A
-`Block` returns its own terms; a `Stream` adds up its pieces, with one in memory at a time; `Shared` adds up processes.
+EM and the verdict need one operation: the sum over all samples of terms that a function computes for a block. A `Block`
+returns its own terms, a `Stream` adds up its pieces with one in memory at a time, and `Shared` adds up processes.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class Samples(Protocol):
         """Return the sums over all samples of the terms of a block."""
 
     def agreed(self, values: Terms) -> Terms:
-        """Return the values of process 0, which all processes go on with."""
+        """Return the values of process 0, so that all processes continue with the same values."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples in pieces, read again for every sum, in the memory of one piece.
+    """Samples in pieces, which are read again for every sum; one piece is in memory.
 
     Attributes
     ----------
     pieces : iterable of Piece
         Yields the same samples in every pass.
     nothing : Tensor (g, k, 0)
-        No samples: the sum begins with their terms.
+        An empty piece; its terms start the sum.
     """
 
     pieces: Iterable[Piece]
@@ -62,7 +62,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Shared:
-    """Samples of which each process has a part; only sums travel, in one message per sum."""
+    """Samples that are divided among processes; only sums are exchanged, in one message per sum."""
 
     part: Samples
     processes: Processes

@@ -22,10 +22,10 @@ __all__ = ["Batch", "InMemory", "Source", "Streamed"]
 
 Batch: TypeAlias = Array | tuple[Array, Array | None]
 Resolve: TypeAlias = Callable[[int], Partition]
-"""From the number of coordinates to the groups."""
+"""Function from the number of coordinates to the groups."""
 
 PIECE = 2**18
-"""Number of values in a piece of a batch on a CPU: few enough that memory is reused and stays in the cache."""
+"""Number of values in a piece of a batch on a CPU: a piece fits the cache, and its memory is reused."""
 
 
 class Source(Protocol):
@@ -34,11 +34,11 @@ class Source(Protocol):
     Attributes
     ----------
     groups : Partition
-        The groups of its coordinates.
+        The groups of the coordinates.
     n : int
         Number of samples of positive weight, on all processes.
     as_numpy : bool
-        Whether the residuals are NumPy arrays, so that results should be, too.
+        Whether the residuals, and so the results, are NumPy arrays.
     """
 
     groups: Partition
@@ -46,10 +46,10 @@ class Source(Protocol):
     as_numpy: bool
 
     def open(self, size_class: SizeClass) -> tuple[Samples, Spread]:
-        """Return the samples of the groups of one size, and how far they spread."""
+        """Return the samples of the groups of one size, and their spread."""
 
     def given(self, size_class: SizeClass) -> Tensor | None:
-        """Return the responsibilities (g, n) that EM is to begin with, if there are any."""
+        """Return the responsibilities (g, n) for the start of EM, if any."""
 
 
 class InMemory:
@@ -77,12 +77,12 @@ class InMemory:
         self.as_numpy = isinstance(residuals, np.ndarray)
 
     def open(self, size_class: SizeClass) -> tuple[Samples, Spread]:
-        """Return the samples of the groups of one size, and how far they spread."""
+        """Return the samples of the groups of one size, and their spread."""
         values = columns(self._residuals, size_class)
         if self._processes.world_size == 1:
             scales = spread(values, self._weights)
             return make_block(values, self._weights), scales
-        # Intermediate results then take no more memory than a piece.
+        # In pieces, intermediate results need little memory.
         cuts = slices(values.shape[-1], values, values.shape[0] * values.shape[1])
         weights = self._weights
         pieces = [(values[:, :, cut], None if weights is None else weights[cut]) for cut in cuts]
@@ -90,7 +90,7 @@ class InMemory:
         return Shared(make_block(values, self._weights), self._processes), scales
 
     def given(self, size_class: SizeClass) -> Tensor | None:
-        """Return the responsibilities (g, n) that EM is to begin with, if there are any."""
+        """Return the responsibilities (g, n) for the start of EM, if any."""
         return None if self._given is None else self._given[:, list(size_class.groups)].T
 
 
@@ -101,7 +101,7 @@ class Streamed:
         with all_or_none(processes):
             survey = _survey(_repeatable(batches))
         d = _common_width(survey.d, processes)
-        self._batches = _Again(batches, d, survey.rows)
+        self._batches = _LaterPasses(batches, d, survey.rows)
         self._nothing = torch.empty(0, d, device=survey.device)
         self._processes = processes
         self.groups = resolve(d)
@@ -109,7 +109,7 @@ class Streamed:
         self.as_numpy = bool(_sum(int(survey.as_numpy), processes))
 
     def open(self, size_class: SizeClass) -> tuple[Samples, Spread]:
-        """Return the samples of the groups of one size, and how far they spread."""
+        """Return the samples of the groups of one size, and their spread."""
         pieces = _Pieces(self._batches, size_class)
         nothing = columns(self._nothing, size_class)
         scales = spread_over(pieces, self._processes, nothing)
@@ -159,7 +159,7 @@ def _pair(batch: object) -> tuple[Array, Array | None]:
 
 
 def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
-    """Return the batches if they can be read several times; otherwise raise an error that says what to give."""
+    """Return the batches if they can be read several times; otherwise raise an error with the remedy."""
     hint = ""
     if isinstance(batches, Iterator):
         hint = (
@@ -174,8 +174,8 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
 
 
 @dataclass(frozen=True)
-class _Again:
-    """Later passes over the batches: residuals (b, d) and weights (b,) above 0, with a check of their number."""
+class _LaterPasses:
+    """Later passes over the batches: residuals (b, d) and weights (b,) above 0; the number of rows is checked."""
 
     batches: Iterable[Batch]
     d: int
@@ -207,12 +207,12 @@ class _Again:
 class _Pieces:
     """The same batches as pieces of the groups of one size."""
 
-    batches: _Again
+    batches: _LaterPasses
     size_class: SizeClass
 
     def __iter__(self) -> Iterator[Piece]:
         for residuals, weights in self.batches:
-            # A batch with missing labels is left whole: rows with the same pattern share the work on it.
+            # A batch with missing labels is not cut, because rows with the same pattern share work.
             cut_up = residuals.is_cpu and not bool(residuals.sum().isnan())
             rows = PIECE // sum(map(len, self.size_class.columns)) + 1 if cut_up else len(residuals)
             for first in range(0, len(residuals), rows):

@@ -18,7 +18,7 @@ from deepgum.processes import Processes
 __all__ = ["Spread", "spread", "spread_over"]
 
 QUANTILES = (0.25, 0.5, 0.75)
-"""Quantiles of |residual| that are tried as a robust scale, in this order, until one is not zero."""
+"""Quantiles of |residual|; the first one that is not zero gives the robust scale."""
 
 SMALLEST = 1e-100
 """Residuals below this size count as 0: their square underflows."""
@@ -35,8 +35,8 @@ class Spread:
     variance : Tensor (g, k)
         Plain variance of all residuals.
     width : Tensor (g, k)
-        Largest minus smallest residual. Where that is below `scale` (all residuals are the same, and not 0) it is the
-        width 2 sqrt(3) of a uniform density with the standard deviation `scale`.
+        Largest minus smallest residual. If this is below `scale` (all residuals are equal, and not 0), it is the width
+        2 sqrt(3) `scale` of a uniform density with the standard deviation `scale`.
     observed : Tensor (g, k)
         Number of observed residuals.
     effective : Tensor (g,)
@@ -53,11 +53,11 @@ class Spread:
 def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
     """Return the spread of residuals (g, k, n), NaN where missing; weights (n,) are above 0.
 
-    The scale is the 25 % quantile of |residual| over that of a standard normal, 0.3186: the median absolute deviation
-    about 0 with the lower quartile in place of the median. For a Gaussian it is the standard deviation. It resists up
-    to three quarters of outliers, where the median resists up to a half. If it is 0 (a quarter of the residuals is
-    exactly 0), the median, the upper quartile and the root mean square are tried in turn. A coordinate whose residuals
-    are all 0 has the smallest scale of its group, or 1.
+    The scale is the 25 % quantile of |residual| divided by the 25 % quantile of a standard normal, 0.3186: like the
+    median absolute deviation about 0, with the lower quartile instead of the median. For a Gaussian it is the standard
+    deviation. It resists up to three quarters of outliers; the median resists up to a half. If the scale is 0 (a
+    quarter of the residuals is exactly 0), the median, the upper quartile and the root mean square are tried in turn. A
+    coordinate whose residuals are all 0 has the smallest scale of its group, or 1.
     """
     seen = ~values.isnan()
     weight = _weight(seen, sample_weight)
@@ -67,7 +67,7 @@ def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
 
 
 def spread_over(pieces: Iterable[Piece], processes: Processes, nothing: Tensor) -> Spread:
-    """Return the spread of samples that come in pieces, on each of several processes; no sample is kept.
+    """Return the spread of samples in pieces, over all processes; no sample is kept.
 
     One pass over the pieces gives the sums, and a few more give the quantiles, which are exact: see
     `deepgum.mixture.quantiles`. `nothing` is (g, k, 0).
@@ -93,7 +93,7 @@ def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
 
 
 def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
-    """Sums over samples: of weights, residuals, squares, and counts (g, k); of group weights and squares (g,)."""
+    """Return sums of weights, residuals, squares and counts (g, k), and of group weights and their squares (g,)."""
     filled = values.masked_fill(~seen, 0.0)
     group_weight = weight.amax(dim=1)
     return (
@@ -107,7 +107,7 @@ def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
 
 
 def _ends(values: Tensor, seen: Tensor) -> Tensor:
-    """Largest residuals, and largest negated residuals: (2, g, k)."""
+    """Return the largest residuals and the largest negated residuals: (2, g, k)."""
     highest = values.masked_fill(~seen, -torch.inf).amax(-1)
     lowest = values.masked_fill(~seen, torch.inf).amin(-1)
     return torch.stack([highest, -lowest])
@@ -138,5 +138,5 @@ def _robust_scale(quantiles: Quantiles, root_mean_square: Tensor) -> Tensor:
             return scale
     scale = torch.where(scale > SMALLEST, scale, root_mean_square)
     positive = torch.where(scale > SMALLEST, scale, torch.inf).amin(dim=-1, keepdim=True)
-    borrowed = torch.where(positive.isinf(), 1.0, positive)
-    return torch.where(scale > SMALLEST, scale, borrowed)
+    smallest = torch.where(positive.isinf(), 1.0, positive)
+    return torch.where(scale > SMALLEST, scale, smallest)

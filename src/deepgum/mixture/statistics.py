@@ -1,6 +1,6 @@
-"""The sums over samples that the E step computes, and all that the M step needs.
+"""The sums over samples that the E step computes for the M step.
 
-Sums of parts add up to those of the whole, whether the parts are chunks, minibatches or processes.
+The sums of parts (chunks, minibatches, processes) add up to the sums of the whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Statistics:
     inlier_weight : Tensor (g,)
         Sum of r.
     scatter : Tensor (g, k, k)
-        Sum of r times the outer product of the residual, or its expectation where labels are missing.
+        Sum of r times the outer product of the residual, or its expectation if labels are missing.
     outlier_weight, outlier_first, outlier_second : Tensor (g, k)
         Sums of 1 - r, (1 - r) delta and (1 - r) delta^2 over the samples that have the coordinate.
     log_likelihood : Tensor (g,)
@@ -52,7 +52,7 @@ class Statistics:
 class PartialStatistics:
     """The statistics of some samples for every group: one `Statistics` per group size, the smallest first.
 
-    Those of two sets of samples under the same parameters add up to those of both sets.
+    The statistics of two sets of samples under the same parameters add up to the statistics of both sets.
     """
 
     by_size: tuple[Statistics, ...]

@@ -8,16 +8,16 @@ __all__ = ["MixtureStatus"]
 
 
 class MixtureStatus(Enum):
-    """Outcome of the fit of one group: its value is a message, and `remedy` says what to do.
+    """Outcome of the fit of one group: the value is a message, and `remedy` is an instruction.
 
     Responsibilities are finite and usable for every status:
 
-    - `CONVERGED`, `ITERATION_LIMIT`: they are those of eq. 2.
-    - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well. It is fitted to all of them, and the prior is half
-      a sample short of 1. Responsibilities are close to 1 where residuals are, and fall to 0 far away.
-    - `NO_INLIERS`: a uniform density alone explains the residuals as well. The Gaussian is that of the robust start,
+    - `CONVERGED`, `ITERATION_LIMIT`: responsibilities follow from eq. 2.
+    - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well. It is fitted to all residuals, and the prior is 1
+      minus half a sample. Responsibilities are close to 1 near the residuals, and fall to 0 far away.
+    - `NO_INLIERS`: a uniform density alone explains the residuals as well. The Gaussian comes from the robust start,
       and the prior is half a sample. Responsibilities are close to 0, in the order of the Mahalanobis distances.
-    - `COLLAPSED_COVARIANCE`: the covariance is at its floor; residuals inside it have a responsibility close to 1.
+    - `COLLAPSED_COVARIANCE`: the covariance is at its minimum; residuals inside it have a responsibility close to 1.
     - `TOO_FEW_SAMPLES`: the parameters are those of the robust start.
 
     Examples
@@ -49,7 +49,7 @@ class MixtureStatus(Enum):
 _REMEDIES = {
     MixtureStatus.ITERATION_LIMIT: "Raise `max_iter` or `tol`.",
     MixtureStatus.NO_INLIERS: (
-        "Fit the network better first, or give what is known: `inlier_prior` or a fixed `uniform` density."
+        "Fit the network better first, or fix known parameters: `inlier_prior` or the `uniform` density."
     ),
     MixtureStatus.COLLAPSED_COVARIANCE: (
         "Look for copied or memorised labels; use `covariance_type='diag'`, smaller groups or a larger `reg_covar`."

@@ -1,7 +1,7 @@
 """The component of outliers: a density that is the same everywhere, and the three rules that estimate it.
 
-The density has no bounds: it is the same for a residual beyond all residuals of the fit, which therefore is an outlier
-and not a certain inlier. It is a product over coordinates, so the factor of a missing coordinate is left out.
+The density has no bounds, so a residual beyond all residuals of the fit is an outlier and not a certain inlier. The
+density is a product over coordinates, so the factor of a missing coordinate is left out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Uniform:
 
 
 class UniformRule(Protocol):
-    """How the uniform density is estimated: at the start, and in each M step."""
+    """A rule that estimates the uniform density, at the start and in each M step."""
 
     @property
     def is_fixed(self) -> bool:
@@ -68,8 +68,8 @@ def _from_variance(variance: Tensor) -> Uniform:
 class OutlierMoments:
     """Equations 5 and 6: a box with the variances of the outliers, 1/gamma = prod_d 2 sqrt(3 (C2_d - C1_d^2)).
 
-    The moments are those of the residuals weighted by 1 - r. A variance below that of the Gaussian is raised to it: a
-    uniform density narrower than the inliers does not describe outliers, and would follow from a single outlier.
+    The residuals are weighted by 1 - r. The variance of the Gaussian is the minimum, because a uniform density narrower
+    than the inliers does not describe outliers; a single outlier could cause one.
     """
 
     is_fixed: bool = False
@@ -110,7 +110,7 @@ class ResidualRange:
 
 @dataclass(frozen=True)
 class FixedDensity:
-    """A given log density per coordinate, such as -log(224) for labels inside 224 pixels."""
+    """A given log density per coordinate, for example -log(224) for labels inside 224 pixels."""
 
     log_density_per_coordinate: float
     is_fixed: bool = True

@@ -10,10 +10,10 @@ dimensions). Therefore proper densities are compared by the Bayesian information
 
 If the mixture does not win both comparisons, the better of Gaussian and box alone takes its place.
 
-It is no mixture either if outliers are hardly wider than inliers. On the residuals of a single Gaussian EM converges to
-outliers that are 1.5 times (in ten coordinates) to 2 times (in one) as wide as the inliers. Residuals with a slightly
-sharper peak, such as those of labels that a network has partly memorised, are then described better by two Gaussians
-than by one, although no label is wrong. So the ratio of the widths has a least value.
+A group is no mixture either if outliers are hardly wider than inliers. On the residuals of a single Gaussian, EM
+converges to outliers that are 1.5 times (in ten coordinates) to 2 times (in one) as wide as the inliers. Residuals with
+a slightly sharper peak, for example of labels that a network has partly memorised, are then described better by two
+Gaussians than by one, although no label is wrong. So the ratio of the widths has a minimum.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from deepgum.mixture.uniform import Uniform, box
 __all__ = ["Verdict", "judge", "separation"]
 
 LEAST_ODDS = 2.0
-"""Least odds, in a mixture, that a residual of 0 is right."""
+"""Minimum odds in a mixture that a residual of 0 is right."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
     if em.structure.is_tied:
         start = replace(start, covariance=parameters.covariance)
     parameters = merge(too_few, start, parameters)
-    # The first that holds is the status.
+    # The first condition that holds gives the status.
     flags = (
         (MixtureStatus.TOO_FEW_SAMPLES, too_few),
         (MixtureStatus.COLLAPSED_COVARIANCE, collapsed & ~no_inliers),
@@ -88,7 +88,7 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
 
 def _gaussian_alone(em: EM, samples: Samples, spread: Spread, fit: Fit) -> Fit:
     """Return the fit with a prior of 1: a single M step if no label is missing, and a good approximation otherwise."""
-    # One covariance per group: a shared one would be that of the outliers of other groups, too.
+    # One covariance per group: a shared one would include the outliers of other groups.
     alone = replace(em.untied, inlier_prior=1.0, tol=max(em.tol, 1e-6))
     certain = torch.ones_like(fit.parameters.inlier_prior)
     return alone.run(samples, spread, replace(fit.parameters, inlier_prior=certain))
@@ -99,8 +99,8 @@ def _tied(
 ) -> Parameters:
     """Return the parameters with one covariance for all groups.
 
-    It is that of all samples of the groups that are all inliers (`certain`), of no sample of the groups `without`
-    inliers, and of the other groups as in the fit.
+    It is estimated from all samples of groups of inliers only (`certain`), from no sample of groups `without` inliers,
+    and with the responsibilities of the fit from the other groups.
     """
     whole, part, nothing = alone.statistics, fit.statistics, torch.zeros_like(fit.statistics.inlier_weight)
     weight = torch.where(without, nothing, torch.where(certain, whole.inlier_weight, part.inlier_weight))
@@ -114,7 +114,7 @@ def _too_few(em: EM, spread: Spread) -> Tensor:
 
 
 def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
-    """Whether there is a direction in which regularisation is larger than the scatter of the inliers."""
+    """Return whether regularisation exceeds the scatter of the inliers in some direction."""
     weight = statistics.inlier_weight
     scale = em.unit(spread).sqrt()
     relative = em.structure.mean(statistics.scatter, weight) / scale[:, :, None] / scale[:, None, :]
@@ -123,17 +123,17 @@ def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
 
 
 def _gain(one: Tensor, other: Tensor, spread: Spread, weight: Tensor) -> Tensor:
-    """Log-likelihood ratio (g,), scaled to the effective number of samples."""
+    """Return the log-likelihood ratio (g,), scaled to the effective number of samples."""
     return (one - other) * spread.effective / torch.where(weight > 0, weight, 1.0)
 
 
 def _price(parameters: int, spread: Spread) -> Tensor:
-    """Log-likelihood that this many more parameters have to gain, by the Bayesian information criterion."""
+    """Return the log-likelihood that additional parameters must gain, by the Bayesian information criterion."""
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
 def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
-    """Log-likelihoods (g,) from one pass: the Gaussian mixed with a wider one, with the box, and the box alone."""
+    """Return log-likelihoods (g,): the Gaussian mixed with a wider one, mixed with the box, and the box alone."""
     parameters = fit.parameters
     outer, mean = _wider_gaussian(fit)
     with_box = replace(parameters, outliers=box(spread))
@@ -148,7 +148,7 @@ def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
 
 
 def _wider_gaussian(fit: Fit) -> tuple[Parameters, Tensor]:
-    """The Gaussian with the moments of the outliers, as parameters with their own prior, and its mean (g, k)."""
+    """Return the Gaussian with the moments of the outliers, as parameters with their own prior, and its mean (g, k)."""
     statistics, parameters = fit.statistics, fit.parameters
     weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
     mean = statistics.outlier_first / weight
@@ -172,7 +172,7 @@ def separation(parameters: Parameters) -> Tensor:
 
 
 def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Tensor) -> Tensor:
-    """Log-likelihood (g,) of two Gaussians, each with its own prior; the outer one has a mean (g, k)."""
+    """Return the log-likelihood (g,) of two Gaussians, each with its own prior; the outer one has a mean (g, k)."""
     total = torch.zeros_like(inner.inlier_prior)
     for chunk in block.chunks():
         values = block.values[:, :, chunk]
@@ -193,18 +193,18 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
     weight = fit.statistics.weight
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    # If not even a residual of 0 is clearly more likely right than wrong, two components share one cluster of
-    # residuals, such as one that does not lie about 0.
+    # If even a residual of 0 is not clearly more likely right than wrong, the two components share one cluster of
+    # residuals, for example a cluster away from 0.
     inlier, outlier = fit.parameters.log_joint(torch.zeros_like(spread.scale)[:, :, None])
     clear = (inlier - outlier >= math.log(LEAST_ODDS))[:, 0]
     return (_gain(with_box, box_alone, spread, weight) >= price) & at_least_one & clear
 
 
 def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:
-    """Whether the box alone describes the residuals best, with two parameters per coordinate for its ends."""
+    """Return whether the box alone describes the residuals best, with two parameters per coordinate for its ends."""
     ends = 2 * spread.scale.shape[1]
     gain = _gain(box_alone, alone.statistics.log_likelihood, spread, alone.statistics.weight)
-    # Each end also costs one nat: a box from the extremes of n samples is too narrow by about 1/n at each end.
+    # One more nat per end: a box from the extremes of n samples is too narrow by about 1/n at each end.
     return gain > _price(ends, spread) + ends
 
 

@@ -1,13 +1,14 @@
-"""The choice of densities by held-out likelihood, group by group: that of right labels, and whether any are wrong.
+"""The choice of the densities of right and wrong labels by held-out likelihood, for each group.
 
 The candidates are densities of right labels, each with the kinds of wrong labels of `deepgum.posteriors.em`. Each pair
-is fitted to two thirds of the samples and scored on the last third, three times. The folds are dealt in the order of
-the distance from the prediction. So the choice depends less on chance, and not at all on the order of samples.
+is fitted to two thirds of the samples and scored on the last third, three times. Samples are sorted by their distance
+from the prediction and dealt to the folds in turn. So the choice depends less on chance, and not on the order of
+samples.
 
-A group has no wrong labels unless the best mixture passes two tests. It is better than right labels alone by more than
-twice the standard error of the difference. And its two parts are far enough apart, as in eq. 1: wrong labels are 2.5
-times as wide as right ones, and a residual of 0 is at least twice as likely right as wrong. Without the second test
-flat residuals would be a mixture of two densities, and half of them wrong.
+A group has no wrong labels unless the best mixture passes two tests. First, its likelihood exceeds that of right labels
+alone by more than twice the standard error of the difference. Second, its two parts are far enough apart, as in eq. 1:
+wrong labels are 2.5 times as wide as right ones, and a residual of 0 is at least twice as likely right as wrong.
+Without the second test, flat residuals would be a mixture of two densities with half of the labels wrong.
 """
 
 from __future__ import annotations
@@ -34,18 +35,21 @@ __all__ = ["Choice", "choose", "fit_chosen", "resolution_of", "starts"]
 
 FOLDS = 3
 LEAST_ROWS = 30
-"""Least number of labels of a group of which some can be held out. Below it the verdict of eq. 1 stands."""
+"""Minimum number of labels of a group for held-out scores. Below it, the verdict of eq. 1 is kept."""
 
 ERRORS = 2.0
-"""Number of standard errors by which a mixture has to be better than right labels alone."""
+"""Number of standard errors by which the likelihood of a mixture must exceed that of right labels alone."""
 
 MOST_VALUES = 60_000
+"""Maximum number of rows times groups in the sample for the choice."""
+
 MOST_GROUPS = 8
+"""Maximum number of groups with a choice of their own."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The densities that were chosen, one per group.
+    """The chosen densities, one per group.
 
     Attributes
     ----------
@@ -54,7 +58,7 @@ class Choice:
     kinds : tuple of str
         Kind of wrong labels; one of `deepgum.posteriors.em.KINDS`.
     plausible : tuple of mappings of Density to float
-        The probability of each candidate, if no other existed: by its held-out log-likelihood.
+        The probability of each candidate density, by its held-out likelihood.
     """
 
     densities: tuple[Density, ...]
@@ -63,7 +67,7 @@ class Choice:
 
 
 def starts(mixture: GaussianUniformMixture, densities: Sequence[Density]) -> list[GroupMixture]:
-    """Return where EM begins, one per group: the inliers of a fitted eq. 1."""
+    """Return the start of EM for each group: the inliers of a fitted eq. 1."""
     priors = np.asarray(mixture.inlier_prior_)
     return [
         GroupMixture(float(prior), torch.as_tensor(covariance), density, PowerLaw(float(len(covariance)), 1.0))
@@ -72,13 +76,13 @@ def starts(mixture: GaussianUniformMixture, densities: Sequence[Density]) -> lis
 
 
 def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequence[Density] | None = None) -> Choice:
-    """Choose by held-out likelihood.
+    """Choose the densities of each group by held-out likelihood.
 
     Parameters
     ----------
     residuals : Tensor (n, d) of float64
     mixture : GaussianUniformMixture
-        Fitted to them.
+        Fitted to these residuals.
     densities : sequence of Density, optional
         Candidates for right labels; by default those of "auto".
 
@@ -94,28 +98,28 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
     partition, resolution = mixture.partition_, resolution_of(residuals)
     g = len(partition)
     sample = _evenly_spread(residuals, mixture, max(MOST_VALUES // g, LEAST_ROWS))
-    able = [place for place, columns in enumerate(partition) if _observed(sample, columns) >= LEAST_ROWS]
-    asked = able
-    if len(able) > MOST_GROUPS:
-        asked = [able[place] for place in np.linspace(0, len(able) - 1, MOST_GROUPS, dtype=int)]
+    large = [place for place, columns in enumerate(partition) if _observed(sample, columns) >= LEAST_ROWS]
+    scored = large
+    if len(large) > MOST_GROUPS:
+        scored = [large[place] for place in np.linspace(0, len(large) - 1, MOST_GROUPS, dtype=int)]
 
     def kind_of(columns: Sequence[int], start: GroupMixture) -> tuple[str, float]:
         return _choose_kind(sample[:, list(columns)], start, resolution[list(columns)], mixture.separation)
 
-    begin = {density: starts(mixture, [density] * g) for density in densities}
-    scores = {place: {each: kind_of(partition[place], begin[each][place]) for each in densities} for place in asked}
-    # Groups that are not asked get the density that is best over all groups that are.
-    over_all = {each: sum(scores[place][each][1] for place in asked) for each in densities}
-    usual = max(densities, key=lambda each: over_all[each])
+    start_of = {density: starts(mixture, [density] * g) for density in densities}
+    scores = {place: {each: kind_of(partition[place], start_of[each][place]) for each in densities} for place in scored}
+    # The other groups get the density that is best over all scored groups.
+    overall = {each: sum(scores[place][each][1] for place in scored) for each in densities}
+    best_overall = max(densities, key=lambda each: overall[each])
     chosen, kinds, plausible = [], [], []
     for place, columns in enumerate(partition):
         if place in scores:
             totals = {each: scores[place][each][1] for each in densities}
             best = max(densities, key=lambda each: totals[each])
             kind = scores[place][best][0]
-        elif place in able:
-            totals, best = {each: total / len(asked) for each, total in over_all.items()}, usual
-            kind = kind_of(columns, begin[best][place])[0]
+        elif place in large:
+            totals, best = {each: total / len(scored) for each, total in overall.items()}, best_overall
+            kind = kind_of(columns, start_of[best][place])[0]
         else:
             best = Gaussian()
             totals = {best: 0.0}
@@ -129,7 +133,7 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
 
 def fit_chosen(
     residuals: Tensor,
-    begin: Sequence[GroupMixture],
+    start_mixtures: Sequence[GroupMixture],
     kinds: Sequence[str],
     partition: Sequence[Sequence[int]],
     *,
@@ -138,7 +142,7 @@ def fit_chosen(
     tol: float = 1e-6,
     max_iter: int = 200,
 ) -> GroupMixtures:
-    """Fit the chosen densities to all residuals, group by group; `resolution` (d,) is that of `resolution_of`."""
+    """Fit the chosen densities to all residuals, group by group; see `resolution_of` for `resolution` (d,)."""
     fitted = (
         fit_group(
             residuals[:, list(columns)],
@@ -149,7 +153,7 @@ def fit_chosen(
             tol=tol,
             max_iter=max_iter,
         ).group
-        for columns, start, kind in zip(partition, begin, kinds, strict=True)
+        for columns, start, kind in zip(partition, start_mixtures, kinds, strict=True)
     )
     return GroupMixtures(tuple(fitted), tuple(map(tuple, partition)))
 
@@ -160,7 +164,7 @@ def resolution_of(residuals: Tensor) -> Tensor:
 
 
 def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int) -> Tensor:
-    """Return at most this number of rows, evenly spread from the nearest to the farthest."""
+    """Return at most `most` rows, evenly spread from the smallest distance to the largest."""
     if len(residuals) <= most:
         return residuals
     distances = torch.as_tensor(mixture.mahalanobis(residuals)).nan_to_num().sum(dim=1)
@@ -173,8 +177,8 @@ def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
 
 
 def _choose_kind(values: Tensor, start: GroupMixture, resolution: Tensor, separation: float) -> tuple[str, float]:
-    """Return the kind of wrong labels that is chosen for a group, and its held-out log-likelihood."""
-    kinds = KINDS if values.shape[1] > 1 else KINDS[:2]  # in one dimension both kinds of mixture are the same
+    """Choose the kind of wrong labels of a group; return it with its held-out log-likelihood."""
+    kinds = KINDS if values.shape[1] > 1 else KINDS[:2]  # in one dimension both mixtures are the same
     mixtures = set(kinds[1:])
     held_out = {kind: torch.zeros(len(values), dtype=torch.float64) for kind in kinds}
     columns = tuple(range(values.shape[1]))
@@ -198,11 +202,11 @@ def _choose_kind(values: Tensor, start: GroupMixture, resolution: Tensor, separa
 
 
 def _is_mixture(group: GroupMixture, separation: float) -> bool:
-    """Whether right and wrong labels are far enough apart; see the head of this module."""
+    """Return whether right and wrong labels are far enough apart; see the module docstring."""
     k, b = len(group.scale), group.wrong.exponent
     # Standard deviation of a coordinate of wrong labels whose distance has the density b d^(b - 1) / R^b.
-    wrong = group.wrong.radius * math.sqrt(b / (b + 2) / k)
-    nothing = Part(torch.zeros(1, dtype=torch.int64), torch.arange(k), torch.zeros(1, k, dtype=torch.float64))
-    squared = group.squared_distance(nothing)
-    odds = float(group.log_right(nothing, squared) - group.log_wrong(nothing, squared))
-    return wrong >= separation * math.sqrt(group.right.variance(k)) and odds >= math.log(LEAST_ODDS)
+    wrong_deviation = group.wrong.radius * math.sqrt(b / (b + 2) / k)
+    zero = Part(torch.zeros(1, dtype=torch.int64), torch.arange(k), torch.zeros(1, k, dtype=torch.float64))
+    squared = group.squared_distance(zero)
+    odds = float(group.log_right(zero, squared) - group.log_wrong(zero, squared))
+    return wrong_deviation >= separation * math.sqrt(group.right.variance(k)) and odds >= math.log(LEAST_ODDS)

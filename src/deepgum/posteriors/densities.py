@@ -1,10 +1,11 @@
-"""Densities of right labels: the Gaussian of eq. 1, Student's t, and those of the user.
+"""Densities of right labels: the Gaussian of eq. 1, Student's t, and densities of the user.
 
-To rank labels and to train, the Gaussian of eq. 1 suffices. As probabilities its posteriors are too certain: a network
-errs much more on some samples than on others, so the residuals of right labels have heavy tails, like Student's t.
+The Gaussian of eq. 1 suffices to rank labels and to train. But its posteriors are too certain as probabilities: a
+network errs much more on some samples than on others, so the residuals of right labels have heavy tails, like Student's
+t.
 
-A density is one class that extends `Density`. A density of this package also has a line in `DENSITIES`; then "auto"
-tries it, too. A density of the user's needs no line; see `deepgum.posteriors.inliers`.
+A density is a subclass of `Density`. A density of this package also has an entry in `DENSITIES`, so "auto" tries it. A
+density of the user needs no entry; see `deepgum.posteriors.inliers`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Density(ABC):
 
     With q the squared Mahalanobis distance under S of a residual of k coordinates, the log density of the residual is
     ``log_density(q, k) - log(det(S)) / 2``. A class defines `log_density`, `em_weight`, `variance`, `cdf` and `words`;
-    the other parts have a default. Its objects are immutable and can be keys of a dictionary, as frozen dataclasses.
+    the other parts have defaults. Objects must be immutable and hashable, as frozen dataclasses are.
 
     Examples
     --------
@@ -45,7 +46,7 @@ class Density(ABC):
         """Return the log density (m,) at squared distances (m,), for a scale matrix of determinant 1.
 
         It is finite at 0, integrates to 1 over the space of this many dimensions, and falls with the distance.
-        `dimensions` is the number of observed coordinates: where labels are missing, this is the marginal density.
+        `dimensions` is the number of observed coordinates; with missing labels, this is the marginal density.
         """
 
     @abstractmethod
@@ -61,7 +62,7 @@ class Density(ABC):
 
     @abstractmethod
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the probability of a squared distance of at most this, for the curve in the report."""
+        """Return the probabilities that the squared distance is at most `squared`, for the curve in the report."""
 
     @property
     @abstractmethod
@@ -78,22 +79,22 @@ class Density(ABC):
 
     @property
     def has_heavy_tails(self) -> bool:
-        """Whether a wrong label may pass for a right label in the tails. If so, "none are wrong" is never claimed."""
+        """Whether the tails may hide wrong labels. A verdict then never states that no label is wrong."""
         return False
 
     @property
     def degrees_of_freedom(self) -> float | None:
-        """nu, if this is Student's t: the groups of a sample then share how hard the sample is. Otherwise None."""
+        """Parameter nu of Student's t, otherwise None. With nu, the groups of a sample share one scale factor."""
         return None
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return the densities of this class to choose from; by default the one without parameters."""
+        """Return the candidate densities of this class; by default the one without parameters."""
         return (cls(),)
 
     @classmethod
     def words_of_several(cls, members: Sequence[Self]) -> str:
-        """Return several densities of this class in words, for groups of labels that have one each."""
+        """Return several densities of this class in words: the densities of several groups."""
         return ", or ".join(dict.fromkeys(member.words for member in members))
 
 
@@ -114,14 +115,14 @@ class Gaussian(Density):
         return 1.0
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return that of chi-squared."""
+        """Return the cumulative distribution of chi-squared."""
         from scipy.stats import chi2  # Imported late: `scipy.stats` takes a second.
 
         return np.asarray(chi2.cdf(squared, dimensions))
 
     @property
     def words(self) -> str:
-        """Its name."""
+        """The name."""
         return "Gaussian"
 
     @property
@@ -137,16 +138,16 @@ class StudentT(Density):
     Parameters
     ----------
     degrees_of_freedom : float
-        nu, above 0. The smaller it is, the heavier are the tails.
+        nu, above 0. A smaller value means heavier tails.
     """
 
     degrees_of_freedom: float = 4.0
 
     LEAST_WITH_VARIANCE = 2.5
-    """Least degrees of freedom for `variance`: at 2 and below the variance is infinite."""
+    """Minimum degrees of freedom in `variance`; at 2 and below the variance is infinite."""
 
     MOST_HEAVY = 10.0
-    """Largest degrees of freedom of heavy tails."""
+    """Maximum degrees of freedom of heavy tails."""
 
     def __post_init__(self) -> None:
         nu = self.degrees_of_freedom
@@ -175,14 +176,14 @@ class StudentT(Density):
         return nu / (nu - 2)
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return that of F, of the squared distance over the number of dimensions."""
+        """Return the cumulative distribution of F at the squared distance over the number of dimensions."""
         from scipy.stats import f  # Imported late: `scipy.stats` takes a second.
 
         return np.asarray(f.cdf(squared / dimensions, dimensions, self.degrees_of_freedom))
 
     @property
     def words(self) -> str:
-        """Its name and its degrees of freedom."""
+        """The name and the degrees of freedom."""
         return self.words_of_several([self])
 
     @property
@@ -197,7 +198,7 @@ class StudentT(Density):
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return those of 20 to 2 degrees of freedom."""
+        """Return the densities with 20 to 2 degrees of freedom."""
         return tuple(cls(nu) for nu in (20.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.5, 2.0))
 
     @classmethod
@@ -223,11 +224,11 @@ def log_student(squared: Tensor, k: int | Tensor, nu: Tensor) -> Tensor:
 
 
 DENSITIES: dict[str, type[Density]] = {"gaussian": Gaussian, "student-t": StudentT}
-"""The densities of right labels that have a name, in the order in which "auto" tries them."""
+"""The named densities of right labels, in the order of "auto"."""
 
 
 def density_of(degrees_of_freedom: float | None) -> Density:
-    """Return the density that a file describes by degrees of freedom: Student's t, or without them a Gaussian.
+    """Return the density with the degrees of freedom of a file: Student's t, or a Gaussian for None.
 
     Examples
     --------
@@ -248,6 +249,6 @@ def words_of(densities: Iterable[Density]) -> str:
     kinds: dict[type[Density], list[Density]] = {}
     for density in densities:
         kinds.setdefault(type(density), []).append(density)
-    # A Gaussian comes last: it is what is left where tails are not heavy.
+    # A Gaussian comes last, as the density without heavy tails.
     ordered = sorted(kinds, key=lambda kind: kind is Gaussian)
     return ", or ".join(kind.words_of_several(kinds[kind]) for kind in ordered)

@@ -1,12 +1,12 @@
 """EM for the mixture of `deepgum.posteriors.group_mixtures`, one group at a time, with given densities.
 
-E step: r, the posterior of being right, and u, the EM weight of the density of right labels. For Student's t u is the
-expected precision of the residual, (nu + o) / (nu + q) at the squared distance q in o observed coordinates.
+E step: compute r, the posterior of a right label, and u, the EM weight of the density of right labels. For Student's t,
+u is the expected precision of the residual, (nu + o) / (nu + q), with the squared distance q in o observed coordinates.
 
-M step: pi = mean of r, and S = sum r u delta delta' / sum r, where the expectation of a missing coordinate takes its
-place and its conditional covariance is added. If the mean of u is 1, as for Student's t, the divisor is sum r u: EM
-then converges faster to the same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated: a
-free exponent takes the tails of right labels for wrong labels.
+M step: pi = mean of r, and S = sum r u delta delta' / sum r. The expectation of a missing coordinate replaces the
+coordinate, and its conditional covariance is added. If the mean of u is 1, as for Student's t, the divisor is sum r u:
+EM then converges faster to the same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated,
+because a free exponent would mistake the tails of right labels for wrong labels.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from deepgum.posteriors.power_law import PowerLaw
 __all__ = ["KINDS", "Fitted", "fit_group"]
 
 KINDS = ("none", "uniform", "radial")
-"""Kinds of wrong labels: none (the prior is half a sample short of 1, and b = k); uniform, b = k; radial, b = 1."""
+"""Kinds of wrong labels: "none" (a prior of 1 minus half a sample, b = k), "uniform" (b = k), "radial" (b = 1)."""
 
 _FLOOR = 1e-6
+"""Minimum of the variance that is added to the scale, relative to the start."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,25 @@ def fit_group(
     tol: float = 1e-5,
     max_iter: int = 200,
 ) -> Fitted:
-    """Fit the mixture of one group by EM, with the density of right labels that `start` has.
+    """Fit the mixture of one group by EM, with the density of right labels of `start`.
 
     Parameters
     ----------
     values : Tensor (n, k) of float64
         Residuals; NaN where a label is missing.
     start : GroupMixture
-        Where EM begins.
+        Start of EM.
     kind : {"none", "uniform", "radial"}
         Kind of wrong labels; see `KINDS`.
     weight : Tensor (n,), optional
         Weights of the samples; 1 by default.
     resolution : Tensor (k,), optional
-        Variance of the rounding of the residuals, which right labels have at least. Otherwise many residuals that are
-        the same number would be right labels without any variance, and all others wrong.
+        Variance of the rounding of the residuals: the minimum variance of right labels. Otherwise many equal residuals
+        would become right labels without variance, and all other labels wrong.
     tol : float
-        EM stops when no parameter moves by more: the prior, and the scale in units of itself.
+        EM stops when no parameter changes by more: the prior, and the scale relative to itself.
     max_iter : int
-        Largest number of M steps.
+        Maximum number of M steps.
 
     Examples
     --------
@@ -82,11 +83,13 @@ def fit_group(
     parts = parts_of(values)
     weights = [torch.ones(len(p.rows), dtype=torch.float64) if weight is None else weight[p.rows] for p in parts]
     total = float(sum(each.sum() for each in weights))
-    own = start.scale.diagonal()
-    floor = torch.diag(_FLOOR * own if resolution is None else torch.minimum(resolution, own).maximum(_FLOOR * own))
+    variances = start.scale.diagonal()
+    floor = torch.diag(
+        _FLOOR * variances if resolution is None else torch.minimum(resolution, variances).maximum(_FLOOR * variances)
+    )
     k = values.shape[1]
-    certain = 1 - 0.5 / max(total, 1.0)
-    prior = certain if kind == "none" else min(max(start.prior, 1 - certain), certain)
+    largest_prior = 1 - 0.5 / max(total, 1.0)
+    prior = largest_prior if kind == "none" else min(max(start.prior, 1 - largest_prior), largest_prior)
     exponent = 1.0 if kind == "radial" else float(k)
     group = replace(start, prior=prior, wrong=PowerLaw(exponent, start.wrong.radius))
     n_iter, likelihood = 0, -math.inf
@@ -104,7 +107,7 @@ def fit_group(
             break
         posterior = [torch.sigmoid(a - b) for a, b in zip(right, wrong, strict=True)]
         previous = group
-        group = _m_step(parts, weights, squared, posterior, previous, kind, certain, total, floor)
+        group = _m_step(parts, weights, squared, posterior, previous, kind, largest_prior, total, floor)
         n_iter += 1
         if _change(previous, group) < tol:
             break
@@ -118,32 +121,32 @@ def _m_step(
     posterior: list[Tensor],
     group: GroupMixture,
     kind: str,
-    certain: float,
+    largest_prior: float,
     total: float,
     floor: Tensor,
 ) -> GroupMixture:
     k = len(group.scale)
-    scatter, mass, inside = torch.zeros_like(group.scale), 0.0, 0.0
+    scatter, mass, right_count = torch.zeros_like(group.scale), 0.0, 0.0
     for part, w, q, r in zip(parts, weights, squared, posterior, strict=True):
         o = len(part.seen)
         u = group.right.em_weight(q, o)
-        inside += float((w * r).sum())
+        right_count += float((w * r).sum())
         mass += float((w * r * u).sum()) if group.right.has_mean_weight_1 else float((w * r).sum())
         delta = part.values
         if o < k:
-            gain, rest = part.regression(group.scale)
+            gain, covariance = part.regression(group.scale)
             delta = part.values @ gain.T
-            scatter = scatter + float((w * r).sum()) * rest
+            scatter = scatter + float((w * r).sum()) * covariance
         scatter = scatter + (delta * (w * r * u)[:, None]).T @ delta
     scale = scatter / mass + floor if mass > 0 else group.scale
-    # A bootstrap may draw none of a few rows. The prior then stays as it is.
+    # A bootstrap replicate of few rows may be empty; the prior is then kept.
     is_fixed = kind == "none" or not total
-    prior = group.prior if is_fixed else min(max(inside / total, 1 - certain), certain)
+    prior = group.prior if is_fixed else min(max(right_count / total, 1 - largest_prior), largest_prior)
     return replace(group, prior=prior, scale=scale)
 
 
 def _change(before: GroupMixture, after: GroupMixture) -> float:
-    """Largest move of a parameter: of the prior, and of the scale in units of itself."""
+    """Return the largest change of the prior or of the scale, the latter relative to itself."""
     deviation = before.scale.diagonal().sqrt()
     scale = (after.scale - before.scale).abs() / deviation[:, None] / deviation[None, :]
     return max(abs(after.prior - before.prior), float(scale.max()))

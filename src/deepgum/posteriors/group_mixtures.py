@@ -1,13 +1,13 @@
-"""Right labels with heavy tails, and wrong labels that crowd around the right place: eq. 1 with other densities.
+"""Equation 1 with other densities: right labels with heavy tails, and wrong labels concentrated near the right place.
 
-Equation 1 has a Gaussian for right labels and a uniform density for wrong ones. Here each of the two may be another
-density: a wrong label is more often near the right place than a uniform density expects, because the mouse slips, or
-because people see things differently. With m the Mahalanobis distance of a residual of k coordinates and S the scale,
+Equation 1 has a Gaussian for right labels and a uniform density for wrong ones. Here each may be another density. Wrong
+labels are often nearer to the right place than under a uniform density, because annotators slip or disagree. With m the
+Mahalanobis distance of a residual of k coordinates and S the scale,
 
     p(delta) = pi f(delta; 0, S) + (1 - pi) g(m)
 
-where f is a density of `deepgum.posteriors.densities` and g the power law of `deepgum.posteriors.power_law`. Where a
-part of a group is missing, both are the densities of the observed part.
+where f is a density of `deepgum.posteriors.densities` and g the power law of `deepgum.posteriors.power_law`. If a part
+of a group is missing, both are the densities of the observed part.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from deepgum.posteriors.power_law import PowerLaw
 __all__ = ["GroupMixture", "GroupMixtures"]
 
 SWEEPS = 6
-"""Sweeps over the groups of a sample whose groups share how hard it is."""
+"""Number of sweeps over the groups of a sample for their common difficulty."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class GroupMixture:
     prior : float
         pi.
     scale : Tensor (k, k)
-        S: the covariance of right labels over the variance of their density.
+        S: the covariance of right labels divided by the variance of their density.
     right : Density
         f.
     wrong : PowerLaw
@@ -52,7 +52,7 @@ class GroupMixture:
     wrong: PowerLaw
 
     def squared_distance(self, part: Part) -> Tensor:
-        """Return the squared Mahalanobis distance (m,) of what is observed."""
+        """Return the squared Mahalanobis distance (m,) of the observed coordinates."""
         return part.squared_distance(self.scale)
 
     def log_right(self, part: Part, squared: Tensor) -> Tensor:
@@ -88,12 +88,12 @@ class GroupMixtures:
     partition: Partition
 
     def log_density(self, residuals: Tensor) -> Tensor:
-        """Return the log of p(delta) of what is observed, (n, g); 0 where nothing is."""
+        """Return the log of p(delta) of the observed coordinates, (n, g); 0 without any."""
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
 
     def mahalanobis(self, residuals: Tensor) -> Tensor:
-        """Return the distance of what is observed, (n, g), in the unit of the scale; NaN where nothing is."""
+        """Return the distance of the observed coordinates, (n, g), in the unit of the scale; NaN without any."""
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
 
@@ -101,7 +101,7 @@ class GroupMixtures:
         """Return the probability of being right, (n, g); NaN where nothing is observed.
 
         Student's t is a Gaussian whose scale differs from sample to sample. The groups of a sample with this density
-        share how hard the sample is: see `deepgum.mixture.hard_samples`. Groups may differ in their degrees of freedom.
+        share one scale factor: see `deepgum.mixture.hard_samples`. Their degrees of freedom may differ.
         """
         evidence = self._evidence(residuals)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume

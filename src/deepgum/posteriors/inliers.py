@@ -1,4 +1,4 @@
-"""The parameter `inliers`: "auto", the name of a density of right labels, or a density of the user's."""
+"""The parameter `inliers`: "auto", the name of a density of right labels, or a density of the user."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Inliers: TypeAlias = "str | Density | type[Density]"
 
 
 def candidates(inliers: Inliers) -> tuple[Density, ...]:
-    """Return the densities to choose from.
+    """Return the candidate densities.
 
     Parameters
     ----------
     inliers : str, Density or class
-        "auto" for all of `DENSITIES`; the name of one; or a density from outside, as an object, its class or its path
-        "package.module:name".
+        "auto" for all of `DENSITIES`; the name of one density; or a density of the user: an object, its class or its
+        path "package.module:name".
 
     Raises
     ------
@@ -61,7 +61,7 @@ def candidates(inliers: Inliers) -> tuple[Density, ...]:
 
 
 def _check_parts(density: Density, inliers: Inliers) -> None:
-    """Refuse a density whose parts do not give what the contract asks for, before any work is done."""
+    """Refuse a density whose parts break the contract, before any work begins."""
     squared = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64)
 
     def is_tensor(value: Any) -> bool:
@@ -80,17 +80,17 @@ def _check_parts(density: Density, inliers: Inliers) -> None:
         ("variance", lambda: density.variance(2), is_variance, "a finite number above 0"),
         ("cdf", lambda: density.cdf(squared.numpy(), 2), is_array, "an array of 3 probabilities"),
         ("words", lambda: density.words, lambda value: isinstance(value, str), "a string"),
-        ("__hash__", lambda: hash(density), lambda value: True, "a number, as that of a frozen dataclass does"),
+        ("__hash__", lambda: hash(density), lambda value: True, "a number, as in a frozen dataclass"),
     )
     for name, part, is_valid, expected in parts:
         try:
             value = part()
             if is_valid(value):
                 continue
-            found = f"It gives {value!r}."
+            found = f"It returns {value!r}."
         except Exception as error:  # the code is the user's: it may raise anything
             found = f"It raises {type(error).__name__}: {str(error).rstrip('.')}."
         hint = (
-            f"`{type(density).__name__}.{name}` should give {expected} for 3 squared distances in 2 dimensions. {found}"
+            f"`{type(density).__name__}.{name}` should return {expected} for 3 squared distances, 2 dimensions. {found}"
         )
-        raise InvalidParameterError("inliers", "a Density all parts of which work", inliers, hint)
+        raise InvalidParameterError("inliers", "a Density with valid parts", inliers, hint)

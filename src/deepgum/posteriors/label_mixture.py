@@ -1,4 +1,4 @@
-"""The probability that each label is right: a mixture with the densities that suit the residuals best."""
+"""The probability that each label is right: a mixture with the densities that fit the residuals best."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["LabelMixture"]
 Values = NDArray[np.float64]
 
 MOST_ROWS = 200_000
-"""Largest number of rows of a stream that are kept, to choose densities and to fit the chosen ones."""
+"""Maximum number of rows of a stream that are kept to choose and fit densities."""
 
 _INFORMATIVE = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT, MixtureStatus.NO_OUTLIERS)
 
@@ -40,19 +40,19 @@ class LabelMixture:
     Attributes
     ----------
     mixture : GaussianUniformMixture
-        Equation 1, fitted: the mixture that the networks of an audit are trained with.
+        The fitted eq. 1.
     densities : GroupMixtures
         The mixtures with the chosen densities; see `deepgum.posteriors.group_mixtures`.
     choice : Choice
         The choice of these densities by held-out likelihood.
     status : tuple of MixtureStatus, one per group
-        `NO_OUTLIERS` where no mixture is better than right labels alone.
+        `NO_OUTLIERS` if no mixture is better than right labels alone.
     shares : tuple of Share or None, one per group
-        Share of wrong labels, with an interval; None where the mixture cannot tell.
+        Share of wrong labels, with an interval; None if it cannot be estimated.
     share : Share or None
         Share of wrong labels among all labels.
     chosen : tuple of bool, one per group
-        Whether posteriors are those of `densities`; otherwise they are those of `mixture`.
+        Whether the posteriors come from `densities`; otherwise they come from `mixture`.
 
     Examples
     --------
@@ -90,8 +90,8 @@ class LabelMixture:
         groups : {"sample", "landmark", "coordinate"} or list of lists of int
             Coordinates that are right or wrong together; see `GaussianUniformMixture`.
         inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path
-            Density of right labels; by default the one of the highest held-out likelihood. "gaussian" is eq. 1 as it
-            stands, with its own verdict. See `deepgum.posteriors.inliers`.
+            Density of right labels; by default the one of the highest held-out likelihood. "gaussian" is
+            unchanged eq. 1, with its own verdict. See `deepgum.posteriors.inliers`.
         intervals : bool
             Whether shares have intervals. The bootstrap for them takes most of the time.
         seed : int
@@ -102,12 +102,12 @@ class LabelMixture:
         InvalidDataError
             If `GaussianUniformMixture.fit` refuses the residuals.
         InvalidParameterError
-            If a parameter has a value that cannot be used, or a density from outside lacks a part.
+            If a parameter has a value that cannot be used, or a density of the user lacks a part.
         """
         densities, seed = candidates(inliers), check_count("seed", seed, least=0)
         mixture = GaussianUniformMixture(groups=groups)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IdentifiabilityWarning)  # the status and the verdict say the same
+            warnings.simplefilter("ignore", IdentifiabilityWarning)  # the status and the verdict contain the warning
             mixture.fit(residuals)
         return cls._of(mixture, residuals, densities, seed, intervals=intervals)
 
@@ -115,7 +115,7 @@ class LabelMixture:
     def fit_batches(
         cls, batches: Iterable[Any], groups: Groups = "sample", *, inliers: Inliers = AUTO, seed: int = 0
     ) -> LabelMixture:
-        """Fit to residuals that come in batches, as `GaussianUniformMixture.fit_batches` takes them.
+        """Fit to residuals in batches; see `GaussianUniformMixture.fit_batches`.
 
         Densities are chosen and fitted on at most `MOST_ROWS` rows, evenly spread over the batches.
         """
@@ -139,17 +139,17 @@ class LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
         g, gaussian = len(mixture.status_), Gaussian()
         certain: dict[Density, float] = {gaussian: 1.0}
-        as_it_stands = densities == (gaussian,)
-        if as_it_stands and not intervals:
+        is_plain = densities == (gaussian,)
+        if is_plain and not intervals:
             choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)
         else:
-            choice = choose(values, mixture, candidates(AUTO) if as_it_stands else densities)
+            choice = choose(values, mixture, candidates(AUTO) if is_plain else densities)
         is_informative = [status in _INFORMATIVE for status in mixture.status_]
         kinds, right, plausible = choice.kinds, choice.densities, choice.plausible
-        if as_it_stands:
+        if is_plain:
             kinds = tuple("none" if each is MixtureStatus.NO_OUTLIERS else "uniform" for each in mixture.status_)
             right, plausible = (gaussian,) * g, (certain,) * g
-        # Where eq. 1 is no mixture, its own parameters are kept, and nothing is fitted.
+        # If eq. 1 is no mixture, its own parameters are kept, and nothing is fitted.
         kinds = tuple(kind if each else "none" for kind, each in zip(kinds, is_informative, strict=True))
         resolution = resolution_of(values)
         fitted = fit_chosen(values, starts(mixture, right), kinds, mixture.partition_, resolution=resolution)
@@ -157,7 +157,7 @@ class LabelMixture:
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if each else given
             for kind, each, given in zip(kinds, is_informative, mixture.status_, strict=True)
         )
-        # Where right labels alone have heavy tails, a wrong label may pass for one of them: the share is unknown.
+        # Heavy tails of right labels may hide wrong labels, so the share is unknown.
         is_known = [
             each and not (kind == "none" and density.has_heavy_tails)
             for each, kind, density in zip(is_informative, kinds, choice.densities, strict=True)
@@ -165,8 +165,8 @@ class LabelMixture:
         shares, share = shares_of(
             values, fitted, kinds, is_known, plausible, seed, resolution=resolution, replicates=100 * intervals
         )
-        chosen = tuple(each and not as_it_stands for each in is_informative)
-        return cls(mixture, fitted, choice, mixture.status_ if as_it_stands else status, shares, share, chosen)
+        chosen = tuple(each and not is_plain for each in is_informative)
+        return cls(mixture, fitted, choice, mixture.status_ if is_plain else status, shares, share, chosen)
 
     def density(self, group: int) -> Density:
         """Return the density of right labels of a group."""
@@ -186,11 +186,11 @@ class LabelMixture:
         return self.densities.groups[group].wrong.radius / math.sqrt(self._variances[group])
 
     def has_heavy_tails(self, group: int) -> bool:
-        """Whether some samples are so much harder than others that a wrong label may pass for one of theirs."""
+        """Return whether the tails of right labels are so heavy that they may hide wrong labels."""
         return self.choice.densities[group].has_heavy_tails
 
     def prior(self, group: int) -> float:
-        """Return pi of a group: the share of right labels, as fitted."""
+        """Return pi of a group: the fitted share of right labels."""
         if self.chosen[group]:
             return self.densities.groups[group].prior
         return float(self.mixture.inlier_prior_[group])
@@ -203,33 +203,33 @@ class LabelMixture:
     @property
     def covariances(self) -> tuple[Values, ...]:
         """Covariance (k, k) of each group's right labels."""
-        own = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))
+        estimates = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))
         return tuple(
             covariance if chosen else np.asarray(given)
-            for covariance, given, chosen in zip(own, self.mixture.covariances_, self.chosen, strict=True)
+            for covariance, given, chosen in zip(estimates, self.mixture.covariances_, self.chosen, strict=True)
         )
 
     def responsibilities(self, residuals: Values) -> Values:
         """Return the probability that each label is right, (n, g); NaN where a group has no label.
 
-        It is one half for all labels of a group of which the mixture can tell nothing: none of them is flagged.
+        It is one half for all labels of a group that cannot be judged, so none is flagged.
         """
         values = self._checked(residuals)
-        chosen = self.densities.responsibilities(values).numpy()
+        posteriors = self.densities.responsibilities(values).numpy()
         if all(self.chosen):
-            return chosen
-        given = np.where(self.chosen, chosen, self.mixture.responsibilities(values.numpy()))
+            return posteriors
+        given = np.where(self.chosen, posteriors, self.mixture.responsibilities(values.numpy()))
         is_informative = np.array([status in _INFORMATIVE for status in self.status])
-        return np.where(np.isnan(chosen), np.nan, np.where(is_informative, given, 0.5))
+        return np.where(np.isnan(posteriors), np.nan, np.where(is_informative, given, 0.5))
 
     def mahalanobis(self, residuals: Values) -> Values:
         """Return the distance in standard deviations of right labels, (n, g); NaN where a group has no label."""
         values = self._checked(residuals)
-        chosen = self.densities.mahalanobis(values).numpy() / np.sqrt(self._variances)
+        distances = self.densities.mahalanobis(values).numpy() / np.sqrt(self._variances)
         if all(self.chosen):
-            return chosen
+            return distances
         given = self.mixture.mahalanobis(values.numpy())
-        return np.where(self.chosen, chosen, given)
+        return np.where(self.chosen, distances, given)
 
     def _checked(self, residuals: Values) -> Tensor:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))

@@ -1,8 +1,8 @@
-"""The observed part of residuals: distances, volumes and expectations under a scale matrix, with labels missing.
+"""The observed part of residuals with missing labels: distances, volumes and expectations under a scale matrix.
 
 The package has this linear algebra three times. `deepgum.mixture.gaussian` batches over groups and patterns, because EM
 during training has to be fast. This module handles one group and one scale matrix at a time. `deepgum.audit.reasons`
-has a covariance for each sample. They round differently in the last bit, so joining them would change results.
+has a covariance for each sample. They round differently in the last bit, so one implementation would change results.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 __all__ = ["Part", "parts_of"]
 
 FARTHEST = 1e300
-"""Largest squared distance. An infinite one would have density 0 under right and wrong labels, and no posterior."""
+"""Maximum squared distance. An infinite one would have density 0 under both components, and no posterior."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Part:
     Attributes
     ----------
     rows : Tensor (m,)
-        Their rows among all residuals of the group.
+        The rows among all residuals of the group.
     seen : Tensor (o,)
         The observed coordinates, by their places in the group.
     values : Tensor (m, o)
@@ -49,7 +49,7 @@ class Part:
     def regression(self, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Return the matrix (k, o) from observed to expected coordinates, and the conditional covariance (k, k).
 
-        Observed coordinates are expected as they are, with a conditional covariance of 0.
+        Observed coordinates are mapped to themselves, with a conditional covariance of 0.
         """
         seen = self.seen
         gain = torch.linalg.solve(self._own(scale), scale[seen]).T
@@ -63,7 +63,7 @@ class Part:
 
 
 def parts_of(values: Tensor) -> list[Part]:
-    """Split the residuals (n, k) of a group by which coordinates are observed; rows without any label are left out.
+    """Split the residuals (n, k) of a group by their pattern of observed coordinates; leave out rows without a label.
 
     Examples
     --------

@@ -5,11 +5,11 @@ With m the Mahalanobis distance of a residual of k coordinates,
     g(m) proportional to max(m, c) ** (b - k)  up to  m = R,    c = max(1, sqrt(k - b))
 
 b = k is the uniform density of eq. 1. With b = 1 the distance of a wrong label is uniform and its direction is uniform,
-as in the l-UGO noise of the paper. The power law is cut off at the core c of right labels: otherwise a residual of 0
-would certainly be wrong. For every b up to k the posterior of a label then falls with its distance.
+as in the l-UGO noise of the paper. The power law is constant inside the core c of right labels: otherwise a residual of
+0 would certainly be wrong. For every b up to k, the posterior of a label then decreases with its distance.
 
-Where o of the k coordinates of a group are observed, the marginal of the power law has no closed form. The exponent
-b o / k takes the place of b, which is exact for the uniform density.
+If only o of the k coordinates of a group are observed, the marginal of the power law has no closed form. The exponent
+b o / k then replaces b, which is exact for the uniform density.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class PowerLaw:
     exponent : float
         b, above 0 and at most k.
     radius : float
-        R: the largest Mahalanobis distance of the residuals that it was fitted to.
+        R: the largest Mahalanobis distance of the fitted residuals.
     variance : float
-        Variance of right labels in the scale that distances are measured in; 1 where distances are in the unit of the
-        scale matrix itself. It is larger than 1 where distances are in standard deviations of right labels whose
-        density has heavy tails. The core is then as much smaller.
+        Variance of right labels under the scale matrix, if distances are in standard deviations of right labels; it is
+        above 1 for densities with heavy tails. 1 if distances are in the unit of the scale matrix. The core shrinks
+        with the square root of the variance.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class PowerLaw:
     variance: float = 1.0
 
     def log_shape(self, squared: Tensor, observed: int, dimensions: int) -> Tensor:
-        """Return the log density (m,) at squared distances but for a constant; it falls on beyond the radius."""
+        """Return the log density (m,) at squared distances, up to a constant; it has no cut at the radius."""
         b = self._exponent_of(observed, dimensions)
         return (b - observed) * 0.5 * squared.clamp_min(self._core(b, observed) ** 2).log()
 
@@ -65,9 +65,9 @@ class PowerLaw:
         return _log_mass(b, observed, core, max(self.radius, core)) + surface
 
     def mass(self, distance: Values, dimensions: int) -> Values:
-        """Return the integral of the density up to a distance, but for a constant.
+        """Return the integral of the density up to a distance, up to a constant factor.
 
-        Over the mass up to the radius it is the probability that a wrong label is no farther.
+        Divided by the mass up to the radius, it is the probability that a wrong label is no farther.
         """
         k, b = dimensions, self.exponent
         core, distance = self._core(b, k), np.minimum(distance, self.radius)
@@ -78,11 +78,11 @@ class PowerLaw:
         return self.exponent * observed / dimensions
 
     def _core(self, exponent: float, dimensions: int) -> float:
-        """Return c, up to which the density is flat."""
+        """Return c, the distance up to which the density is constant."""
         return math.sqrt(max(1.0, dimensions - exponent) / self.variance)
 
 
 def _log_mass(b: float, k: int, core: float, radius: float) -> float:
-    """Log of the integral over the distance m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1)."""
+    """Return the log of the integral over m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1)."""
     log_radius = math.log(radius)
     return b * log_radius - math.log(b) + math.log1p(-math.exp(b * (math.log(core) - log_radius)) * (1 - b / k))

@@ -1,4 +1,4 @@
-"""The grid that labels lie on, such as whole years or half points, and the variance that rounding to it adds."""
+"""The grid of rounded labels (whole years, half points), and the variance of the rounding."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Values = NDArray[np.float64]
 
 
 def label_step(values: Values) -> tuple[float, float]:
-    """Return the step of the grid that labels (n,) lie on, and a place on it; (0, 0) for fewer than three values.
+    """Return the step and a point of the grid of labels (n,); (0, 0) for fewer than three different values.
 
-    The step is a low quantile of the distances between neighbouring values. Where labels lie on no grid the step has no
-    meaning, and hardly any label lies on the grid that it describes.
+    The step is a low quantile of the distances between neighbouring values. For labels without a grid, the step has no
+    meaning, and hardly any label lies on the estimated grid.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class Share:
     estimate, low, high : float
         The share and the ends of its interval, in [0, 1].
     level : float
-        How often such intervals hold the true share.
+        Coverage: the probability that such an interval contains the true share.
     """
 
     estimate: float
@@ -51,19 +51,19 @@ def shares_of(
     """Return the share of wrong labels of each group, and of all labels.
 
     A replicate of the bootstrap counts each sample a Poisson number of times, with all its groups. It draws the density
-    of right labels at random, each as often as it is plausible. A sample that is hard to predict is hard in all its
-    groups, so intervals that took labels for independent would be too narrow. The intervals do not include that another
-    network would have other residuals.
+    of right labels with the probabilities `plausible`. Samples are resampled as a whole, because a hard sample is hard
+    in all its groups; intervals from independent labels would be too narrow. The intervals ignore the variation between
+    networks.
 
     Parameters
     ----------
     residuals : Tensor (n, d)
     mixtures : GroupMixtures
-        Fitted to them.
+        Fitted to these residuals.
     kinds : sequence of str, one per group
-        Kind of wrong labels. For "none" the share is that of the flagged labels.
+        Kind of wrong labels. For "none", the share is the share of flagged labels.
     is_known : sequence of bool, one per group
-        Whether the share can be estimated. Otherwise it is None, and the group has no part in the share of all.
+        Whether the share can be estimated. If not, it is None, and the share of all labels ignores the group.
     plausible : sequence of mappings of Density to float, one per group
         The probability of each density of right labels.
     seed : int
@@ -71,7 +71,7 @@ def shares_of(
     resolution : Tensor (d,), optional
         Variance of rounding; see `fit_chosen`.
     replicates : int
-        Number of replicates. With 0 intervals have no width.
+        Number of replicates; with 0, intervals have no width.
 
     Examples
     --------
@@ -83,49 +83,51 @@ def shares_of(
     (True, True)
     """
     labels = _labels(residuals, mixtures)
-    # Where right labels alone describe the residuals, those that are flagged are still too far out for their density.
+    # If right labels alone describe the residuals, the flagged labels are still too far away for this density.
     flagged = _flagged(residuals, mixtures)
     estimates = np.array(
         [
-            count / max(of, 1) if kind == "none" else 1 - group.prior
-            for kind, group, count, of in zip(kinds, mixtures.groups, flagged, labels, strict=True)
+            count / max(n_labels, 1) if kind == "none" else 1 - group.prior
+            for kind, group, count, n_labels in zip(kinds, mixtures.groups, flagged, labels, strict=True)
         ]
     )
     generator = torch.Generator().manual_seed(seed)
-    most = max(1, MOST_VALUES // len(kinds))
-    sample = residuals[torch.randperm(len(residuals), generator=generator)[:most]]
+    size = max(1, MOST_VALUES // len(kinds))
+    sample = residuals[torch.randperm(len(residuals), generator=generator)[:size]]
     mixed = [place for place, kind in enumerate(kinds) if kind != "none" and is_known[place]]
-    drawn = np.zeros((max(replicates, 1), len(kinds)))
+    draws = np.zeros((max(replicates, 1), len(kinds)))
 
-    def drawn_from(densities: Mapping[Density, float]) -> Density:
+    def draw(densities: Mapping[Density, float]) -> Density:
         weights = torch.tensor(list(densities.values()), dtype=torch.float64)
         return list(densities)[int(torch.multinomial(weights, 1, generator=generator))]
 
     if mixed and replicates:
         partition = [mixtures.partition[place] for place in mixed]
-        for replicate in drawn:
+        for replicate in draws:
             counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
-            begin = [replace(mixtures.groups[place], right=drawn_from(plausible[place])) for place in mixed]
+            start = [replace(mixtures.groups[place], right=draw(plausible[place])) for place in mixed]
             fitted = fit_chosen(
-                sample, begin, [kinds[p] for p in mixed], partition,
+                sample, start, [kinds[p] for p in mixed], partition,
                 weight=counts, resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
             replicate[mixed] = [1 - group.prior for group in fitted.groups]
-    # Intervals from a part of the rows are too wide, by the square root of the ratio.
+    # Intervals from a part of the rows are too wide by the square root of the ratio.
     shrink = np.sqrt(len(sample) / len(residuals))
-    counted = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
+    counts_by_group = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
     shares = tuple(
-        _share(estimate, each, shrink, of, count) if known and of else None
-        for estimate, each, known, of, count in zip(estimates, drawn.T, is_known, labels, counted, strict=True)
+        _share(estimate, each, shrink, n_labels, count) if known and n_labels else None
+        for estimate, each, known, n_labels, count in zip(
+            estimates, draws.T, is_known, labels, counts_by_group, strict=True
+        )
     )
     part = labels * np.array(is_known)
     if not part.any():
         return shares, None
     total = int(part.sum())
     part = part / total
-    # If no group with a known share has a mixture, the share of all is a count, too.
-    alone = None if mixed else float(flagged @ np.array(is_known))
-    return shares, _share(float(estimates @ part), drawn @ part, shrink, total, alone)
+    # If no group with a known share has a mixture, the share of all labels is a count too.
+    count_alone = None if mixed else float(flagged @ np.array(is_known))
+    return shares, _share(float(estimates @ part), draws @ part, shrink, total, count_alone)
 
 
 def _labels(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
@@ -138,12 +140,12 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
     return np.asarray(np.where(right < 0.5, 1 - right, 0.0).sum(axis=0))
 
 
-def _share(estimate: float, drawn: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with its interval: of percentiles about the estimate, or where only flags count, of a count."""
+def _share(estimate: float, draws: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
+    """Return the share with its interval, from bootstrap percentiles or, if `count` is given, from this count."""
     if count is not None:
         # A count of c has a mean from c - 2 sqrt(c) to c + 2 sqrt(c) + 3; a count of 0, up to 3 (the rule of three).
         low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
     else:
         tail = (1 - LEVEL) / 2
-        low, high = estimate + shrink * (np.quantile(drawn, (tail, 1 - tail)) - drawn.mean())
+        low, high = estimate + shrink * (np.quantile(draws, (tail, 1 - tail)) - draws.mean())
     return Share(float(estimate), float(max(0.0, low)), float(min(1.0, high)), LEVEL)

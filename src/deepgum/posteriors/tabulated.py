@@ -1,4 +1,4 @@
-"""A density of right labels in numbers, as the summary of an audit records it."""
+"""A table of a density of right labels, for the summary of an audit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TabulatedDensity:
-    """A density of right labels in numbers: a report draws it from a summary without importing the user's code.
+    """A table of a density of right labels: a report can draw it without importing the user's code.
 
     Attributes
     ----------
     coordinate_variance : float
         Variance of a coordinate, for a scale matrix of 1.
     distances, probabilities : tuples of float
-        Mahalanobis distances, and how probably a right label is no farther.
+        Mahalanobis distances, and the probability that a right label is at most as far.
     """
 
     coordinate_variance: float
@@ -33,7 +33,7 @@ class TabulatedDensity:
 
     @classmethod
     def of(cls, density: Density, dimensions: int) -> TabulatedDensity | None:
-        """Return the table of a density; None for those that `density_of` makes from degrees of freedom.
+        """Return the table of a density; None for a density that `density_of` makes from degrees of freedom.
 
         Examples
         --------
@@ -53,7 +53,7 @@ class TabulatedDensity:
         return self.coordinate_variance
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the probability of a squared distance of at most this, between those of the table."""
+        """Return the probabilities of squared distances of at most `squared`, interpolated in the table."""
         with np.errstate(divide="ignore"):
             along = 0.5 * np.log(squared)
         return np.interp(along, np.log(self.distances), self.probabilities, left=0.0)

@@ -115,7 +115,7 @@ def test_equal_angles_do_not_conflict():
 
 
 def test_another_number_of_ids_is_refused():
-    with pytest.raises(InvalidDataError, match="as `ids` has"):
+    with pytest.raises(InvalidDataError, match="one row per id"):
         conflicts([(0, 1)], np.zeros((3, 1)), ["a"])
 
 

@@ -101,7 +101,7 @@ def test_the_scores_are_written_where_they_are_wanted(ages, name):
 
 def test_what_to_do_next_depends_on_what_can_be_told(ages):
     frame = pd.read_csv(ages)
-    # Most predictions are the labels, as of a network that knows them by heart.
+    # Most predictions are the labels, as of a network that has memorised them.
     frame["pred_height"] = np.random.default_rng(0).uniform(150, 190, 300)
     frame["height"] = frame["pred_height"] + np.where(np.arange(300) % 3, 0, 5.0 * (np.arange(300) % 7))
     frame.to_csv(ages, index=False)

@@ -58,7 +58,7 @@ def test_a_subset_is_a_copy() -> None:
         ({"targets": [[1.7e9 + i, NAN] for i in range(5)] + [[0.0, NAN]]}, r"spread of .*: x\."),
         (
             {"inputs": 1e8 + np.arange(12.0).reshape(6, 2)},
-            "`inputs` .* around 1e.08: column 0, column 1.*its median\\.",
+            "`inputs` .* around 1e.08: column 0, column 1.*its median\\)\\.",
         ),
         ({"inputs": (1e8 + np.arange(12.0).reshape(6, 2)).tolist()}, "`inputs`"),
     ],

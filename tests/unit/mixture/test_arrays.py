@@ -19,7 +19,7 @@ RESIDUALS = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
 def test_infinite_residuals_name_their_first_rows(dtype, value):
     faulty = RESIDUALS.to(dtype).clone()
     faulty[[7, 11, 30], [0, 3, 1]] = value
-    with pytest.raises(InvalidDataError, match=r"3 rows.* 7, 11, 30"):
+    with pytest.raises(InvalidDataError, match=r"3 invalid rows.* 7, 11, 30"):
         GaussianUniformMixture().fit(faulty)
 
 

@@ -92,7 +92,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_part_with_a_wrong_result_is_named(name: str) -> None:
     broken = type("Broken", (Seven,), {name: BROKEN[name]})
-    with pytest.raises(InvalidParameterError, match=re.escape(f"`Broken.{name}` should give")):
+    with pytest.raises(InvalidParameterError, match=re.escape(f"`Broken.{name}` should return")):
         candidates(broken())
 
 

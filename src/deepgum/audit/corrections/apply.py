@@ -1,4 +1,4 @@
-"""The application of a patch to its data set: never in place, and whole or not at all."""
+"""The application of a patch to its data set: atomic, and never in place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["TOLERANCE", "Applied", "apply_patch", "check_patch"]
 TOLERANCE = 1e-5
 """Two labels are the same if they differ by at most this times the sum of the label's absolute value and the median
 absolute value of its column. An audit reads labels through float32 fractions of a crop and rounds them to seven digits,
-which changes them by at most 1e-6 of their size. No correction is that small."""
+which changes them by at most 1e-6 of their size. Real corrections are larger."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Applied:
     fixed, dropped, kept : int
         Numbers of groups of labels with these decisions.
     untouched : int
-        Number of groups of labels without a decision, which are unchanged.
+        Number of groups of labels without a decision; they are unchanged.
     left_out : tuple of str
         Samples that are not in the new data set, because a label was dropped and the format has no missing labels.
     notes : tuple of str
@@ -57,12 +57,12 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
     ------
     InvalidDataError
         If the targets differ, a sample is missing, or an old label differs from the file (see `TOLERANCE`). The message
-        shows the first of them, and their number.
+        shows the first differences, and their number.
     """
     if patch.targets != annotations.names:
         raise InvalidDataError(
             f"This patch is for another data set{_made_of(patch)}: its targets are {listing(patch.targets, 12)}, and "
-            f"those of '{annotations.source}' are {listing(annotations.names, 12)}."
+            f"the targets of '{annotations.source}' are {listing(annotations.names, 12)}."
         )
     unknown = [name for name in dict.fromkeys(change.id for change in patch.changes) if name not in annotations.rows]
     samples = len({change.id for change in patch.changes})
@@ -77,14 +77,14 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
             f"Found none named {_quoted(unknown)}."
         )
     scale = np.nan_to_num(_medians(annotations.values))
-    wrong = []
+    mismatches = []
     for change in patch.changes:
         place = list(patch.groups[change.group])
         found = annotations.values[annotations.rows[change.id], place]
         if not _same(found, change.old, scale[place]):
-            wrong.append((change, found, scale[place]))
-    if wrong:
-        raise InvalidDataError(_mismatch(patch, annotations, wrong))
+            mismatches.append((change, found, scale[place]))
+    if mismatches:
+        raise InvalidDataError(_mismatch(patch, annotations, mismatches))
 
 
 def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
@@ -94,14 +94,14 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     ----------
     patch : Patch
     annotations : Annotations
-        Labels of the data set that the patch is about, from `deepgum.data.Dataset.labels`.
+        Labels of the data set of the patch, from `deepgum.data.Dataset.labels`.
     out : Path
         A new or empty folder, or a new file if the data set is one file.
 
     Raises
     ------
     InvalidDataError
-        See `check_patch`; also if the format cannot hold a new label. Nothing is written then.
+        See `check_patch`; also if the format cannot hold a new label. Nothing is then written.
     InvalidParameterError
         If `out` is the data set itself, exists already, or would change a table between CSV and Parquet.
 
@@ -155,7 +155,7 @@ def _untouched(patch: Patch, annotations: Annotations) -> int:
 
 
 def _check_out(annotations: Annotations, out: Path) -> None:
-    """Refuse to write over anything, above all over the data set itself.
+    """Refuse to overwrite a file, or the data set itself.
 
     Raises
     ------
@@ -198,25 +198,27 @@ def _same(found: NDArray[np.float64], old: Sequence[float], scale: NDArray[np.fl
 
 
 def _mismatch(
-    patch: Patch, annotations: Annotations, wrong: list[tuple[Change, NDArray[np.float64], NDArray[np.float64]]]
+    patch: Patch, annotations: Annotations, mismatches: list[tuple[Change, NDArray[np.float64], NDArray[np.float64]]]
 ) -> str:
-    shown = [
-        f"{change.id!r}, group {change.group!r}: {_numbers(change.old)} in the patch, {_numbers(found.tolist())} in it"
-        for change, found, _ in wrong[:5]
+    examples = [
+        f"{change.id!r}, group {change.group!r}: {_numbers(change.old)} in the patch, "
+        f"{_numbers(found.tolist())} in the file"
+        for change, found, _ in mismatches[:5]
     ]
-    more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-    done = all(
+    more = f"; and {len(mismatches) - 5} more" if len(mismatches) > 5 else ""
+    already_applied = all(
         change.decision != "keep" and _same(found, change.new or (np.nan,) * len(found), scale)
-        for change, found, scale in wrong
+        for change, found, scale in mismatches
     )
     hint = (
-        "They are the labels after the patch: it has been applied to this data set before."
-        if done
+        "They are the labels after the patch: the patch has been applied to this data set before."
+        if already_applied
         else "Use the data set that the patch was made from, or audit and review this one again."
     )
     return (
         f"The labels of '{annotations.source}' should be the old labels of the patch{_made_of(patch)}. Found "
-        f"{len(wrong)} of {len(patch.changes)} that differ: {'; '.join(shown)}{more}. Nothing was written. {hint}"
+        f"{len(mismatches)} of {len(patch.changes)} that differ: {'; '.join(examples)}{more}. Nothing was written. "
+        f"{hint}"
     )
 
 

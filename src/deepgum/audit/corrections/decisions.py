@@ -18,7 +18,7 @@ __all__ = ["ACTIONS", "Action", "Decision", "corrected_labels", "decisions_by_pl
 Action = Literal["keep", "fix", "drop", "skip"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
-"""Keep the label as it is, replace it, drop it, or leave it open."""
+"""Keep the label, replace it, drop it, or leave it open."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,18 @@ class Decision:
         if not values or not all(map(math.isfinite, values)):
             expected = "finite numbers, one per label of the group, for the action 'fix'"
             raise InvalidParameterError("new", expected, self.new)
-        object.__setattr__(self, "new", values)  # lists and numbers of NumPy are accepted too
+        object.__setattr__(self, "new", values)  # lists and NumPy numbers are accepted too
 
 
 def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> dict[Place, Decision]:
-    """Return the decision that counts for each (row, group), in the order of the labels.
+    """Return the last decision about each label, by row and group, in the order of the labels.
 
-    The last decision about a label counts. A label whose last decision is to skip it has no entry.
+    A label whose last decision is "skip" has no entry.
 
     Raises
     ------
     InvalidDataError
-        If a sample or a group is not in the audit, or if a new label has not one number for each column of its group.
+        If a sample or a group is not in the audit, or a decision has another number of new labels than its group.
     """
     rows = {name: row for row, name in enumerate(labels.ids)}
     groups = {name: place for place, name in enumerate(labels.group_names)}
@@ -114,7 +114,7 @@ def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> d
 
 
 def corrected_labels(labels: ScoredLabels, decisions: Mapping[Place, Decision]) -> Values:
-    """Return the labels (n, d) after the decisions: NaN where a label is dropped, as given where there is none.
+    """Return the labels (n, d) after the decisions: NaN for a dropped label, the given label without a decision.
 
     Parameters
     ----------

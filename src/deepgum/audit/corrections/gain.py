@@ -1,4 +1,4 @@
-"""The gain of corrections: errors on the same test samples before and after them, with tests for chance."""
+"""The gain of corrections: errors on the same test samples before and after, with a test of significance."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Difference:
     before, after : float
         Mean errors.
     lower, low, high : float
-        ``before - after`` with its interval: values above 0 mean that the corrections help.
+        ``before - after`` with its interval; above 0 the corrections help.
     p_value : float
         p-value of a two-sided paired Wilcoxon test over test samples.
     samples : int
@@ -73,8 +73,8 @@ def difference(name: str, before: Values, after: Values, seed: int = 0) -> Diffe
         raise InvalidDataError(f"There should be a test sample with a label of '{name or 'any target'}'. Found none.")
     before, after = before[known], after[known]
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(before), size=(REPLICATES, len(before)))
-    low, high = np.quantile((before - after)[drawn].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    draws = rng.integers(len(before), size=(REPLICATES, len(before)))
+    low, high = np.quantile((before - after)[draws].mean(axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return Difference(
         name=name,
         before=float(before.mean()),
@@ -106,10 +106,10 @@ class Gain:
     errors : tuple of Difference
         Mean errors: over all labels, then of each landmark or target.
     failures : Difference or None
-        Share of landmarks with an error above 5 % of the normaliser, by test samples; None without landmarks.
+        Share of landmarks with an error above 5 % of the normaliser; None without landmarks.
     official : bool
-        Whether the test samples are the official test part; otherwise they are held out from the samples that the patch
-        does not change.
+        Whether the test samples are the official test part. If not, they are held out from samples that the patch does
+        not change.
     """
 
     method: str
@@ -126,22 +126,22 @@ class Gain:
     @property
     def verdict(self) -> str:
         """The conclusion, in one sentence."""
-        whole = self.failures or self.errors[0]
-        what = "share of failures" if self.failures else "error"
-        if whole.low > 0:
-            return f"The corrections help: the {what} on the test set falls by more than chance explains."
-        if whole.high < 0:
-            return f"The corrections hurt: the {what} on the test set rises. Check the decisions again."
-        return f"No difference beyond chance: the interval of the {what} contains 0."
+        difference = self.failures or self.errors[0]
+        quantity = "share of failures" if self.failures else "error"
+        if difference.low > 0:
+            return f"The corrections help: the {quantity} on the test set falls by more than chance explains."
+        if difference.high < 0:
+            return f"The corrections hurt: the {quantity} on the test set rises. Check the decisions again."
+        return f"No difference beyond chance: the interval of the {quantity} contains 0."
 
     def write(self, path: Path) -> None:
-        """Write JSON, whole or not at all."""
+        """Write a JSON file atomically."""
         with write_atomically(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple[Difference, ...]:
-    """Return the difference of all errors (n, g), as means by sample, and of each column with errors."""
+    """Return the difference of the mean errors by sample, from errors (n, g), and of each column with errors."""
     with np.errstate(invalid="ignore"):
         whole = difference("", _row_means(before), _row_means(after))
     columns = zip(names, before.T, after.T, strict=True)

@@ -38,7 +38,7 @@ class Change:
     new : tuple of float or None
         The correct labels; only with "fix".
     decision : {"keep", "fix", "drop"}
-        The labels are right; they are wrong and `new` is right; they are wrong or useless.
+        "keep": the labels are right. "fix": they are wrong, and `new` is right. "drop": they are wrong or useless.
     reason, who, at : str, optional
         Reason, reviewer, and time in ISO 8601.
 
@@ -82,7 +82,7 @@ class Patch:
     dataset : str
         A key of `deepgum.data.sets.registry.DATASETS`, or the path of a plug-in.
     options : mapping
-        The options of the data set that locate its labels.
+        The options of the data set that locate the labels.
     targets : tuple of str, length d
         Names of the labels.
     groups : mapping of str to tuple of int
@@ -142,7 +142,7 @@ def check_change(change: Change, groups: Mapping[str, tuple[int, ...]]) -> None:
     Raises
     ------
     InvalidDataError
-        With the group, and the number of labels that it has.
+        The message has the group and its number of labels.
     """
     if change.group not in groups:
         raise InvalidDataError(f"A group should be one of {', '.join(map(repr, groups))}. Found {change.group!r}.")

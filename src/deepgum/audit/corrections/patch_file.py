@@ -23,7 +23,7 @@ _NEEDED, _OPTIONAL = ("id", "group", "old", "new", "decision"), ("reason", "who"
 
 
 def write_patch(patch: Patch, path: Path) -> None:
-    r"""Write a patch, whole or not at all.
+    r"""Write a patch atomically.
 
     Examples
     --------
@@ -70,13 +70,13 @@ def _line(values: Mapping[str, Any]) -> str:
     line = json.dumps(values, ensure_ascii=False, allow_nan=False)
     try:
         line.encode()
-    except UnicodeEncodeError:  # a file name that is not valid UTF-8: its lone surrogates can only be written escaped
+    except UnicodeEncodeError:  # a file name in invalid UTF-8: lone surrogates must be escaped
         line = json.dumps(values, allow_nan=False)
     return line
 
 
 def read_patch(path: Path, *, trust: bool = False) -> Patch:
-    """Read what `write_patch` wrote, or what a person wrote in its form.
+    """Read a patch that `write_patch` or a person wrote.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
     Raises
     ------
     UntrustedCodeError
-        If it names one, and is not trusted.
+        If the patch names such a data set, and is not trusted.
     InvalidDataError
         If there is no such file, it is not a patch of a known version, a line is malformed, or a label has two
         decisions; the message names the line.
@@ -158,20 +158,20 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
             f"{where} the first line should have the keys {', '.join(_HEAD)}. Found no {listing(missing)}."
         )
     targets, groups, options = values["targets"], values["groups"], values["options"]
-    sound = (
+    valid = (
         _texts(targets)
         and isinstance(values["dataset"], str)
         and isinstance(options, dict)
         and isinstance(groups, dict)
         and all(isinstance(group, list) and group and all(type(i) is int for i in group) for group in groups.values())
     )
-    if not sound:
+    if not valid:
         raise InvalidDataError(
             f"{where} `dataset` should be a name, `options` an object, `targets` a list of names and `groups` an "
             'object of lists of places of targets from 0, {"nose": [4, 5]}. '
             f"Found {', '.join(f'{name} = {values[name]!r}' for name in _HEAD)}."
         )
-    made = {
+    arguments = {
         "dataset": values["dataset"],
         "options": upgraded_options(values["dataset"], options),
         "targets": tuple(targets),
@@ -180,10 +180,10 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
         "source": str(values.get("source", "")),
     }
     try:
-        Patch(**made)
+        Patch(**arguments)
     except InvalidDataError as error:
         raise InvalidDataError(f"{where} {error}") from error
-    return made
+    return arguments
 
 
 def _change(values: dict[str, Any]) -> Change:

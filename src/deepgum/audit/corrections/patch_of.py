@@ -1,4 +1,4 @@
-"""The patch that a reviewer's decisions about an audit make."""
+"""The conversion of a reviewer's decisions about an audit to a patch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepgum.data.sets.registry import DATASETS
 __all__ = ["patch_of"]
 
 DIGITS = 7
-"""Significant digits of an audited label: it was a float32, so further digits are rounding."""
+"""Significant digits of an audited label; further digits are rounding errors of float32."""
 
 
 def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
@@ -26,12 +26,12 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
     Raises
     ------
     InvalidDataError
-        If the audit cannot be read, or see `decisions_by_place`.
+        If the audit cannot be read; see also `decisions_by_place`.
     """
     labels, data = folder.labels(), folder.summary().data
     changes = []
     for (row, group), decision in decisions_by_place(labels, decisions).items():
-        if decision.action != "skip":  # never the case here; for the type checker
+        if decision.action != "skip":  # always true; for the type checker
             changes.append(
                 Change(
                     id=decision.sample,
@@ -44,7 +44,7 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
                     at=decision.at,
                 )
             )
-    # A plug-in is not imported here: the folder may come from somebody else. Its patch has all options that are set.
+    # Do not import a plug-in, because the folder may be untrusted; its patch has all options that are set.
     kept = DATASETS[data.name].label_options if data.name in DATASETS else data.options
     return Patch(
         dataset=data.name,

@@ -52,13 +52,13 @@ def audit_labels(
 ) -> Scored:
     """Find the wrong labels of a table. No outlier rate and no threshold is needed.
 
-    The regressor is fitted out of fold in several rounds, from the second round on to the labels that are probably
+    The regressor is fitted out of fold in several rounds; from the second round on, only to labels that are probably
     right. There are at most `n_folds` times `most_rounds` fits, and fewer if the flags settle earlier.
 
     Parameters
     ----------
     X : array or frame (n, p)
-        Numbers, none missing.
+        Features; none may be missing.
     y : array, series or frame, (n,) or (n, d)
         Labels; NaN where one is missing.
     regressor : regressor, optional
@@ -77,13 +77,13 @@ def audit_labels(
     on_round : callable, optional
         Called with each finished `Round`.
     together : None
-        The name of `keep_together` in version 0.1.0. A value is refused.
+        The old name of `keep_together`; a value is refused.
 
     Returns
     -------
     Scored
         Labels and summary, as `score_labels` returns them. `summary.conflicts` names rows with the same features and
-        different labels if they are rare; if many rows have the same features, different labels may well be right.
+        different labels if they are rare. If many rows have the same features, different labels may all be right.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def audit_labels(
         from sklearn.multioutput import MultiOutputRegressor
 
         regressor = HistGradientBoostingRegressor(random_state=random_state)
-        if len(targets.names) > 1:  # which accepts one target only
+        if len(targets.names) > 1:  # this regressor accepts one target only
             regressor = MultiOutputRegressor(regressor)
     crossfit = cross_fit(
         EstimatorLearner(regressor, features.values, training_labels),

@@ -1,10 +1,10 @@
 """Cross-fitting: out-of-fold predictions, repeated with the responsibilities of each round until the flags settle.
 
 A network that has memorised a wrong label predicts it, so its residual is small. Each label is therefore compared with
-the predictions of learners that were not trained on it. Every round deals the samples into new folds, and fits one
-learner per fold to all other folds. Learners know from the rounds before how probably right each label is. The
-prediction of a sample is the mean over the rounds, which varies less than a single round; the differences between the
-rounds show which samples are hard.
+the predictions of learners that were not trained on it. Every round divides the samples into new folds, and fits one
+learner per fold to all other folds. From the second round on, learners receive the responsibilities of the previous
+round. The prediction of a sample is the mean over the rounds, which varies less than a single round. The differences
+between rounds show the hard samples.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ __all__ = ["LEAST_LEARNED", "MOST_FITS", "CrossFit", "Learner", "cross_fit"]
 Values = NDArray[np.float64]
 
 MOST_FITS = 15
-"""Largest number of fits."""
+"""Maximum number of fits."""
 
 LEAST_LEARNED = 6
-"""Least number of samples outside a fold, to learn from."""
+"""Minimum number of samples outside a fold, for training."""
 
 SETTLED = 0.02
-"""Flags have settled if at most this share of them has changed in a round."""
+"""Maximum share of flags that change in the last round."""
 
 
 class Learner(Protocol):
@@ -51,8 +51,8 @@ class Learner(Protocol):
     Attributes
     ----------
     is_robust : bool
-        Whether it learns well although some labels are wrong, without knowing which. The first round of another learner
-        only gives the weights for the rounds that follow, and does not count in the mean.
+        Whether the learner tolerates unknown wrong labels. The first round of another learner only gives the weights
+        for the next rounds, and is not part of the mean.
     """
 
     @property
@@ -66,7 +66,7 @@ class Learner(Protocol):
         train : array of int
             Rows of the samples to train on.
         teaching : Teaching or None
-            How probably right each label is; None in the first round.
+            Probabilities that labels are right; None in the first round.
         seed : int
         """
 
@@ -80,10 +80,10 @@ class CrossFit:
     predictions : array (n, d)
         Mean over the rounds of the out-of-fold predictions.
     spread : array (n, g)
-        Sample standard deviation of the predictions over the rounds: the root of the squared distances from their mean,
-        over the number of rounds minus 1. NaN with one round.
+        Sample standard deviation of the predictions over the rounds: the root of the sum of squared distances from the
+        mean, divided by the number of rounds minus 1. NaN with one round.
     scale : array (n, d)
-        Divisor of the residuals before they are scored: 1 if noise is the same everywhere.
+        Divisor of the residuals before scoring; 1 if noise is the same everywhere.
     mixture : LabelMixture
         The mixture of the divided residuals.
     history : tuple of Round
@@ -122,16 +122,16 @@ def cross_fit(
         Labels that are right or wrong together; see `GaussianUniformMixture`.
     keep_together : sequence of str, length n, optional
         Samples with the same value stay in one fold: a person, a video, copies of an image. By default each sample is
-        on its own.
+        independent.
     sequence : bool
         Whether neighbours are near copies, like the frames of a video. Folds are then contiguous blocks, the same in
         every round.
     n_folds, most_rounds : int
-        Number of folds, and largest number of rounds. Their product is at most 15 fits.
+        Number of folds, and maximum number of rounds. Their product is at most 15 fits.
     periods : sequence of float, length d, optional
         Period of each target; 0 if it has none.
     noise : LocalNoise, optional
-        The scale of residuals from sample to sample; by default it is the same for all.
+        Estimator of the scale of residuals for each sample; by default the scale is the same for all.
     inliers : str, Density or class
         Density of right labels; see `LabelMixture.fit`.
     seed : int
@@ -144,8 +144,8 @@ def cross_fit(
     InvalidParameterError
         If there would be too many fits, or a parameter has a value that cannot be used.
     InvalidDataError
-        If there are fewer samples than folds, or fewer names of samples that stay together; if a fold leaves too few
-        samples to learn from, because most samples have one name; if a target has no label at all.
+        If there are fewer samples, or fewer values of `keep_together`, than folds; if a fold leaves too few samples to
+        learn from, because most samples have the same value; if a target has no label.
     """
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
@@ -205,11 +205,11 @@ def cross_fit(
     return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
 
 
-def _check_folds(dealt: Sequence[Tensor], n: int, keep_together: Sequence[str] | None) -> None:
-    left = n - max(map(len, dealt))
-    if left >= LEAST_LEARNED:
+def _check_folds(all_folds: Sequence[Tensor], n: int, keep_together: Sequence[str] | None) -> None:
+    rest = n - max(map(len, all_folds))
+    if rest >= LEAST_LEARNED:
         return
-    found = f"Found a fold that leaves {left} of {n}."
+    found = f"Found a fold that leaves {rest} of {n}."
     if keep_together is not None:
         count = max(Counter(keep_together).values())
         if count > 1:
@@ -218,7 +218,7 @@ def _check_folds(dealt: Sequence[Tensor], n: int, keep_together: Sequence[str] |
 
 
 def _by_column(values: Values, places: Sequence[Sequence[int]]) -> Values:
-    """Return the values of groups (n, g) for each of their columns (n, d), 0 where a group has no label."""
+    """Repeat the values of groups (n, g) for the columns (n, d) of each group; 0 where a group has no label."""
     columns = np.empty((len(values), sum(map(len, places))))
     for place, group in enumerate(places):
         columns[:, list(group)] = np.nan_to_num(values[:, [place]])

@@ -52,7 +52,7 @@ def validation_share(rows: int, widest: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class NetworkLearner:
-    """Trains a new network on each fold by robust training, without the labels that were flagged.
+    """Trains a new network for each fold by robust training, without the flagged labels.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class NetworkLearner:
 
 
 def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups, train: Rows) -> torch.Tensor:
-    """Return the targets, NaN where a label is flagged, unless too few labels of a group are left to train on."""
+    """Return the targets with NaN for flagged labels, except in groups with too few other labels."""
     kept = targets.clone()
     for place, columns in enumerate(partition(groups, targets.shape[1])):
         flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
@@ -111,13 +111,13 @@ def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Gr
 
 @dataclass(frozen=True, eq=False)
 class EstimatorLearner:
-    """Fits a clone of an estimator on each fold; the weight of a row is the probability that its labels are right.
+    """Fits a clone of an estimator for each fold; the weight of a row is the probability that its labels are right.
 
     Attributes
     ----------
     estimator : regressor
-        With the interface of scikit-learn: `fit(X, y, sample_weight=...)`. If it takes no weights, flagged rows are
-        left out.
+        An object with the interface of scikit-learn: `fit(X, y, sample_weight=...)`. If `fit` takes no weights, flagged
+        rows are left out.
     features : array (n, p)
     targets : array (n, d)
         Rows with a missing label are left out.

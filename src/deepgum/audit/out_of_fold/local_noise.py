@@ -1,10 +1,10 @@
-"""The scale of right labels' residuals from sample to sample: in a table, noise is not the same everywhere.
+"""The scale of right labels' residuals for each sample, because noise differs between the rows of a table.
 
-The residual of a right label has two sources: the noise of the label, which is estimated from its neighbours, and the
-error of the learner, which is estimated from how predictions change with the fold that is left out (the jackknife).
-Residuals are divided by the standard deviation of both. Neighbours are nearest in the features and nearest in the
-prediction. Neither suffices alone: in many dimensions no sample is near, and samples with the same prediction may
-differ in everything else.
+The residual of a right label has two sources: the noise of the label and the error of the learner. The noise is
+estimated from the neighbours of the sample. The error is estimated by the jackknife: the variance of predictions over
+the fold that is left out. Residuals are divided by the standard deviation of the sum. Neighbours are nearest in the
+features and nearest in the prediction. Neither suffices alone: in many dimensions no sample is near, and samples with
+the same prediction may have different noise.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ __all__ = ["LocalNoise", "jackknife"]
 Values = NDArray[np.float64]
 
 IN_FEATURES, IN_PREDICTION = 30, 50
+"""Number of neighbours in the features, and in the prediction."""
+
 OVERALL = 10
-"""Number of neighbours that the noise of all samples counts as."""
+"""Weight of the noise of all samples, in neighbours."""
 
 
 class LocalNoise:
@@ -29,7 +31,7 @@ class LocalNoise:
     Parameters
     ----------
     features : array (n, p)
-        They are standardised, so the units of columns do not matter.
+        Features; they are standardised, so the units of columns do not matter.
 
     Examples
     --------
@@ -66,18 +68,18 @@ class LocalNoise:
             weight = np.where(seen, right[:, column], 0.0)
             squares = weight * np.where(seen, residuals[:, column], 0.0) ** 2
             overall = squares.sum() / max(weight.sum(), 1e-300)
-            alike = _nearest(predictions[:, [column]], IN_PREDICTION)
+            by_prediction = _nearest(predictions[:, [column]], IN_PREDICTION)
             noise = [
                 (squares[near].sum(axis=1) + OVERALL * overall) / (weight[near].sum(axis=1) + OVERALL)
-                for near in (self._around, alike)
+                for near in (self._around, by_prediction)
             ]
             scales[:, column] = np.sqrt(np.sqrt(noise[0] * noise[1]) + unknown[:, column])
-        # If all residuals are 0 they are 0 in any unit.
+        # If all residuals are 0, the scale does not matter.
         return np.where(scales > 0, scales, 1.0)
 
 
 def jackknife(predictions: Sequence[Values], folds: int) -> Values:
-    """Return the variance (n, d) of predictions from those of learners (n, d) that each left out one fold."""
+    """Return the variance (n, d) of predictions, from predictions (n, d) of learners that each left out one fold."""
     variance: Values = (folds - 1) * np.var(np.stack(list(predictions)), axis=0)
     return variance
 

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions in the form that the scoring pipeline takes."""
+"""Out-of-fold predictions in the form of the scoring pipeline."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class OutOfFoldPredictions:
     given : array (n, d)
         The labels in their own unit.
     training_labels : array (n, d)
-        The labels in the unit in which learners were trained.
+        The labels in the unit of the training.
     crossfit : CrossFit
         Predictions of `training_labels`.
     offset, scale : arrays (n, d) or float
-        From the unit of `training_labels` to that of `given`: ``offset + scale * label``.
+        Conversion from the unit of `training_labels` to the unit of `given`: ``offset + scale * label``.
     evidence : Evidence
     unit : float
         The usual size of a residual of 1 in the unit of the labels.
@@ -52,11 +52,11 @@ class OutOfFoldPredictions:
 
     @property
     def residuals(self) -> Values:
-        """Residuals (n, d) in the unit of their noise: what the mixture is fitted to."""
+        """Residuals (n, d) in the unit of their noise, as for the fit of the mixture."""
         return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
 
     def posterior(self) -> LabelMixture:
-        """Return the mixture that the cross-fit ended with."""
+        """Return the final mixture of the cross-fit."""
         return self.crossfit.mixture
 
     def batches(self) -> Iterable[Batch]:

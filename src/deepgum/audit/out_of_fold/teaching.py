@@ -1,4 +1,4 @@
-"""The probabilities of right labels that a learner of the next round is given."""
+"""The probabilities of right labels, for the learners of the next round."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ class Teaching:
     Attributes
     ----------
     responsibilities : array
-        Posteriors under the chosen densities, close to 1 where no label seems wrong. They decide which labels are
-        flagged.
+        Posteriors under the chosen densities, close to 1 if no label seems wrong. A label below one half is flagged.
     weights : array
-        Responsibilities of eq. 1 where EM converges, without a verdict. They are small for more labels than are
-        flagged: to learn without a right label costs little, to learn from a wrong one costs a lot.
+        Responsibilities of eq. 1 where EM converges, without a verdict. They are also small for some unflagged labels:
+        the loss of a right label costs little, training on a wrong one costs a lot.
     """
 
     responsibilities: Values
@@ -37,7 +36,7 @@ class Teaching:
 def weights_without_verdict(residuals: Values, partition: Partition) -> Values:
     """Return the responsibilities (n, g) of eq. 1 where EM converges; NaN where a group has no label.
 
-    A group that is observed in part counts as missing. All labels of a group with too few of them have the weight 1.
+    A partly observed group counts as missing. In a group with too few labels, all labels have the weight 1.
 
     Examples
     --------

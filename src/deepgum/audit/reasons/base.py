@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 
 
 class Reason(ABC):
-    """One thing that can be wrong with a flagged label.
+    """A kind of error that a flagged label can have.
 
     A subclass sets `name`, `words` and `rank` as class attributes and defines `find`. `deepgum.audit.reasons.REASONS`
     lists the built-in ones; `score_labels(..., reasons=[MyReason()])` adds others.
@@ -54,7 +54,7 @@ class Reason(ABC):
     @property
     @abstractmethod
     def rank(self) -> int:
-        """Precedence: where several reasons apply to a label, the lowest rank is reported.
+        """Precedence: if several reasons apply to a label, the one with the lowest rank is reported.
 
         The built-in ranks are 10 (`copy`), 20 (`swapped`, `foreign`, `unit`), 40 (`outside`), 50 (`hard`) and 60
         (`shifted`, `off`). Among equal ranks the first of the list wins, and built-in reasons come first.
@@ -67,14 +67,14 @@ class Reason(ABC):
         Parameters
         ----------
         case : Case
-            Labels, predictions, densities and all other evidence. `case.places` lists the flagged labels.
+            Labels, predictions, densities and other evidence. `case.places` lists the flagged labels.
 
         Returns
         -------
         iterable of Finding or Explanation
             A `Finding` is a statement about one label. An `Explanation` is a hypothesis about many labels; it is
-            reported where it is far more probable than all others. What it states about labels that are not flagged is
-            ignored. A rule that yields explanations is applied twice to a case.
+            reported if it is far more probable than all others. Its statements about unflagged labels are ignored. A
+            rule that yields explanations is applied twice to a case.
         """
 
 
@@ -90,7 +90,7 @@ class Finding:
     why : str
         A sentence that explains the statement.
     suggested, uncertainty : array (k,) or None
-        The suggested label, and the standard deviation of a right label about it; None where nothing is suggested.
+        The suggested label, and the standard deviation of a right label about it; None without a suggestion.
     rank : int or None
         Rank of this finding; by default that of its reason.
     """
@@ -105,15 +105,15 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A hypothesis about the labels of m samples: one mistake that was made in each of them.
+    """A hypothesis about the labels of m samples: the same mistake was made in each sample.
 
     Attributes
     ----------
     reason : Reason
     mechanism : str
-        The mistake. Cases of one mechanism are counted together: one that recurs is believed on less evidence.
+        The mistake. All cases of one mechanism are counted together; a frequent mistake needs less evidence.
     weight : float
-        Number of cases of the mechanism that are assumed before any is seen.
+        Prior count: the number of cases of the mechanism that are assumed before any data.
     rows : array (m,) of int
         Rows of the samples.
     covers : array (m, g) of bool
@@ -121,10 +121,10 @@ class Explanation:
     log_likelihood : array (m,)
         Log density of the covered labels under the hypothesis.
     suggest : callable
-        ``suggest(i, group)`` returns, for sample ``rows[i]`` and a group of k coordinates, the label that it should
-        have under the hypothesis, (k,), and the variance of a right label about that, (k,).
+        ``suggest(i, group)`` returns the right label (k,) of sample ``rows[i]`` in a group under the hypothesis, and
+        the variance (k,) of a right label about it.
     why : callable
-        ``why(i, group)`` returns the sentence for sample ``rows[i]`` and a group.
+        ``why(i, group)`` returns a sentence about the label of sample ``rows[i]`` in a group.
     """
 
     reason: Reason

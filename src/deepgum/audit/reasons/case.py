@@ -1,4 +1,4 @@
-"""The evidence that every rule may use: labels, predictions, densities, and what is known about the samples."""
+"""The evidence that every rule may use: labels, predictions, densities, and facts about the samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.population import Population
-from deepgum.audit.reasons.right_labels import checked_covariances, label_covariance, label_uniform
+from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_uniform
 from deepgum.audit.reasons.wrong_labels import WrongLabels, normal
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.periods import wrapped
@@ -32,15 +32,15 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 Sizes = Callable[[list[int]], Values]
-"""From the rows of flagged samples to width and height (n, 2) of all images; NaN in other rows and where unknown."""
+"""Function of the rows of flagged samples: width and height (n, 2) of all images, NaN in other rows and if unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """Facts about n samples besides their labels and predictions.
 
-    It travels unchanged from the caller to `Case.evidence`: a rule that needs a new kind of evidence takes a new
-    attribute here, and a driver that fills it in.
+    Rules read it as `Case.evidence`, exactly as the caller passed it. A new kind of evidence needs a new attribute here
+    and a driver that sets it.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ class Case:
     sizes : array (n, 2) or None
         Width and height of the images of flagged samples, NaN elsewhere; None without images or landmarks.
     explained : array (n, g) or None
-        Probability that a rule explains a flag. The other flags show what labels are like that are wrong in no
-        particular way.
+        Probability that a rule explains a flag. The density of labels that are wrong in no particular way is fitted to
+        the other flags.
 
     Examples
     --------
@@ -125,11 +125,11 @@ class Case:
         Parameters
         ----------
         labels : ScoredLabels
-            Their kinds and suggestions are not read.
+            Labels with scores; their kinds and suggestions are ignored.
         landmarks, swap_pairs, unit
             See the attributes.
         covariances : sequence of arrays (k, k), one per group, optional
-            By default estimated from the labels that are not flagged.
+            By default estimated from the unflagged labels.
         log_densities : sequence of float, one per group, optional
             By default estimated from the flagged labels.
         evidence : Evidence, optional
@@ -137,8 +137,8 @@ class Case:
         Raises
         ------
         InvalidParameterError
-            If landmarks are no pairs of numbers, `swap_pairs` names other landmarks, a covariance is not one, or a
-            density is not finite.
+            If landmarks have an odd number of coordinates, `swap_pairs` names unknown landmarks, a covariance is
+            invalid, or a density is not finite.
         InvalidDataError
             If image sizes have another shape, or conflicts name ids that the labels do not have.
         """
@@ -153,12 +153,12 @@ class Case:
             if sizes.shape != (n, 2):
                 raise InvalidDataError(f"`sizes` should have the shape {(n, 2)}: width, height. Found {sizes.shape}.")
         rows = {name: row for row, name in enumerate(labels.ids)}
-        strangers = [name for copies in evidence.conflicts for name in copies if name not in rows]
-        if strangers:
-            raise InvalidDataError(f"`conflicts` should name ids of the labels. Found {listing(strangers)}.")
+        unknown = [name for copies in evidence.conflicts for name in copies if name not in rows]
+        if unknown:
+            raise InvalidDataError(f"`conflicts` should name ids of the labels. Found {listing(unknown)}.")
         if covariances is None:
             covariances = [label_covariance(labels, group) for group in groups]
-        covariances = checked_covariances(labels, covariances)
+        covariances = check_covariances(labels, covariances)
         if log_densities is None:
             log_densities = [label_uniform(labels, group, covariances[group]) for group in groups]
         if len(log_densities) != len(groups) or not np.isfinite(log_densities).all():
@@ -199,9 +199,9 @@ class Case:
 
     @cached_property
     def excess(self) -> Values:
-        """Excess variance of a prediction per coordinate, (n, g), by the spread between networks.
+        """Excess variance (n, g) of a prediction per coordinate, from the spread between networks.
 
-        It is what exceeds the usual variance, which the covariance of right labels contains.
+        Only the excess over the usual variance counts: the covariance of right labels contains the usual variance.
         """
         if self.labels.spread is None:
             return np.zeros_like(self.labels.responsibilities)
@@ -211,7 +211,7 @@ class Case:
 
     @cached_property
     def usual_spread(self) -> Values:
-        """Median spread (g,) of labels that are not flagged; 0 where unknown."""
+        """Median spread (g,) of the unflagged labels; 0 where unknown."""
         usual = np.zeros(len(self.labels.partition))
         if self.labels.spread is not None:
             for group, values in enumerate(self.labels.spread.T):
@@ -230,7 +230,7 @@ class Case:
         return np.sqrt(variance)
 
     def parts(self, group: int) -> list[list[int]]:
-        """Return the parts of a group that can be wrong alone, its landmarks or coordinates, as positions in it."""
+        """Return the landmarks or coordinates of a group, which can be wrong alone, as positions in the group."""
         columns = self.labels.partition[group]
         owners = [column // 2 if self.landmarks else column for column in columns]
         return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
@@ -241,16 +241,16 @@ class Case:
         The density is wider where the networks disagree more than usual about a sample. `extra` (m, k) is additional
         variance.
         """
-        own = np.repeat(self.excess[rows, group][:, None], residuals.shape[1], axis=1)
-        return normal(residuals, self.covariances[group], own if extra is None else own + extra).log_density
+        excess = np.repeat(self.excess[rows, group][:, None], residuals.shape[1], axis=1)
+        return normal(residuals, self.covariances[group], excess if extra is None else excess + extra).log_density
 
     @cached_property
     def population(self) -> Population:
         """Distribution of the right labels of all samples."""
         labels = self.labels
         covariance = np.zeros((len(labels.target_names),) * 2)
-        for columns, of_group in zip(labels.partition, self.covariances, strict=True):
-            covariance[np.ix_(columns, columns)] = of_group
+        for columns, block in zip(labels.partition, self.covariances, strict=True):
+            covariance[np.ix_(columns, columns)] = block
         steps = self.grids[0]
         rounded = (self.steps > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
         widths = np.where(rounded, steps, np.sqrt(covariance.diagonal()))
@@ -258,14 +258,14 @@ class Case:
 
     @cached_property
     def log_any(self) -> Values:
-        """Log density (n, g) of each label in the distribution of all labels, each part of a group by itself."""
+        """Log density (n, g) of each label in the distribution of all labels; parts of a group are independent."""
         partition = self.labels.partition
         parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
-        return np.stack([self.population.log_density_apart(self.labels.given, each) for each in parts], axis=1)
+        return np.stack([self.population.log_density_of_parts(self.labels.given, each) for each in parts], axis=1)
 
     @cached_property
     def unflagged(self) -> Values:
-        """The labels (n, d), NaN where one is flagged."""
+        """The labels (n, d), NaN where a label is flagged."""
         given = self.labels.given.copy()
         for group, columns in enumerate(map(list, self.labels.partition)):
             given[:, columns] = np.where(self.flags[:, [group]], np.nan, given[:, columns])
@@ -282,11 +282,11 @@ class Case:
             farthest = float(distances.max()) if len(distances) else 1.0
             density = WrongLabels(self.covariances[group], self.log_densities[group], farthest, self.parts(group))
             shares = np.ones(len(residuals)) if self.explained is None else 1 - self.explained[flagged, group]
-            densities.append(density.fitted(residuals, self.log_any[flagged, group], shares))
+            densities.append(density.fit(residuals, self.log_any[flagged, group], shares))
         return tuple(densities)
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
-        """Return the log odds (m,), by eq. 2 and with the spread, that labels with residuals (m, k) are right."""
+        """Return the log odds (m,) that labels with residuals (m, k) are right, by eq. 2 with the spread."""
         log_prior = np.log1p(-self.wrong[group]) - np.log(self.wrong[group])
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
@@ -306,17 +306,17 @@ class Case:
     def log_unexplained(self) -> Values:
         """Log joint density (n, g) of a label that no rule explains.
 
-        It is the density of wrong labels and that of right labels that are hard to predict, weighted by their shares;
-        0 where there is no label, NaN in rows without flags.
+        It is the sum of the densities of wrong labels and of right labels that are hard to predict, weighted by their
+        shares; 0 where there is no label, NaN in rows without flags.
         """
         density = np.full(self.flags.shape, np.nan)
         rows = np.flatnonzero(self.flags.any(axis=1))
         for group, columns in enumerate(self.labels.partition):
             right = self.log_right(self.labels.residuals[rows][:, columns], rows, group)
-            either = np.logaddexp(
+            joint = np.logaddexp(
                 np.log1p(-self.wrong[group]) + right, np.log(self.wrong[group]) + self.log_wrong[rows, group]
             )
-            density[rows, group] = np.where(self.labelled[rows, group], either, 0.0)
+            density[rows, group] = np.where(self.labelled[rows, group], joint, 0.0)
         return density
 
     @cached_property

@@ -1,7 +1,7 @@
-"""The choice between explanations: one is reported if it is far more probable than everything else together.
+"""The choice between explanations: one is reported if it is far more probable than all alternatives.
 
 The probability of each mistake is estimated from the flags themselves: a mistake that recurs is more probable than one
-that explains a single label. A label's own case does not count for itself. (This is collapsed variational Bayes of
+that explains a single label. The label's own case is not counted. (This is collapsed variational Bayes of
 order zero: Asuncion, Welling, Smyth and Teh, "On Smoothing and Inference for Topic Models", UAI 2009.)
 """
 
@@ -26,25 +26,27 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 LEAST_ODDS = 9.0
-"""Odds of the explanations of one reason against everything else; at these odds the reason is reported."""
+"""Minimum odds of the explanations of one reason against all alternatives, for the reason to be reported."""
 
 _UNEXPLAINED = 3.0
-"""Unexplained flags that are assumed before any is seen: as many as cases of the three built-in reasons."""
+"""Prior count of unexplained flags: the same as the prior count of cases of the three built-in reasons."""
 
-_HOPELESS = -10.0
+_LEAST_LOG_FACTOR = -10.0
+"""Minimum log Bayes factor of an entry; the others are left out."""
+
 _ITERATIONS = 100
 _TINY = float(np.finfo(np.float64).eps)
 
 
 def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
-    """Return the posterior of explanations, each against no explanation and against the others."""
+    """Return the posterior of explanations. Each competes with the others and with no explanation."""
     rate = math.log(float(case.wrong.mean()))
-    none = np.zeros(0, dtype=np.intp)
-    parts = [(none, none, none, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
+    empty = np.zeros(0, dtype=np.intp)
+    parts = [(empty, empty, empty, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
     for number, each in enumerate(explanations):
         unexplained = np.where(each.covers, case.log_unexplained[each.rows], 0.0).sum(axis=1)
         factor = each.log_likelihood + rate - unexplained
-        kept = np.flatnonzero(factor > _HOPELESS)
+        kept = np.flatnonzero(factor > _LEAST_LOG_FACTOR)
         parts.append((np.full(len(kept), number), kept, each.rows[kept], each.covers[kept], factor[kept]))
     index, place, row, covers, factor = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Posterior(case, tuple(explanations), index, place, row, covers, factor)
@@ -52,7 +54,7 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Probabilities of explanations. An entry is one explanation of one sample; hopeless entries are left out.
+    """Probabilities of explanations. An entry is one explanation of one sample; very improbable entries are left out.
 
     Attributes
     ----------
@@ -85,20 +87,20 @@ class Posterior:
         entry, group = self.covers.nonzero()
         labels, label = np.unique(self.row[entry] * flags.shape[1] + group, return_inverse=True)
         flagged = flags.reshape(-1)[labels]
-        elsewhere = float(flags.sum() - flagged.sum())
+        uncovered = float(flags.sum() - flagged.sum())
         probability = np.zeros(count)
         for _ in range(_ITERATIONS):
             cases = np.bincount(mechanism, probability, len(names))[mechanism] - probability
-            left = np.maximum(1 - np.bincount(label, probability[entry], len(labels)), 0.0) * flagged
-            own = np.bincount(entry, left[label], count)
-            unexplained = np.maximum(elsewhere + left.sum() - own, 0.0) + _UNEXPLAINED
+            remainder = np.maximum(1 - np.bincount(label, probability[entry], len(labels)), 0.0) * flagged
+            own = np.bincount(entry, remainder[label], count)
+            unexplained = np.maximum(uncovered + remainder.sum() - own, 0.0) + _UNEXPLAINED
             odds = self.log_factor + np.log(np.maximum(cases, 0.0) + weight) - np.log(unexplained)
             total = np.zeros(len(labels))
             np.logaddexp.at(total, label, odds[entry])
-            most = np.full(count, -np.inf)
-            np.maximum.at(most, entry, total[label])
-            before, probability = probability, np.exp(odds - most)
-            if np.abs(probability - before).max(initial=0.0) < 1e-6:
+            largest = np.full(count, -np.inf)
+            np.maximum.at(largest, entry, total[label])
+            previous, probability = probability, np.exp(odds - largest)
+            if np.abs(probability - previous).max(initial=0.0) < 1e-6:
                 break
         return probability
 
@@ -144,17 +146,17 @@ class Posterior:
         return self.explanations[int(self.index[entry])]
 
     def _finding(self, at: Place, entries: list[int], best: int) -> Finding:
-        """Return the finding of the best entry; its uncertainty counts all entries, and the case that none is true."""
+        """Return the finding of the best entry; its uncertainty includes all entries and the case that none is true."""
         row, group = at
         case, columns = self.case, list(self.case.labels.partition[group])
-        chosen, place = self._explanation(best), int(self.place[best])
-        suggested, _ = chosen.suggest(place, group)
+        explanation, place = self._explanation(best), int(self.place[best])
+        suggested, _ = explanation.suggest(place, group)
         variance = np.zeros(len(columns))
         for entry in entries:
             other, own = self._explanation(entry).suggest(int(self.place[entry]), group)
-            away = case.wrapped(other - suggested, columns)
-            variance += self.probability[entry] * (np.square(away) + own)
-        none = max(1 - float(self.probability[entries].sum()), _TINY)
-        away = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
-        variance += none * (np.square(away) + np.square(case.deviation[row, columns]))
-        return Finding(chosen.reason, at, chosen.why(place, group), suggested, np.sqrt(variance))
+            difference = case.wrapped(other - suggested, columns)
+            variance += self.probability[entry] * (np.square(difference) + own)
+        remainder = max(1 - float(self.probability[entries].sum()), _TINY)
+        difference = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
+        variance += remainder * (np.square(difference) + np.square(case.deviation[row, columns]))
+        return Finding(explanation.reason, at, explanation.why(place, group), suggested, np.sqrt(variance))

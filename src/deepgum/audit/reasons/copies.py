@@ -15,15 +15,16 @@ from deepgum.wording import values
 
 __all__ = ["Copy"]
 
-_UNDECIDED = 30
+_UNDECIDED_RANK = 30
+"""Rank of a finding if no label of the content is probably right."""
 
 
 class Copy(Reason):
     """A copy of the sample contradicts the label.
 
-    Among the labels of the content the most probable one is suggested if it is more probably right than wrong. All
-    copies with one prediction then get the same suggestion. Otherwise the prediction is suggested, and the finding
-    ranks behind the explanations, which say how the labels became wrong.
+    The most probable label of the content is suggested if it is more probably right than wrong. All copies with the
+    same prediction then get the same suggestion. Otherwise the prediction is suggested, and the finding ranks behind
+    the explanations, which name the mistake.
     """
 
     name = "copy"
@@ -54,14 +55,14 @@ class Copy(Reason):
         text = f"'{labels.ids[others[other - 1]]}' has the same content and another label, "
         text += values(candidates[other], case.unit)
         if log_odds[best] < 0:
-            why = f"{text}; neither is near what is predicted."
-            return Finding(self, (row, group), why, predicted, deviation, _UNDECIDED)
-        every = np.append(log_odds, 0.0)  # the last: that none of them is right
-        weights = np.exp(every - np.logaddexp.reduce(every))
+            why = f"{text}; neither is near the prediction."
+            return Finding(self, (row, group), why, predicted, deviation, _UNDECIDED_RANK)
+        log_weights = np.append(log_odds, 0.0)  # the last entry: no label is right
+        weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
         suggested = np.where(np.isnan(candidates[best]), predicted, candidates[best])
-        away = np.vstack([residuals, np.zeros(len(columns))]) - residuals[best]
-        variance = weights @ np.nan_to_num(np.square(away)) + weights[-1] * np.square(deviation)
+        differences = np.vstack([residuals, np.zeros(len(columns))]) - residuals[best]
+        variance = weights @ np.nan_to_num(np.square(differences)) + weights[-1] * np.square(deviation)
         clearly = abs(log_odds[0] - log_odds[other]) >= math.log(LEAST_ODDS)
-        better = "; this one fits better" if best == 0 else ", which fits better"
-        verdict = better if clearly else ", which fits as well"
+        comparison = "; this one fits better" if best == 0 else ", which fits better"
+        verdict = comparison if clearly else ", which fits as well"
         return Finding(self, (row, group), f"{text}{verdict}.", suggested, np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""From scored labels to labels with reasons: apply all rules, and choose what is reported of each flagged label."""
+"""The explanation of flags: apply all rules, and choose one finding for each flagged label."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     Returns
     -------
     ScoredLabels
-        With `kinds`, `why`, `suggested` and `uncertainty` of the flagged labels.
+        The labels with `kinds`, `why`, `suggested` and `uncertainty` of the flagged ones.
 
     Raises
     ------
     InvalidDataError
-        If a rule yields anything but findings and explanations.
+        If a rule yields an object that is neither a finding nor an explanation.
 
     Examples
     --------
@@ -50,18 +50,18 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     >>> explained.kinds[0, 0], explained.suggested[0].round(1)
     ('unit', array([169.9]))
     >>> explained.why[0, 0]
-    'Multiplied by 2.54 (inches for centimetres?) it fits: 169.93 cm, 0.64 standard deviations of right labels from what
-    is predicted.'
+    'Multiplied by 2.54 (inches for centimetres?) it fits: 169.93 cm, 0.64 standard deviations of right labels from the
+    prediction.'
     """
     labels = case.labels
     findings, explanations = _apply(all_reasons() if reasons is None else reasons, case)
-    # The flags that no rule explains show what other wrong labels are like; the rules are weighed again against those.
+    # The density of other wrong labels is fitted to the unexplained flags; then the rules are weighed again.
     case = replace(case, explained=weigh(case, explanations).explained)
-    weighed = {each.reason.name: each.reason for each in explanations}
-    _, explanations = _apply(tuple(weighed.values()), case)
-    chosen = _first(case, [*findings, *weigh(case, explanations).findings()])
+    explaining_reasons = {each.reason.name: each.reason for each in explanations}
+    _, explanations = _apply(tuple(explaining_reasons.values()), case)
+    by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
     suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)
-    for (row, group), finding in chosen.items():
+    for (row, group), finding in by_place.items():
         columns = list(labels.partition[group])
         seen = ~np.isnan(labels.given[row, columns])
         if finding.suggested is not None:
@@ -72,13 +72,13 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
         labels,
         suggested=suggested,
         uncertainty=uncertainty,
-        kinds={place: finding.reason.name for place, finding in chosen.items()},
-        why={place: finding.why for place, finding in chosen.items()},
+        kinds={place: finding.reason.name for place, finding in by_place.items()},
+        why={place: finding.why for place, finding in by_place.items()},
     )
 
 
 def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[Explanation]]:
-    """Return what the rules of all reasons yield, in their order."""
+    """Return the findings and the explanations of all reasons, in the order of the reasons."""
     findings: list[Finding] = []
     explanations: list[Explanation] = []
     for reason in reasons:

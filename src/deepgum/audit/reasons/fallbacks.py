@@ -14,7 +14,7 @@ __all__ = ["Off", "Shifted"]
 
 
 class Shifted(Reason):
-    """The landmark is far from where it is predicted. The prediction is suggested."""
+    """The landmark is far from its prediction. The prediction is suggested."""
 
     name = "shifted"
     words = "the landmark is in the wrong place"
@@ -23,38 +23,38 @@ class Shifted(Reason):
     def find(self, case: Case) -> Iterator[Finding]:
         """Yield a finding for every flag where labels are landmarks."""
         if case.landmarks:
-            yield from _distances(self, case, "where it is predicted")
+            yield from _distances(self, case)
 
 
 class Off(Reason):
-    """The value is far from what is predicted. The prediction is suggested."""
+    """The value is far from its prediction. The prediction is suggested."""
 
     name = "off"
-    words = "far from what is predicted"
+    words = "far from the prediction"
     rank = 60
 
     def find(self, case: Case) -> Iterator[Finding]:
         """Yield a finding for every flag where labels are values."""
         if not case.landmarks:
-            yield from _distances(self, case, "what is predicted")
+            yield from _distances(self, case)
 
 
-def _distances(reason: Reason, case: Case, predicted: str) -> Iterator[Finding]:
+def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
     """Yield the distance of every flagged label from its prediction.
 
-    In a group of several landmarks or values, the one is named that is farthest by its own standard deviation.
+    In a group of several landmarks or values, it names the farthest one, relative to its own standard deviation.
     """
     labels = case.labels
     for row, group in case.places:
         columns, parts = list(labels.partition[group]), case.parts(group)
         total = deviations(labels.mahalanobis[row, group])
         if len(parts) == 1:
-            why = f"{distance(labels.residuals[row, columns], case.unit)} from {predicted}, {total}."
+            why = f"{distance(labels.residuals[row, columns], case.unit)} from its prediction, {total}."
         else:
             worst = [columns[i] for i in max(parts, key=lambda part: _own_distance(case, row, group, part))]
             (name,) = part_names(labels, worst, case.landmarks)
             away = distance(labels.residuals[row, worst], case.unit)
-            why = f"{name} is {away} from {predicted}, the farthest of {len(parts)}; together {total}."
+            why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {total}."
         yield Finding(reason, (row, group), why, labels.predicted[row, columns], case.deviation[row, columns])
 
 

@@ -1,4 +1,4 @@
-"""Reason `foreign`: all labels of a sample belong to another sample. Most of them are flagged, for one cause."""
+"""Reason `foreign`: all labels of a sample belong to another sample, so most of them are flagged."""
 
 from __future__ import annotations
 
@@ -21,29 +21,34 @@ __all__ = ["Foreign"]
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_LEAST = 3
+_LEAST_NUMBERS = 3
+"""Minimum number of labels (numbers) of a sample."""
+
 _NEAREST = 3
+"""Number of nearest samples whose densities are added."""
+
 _CLEAR = 0.9
+"""Minimum probability that the labels fit the nearest sample, for it to be named."""
 
 
 class Foreign(Reason):
     """All labels of a sample belong to another sample. The prediction is suggested.
 
-    It applies to samples with at least three numbers, most of whose groups are flagged. Three cases are equally
-    probable: the labels are those of another sample of the set, which they fit; they lie beside each other as the
-    labels of a sample do; or they are wrong at once and nothing else is known. A single wrong number could always
-    belong to another sample, so the rule ignores it.
+    The rule applies to samples with at least three numbers and flags in most groups. Three cases are equally probable
+    a priori: the labels fit another sample of the set; they are distributed like the labels of some unknown sample; or
+    each is wrong in no particular way. A single wrong number could always belong to another sample, so the rule ignores
+    it.
     """
 
     name = "foreign"
-    words = "all labels seem to be of another sample"
+    words = "all labels seem to belong to another sample"
     rank = 20
 
     def find(self, case: Case) -> Iterator[Explanation]:
-        """Yield the explanation of all such samples."""
+        """Yield one explanation for all samples with enough flags."""
         labels, flags, labelled = case.labels, case.flags, case.labelled
-        most = 2 * flags.sum(axis=1) > labelled.sum(axis=1)
-        rows = np.flatnonzero(most & ((~np.isnan(labels.given)).sum(axis=1) >= _LEAST))
+        mostly_flagged = 2 * flags.sum(axis=1) > labelled.sum(axis=1)
+        rows = np.flatnonzero(mostly_flagged & ((~np.isnan(labels.given)).sum(axis=1) >= _LEAST_NUMBERS))
         if not len(rows):
             return
         nearest, log_nearest = _nearest_sample(case, rows)
@@ -56,13 +61,13 @@ class Foreign(Reason):
         def why(place: int, group: int) -> str:
             row, columns = rows[place], list(labels.partition[group])
             count, wrong = int(labelled[row].sum()), int(flags[row].sum())
-            which = "The label of this sample is" if count == 1 else f"{wrong} of {count} labels of this sample are"
+            subject = "The label of this sample is" if count == 1 else f"{wrong} of {count} labels of this sample are"
             length = distance(labels.residuals[row, columns], case.unit)
             away = f"this is {length}, {deviations(labels.mahalanobis[row, group])} from its prediction"
             if shares[0, place] >= _CLEAR:
                 fit = "fits" if count == 1 else "together fit"
-                return f"{which} wrong, and {fit} '{labels.ids[nearest[place]]}'; {away}."
-            return f"{which} wrong at once, as if of another sample; {away}."
+                return f"{subject} wrong, and {fit} '{labels.ids[nearest[place]]}'; {away}."
+            return f"{subject} wrong, as after a mix-up of samples; {away}."
 
         def suggest(place: int, group: int) -> tuple[Values, Values]:
             row, columns = rows[place], list(labels.partition[group])
@@ -81,9 +86,9 @@ class Foreign(Reason):
 
 
 def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
-    """Return the sample whose predictions the labels of each row fit best, and the log density of the labels.
+    """Return, for each row, the sample whose predictions its labels fit best, and the log density of the labels.
 
-    The density is that of the labels of some other sample, each of which is equally probable.
+    The density assumes that the labels belong to one of the other samples, all equally probable.
     """
     labels = case.labels
     nearest, density = rows.copy(), np.full(len(rows), -np.inf)
@@ -91,20 +96,20 @@ def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
         return nearest, density
     by_tree = ~np.isnan(labels.given[rows]).any(axis=1) & (not any(labels.periods or ()))
     if by_tree.any():
-        some = rows[by_tree]
-        neighbours = NearestNeighbors(n_neighbors=min(_NEAREST + 1, len(labels))).fit(_white(case, labels.predicted))
-        distances, others = neighbours.kneighbors(_white(case, labels.given[some]))
-        distances[others == some[:, None]] = np.inf  # a sample is not another sample
+        tree_rows = rows[by_tree]
+        neighbours = NearestNeighbors(n_neighbors=min(_NEAREST + 1, len(labels))).fit(_whiten(case, labels.predicted))
+        distances, others = neighbours.kneighbors(_whiten(case, labels.given[tree_rows]))
+        distances[others == tree_rows[:, None]] = np.inf  # leave out the sample itself
         peak = sum(float(normal(np.zeros((1, len(c))), c).log_density[0]) for c in case.covariances)
         density[by_tree] = logsumexp(peak - 0.5 * np.square(distances), axis=1)
-        nearest[by_tree] = others[np.arange(len(some)), distances.argmin(axis=1)]
+        nearest[by_tree] = others[np.arange(len(tree_rows)), distances.argmin(axis=1)]
     for place in np.flatnonzero(~by_tree).tolist():
         nearest[place], density[place] = _nearest_of_all(case, rows[place])
     return nearest, density - math.log(len(labels) - 1)
 
 
-def _white(case: Case, values: Values) -> Values:
-    """Return values (m, d) in a unit in which right labels' residuals are uncorrelated and of variance 1."""
+def _whiten(case: Case, values: Values) -> Values:
+    """Return values (m, d) in units in which right labels' residuals are uncorrelated and have variance 1."""
     white = np.empty_like(values)
     for columns, covariance in zip(case.labels.partition, case.covariances, strict=True):
         white[:, columns] = solve_triangular(np.linalg.cholesky(covariance), values[:, columns].T, lower=True).T
@@ -112,7 +117,7 @@ def _white(case: Case, values: Values) -> Values:
 
 
 def _nearest_of_all(case: Case, row: np.intp) -> tuple[np.intp, float]:
-    """Return the same for one row with missing or periodic labels, by a comparison with all samples."""
+    """Return the nearest sample and the log density for one row with missing or periodic labels."""
     labels = case.labels
     seen = ~np.isnan(labels.given[row])
     residuals = case.wrapped(labels.given[row] - labels.predicted)

@@ -14,8 +14,8 @@ __all__ = ["Hard"]
 class Hard(Reason):
     """The label would not be flagged if the uncertainty of its prediction were counted. Nothing is suggested.
 
-    That uncertainty is the spread between the networks of the folds, as far as it exceeds the usual spread: the
-    covariance of right labels contains the usual one.
+    This uncertainty is the excess of the spread between the networks of the folds over the usual spread. The covariance
+    of right labels contains the usual spread.
     """
 
     name = "hard"

@@ -29,10 +29,10 @@ class Outside(Reason):
         beyond = ((labels.given < 0) | (labels.given > edges)) & (labels.predicted >= 0) & (labels.predicted <= edges)
         for row, group in case.places:
             columns = list(labels.partition[group])
-            out = [column // 2 for column in columns if beyond[row, column]]
-            if out:
-                point = values(labels.given[row, [2 * out[0], 2 * out[0] + 1]], "")
+            landmarks = [column // 2 for column in columns if beyond[row, column]]
+            if landmarks:
+                point = values(labels.given[row, [2 * landmarks[0], 2 * landmarks[0] + 1]], "")
                 image = f"{number(case.sizes[row, 0], 6)} x {amount(case.sizes[row, 1], case.unit, 6)}"
                 away = distance(labels.residuals[row, columns], case.unit)
-                why = f"{point} is outside the image of {image}, {away} from where it is predicted."
+                why = f"{point} is outside the image of {image}, {away} from its prediction."
                 yield Finding(self, (row, group), why, labels.predicted[row, columns], case.deviation[row, columns])

@@ -35,7 +35,7 @@ class Population:
     Examples
     --------
     >>> population = Population(np.array([5.0]), np.array([[4.0]]), [np.array([1.0, 1.0, 1.0, 9.0])], np.ones(1), None)
-    >>> often, seldom = np.exp(population.log_density_apart(np.array([[1.0], [9.0]]), [[0]]))
+    >>> often, seldom = np.exp(population.log_density_of_parts(np.array([[1.0], [9.0]]), [[0]]))
     >>> round(float(often - seldom), 6)
     0.25
     """
@@ -50,7 +50,7 @@ class Population:
     def of(
         cls, right: Values, predicted: Values, covariance: Values, widths: Values, periods: Sequence[float] | None
     ) -> Population:
-        """Return the population of right labels (n, d), NaN for others, by predictions (n, d) and their covariance."""
+        """Return the population of right labels (n, d), NaN for others, given predictions (n, d) and a covariance."""
         centre = np.asarray(predicted.mean(axis=0))
         for column, period in enumerate(periods or ()):
             if period > 0:
@@ -64,10 +64,10 @@ class Population:
         """Return the joint Gaussian log density (m,) of labels (m, d): the labels of one sample."""
         return normal(wrapped(given - self.centre, self.periods), self.covariance).log_density
 
-    def log_density_apart(self, given: Values, parts: Sequence[Sequence[int]]) -> Values:
-        """Return the log density (m,) of labels (m, d) with independent parts, the columns of a landmark or value.
+    def log_density_of_parts(self, given: Values, parts: Sequence[Sequence[int]]) -> Values:
+        """Return the log density (m,) of labels (m, d) with independent parts: the columns of a landmark or value.
 
-        The density of a single value is half Gaussian and half the frequency of the value: some values are frequent.
+        The density of a single value is half Gaussian and half the frequency of the value: some are frequent.
         """
         deviations = wrapped(given - self.centre, self.periods)
         total = np.zeros(len(given))

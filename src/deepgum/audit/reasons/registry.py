@@ -1,4 +1,4 @@
-"""All reasons: the built-in ones, and those that a user adds."""
+"""All reasons: the built-in reasons and the reasons of a user."""
 
 from __future__ import annotations
 

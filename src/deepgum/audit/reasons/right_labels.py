@@ -1,4 +1,4 @@
-"""Densities of residuals that are estimated from the labels themselves, where the caller does not give them."""
+"""Estimates of the densities of residuals from the labels, for callers that do not pass them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from deepgum.audit.labels import ScoredLabels
 from deepgum.errors import InvalidParameterError
 
-__all__ = ["checked_covariances", "label_covariance", "label_scale", "label_uniform"]
+__all__ = ["check_covariances", "label_covariance", "label_scale", "label_uniform"]
 
 Values = NDArray[np.float64]
 
 
 def label_scale(given: Values) -> Values:
-    """Return the order of magnitude (d,) of the variation of labels (n, d); rounding errors are small against it."""
+    """Return the order of magnitude (d,) of the variation of labels (n, d); rounding errors are much smaller."""
     scale = np.ones(given.shape[1])
     for column, values in enumerate(given.T):
         values = values[~np.isnan(values)]
@@ -30,37 +30,37 @@ def label_covariance(labels: ScoredLabels, group: int) -> Values:
     """Return the covariance (k, k) about 0 of the residuals of a group's unflagged labels.
 
     Correlations are shrunk towards 0 as if k + 1 uncorrelated residuals were added, so that few labels or missing
-    coordinates still give a covariance. If fewer than two labels are unflagged, the standard deviation is derived from
-    their Mahalanobis distances.
+    coordinates still give a covariance. If a coordinate has fewer than two unflagged labels, the standard deviation is
+    derived from Mahalanobis distances.
     """
     columns = list(labels.partition[group])
-    kept = ~labels.flags[:, group] & ~np.isnan(labels.responsibilities[:, group])
-    residuals = labels.residuals[kept][:, columns]
+    unflagged = ~labels.flags[:, group] & ~np.isnan(labels.responsibilities[:, group])
+    residuals = labels.residuals[unflagged][:, columns]
     seen = ~np.isnan(residuals)
     counts = seen.sum(axis=0)
     if counts.min() < 2:
         return np.asarray(_usual_deviation(labels, group) ** 2 * np.eye(len(columns)))
     values = np.where(seen, residuals, 0.0)
-    together = seen.T.astype(np.float64) @ seen
-    moments = values.T @ values / np.maximum(together, 1.0)
+    pair_counts = seen.T.astype(np.float64) @ seen
+    moments = values.T @ values / np.maximum(pair_counts, 1.0)
     deviation = np.sqrt(moments.diagonal())
     product = np.outer(deviation, deviation)
     correlation = np.clip(moments / np.where(product > 0, product, 1.0), -1, 1)
-    correlation *= together / (together + len(columns) + 1)
+    correlation *= pair_counts / (pair_counts + len(columns) + 1)
     np.fill_diagonal(correlation, 1.0)
-    values, vectors = np.linalg.eigh(correlation)  # with missing coordinates it may not be positive
+    values, vectors = np.linalg.eigh(correlation)  # may be indefinite with missing coordinates
     positive = (vectors * np.maximum(values, 1e-6)) @ vectors.T
     root = np.sqrt(positive.diagonal())
     return np.asarray(product * positive / np.outer(root, root))
 
 
-def checked_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> list[Values]:
-    """Return covariances, one per group, with a floor that is a rounding error of the labels.
+def check_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> list[Values]:
+    """Return covariances, one per group, with the rounding error of the labels added to the variances.
 
     Raises
     ------
     InvalidParameterError
-        If their number or a shape does not fit, or one is not symmetric, finite and positive.
+        If their number or a shape does not fit, or a covariance is not symmetric, finite and positive.
     """
     if len(covariances) != len(labels.partition):
         raise InvalidParameterError("covariances", f"{len(labels.partition)} arrays, one per group", covariances)
@@ -90,7 +90,7 @@ def _usual_deviation(labels: ScoredLabels, group: int) -> float:
 def label_uniform(labels: ScoredLabels, group: int, covariance: Values) -> float:
     """Return the log density of a uniform box for the residuals of a group's flagged labels.
 
-    The width along each coordinate is four times the median absolute residual, that of a uniform about 0; a few labels
+    The width along each coordinate is four times the median absolute residual, as for a uniform about 0. A few labels
     that are wrong by a factor of a thousand do not change it.
     """
     deviation = np.sqrt(covariance.diagonal())

@@ -1,4 +1,4 @@
-"""Reason `swapped`: left and right are exchanged. The labels of a pair of landmarks fit once they are exchanged."""
+"""Reason `swapped`: left and right are exchanged. The exchange of the labels of a pair of landmarks makes them fit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Values = NDArray[np.float64]
 class Swapped(Reason):
     """The labels of left and right landmarks are exchanged. The exchanged labels are suggested.
 
-    There is one explanation per pair, and one for all pairs at once, as in the labels of a mirrored image. Both
-    landmarks of a pair are explained, also where only one is flagged. Where one of them has no label, the label of the
-    other may belong to it; then the prediction is suggested.
+    There is one explanation per pair, and one for all pairs at once, for mirrored images. Each explains both landmarks
+    of a pair, even if only one is flagged. If one landmark has no label, the label of the other may belong to it; the
+    prediction is then suggested.
     """
 
     name = "swapped"
@@ -33,12 +33,12 @@ class Swapped(Reason):
         pairs = case.swap_pairs
         exchanges = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
         for each in exchanges:
-            explanation = _exchanged(self, case, each, 1 / len(exchanges))
+            explanation = _exchange(self, case, each, 1 / len(exchanges))
             if explanation is not None:
                 yield explanation
 
 
-def _exchanged(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], weight: float) -> Explanation | None:
+def _exchange(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], weight: float) -> Explanation | None:
     labels = case.labels
     order = np.arange(len(labels.target_names))
     for left, right in pairs:
@@ -47,8 +47,8 @@ def _exchanged(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], w
     moved = order != np.arange(len(order))
     touched = np.array([bool(moved[list(columns)].any()) for columns in labels.partition])
     seen = ~np.isnan(labels.given)
-    every = np.all([seen[:, [2 * a, 2 * a + 1, 2 * b, 2 * b + 1]].any(axis=1) for a, b in pairs], axis=0)
-    rows = np.flatnonzero((case.flags & touched).any(axis=1) & every)
+    complete = np.all([seen[:, [2 * a, 2 * a + 1, 2 * b, 2 * b + 1]].any(axis=1) for a, b in pairs], axis=0)
+    rows = np.flatnonzero((case.flags & touched).any(axis=1) & complete)
     if not len(rows):
         return None
     exchanged = labels.given[rows][:, order]
@@ -65,20 +65,20 @@ def _exchanged(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], w
         before = distance(labels.residuals[rows[place], columns], case.unit)
         inside = {column // 2 for column in columns}
         if unknown[place, columns].all():
-            return f"It fits {landmarks[partner[min(inside)]]}, which has no label here, and is {before} off."
+            return f"It is {before} from its prediction and fits {landmarks[partner[min(inside)]]}, which has no label."
         after = distance(residuals[place, columns], case.unit)
         if len(inside) == 1:
-            what = f"Exchanged with {landmarks[partner[min(inside)]]} it fits"
+            beginning = f"Exchanged with {landmarks[partner[min(inside)]]} it fits"
         else:
             names = [f"{landmarks[a]} and {landmarks[b]}" for a, b in pairs if inside & {a, b}]
-            what = f"With {', '.join(names)} exchanged it fits"
-        return f"{what}: {after} from what is predicted, not {before}."
+            beginning = f"With {', '.join(names)} exchanged it fits"
+        return f"{beginning}: {after} from the prediction, not {before}."
 
     def suggest(place: int, group: int) -> tuple[Values, Values]:
         row, columns = rows[place], list(labels.partition[group])
         missing, values = unknown[place, columns], exchanged[place, columns]
-        doubt = np.square(case.deviation[row, columns])
-        return np.where(missing, labels.predicted[row, columns], values), np.where(missing, doubt, 0.0)
+        variance = np.square(case.deviation[row, columns])
+        return np.where(missing, labels.predicted[row, columns], values), np.where(missing, variance, 0.0)
 
     return Explanation(
         reason=reason,

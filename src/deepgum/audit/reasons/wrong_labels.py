@@ -1,4 +1,4 @@
-"""Densities of residuals: a Gaussian for right labels, and a mixture for labels wrong in no particular way."""
+"""Densities of residuals: a Gaussian for right labels, and a mixture for labels that are wrong in no particular way."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ Values = NDArray[np.float64]
 
 LOG_2_PI = math.log(2 * math.pi)
 _BLOCK = 2**22
+"""Maximum number of matrix entries that are computed at once."""
+
 _ITERATIONS = 50
 
 
@@ -86,9 +88,9 @@ class WrongLabels:
     It is a mixture of
 
     - *anywhere*: the uniform of the label mixture, in a box of its volume;
-    - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. So labels that
-      are a little off, or farther than all others, are not special although the uniform expects few of them;
-    - *any label*: each landmark or value as in some sample of the set;
+    - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. It covers labels
+      that are a little wrong or very far away, which are improbable under the uniform;
+    - *any label*: each landmark or value comes from some sample of the set;
     - *in part*: one landmark or value of the group is anywhere, and the others are right.
 
     Parameters
@@ -121,10 +123,10 @@ class WrongLabels:
         """Return the log density (m,) of the uniform alone, over the observed coordinates of residuals (m, k)."""
         return np.asarray(-(~np.isnan(residuals) * self.log_width).sum(axis=1))
 
-    def fitted(self, residuals: Values, log_any: Values, shares: Values) -> WrongLabels:
+    def fit(self, residuals: Values, log_any: Values, shares: Values) -> WrongLabels:
         """Return the mixture with weights fitted to flagged residuals (m, k), each counted by its share (m,).
 
-        The weights are fitted by EM; one label of each component is assumed before any is seen.
+        The weights are fitted by EM, with a prior count of one label per component.
         """
         components = self._components(residuals, log_any)
         weights = np.full(len(components), -math.log(len(components)))
@@ -145,8 +147,8 @@ class WrongLabels:
 
     def _components(self, residuals: Values, log_any: Values) -> Values:
         """Return the log densities of the components, (3, m) or (4, m)."""
-        every = list(range(residuals.shape[1]))
-        components = [*self._anywhere_and_shifted(residuals, every), log_any]
+        columns = list(range(residuals.shape[1]))
+        components = [*self._anywhere_and_shifted(residuals, columns), log_any]
         if len(self.parts) > 1:
             components.append(self._in_part(residuals))
         return np.stack(components)
@@ -171,5 +173,5 @@ class WrongLabels:
             right = normal(residuals[:, rest], self.covariance[np.ix_(rest, rest)]).log_density
             wrong = np.logaddexp(*self._anywhere_and_shifted(residuals, part)) - math.log(2)
             logs[place] = np.where(np.isnan(residuals[:, part]).all(axis=1), -np.inf, right + wrong)
-        some = np.maximum(np.isfinite(logs).sum(axis=0), 1)
-        return np.asarray(logsumexp(logs, axis=0) - np.log(some))
+        count = np.maximum(np.isfinite(logs).sum(axis=0), 1)
+        return np.asarray(logsumexp(logs, axis=0) - np.log(count))

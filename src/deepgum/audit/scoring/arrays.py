@@ -15,7 +15,7 @@ __all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows"
 
 
 class NamedArray(NamedTuple):
-    """Numbers (n, d), NaN where one is missing, with the names of their columns and rows, None where there are none."""
+    """Numbers (n, d), NaN for a missing one, with names of columns and rows, or None without names."""
 
     values: NDArray[np.float64]
     names: tuple[str, ...] | None
@@ -28,7 +28,7 @@ def as_named_array(parameter: str, values: Any) -> NamedArray:
     Raises
     ------
     InvalidDataError
-        If `values` are not (n, d) or (n,), or hold anything but numbers; the message names `parameter`.
+        If `values` are not (n, d) or (n,), or are not all numbers; the message names `parameter`.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def as_named_array(parameter: str, values: Any) -> NamedArray:
         values = values.detach().cpu()
         values = (values.double() if values.is_floating_point() else values).numpy()
     index = getattr(values, "index", None)
-    rows = None if index is None or callable(index) else tuple(map(str, index))  # a list has a method of that name
+    rows = None if index is None or callable(index) else tuple(map(str, index))  # a list has a method `index`
     if hasattr(values, "columns") and hasattr(values, "to_numpy"):
         names = tuple(map(str, values.columns))
         if len(set(names)) < len(names):
@@ -57,12 +57,12 @@ def as_named_array(parameter: str, values: Any) -> NamedArray:
 
 
 def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
-    """Refuse predictions and labels of different rows or columns.
+    """Refuse predictions and labels with different rows or columns.
 
     Raises
     ------
     InvalidDataError
-        If their shapes differ, or they are frames whose index or columns differ.
+        If the shapes differ, or two frames have different indices or columns.
     """
     if predictions.values.shape != targets.values.shape or not targets.values.shape[1]:
         raise InvalidDataError(
@@ -79,12 +79,12 @@ def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
 
 
 def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray) -> None:
-    """Refuse frames whose indices differ: they have other rows, or another order.
+    """Refuse frames with different indices: their rows or the order of their rows differ.
 
     Raises
     ------
     InvalidDataError
-        If they do; the message names the parameters `first` and `second`.
+        If the indices differ; the message names the parameters `first` and `second`.
     """
     if None not in (one.rows, other.rows) and one.rows != other.rows:
         raise InvalidDataError(

@@ -1,4 +1,4 @@
-"""The check that ids are unique. It keeps sixteen bytes per name, however long the names are."""
+"""The check that ids are unique. It stores sixteen bytes per id, whatever its length."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Digests:
     def repeated(self) -> list[int]:
         """Return the positions of names that occur at an earlier position."""
         halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: among equal names the first stays first
+        order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: equal names keep their order
         same = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)
         return sorted(order[1:][same].tolist())
 
@@ -49,7 +49,7 @@ def check_ids(ids: Sequence[str]) -> None:
     Raises
     ------
     InvalidDataError
-        If an id is repeated; the message names such ids.
+        If an id is repeated; the message names the repeated ids.
     """
     digests = Digests()
     digests.add(ids)

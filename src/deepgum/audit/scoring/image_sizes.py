@@ -28,7 +28,7 @@ class ImageSizes:
     Attributes
     ----------
     unreadable : list of str
-        Names of images whose size was asked for and cannot be read.
+        Names of images whose size was requested and cannot be read.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class ImageSizes:
         self.unreadable: list[str] = []
 
     def sizes(self, names: Sequence[str]) -> Sizes:
-        """Return the sizes of n images: a function from some rows to width and height (n, 2), NaN in other rows."""
+        """Return a function that reads the sizes of the images in given rows: (n, 2), NaN in other rows."""
         return partial(self._read, names)
 
     def _read(self, names: Sequence[str], rows: Sequence[int]) -> NDArray[np.float64]:
@@ -65,7 +65,7 @@ class ImageSizes:
         if self.unreadable:
             warnings.warn(
                 f"{len(self.unreadable)} image sizes of flagged samples cannot be read: {listing(self.unreadable)}. "
-                "Whether labels lie outside of these images is not known.",
+                "Labels outside these images are not recognised.",
                 DeepGUMWarning,
                 stacklevel=2,
             )

@@ -1,8 +1,8 @@
 """The columns of a table that hold predictions, paired with the columns that hold their labels.
 
-By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``, and ``pred`` is
-the prediction of the only other column. By patterns, the star stands for the same text in both names. An ambiguous
-column is refused.
+Columns are paired by name or by pattern. By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of
+``age`` or ``label_age``, and ``pred`` is the prediction of the only other column. In a pair of patterns, the star
+stands for the same text. An ambiguous column is refused.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Pair(NamedTuple):
 
 
 def find_pairs(
-    columns: Sequence[str], pred: Sequence[str] = (), target: Sequence[str] = (), *, apart: Collection[str] = ()
+    columns: Sequence[str], pred: Sequence[str] = (), target: Sequence[str] = (), *, exclude: Collection[str] = ()
 ) -> tuple[Pair, ...]:
-    """Return the targets of a table, in the order in which it has their labels.
+    """Return the targets of a table, in the order of the label columns.
 
     Parameters
     ----------
@@ -43,16 +43,16 @@ def find_pairs(
         All columns of the table.
     pred, target : sequences of str
         Columns, or patterns with one star. If both are given, they have the same length and are paired in this order.
-        If one or none is given, the partners are found by name.
-    apart : collection of str
-        Columns with another role: ids, images.
+        Otherwise the partners are found by name.
+    exclude : collection of str
+        Columns that are neither predictions nor labels: ids, images.
 
     Raises
     ------
     InvalidParameterError
         If a pattern has two stars or fits no column, or two patterns cannot be paired.
     InvalidDataError
-        If a prediction has no label or a label has no prediction, or one has several; the message names them.
+        If a prediction has not exactly one label, or a label not exactly one prediction; the message names the columns.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def find_pairs(
     if twice:
         raise InvalidDataError(f"The table should have each column once. Found more than one: {listing(twice)}.")
     # A column without a name is the index of a frame, which pandas writes by default.
-    free = [name for name in columns if name and name not in apart]
+    free = [name for name in columns if name and name not in exclude]
     if pred and target:
         pairs = _by_patterns(free, pred, target)
     else:
@@ -84,34 +84,34 @@ def find_pairs(
     return tuple(Pair(name, *pair) for name, pair in zip(_names([label for _, label in pairs]), pairs, strict=True))
 
 
-def _by_name(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the columns that may be predictions with those that may be labels; every requested column gets a pair."""
+def _by_name(columns: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair possible predictions with possible labels by name; every requested column gets a pair."""
     chosen = {
         name: {star.lower()}
         for each in (pred or target)
-        for star, name in _matching("pred" if pred else "target", each, free).items()
-        # The pattern x* is for labels, and x1_hat is not one.
+        for star, name in _matching("pred" if pred else "target", each, columns).items()
+        # The pattern x* stands for labels; x1_hat is a prediction.
         if pred or "*" not in each or _stem(name, _PREDICTION) is None
     }
-    affixed = {name: _stem(name, _PREDICTION) for name in free if not (target and name in chosen)}
+    stems = {name: _stem(name, _PREDICTION) for name in columns if not (target and name in chosen)}
     predictions = {
         name: _keys(stem) | chosen.get(name, set())
-        for name, stem in affixed.items()
+        for name, stem in stems.items()
         if (name in chosen if pred else stem is not None)
     }
     labels = {
         name: {name.lower()} | _keys(_stem(name, _LABEL)) | chosen.get(name, set())
-        for name in free
+        for name in columns
         if (name in chosen if target else name not in predictions)
     }
-    if len(labels) == 1 and not target:  # a column called pred predicts the only other column
+    if len(labels) == 1 and not target:  # a column named pred predicts the only other column
         labels = {name: keys | {""} for name, keys in labels.items()}
     pairs: list[tuple[str, str]] = []
     for name, keys in predictions.items():
-        fitting = [label for label, others in labels.items() if keys & others]
-        if len(fitting) > 1:
-            _refuse(f"Column {name!r} could be the prediction of each of {listing(fitting)}.")
-        pairs += [(name, label) for label in fitting]
+        matches = [label for label, others in labels.items() if keys & others]
+        if len(matches) > 1:
+            _refuse(f"Column {name!r} could be the prediction of each of {listing(matches)}.")
+        pairs += [(name, label) for label in matches]
     by_label = {label: [one for one, other in pairs if other == label] for _, label in pairs}
     for label, several in by_label.items():
         if len(several) > 1:
@@ -119,22 +119,23 @@ def _by_name(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) ->
     paired = {name for pair in pairs for name in pair}
     if not target and (pairs or pred):
         _check_all(predictions, paired, labels, "prediction", "label")
-    # In a table with a paired label_x, label_y is also a label; true_outlier may be anything.
+    # If label_x is paired, label_y must be a label too; true_outlier need not be one.
     words = {_word(label) for label in by_label} - {None}
     required = labels if target else {name: keys for name, keys in labels.items() if _word(name) in words}
     _check_all(required, paired, predictions, "label", "prediction")
     return pairs
 
 
-def _by_patterns(free: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
+def _by_patterns(columns: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
     if len(pred) != len(target):
         hint = f"Found {len(target)} for --target ({listing(target)})."
-        raise InvalidParameterError("pred", "as many columns or patterns as there are for --target", tuple(pred), hint)
+        raise InvalidParameterError("pred", "as many columns or patterns as --target", tuple(pred), hint)
     pairs: list[tuple[str, str]] = []
     for one, other in zip(pred, target, strict=True):
         if ("*" in one) != ("*" in other):
-            raise InvalidParameterError("pred", f"a pattern with a star as {other!r} has, or without", one)
-        predictions, labels = _matching("pred", one, free), _matching("target", other, free)
+            expected = f"a {'pattern with a star' if '*' in other else 'name without a star'}, like {other!r}"
+            raise InvalidParameterError("pred", expected, one)
+        predictions, labels = _matching("pred", one, columns), _matching("target", other, columns)
         # A column that fits both patterns belongs to the longer one: x*_hat, not x*.
         for star in [star for star, name in predictions.items() if name in labels.values()]:
             name = predictions[star]
@@ -150,21 +151,21 @@ def _by_patterns(free: Sequence[str], pred: Sequence[str], target: Sequence[str]
             pairs += [(name, labels[star]) for star, name in predictions.items()]
         else:
             pairs.append((one, other))
-    several = [name for name, count in Counter(name for pair in pairs for name in pair).items() if count > 1]
-    if several:
-        _refuse(f"Each column should be in one pair. Found in more than one: {listing(several)}.")
+    repeats = [name for name, count in Counter(name for pair in pairs for name in pair).items() if count > 1]
+    if repeats:
+        _refuse(f"Each column should be in one pair. Found in more than one: {listing(repeats)}.")
     return pairs
 
 
 def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return the columns that fit a pattern, by the text that the star stands for; a name without a star by itself."""
+    """Return the columns that fit a pattern, by the text in place of the star; without a star, by name."""
     if pattern.count("*") > 1:
         raise InvalidParameterError(parameter, "the name of a column, or a pattern with one star", pattern)
     before, star, after = pattern.partition("*")
     least = len(before) + len(after)
     if star:
-        fits = [n for n in columns if n.startswith(before) and n.endswith(after) and len(n) >= least]
-        matching = {name[len(before) : len(name) - len(after)]: name for name in fits}
+        matches = [n for n in columns if n.startswith(before) and n.endswith(after) and len(n) >= least]
+        matching = {name[len(before) : len(name) - len(after)]: name for name in matches}
     else:
         matching = {name: name for name in columns if name == pattern}
     if not matching:
@@ -178,15 +179,15 @@ def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str,
 def _check_all(
     names: Mapping[str, set[str]], paired: set[str], others: Mapping[str, set[str]], kind: str, partner: str
 ) -> None:
-    """Refuse columns without a partner; the message has the columns with the nearest names."""
-    alone = [name for name in names if name not in paired]
-    if not alone:
+    """Refuse columns without a partner; the message names the most similar columns."""
+    unpaired = [name for name in names if name not in paired]
+    if not unpaired:
         return
     by_key = {key: name for name, keys in others.items() for key in keys}
-    nearest = (difflib.get_close_matches(key, by_key, n=1) for name in alone for key in sorted(names[name]))
+    nearest = (difflib.get_close_matches(key, by_key, n=1) for name in unpaired for key in sorted(names[name]))
     similar = list(dict.fromkeys(by_key[each] for keys in nearest for each in keys))
     hint = f" Did you mean {listing(similar)}?" if similar else ""
-    _refuse(f"Each {kind} should have a {partner} with a matching name. Found none for {listing(alone)}.{hint}")
+    _refuse(f"Each {kind} should have a {partner} with a matching name. Found none for {listing(unpaired)}.{hint}")
 
 
 def _refuse(message: str) -> NoReturn:
@@ -194,7 +195,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _parts(name: str, words: str) -> tuple[str, str] | None:
-    """Return the word that a name begins or ends with, and the rest of the name; None if it has none of the words."""
+    """Return the word at the start or end of a name and the rest of the name; None without any of the words."""
     match = re.fullmatch(rf"(?:({words})(?:{_SIGN}(.+))?)|(?:(.+){_SIGN}({words}))", name, re.IGNORECASE)
     if match is None:
         return None
@@ -203,9 +204,9 @@ def _parts(name: str, words: str) -> tuple[str, str] | None:
 
 
 def _stem(name: str, words: str) -> str | None:
-    """Return the rest of a name beside one of the words; None if it has none of them."""
+    """Return a name without its word at the start or end; None without any of the words."""
     parts = _parts(name, words)
-    # A column called yhat predicts y.
+    # A column named yhat predicts y.
     return None if parts is None else ("y" if parts == ("yhat", "") else parts[1])
 
 
@@ -219,7 +220,9 @@ def _keys(stem: str | None) -> set[str]:
 
 
 def _names(labels: Sequence[str]) -> list[str]:
-    """Return the names of the targets: label_age is called age, unless there are two of that name."""
-    short = [match[1] or match[2] if (match := _LABEL_NAME.fullmatch(name)) else name for name in labels]
-    times = Counter(short)
-    return [one if times[one] == 1 else name for one, name in zip(short, labels, strict=True)]
+    """Return the names of the targets: label_age is named age, unless another target is named age too."""
+    short_names = [match[1] or match[2] if (match := _LABEL_NAME.fullmatch(name)) else name for name in labels]
+    counts = Counter(short_names)
+    return [
+        short_name if counts[short_name] == 1 else name for short_name, name in zip(short_names, labels, strict=True)
+    ]

@@ -1,8 +1,8 @@
 """The scoring pipeline: posterior, scores, reasons, tally and summary, for arrays, tables, streams and audits.
 
-A driver prepares `Predictions` and says where the scored labels go. Arrays are one batch, a long table is many, and an
-audit is one batch whose posterior was fitted while it was predicted; all of them take the same path. `Survey` checks
-the data first, while the driver reads them: an audit trains between the survey and the posterior.
+A driver prepares `Predictions` and passes a function that consumes the scored labels. Arrays are one batch, and a long
+table is many batches. An audit is one batch with a posterior that the cross-fit has fitted. `Survey` checks the data
+earlier, while the driver reads them, because an audit trains before it has a posterior.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from deepgum.audit.reasons.explain import explain
 from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
-from deepgum.audit.verdict import can_tell
+from deepgum.audit.verdict import can_judge
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.label_mixture import LabelMixture
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Labels and predictions of n samples, and what else is known about them.
+    """Labels, predictions and further evidence of n samples.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Batch:
     given, predicted : arrays (n, d)
         Labels, NaN where one is missing, and predictions; both in the unit of the labels.
     residuals : array (n, d)
-        The residuals that the posterior is about.
+        Residuals in the unit of the posterior.
     unit : array (n, d) or float
         The size of a residual of 1 in the unit of the labels.
     spread : array (n, g) or None
@@ -137,9 +137,9 @@ def score_predictions(
     reasons : sequence of Reason
         In the order of their ranks; see `all_reasons`.
     provenance : Provenance
-        What the summary states besides counts and estimates.
+        Origin of the labels and predictions, for the summary.
     deliver : callable
-        Consumes the scored labels batch by batch: holds them, or writes them to a file.
+        Consumes the scored labels batch by batch: keeps them in memory, or writes them to a file.
     """
     posterior = predictions.posterior()
     tally = Tally(targets, posterior, reasons, unit=predictions.unit)
@@ -164,9 +164,9 @@ def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLa
     """Return the labels with their posteriors; the suggestion for a flagged label is its prediction."""
     residuals, given, predicted = batch.residuals, batch.given, batch.predicted
     right = posterior.responsibilities(residuals)
-    judged = np.array([can_tell(status) for status in posterior.status])
+    judgeable = np.array([can_judge(status) for status in posterior.status])
     copies = batch.evidence.copies
-    right = np.where(judged, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
+    right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
     flagged = np.zeros(given.shape, dtype=bool)
     deviations = np.empty(len(targets.names))
     for i, (group, covariance) in enumerate(zip(map(list, targets.partition), posterior.covariances, strict=True)):
@@ -195,15 +195,15 @@ def _with_reasons(
     """Return the labels with a reason for each flag."""
     if not labels.flags.any():
         return labels
-    # Elsewhere the posterior's densities are in another unit, and those of the case are estimated from the labels.
-    in_unit = bool(np.all(np.asarray(batch.unit) == 1))
+    # If the posterior has another unit, the case estimates the densities from the labels.
+    same_unit = bool(np.all(np.asarray(batch.unit) == 1))
     case = Case.of(
         labels,
         landmarks=targets.landmarks,
         swap_pairs=targets.swap_pairs,
         unit=targets.unit,
-        covariances=posterior.covariances if in_unit else None,
-        log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if in_unit else None,
+        covariances=posterior.covariances if same_unit else None,
+        log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if same_unit else None,
         evidence=batch.evidence,
     )
     return explain(case, reasons)

@@ -25,16 +25,16 @@ __all__ = ["Scored", "score_labels"]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Labels with their scores, and the summary of them.
+    """Scored labels and their summary.
 
     Attributes
     ----------
     labels : ScoredLabels
         All labels in the order of the samples.
     summary : AuditSummary
-        The estimated share of wrong labels, and a verdict in words: what can be told and what not.
+        The estimated share of wrong labels, and a verdict in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first; none of groups that cannot be judged.
+        The least probable labels, at most ten, the least probable first, from groups that can be judged.
     """
 
     labels: ScoredLabels
@@ -65,7 +65,7 @@ def score_labels(
     """Return how probably each label is right, given the predictions of a model of any framework.
 
     Nothing is trained. The predictions should be for samples that the model was not trained on: a model that has
-    learned its labels by heart also predicts the wrong ones. `sklearn.model_selection.cross_val_predict` makes such
+    memorised its labels also predicts the wrong ones. `sklearn.model_selection.cross_val_predict` makes such
     predictions for a whole data set.
 
     Parameters
@@ -73,9 +73,9 @@ def score_labels(
     predictions, targets : array, tensor, list, series or frame, (n, d) or (n,)
         NaN, None or null marks a missing label; its prediction may be missing too.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int, optional
-        Labels that are judged as one unit: all labels of a sample; the x and y of each landmark, pair after pair; each
-        label by itself. By default landmarks if the names of all targets come in pairs of x and y, and otherwise
-        coordinates.
+        Labels that are judged as one unit: all labels of a sample; the x and y of each landmark, in two consecutive
+        columns; each label by itself. By default landmarks if the names of all targets come in pairs of x and y, and
+        otherwise coordinates.
     ids : sequence, length n, optional
         Unique names of the samples; by default the index of `targets` if it has no repeated label, and otherwise
         numbers from 0.
@@ -84,12 +84,12 @@ def score_labels(
     periods : mapping of str to float, or sequence of float, optional
         Periods of the labels that have one: ``{"yaw": 360}``.
     unit : str
-        Unit of the labels, as people read it: "px", "years".
+        Unit of the labels, for texts: "px", "years".
     swap_pairs : sequence of (int, int)
         Pairs of left and right landmarks, counted from 0.
     inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path "package.module:name"
         The density of right labels' residuals; by default the one of the highest held-out likelihood. See `Density` for
-        one of your own.
+        your own density.
     seed : int
         Seed of the bootstrap that gives the intervals.
     reasons : sequence of Reason, class or str

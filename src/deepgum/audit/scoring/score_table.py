@@ -1,4 +1,4 @@
-"""Scores of a table of predictions and labels, of any model and of any length."""
+"""Scores of a table of labels and predictions: any model, any length."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from deepgum.posteriors.label_mixture import LabelMixture
 __all__ = ["ScoredTable", "score_table"]
 
 IN_MEMORY = 2_000_000
-"""Labels and predictions of a table that is scored in memory; a longer table is scored as a stream."""
+"""Maximum number of labels and predictions of a table that is scored in memory; a longer table is streamed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,11 @@ class ScoredTable:
     Attributes
     ----------
     summary : AuditSummary
-        The estimated share of wrong labels, and a verdict in words: what can be told and what not.
+        The estimated share of wrong labels, and a verdict in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first; none of groups that cannot be judged.
+        The least probable labels, at most ten, the least probable first, from groups that can be judged.
     labels : ScoredLabels or None
-        All labels; None for a table that is not held in memory.
+        All labels; None for a table that does not fit into memory.
     pairs : tuple of Pair
         The columns of labels and of their predictions.
     """
@@ -74,7 +74,7 @@ def score_table(
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
 ) -> ScoredTable:
-    r"""Return how probably each label of a table is right, given the predictions beside it; see `score_labels`.
+    r"""Return how probably each label of a table is right, given the predictions in the table; see `score_labels`.
 
     Parameters
     ----------
@@ -85,27 +85,27 @@ def score_table(
     groups : see `score_labels`, optional
         Landmarks whose x and y are not side by side are put in order by their names.
     id : str, optional
-        Column of unique names; by default the one called ``id``. Without one, image files are the names, or else the
+        Column of unique names; by default the column ``id``. Without it, the names are the image files, or else the
         positions of the rows.
     image : str, optional
         Column of image files, relative to the table's folder. The sizes of flagged images are read.
     periods, swap_pairs, unit, inliers, seed, reasons
-        See `score_labels`; periods by the names of the targets. A long table is scored in batches, and a reason then
-        sees one batch at a time.
+        See `score_labels`; `periods` is by name of the target. A long table is scored in batches, so a reason has one
+        batch at a time.
     out : Path, optional
-        File for the scores, one row per sample and group in the order of the table: CSV if it ends so, otherwise
-        Parquet.
+        File for the scores, one row per sample and group in the order of the table: CSV if it ends in .csv,
+        otherwise Parquet.
     in_memory : int
-        Labels and predictions that may be held in memory. A longer table is scored as a stream: one batch is in memory,
-        and its numbers are on the disk of `out` (without `out`, where temporary files are).
+        Maximum number of labels and predictions in memory. A longer table is scored as a stream: one batch is in
+        memory, and all numbers are in a temporary file beside `out` (without `out`, in the system's temporary folder).
     on_stage : callable, optional
         Called with a sentence when a long step begins.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        See `score_labels`; the message names the first such cell. Also if a file cannot be read, columns do not belong
-        together, or `out` is the table itself.
+        See `score_labels`; the message names the first invalid cell. Also if a file cannot be read, columns cannot be
+        paired, or `out` is the table itself.
     DiskFullError
         If a disk cannot hold a long table's numbers.
 
@@ -134,18 +134,18 @@ def score_table(
     data = _source(layout, targets)
     provenance = Provenance(data, seed, begun)
     rows = _SurveyedRows(layout)
-    form = _BatchForm(targets, rows.ids, ImageSizes(Path(data.root)))
-    held, values = [], 0
+    builder = _BatchBuilder(targets, rows.ids, ImageSizes(Path(data.root)))
+    parts, values = [], 0
     for part in rows:
-        held.append(part)
+        parts.append(part)
         values += 2 * part.given.size
         if values > in_memory:
             break
     else:
-        rows.finish(held)
-        predictions = ArrayPredictions(form.batch(Rows.joined(held)), targets, inliers, seed)
+        rows.finish(parts)
+        predictions = ArrayPredictions(builder.batch(Rows.joined(parts)), targets, inliers, seed)
         labels, summary, worst = score_predictions(predictions, targets, rules, provenance, the_only)
-        form.images.warn()
+        builder.images.warn()
         if out is not None:
             labels.write(out)
         return ScoredTable(summary, worst, labels, layout.pairs)
@@ -166,17 +166,17 @@ def score_table(
         out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deepgum-score-", dir=None if out is None else out.parent) as folder:
         spool = Spool(Path(folder) / "rows.arrow")
-        spool.write(chain(held, rows))
-        held.clear()
+        spool.write(chain(parts, rows))
+        parts.clear()
         rows.finish(spool)
-        stream = _StreamPredictions(spool, form, inliers, seed, say)
+        stream = _StreamPredictions(spool, builder, inliers, seed, say)
         _, summary, worst = score_predictions(stream, targets, rules, provenance, write)
-        form.images.warn()
+        builder.images.warn()
         return ScoredTable(summary, worst, None, layout.pairs)
 
 
 class _SurveyedRows(Iterator[Rows]):
-    """The rows of a table, read once; each part is checked and its ids are counted as it is read."""
+    """The rows of a table, which are read once; each part is checked and its ids are recorded."""
 
     def __init__(self, layout: Layout) -> None:
         self._rows = read_rows(layout)
@@ -190,13 +190,13 @@ class _SurveyedRows(Iterator[Rows]):
         return rows
 
     def finish(self, parts: Iterable[Rows]) -> None:
-        """Refuse a table that cannot tell wrong labels from right ones, and repeated ids among all its parts."""
+        """Refuse a table whose labels cannot be judged, and ids that are repeated in any of its parts."""
         self._survey.check()
         self.ids.check(parts)
 
 
 @dataclass(frozen=True, eq=False)
-class _BatchForm:
+class _BatchBuilder:
     """Makes batches of rows."""
 
     targets: Targets
@@ -214,7 +214,7 @@ class _StreamPredictions:
     """The rows of a spool, one batch per part; see `Predictions`."""
 
     spool: Spool
-    form: _BatchForm
+    builder: _BatchBuilder
     inliers: Inliers
     seed: int
     say: Callable[[str], None]
@@ -223,13 +223,13 @@ class _StreamPredictions:
 
     def posterior(self) -> LabelMixture:
         self.say("Fitting the mixture ...")
-        targets = self.form.targets
+        targets = self.builder.targets
         residuals = self.spool.residuals(targets)
         return LabelMixture.fit_batches(residuals, targets.partition, inliers=self.inliers, seed=self.seed)
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")
-        return map(self.form.batch, self.spool)
+        return map(self.builder.batch, self.spool)
 
 
 def _source(layout: Layout, targets: Targets) -> DataSource:

@@ -1,4 +1,4 @@
-"""The rows of a long table in a temporary file, checked and typed, from which they are read again and again."""
+"""A temporary file with the checked rows of a long table, for repeated reading."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TEXTS = ("places", "names", "images")
 
 
 class Spool:
-    """Rows in an Arrow file, which the system maps into memory as far as there is any.
+    """Rows in an Arrow file that is mapped into memory.
 
-    A fit reads the rows some tens of times. A text file would be slow; this file costs no more than the disk.
+    A fit reads the rows some tens of times, and a text file would have to be parsed each time.
 
     Parameters
     ----------
@@ -37,18 +37,18 @@ class Spool:
         self._path = path
 
     def write(self, parts: Iterable[Rows]) -> None:
-        """Write all rows, part by part; read nothing before all parts are written.
+        """Write all rows, part by part. Reading is possible once all parts are written.
 
         Raises
         ------
         DiskFullError
-            If the disk cannot hold them.
+            If the disk cannot hold the rows.
         """
         try:
             with ExitStack() as files:
                 writer: Any = None
                 for rows in parts:
-                    batch = _packed(rows)
+                    batch = _record_batch(rows)
                     if writer is None:
                         writer = files.enter_context(pa.ipc.new_file(str(self._path), batch.schema))
                     writer.write_batch(batch)
@@ -97,7 +97,7 @@ class Residuals:
             yield self._targets.residuals(_numbers(batch.column("given")), _numbers(batch.column("predicted")))
 
 
-def _packed(rows: Rows) -> pa.RecordBatch:
+def _record_batch(rows: Rows) -> pa.RecordBatch:
     texts = {name: getattr(rows, name) for name in _TEXTS}
     columns = {
         name: pa.nulls(len(rows), pa.string()) if values is None else pa.array(values, pa.string())

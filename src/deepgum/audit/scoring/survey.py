@@ -1,4 +1,4 @@
-"""Checks of labels and predictions before anything is fitted to them, batch by batch."""
+"""Checks of labels and predictions, batch by batch, before a mixture is fitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["LEAST_SAMPLES", "Survey", "check_samples"]
 Values = NDArray[np.float64]
 
 LEAST_SAMPLES = 10
-"""Minimum number of samples: with fewer, one sample is more than a tenth of them."""
+"""Minimum number of samples; with fewer, one sample is more than a tenth of the data."""
 
 
 class Survey:
@@ -43,7 +43,7 @@ class Survey:
         self._low, self._high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
 
     def add(self, given: Values, predicted: Values | None, ids: Sequence[str]) -> None:
-        """Check and count the labels (n, d) of n samples, and their predictions (n, d) if there are any yet.
+        """Check and count the labels (n, d) of n samples, and their predictions (n, d), if any.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Survey:
         self._high = np.maximum(self._high, np.where(labelled, given, -np.inf).max(axis=0, initial=-np.inf))
 
     def check(self) -> None:
-        """Refuse data that cannot tell wrong labels from right ones.
+        """Refuse data whose labels cannot be judged.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Survey:
         targets = [self._names[column] for column in np.flatnonzero(wrong.any(axis=0))]
         samples = f"{len(rows)} sample{'s' if len(rows) > 1 else ''}"
         raise InvalidDataError(
-            f"{rule}. Found {samples} where this is not so: {listing([ids[row] for row in rows])} ({listing(targets)})."
+            f"{rule}. Found {samples} with other values: {listing([ids[row] for row in rows])} ({listing(targets)})."
         )
 
 
@@ -108,7 +108,7 @@ def check_samples(names: Sequence[str], ids: Sequence[str], given: Values, predi
     ids : sequence of str, length n
     given : array (n, d)
     predicted : array (n, d), optional
-        Left out before an audit has made its predictions.
+        None if there are no predictions yet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The rows of a table of predictions and labels, read in batches; every cell is checked where it is."""
+"""The rows of a table of predictions and labels, read in batches; errors name the cell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["IdColumn", "Layout", "Rows", "read_rows"]
 Values = NDArray[np.float64]
 
 BATCH = 2**18
-"""Values in a batch of rows, a few megabytes."""
+"""Number of values in a batch of rows: a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Layout:
     ) -> Layout:
         """Return the layout of a table by the names of its columns; see `find_pairs` for `pred` and `target`.
 
-        By default a column called ``id`` holds the ids.
+        By default a column named ``id`` holds the ids.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Layout:
                 raise InvalidParameterError(parameter, "a column of the table", name, found)
         if id is None and "id" in columns:
             id = "id"
-        pairs = find_pairs(columns, pred, target, apart=[name for name in (id, image) if name is not None])
+        pairs = find_pairs(columns, pred, target, exclude=[name for name in (id, image) if name is not None])
         order = landmark_order([pair.name for pair in pairs]) if groups is None or isinstance(groups, str) else None
         return cls(path, pairs if order is None else tuple(pairs[place] for place in order), id, image)
 
@@ -90,7 +90,7 @@ class Layout:
 
     @property
     def columns(self) -> list[str]:
-        """All columns that are read, each once."""
+        """All columns that are read, without repetition."""
         named = [name for name in (self.id, self.image) if name is not None]
         return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:])]))
 
@@ -104,7 +104,7 @@ class Rows:
     places : sequence of str, length n
         Position of each row in the file, as messages show it.
     names : sequence of str or None
-        Values of the column of ids, or else of the column of images.
+        Values of the id column, or else of the image column.
     images : sequence of str or None
     given, predicted : arrays (n, d)
     """
@@ -149,16 +149,16 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
 
 
 def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, predicted: Values) -> None:
-    for pair, without in zip(pairs, (np.isnan(predicted) & ~np.isnan(given)).T, strict=True):
-        expected = f"a prediction, as there is a label in the column {pair.target!r}"
-        table.refuse(pair.predicted, np.flatnonzero(without).tolist(), expected)
+    for pair, unpredicted in zip(pairs, (np.isnan(predicted) & ~np.isnan(given)).T, strict=True):
+        expected = f"a prediction, because column {pair.target!r} has a label"
+        table.refuse(pair.predicted, np.flatnonzero(unpredicted).tolist(), expected)
 
 
 class IdColumn:
-    """The ids of a table's samples; they are known when all rows have been read.
+    """The ids of a table's samples; they are complete after all rows are read.
 
-    Ids are the values of the column of ids, which must be unique. Without that column they are the image files, with
-    the positions of the rows if an image has several rows. Without images they are the table's name and the positions.
+    Ids are the unique values of the id column. Without an id column they are the image files, with the positions of the
+    rows if an image has several rows. Without images they are the table's name and the positions.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class IdColumn:
         self._layout, self._digests, self._repeated = layout, Digests(), False
 
     def add(self, rows: Rows) -> None:
-        """Count the ids of some rows; call it once per row, in their order."""
+        """Record the ids of some rows. Pass each row once, in the order of the table."""
         if rows.names is not None:
             self._digests.add(rows.names)
 
@@ -179,7 +179,7 @@ class IdColumn:
         Parameters
         ----------
         parts : iterable of Rows
-            All rows once more.
+            All rows, in the order of the table.
 
         Raises
         ------

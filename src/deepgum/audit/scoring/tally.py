@@ -17,7 +17,7 @@ from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round
 from deepgum.audit.targets import Targets
-from deepgum.audit.verdict import can_tell, group_verdict, overall_verdict
+from deepgum.audit.verdict import can_judge, group_verdict, overall_verdict
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.tabulated import TabulatedDensity
 
@@ -25,13 +25,13 @@ __all__ = ["Flag", "Provenance", "Tally", "worst_of"]
 
 
 class Flag(NamedTuple):
-    """One flagged label, as people see it.
+    """A flagged label, for reports.
 
     Attributes
     ----------
     id, group : str
     given, suggested : tuple of float
-        The values of the group, NaN where there is none.
+        The values of the group, NaN for a missing value.
     responsibility, mahalanobis : float
     kind : str
         Name of the reason.
@@ -50,7 +50,7 @@ class Flag(NamedTuple):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Origin of the labels and of their predictions: what a summary states besides counts and estimates.
+    """Origin of the labels and of their predictions, for a summary.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Provenance:
     begun : float
         `time.perf_counter()` when the work began.
     backbone : str
-        What predicted the labels.
+        Name of the model that predicted the labels.
     history : tuple of Round
     folds : int
     conflicts, unreadable
@@ -83,9 +83,9 @@ class Tally:
     ----------
     targets : Targets
     posterior : LabelMixture
-        The mixture that the labels are scored by.
+        The mixture that scores the labels.
     reasons : sequence of Reason
-        In the order in which the summary lists them.
+        In the order of the summary.
     unit : float
         The usual size of a residual of 1 in the unit of the labels.
     worst : int
@@ -115,9 +115,9 @@ class Tally:
         self._flags += labels.flags.sum(axis=0)
         self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
         self._kinds.update(labels.kinds.values())
-        judged = (place for place in labels.worst_first() if can_tell(self._posterior.status[place[1]]))
-        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judged, self._most)]
-        # Among equal flags the first comes first, as in `worst_first`.
+        judgeable = (place for place in labels.worst_first() if can_judge(self._posterior.status[place[1]]))
+        ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judgeable, self._most)]
+        # Equal flags keep their order, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
         self._samples += len(labels)
 
@@ -127,7 +127,7 @@ class Tally:
 
     @property
     def worst(self) -> tuple[Flag, ...]:
-        """The flags of the least probable labels, the least probable first; none of groups that cannot be judged."""
+        """The flags of the least probable labels, the least probable first, from groups that can be judged."""
         return tuple(flag for *_, flag in self._worst)
 
     def summary(self, provenance: Provenance) -> AuditSummary:

@@ -1,4 +1,4 @@
-"""The labels of a data set as its files have them, and how corrected labels are written in the same format."""
+"""The labels in the files of a data set, and the writing of corrected labels in the same format."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Changes = Mapping[str, Values]
 
 @dataclass(frozen=True, eq=False)
 class Annotations(ABC):
-    """Labels of n samples at d targets, as files have them; each format is a subclass.
+    """Labels of n samples at d targets in the files of a data set; each format is a subclass.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Annotations(ABC):
     keeps_missing : bool
         Whether the format can mark a label as missing. Otherwise `write` leaves out samples that lose a label.
     is_folder : bool
-        Whether `write` makes a folder that can be trained on; otherwise it makes one file.
+        Whether `write` makes a folder for training; otherwise it makes one file.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class Annotations(ABC):
         if len(set(self.ids)) < len(self.ids):
             twice = [name for name, count in Counter(self.ids).items() if count > 1]
             raise InvalidDataError(
-                f"'{self.source}' should name each sample once, so that a label has one sample. "
+                f"'{self.source}' should name each sample once, so that each label belongs to one sample. "
                 f"Found more than once: {listing(twice)}."
             )
 
@@ -114,7 +114,7 @@ class Annotations(ABC):
         return name
 
     def left_out(self, changes: Changes) -> tuple[str, ...]:
-        """Return the samples that `write` leaves out: they lose a label, and the format cannot mark it as missing."""
+        """Return the samples that `write` leaves out: they lose a label, and the format has no missing labels."""
         if self.keeps_missing:
             return ()
         return tuple(name for name in self.ids if name in changes and self._loses(changes[name], self.rows[name]))

@@ -1,4 +1,4 @@
-"""Image files linked or copied from one folder to another; links where the file system has them."""
+"""Transfer of image files from one folder to another, by hard links if the file system has them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def leaves(name: str) -> bool:
 
 
 def check_within(source: Path, names: Iterable[str]) -> None:
-    """Refuse names that lead out of the folder: in another folder they would mean other files.
+    """Refuse names that lead out of the folder; relative to another folder they would name other files.
 
     Raises
     ------
     InvalidDataError
-        With the first of these names.
+        The message has the first of these names.
     """
     outside = [name for name in names if leaves(name)]
     if outside:
@@ -42,20 +42,20 @@ def check_within(source: Path, names: Iterable[str]) -> None:
 
 
 def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> None:
-    """Put files into another folder: as hard links, or as copies where the file system has no links.
+    """Put files into another folder: as hard links, or as copies if the file system has no links.
 
-    The new folder is complete, also after the old folder is moved or removed.
+    The new folder stays complete after the old folder is moved or removed.
 
     Parameters
     ----------
     source : Path
     names : mapping of str to str
-        The files, relative to `source`, and their new names, relative to `out`. Files that are not there are ignored:
+        The files, relative to `source`, and their new names, relative to `out`. Missing files are ignored:
         a list may name images that its folder lacks.
     out : Path
         An existing folder.
     link : bool
-        False for files that a user may edit, such as lists: an edit of a hard link would change the source too.
+        False for files that a user may edit (lists): an edit of a hard link would change the source too.
 
     Raises
     ------

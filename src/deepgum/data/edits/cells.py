@@ -81,7 +81,7 @@ class _CsvTable(Table):
 
 
 def _csv_table(columns: Columns) -> _CsvTable:
-    """Return the table with the places of its cells; the cells must be those that the reader of columns found."""
+    """Return the table with the positions of its cells; refuse cells that `read_columns` reads differently."""
     text = Text.read(columns.path)
     header = column_names(columns.path)
     places = {name: header.index(name) for name in columns.cells}

@@ -1,4 +1,4 @@
-"""Texts in which only some numbers change, each new number in the style of the others."""
+"""Edits of single numbers in a text; a new number has the style of the other numbers."""
 
 from __future__ import annotations
 

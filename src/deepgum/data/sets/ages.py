@@ -42,7 +42,7 @@ def ages_in_names(names: Iterable[str]) -> NDArray[np.float64]:
 
 
 def plausible(ages: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which ages are numbers from 0 to `OLDEST`.
+    """Return whether each age is a number from 0 to `OLDEST`.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class NamedAges(Annotations):
                 if age != round(age):
                     notes[ROUNDED.format(where="a file name")] = None
                 if clash:
-                    notes["Some new names were taken; these images have another number at the end of their names."] = (
+                    notes["Some new names were in use; these images have another number at the end of their names."] = (
                         None
                     )
         root, target = self.source / self.inside, out / self.inside

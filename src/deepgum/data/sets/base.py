@@ -1,7 +1,7 @@
-"""The contract of a data set: one class that says where samples and labels are and how they are used.
+"""The contract of a data set: one class that locates samples and labels and defines their use.
 
 A data set of the package is such a class in a file of this folder and one line in `deepgum.data.sets.registry`. A data
-set from outside is the same class in a module of the user's; `docs/datasets.md` shows one.
+set of the user is the same class in a module of the user; see `docs/datasets.md` for an example.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _EXPECTED = {
 class Dataset(ABC):
     """A data set.
 
-    A subclass gives `name` and `pool`; everything else has a default. An object has no state of its own: what varies
-    between uses is an option, so that the file of a run says it.
+    A subclass gives `name` and `pool`; everything else has a default. An object has no state: every variable is an
+    option, so that the file of a run contains it.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Dataset(ABC):
     is_sequence : bool
         Whether neighbours in the data set's order are near copies. Folds of a sequence are contiguous blocks.
     groups : {"sample", "landmark", "coordinate"}
-        Labels that are right or wrong as one unit, where the user does not say.
+        Labels that are right or wrong as one unit, by default.
     measure : Measure
         Unit of the errors.
     folds : int
@@ -69,9 +69,9 @@ class Dataset(ABC):
     choices : mapping of str to sequence of str
         Values that an option may have, where they are names.
     label_options : tuple of str
-        Options that say where the labels are and how samples are named. A patch keeps them.
+        Options that locate the labels and name the samples. A patch keeps them.
     local_options : tuple of str
-        Options that are places on one machine. They do not identify a run.
+        Options that are paths on one machine. They do not identify a run.
 
     Examples
     --------
@@ -114,10 +114,9 @@ class Dataset(ABC):
         Parameters
         ----------
         request : Request
-            `folder`, the options and how images are read. Numbers of samples mean nothing here, except in data sets
-            that are generated.
+            Folder, options, and settings for reading images. Numbers of samples matter only in generated data sets.
         seed : int
-            Seed of what is drawn at random, in data sets that are generated.
+            Seed of random draws, in generated data sets.
 
         Raises
         ------
@@ -126,10 +125,11 @@ class Dataset(ABC):
         """
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Return samples to train on, to validate on and to test on.
+        """Return samples for training, validation and test.
 
-        By default the pool's own parts; without parts one of the `folds`; without folds a tenth to validate on and a
-        fifth to test on, drawn by the seed. Samples that the pool keeps together stay in one part.
+        By default the parts are those of the pool. A pool without parts is split by one of the `folds`; without folds,
+        the seed draws a tenth for validation and a fifth for the test. Samples that the pool keeps together stay in one
+        part.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class Dataset(ABC):
         return cut(pool, split_sizes(len(pool), validation, test, seed, pool.keep_together), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return every sample, in one part or several, whatever the sizes and the split are.
+        """Return all samples, in one part or several, independent of the sizes and the split.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class Dataset(ABC):
         return False
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> Annotations:
-        """Read the labels as their files have them, so that corrected labels can be written in the same format.
+        """Read the labels with their files, so that corrected labels can be written in the same format.
 
         Parameters
         ----------
@@ -177,8 +177,8 @@ class Dataset(ABC):
             If the files are not there.
         """
         raise InvalidDataError(
-            f"The data set {self.name!r} has no label files that can be read and written: there is no label to "
-            f"correct. To change that, give `{type(self).__name__}` a method `labels`."
+            f"The data set {self.name!r} has no label files that can be read and written: no label can be "
+            f"corrected. Give `{type(self).__name__}` a method `labels`."
         )
 
     @property
@@ -195,18 +195,18 @@ class Dataset(ABC):
         return self.measure
 
     def audit_groups(self, options: Mapping[str, Any]) -> str:
-        """Return the labels that an audit judges as one unit under these options, where the user does not say."""
+        """Return the labels that an audit judges as one unit under these options, by default."""
         return self.groups
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all options, with the defaults of those that are not given.
+        """Return all options; missing ones have their defaults.
 
         Raises
         ------
         UnknownNameError
             If there is no such option.
         InvalidParameterError
-            If a value is of another type than the default.
+            If the type of a value differs from the type of the default.
         """
         for name, value in options.items():
             check_choice("options", name, self.options)
@@ -223,7 +223,7 @@ class Dataset(ABC):
         Raises
         ------
         InvalidParameterError
-            About `parameter`, with the attribute and what it should be.
+            About `parameter`, with the attribute and its valid values.
         """
         wrong = {
             "name": isinstance(self.name, str) and re.fullmatch(r"\w[\w.-]*", self.name) is not None,
@@ -235,7 +235,9 @@ class Dataset(ABC):
         }
         for attribute, good in wrong.items():
             if not good:
-                hint = f"Its `{attribute}` is {getattr(self, attribute)!r}; `deepgum.data.Dataset` says what it may be."
+                hint = (
+                    f"Its `{attribute}` is {getattr(self, attribute)!r}. See `deepgum.data.Dataset` for valid values."
+                )
                 raise InvalidParameterError(parameter, "a complete Dataset", type(self).__name__, hint)
 
     def __eq__(self, other: object) -> bool:
@@ -249,7 +251,7 @@ class Dataset(ABC):
 
 
 def check_texts(parameter: str, value: object) -> None:
-    """Refuse anything but a list of texts.
+    """Refuse a value that is no list of texts.
 
     Raises
     ------

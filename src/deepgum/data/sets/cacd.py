@@ -2,13 +2,13 @@
 
 B.-C. Chen, C.-S. Chen and W. H. Hsu, "Cross-Age Reference Coding for Age-Invariant Face Recognition and Retrieval",
 ECCV 2014; the set of the paper's section 4.2: 163,446 images of 2,000 celebrities. The folder ``CACD2000`` holds the
-images, 250 x 250 pixels, under names such as
+images, 250 x 250 pixels, with names of the form
 
     53_Given_Family_0001.jpg
 
-The age comes first, and the celebrity's name may have letters outside ASCII. ``celebrity2000_meta.mat`` beside the
-folder (see `deepgum.data.sets.cacd_lists`) has the age and the identity of each image. Without this file, both are read
-from the file names, and the celebrity's name is the identity.
+The name begins with the age, and the celebrity's name may have letters outside ASCII. ``celebrity2000_meta.mat`` beside
+the folder (see `deepgum.data.sets.cacd_lists`) has the age and the identity of each image. Without this file, both are
+read from the file names, and the celebrity's name is the identity.
 
 Unicode has several forms of the same letter, and the program that unpacked the images may have used another form than
 the MATLAB file. Names are therefore compared in composed form (NFC), and the ids are in composed form. A name of bytes
@@ -304,7 +304,7 @@ class Cacd(Dataset):
         return load_cacd(request.path, split_file=request.options["split_file"] or None, **request.images)
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Split by celebrity: 80 to validate on, 120 to test on, or as the user's file says (section 4.2)."""
+        """Split by celebrity: 80 to validate on, 120 to test on, or by the user's file (section 4.2)."""
         pool = self.pool(request, seed)
         if pool.parts is not None:
             return cut(pool, by_parts(pool, seed), request, seed)
@@ -314,7 +314,7 @@ class Cacd(Dataset):
         return cut(pool, split_clusters(pool.keep_together, validation, test, seed), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return every image, whatever the split file says."""
+        """Return all images, independent of the split file."""
         return super().everything(replace(request, options={**request.options, "split_file": ""}), seed)
 
     def detect(self, path: Path) -> bool:

@@ -138,7 +138,7 @@ def _read_hdf5(path: Path) -> dict[str, list[Any]]:
     except ImportError as error:
         raise InvalidDataError(
             f"'{path}' should be a MATLAB 5 file. Found MATLAB 7.3 (HDF5). Save it again in MATLAB with "
-            "save(..., '-v7'), or install h5py, which reads it as it is."
+            "save(..., '-v7'), or install h5py, which reads this format."
         ) from error
     try:
         with h5py.File(path, "r") as file:

@@ -62,7 +62,7 @@ def load_digits_landmarks(
     check_count("n_test", n_test)
     check_count("seed", seed, least=0)
     check_count("image_size", image_size, least=16)
-    # Imported here, since nothing else needs scikit-learn.
+    # Imported here, because nothing else needs scikit-learn.
     from sklearn.datasets import load_digits
 
     digits = torch.from_numpy(np.asarray(load_digits().images, dtype=np.float32) / 16)  # (1797, 8, 8), 1 is ink
@@ -145,6 +145,6 @@ class Digits(Dataset):
         return split(pool, test, request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return what `load` generates."""
+        """Return the images that `load` generates."""
         subset = self.load(request, seed)
         return subset.train, subset.validation, subset.test

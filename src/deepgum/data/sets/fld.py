@@ -2,7 +2,7 @@
 
 Z. Liu, S. Yan, P. Luo, X. Wang and X. Tang, "Fashion Landmark Detection in the Wild", ECCV 2016; the set of the paper's
 section 4.1. The lists (see `deepgum.data.sets.fld_lists`) stand beside the folder ``img``. Coordinates are pixels of
-the image, taken as continuous (see `deepgum.data.crops`). Left and right are those of the lists: a mirrored image swaps
+the image, taken as continuous (see `deepgum.data.crops`). Left and right follow the lists: a mirrored image swaps
 them.
 
 The paper splits each type of clothes at random: 5,000 images to validate on, 5,000 to test on, the others to train on.
@@ -113,7 +113,7 @@ def load_fld(
     -------
     Pool
         Targets are x then y of each of ``LANDMARKS[clothes]``, in fractions of the crop's side; NaN (missing) where
-        the landmark is occluded or cut off. The normaliser is 1. The parts are those of the published partition.
+        the landmark is occluded or cut off. The normaliser is 1. The parts follow the published partition.
 
     Raises
     ------

@@ -8,7 +8,7 @@ fields separated by white space:
     Eval/list_eval_partition.txt   image_name train|val|test
 
 The type of clothes is 1 (upper-body), 2 (lower-body) or 3 (full-body). It determines the landmarks (`LANDMARKS`), and a
-line has exactly those. Numbers may have leading zeros.
+line has exactly these landmarks. Numbers may have leading zeros.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class FldLine:
     visibility : array, shape (k,)
         0 visible, 1 occluded, 2 cut off; for each landmark.
     points : array, shape (k, 2)
-        x and y of each landmark in pixels of the image, also where it is not visible.
+        x and y of each landmark in pixels of the image, also of invisible ones.
     """
 
     number: int
@@ -152,9 +152,7 @@ def _entries(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise _malformed(path, 2, "the column names, image_name first", columns)
     found = sum(map(bool, rest))
     if int(head[0]) != found:
-        raise InvalidDataError(
-            f"'{path}', line 1: the count says {int(head[0])} images. Found {found} lines of images."
-        )
+        raise InvalidDataError(f"'{path}', line 1: the count is {int(head[0])} images. Found {found} lines of images.")
     if not found:
         raise InvalidDataError(f"The list '{path}' should have at least one image. Found none.")
     yield from ((number, fields) for number, fields in enumerate(rest, start=3) if fields)

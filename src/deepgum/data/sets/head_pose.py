@@ -4,7 +4,7 @@ An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees; NaN i
 `biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face Analysis", IJCV 2013) in
 the order of its sequences. Neighbours are near copies of each other, so these rows must be split into contiguous
 blocks, never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across Large Poses", CVPR 2016),
-single photographs. Some of its angles are far beyond those of a head: natural gross outliers.
+single photographs. Some angles are impossible for a head: natural gross outliers.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _check(path: Path, name: str, values: NDArray[Any], *, missing: bool) -> Non
     if wrong:
         raise InvalidDataError(
             f"`{name}` of '{path}' should be finite{', or NaN where one is missing' if missing else ''}. "
-            f"Found {len(wrong)} rows that are not (counted from 0): {listing(wrong)}."
+            f"Found {len(wrong)} invalid rows (counted from 0): {listing(wrong)}."
         )
 
 
@@ -214,12 +214,12 @@ class HeadPose(Dataset):
     label_options = ("parts", "extra")
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the rows of `parts`, then those of `extra`."""
+        """Return the rows of `parts`, then the rows of `extra`."""
         extra = request.options["extra"]
         return load_head_pose(request.path, parts=tuple(request.options["parts"]), extra=(extra,) if extra else ())
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Split `parts` into seven contiguous blocks; the rows of `extra` are all trained on, behind the others."""
+        """Split `parts` into seven contiguous blocks; all rows of `extra` are training samples, after the others."""
         pool = self.pool(request, seed)
         own = pool
         if request.options["extra"]:

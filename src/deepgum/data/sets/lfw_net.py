@@ -241,7 +241,7 @@ class LfwNetAnnotations(Annotations):
 
 
 def _name(line: str) -> str:
-    """Return the id of a line, as `read_list` has it; an empty text for a blank line."""
+    """Return the id of a line, the same as in `read_list`; an empty text for a blank line."""
     name, *_ = line.strip().rsplit(maxsplit=14) or [""]
     return name.replace("\\", "/")
 

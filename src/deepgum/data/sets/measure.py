@@ -1,4 +1,4 @@
-"""The unit in which errors on a data set are measured."""
+"""The unit of the errors on a data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Measure:
     Attributes
     ----------
     unit : str
-        Unit of MAE and RMSE: that of the targets, times `factor`.
+        Unit of MAE and RMSE: the unit of the targets, times `factor`.
     factor : float
     landmarks : bool
         Whether targets are x y of points. Errors are then distances, and there is a failure rate.

@@ -1,4 +1,4 @@
-"""The registry of data sets: found by name, by the path of a plug-in, or by the files of a folder."""
+"""The registry of data sets, by name, by the path of a plug-in, or by the files of a folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _OTHER_NAMES = {"csv": "table"}
 
 
 def get_dataset(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") -> Dataset:
-    """Return the data set that a name, a path or an object stands for.
+    """Return the data set of a name, a path or an object.
 
     Parameters
     ----------
@@ -96,12 +96,12 @@ def detect(path: Path) -> Dataset:
     Raises
     ------
     InvalidParameterError
-        If it holds none of the registry, or the files of several.
+        If it holds no data set of the registry, or the files of several.
     """
     found = [name for name, dataset in DATASETS.items() if dataset.detect(path)]
     if len(found) == 1:
         return DATASETS[found[0]]
     known = sorted(name for name, dataset in DATASETS.items() if dataset.needs_folder)
-    several = "It has the files of several. " if found else ""
+    several = "It has the files of several data sets. " if found else ""
     hint = f"{several}Name the data set, on the command line by --dataset: {', '.join(found or known)}."
     raise InvalidParameterError("data", "a table, or the folder of a known data set", str(path), hint)

@@ -1,4 +1,4 @@
-"""A request for samples of a data set, the subset that answers it, and the rules by which data sets are split."""
+"""A request for samples of a data set, the resulting subset, and the rules that split data sets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["Request", "Subset", "by_parts", "cut", "fold_of", "generator", "sizes", "split"]
 
-# One seed drives all random draws, each from a stream of its own: drawing more from one does not change the others.
+# One seed drives all random draws. Each kind of draw has its own stream, so one does not change the others.
 SUBSET, TRAIN, VALIDATION, TRAIN_MISSING, VALIDATION_MISSING = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which samples to load, from where, and how images are read.
+    """The samples to load, their folder, and settings for reading images.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class Request:
     image_size : int
         Side of the images in pixels.
     skip_missing, skip_unreadable : bool
-        Leave out images that are not there, or that cannot be decoded.
+        Leave out missing images, or images that cannot be decoded.
     cache_dir : Path or None
         Folder of the cache of decoded crops.
     on_progress : callable, optional
         Called with (done, total) while images are decoded.
     colour : bool
-        Three channels instead of one, where the data set leaves the choice.
+        Three channels instead of one, if the data set has this choice.
     fold : int
         Fold to test on, from 0, in data sets that are cross-validated.
     options : Mapping
@@ -76,7 +76,7 @@ class Request:
 
     @property
     def images(self) -> dict[str, Any]:
-        """Arguments that every loader of image files takes."""
+        """The common arguments of all loaders of image files."""
         names = ("image_size", "colour", "skip_missing", "skip_unreadable", "cache_dir", "on_progress")
         return {name: getattr(self, name) for name in names}
 
@@ -120,7 +120,7 @@ def split(pool: RegressionData, test: RegressionData, request: Request, seed: in
 
 
 def sizes(request: Request, available: int) -> tuple[int, int]:
-    """Return the numbers of samples to train on and to validate on: nine to one unless both are given."""
+    """Return the numbers of training and validation samples; nine to one unless both are given."""
     if request.train_size is None:
         validation = available // 10 if request.validation_size is None else request.validation_size
         return max(available - validation, 0), validation
@@ -146,12 +146,12 @@ def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed:
 
 
 def by_parts(pool: Pool, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the positions of a pool's own parts; without a validation part a tenth of the training samples validates.
+    """Return the positions of a pool's own parts; without a validation part, it is a tenth of the training samples.
 
     Raises
     ------
     InvalidDataError
-        If the pool has no sample to train on, or none to test on.
+        If the pool has no training sample or no test sample.
     """
     assert pool.parts is not None
     parts = {

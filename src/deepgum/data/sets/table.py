@@ -1,4 +1,4 @@
-"""A table of the user's own: images or features, targets, and optional columns for splits.
+"""A table of the user: images or features, targets, and optional columns for splits.
 
 A row is a sample. The caller names the columns; `deepgum.data.columns` describes the files.
 """
@@ -64,7 +64,7 @@ def load_table(
     targets : sequence of str
         Columns of numbers, one per coordinate. An empty cell is a missing label.
     image : str, optional
-        Column of image files. Each image is shown whole, in the smallest square around it.
+        Column of image files. The input is the whole image, in the smallest square around it.
     features : sequence of str, optional
         Columns of numbers, none missing: the input instead of an image.
     part : str, optional
@@ -84,7 +84,7 @@ def load_table(
     landmarks : bool
         Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner
         (see `deepgum.data.crops`). They become fractions of the square's side, which is the image's longer side. Errors
-        are in the same unit: the normaliser is 1. Otherwise targets are taken as they are.
+        are in the same unit: the normaliser is 1. Otherwise targets stay unchanged.
     swap_pairs : sequence of (int, int), optional
         With `landmarks`: images may be mirrored, and these pairs of landmarks (counted from 0) then change places. An
         empty sequence if all landmarks lie on the axis. Without it images are not mirrored.
@@ -261,7 +261,7 @@ class TableAnnotations(Annotations):
 
 
 class TableFile(Dataset):
-    """A table of the user's own."""
+    """A table of the user."""
 
     name = "table"
     description = "any CSV or Parquet file; options: targets, image, features, part, keep_together, id, landmarks, ..."
@@ -292,7 +292,7 @@ class TableFile(Dataset):
         }
         columns["landmarks"] = bool(columns["landmarks"])
         if columns["mirror"] == "landmarks":
-            # Without pairs every landmark keeps its name.
+            # Without pairs, every landmark keeps its name.
             columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
         if columns["image"]:
             columns |= request.images
@@ -302,7 +302,7 @@ class TableFile(Dataset):
         return load_table(request.path, **columns)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return all rows, whatever the columns of parts and of samples to keep together say."""
+        """Return all rows, independent of the columns `part` and `keep_together`."""
         options = {**request.options, "part": "", "keep_together": ""}
         return (self.pool(replace(request, options=options), seed).data,)
 
@@ -339,11 +339,11 @@ class TableFile(Dataset):
         return not options["features"]
 
     def measure_of(self, options: Mapping[str, Any]) -> Measure:
-        """Return the unit of the errors: distances of points where the targets are landmarks."""
+        """Return the unit of the errors: distances of points if the targets are landmarks."""
         return replace(self.measure, landmarks=bool(options["landmarks"]))
 
     def audit_groups(self, options: Mapping[str, Any]) -> str:
-        """Return "landmark" where the targets are landmarks, otherwise "coordinate"."""
+        """Return "landmark" if the targets are landmarks, otherwise "coordinate"."""
         return "landmark" if options["landmarks"] else "coordinate"
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:

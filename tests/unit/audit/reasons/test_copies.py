@@ -55,7 +55,7 @@ def test_if_no_copy_fits_the_prediction_is_suggested(scored):
     assert set(findings) == {(0, 0), (1, 0)}
     assert not any(map(is_settled, findings.values()))
     np.testing.assert_allclose([finding.suggested[0] for finding in findings.values()], 30)
-    assert "neither is near what is predicted" in findings[0, 0].why
+    assert "neither is near the prediction" in findings[0, 0].why
 
 
 def test_two_labels_that_fit_make_the_choice_uncertain(scored):

@@ -22,20 +22,20 @@ def test_every_flag_gets_its_distance_in_the_unit_and_in_standard_deviations(sco
     findings = findings_of(case)
     assert set(findings) == set(case.places) == {(5, 0)}
     assert findings[5, 0].reason.name == "shifted"
-    assert findings[5, 0].why == "50 px from where it is predicted, 25 standard deviations of right labels."
+    assert findings[5, 0].why == "50 px from its prediction, 25 standard deviations of right labels."
 
 
 def test_values_are_off_not_shifted(scored):
     findings = findings_of(case_of(scored, "coordinate", False, unit="cm"))
     assert {finding.reason.name for finding in findings.values()} == {"off"}
-    assert findings[5, 1].why == "40 cm from what is predicted, 20 standard deviations of right labels."
+    assert findings[5, 1].why == "40 cm from its prediction, 20 standard deviations of right labels."
 
 
 def test_the_farthest_part_of_a_group_is_named(scored):
     shifted = findings_of(case_of(scored, "sample", True, unit="px"))[5, 0]
-    assert shifted.why.startswith("nose is 50 px from where it is predicted, the farthest of 2; together 25 ")
+    assert shifted.why.startswith("nose is 50 px from its prediction, the farthest of 2; together 25 ")
     assert findings_of(case_of(scored, "sample", False))[5, 0].why.startswith(
-        "nose_y is 40 from what is predicted, the farthest"
+        "nose_y is 40 from its prediction, the farthest"
     )
 
 

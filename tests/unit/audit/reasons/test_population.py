@@ -14,7 +14,7 @@ def test_the_joint_density_has_the_covariance_of_predictions_plus_residuals():
     expected = multivariate_normal(predicted.mean(axis=0), np.cov(predicted.T, bias=True) + errors)
     given = rng.uniform(30, 100, (20, 2))
     np.testing.assert_allclose(population.log_density(given), expected.logpdf(given))
-    np.testing.assert_allclose(population.log_density_apart(given, [[0, 1]]), expected.logpdf(given))
+    np.testing.assert_allclose(population.log_density_of_parts(given, [[0, 1]]), expected.logpdf(given))
     given[0, 1] = np.nan
     marginal = norm(predicted[:, 0].mean(), np.sqrt(expected.cov_object.covariance[0, 0]))
     np.testing.assert_allclose(population.log_density(given)[0], marginal.logpdf(given[0, 0]))
@@ -23,14 +23,14 @@ def test_the_joint_density_has_the_covariance_of_predictions_plus_residuals():
 def test_the_density_of_a_value_is_half_its_frequency_and_half_gaussian():
     right = np.array([[1.0]] * 30 + [[7.0]] * 10 + [[np.nan]] * 5)
     population = Population(np.array([4.0]), np.array([[9.0]]), [np.sort(right[:40, 0])], np.ones(1), None)
-    found = np.exp(population.log_density_apart(np.array([[1.0], [7.0], [8.0]]), [[0]]))
+    found = np.exp(population.log_density_of_parts(np.array([[1.0], [7.0], [8.0]]), [[0]]))
     gaussian = norm(4, 3).pdf([1.0, 7.0, 8.0])
     np.testing.assert_allclose(found, 0.5 * gaussian + 0.5 * np.array([0.75, 0.25, 0]))
 
 
 def test_parts_are_independent_and_missing_values_are_left_out():
     population = Population(np.zeros(2), np.array([[1.0, 0.9], [0.9, 1.0]]), [np.zeros(0)] * 2, np.ones(2), None)
-    found = population.log_density_apart(np.array([[1.0, -1.0], [1.0, np.nan]]), [[0], [1]])
+    found = population.log_density_of_parts(np.array([[1.0, -1.0], [1.0, np.nan]]), [[0], [1]])
     np.testing.assert_allclose(found, [2 * (norm.logpdf(1.0) - np.log(2)), norm.logpdf(1.0) - np.log(2)])
 
 

@@ -38,10 +38,10 @@ def test_exchanged_eyes_are_found_and_each_gets_the_others_label(scored, faces):
         finding = findings[7, group]
         assert finding.reason.name == "swapped"
         np.testing.assert_array_equal(finding.suggested, right[7, 2 * group : 2 * group + 2])
-        # Far more precise than what is predicted: it is the label itself.
+        # Far more precise than a prediction: it is the label itself.
         assert (finding.uncertainty < 0.2).all()
     assert findings[7, 0].why.startswith("Exchanged with right_eye it fits: ")
-    assert " px from what is predicted, not " in findings[7, 0].why
+    assert " px from the prediction, not " in findings[7, 0].why
 
 
 def test_only_flagged_labels_get_a_reason(scored, faces):
@@ -87,7 +87,7 @@ def test_a_label_at_its_unlabelled_partners_place_belongs_to_the_partner(scored,
     case, _ = case_of(scored, faces, change)
     findings = findings_of(case)
     assert set(findings) == {(9, 0)}
-    assert "It fits right_eye, which has no label here" in findings[9, 0].why
+    assert "fits right_eye, which has no label." in findings[9, 0].why
     np.testing.assert_allclose(findings[9, 0].suggested, case.labels.predicted[9, :2])
     assert (findings[9, 0].uncertainty > 1).all()
 

@@ -83,7 +83,7 @@ def test_the_weights_are_fitted_to_the_flagged_labels(kind, low, high):
     size = rng.uniform(low, high, (500, 1)) if kind == 0 else np.exp(rng.uniform(np.log(low), np.log(high), (500, 1)))
     residuals = rng.choice([-1, 1], (500, 1)) * size
     like_no_label = np.full(500, -50.0)
-    fitted = one_number().fitted(residuals, like_no_label, np.ones(500))
+    fitted = one_number().fit(residuals, like_no_label, np.ones(500))
     assert np.exp(fitted.log_weights).sum() == pytest.approx(1)
     assert fitted.log_weights.argmax() == kind
     start = one_number().log_density(residuals, like_no_label).sum()
@@ -92,8 +92,8 @@ def test_the_weights_are_fitted_to_the_flagged_labels(kind, low, high):
 
 def test_explained_labels_do_not_count():
     residuals = np.concatenate([np.full((50, 1), 20.0), np.full((50, 1), 150.0)])
-    fitted = one_number().fitted(residuals, np.full(100, -50.0), np.repeat([1.0, 0.0], 50))
-    without = one_number().fitted(residuals[:50], np.full(50, -50.0), np.ones(50))
+    fitted = one_number().fit(residuals, np.full(100, -50.0), np.repeat([1.0, 0.0], 50))
+    without = one_number().fit(residuals[:50], np.full(50, -50.0), np.ones(50))
     np.testing.assert_allclose(fitted.log_weights, without.log_weights)
 
 

@@ -41,12 +41,12 @@ def test_pairs_come_in_the_order_of_the_labels_whatever_that_of_the_predictions(
     for _ in range(20):
         columns = rng.permutation(["a", "b", "c", "pred_a", "pred_b", "pred_c", "id"]).tolist()
         labels = [name for name in columns if name in "abc"]
-        assert columns_of(columns, apart=["id"]) == [(f"pred_{name}", name) for name in labels]
+        assert columns_of(columns, exclude=["id"]) == [(f"pred_{name}", name) for name in labels]
 
 
 def test_the_files_of_predictions_of_this_library_are_paired():
     columns = ["id", "predicted_eye_x", "predicted_eye_y", "label_eye_x", "label_eye_y"]
-    assert [pair.name for pair in find_pairs(columns, apart=["id"])] == ["eye_x", "eye_y"]
+    assert [pair.name for pair in find_pairs(columns, exclude=["id"])] == ["eye_x", "eye_y"]
 
 
 def test_the_star_stands_for_the_same_text_in_both_patterns():
@@ -94,7 +94,7 @@ def test_ambiguous_columns_are_refused(columns, message):
         (["age", "model"], {}, "such as pred_age and age. Found age, model"),
         ([], {}, "Found no columns"),
         (["a", "a", "pred_a"], {}, "each column once. Found more than one: a"),
-        (["a", "pred_a"], {"apart": ["a"]}, "Found pred_a"),
+        (["a", "pred_a"], {"exclude": ["a"]}, "Found pred_a"),
         (["a", "p"], {"pred": ["p", "p"], "target": ["a", "a"]}, "in one pair. Found in more than one: p, a"),
         (["a"], {"pred": ["a"], "target": ["a"]}, "'a' fits both --pred a and --target a"),
     ],
@@ -107,7 +107,7 @@ def test_columns_that_do_not_pair_are_named(columns, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pred": ["q_*"], "target": ["a"]}, r"`pred` should be a pattern with a star as 'a' has, or without"),
+        ({"pred": ["q_*"], "target": ["a"]}, r"`pred` should be a name without a star, like 'a'"),
         ({"pred": ["p_*_*"]}, "a pattern with one star"),
         ({"target": ["aeg"]}, "`target` should be columns of the table. Found `target = 'aeg'`. Did you mean 'age'?"),
         ({"pred": ["p_age", "age"], "target": ["age"]}, r"as many .* Found 1 for --target \(age\)"),

@@ -174,7 +174,7 @@ def test_each_status_has_its_verdict():
     assert "are expected to be right" in verdicts[MixtureStatus.CONVERGED]
     assert "No wrong labels were found" in verdicts[MixtureStatus.NO_OUTLIERS]
     assert "guesses" in verdicts[MixtureStatus.NO_INLIERS]
-    assert "by heart" in verdicts[MixtureStatus.COLLAPSED_COVARIANCE]
+    assert "memorised" in verdicts[MixtureStatus.COLLAPSED_COVARIANCE]
     assert "1 label is too few" in verdicts[MixtureStatus.TOO_FEW_SAMPLES]
 
 

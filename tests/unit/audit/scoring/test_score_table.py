@@ -182,7 +182,10 @@ BAD = {
         spoiled("eye_x_hat", 4, "inf"),
         r"line 6, column 'eye_x_hat': .* a number.* Found 'inf'",
     ),
-    "no prediction": (spoiled("eye_x_hat", 4, None), r"line 6, column 'eye_x_hat': a cell should be a prediction, as"),
+    "no prediction": (
+        spoiled("eye_x_hat", 4, None),
+        r"line 6, column 'eye_x_hat': a cell should be a prediction, because",
+    ),
     "ids": (spoiled("id", 4, "face 2"), r"line 6, column 'id': .* no other row has. Found 'face 2'"),
     "no id": (spoiled("id", 4, None), r"line 6, column 'id': a cell should be some text"),
     "three rows": (faces(60).head(3), "at least 10 samples to tell wrong labels from right ones. Found 3"),

@@ -94,7 +94,7 @@ def test_wrong_lists_of_archives_are_refused(folder: Path, options: dict[str, An
         ({"features": np.zeros((4, 5), np.float32)}, r"one length.*'biwi_test.npz': 5"),
         ({"features": np.full((4, 88), "x")}, "should be numbers. Found <U1"),
         ({"poses": np.zeros((4, 3), complex)}, "`poses`.*complex"),
-        ({"features": np.full((4, 88), 1e300)}, "`features`.*4 rows"),
+        ({"features": np.full((4, 88), 1e300)}, "`features`.*4 invalid rows"),
     ],
 )
 def test_arrays_of_another_form_are_refused(folder: Path, values: dict[str, Any], message: str) -> None:
@@ -109,7 +109,7 @@ def test_rows_that_are_not_finite_are_counted_and_named(folder: Path, name: str,
     values = dict(zip(("features", "poses"), arrays(folder, "biwi_train.npz"), strict=True))[name]
     values[[2, 5], 1] = value
     replace(folder, "biwi_train.npz", **{name: values})
-    with pytest.raises(InvalidDataError, match=rf"`{name}` of '.*biwi_train.npz'.*Found 2 rows.*: 2, 5\."):
+    with pytest.raises(InvalidDataError, match=rf"`{name}` of '.*biwi_train.npz'.*Found 2 invalid rows.*: 2, 5\."):
         load_head_pose(folder)
 
 

@@ -146,7 +146,9 @@ def test_an_unknown_folder_is_refused_with_the_names(tmp_path: Path, files: tupl
 
 def test_a_folder_with_the_files_of_two_data_sets_is_refused_with_both(tmp_path: Path) -> None:
     touch(tmp_path, "yaw.csv", "biwi_train.npz")
-    with pytest.raises(InvalidParameterError, match=r"files of several\. Name the data set, .*: mcgill, head-pose\."):
+    with pytest.raises(
+        InvalidParameterError, match=r"files of several data sets\. Name the data set, .*: mcgill, head-pose\."
+    ):
         detect(tmp_path)
 
 

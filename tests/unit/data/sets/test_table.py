@@ -169,7 +169,7 @@ def test_a_target_that_is_not_a_number_is_named_by_file_line_and_column(table: P
         load(table)
     message = str(caught.value)
     assert f"'{table}', line 3, column 'age': a cell should be a number, or empty" in message
-    assert f"Found '{cell}'. The same goes for line 5." in message
+    assert f"Found '{cell}'. Other such cells: line 5." in message
 
 
 @pytest.mark.parametrize("cell", ["", "  ", "nan", "NaN"])
@@ -388,7 +388,7 @@ def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_column_that_float32_would_level_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", [(1.7e9 + i, i, 3 * i) for i in range(20)], "time,a,y")
-    with pytest.warns(DeepGUMWarning, match=r"`features` should differ .*1.7e\+09: time. Subtract .*its median\."):
+    with pytest.warns(DeepGUMWarning, match=r"`features` should differ .*1.7e\+09: time. Subtract .*its median\)\."):
         load(path, features=["time", "a"], targets=["y"])
     with pytest.warns(DeepGUMWarning, match=r"`targets` should differ .*1.7e\+09: time\..* add it to the predictions"):
         load(path, features=["a"], targets=["time"])

@@ -33,7 +33,7 @@ ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export, and what to do with them next, in one or two sentences."""
+    """The files of an export, and one or two sentences about the next step."""
 
     files: tuple[Path, ...]
     next: str
@@ -49,7 +49,7 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
         The last decision about a label counts. Without decisions, the flags are exported, for a review in another
         program.
     path : Path
-        An existing file is replaced, whole or not at all.
+        An existing file is replaced atomically.
     kind : {"patch", "label-studio", "coco", "fiftyone"}
 
     Raises
@@ -90,4 +90,6 @@ def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
     beside = path.with_suffix(".xml")
     if kind == "label-studio" and beside.is_file() and not is_configuration(beside):
         hint = f"'{beside}' would be replaced, and it is not a configuration of Label Studio."
-        raise InvalidParameterError("export", "a file with room for the configuration beside it", str(path), hint)
+        raise InvalidParameterError(
+            "export", "a file with another name, as it needs a configuration beside it", str(path), hint
+        )

@@ -1,7 +1,7 @@
 """COCO keypoints: one object per image, with the landmarks after the decisions.
 
 The format: https://cocodataset.org/#format-data. A missing or dropped landmark has v = 0 and the coordinates 0, 0; any
-other has v = 2. The box is the part of the image that the network saw.
+other has v = 2. The box is the input of the network.
 """
 
 from __future__ import annotations

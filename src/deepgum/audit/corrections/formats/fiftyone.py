@@ -1,9 +1,9 @@
-"""FiftyOne's JSON of a whole data set: `fiftyone.Dataset.from_json(FILE)` reads it, with no other file but the images.
+"""FiftyOne's JSON of a data set, for `fiftyone.Dataset.from_json(FILE)`; it needs no other file but the images.
 
 Fields of each sample: `labels` (after the decisions), `given`, `predicted`, `responsibility` (of its least probable
 label), `why`, `decisions`; the tags name flags and decisions. Landmarks are keypoints in fractions of the image's width
-and height, with the probability of being right as their confidence. A missing landmark is written as NaN, which is not
-JSON but is what FiftyOne's reader accepts; it does not read back what it writes for NaN itself.
+and height; their confidence is the probability that they are right. A missing landmark is written as NaN. This is no
+valid JSON, but FiftyOne's reader accepts it, unlike the form in which FiftyOne writes NaN itself.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
 
 
 def _suffixes(targets: Sequence[str]) -> list[str]:
-    """Return the suffixes of the fields of several targets: their names, with the characters that fields may have."""
+    """Return the suffixes of the fields of several targets: the names, with valid characters only."""
     if len(targets) == 1:
         return [""]
     names = [re.sub(r"\W", "_", name) for name in targets]

@@ -1,4 +1,4 @@
-"""One JSON file, written whole or not at all."""
+"""The atomic writer of a JSON file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_json(path: Path, values: Any, *, nan: bool = False) -> None:
     path : Path
     values : JSON values
     nan : bool
-        Write NaN as the word ``NaN``, which JSON itself does not have; by default NaN is an error.
+        Write NaN as ``NaN``, which is no valid JSON; by default NaN is an error.
     """
     with write_atomically(path) as temporary:
         text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=nan)

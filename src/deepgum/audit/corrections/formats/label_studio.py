@@ -1,8 +1,8 @@
-"""Label Studio's JSON of tasks, and the configuration of their project.
+"""Label Studio's JSON of tasks, and the configuration of the project.
 
 A task is a sample with a flagged label or a decision. Its predictions are those of the network and the given labels.
-Its annotation holds the labels after the decisions and the labels that are not flagged, without landmarks that are
-dropped or are flagged and have no decision. Landmarks are in percent of the image; those outside the image are at its
+Its annotation holds the labels after the decisions and the unflagged labels. It leaves out landmarks that are dropped,
+and flagged landmarks without a decision. Landmarks are in percent of the image; landmarks outside are moved to its
 edge.
 
 Label Studio serves local files only below a configured folder; see `serving`.
@@ -58,7 +58,7 @@ def is_configuration(path: Path) -> bool:
 
 
 def serving(reviewed: ReviewedLabels) -> str:
-    """Return how to configure Label Studio for the images; empty if there are no images."""
+    """Return instructions to configure Label Studio for the images; empty without images."""
     if reviewed.pictures is None:
         return ""
     folder = _folder(reviewed)
@@ -85,26 +85,26 @@ def _task(reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None) -> d
         data["image"] = _url(reviewed, row)
     worst = labels.responsibilities[row]
     score = 0.0 if np.isnan(worst).all() else 1 - float(np.nanmin(worst))
-    made: dict[str, Any] = {
+    task: dict[str, Any] = {
         "data": data,
         "predictions": [
             {"model_version": version, "score": score, "result": _regions(reviewed, row, size, values[row], version)}
             for version, values in (("predicted", labels.predicted), ("given", labels.given))
         ],
     }
-    decided = reviewed.decisions_of(row)
-    if decided:
-        settled = reviewed.corrected[row].copy()
+    decisions = reviewed.decisions_of(row)
+    if decisions:
+        values_after = reviewed.corrected[row].copy()
         for group, places in enumerate(labels.partition):
             if reviewed.is_open(row, group):
-                settled[list(places)] = np.nan
-        regions = _regions(reviewed, row, size, settled, "decided")
+                values_after[list(places)] = np.nan
+        regions = _regions(reviewed, row, size, values_after, "decided")
         for group, name in enumerate(labels.group_names):
-            if name in decided and not reviewed.data.landmarks:
-                regions.append(_region(row, f"decision{group}", "choices", {"choices": [decided[name].action]}))
-        made["annotations"] = [{"result": regions}]
-        data["decisions"] = "; ".join(f"{name}: {decision.action}" for name, decision in decided.items())
-    return made
+            if name in decisions and not reviewed.data.landmarks:
+                regions.append(_region(row, f"decision{group}", "choices", {"choices": [decisions[name].action]}))
+        task["annotations"] = [{"result": regions}]
+        data["decisions"] = "; ".join(f"{name}: {decision.action}" for name, decision in decisions.items())
+    return task
 
 
 def _regions(
@@ -126,7 +126,7 @@ def _regions(
 
 
 def _point(prefix: str, name: str, point: Values, size: tuple[int, int]) -> Region:
-    """Return a landmark; one outside the image, which Label Studio refuses, is at the edge with a note of its place."""
+    """Return a landmark. Label Studio refuses one outside the image, so it is at the edge with a note."""
     exact = 100 * point / size
     x, y = np.clip(exact, 0, 100).tolist()
     value = {"x": x, "y": y, "width": SIZE, "keypointlabels": [name]}

@@ -30,7 +30,7 @@ class ReviewedLabels:
     data : DataSource
     pictures : Pictures or None
     decisions : mapping of (row, group) to Decision
-        Without labels that were skipped.
+        Skipped labels have no entry.
     """
 
     labels: ScoredLabels
@@ -52,7 +52,7 @@ class ReviewedLabels:
 
     @cached_property
     def corrected(self) -> Values:
-        """The labels (n, d) after the decisions: NaN where a label is dropped, as given where there is none."""
+        """The labels (n, d) after the decisions: NaN for a dropped label, the given label without a decision."""
         return corrected_labels(self.labels, self.decisions)
 
     @cached_property
@@ -84,7 +84,7 @@ class ReviewedLabels:
         Raises
         ------
         InvalidDataError
-            If there are none; the message names the program that needs them.
+            If there are no pictures; the message names the program.
         """
         if self.pictures is None:
             raise InvalidDataError(
@@ -103,7 +103,7 @@ class ReviewedLabels:
         Raises
         ------
         MissingImagesError
-            If some cannot be read; the message names the first of them.
+            If pictures cannot be read; the message names the first ones.
         """
         sizes, unreadable = {}, []
         for row in rows:
