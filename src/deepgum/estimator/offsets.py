@@ -15,7 +15,8 @@ from deepgum.estimator.rows import as_float32
 
 __all__ = ["Offsets"]
 
-_FAR = 1e3
+_FAR_RATIO = 1e3
+"""Ratio of median and spread above which a column gets an offset."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,16 @@ class Offsets:
         columns = labels.reshape(len(labels), -1)
         usable = ~np.isnan(columns).all(axis=1) & (True if weights is None else weights > 0)
         return cls(
-            _far(features[usable]) if module is None else none[0], _far(columns[usable]).reshape(labels.shape[1:])
+            _large_offsets(features[usable]) if module is None else none[0],
+            _large_offsets(columns[usable]).reshape(labels.shape[1:]),
         )
 
 
-def _far(values: NDArray[Any]) -> NDArray[np.float64]:
+def _large_offsets(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the median of each column that lies far from zero, and 0 for the others."""
     if len(values) == 0:
         return np.zeros(values.shape[1])
     median, spread = median_and_spread(values)
     # Values beyond the range of float32 get no offset, so that a later check refuses them.
-    far = (np.abs(median) > _FAR * spread) & (np.abs(median) < np.finfo(np.float32).max)
+    far = (np.abs(median) > _FAR_RATIO * spread) & (np.abs(median) < np.finfo(np.float32).max)
     return np.where(far, median, 0.0)

@@ -260,7 +260,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             If the number of columns of y differs from `fit`.
         """
         self._check_fitted()
-        return self._posterior(self._offsets.data(*self._labelled(X, y)))
+        return self._posterior(self._offsets.data(*self._check_labels(X, y)))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean of R^2 over the columns of y, without missing labels.
@@ -278,7 +278,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             If the number of columns of y differs from `fit`, or `sample_weight` does not have one weight per row.
         """
         predictions = self.predict(X)
-        _, labels = self._labelled(X, y)
+        _, labels = self._check_labels(X, y)
         return mean_r2(labels, predictions, as_weights(sample_weight, len(labels)))
 
     def __sklearn_tags__(self) -> Any:
@@ -292,7 +292,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         except sklearn.exceptions.NotFittedError as error:
             raise _NotFittedError(str(error)) from None
 
-    def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def _check_labels(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
         inputs, labels = as_inputs_and_labels(self, X, y)
         expected, found = (int(np.prod(shape)) for shape in (self.label_offset_.shape, labels.shape[1:]))
         if found != expected:

@@ -277,10 +277,10 @@ class ResponsibilityTracker:
         """
         residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
         residuals = residuals.detach().float()
-        check_finite_residuals(residuals.cpu(), index, self._known(index), self.epoch + 1)
+        check_finite_residuals(residuals.cpu(), index, self._last_residuals(index), self.epoch + 1)
         self._current.add(index, residuals)
 
-    def _known(self, index: Tensor) -> Tensor:
+    def _last_residuals(self, index: Tensor) -> Tensor:
         """Return the last residuals (b, d) of samples (b,); NaN for samples of other processes."""
         known = torch.full((len(index), self._width or 1), torch.nan)
         if self.residuals is not None:

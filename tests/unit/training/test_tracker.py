@@ -363,7 +363,7 @@ def test_an_index_that_stands_for_two_samples_is_refused(apart: bool) -> None:
     [
         (torch.zeros(3, 2), torch.zeros(3, 2), None, "IndexedDataset"),
         (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0]), "whole numbers"),
-        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, 10]), "from 0 to 9: .* Found 10"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, 10]), "from 0 to 9, .* Found 10"),
         (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, -1]), "Found -1"),
         (
             torch.zeros(3, 2),

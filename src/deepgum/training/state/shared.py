@@ -78,7 +78,7 @@ class SharedCheckpoint:
                 f"Found the saves {least} to {largest} in different processes; 0 means no file."
             )
         self._number = number
-        self._tidy()
+        self._remove_other_saves()
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
@@ -114,7 +114,7 @@ class SharedCheckpoint:
         name = f"{self._path.stem}.process-{self._processes.rank}.save-{number}{self._path.suffix}"
         return Checkpoint(self._path.with_name(name), {**self._identity, "rank": self._processes.rank, "save": number})
 
-    def _tidy(self) -> None:
+    def _remove_other_saves(self) -> None:
         """Remove own files of other saves, which remain after processes were killed."""
         name = re.compile(rf"{re.escape(self._path.stem)}\.process-{self._processes.rank}\.save-(\d+)")
         for entry in self._path.parent.glob(f"*{self._path.suffix}"):

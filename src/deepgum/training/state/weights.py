@@ -36,20 +36,20 @@ class Weights:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.copies = {name: tensor.detach().clone() for name, tensor in _changing(model)}
+        self.copies = {name: tensor.detach().clone() for name, tensor in _trained_tensors(model)}
 
     def update(self, model: nn.Module) -> None:
         """Copy the model's present weights into the memory of the old copies."""
-        for name, tensor in _changing(model):
+        for name, tensor in _trained_tensors(model):
             self.copies[name].copy_(tensor.detach())
 
     def restore(self, model: nn.Module) -> None:
         """Load the copies into the model."""
         with torch.no_grad():
-            for name, tensor in _changing(model):
+            for name, tensor in _trained_tensors(model):
                 tensor.copy_(self.copies[name])
 
 
-def _changing(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def _trained_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
     yield from model.named_buffers()
