@@ -103,7 +103,7 @@ def test_version():
         (["--model", "facenett"], "Did you mean 'facenet'?"),
         (["--model", "torch.nnn:Linear"], "Parameter `model` should be a factory that can be imported."),
         (["--device", "cudda"], "Parameter `device` should be the name of a device that torch knows."),
-        (["--device", "cuda:99"], "Parameter `device` should be a device that is there."),
+        (["--device", "cuda:99"], "Parameter `device` should be an available device."),
         (["--epochs-max", "0"], "Parameter `epochs_max` should be a whole number of at least 1."),
     ],
 )

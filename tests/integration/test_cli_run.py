@@ -474,7 +474,7 @@ def test_a_mistake_in_what_to_reproduce_is_one_message(
         (["--clothes", "uper"], "Did you mean 'upper'?"),
         (["--scale", "paper"], "`weights` should be a file of VGG-16's pretrained weights"),
         (["--scale", "paper", "--weights", "nowhere.pth"], "nowhere.pth"),
-        (["--device", "cuda:99"], "a device that is there"),
+        (["--device", "cuda:99"], "an available device"),
     ],
 )
 @pytest.mark.usefixtures("tiny")

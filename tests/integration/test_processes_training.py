@@ -239,7 +239,7 @@ def test_what_cannot_be_trained_so_is_said_before_any_work(tmp_path: Path) -> No
         "alternate": "`schedule` should be 'interleaved' with a `fabric`",
         "odd batch": "`batch_size` should be a multiple of the 4 processes",
         "small batch": "with 2 samples or more for each",
-        "few": "`validation` should have a sample for each of 4 processes. Found 3",
+        "few": "`validation` should have at least one sample for each of 4 processes. Found 3",
         "no fabric": "`fabric` should be a `Fabric`",
         "half": "precision '32-true' or 'bf16-mixed'. Found `fabric = '16-true'`",
         "set up": "`model` should be a plain network",

@@ -264,9 +264,7 @@ def test_a_second_training_with_one_checkpoint_is_refused_and_the_first_is_not_d
     def second(event: Event) -> None:
         if isinstance(event, EpochRecord) and event.epoch == 2 and not refused:
             writing.touch()
-            with pytest.raises(
-                CheckpointError, match=rf"Another process \({os.getpid()}\) trains with it. Wait"
-            ) as error:
+            with pytest.raises(CheckpointError, match=rf"Another process \({os.getpid()}\) uses it. Wait") as error:
                 fit(checkpoint=path)
             refused.append(error)
             assert writing.exists()
@@ -281,8 +279,8 @@ def test_a_second_training_with_one_checkpoint_is_refused_and_the_first_is_not_d
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
 def test_the_lock_of_a_training_that_was_killed_is_in_nobody_s_way(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
-    dying = "with alone_at(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
-    code = f"import os, pathlib, signal, sys; from deepgum.training.state.journal import alone_at\n{dying}"
+    dying = "with lock_checkpoint(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    code = f"import os, pathlib, signal, sys; from deepgum.training.state.journal import lock_checkpoint\n{dying}"
     killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert [entry.name for entry in tmp_path.iterdir()] == [f".{path.name}.lock"]

@@ -230,7 +230,7 @@ def test_the_network_of_a_finished_run_is_used(tmp_path: Path, table: Path) -> N
 class Interrupt(Observer):
     """Stops a training after its second epoch, as Ctrl-C does."""
 
-    def trained(self, event: Any) -> None:
+    def train_tracker(self, event: Any) -> None:
         if isinstance(event, EpochRecord) and event.epoch == 2:
             raise KeyboardInterrupt
 
@@ -250,7 +250,7 @@ def test_a_run_that_is_not_finished_is_refused_with_the_version_and_kept(tmp_pat
     folder.checkpoint.write_bytes(safetensors.torch.save(tensors, metadata))
     before = folder.checkpoint.read_bytes()
     with pytest.raises(
-        CheckpointError, match=r"Version 0\.1\.0 wrote it. Finish the training with that version, delete"
+        CheckpointError, match=r"Version 0\.1\.0 wrote this file\. Finish the training with that version, delete"
     ):
         run(config, folder.path)
     assert folder.checkpoint.read_bytes() == before

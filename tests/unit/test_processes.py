@@ -1,4 +1,4 @@
-"""Several processes: what they tell each other, and what they say when one of them dies."""
+"""Several processes: their messages, and the errors if one process dies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from deepgum.processes import SOLO, TorchProcesses, all_or_none, current
 
 WORLD = 3
 TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool)
-# Seconds that the processes may take on a busy machine: they would wait for each other for ever if they are wrong.
+# Time limit in seconds for a busy machine; incorrect processes would wait for each other forever.
 LIMIT = 120
 
 
 def parts(rank: int, dtype: torch.dtype) -> list[torch.Tensor]:
-    """What a process has for each: another number of rows for each, both ways, of which one is 0."""
+    """Return the parts that process `rank` sends to each process; the numbers of rows differ and one is 0."""
     rows = [(receiver + 2 * rank) % WORLD for receiver in range(WORLD)]
     return [torch.full((n, 2), 10 * rank + receiver).to(dtype) for receiver, n in enumerate(rows)]
 
@@ -69,13 +69,13 @@ def main(rank: int, folder: Path) -> None:
     found = talk(rank, processes)
     torch.save(found, folder / f"{rank}.pt")
     torch.save(found | die(rank, processes), folder / f"{rank}.pt")
-    # Or torch may abort the interpreter's end, where it still has threads.
+    # Without this call, threads of torch could abort the exit of the interpreter.
     dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
-def talked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
-    """Run processes of which one kills itself in the end; return what each left."""
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
+    """Run processes, one of which kills itself at the end; return the output of each process."""
     folder = tmp_path_factory.mktemp("processes")
     context = multiprocessing.get_context("forkserver")
     calls = [{"RANK": rank, "FOLDER": folder} for rank in range(WORLD)]
@@ -93,13 +93,13 @@ def talked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD)]
 
 
-def test_processes_know_who_they_are(talked):
-    assert [found["who"] for found in talked] == [(rank, WORLD) for rank in range(WORLD)]
+def test_each_process_has_its_rank(outputs):
+    assert [found["who"] for found in outputs] == [(rank, WORLD) for rank in range(WORLD)]
 
 
-def test_sums_and_ends_are_the_same_on_all_and_leave_what_was_given(talked):
+def test_sums_and_extremes_are_equal_on_all_processes_and_do_not_change_the_argument(outputs):
     own = torch.tensor([[1.0, 0.5], [-2.0, 4.0]])
-    for found in talked:
+    for found in outputs:
         torch.testing.assert_close(found["sum"], own * 6)
         torch.testing.assert_close(found["transposed"], own.T * 6)
         torch.testing.assert_close(found["minimum"], torch.tensor([[1.0, 0.5], [-6.0, 4.0]]))
@@ -109,8 +109,8 @@ def test_sums_and_ends_are_the_same_on_all_and_leave_what_was_given(talked):
         assert found["untouched"]
 
 
-def test_an_exchange_transposes_senders_and_receivers(talked):
-    for receiver, found in enumerate(talked):
+def test_an_exchange_transposes_senders_and_receivers(outputs):
+    for receiver, found in enumerate(outputs):
         for dtype, arrived in zip(TYPES, found["exchanged"], strict=True):
             assert len(arrived) == WORLD
             for sender, part in enumerate(arrived):
@@ -118,23 +118,23 @@ def test_an_exchange_transposes_senders_and_receivers(talked):
                 assert torch.equal(part, parts(sender, dtype)[receiver])
 
 
-def test_an_error_of_one_process_ends_all(talked):
-    assert talked[1]["fault"] == ("KeyError", "'a fault'")
+def test_an_error_of_one_process_ends_all(outputs):
+    assert outputs[1]["fault"] == ("KeyError", "'a fault'")
     for rank in (0, 2):
-        kind, message = talked[rank]["fault"]
+        kind, message = outputs[rank]["fault"]
         assert kind == "ProcessLostError"
         assert "1 had an error" in message
 
 
-def test_a_process_that_is_killed_ends_the_others_with_a_message(talked):
+def test_a_process_that_is_killed_ends_the_others_with_a_message(outputs):
     for rank in (0, 2):
-        assert f"Process {rank} of 3 lost another process" in talked[rank]["lost"]
-        assert "start all processes again" in talked[rank]["lost"]
-        assert "checkpoint" in talked[rank]["lost"]
-        assert talked[rank]["seconds"] < LIMIT
+        assert f"Process {rank} of 3 lost another process" in outputs[rank]["lost"]
+        assert "start all processes again" in outputs[rank]["lost"]
+        assert "checkpoint" in outputs[rank]["lost"]
+        assert outputs[rank]["seconds"] < LIMIT
 
 
-def test_one_process_alone_tells_itself():
+def test_a_single_process_exchanges_with_itself():
     values = torch.tensor([1.0, -2.0])
     for told in (SOLO.sum(values), SOLO.minimum(values), SOLO.maximum(values), *SOLO.exchange([values])):
         assert torch.equal(told, values)
@@ -143,7 +143,7 @@ def test_one_process_alone_tells_itself():
     assert current() is SOLO
 
 
-def test_an_exchange_says_what_is_wrong_with_its_parts():
+def test_invalid_parts_of_an_exchange_are_refused():
     with pytest.raises(InvalidParameterError, match=r"one tensor per process, 1 of them. Found `parts = 2`"):
         SOLO.exchange([torch.zeros(1), torch.zeros(1)])
     with pytest.raises(InvalidParameterError, match="tensors of rows"):

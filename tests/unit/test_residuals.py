@@ -1,4 +1,4 @@
-"""Predictions of a whole data set keep its order and leave the model as it was."""
+"""Predictions of a whole data set keep the order of the samples and do not change the model."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def data(n=37):
     return RegressionData.from_arrays(x, y)
 
 
-def test_rows_are_samples_whatever_the_batch_size():
+def test_the_batch_size_does_not_change_the_rows():
     samples, model = data(), nn.Linear(3, 2)
     expected = model(samples.inputs).detach()
     for batch_size in (1, 7, 64):
@@ -37,7 +37,7 @@ def test_a_network_of_another_shape_is_refused_instead_of_broadcast(network):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_predictions_that_are_not_finite_do_not_pass_for_missing_labels(value):
+def test_predictions_that_are_not_finite_are_refused(value):
     model, samples = nn.Linear(3, 2), data()
 
     def spoil(_, inputs, output):
@@ -48,7 +48,7 @@ def test_predictions_that_are_not_finite_do_not_pass_for_missing_labels(value):
         compute_residuals(model, samples)
 
 
-def test_dropout_is_off_and_comes_back():
+def test_dropout_is_off_during_prediction_only():
     samples, model = data(), nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2))
     model.train()
     assert torch.equal(predict(model, samples), predict(model, samples))

@@ -1,4 +1,4 @@
-"""Training on kept features is training, and features are computed once."""
+"""Training on cached features equals training on images, and features are computed once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def images(n: int = N, size: int = 12, seed: int = 0) -> RegressionData:
 
 
 class Counting(nn.Module):
-    """A layer that keeps count of the samples that it saw."""
+    """A layer that counts its samples."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Counting(nn.Module):
 
 @pytest.fixture
 def parts() -> TrunkAndHead:
-    """A network with batch normalisation and dropout on both sides of the cut, both of which have seen something."""
+    """Return a split network with batch normalisation and dropout on both sides of the cut."""
     torch.manual_seed(0)
     layers = [
         nn.Conv2d(3, 8, 3),
@@ -80,7 +80,7 @@ def counting(split: TrunkAndHead) -> Counting:
 
 
 def an_epoch(model: nn.Module, data: RegressionData) -> Tensor:
-    """Return the losses of the steps of an epoch, from the weights that the model has."""
+    """Return the losses of the steps of one epoch, starting from the weights of the model."""
     model = copy.deepcopy(model).train()
     torch.manual_seed(5)  # for dropout
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.05, momentum=0.9)
@@ -103,7 +103,7 @@ def test_losses_with_and_without_the_cache_agree(
     whole, head = (Regressor.for_targets(model, data.targets) for model in (parts, parts.head))
     expected = an_epoch(whole, data)
     torch.testing.assert_close(an_epoch(head, features), expected, rtol=tolerance, atol=0)
-    # The agreement means something: other mirroring, or none, gives other losses.
+    # The agreement is not trivial: other mirroring, or none, gives other losses.
     never = [
         an_epoch(whole, replace(data, mirror=None)),
         an_epoch(head, replace(features, mirrored_inputs=features.inputs)),
@@ -123,7 +123,7 @@ def test_rows_are_the_outputs_for_the_crop_and_for_its_mirror_image(parts: Trunk
     assert (features.ids, features.target_names, features.mirror) == (data.ids, data.target_names, data.mirror)
 
 
-def test_features_lie_as_convolutions_want_them(parts: TrunkAndHead, tmp_path: Path) -> None:
+def test_features_are_channels_last(parts: TrunkAndHead, tmp_path: Path) -> None:
     features = cache_features(parts.trunk, images(), tmp_path)
     batch = next(iter(shuffled_batches(features, 8, torch.Generator().manual_seed(0))))
     assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
@@ -155,7 +155,7 @@ def test_the_second_call_computes_one_sample_to_compare(parts: TrunkAndHead, tmp
     assert torch.equal(first.inputs, second.inputs)
 
 
-def test_data_that_cannot_be_mirrored_has_one_row_a_sample(parts: TrunkAndHead, tmp_path: Path) -> None:
+def test_data_without_mirroring_have_one_row_per_sample(parts: TrunkAndHead, tmp_path: Path) -> None:
     data = replace(images(), mirror=None)
     features = cache_features(parts.trunk, data, tmp_path)
     assert features.mirrored_inputs is None
@@ -170,7 +170,7 @@ def test_other_labels_share_the_cache(parts: TrunkAndHead, tmp_path: Path) -> No
     assert len(list(tmp_path.glob("*.bin"))) == 1
 
 
-def test_another_trunk_or_other_crops_or_formats_have_a_cache_of_their_own(parts: TrunkAndHead, tmp_path: Path) -> None:
+def test_another_trunk_or_other_crops_or_formats_have_another_cache(parts: TrunkAndHead, tmp_path: Path) -> None:
     def made(trunk: nn.Module = parts.trunk, data: RegressionData | None = None, **options: Any) -> int:
         cache_features(trunk, images() if data is None else data, tmp_path, **options)
         return len(list(tmp_path.glob("*.bin")))
@@ -193,7 +193,7 @@ def test_another_trunk_or_other_crops_or_formats_have_a_cache_of_their_own(parts
     assert made() == 9
 
 
-def test_features_of_other_code_under_the_same_name_are_made_anew(tmp_path: Path) -> None:
+def test_features_of_changed_code_are_computed_again(tmp_path: Path) -> None:
     class Layer(nn.Module):
         factor = 1.0
 
@@ -225,7 +225,7 @@ def test_the_steps_between_the_layers_of_a_split_network_are_part_of_the_key(tmp
     assert len(list(tmp_path.glob("*.bin"))) == 3
 
 
-def test_an_interrupted_computation_goes_on(parts: TrunkAndHead, tmp_path: Path) -> None:
+def test_an_interrupted_computation_continues(parts: TrunkAndHead, tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done >= 10:
             raise KeyboardInterrupt
@@ -268,7 +268,7 @@ def test_a_disk_that_cannot_hold_the_features_is_refused_before_they_are_compute
         ),
     ],
 )
-def test_a_trunk_that_gives_no_features_is_refused(tmp_path: Path, layer: Any, message: str) -> None:
+def test_a_trunk_with_invalid_outputs_is_refused(tmp_path: Path, layer: Any, message: str) -> None:
     class Layer(nn.Module):
         def forward(self, x: Tensor) -> Any:
             return layer(x)
@@ -277,7 +277,7 @@ def test_a_trunk_that_gives_no_features_is_refused(tmp_path: Path, layer: Any, m
         cache_features(Layer(), images(), tmp_path)
 
 
-def test_features_that_float16_cannot_hold_are_named(tmp_path: Path) -> None:
+def test_samples_with_features_too_large_for_float16_are_named(tmp_path: Path) -> None:
     class Large(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x * 1e5
@@ -298,7 +298,7 @@ def test_vectors_and_features_of_features(tmp_path: Path) -> None:
     assert torch.equal(second.mirrored_inputs, torch.as_tensor(first.mirrored_inputs).flatten(1))
 
 
-def test_a_module_that_was_training_goes_on_training(tmp_path: Path) -> None:
+def test_the_mode_of_the_trunk_is_restored(tmp_path: Path) -> None:
     trunk = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)).train()
     before = copy.deepcopy(trunk.state_dict())
     cache_features(trunk, images(), tmp_path)
@@ -307,7 +307,7 @@ def test_a_module_that_was_training_goes_on_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"dtype": "float64"}, {"precision": "float16"}, {"batch_size": 0}])
-def test_values_that_cannot_be_worked_with_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(options))):
         cache_features(nn.Identity(), images(), tmp_path, **options)
 
@@ -341,7 +341,7 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_a_second_process_waits_and_goes_on_where_the_first_was_killed(
+def test_a_second_process_waits_and_continues_after_the_first_was_killed(
     child: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_file, "_SECONDS_BETWEEN_TRIES", 0.02)
@@ -349,7 +349,7 @@ def test_a_second_process_waits_and_goes_on_where_the_first_was_killed(
     calls: list[int] = []
 
     def watch(done: int, total: int) -> None:
-        # Told while it waits, too: how far the other process is. That one stops at 6 for a minute.
+        # While it waits, it reports the progress of the other process, which pauses at 6 for a minute.
         if not calls or done != calls[-1]:
             calls.append(done)
         if done == 6:

@@ -1,4 +1,4 @@
-"""The scikit-learn face of the training; thin, no logic of its own."""
+"""The scikit-learn interface of the training."""
 
 from deepgum.estimator.regressor import DeepGUMRegressor
 from deepgum.estimator.scoring import neg_median_absolute_error

@@ -1,4 +1,4 @@
-"""What is taken from features and labels that lie far from zero, so that float32 keeps what they differ by."""
+"""Offsets of features and labels that lie far from zero, so that float32 keeps the differences between their values."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from deepgum.estimator.rows import as_float32
 
 __all__ = ["Offsets"]
 
-_FAR = 1e3
+_FAR_RATIO = 1e3
+"""Ratio of median and spread above which a column gets an offset."""
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """Constants in float64, one a column: 0 unless the column is further from zero than a thousand times its spread.
+    """Constants in float64 that are subtracted from the columns of features and labels.
 
-    Where they are 0 nothing is changed, so that the estimator's predictions are those of `fit_deepgum` to the last
-    digit. A column that is not so far off keeps four digits of what its values differ by in float32.
+    The offset of a column is its median if the median is more than a thousand times its spread, and 0 otherwise. With
+    offset 0 the values do not change, so that the predictions are exactly those of `fit_deepgum`; float32 then keeps at
+    least four digits of the differences between the values.
 
     Attributes
     ----------
-    features : array (p,), or (1,) of 0 where features are left as they are
+    features : array (p,), or (1,) of 0 if the features do not change
     labels : array of the shape of a row of y: () or (d,)
 
     Examples
@@ -49,35 +51,37 @@ class Offsets:
         labels: NDArray[np.float64] | None = None,
         weights: NDArray[np.float64] | None = None,
     ) -> RegressionData:
-        """Return features (n, ...) and labels, without the offsets, as what networks take; NaN where there are none."""
-        moved = features - self.features if self.features.any() else features
+        """Return features (n, ...) and labels minus the offsets, as float32 data; without labels, targets are NaN."""
+        shifted = features - self.features if self.features.any() else features
         targets = np.full((len(features), *self.labels.shape), np.nan) if labels is None else labels - self.labels
-        return RegressionData.from_arrays(as_float32(moved), targets, sample_weight=weights)
+        return RegressionData.from_arrays(as_float32(shifted), targets, sample_weight=weights)
 
     @classmethod
     def of(
         cls, module: Any, features: NDArray[Any], labels: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> Self:
-        """Return the offsets of the rows that have a label and a weight.
+        """Return the offsets, computed from the rows that have a label and a positive weight.
 
-        A torch module predicts in the unit of y, and gets its features as they are: both are left alone. Networks that
-        are made for the data are moved to where the labels lie, wherever that is; and what a factory expects of its
-        features nobody knows, so that only those of the default network are moved.
+        For a torch module all offsets are 0, because it predicts in the unit of y and gets the features of the caller.
+        For a factory only the features' offsets are 0, because its network may expect any features. The default network
+        has offsets for both.
         """
         none = np.zeros(1), np.zeros(labels.shape[1:])
         if isinstance(module, nn.Module):
             return cls(*none)
         columns = labels.reshape(len(labels), -1)
-        taught = ~np.isnan(columns).all(axis=1) & (True if weights is None else weights > 0)
+        usable = ~np.isnan(columns).all(axis=1) & (True if weights is None else weights > 0)
         return cls(
-            _far(features[taught]) if module is None else none[0], _far(columns[taught]).reshape(labels.shape[1:])
+            _large_offsets(features[usable]) if module is None else none[0],
+            _large_offsets(columns[usable]).reshape(labels.shape[1:]),
         )
 
 
-def _far(values: NDArray[Any]) -> NDArray[np.float64]:
+def _large_offsets(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the median of each column that lies far from zero, and 0 for the others."""
     if len(values) == 0:
         return np.zeros(values.shape[1])
     median, spread = median_and_spread(values)
-    # What float32 cannot hold at all is refused further on, as it would be without an offset.
-    far = (np.abs(median) > _FAR * spread) & (np.abs(median) < np.finfo(np.float32).max)
+    # Values beyond the range of float32 get no offset, so that a later check refuses them.
+    far = (np.abs(median) > _FAR_RATIO * spread) & (np.abs(median) < np.finfo(np.float32).max)
     return np.where(far, median, 0.0)

@@ -1,4 +1,4 @@
-"""From the estimator's parameters to a network and to the options of its training."""
+"""Conversion of the estimator's parameters into a network and the options of its training."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from deepgum.data import RegressionData
 from deepgum.errors import InvalidParameterError
 from deepgum.models import MLP, build_model
 from deepgum.training import PRESETS, DeepGUMOptions, Interleaved, SGDOptions
-from deepgum.training.flat_options import moved, refuse_moved
+from deepgum.training.flat_options import find_section, refuse_moved
 from deepgum.training.schedules import Schedule, get_schedule
 
-__all__ = ["build_network", "build_options", "build_sgd_options", "renamed"]
+__all__ = ["build_network", "build_options", "build_sgd_options", "rename_parameters"]
 
 WIDTH = 128
 DROPOUT = 0.1
-# What the learning rate of "one-cycle" takes to its peak.
+# Share of the epochs before the learning rate of "one-cycle" reaches its maximum.
 WARMUP_SHARE = 0.3
-# Parameters of the estimator that are options of the training; its `options` has the others.
+# Options of the training that are parameters of the estimator; the parameter `options` has all others.
 PARAMETERS = ("groups", "schedule", "first_loss", "weighted_loss", "covariance_type", "warmup_epochs")
 
 
 def build_network(module: Any, device: str, train: RegressionData, seed: int) -> nn.Module:
-    """Return the untrained network: a copy of a module, or what a factory makes of the training data.
+    """Return the untrained network: a copy of a module, or a network that a factory builds for the training data.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If it is neither, or no network comes of it.
+        If the argument is neither a module nor a factory, or the factory does not return a network.
     """
     if isinstance(module, nn.Module):
         return copy.deepcopy(module)
     if module is None:
-        network = build_model(_small, train, seed)
-        # As scikit-learn computes: what is predicted for a row then does not depend on the rows beside it.
+        network = build_model(_default_network, train, seed)
+        # Use float64 as scikit-learn does; in float32 the prediction of a row depends on the other rows by rounding.
         return network if str(device).startswith("mps") else network.double()
     if isinstance(module, str):
         return build_model(module, train, seed)
-    expected = "a torch module, a callable `module(data, n_outputs)` that makes one, or a name"
+    expected = "a torch module, a callable `module(data, n_outputs)` that returns a torch module, or a name"
     if isinstance(module, type) or not callable(module):
         hint = "Give an instance of the class." if isinstance(module, type) else ""
         raise InvalidParameterError("module", expected, module, hint)
@@ -54,23 +54,23 @@ def build_network(module: Any, device: str, train: RegressionData, seed: int) ->
     def make(data: RegressionData, n_outputs: int) -> nn.Module:
         made = module(data, n_outputs)
         if not isinstance(made, nn.Module):
-            raise InvalidParameterError("module", expected, module, f"It makes a {type(made).__name__}.")
+            raise InvalidParameterError("module", expected, module, f"It returns a {type(made).__name__}.")
         return made
 
     return build_model(make, train, seed)
 
 
-def _small(data: RegressionData, n_outputs: int) -> MLP:
+def _default_network(data: RegressionData, n_outputs: int) -> MLP:
     return MLP.for_features(torch.as_tensor(data.inputs), n_outputs, width=WIDTH, dropout=DROPOUT)
 
 
 def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
-    """Return the options of the estimator's parameters, with the others in its `options`.
+    """Return the options of the training from the estimator's parameters and its `options`.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be used, or `options` has a name that is not an option, or that is a parameter.
+        If a value is invalid, or a name in `options` is not an option or is a parameter of the estimator.
     """
     rest = {} if estimator.options is None else estimator.options
     if not isinstance(rest, Mapping):
@@ -81,15 +81,15 @@ def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
     own = {name: getattr(estimator, name) for name in PARAMETERS if name != "covariance_type"} | {"schedule": schedule}
     if own["warmup_epochs"] is None and isinstance(schedule, Interleaved):
         own["warmup_epochs"] = max(1, round(WARMUP_SHARE * check_count("max_epochs", estimator.max_epochs)))
-    with renamed(**{"mixture.covariance_type": "covariance_type"}):
+    with rename_parameters(**{"mixture.covariance_type": "covariance_type"}):
         preset = PRESETS["default" if isinstance(schedule, Interleaved) else "alternate"]
         preset = preset.with_changes(**own, mixture={"covariance_type": estimator.covariance_type})
     return preset.with_changes(**rest)
 
 
 def _check_option(name: str, value: object, schedule: Schedule) -> None:
-    """Refuse an option that is a parameter of the estimator or belongs to one, or that there is none of."""
-    section, _ = moved(name) or ("", "")
+    """Refuse an option that does not exist, is a parameter of the estimator, or is a part of a parameter."""
+    section, _ = find_section(name) or ("", "")
     if section == "schedule":
         refuse_moved({name: value}, schedule)
     if section != "mixture" or name in PARAMETERS:
@@ -100,16 +100,16 @@ def _check_option(name: str, value: object, schedule: Schedule) -> None:
 
 
 def build_sgd_options(estimator: BaseEstimator, n: int) -> SGDOptions:
-    """Return the options of SGD on n rows of the estimator's parameters.
+    """Return the options of SGD from the estimator's parameters, for n training rows.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with.
+        If a value is invalid.
     """
     same = ("optimizer", "learning_rate", "weight_decay", "patience", "device", "precision")
     automatic = isinstance(estimator.batch_size, str) and estimator.batch_size == "auto"
-    with renamed(epochs_max="max_epochs", schedule="lr_schedule"):
+    with rename_parameters(epochs_max="max_epochs", schedule="lr_schedule"):
         return SGDOptions(
             **{name: getattr(estimator, name) for name in same},
             batch_size=min(max(n // 16, 8), 128) if automatic else estimator.batch_size,
@@ -119,8 +119,8 @@ def build_sgd_options(estimator: BaseEstimator, n: int) -> SGDOptions:
 
 
 @contextmanager
-def renamed(**names: str) -> Iterator[None]:
-    """Let errors call parameters by the estimator's names."""
+def rename_parameters(**names: str) -> Iterator[None]:
+    """Replace parameter names in errors of the context by the estimator's names."""
     try:
         yield
     except InvalidParameterError as error:

@@ -1,4 +1,4 @@
-"""`DeepGUMRegressor`: `fit_deepgum` in scikit-learn's habits."""
+"""`DeepGUMRegressor`: `fit_deepgum` as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch import nn
 from deepgum.data import RegressionData
 from deepgum.errors import InvalidDataError, InvalidParameterError, NotFittedError
 from deepgum.estimator.offsets import Offsets
-from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, renamed
-from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, that_teach
+from deepgum.estimator.recipe import build_network, build_options, build_sgd_options, rename_parameters
+from deepgum.estimator.rows import as_inputs, as_inputs_and_labels, as_seed, as_weights, split, usable_rows
 from deepgum.estimator.scoring import mean_r2
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.models import Backbone
@@ -28,78 +28,79 @@ __all__ = ["DeepGUMRegressor"]
 
 
 class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Regression by a network that finds wrong labels while it is trained, and learns without them.
+    """Regression by a network that finds wrong labels during its training and learns without them.
 
-    `fit_deepgum` in scikit-learn's habits: it clones, pickles, goes into pipelines, cross-validation and searches, and
-    takes arrays and frames.
+    This is `fit_deepgum` as a scikit-learn estimator. It can be cloned and pickled, works in pipelines,
+    cross-validation and searches, and accepts arrays and frames.
 
     Parameters
     ----------
     module : None, torch module, str or callable, optional
         The network.
 
-        - None: for tables, two hidden layers of 128 with a tenth dropped out. Features and labels are standardised
-          inside.
-        - A torch module: maps inputs (b, ...) to predictions (b, d) **in the labels' own unit**, (b, 1) for a y of one
-          dimension. A copy of it is trained.
-        - A callable `module(data, n_outputs)` that makes a torch module, or a name, as for `deepgum.build_model`:
-          `data.inputs` and `data.targets` are what it is to be trained on. Its outputs are moved and scaled to where
-          the labels lie, and its initial weights come from `random_state`.
+        - None: a network for tables with two hidden layers of 128 units and a dropout of 0.1, which standardises
+          features and labels.
+        - A torch module that maps inputs (b, ...) to predictions (b, d) **in the unit of the labels**; (b, 1) for a y
+          of one dimension. `fit` trains a copy of the module.
+        - A callable `module(data, n_outputs)` that returns a torch module for the training data `data.inputs` and
+          `data.targets`, or a name, as for `deepgum.build_model`. The outputs are scaled and shifted to the range of
+          the labels, and `random_state` determines the initial weights.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Columns of y that are right or wrong together.
     schedule : {"interleaved", "alternate"}
-        EM after every epoch of one run of SGD; or Algorithm 1 of the paper, which costs several runs. The other choices
-        are those of the presets "default" and "alternate".
+        One run of SGD with EM after every epoch, with the other options of the preset "default"; or Algorithm 1 of the
+        paper, which has several runs of SGD, with the options of the preset "alternate".
     first_loss, weighted_loss, covariance_type
-        As for `DeepGUMOptions`.
+        The same as in `DeepGUMOptions`.
     warmup_epochs : int, optional
-        Epochs of the first loss. By default three tenths of `max_epochs`, for a small table has few steps an epoch;
-        with the schedule "alternate", until they stop early.
+        Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
+        steps per epoch; with the schedule "alternate", the default is an early stop.
     max_epochs : int
-        Epochs of SGD (of a round, with the schedule "alternate").
+        Maximum number of epochs of SGD; of each round with the schedule "alternate".
     batch_size : int or "auto"
-        Rows a step; by default a sixteenth of them, but from 8 to 128.
+        Number of rows per step; "auto" is one sixteenth of the rows, but at least 8 and at most 128.
     learning_rate, optimizer, weight_decay, patience, device, precision
-        As for `SGDOptions`.
+        The same as in `SGDOptions`.
     lr_schedule : {"one-cycle", "cosine", "constant"}
-        Of the learning rate; `SGDOptions.schedule`. "constant" stops early, and suits the schedule "alternate".
+        Schedule of the learning rate (`SGDOptions.schedule`). With "constant" the training can stop early; use it with
+        the schedule "alternate".
     validation_fraction : float in [0, 1)
-        Share of the rows that is held out to choose the best epoch, where `fit` is not given others. With 0, or where
-        too few rows would be left, the rows that are trained on choose.
+        Share of the rows that is held out to choose the best epoch, unless `fit` gets `X_val` and `y_val`. If it is 0,
+        or too few rows would remain, the training rows choose the best epoch.
     options : mapping, optional
-        Other fields of `DeepGUMOptions`: `{"widening": 1.0}`. Those that are parameters cannot be given a second time.
+        Other fields of `DeepGUMOptions`, for example `{"least_weight": 0.1}`. Parameters of the estimator are not
+        allowed here.
     random_state : int, RandomState or None
-        Of the initial weights, the held-out part and the order of the rows. An int is the `seed` of `fit_deepgum`.
+        Seed of the initial weights, the held-out part and the order of the rows. An int is the `seed` of `fit_deepgum`.
     on_event : callable, optional
-        Called with every `EpochRecord` and `RoundRecord`: `print` shows progress.
+        Called with every `EpochRecord` and `RoundRecord`; `print` shows the progress.
 
     Attributes
     ----------
     module_ : torch module
-        The trained network, in evaluation mode. It takes X less `feature_offset_`, and `label_offset_` is to be added
-        to what it gives.
+        The trained network, in evaluation mode. It maps X - `feature_offset_` to predictions - `label_offset_`.
     feature_offset_, label_offset_ : arrays
-        0, except for columns that lie further from zero than a thousand times their spread, as times in seconds since
-        1970 do. What these differ by would not outlast float32: their median is taken away before. Not with a torch
-        module, which predicts in the unit of y, and of features only without any `module`.
+        Offsets of the columns of X and y. The offset is the median of a column that lies further from zero than a
+        thousand times its spread (for example, seconds since 1970), because float32 would lose the differences between
+        its values. All other offsets are 0; so are both with a torch module, and the features' with a factory.
     inlier_probability_ : (n, g) array
-        Probability that each label given to `fit` is right, a row a row of X and a column a group; below 1/2 it is more
-        likely wrong. A row without any label of a group has the prior.
+        Probability that each label given to `fit` is right, one row per row of X and one column per group. Below 1/2
+        the label is probably wrong. If a row has no label in a group, the probability is the prior.
     mixture_ : GaussianUniformMixture
-        Of the training residuals.
+        The mixture of the training residuals.
     history_ : History
-        Epochs and rounds.
+        Records of epochs and rounds.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs of SGD.
     n_features_in_ : int
-        Columns of X.
+        Number of columns of X.
     feature_names_in_ : array of str
-        Their names, where X was a frame.
+        Names of the columns of X, if X is a frame.
 
     Notes
     -----
-    A row without label, or with weight 0, is as if it were not there, but that it gets its posterior. `set_output` is
-    for what transforms, and this does not.
+    A row without labels, or with weight 0, has no influence on the training, but gets an inlier probability. There is
+    no `set_output`, because the estimator is not a transformer.
 
     Examples
     --------
@@ -175,18 +176,18 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> Self:
-        """Train the network, and tell which labels are probably wrong.
+        """Train the network, and estimate the probability that each label is right.
 
         Parameters
         ----------
         X : (n, p) array or frame; with a `module` also (n, ...)
-            Finite. Bytes (n, c, h, w) are images, which the network gets as floats from 0 to 1.
+            Finite features. Bytes (n, c, h, w) are images; the network gets them as floats from 0 to 1.
         y : (n,) or (n, d) array or frame
-            Labels, some of which may be wrong; NaN where one is missing.
+            Labels, some of which may be wrong; NaN for missing labels.
         sample_weight : (n,) array, optional
-            How much each row counts, in the loss and in the mixture; only the ratios matter. Held-out rows count alike.
+            Weight of each row in the loss and in the mixture; only the ratios matter. Held-out rows have equal weights.
         X_val, y_val : arrays like X and y, optional
-            What chooses the best epoch, instead of a part of X. Its labels may be wrong or missing as well.
+            Held-out rows that choose the best epoch, instead of a part of X. Their labels may be wrong or missing.
 
         Returns
         -------
@@ -196,28 +197,29 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         InvalidParameterError
-            If a parameter cannot be worked with.
+            If a parameter is invalid.
         InvalidDataError
-            If the data cannot be trained on, or the network does not fit them. What scikit-learn finds wrong with X and
-            y is a ValueError of its own.
+            If the data are not enough for a training, or the network does not fit the data.
+        ValueError
+            If the checks of scikit-learn refuse X or y.
         NonFiniteLossError
             As soon as a loss is not finite.
         """
         features, labels = as_inputs_and_labels(self, X, y, fitting=True)
         if (X_val is None) != (y_val is None):
             missing = "X_val" if X_val is None else "y_val"
-            raise InvalidParameterError(missing, "given, as the other of `X_val` and `y_val` is", None)
+            raise InvalidParameterError(missing, "given: `X_val` and `y_val` belong together", None)
         options, seed = build_options(self), as_seed(self.random_state)
         weights = as_weights(sample_weight, len(labels))
         offsets = Offsets.of(self.module, features, labels, weights)
         data = offsets.data(features, labels, weights)
-        train = that_teach(data)
+        train = usable_rows(data)
         sgd = build_sgd_options(self, len(train))
         if X_val is None:
             train, validation = split(train, self.validation_fraction, options, seed)
         else:
             validation = offsets.data(*as_inputs_and_labels(self, X_val, y_val))
-        with renamed(model="module"):
+        with rename_parameters(model="module"):
             network = build_network(self.module, self.device, train, seed)
             result = fit_deepgum(
                 network, train, validation, options=options, sgd=sgd, seed=seed, on_event=self.on_event
@@ -225,7 +227,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         assert result.mixture is not None
         self.module_ = result.model
         self.mixture_ = GaussianUniformMixture.from_state_dict(result.mixture.state_dict() | {"array": "numpy"})
-        # A listener need not be picklable.
+        # Remove the listener, which may not be picklable.
         self.history_ = replace(result.history, listener=None)
         self.n_iter_ = result.epochs
         self.feature_offset_, self.label_offset_ = offsets.features, offsets.labels
@@ -233,12 +235,12 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return predictions (m,) or (m, d), as y was in `fit`, in its unit.
+        """Return predictions (m,) or (m, d) in the shape and the unit of the y of `fit`.
 
         Raises
         ------
         NotFittedError
-            Before `fit`; scikit-learn's and this library's at once.
+            Before `fit`. The error is also a `NotFittedError` of scikit-learn.
         NonFiniteLossError
             If a prediction is not finite.
         """
@@ -248,34 +250,35 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return np.asarray(predictions.reshape(len(data), *offset.shape) + offset)
 
     def inlier_probability(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability (m, g) that each label is right, by the mixture of the training residuals.
+        """Return the probability (m, g) that each label is right, from the mixture of the training residuals.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         InvalidDataError
-            If y has not as many columns as in `fit`.
+            If the number of columns of y differs from `fit`.
         """
         self._check_fitted()
-        return self._posterior(self._offsets.data(*self._labelled(X, y)))
+        return self._posterior(self._offsets.data(*self._check_labels(X, y)))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return R^2, the mean over the columns of y, of each over the labels that are there.
+        """Return the mean of R^2 over the columns of y, without missing labels.
 
-        A column of fewer than two labels takes no part; where there is no other, the score is NaN, with scikit-learn's
-        `UndefinedMetricWarning`. Every wrong label in y lowers it, by its square. To choose parameters by labels that
-        cannot be trusted, take `scoring=deepgum.estimator.neg_median_absolute_error`.
+        A column with fewer than two labels is ignored. If there is no other column, the score is NaN, with an
+        `UndefinedMetricWarning` of scikit-learn. Wrong labels in y lower the score strongly, because errors are
+        squared. To choose parameters with labels that may be wrong, use
+        `scoring=deepgum.estimator.neg_median_absolute_error`.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         InvalidDataError
-            If y has not as many columns as in `fit`, or `sample_weight` not a weight a row.
+            If the number of columns of y differs from `fit`, or `sample_weight` does not have one weight per row.
         """
         predictions = self.predict(X)
-        _, labels = self._labelled(X, y)
+        _, labels = self._check_labels(X, y)
         return mean_r2(labels, predictions, as_weights(sample_weight, len(labels)))
 
     def __sklearn_tags__(self) -> Any:
@@ -289,7 +292,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         except sklearn.exceptions.NotFittedError as error:
             raise _NotFittedError(str(error)) from None
 
-    def _labelled(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def _check_labels(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
         inputs, labels = as_inputs_and_labels(self, X, y)
         expected, found = (int(np.prod(shape)) for shape in (self.label_offset_.shape, labels.shape[1:]))
         if found != expected:
@@ -306,4 +309,4 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 
 class _NotFittedError(NotFittedError, sklearn.exceptions.NotFittedError):  # type: ignore[misc]
-    """What both libraries raise."""
+    """The `NotFittedError` of deepgum and of scikit-learn."""

@@ -1,4 +1,4 @@
-"""From what scikit-learn's users pass to what training takes: rows checked, weighed and split."""
+"""Checks and conversion of X, y and `sample_weight`, and the split into training and held-out rows."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = [
     "as_seed",
     "as_weights",
     "split",
-    "that_teach",
+    "usable_rows",
 ]
 
 _LABELS = {"dtype": np.float64, "ensure_2d": False, "ensure_all_finite": "allow-nan"}
 
 
 def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
-    """Return X as floats or images, if it has the columns of `fit`; its features may be of any shape with a module.
+    """Return X as floats or images; with a module, X can have more than two dimensions.
 
     Raises
     ------
     ValueError
-        Scikit-learn's, for anything else.
+        If the checks of scikit-learn refuse X, for example because its columns differ from `fit`.
     """
     return np.asarray(validate_data(estimator, X, reset=False, **_rules(estimator)))
 
@@ -45,12 +45,12 @@ def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
 def as_inputs_and_labels(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike | None, *, fitting: bool = False
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return X, and y as float64 of the shape that it has, NaN where a label is missing.
+    """Return X as floats or images, and y as float64 without a change of its shape; NaN marks missing labels.
 
     Raises
     ------
     ValueError
-        Scikit-learn's, for anything else; in `fit` for a single row, too.
+        If the checks of scikit-learn refuse X or y, or `fit` gets a single row.
     """
     rules = _rules(estimator) | {"ensure_min_samples": 2 if fitting else 1}
     inputs, labels = validate_data(estimator, X, y, reset=fitting, validate_separately=(rules, _LABELS))
@@ -59,31 +59,31 @@ def as_inputs_and_labels(
 
 
 def _rules(estimator: BaseEstimator) -> dict[str, Any]:
-    # For the default network in all their digits, until `Offsets` are taken from them.
+    # Keep float64 for the default network, because its `Offsets` are subtracted before the conversion to float32.
     kinds = [np.float64, np.float32, np.uint8] if estimator.module is None else [np.float32, np.uint8]
     return {"dtype": kinds, "allow_nd": estimator.module is not None}
 
 
 def as_float32(X: NDArray[Any]) -> NDArray[Any]:
-    """Return features as float32, and images as they are."""
+    """Return features as float32, and images without a change."""
     if X.ndim == 4 and X.dtype == np.uint8:
         return X
-    # Torch warns of arrays that may not be written to, as joblib's are.
+    # Copy read-only arrays, such as those of joblib, because torch warns about them.
     return np.require(X, np.float32, ["C", "W"])
 
 
 def as_labels(y: ArrayLike) -> NDArray[np.float64]:
-    """Return y alone as float64 of the shape that it has, NaN where a label is missing."""
+    """Return y as float64 without a change of its shape; NaN marks missing labels."""
     return np.asarray(check_array(y, **_LABELS, input_name="y"))
 
 
 def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
-    """Return the weights of n rows as float64, or None where there are none.
+    """Return the weights of n rows as float64, or None if there are none.
 
     Raises
     ------
     InvalidDataError
-        If there are more or fewer.
+        If the number of weights is not n.
     """
     if sample_weight is None:
         return None
@@ -91,41 +91,43 @@ def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] |
     weights = np.asarray(check_array(sample_weight, **rules))
     if weights.shape != (n,):
         raise InvalidDataError(
-            f"`sample_weight` should have shape ({n},), one weight a row. Found shape {weights.shape}."
+            f"`sample_weight` should have shape ({n},), one weight per row. Found shape {weights.shape}."
         )
     return weights
 
 
 def as_seed(random_state: Any) -> int:
-    """Return an int as it is, and a number drawn from anything else that scikit-learn takes."""
+    """Return the seed: an int itself, or a number drawn from any other `random_state` of scikit-learn."""
     if isinstance(random_state, numbers.Integral):
         return check_count("random_state", random_state, least=0)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def that_teach(data: RegressionData) -> RegressionData:
-    """Return the rows that have a label and a weight, with weights of mean 1: their scale is no learning rate.
+def usable_rows(data: RegressionData) -> RegressionData:
+    """Return the rows that have a label and a positive weight.
+
+    The weights are scaled to mean 1, so that their scale does not change the learning rate.
 
     Raises
     ------
     InvalidDataError
-        If there is none.
+        If there is no such row.
     """
     rows = data.targets.isfinite().any(dim=1)
     if data.sample_weight is not None:
         rows &= data.sample_weight > 0
     if not rows.any():
         raise InvalidDataError(f"`y` should have a label in a row of weight above 0. Found none in {len(data)} rows.")
-    taught = data if rows.all() else data.subset(rows.nonzero().flatten())
-    if taught.sample_weight is None:
-        return taught
-    return replace(taught, sample_weight=taught.sample_weight / taught.sample_weight.mean())
+    usable = data if rows.all() else data.subset(rows.nonzero().flatten())
+    if usable.sample_weight is None:
+        return usable
+    return replace(usable, sample_weight=usable.sample_weight / usable.sample_weight.mean())
 
 
 def split(
     data: RegressionData, fraction: float, options: DeepGUMOptions, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return what is trained on and what is held out; all of it as both, where two parts would be too small for EM."""
+    """Return the training and the held-out rows; if two parts would be too small for EM, return all rows as both."""
     check_fraction("validation_fraction", fraction, open_above=True)
     largest = max(map(len, options.new_mixture().resolve(data.targets.shape[1])))
     held_out = max(round(fraction * len(data)), largest + 1)

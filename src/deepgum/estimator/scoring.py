@@ -1,4 +1,4 @@
-"""Scores of predictions against labels some of which are missing."""
+"""Scores of predictions that ignore missing labels."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ __all__ = ["mean_r2", "neg_median_absolute_error"]
 
 
 def neg_median_absolute_error(estimator: Any, X: ArrayLike, y: ArrayLike) -> float:
-    """Score a fitted estimator by minus the median absolute error of the labels that are there; higher is better.
+    """Return minus the median absolute error of a fitted estimator, without missing labels; higher is better.
 
-    For `scoring=` of searches and cross-validation. Wrong labels hardly move it as long as they are fewer than half;
-    scikit-learn's own scorer of that name is the same, but has no score for a y with NaN.
+    Use it as `scoring=` in searches and cross-validation. It hardly depends on wrong labels if they are fewer than
+    half. Scikit-learn's scorer of the same name gives the same score, but refuses a y with NaN.
 
     Parameters
     ----------
     estimator : fitted regressor or pipeline
-        Anything with `predict`.
+        An object with the method `predict`.
     X : array or frame
-        What `predict` takes.
+        The argument of `predict`.
     y : (n,) or (n, d) array or frame
-        NaN where a label is missing.
+        Labels; NaN for missing labels.
 
     Returns
     -------
     float
-        In the unit of y: minus the mean over its columns, without those that have no label. NaN, with scikit-learn's
-        `UndefinedMetricWarning`, where no column has any.
+        The mean over the columns of y that have a label, in the unit of y. If no column has a label, NaN with an
+        `UndefinedMetricWarning` of scikit-learn.
 
     Raises
     ------
     InvalidDataError
-        If y has not as many columns as the predictions.
+        If y and the predictions have different numbers of columns.
 
     Examples
     --------
@@ -51,19 +51,19 @@ def neg_median_absolute_error(estimator: Any, X: ArrayLike, y: ArrayLike) -> flo
     """
     labels, predictions = _as_columns(as_labels(y), np.asarray(estimator.predict(X), dtype=np.float64))
     errors = np.abs(labels - predictions)
-    there = ~np.isnan(labels).all(axis=0)
-    if not there.any():
+    observed = ~np.isnan(labels).all(axis=0)
+    if not observed.any():
         return _undefined("The median absolute error", "a label")
-    return -float(np.nanmedian(errors[:, there], axis=0).mean())
+    return -float(np.nanmedian(errors[:, observed], axis=0).mean())
 
 
 def mean_r2(
     labels: NDArray[np.float64], predictions: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> float:
-    """Return the mean over columns (n,) or (n, d) of R^2 over the labels that are there, and that have a weight.
+    """Return the mean of R^2 over the columns of labels (n,) or (n, d), without missing labels and labels of weight 0.
 
-    A column with fewer than two has no R^2 and no part in the mean. Where none has two the mean is NaN, and
-    scikit-learn's `UndefinedMetricWarning` says so.
+    A column with fewer than two labels is ignored. If there is no other column, the mean is NaN, with an
+    `UndefinedMetricWarning` of scikit-learn.
 
     Examples
     --------
@@ -73,10 +73,10 @@ def mean_r2(
     """
     labels, predictions = _as_columns(labels, predictions)
     weights = np.ones(len(labels)) if weights is None else weights
-    there = ~np.isnan(labels) & (weights > 0)[:, None]
+    observed = ~np.isnan(labels) & (weights > 0)[:, None]
     scores = [
         r2_score(y[seen], p[seen], sample_weight=weights[seen])
-        for y, p, seen in zip(labels.T, predictions.T, there.T, strict=True)
+        for y, p, seen in zip(labels.T, predictions.T, observed.T, strict=True)
         if seen.sum() >= 2
     ]
     return float(np.mean(scores)) if scores else _undefined("R^2", "two labels")
@@ -85,10 +85,12 @@ def mean_r2(
 def _as_columns(
     labels: NDArray[np.float64], predictions: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return both as (n, d)."""
+    """Return labels and predictions as (n, d)."""
     both = [values.reshape(len(values), -1) for values in (labels, predictions)]
     if both[0].shape != both[1].shape:
-        raise InvalidDataError(f"`y` should have shape {both[1].shape}, as the predictions. Found {both[0].shape}.")
+        raise InvalidDataError(
+            f"`y` should have shape {both[1].shape}, the shape of the predictions. Found {both[0].shape}."
+        )
     return both[0], both[1]
 
 

@@ -1,4 +1,4 @@
-"""Training: with the mixture, in one run of SGD or by Algorithm 1, and with one loss to compare with."""
+"""Training with the mixture (one run of SGD, or Algorithm 1) or, for comparison, with one loss."""
 
 from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss

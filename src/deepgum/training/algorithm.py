@@ -1,4 +1,4 @@
-"""`fit_deepgum`: train a network on labels some of which may be wrong, and check the data before."""
+"""`fit_deepgum`: check the data, then train a network on labels some of which may be wrong."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from deepgum.training.result import TrainingResult, check_network, check_trainin
 from deepgum.training.rounds import em_rows
 from deepgum.training.schedules import Alternate
 from deepgum.training.sgd_options import SGDOptions
-from deepgum.training.state.journal import alone_at
+from deepgum.training.state.journal import lock_checkpoint
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -50,10 +50,10 @@ def fit_deepgum(
     Parameters
     ----------
     model : nn.Module
-        phi(x; w), for example from `deepgum.models.build_model`; trained in place. If the losses are the cross-entropy
-        (DexGUM), a `DeepExpectation`; the residual is then the label less the expected value.
+        phi(x; w), for example from `deepgum.models.build_model`; trained in place. The cross-entropy (DexGUM) needs a
+        `DeepExpectation`, and its residual is the label minus the expected value.
     train, validation : RegressionData
-        Labels of either may be wrong or missing (NaN).
+        Data whose labels may be wrong or missing (NaN) in both sets.
     options : DeepGUMOptions, optional
         The groups, the schedule of EM, the mixture, the losses. Default: one run of SGD with EM after every epoch.
     sgd : SGDOptions, optional
@@ -61,40 +61,41 @@ def fit_deepgum(
     seed : int
         Seed of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
     on_event : callable, optional
-        Called with every `EpochRecord` and `RoundRecord`, for example to show progress. A training that goes on from a
-        checkpoint begins with a `Resumed`.
+        Called with every `EpochRecord` and `RoundRecord`, for example to show progress. If the training resumes from a
+        checkpoint, the first call has a `Resumed`.
     checkpoint : Path, optional
-        A file that keeps the state of the training after every epoch. Called again with the same arguments (the network
-        built again, as it was before the training), the training goes on from it, however the process ended, and gives
-        the result that it would have given without the interruption. The file stays: delete it when the result is safe.
-        Until then another call gives the same result again at once. One training at a time may use it: it holds a lock,
-        a hidden file beside it. With several processes it is in a folder that all of them see, each keeps a file of its
-        own beside it, and a training goes on with the same number of processes.
+        A file that stores the state of the training after every epoch. To resume an interrupted training, call this
+        function again with the same arguments and a network that is built again with the same initial weights. The
+        result is the same as without the interruption. The training does not delete the file; if you call the function
+        again after the training has ended, it returns the same result at once. Only one training at a time can use the
+        file: a hidden file beside it is the lock. With several processes, put the file in a folder that all processes
+        can access: each process adds its own file beside it, and the training can resume only with the same number of
+        processes.
     fabric : Fabric, optional
-        A launched Fabric of `lightning.fabric` or `lightning_fabric`: it sets the device, the precision and the other
-        processes, instead of `sgd`. All processes call this function with the same arguments, and share every batch.
-        Only for the schedule "interleaved".
+        A launched Fabric of `lightning.fabric` or `lightning_fabric`. It sets the device, the precision and the other
+        processes; the device and the precision of `sgd` are ignored. All processes call this function with the same
+        arguments and share every batch. Only for the schedule "interleaved".
 
     Returns
     -------
     TrainingResult
         The network, the mixture, the responsibilities (n, g) of the training samples, and the history. With several
-        processes the residuals and responsibilities are those of the samples that this process keeps; the rest is the
-        same on all.
+        processes, each process returns the residuals and responsibilities of its own samples; the rest is the same on
+        all processes.
 
     Raises
     ------
     InvalidDataError
-        If the data cannot be used; before any training.
+        Before any training, if the data cannot be used.
     InvalidParameterError
-        If an option does not suit the data, the network or the `fabric`, or the processes have different arguments;
-        before any training.
+        Before any training, if an option does not suit the data, the network or the `fabric`, or if the processes have
+        different arguments.
     NonFiniteLossError
         As soon as a loss is not finite.
     CheckpointError
-        If the checkpoint is of another training or damaged, or another process trains with it; before any training.
+        Before any training, if the checkpoint belongs to another training, is damaged, or is in use by another process.
     DiskFullError
-        If a checkpoint does not fit on the disk; the previous one is still there.
+        If the checkpoint does not fit on the disk; the previous checkpoint is kept.
     ProcessLostError
         If another process died, or stopped with an error.
 
@@ -126,23 +127,23 @@ def fit_deepgum(
     if fabric is not None:
         check_shared(engine.processes, training)
     history = History(listener=on_event)
-    with alone_at(checkpoint, engine.processes):
+    with lock_checkpoint(checkpoint, engine.processes):
         if isinstance(schedule, Alternate):
             return fit_alternate(training, schedule, history, checkpoint)
         return fit_interleaved(training, history, checkpoint, engine)
 
 
 def check_deepgum(train: RegressionData, validation: RegressionData, options: DeepGUMOptions) -> None:
-    """Refuse, before the first epoch, data that the training or the mixture would refuse after it.
+    """Check, before the first epoch, that the training and the mixture can use the data.
 
     Raises
     ------
     InvalidDataError
         If the two sets do not fit together, have no label, are too small for the covariance of a group, or have targets
-        that are not for the cross-entropy.
+        that the cross-entropy cannot use.
     InvalidParameterError
-        If the groups are not a partition of the coordinates, or have sizes that cannot share a covariance; if the
-        outliers' density is fixed in other units than the labels'; or if the path of a loss cannot be imported.
+        If the groups are not a partition of the coordinates, or their sizes do not allow a shared covariance; if the
+        fixed density of the outliers is not in the unit of the labels; or if the path of a loss cannot be imported.
     """
     options = options.with_imported_losses()
     check_training_data(train, validation)
@@ -162,7 +163,7 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
 
 
 def _check_units(train: RegressionData, options: DeepGUMOptions) -> None:
-    """Refuse a fixed density of outliers in a box that is narrower than the labels' own range."""
+    """Refuse a fixed outlier density if the range of its outliers is narrower than the middle half of the labels."""
     uniform = options.mixture.uniform
     if isinstance(uniform, str):
         return
@@ -173,6 +174,6 @@ def _check_units(train: RegressionData, options: DeepGUMOptions) -> None:
             "mixture.uniform",
             f"a log density per coordinate of at most {-math.log(middle):.3g}, in the labels' unit",
             uniform,
-            f"It puts the wrong labels into a box of width {width:.3g}, which is narrower than the middle half of the "
-            f"labels, {middle:.3g}. In a range of width w (pixels, years, degrees) the log density is -log(w).",
+            f"With this value the wrong labels lie in a range of width {width:.3g}, but the middle half of the labels "
+            f"is {middle:.3g} wide. For a range of width w (pixels, years, degrees) the log density is -log(w).",
         )

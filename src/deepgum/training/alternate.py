@@ -16,7 +16,7 @@ from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.training.history import History
 from deepgum.training.job import Training
 from deepgum.training.loop.label_loss import label_loss, label_spread
-from deepgum.training.loop.objective import minimised
+from deepgum.training.loop.objective import build_objective
 from deepgum.training.loop.sgd import run_sgd
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
@@ -31,8 +31,8 @@ __all__ = ["fit_alternate"]
 def fit_alternate(
     training: Training[DeepGUMOptions], schedule: Alternate, history: History, checkpoint: Path | None
 ) -> TrainingResult:
-    """Run Algorithm 1 on a training that `fit_deepgum` has checked, and return its result."""
-    model, options = training.model, training.how
+    """Run Algorithm 1 on arguments that `fit_deepgum` has checked."""
+    model, options = training.model, training.settings
     journal = Journal.of(training, history, checkpoint)
     generator = torch.Generator().manual_seed(training.seed)
     initial_weights = Weights(model)
@@ -46,7 +46,7 @@ def fit_alternate(
         _run_round(training, schedule, progress, generator, journal)
         since, before = time.perf_counter(), progress.best
         trained = Round.of(training, schedule, before)
-        # By the mixture that the round was trained with; the mixture of its own residuals is for the next round.
+        # Use the mixture of the previous round, which weighted this round; the new mixture weights the next round.
         criterion = criterion_for(schedule.round_rule, options, weighted_loss, before or trained)
         score = criterion(trained.validation_residuals)
         history.add(trained.record(progress.round, score, since))
@@ -73,15 +73,15 @@ def fit_alternate(
 
 @dataclass
 class _Progress:
-    """The state of the alternation during a run of SGD.
+    """The state of Algorithm 1 during a run of SGD.
 
     Attributes
     ----------
     round : int
-        The round that SGD is in; 0 is the first fit.
+        Number of the current round; 0 is the first fit.
     best : Round or None
-        The best round so far, by whose mixture this one is trained; it is the round before, for Algorithm 1 ends after
-        a round that is not better. None in the first fit.
+        The best round so far; its mixture weights the current round. It is always the previous round, because
+        Algorithm 1 ends after a round that is not better. None in the first fit.
     best_score : float
     """
 
@@ -98,7 +98,7 @@ class _Progress:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any] | None, model: nn.Module) -> _Progress:
-        """Undo `state_dict`; without a state, return the beginning."""
+        """Restore the progress from its `state_dict`; None gives the initial state."""
         if state is None:
             return cls()
         best = None if state["best"] is None else Round.from_state_dict(state["best"], model)
@@ -112,12 +112,12 @@ def _run_round(
     generator: torch.Generator,
     journal: Journal,
 ) -> None:
-    """Run the SGD of a round: the first fit, or one that the best round's responsibilities weight."""
-    options, best = training.how, progress.best
+    """Run the SGD of one round: the first fit, or a fit weighted by the responsibilities of the best round."""
+    options, best = training.settings, progress.best
     loss = _loss(options.first_loss if best is None else options.weighted_loss, training)
-    # Fixed during the round, so that its epochs compare like with like.
+    # The weights are constant during the round, so that the scores of its epochs are comparable.
     weights = None if best is None else best.weights_of(best.residuals, options)
-    objective = minimised(loss, training.model, weights)
+    objective = build_objective(loss, training.model, weights)
     warmup = options.warmup_epochs if best is None else None
     run_sgd(
         training,
@@ -127,7 +127,7 @@ def _run_round(
         journal,
         round=progress.round,
         epochs_max=warmup,
-        least_epochs=warmup or 0,
+        epochs_min=warmup or 0,
         start_counts=best is not None and schedule.start_counts and schedule.restart == "continue",
     )
 
@@ -135,4 +135,4 @@ def _run_round(
 def _loss(loss: str | Loss, training: Training[DeepGUMOptions]) -> Loss | str:
     if loss == CROSS_ENTROPY:
         return CROSS_ENTROPY
-    return label_loss(loss, training.how, label_spread(training.train.targets))
+    return label_loss(loss, training.settings, label_spread(training.train.targets))

@@ -1,4 +1,4 @@
-"""Training with one loss, in one run of SGD: the methods that DeepGUM is compared with, and the oracle's data."""
+"""Training with one loss in one run of SGD, and the data of the oracle: the baselines of DeepGUM."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from deepgum.scale import mad_scale
 from deepgum.training.history import Event, History
 from deepgum.training.job import Training
 from deepgum.training.loop.criterion import Criterion, mean_loss, median_absolute_error
-from deepgum.training.loop.objective import Minimised, Objective, check_loss, minimised, residual_loss
+from deepgum.training.loop.objective import BatchLoss, Objective, build_objective, check_loss, residual_loss
 from deepgum.training.loop.sgd import run_sgd
 from deepgum.training.options import Groups
 from deepgum.training.result import TrainingResult, check_network, check_training_data
 from deepgum.training.sgd_options import SGDOptions
-from deepgum.training.state.journal import Journal, alone_at
+from deepgum.training.state.journal import Journal, lock_checkpoint
 
 __all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
 
 WARMUP_EPOCHS = 3
-"""Epochs of L2 before a loss of scaled residuals (section 4 of the paper)."""
+"""Number of L2 epochs before a loss of scaled residuals (section 4 of the paper)."""
 
 
 def fit_loss(
@@ -45,37 +45,41 @@ def fit_loss(
 ) -> TrainingResult:
     """Train a network with one loss, in one run of SGD.
 
-    Losses of scaled residuals (Huber, Biweight) begin with 3 epochs of L2, and their scale, the MAD of the training
-    residuals per coordinate, is computed again after each epoch. They are stopped by the median absolute error, because
-    their own value is in a unit that shrinks during the training; the others by their own value on the validation set.
-    The cross-entropy (Dex) is stopped by the mean absolute error of the expected value; the paper does not say.
+    Losses of scaled residuals (Huber, Biweight) begin with 3 epochs of L2. Their scale is the MAD of the training
+    residuals per coordinate, and is computed again after each epoch. The validation score for early stopping is
+
+    - the median absolute error for these losses, because the unit of their own value shrinks during the training;
+    - the mean absolute error of the expected value for the cross-entropy (Dex); the paper does not define it;
+    - the loss itself for every other loss.
 
     Parameters
     ----------
     model : nn.Module
         phi(x; w); trained in place. A `DeepExpectation` for the cross-entropy.
     train, validation : RegressionData
-        Labels of either may be wrong or missing (NaN).
+        Data whose labels may be wrong or missing (NaN) in both sets.
     loss : str, Loss or class
-        A name in `deepgum.losses.LOSSES`, "cross-entropy", the path "package.module:name" of a loss of your own, or a
-        loss itself, for example `Cauchy(scale=2.0)` for labels in years. The Cauchy loss by name has a scale for
+        A name in `deepgum.losses.LOSSES`, "cross-entropy", the path "package.module:name" of a custom loss, or a loss
+        object, for example `Cauchy(scale=2.0)` for labels in years. The name "cauchy" gives the Cauchy loss a scale for
         landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        Coordinates that the loss's own rule flags together.
+        Coordinates that the outlier rule of the loss flags together.
     sgd, seed, on_event, checkpoint
-        As for `fit_deepgum`.
+        The same as in `fit_deepgum`.
 
     Returns
     -------
     TrainingResult
-        Without mixture. The flags are by the loss's own rule; None for L2, L1 and the cross-entropy, which have none.
+        A result without a mixture. The outlier rule of the loss sets the flags; they are None for L2, L1 and the
+        cross-entropy, which have no such rule.
 
     Raises
     ------
     InvalidParameterError
-        If the loss lacks a part of its contract, or the network's outputs do not suit it; before any training.
+        Before any training, if the loss lacks a required attribute or method, or the network's outputs do not suit the
+        loss.
     InvalidDataError
-        If the data cannot be used; before any training.
+        Before any training, if the data cannot be used.
     NonFiniteLossError
         As soon as a loss is not finite.
     CheckpointError, DiskFullError
@@ -93,15 +97,15 @@ def fit_loss(
     def training_residuals() -> Tensor:
         return compute_residuals(model, train, device=sgd.device, precision=sgd.precision)
 
-    def objective(epoch: int) -> Minimised:
+    def objective(epoch: int) -> BatchLoss:
         if scaled is None:
-            return minimised(chosen, model)
+            return build_objective(chosen, model)
         if epoch <= WARMUP_EPOCHS:
             return Objective(L2())
         return Objective(scaled, scale=mad_scale(training_residuals()))
 
     criterion: Criterion = mean_loss(residual_loss(chosen)) if scaled is None else median_absolute_error
-    with alone_at(checkpoint):
+    with lock_checkpoint(checkpoint):
         journal = Journal.of(training, history, checkpoint)
         run_sgd(
             training,
@@ -109,7 +113,7 @@ def fit_loss(
             criterion,
             torch.Generator().manual_seed(seed),
             journal,
-            least_epochs=0 if scaled is None else WARMUP_EPOCHS,
+            epochs_min=0 if scaled is None else WARMUP_EPOCHS,
         )
     residuals = training_residuals()
     scale = None if scaled is None else mad_scale(residuals)
@@ -128,14 +132,14 @@ def fit_loss(
 
 
 def without_labels(data: RegressionData, wrong: Tensor) -> RegressionData:
-    """Return the data with wrong labels marked as missing: the data of the oracle.
+    """Return the training data of the oracle: a copy in which wrong labels are missing.
 
     Parameters
     ----------
     data : RegressionData
-        With d coordinates.
+        Data with d coordinates.
     wrong : Tensor (n, u) of bool
-        The labels to leave out, in u units of d / u coordinates each: landmarks, coordinates, or whole samples.
+        True for wrong labels. Each column stands for d / u adjacent coordinates: a landmark, a coordinate or a sample.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The options as version 0.1.0 had them, in one flat list: where each of them is now."""
+"""Translation of the options of version 0.1.0, which were one flat list, into the options of this version."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from deepgum.training.schedules import SCHEDULES, Alternate, Interleaved
 if TYPE_CHECKING:
     from deepgum.training.options import DeepGUMOptions
 
-__all__ = ["UNRECORDED", "key_options", "moved", "nested", "refuse_flat", "refuse_moved", "translated"]
+__all__ = ["UNRECORDED", "find_section", "key_options", "nest_options", "refuse_flat", "refuse_moved", "translated"]
 
-_MIXTURE = {
+_MIXTURE_NAMES = {
     "covariance_type": "covariance_type",
     "uniform": "uniform",
     "inlier_prior": "inlier_prior",
@@ -24,11 +24,11 @@ _MIXTURE = {
     "em_tol": "tol",
     "em_max_iter": "max_iter",
 }
-"""Names of the mixture's settings in version 0.1.0, and now."""
+"""Names of the mixture's settings: in version 0.1.0, and in this version."""
 
-_ROUNDS = asdict(Alternate())
-_LENIENCY = [field.name for field in fields(Interleaved)]
-_NOTHING = object()
+_ALTERNATE_OPTIONS = asdict(Alternate())
+_INTERLEAVED_OPTIONS = [field.name for field in fields(Interleaved)]
+_UNSET = object()
 
 UNRECORDED: Mapping[str, Any] = {
     "schedule": "alternate",
@@ -37,54 +37,58 @@ UNRECORDED: Mapping[str, Any] = {
     "degrees_of_freedom": math.inf,
     "separation": 0.0,
 }
-"""Options that early runs did not record, because there was no choice yet, and the value that they had."""
+"""Options that early runs did not record, because they had only one possible value; and that value."""
 
 
-def moved(option: str) -> tuple[str, str] | None:
-    """Return the section that an option of version 0.1.0 is in now, and its name there; None if it has not moved.
+def find_section(option: str) -> tuple[str, str] | None:
+    """Return the present section and name of an option of version 0.1.0; None if the option has not moved.
 
     Examples
     --------
-    >>> moved("em_tol"), moved("restart"), moved("first_loss")
+    >>> find_section("em_tol"), find_section("restart"), find_section("first_loss")
     (('mixture', 'tol'), ('schedule', 'restart'), None)
     """
-    if option in _MIXTURE:
-        return "mixture", _MIXTURE[option]
-    return ("schedule", option) if option in _ROUNDS else None
+    if option in _MIXTURE_NAMES:
+        return "mixture", _MIXTURE_NAMES[option]
+    return ("schedule", option) if option in _ALTERNATE_OPTIONS else None
 
 
-def nested(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of version 0.1.0 as `DeepGUMOptions.with_changes` takes them.
+def nest_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of version 0.1.0 in the form that `DeepGUMOptions.with_changes` accepts.
 
-    Options of rounds are left out if the schedule is interleaved: they made no difference.
+    With the interleaved schedule, the options of Algorithm 1 are left out, because they had no effect.
 
     Parameters
     ----------
     options : mapping
-        Fields of version 0.1.0's `DeepGUMOptions`, all or some of them.
+        All or some of the fields of `DeepGUMOptions` in version 0.1.0.
 
     Examples
     --------
-    >>> nested({"schedule": "alternate", "restart": "fresh", "em_tol": 0.0, "first_loss": "l2"})
+    >>> nest_options({"schedule": "alternate", "restart": "fresh", "em_tol": 0.0, "first_loss": "l2"})
     {'schedule': {'name': 'alternate', 'restart': 'fresh'}, 'mixture': {'tol': 0.0}, 'first_loss': 'l2'}
-    >>> nested({"schedule": "interleaved", "restart": "fresh"})
+    >>> nest_options({"schedule": "interleaved", "restart": "fresh"})
     {'schedule': {'name': 'interleaved'}}
     """
     found: dict[str, Any] = {}
     for option, value in options.items():
-        place = ("schedule", "name") if option == "schedule" else moved(option)
+        place = ("schedule", "name") if option == "schedule" else find_section(option)
         if place is None or isinstance(value, Mapping):
             found[option] = value
-        elif not (options.get("schedule") == Interleaved.name and option in _ROUNDS and option not in _LENIENCY):
+        elif not (
+            options.get("schedule") == Interleaved.name
+            and option in _ALTERNATE_OPTIONS
+            and option not in _INTERLEAVED_OPTIONS
+        ):
             found.setdefault(place[0], {})[place[1]] = value
     return found
 
 
 def translated(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the section `[method]` of a run that version 0.1.0 recorded as this version writes it.
+    """Return the section `[method]` of a recorded run in the form of this version.
 
-    Options that early runs did not record get the value that they had. A section of this version is returned as it is,
-    and so is one of a method without a mixture.
+    Options that early runs did not record get the values of `UNRECORDED`. The function returns a section of this
+    version, or of a method without a mixture, without changes.
 
     Examples
     --------
@@ -95,13 +99,15 @@ def translated(method: Mapping[str, Any]) -> dict[str, Any]:
     options = method.get("options")
     if not isinstance(options, Mapping) or not any(map(_is_flat, options)):
         return dict(method)
-    found = nested({**UNRECORDED, **options})
+    found = nest_options({**UNRECORDED, **options})
     sections = {name: found.pop(name) for name in ("schedule", "mixture")}
     return {**method, "options": found, **sections}
 
 
 def key_options(options: DeepGUMOptions) -> dict[str, Any]:
-    """Return the options that the key of a run is made from: those of version 0.1.0, so that runs keep their keys.
+    """Return the options in the form of version 0.1.0, from which the key of a run is computed.
+
+    With the old form, a run has the same key in all versions.
 
     Examples
     --------
@@ -115,12 +121,12 @@ def key_options(options: DeepGUMOptions) -> dict[str, Any]:
     values = options.to_mapping()
     schedule, mixture = values.pop("schedule"), values.pop("mixture")
     name = schedule.pop("name")
-    known = {old: mixture.pop(new) for old, new in _MIXTURE.items()}
-    # Settings that version 0.1.0 did not have are part of the key only if they are not the default.
+    known = {old: mixture.pop(new) for old, new in _MIXTURE_NAMES.items()}
+    # A setting that version 0.1.0 did not have is part of the key only if its value is not the default.
     defaults = GaussianUniformMixture().get_params()
     added = {setting: value for setting, value in mixture.items() if value != defaults[setting]}
-    whole = {**values, **_ROUNDS, **schedule, "schedule": name, **known, **added}
-    return {option: value for option, value in whole.items() if value != UNRECORDED.get(option, _NOTHING)}
+    whole = {**values, **_ALTERNATE_OPTIONS, **schedule, "schedule": name, **known, **added}
+    return {option: value for option, value in whole.items() if value != UNRECORDED.get(option, _UNSET)}
 
 
 def refuse_moved(options: Mapping[str, Any], schedule: object = None) -> None:
@@ -129,29 +135,29 @@ def refuse_moved(options: Mapping[str, Any], schedule: object = None) -> None:
     Raises
     ------
     InvalidParameterError
-        With what to write instead.
+        If there is such an argument; the message shows the correct code.
     """
     for option, value in options.items():
-        place = moved(option)
+        place = find_section(option)
         if place is None:
             continue
         section, name = place
         owner = "GaussianUniformMixture"
         if section == "schedule":
             given = schedule if isinstance(schedule, str) and schedule in SCHEDULES else getattr(schedule, "name", None)
-            interleaved = option in _LENIENCY and given != Alternate.name
-            owner = "Interleaved" if interleaved else "Alternate"
+            is_interleaved = option in _INTERLEAVED_OPTIONS and given != Alternate.name
+            owner = "Interleaved" if is_interleaved else "Alternate"
         hint = f"Write `{section}={owner}({name}={value!r})`."
         raise InvalidParameterError(option, f"an option of `{owner}`", value, hint)
 
 
 def refuse_flat(options: Mapping[str, Any]) -> None:
-    """Refuse the table `options` of a TOML file if it has options that are in the tables `schedule` and `mixture` now.
+    """Refuse the table `options` of a TOML file if one of its options belongs in the table `schedule` or `mixture`.
 
     Raises
     ------
     InvalidParameterError
-        With the lines to write instead.
+        If there is such an option; the message shows the correct lines.
 
     Examples
     --------
@@ -166,8 +172,8 @@ def refuse_flat(options: Mapping[str, Any]) -> None:
     if not found:
         return
     first, value = next(iter(found.items()))
-    tables = nested(found)
-    section, _ = moved(first) or ("schedule", "")
+    tables = nest_options(found)
+    section, _ = find_section(first) or ("schedule", "")
     lines = " and ".join(f"`{name} = {{ {_inline(table)} }}`" for name, table in tables.items())
     raise InvalidParameterError(
         f"options.{first}", f"in the table `{section}`", value, f"Write {lines} beside `options`."
@@ -175,7 +181,7 @@ def refuse_flat(options: Mapping[str, Any]) -> None:
 
 
 def _is_flat(option: str) -> bool:
-    return option == "schedule" or moved(option) is not None
+    return option == "schedule" or find_section(option) is not None
 
 
 def _inline(table: Mapping[str, Any]) -> str:
@@ -183,7 +189,7 @@ def _inline(table: Mapping[str, Any]) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a text, a truth value or a number in TOML."""
+    """Return a string, a boolean or a number in TOML."""
     if isinstance(value, str):
         return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,4 +1,4 @@
-"""What happened in a training, epoch by epoch and round by round, as records that a machine can read."""
+"""Machine-readable records of the epochs and rounds of a training."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class EpochRecord:
     Attributes
     ----------
     phase : str
-        What was minimised: the loss's name, "weighted " before it where responsibilities weighted it.
+        Name of the loss, with the prefix "weighted " if responsibilities weighted the loss.
     round : int
-        0 for the first fit, or all of a training in one run; then the round of Algorithm 1.
+        Round of Algorithm 1; 0 is the first fit. Always 0 for a training in one run.
     epoch : int
-        From 1 in each round.
+        Number of the epoch; 1 is the first of each round.
     train_loss : float
         Mean over the epoch's batches, in the units of the loss.
     validation_score : float
-        Lower is better; comparable within a round.
+        Score on the validation set; lower is better. Scores are comparable within a round.
     seconds : float
         Wall time of the epoch, validation included.
     best : bool
-        Whether this epoch's score is the best of its round so far.
+        Whether the score is the best of its round so far.
     """
 
     phase: str
@@ -51,19 +51,20 @@ class RoundRecord:
     Attributes
     ----------
     round : int
-        The round of SGD whose residuals were fitted; 0 is the first fit. Interleaved, the epoch.
+        Round of SGD that gave the residuals; 0 is the first fit. The epoch if the schedule is interleaved.
     inlier_prior, log_uniform_density : tuple of float, (g,)
         pi and log gamma.
     covariances : tuple of matrices, (g,) times (k, k)
         Sigma of each group.
     flagged : tuple of int, (g,)
-        Samples whose responsibility is below 1/2.
+        Number of samples whose responsibility is below 1/2.
     status : tuple of str, (g,)
-        How EM ended in each group.
+        Status of EM in each group.
     em_iterations : int
-        Until the parameters were stable.
+        Number of EM iterations until the parameters were stable.
     round_score : float
-        What decides whether to go on; lower is better. NaN where nothing is decided by it.
+        Score of the round in Algorithm 1, which ends when the score does not improve; lower is better. NaN if the
+        schedule is interleaved.
     seconds : float
         Wall time of residuals and EM.
     """
@@ -81,14 +82,14 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A training goes on from a checkpoint; its listener hears of it, and no history keeps it.
+    """An event: a training resumes from a checkpoint. Only the listener gets it; the history does not store it.
 
     Attributes
     ----------
     round, epoch : int
-        Of the last epoch that was completed.
+        Round and number of the last completed epoch.
     epochs : int
-        Completed over all rounds.
+        Number of completed epochs over all rounds.
     """
 
     round: int
@@ -101,7 +102,7 @@ Event = EpochRecord | RoundRecord | Resumed
 
 @dataclass
 class History:
-    """Records of one training, in the order in which they came.
+    """The records of one training, in order of time.
 
     Examples
     --------
@@ -116,7 +117,7 @@ class History:
     listener: Callable[[Event], None] | None = field(default=None, repr=False, compare=False)
 
     def add(self, event: EpochRecord | RoundRecord) -> None:
-        """Keep a record, and pass it on to the listener."""
+        """Store a record, and call the listener with it."""
         if isinstance(event, EpochRecord):
             self.epochs.append(event)
         else:
@@ -132,7 +133,7 @@ class History:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the records of a training that goes on; the listener hears of that, and of no old record again."""
+        """Load the records of a resumed training. The listener gets one `Resumed`, and none of the old records."""
         self.epochs[:] = [EpochRecord(**record) for record in state["epochs"]]
         self.rounds[:] = [RoundRecord(**record) for record in state["rounds"]]
         if self.epochs and self.listener is not None:

@@ -25,23 +25,23 @@ from deepgum.training.tracker import WARMUP_EPOCHS, ResponsibilityTracker
 
 __all__ = ["fit_interleaved"]
 
-_OWN = ("tracker.residuals", "sgd.machinery.random")
-"""Parts of a checkpoint that belong to each process; the rest is the same on all."""
+_OWN_PARTS = ("tracker.residuals", "sgd.machinery.random")
+"""Parts of a checkpoint that differ between processes."""
 
 
 def fit_interleaved(
     training: Training[DeepGUMOptions], history: History, checkpoint: Path | None, engine: Engine
 ) -> TrainingResult:
-    """Run an interleaved training that `fit_deepgum` has checked, and return its result.
+    """Run one run of SGD with EM after every epoch, on arguments that `fit_deepgum` has checked.
 
     Raises
     ------
     InvalidParameterError
         If the warm-up is longer than the training.
     """
-    training = replace(training, how=_with_warmup(training.how, training.sgd.epochs_max))
-    model, train, options, sgd = training.model, training.train, training.how, training.sgd
-    journal = Journal.of(training, history, checkpoint, engine.processes, _OWN)
+    training = replace(training, settings=_with_warmup(training.settings, training.sgd.epochs_max))
+    model, train, options, sgd = training.model, training.train, training.settings, training.sgd
+    journal = Journal.of(training, history, checkpoint, engine.processes, _OWN_PARTS)
     tracker = ResponsibilityTracker(
         len(train),
         options=options,
@@ -61,7 +61,7 @@ def fit_interleaved(
             history.add(record)
 
     objective = _TrackerObjective(tracker)
-    # Patience counts only at a constant learning rate: the score may well improve while the rate comes down.
+    # Patience counts only at a constant learning rate, because the score can still improve while the rate decreases.
     patience = sgd.patience if sgd.schedule == "constant" else sgd.epochs_max
     run_sgd(
         replace(training, sgd=replace(sgd, patience=patience)),
@@ -69,18 +69,18 @@ def fit_interleaved(
         tracker.score,
         torch.Generator().manual_seed(training.seed),
         journal,
-        least_epochs=tracker.warmup_epochs,
+        epochs_min=tracker.warmup_epochs,
         keep_last=options.returned_round == "last",
-        ahead=tracker.expect,
+        prefetch=tracker.expect,
         on_epoch=update,
         engine=engine,
     )
-    # The posteriors are those of the network that is returned, in evaluation mode.
+    # Compute the final responsibilities with the returned network in evaluation mode.
     residuals = compute_residuals(model, train, device=sgd.device, precision=sgd.precision, index=tracker.index)
     tracker.record(tracker.index, residuals)
     tracker.update()
     assert tracker.mixture is not None
-    # While the network still learns, a mixture's status is no reason to warn; the last mixture's is.
+    # Only the status of the last mixture is a reason for a warning; earlier mixtures belong to an unfinished network.
     message = complaint(tracker.mixture.status_, fixed_steps=True)
     if message:
         warnings.warn(message, IdentifiabilityWarning, stacklevel=3)
@@ -112,7 +112,7 @@ class _TrackerObjective:
 
 
 def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
-    """Return the options with the default warm-up as a number: in a short training at most half of it."""
+    """Return the options with a number for the default warm-up: at most half of the epochs of a short training."""
     if options.warmup_epochs is None:
         return replace(options, warmup_epochs=max(1, min(WARMUP_EPOCHS, epochs // 2)))
     if options.warmup_epochs > epochs:

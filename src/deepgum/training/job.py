@@ -1,4 +1,4 @@
-"""A training in one object: the network, the data, the choices and the seed."""
+"""The arguments of a training in one object: the network, the data, the settings and the seed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from deepgum.training.sgd_options import SGDOptions
 
 __all__ = ["Training"]
 
-How = TypeVar("How", bound=DeepGUMOptions | Loss | str, covariant=True)
+Settings = TypeVar("Settings", bound=DeepGUMOptions | Loss | str, covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Training(Generic[How]):
-    """Everything that the result of a training depends on; its checkpoint and its listener are not part of it.
+class Training(Generic[Settings]):
+    """The arguments that determine the result of a training; the checkpoint and the listener are not among them.
 
-    Two trainings are compared by `deepgum.training.state.identity`, not by `==`: their data are large.
+    `deepgum.training.state.identity` compares two trainings by hashes, because their data are too large for `==`.
 
     Attributes
     ----------
@@ -29,10 +29,11 @@ class Training(Generic[How]):
         Trained in place.
     train, validation : RegressionData
         (n, d) and (m, d) labels.
-    how : DeepGUMOptions, Loss or str
-        The options of a training with the mixture; or the one loss, by name if it is not a loss of residuals.
+    settings : DeepGUMOptions, Loss or str
+        The options of a training with the mixture; or, for a training with one loss, that loss. The cross-entropy,
+        which is not a loss of residuals, is given by name.
     sgd : SGDOptions
-        With the device and the precision of the engine that takes the steps.
+        Options of SGD, with the device and the precision of the engine.
     seed : int
         Seed of the order of the samples and of mirroring.
 
@@ -40,13 +41,13 @@ class Training(Generic[How]):
     --------
     >>> data = RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [1.5]])
     >>> training = Training(nn.Linear(1, 1), data, data, DeepGUMOptions(), SGDOptions(), seed=0)
-    >>> training.how.first_loss, training.sgd.optimizer
+    >>> training.settings.first_loss, training.sgd.optimizer
     ('cauchy', 'adam')
     """
 
     model: nn.Module
     train: RegressionData
     validation: RegressionData
-    how: How
+    settings: Settings
     sgd: SGDOptions
     seed: int

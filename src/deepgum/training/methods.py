@@ -1,4 +1,4 @@
-"""The methods of a comparison, by name: all share the network, the SGD and the budget."""
+"""The named training methods of a comparison, which share the network, the SGD options and the budget."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = ["METHODS", "AnyMethod", "Method", "check_method", "get_method", "trai
 
 @dataclass(frozen=True)
 class Method:
-    """A way to train on labels some of which may be wrong.
+    """A method to train on labels some of which may be wrong.
 
     Attributes
     ----------
     style : MethodStyle
-        Its name, colour and marker in tables and figures, and one line about it.
+        Name, colour and marker in tables and figures, and a one-line description.
     loss : str, Loss or None
-        A training with this one loss (`fit_loss`); None for a training with the mixture.
+        The loss of a training with one loss (`fit_loss`); None for a training with the mixture.
     options : DeepGUMOptions or None
         The options of a training with the mixture; None for a training with one loss.
     oracle : bool
-        Whether it gets to know which labels are wrong, and trains on the others.
+        Whether the method knows the wrong labels and trains only on the right ones.
     head : {"regression", "expectation"}
-        The head of the network, as for `deepgum.models.build_model`.
+        The head of the network; see `deepgum.models.build_model`.
     """
 
     style: MethodStyle
@@ -55,37 +55,38 @@ class Method:
 
     @classmethod
     def of_loss(cls, loss: Loss) -> Self:
-        """Return the method that trains with one loss: its name and colour are the loss's."""
+        """Return the method that trains with one loss, with the name and the colour of the loss."""
         return cls(MethodStyle.of_loss(loss), loss=loss)
 
     @property
     def label(self) -> str:
-        """Its name in plain text."""
+        """Name in plain text."""
         return self.style.plain
 
     def with_changes(self, groups: Groups, changes: Mapping[str, Any] | None = None) -> DeepGUMOptions:
-        """Return the options with their groups, and with the changes of `DeepGUMOptions.with_changes`.
+        """Return the options with these groups and changes; see `DeepGUMOptions.with_changes`.
 
         Raises
         ------
         InvalidParameterError
-            If it is a training with one loss, which has no options; if there is no such option; or for its value.
+            If the method trains with one loss and so has no options, or if an option does not exist or has an invalid
+            value.
         """
         changes = dict(changes or {})
         if self.options is None:
             raise InvalidParameterError("options", f"empty: {self.label} trains with one loss", changes)
         if "groups" in changes:
-            raise InvalidParameterError("options", "without `groups`, which is a parameter of its own", changes)
+            raise InvalidParameterError("options", "without `groups`, which is a separate parameter", changes)
         return self.options.with_changes(groups=groups, **changes)
 
 
 AnyMethod: TypeAlias = str | Method | Loss | type[Loss]
-"""What stands for a method: its name, the path "package.module:name" of a loss, a loss, or the method itself."""
+"""A method, the name of a method, a loss, or the path "package.module:name" of a loss."""
 
 
 _CROSS_ENTROPY = PRESETS["alternate"].with_changes(first_loss=CROSS_ENTROPY, weighted_loss=CROSS_ENTROPY)
 
-_OTHERS: dict[str, dict[str, Any]] = {
+_MORE_METHODS: dict[str, dict[str, Any]] = {
     "deepgum": {"options": PRESETS["default"]},
     "deepgum-alternate": {"options": PRESETS["alternate"]},
     "deepgum-paper": {"options": PRESETS["paper"]},
@@ -98,20 +99,20 @@ _OTHERS: dict[str, dict[str, Any]] = {
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {name: Method(METHOD_STYLES[name], loss=name) for name in LOSSES}
-    | {name: Method(METHOD_STYLES[name], **how) for name, how in _OTHERS.items()}
+    | {name: Method(METHOD_STYLES[name], **changes) for name, changes in _MORE_METHODS.items()}
 )
-"""Every method by its name: one for each loss of the registry, the presets of DeepGUM, Dex, and the oracles."""
+"""All methods by name: one for each loss in `LOSSES`, the presets of DeepGUM, Dex, and the oracles."""
 
 
 def get_method(method: AnyMethod, parameter: str = "methods") -> Method:
-    """Return the method that a value stands for.
+    """Return the method for a name, a path, a loss or a method.
 
     Raises
     ------
     UnknownNameError
         If there is no method of that name.
     InvalidParameterError
-        If the path does not lead to a loss, or the loss lacks a part of its contract.
+        If the path is not the path of a loss, or the loss lacks a required attribute or method.
 
     Examples
     --------
@@ -134,7 +135,7 @@ def check_method(
     groups: Groups = "sample",
     options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise the errors that `train_method` would raise about these data, without training.
+    """Raise the errors that `train_method` would raise for these data, without training.
 
     Raises
     ------
@@ -172,32 +173,31 @@ def train_method(
     Parameters
     ----------
     method : str, Method, Loss or class
-        A name in `METHODS`, the path "package.module:name" of a loss of your own, a loss, or a method.
+        A name in `METHODS`, the path "package.module:name" of a custom loss, a loss, or a method.
     train, validation : RegressionData
-        With the labels as they are, right or wrong.
+        Data with all labels, right and wrong.
     true_outlier, validation_outlier : Tensor (n, l) of bool, optional
-        The landmarks that are wrong; only the oracles use them.
+        True for wrong landmarks; only the oracles use them.
     groups, sgd, on_event, checkpoint
         The same as in `fit_deepgum`.
     options : mapping, optional
-        Changes to the method's `DeepGUMOptions`, as `DeepGUMOptions.with_changes` takes them; only for methods with a
-        mixture.
+        Changes to the method's `DeepGUMOptions`, as in `DeepGUMOptions.with_changes`; only for methods with a mixture.
     model : str or callable
         The same as in `deepgum.models.build_model`.
     seed : int
-        Seed of the initial weights and of the order of the samples: the same for every method.
+        Seed of the initial weights and of the order of the samples, for every method.
 
     Raises
     ------
     UnknownNameError
         If there is no method of that name.
     InvalidParameterError
-        If an oracle does not get the wrong labels, or an option cannot be changed so.
+        If an oracle has no `true_outlier` or `validation_outlier`, or an option cannot have this value.
     """
     found = get_method(method)
     sgd = sgd or SGDOptions()
     chosen = found.with_changes(groups, options) if found.options is not None or options else None
-    # Built from the labels as they are given, so that every method starts from the same weights and the same centre.
+    # Build the network from all labels, so that every method starts from the same weights and the same centre.
     network = build_model(model, train, seed, found.head)
     if chosen is not None:
         return fit_deepgum(
@@ -217,9 +217,9 @@ def train_method(
     if not found.oracle:
         return fit(train, validation)
     if true_outlier is None or validation_outlier is None:
-        expected = f"given, with `validation_outlier`: {found.label!r} trains on the right labels"
+        expected = f"given together with `validation_outlier`: {found.label!r} trains on the right labels only"
         raise InvalidParameterError("true_outlier", expected, None)
     result = fit(without_labels(train, true_outlier), without_labels(validation, validation_outlier))
-    # Its residuals on all labels rank the wrong ones; it has no flags, because it did not have to find any.
+    # The residuals of all labels rank the wrong labels. There are no flags: the oracle knows the wrong labels.
     residuals = compute_residuals(network, train, device=sgd.device, precision=sgd.precision)
     return replace(result, residuals=residuals, flags=None)

@@ -1,6 +1,6 @@
-"""The options of a training with the mixture: every choice that the paper leaves open, with its default.
+"""The options of a training with the mixture, and their defaults.
 
-`docs/deviations.md` compares these choices with the paper and with the code of its authors.
+`docs/deviations.md` compares the defaults with the paper and with the code of its authors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from deepgum.losses import LOSSES, Loss, get_loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY
 from deepgum.mixture import GaussianUniformMixture
 from deepgum.plugins import PATH, is_path
-from deepgum.training.flat_options import moved, refuse_moved
+from deepgum.training.flat_options import find_section, refuse_moved
 from deepgum.training.schedules import Alternate, Interleaved, change_schedule, get_schedule
 
 __all__ = ["PRESETS", "DeepGUMOptions", "Groups"]
@@ -25,61 +25,66 @@ Groups = Literal["sample", "landmark", "coordinate"] | Sequence[Sequence[int]]
 
 RETURNS = ("best", "last")
 UNSCALED = (*(name for name, kind in LOSSES.items() if not kind.needs_scale), CROSS_ENTROPY)
-"""Names of the losses that the mixture goes with; a loss of scaled residuals would do its work a second time."""
+"""Names of the losses that can be used with the mixture.
 
-_ELSEWHERE = {
+Losses of scaled residuals are excluded, because they estimate a scale and suppress outliers as the mixture does.
+"""
+
+_SET_BY_TRAINING = {
     "groups": "`groups` is an option of `DeepGUMOptions`.",
     "degrees_of_freedom": "`degrees_of_freedom` is an option of the schedule.",
-    "warm_start": "The schedule sets what EM starts from.",
+    "warm_start": "The schedule sets the initial values of EM.",
 }
-"""Settings of the mixture that the training sets, and why."""
+"""Settings of the mixture that users cannot set here, with the hint of the error message."""
 
 
 @dataclass(frozen=True, eq=False)
 class DeepGUMOptions:
-    """The choices of a training with the mixture.
+    """Options of a training with the mixture.
 
-    The defaults measured best on faces. `preset("alternate")` is what measured best of Algorithm 1, `preset("paper")`
-    follows the paper, and `preset("authors-code")` the code that its authors released.
+    The defaults gave the best results on faces. `preset("alternate")` gave the best results of Algorithm 1,
+    `preset("paper")` follows the paper, and `preset("authors-code")` follows the code that its authors released.
 
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        Coordinates that are right or wrong together: each group has a mixture of its own (section 3.1).
-    schedule : Interleaved, Alternate or the name of one
-        When EM is run. `Interleaved(...)` is one run of SGD with EM after every epoch. `Alternate(...)` is Algorithm 1:
-        several runs of SGD, with EM after each. A name, "interleaved" or "alternate", stands for the defaults.
+        Coordinates that are right or wrong together. Each group has its own mixture (section 3.1).
+    schedule : Interleaved, Alternate or str
+        The schedule of EM. `Interleaved(...)` is one run of SGD with EM after every epoch. `Alternate(...)` is
+        Algorithm 1: several runs of SGD, with EM after each run. The names "interleaved" and "alternate" select the
+        schedule with its defaults.
     mixture : GaussianUniformMixture
-        The settings of the mixture; it is copied, and not fitted. Its `groups`, `degrees_of_freedom` and `warm_start`
-        are set by the training. A `uniform` that is a number is the log density of one coordinate **in the targets'
-        unit**: 0 for landmarks in fractions of the image's side, -log(224) in pixels of an image of 224, -log(w) in any
-        range of width w. A `tol` of 0 takes exactly `max_iter` steps.
+        The settings of the mixture, which are copied. The training sets `groups`, `degrees_of_freedom` and
+        `warm_start`. A number for `uniform` is the log density of one coordinate **in the targets' unit**: 0 for
+        landmarks in fractions of the image's side, -log(224) for pixels of an image of 224, -log(w) for a range of
+        width w. With a `tol` of 0, EM takes exactly `max_iter` steps.
     first_loss : {"cauchy", "l1", "l2", "cross-entropy"}, Loss or path
-        Loss of the first fit, before there are responsibilities (the paper: "l2"). A `Loss`, or the path
-        "package.module:name" of one, is used as it is; "cauchy" by name has the scale of `cauchy_scale`.
+        Loss of the first fit, which has no responsibilities yet (the paper: "l2"). The name "cauchy" gives the Cauchy
+        loss the scale of `cauchy_scale`; a `Loss` object or the path "package.module:name" of a loss has its own scale.
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}, Loss or path
         Loss that the responsibilities weight (the paper: "l2", which is eq. 7). The cross-entropy is for a
-        `DeepExpectation` (DexGUM); it is both losses or neither, and needs the schedule "alternate".
+        `DeepExpectation` (DexGUM); it must then also be `first_loss`, and needs the schedule "alternate".
     least_weight : float
-        Weight of a label that is certainly wrong; between it and 1 weights go by the responsibility. The paper: 0. A
-        weight of 0.1 lets a label come back that was flagged too early, if the loss is L1 and the training short; in a
-        long one the network learns wrong labels by it.
+        Weight of a label with responsibility 0; the weight grows to 1 with the responsibility. The paper uses 0. In a
+        short training with L1, a value of 0.1 lets the network recover a label that was flagged too early. In a long
+        training, it makes the network learn wrong labels.
     responsibility_power : float
-        The weight of a label is its responsibility to this power (the paper: 1; the authors' code multiplies prediction
-        and target by r under a squared loss, which is 2).
+        Exponent p of the responsibility r in the weight r^p of a label. The paper uses 1. The code of the authors
+        multiplies prediction and target by r under a squared loss, which is p = 2.
     cauchy_scale : float or None
-        Scale of the Cauchy loss in the targets' unit. None: a quarter of the training labels' own spread (the median
-        over coordinates of their MAD scale), so that labels in other units give the same network.
+        Scale of the Cauchy loss in the targets' unit. None means a quarter of the spread of the training labels (the
+        median over coordinates of the MAD scale), so that the network does not depend on the unit of the labels.
     warmup_epochs : int or None
-        Epochs of the first fit. None: with the schedule "alternate" it is trained until it stops early, as Algorithm 1
-        says (section 4 says 3 epochs); with "interleaved", 5 epochs, and at most half of a short training.
+        Number of epochs of the first fit. None means, for the schedule "alternate", an early stop as in Algorithm 1
+        (section 4 has 3 epochs); for "interleaved", 5 epochs, but at most half of the training.
     returned_round : {"best", "last"}
-        Whose weights are returned: those of the round (interleaved: of the epoch) with the best score, or of the last.
+        Round, or epoch if the schedule is interleaved, whose weights are returned: the one with the best score or the
+        last one.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be used, or an option belongs to the schedule or the mixture; the message names it.
+        If a value is invalid, or an option belongs to the schedule or the mixture; the message names the option.
 
     Examples
     --------
@@ -104,20 +109,20 @@ class DeepGUMOptions:
     returned_round: str = "best"
 
     def __new__(cls, *_: object, **given: object) -> Self:
-        """Refuse options of version 0.1.0 that have moved; Python's own message would not tell where to."""
+        """Refuse options of version 0.1.0 that have moved, with a message that names their new place."""
         refuse_moved(given, given.get("schedule"))
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schedule", get_schedule(self.schedule))
-        object.__setattr__(self, "mixture", _copied(self.mixture))
+        object.__setattr__(self, "mixture", _copy_mixture(self.mixture))
         for name in ("first_loss", "weighted_loss"):
-            object.__setattr__(self, name, _checked_loss(name, getattr(self, name)))
+            object.__setattr__(self, name, _check_loss(name, getattr(self, name)))
         if CROSS_ENTROPY in (self.first_loss, self.weighted_loss) and self.first_loss != self.weighted_loss:
-            hint = "A network has logits for both or for neither."
+            hint = "A network gives either logits or predictions, so both losses need the same output."
             raise InvalidParameterError("weighted_loss", f"{self.first_loss!r} as well", self.weighted_loss, hint)
         if isinstance(self.schedule, Interleaved) and self.first_loss == CROSS_ENTROPY:
-            hint = "Only losses of residuals can be interleaved."
+            hint = "The schedule 'interleaved' needs a loss of residuals."
             raise InvalidParameterError("schedule", f"'alternate' with the {CROSS_ENTROPY}", self.schedule.name, hint)
         check_fraction("least_weight", self.least_weight, open_above=True)
         check_positive("responsibility_power", self.responsibility_power)
@@ -126,7 +131,7 @@ class DeepGUMOptions:
         if self.warmup_epochs is not None:
             check_count("warmup_epochs", self.warmup_epochs)
         check_choice("returned_round", self.returned_round, RETURNS)
-        self.new_mixture()  # which checks the names of groups
+        self.new_mixture()  # checks `groups`
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeepGUMOptions) and self.to_mapping() == other.to_mapping()
@@ -137,13 +142,14 @@ class DeepGUMOptions:
         Parameters
         ----------
         **changes
-            Options by name. A mapping for `schedule` or `mixture` changes some of its options and keeps the others;
-            `{"name": "alternate", ...}` begins with the defaults of that schedule.
+            Options by name. A mapping for `schedule` or `mixture` changes these settings of the schedule or mixture and
+            keeps the others; `{"name": "alternate", ...}` begins with the defaults of that schedule.
 
         Raises
         ------
         InvalidParameterError
-            If there is no such option, or for its value; about an option of the schedule as "schedule.OPTION".
+            If an option does not exist or has an invalid value. The message names an option of the schedule
+            "schedule.OPTION".
 
         Examples
         --------
@@ -153,7 +159,7 @@ class DeepGUMOptions:
         """
         known = [each.name for each in fields(self)]
         for name, value in changes.items():
-            place = moved(name)
+            place = find_section(name)
             if place is not None:
                 section, option = place
                 hint = f"Write `{section}={{{option!r}: {value!r}}}`."
@@ -163,19 +169,19 @@ class DeepGUMOptions:
         if isinstance(schedule, Mapping):
             changes["schedule"] = change_schedule(get_schedule(self.schedule), schedule)
         if isinstance(mixture, Mapping):
-            changes["mixture"] = _changed(self.mixture, mixture)
+            changes["mixture"] = _change_mixture(self.mixture, mixture)
         return replace(self, **changes)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> DeepGUMOptions:
-        """Return the options of a preset of `PRESETS`, with the changes of `with_changes`.
+        """Return a preset of `PRESETS` with some options changed, as by `with_changes`.
 
         Raises
         ------
         UnknownNameError
             If there is no preset of that name.
         InvalidParameterError
-            If the changes cannot be made; see `with_changes`.
+            If a change is invalid; see `with_changes`.
 
         Examples
         --------
@@ -185,27 +191,27 @@ class DeepGUMOptions:
         return PRESETS[check_choice("preset", name, PRESETS)].with_changes(**changes)
 
     def with_imported_losses(self) -> DeepGUMOptions:
-        """Return the options with paths of losses replaced by the losses themselves.
+        """Return the options with every path of a loss replaced by the imported loss.
 
         Raises
         ------
         InvalidParameterError
-            If a path cannot be imported, or does not lead to a loss that the mixture goes with.
+            If a path cannot be imported, or is not the path of a loss that can be used with the mixture.
         """
         found: dict[str, Any] = {
-            name: _unscaled(name, value)
+            name: _check_unscaled(name, value)
             for name in ("first_loss", "weighted_loss")
             if is_path(value := getattr(self, name))
         }
         return replace(self, **found) if found else self
 
     def new_mixture(self, tol: float | None = None) -> GaussianUniformMixture:
-        """Return an unfitted mixture with these settings and groups, and with another tolerance if one is given."""
+        """Return an unfitted mixture with these settings and groups; `tol` replaces the tolerance of the settings."""
         changes = {"groups": self.groups} | ({} if tol is None else {"tol": tol})
         return GaussianUniformMixture(**self.mixture.get_params() | changes)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return all options as nested plain values; a loss that is an object as its text.
+        """Return all options as nested plain values; a `Loss` object becomes its `repr`.
 
         Examples
         --------
@@ -216,7 +222,7 @@ class DeepGUMOptions:
         schedule = get_schedule(self.schedule)
         losses = {name: repr(loss) for name, loss in values.items() if isinstance(loss, Loss)}
         groups = self.groups if isinstance(self.groups, str) else [[int(i) for i in group] for group in self.groups]
-        settings = {name: value for name, value in self.mixture.get_params().items() if name not in _ELSEWHERE}
+        settings = {name: value for name, value in self.mixture.get_params().items() if name not in _SET_BY_TRAINING}
         return {
             **values,
             **losses,
@@ -226,34 +232,34 @@ class DeepGUMOptions:
         }
 
 
-def _checked_loss(parameter: str, loss: str | Loss) -> str | Loss:
-    """Return a loss that the mixture goes with; a path is imported later, when the training begins."""
+def _check_loss(parameter: str, loss: str | Loss) -> str | Loss:
+    """Return the loss if it can be used with the mixture; the path of a loss is imported when the training begins."""
     if loss == CROSS_ENTROPY or is_path(loss):
         return loss
     if isinstance(loss, str):
         return check_choice(parameter, loss, [*UNSCALED, PATH])
-    return _unscaled(parameter, loss)
+    return _check_unscaled(parameter, loss)
 
 
-def _unscaled(parameter: str, loss: str | Loss) -> Loss:
+def _check_unscaled(parameter: str, loss: str | Loss) -> Loss:
     found = get_loss(loss, parameter)
     if found.needs_scale:
         raise InvalidParameterError(parameter, "a loss whose residuals are not scaled by their MAD", loss)
     return found
 
 
-def _copied(mixture: GaussianUniformMixture) -> GaussianUniformMixture:
+def _copy_mixture(mixture: GaussianUniformMixture) -> GaussianUniformMixture:
     if not isinstance(mixture, GaussianUniformMixture):
         raise InvalidParameterError("mixture", "a `GaussianUniformMixture(...)`", mixture)
     default, given = GaussianUniformMixture().get_params(), mixture.get_params()
-    for name, reason in _ELSEWHERE.items():
+    for name, reason in _SET_BY_TRAINING.items():
         if given[name] != default[name]:
             raise InvalidParameterError(f"mixture.{name}", "left out", given[name], reason)
     return GaussianUniformMixture(**given)
 
 
-def _changed(mixture: GaussianUniformMixture, changes: Mapping[str, Any]) -> GaussianUniformMixture:
-    known = [name for name in mixture.get_params() if name not in _ELSEWHERE]
+def _change_mixture(mixture: GaussianUniformMixture, changes: Mapping[str, Any]) -> GaussianUniformMixture:
+    known = [name for name in mixture.get_params() if name not in _SET_BY_TRAINING]
     try:
         for name in changes:
             check_choice(name, name, known)
@@ -275,21 +281,21 @@ PRESETS: Mapping[str, DeepGUMOptions] = MappingProxyType(
         "authors-code": DeepGUMOptions(
             schedule=Alternate(
                 restart="fresh",
-                # The default of its three rules; the other two are "trimmed" and "weighted".
+                # The default rule of that code; the other two are "trimmed" and "weighted".
                 epoch_rule="unweighted",
                 round_rule="unweighted",
-                # Six fits, the first one included.
+                # Six fits, the first fit included.
                 rounds_max=5,
                 em_start="responsibilities",
-                # It has training and validation samples in one list and runs EM on the first 80 % of it, which are the
-                # training samples.
+                # That code stores training and validation samples in one list and runs EM on the first 80 % of the
+                # list, which are the training samples.
                 em_rows=1.0,
             ),
             mixture=GaussianUniformMixture(
-                # Its landmark mode. With its flag -iso it is "tied-spherical"; for whole samples, without a flag,
+                # The landmark mode of that code. Its flag -iso gives "tied-spherical"; for whole samples its default is
                 # "diag".
                 covariance_type="spherical",
-                # -log 224 in pixels of an image of 224 is this in fractions of its side.
+                # -log 224 for pixels of an image of 224 is 0 for fractions of the image's side.
                 uniform=0.0,
                 inlier_prior=0.95,
                 separation=0.0,
@@ -302,8 +308,9 @@ PRESETS: Mapping[str, DeepGUMOptions] = MappingProxyType(
         ),
     }
 )
-"""Named sets of options: what measured best on faces, in one run of SGD and in rounds of it; the paper to the letter;
-and the code that its authors released.
+"""Named sets of options.
 
-The last is for landmarks in fractions of the image's side; for labels in other units, change the mixture's `uniform`.
+"default" and "alternate" gave the best results on faces, in one run of SGD and with Algorithm 1. "paper" follows the
+paper exactly. "authors-code" follows the code that its authors released. It is for landmarks in fractions of the
+image's side; for labels in other units, change the mixture's `uniform`.
 """

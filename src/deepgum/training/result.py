@@ -1,4 +1,4 @@
-"""What a training gives back, and what it asks of its data."""
+"""The result of a training, and the checks of its network and data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["TrainingResult", "check_network", "check_training_data"]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A trained network, and what the training learned of the labels.
+    """A trained network, and the estimates of wrong labels.
 
     Attributes
     ----------
@@ -30,16 +30,16 @@ class TrainingResult:
     responsibilities : Tensor (n, g) of float64, or None
         Probability that a label is right; None for a method without a mixture.
     flags : Tensor (n, g) of bool, or None
-        What the method itself calls an outlier; None where it has no rule.
+        True for labels that the method's own rule calls outliers; None for a method without such a rule.
     mixture : GaussianUniformMixture or None
-        Gives responsibilities for other samples, too.
+        The fitted mixture, which can also compute responsibilities of other samples.
     history : History
-        Epochs and rounds.
+        Records of epochs and rounds.
     seconds : float
         Wall time of the training.
     index : Tensor (n,) of int64
-        The samples that the rows are of: all, in order, but for a training over several processes. There each has the
-        rows of the samples that it keeps, and nothing is gathered.
+        Sample index of each row: 0 to n - 1 in one process. In a training with several processes, each process has the
+        rows of its own samples only.
     """
 
     model: nn.Module
@@ -49,7 +49,7 @@ class TrainingResult:
     mixture: GaussianUniformMixture | None
     history: History
     seconds: float
-    index: Tensor = None  # type: ignore[assignment]  # all of them, by `__post_init__`
+    index: Tensor = None  # type: ignore[assignment]  # `__post_init__` replaces None by all samples
 
     def __post_init__(self) -> None:
         if vars(self)["index"] is None:
@@ -57,21 +57,21 @@ class TrainingResult:
 
     @property
     def epochs(self) -> int:
-        """Epochs of SGD in all, over all rounds: what the training cost."""
+        """Number of epochs of SGD over all rounds."""
         return len(self.history.epochs)
 
 
 def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> None:
-    """Put the network on its device and try it on one sample, before any work.
+    """Move the network to its device and check its prediction for one sample.
 
     Raises
     ------
     InvalidParameterError
-        If the device is not there, or no parameter of the network is trained.
+        If the device is not available, or no parameter of the network is trained.
     InvalidDataError
-        If the network cannot take the inputs, or does not give as many values a sample as there are coordinates.
+        If the network cannot take the inputs, or does not predict one value per coordinate.
     NonFiniteLossError
-        If they are not finite.
+        If the prediction is not finite.
     """
     check_device(sgd.device)
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -85,26 +85,27 @@ def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> N
 
 
 def check_training_data(train: RegressionData, validation: RegressionData) -> None:
-    """Refuse data that no method could be trained on, before any work.
+    """Check that the data are enough to train any method.
 
     Raises
     ------
     InvalidDataError
-        If training and validation samples differ in shape, a side has no label at all, or a coordinate has none in
-        training.
+        If training and validation samples differ in shape, one of the sets has no label, or a coordinate has no label
+        in the training set.
     """
-    for what in ("inputs", "targets"):
-        found = [tuple(getattr(side, what).shape[1:]) for side in (train, validation)]
+    for array in ("inputs", "targets"):
+        found = [tuple(getattr(side, array).shape[1:]) for side in (train, validation)]
         if found[0] != found[1]:
             raise InvalidDataError(
-                f"`validation.{what}` should have samples of shape {found[0]} as `train` has. Found {found[1]}."
+                f"`validation.{array}` should have samples of shape {found[0]}, as in `train`. Found {found[1]}."
             )
     for name, side in (("train", train), ("validation", validation)):
         if len(side) == 0 or not torch.isfinite(side.targets).any():
             raise InvalidDataError(f"`{name}` should have at least one label. Found {len(side)} samples without any.")
-    never = (~torch.isfinite(train.targets).any(dim=0)).nonzero().flatten().tolist()
-    if never:
+    unlabelled = (~torch.isfinite(train.targets).any(dim=0)).nonzero().flatten().tolist()
+    if unlabelled:
+        names = listing([train.target_names[place] for place in unlabelled])
         raise InvalidDataError(
-            f"`train` should have at least one label of each coordinate. Found none of "
-            f"{listing([train.target_names[place] for place in never])}. Leave it out of the targets."
+            f"`train` should have at least one label for each coordinate. Found none for {names}. Remove these "
+            "coordinates from the targets."
         )

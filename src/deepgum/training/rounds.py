@@ -1,4 +1,4 @@
-"""A round of Algorithm 1 at its end: its residuals, its mixture, the weights of the next round, and the rules."""
+"""The result of one round of Algorithm 1, and the validation scores of its rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deepgum.training.options import DeepGUMOptions
 from deepgum.training.schedules import Alternate
 from deepgum.training.state.snapshot import restore_weights
 from deepgum.training.state.weights import Weights
-from deepgum.training.weighting import coordinate_weights, flags_of, labelled, lenient, mixture_record
+from deepgum.training.weighting import coordinate_weights, flags_of, has_label, mixture_record, with_leniency
 
 __all__ = ["Round", "criterion_for", "em_rows"]
 
@@ -32,12 +32,12 @@ class Round:
     Attributes
     ----------
     weights : Weights
-        Those of the network.
+        Weights of the network.
     residuals : Tensor (n, d)
         Residuals of the training set.
     validation_residuals : Tensor (m, d)
     mixture : GaussianUniformMixture
-        Fitted to the training residuals, all or the first of them.
+        The mixture, fitted to the first `em_rows` training residuals.
     """
 
     weights: Weights
@@ -48,7 +48,7 @@ class Round:
     @classmethod
     def of(cls, training: Training[DeepGUMOptions], schedule: Alternate, previous: Round | None = None) -> Round:
         """Compute the residuals of the network after a run of SGD, and fit the mixture to them."""
-        model, options, sgd = training.model, training.how, training.sgd
+        model, options, sgd = training.model, training.settings, training.sgd
         residuals, validation_residuals = (
             compute_residuals(model, data, device=sgd.device, precision=sgd.precision)
             for data in (training.train, training.validation)
@@ -64,7 +64,7 @@ class Round:
             sample_weight=None if counts is None else counts[:rows],
             responsibilities=None if start is None else start[:rows],
         )
-        return cls(Weights(model), residuals, validation_residuals, lenient(mixture, schedule))
+        return cls(Weights(model), residuals, validation_residuals, with_leniency(mixture, schedule))
 
     @property
     def responsibilities(self) -> Tensor:
@@ -73,19 +73,19 @@ class Round:
 
     @property
     def flags(self) -> Tensor:
-        """Which labels (n, g) of the training set are probably wrong."""
+        """Flags (n, g) of the training set: True for labels that are probably wrong."""
         return flags_of(self.mixture, self.residuals, self.responsibilities)
 
     def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
-        """Return the weights (n, d) of residuals (n, d) in the loss."""
+        """Return the weights (n, d) of labels in the loss, given their residuals (n, d)."""
         return coordinate_weights(self.mixture, self.mixture.responsibilities(residuals), options)
 
     def flagged_shares(self) -> Tensor:
-        """Return the share (g,) of each group's observed training samples that is flagged."""
-        return self.flags.sum(dim=0) / labelled(self.mixture, self.residuals).sum(dim=0).clamp(min=1)
+        """Return the share (g,) of flagged samples among the observed training samples of each group."""
+        return self.flags.sum(dim=0) / has_label(self.mixture, self.residuals).sum(dim=0).clamp(min=1)
 
     def record(self, round: int, score: float, since: float) -> RoundRecord:
-        """Return the record of the round; `since` is the time when its residuals were begun."""
+        """Return the record of the round; `since` is the time before its residuals were computed."""
         return mixture_record(self.mixture, self.flags.sum(dim=0), round, score, since)
 
     def state_dict(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Round:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any], model: nn.Module) -> Round:
-        """Undo `state_dict`, for the model that it was a round of."""
+        """Restore a round from its `state_dict`; the model must have the structure of the saved model."""
         return cls(
             restore_weights(model, state["weights"]),
             state["residuals"],
@@ -109,17 +109,20 @@ class Round:
 
 
 def em_rows(n_samples: int, schedule: Alternate) -> int:
-    """Return the number of training samples that EM is run on."""
+    """Return the number of training samples for EM."""
     return round(schedule.em_rows * n_samples)
 
 
 def criterion_for(rule: str, options: DeepGUMOptions, loss: Loss | str, current: Round | None = None) -> Criterion:
-    """Return the validation score of a rule, by the mixture of a round; before the first round all weights are 1."""
+    """Return the validation score of a rule, given the loss and the current round.
+
+    Without a current round, the rules "weighted" and "trimmed" give the unweighted score.
+    """
     if rule == "log-likelihood":
         return held_out_log_likelihood(options.new_mixture(tol=SCORE_TOL))
-    judged = residual_loss(loss)
+    scored_loss = residual_loss(loss)
     if rule == "unweighted" or current is None:
-        return mean_loss(judged)
+        return mean_loss(scored_loss)
     if rule == "weighted":
-        return mean_loss(judged, current.weights_of(current.validation_residuals, options))
-    return trimmed_loss(judged, current.flagged_shares(), current.mixture.partition_)
+        return mean_loss(scored_loss, current.weights_of(current.validation_residuals, options))
+    return trimmed_loss(scored_loss, current.flagged_shares(), current.mixture.partition_)

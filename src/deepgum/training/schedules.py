@@ -22,25 +22,25 @@ RESTARTS = ("continue", "fresh")
 class Interleaved:
     """One run of SGD, with EM after every epoch on the residuals of the epoch's own forward passes.
 
-    The training residuals are those of labels that the network has partly memorised, and a network errs far on a few
-    hard samples. By the covariance that EM estimates those samples are flagged, not learned from, and so stay flagged.
-    Both options allow for larger residuals when EM begins, and wear off: half of each is left 5 epochs later, a third
-    after 10.
+    The network has partly memorised the training labels, so most training residuals are small, but residuals of hard
+    samples are large. With the covariance that EM estimates, hard samples would be flagged, would not be learned, and
+    so would stay flagged. Both options tolerate larger residuals when EM begins. Their effect decays: one half is left
+    after 5 epochs, one third after 10.
 
     Parameters
     ----------
     widening : float
-        Factor on the inliers' standard deviations, at least 1; the paper has none.
+        Factor on the inliers' standard deviations, at least 1. The paper has no such factor.
     degrees_of_freedom : float
-        Degrees of freedom of the inliers' tails in each sample, which all its groups share: if the network misses a
-        sample's other labels by more than usual, the sample is hard, and larger residuals are allowed
-        (`deepgum.GaussianUniformMixture.responsibilities`). Infinity is the paper's Gaussian, one covariance for all
-        samples.
+        Degrees of freedom of the inliers' tails, which all groups of a sample share. If the residuals of a sample's
+        other labels are large, the sample is hard, and the mixture tolerates larger residuals
+        (`deepgum.GaussianUniformMixture.responsibilities`). Infinity is the paper's Gaussian, with one covariance for
+        all samples.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be used; the message names it.
+        If a value is invalid; the message names the option.
 
     Examples
     --------
@@ -59,43 +59,49 @@ class Interleaved:
 
 @dataclass(frozen=True)
 class Alternate:
-    """Algorithm 1 of the paper: SGD and EM in turn, each run of SGD to an early stop.
+    """Algorithm 1 of the paper: runs of SGD, each with an early stop, and EM after each run.
 
     Parameters
     ----------
     widening : float
-        Factor on the inliers' standard deviations, at least 1, in every round; the paper has none.
+        Factor on the inliers' standard deviations in every round, at least 1. The paper has no such factor.
     degrees_of_freedom : float
-        Degrees of freedom of the inliers' tails in each sample, as for `Interleaved`, in every round. Infinity is the
-        paper's Gaussian.
+        Degrees of freedom of the inliers' tails in every round; see `Interleaved`. Infinity is the paper's Gaussian.
     restart : {"continue", "fresh"}
-        Whether a round of SGD starts from the current weights (the paper), or from the initial ones, without what the
-        network learned from labels that are now known to be wrong.
+        Start of each run of SGD: from the current weights (the paper), or from the initial weights, so that the network
+        forgets labels that are now flagged.
     start_counts : bool
-        Whether the weights that a round starts from are a candidate for its best ones; only with `restart="continue"`.
-        If they are, a round that does not improve on them within the patience is the last.
+        Whether the weights at the start of a round can be its best weights; only with `restart="continue"`. If True, a
+        round without a better score within the patience is the last round.
     epoch_rule : {"log-likelihood", "weighted", "unweighted", "trimmed"}
-        The validation score that stops a run of SGD early: the log-likelihood of eq. 1 under its best mixture; the
-        weighted loss, with the responsibilities of the validation set when the round began (the paper); the unweighted
-        loss; or the unweighted loss without the largest residuals of each group, as large a share of them as is flagged
-        in the training set. Each is the same measure from epoch to epoch. If the losses are the cross-entropy, the last
-        three take the absolute error of the expected value, in the targets' unit.
+        The validation score for the early stop of a run of SGD. All epochs of a run have the same measure:
+
+        - "log-likelihood": the log-likelihood of eq. 1, under the mixture that fits the validation residuals best;
+        - "weighted": the loss, weighted by the responsibilities of the validation set at the start of the round (the
+          paper);
+        - "unweighted": the loss without weights;
+        - "trimmed": the loss without weights and without the largest residuals of each group. The share of omitted
+          residuals is the flagged share of the training set.
+
+        If the losses are the cross-entropy, the last three use the absolute error of the expected value, in the
+        targets' unit.
     round_rule : {"log-likelihood", "weighted", "unweighted", "trimmed"}
-        The score that ends the alternation when it no longer improves. The weighted loss (the paper) has other weights
-        in every round, and falls when they do, and the trimmed one falls when more is flagged; the other two compare
-        like with like.
+        The score of a round. Algorithm 1 ends when this score no longer improves. The weighted loss (the paper) also
+        falls when the weights fall, and the trimmed loss also falls when more labels are flagged, so their values are
+        not comparable between rounds. The other two scores are comparable.
     rounds_max : int
         Maximum number of rounds after the first fit.
     em_start : {"robust", "responsibilities"}
-        What EM starts from in each round: a robust scale of the residuals; or the responsibilities that the network was
-        trained with, which are 1 in the first fit and then those of the round before (the authors' code).
+        Initial value of EM in each round: a robust scale of the residuals; or the responsibilities that weighted the
+        round, which are 1 for the first fit (the authors' code).
     em_rows : float
-        Share of the training samples that EM is run on, the first ones by index; all get responsibilities.
+        Share of the training samples that EM uses; these are the first samples by index. All samples get
+        responsibilities.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be used; the message names it.
+        If a value is invalid; the message names the option.
 
     Examples
     --------
@@ -130,18 +136,18 @@ class Alternate:
 Schedule: TypeAlias = Interleaved | Alternate
 
 SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType({kind.name: kind for kind in (Interleaved, Alternate)})
-"""The schedules by their names."""
+"""The schedules by name."""
 
 
 def get_schedule(schedule: Schedule | str) -> Schedule:
-    """Return a schedule as it is, or the one of a name with its defaults.
+    """Return the given schedule; a name gives that schedule with its defaults.
 
     Raises
     ------
     UnknownNameError
         If there is no schedule of that name.
     InvalidParameterError
-        If it is neither a schedule nor a name.
+        If the argument is neither a schedule nor a string.
 
     Examples
     --------
@@ -156,12 +162,12 @@ def get_schedule(schedule: Schedule | str) -> Schedule:
 
 
 def change_schedule(schedule: Schedule, changes: Mapping[str, Any]) -> Schedule:
-    """Return the schedule with some options changed; a `name` among the changes stands for that schedule's defaults.
+    """Return the schedule with some options changed; a new `name` starts from the defaults of that schedule.
 
     Raises
     ------
     InvalidParameterError
-        About "schedule.OPTION", if the schedule has no such option, or for its value.
+        If the schedule has no such option, or the value is invalid; the message names "schedule.OPTION".
 
     Examples
     --------
@@ -177,13 +183,13 @@ def change_schedule(schedule: Schedule, changes: Mapping[str, Any]) -> Schedule:
         known = [field.name for field in fields(changed)]
         for option in changes:
             if option not in known:
-                raise _unknown(option, changed, changes[option])
+                raise _unknown_option(option, changed, changes[option])
         return replace(changed, **changes)
     except InvalidParameterError as error:
         raise error.within("schedule") from None
 
 
-def _unknown(option: str, schedule: Schedule, value: object) -> InvalidParameterError:
+def _unknown_option(option: str, schedule: Schedule, value: object) -> InvalidParameterError:
     others = [kind.name for kind in SCHEDULES.values() if option in [field.name for field in fields(kind)]]
     if others:
         hint = f"It is an option of the schedule {others[0]!r}."

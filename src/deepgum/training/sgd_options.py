@@ -1,4 +1,4 @@
-"""How stochastic gradient descent runs, whatever it minimises: optimiser, schedule, patience, device."""
+"""Options of stochastic gradient descent: optimiser, schedule, patience, device."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ PRECISIONS = ("float32", "bf16")
 
 @dataclass(frozen=True)
 class SGDOptions:
-    """How stochastic gradient descent runs: the same for every method of a comparison.
+    """Options of stochastic gradient descent, which all methods of a comparison share.
 
     Parameters
     ----------
     optimizer : {"adam", "adamw", "sgd"}
-        `sgd` is SGD with Nesterov momentum 0.9.
+        The optimiser; `sgd` is SGD with Nesterov momentum 0.9.
     learning_rate : float
-        The highest that the schedule reaches.
+        Maximum of the learning rate.
     schedule : {"constant", "cosine", "one-cycle"}
-        Over `epochs_max` epochs; a DeepGUM round begins it anew.
+        Schedule of the learning rate over `epochs_max` epochs. In Algorithm 1, every round starts the schedule again.
     weight_decay : float
-        As the optimiser understands it.
+        Weight decay of the optimiser.
     batch_size : int
-        Samples a step (the paper: 128).
+        Number of samples per step (the paper: 128).
     epochs_max : int
-        The most epochs of one run of SGD; of one round in DeepGUM.
+        Maximum number of epochs of one run of SGD; in Algorithm 1, of one round.
     patience : int
-        Epochs without a better validation score before a run of SGD stops (the paper's K: 5). Interleaved, it counts
-        only where the schedule is constant.
+        Number of epochs without a better validation score before a run of SGD stops (K in the paper, which uses 5).
+        With interleaved EM, patience has an effect only if the schedule of the learning rate is constant.
     mirror : bool
-        Mirror each training image with probability 1/2, where the data says how.
+        Whether to mirror each training image with probability 1/2. It has no effect on data without `mirror`.
     device : str
-        Where the network is trained: `"cpu"`, `"cuda"`, `"mps"`.
+        Device of the network: `"cpu"`, `"cuda"`, `"mps"`.
     precision : {"float32", "bf16"}
-        Of the forward and backward passes; losses, weights and the mixture are float32 or float64 in either.
+        Precision of the forward and backward passes. Losses, weights and the mixture are always float32 or float64.
 
     Raises
     ------
     InvalidParameterError
-        If a value cannot be worked with; the message names it.
+        If a value is invalid; the message names the option.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def check_device(name: str) -> None:
     Raises
     ------
     InvalidParameterError
-        With torch's own words.
+        If the device cannot be used; the message includes the message of torch.
     """
     try:
         device = torch.device(name)
@@ -94,4 +94,4 @@ def check_device(name: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InvalidParameterError("device", "a device that is there", name, reason) from error
+        raise InvalidParameterError("device", "an available device", name, reason) from error

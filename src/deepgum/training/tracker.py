@@ -1,4 +1,4 @@
-"""The mixture for any training loop: it takes residuals by sample index, and gives the next epoch's weights."""
+"""The mixture for any training loop: it collects residuals by sample index and computes the next epoch's weights."""
 
 from __future__ import annotations
 
@@ -33,68 +33,69 @@ from deepgum.training.samples.batch import (
     check_finite,
     check_finite_residuals,
     check_index,
+    check_targets,
+    check_weights,
     check_width,
-    checked_targets,
-    checked_weights,
 )
 from deepgum.training.samples.epoch import Epoch
 from deepgum.training.samples.owners import Owners
 from deepgum.training.samples.weight_table import WeightTable
 from deepgum.training.schedules import Interleaved
-from deepgum.training.weighting import coordinate_weights, flags_of, lenient, mixture_record
+from deepgum.training.weighting import coordinate_weights, flags_of, mixture_record, with_leniency
 
 __all__ = ["WARMUP_EPOCHS", "ResponsibilityTracker"]
 
 WARMUP_EPOCHS = 5
-"""Epochs of the robust first loss, after which residuals tell right labels from wrong ones."""
+"""Default number of warm-up epochs; after the warm-up, the residuals separate right labels from wrong labels."""
 
 FORMAT = "deepgum.ResponsibilityTracker/2"
-"""Format of a tracker's state; version 0.1.0 wrote no format."""
+"""Format of a tracker's state; states of version 0.1.0 have no format."""
 
 
 class ResponsibilityTracker:
-    """Estimate which labels are right while a network is trained, in any training loop.
+    """Estimator of the probability that each label is right, for any training loop.
 
-    Every sample has an index, from 0 to n - 1 (`deepgum.IndexedDataset` adds it to a data set). `loss` takes the
-    predictions for a batch with its labels and indices: a robust loss in the warm-up, and then the loss of eq. 7,
-    weighted by the probability that each label is right. `update` ends an epoch: EM is run on the residuals of the
-    epoch's own forward passes, which costs no pass over the data, and gives the next epoch's weights.
+    Every sample has an index from 0 to n - 1 (`deepgum.IndexedDataset` adds it to a data set). `loss` returns the loss
+    of a batch from its predictions, labels and indices: a robust loss in the warm-up, then the loss of eq. 7, weighted
+    by the probability that each label is right. `update` ends an epoch: it runs EM on the residuals of the epoch's own
+    forward passes, without an additional pass over the data, and computes the weights of the next epoch.
 
     Parameters
     ----------
     n_samples : int
         n, the length of the training set.
     options : DeepGUMOptions, optional
-        Groups, losses and mixture, with the schedule `Interleaved`; the loop itself keeps the weights of an epoch, so
-        `returned_round` has no effect.
+        Groups, losses and mixture, with the schedule `Interleaved`. `returned_round` has no effect, because the loop
+        itself chooses the epoch whose weights it keeps.
     targets : Tensor (n, d), optional
-        All labels, NaN where one is missing: their spread gives the scale of the first loss. Without them the spread of
-        the first batch gives it.
+        All labels, NaN for missing labels. Their spread gives the scale of the first loss; without `targets`, the
+        spread of the first batch gives the scale.
     sample_weight : Tensor (n,), optional
-        How much each sample counts, in the loss and in the mixture; at least 0.
+        Weight of each sample in the loss and in the mixture; at least 0.
     mirror : Mirror, optional
-        How coordinates change places in samples that the loop mirrors.
+        Mirroring of the labels, if the loop mirrors samples.
     processes : Processes, optional
-        The processes that train together, for example `deepgum.processes.current()`: each calls `loss` as often as the
-        others. Process i modulo their number keeps the residuals and weights of sample i. Default: one process.
+        The processes that train together, for example `deepgum.processes.current()`. All processes must call `loss`
+        equally often. Process i modulo the number of processes stores the residuals and weights of sample i. Default:
+        one process.
 
     Attributes
     ----------
     epoch : int
         Number of completed epochs.
     index : Tensor (m,) of int64
-        The samples that this process keeps; all of them, 0 to n - 1, if there is one process.
+        The samples that this process stores; 0 to n - 1 if there is one process.
     residuals : Tensor (m, d) or None
-        y - phi(x; w) in the last epoch that saw the sample, in the targets' unit; NaN if no epoch has.
+        y - phi(x; w) in the last epoch with this sample, in the targets' unit; NaN if there was no such epoch.
     mixture : GaussianUniformMixture or None
-        The mixture of these residuals, with its present leniency; None in the warm-up.
+        The mixture of these residuals, with the leniency of this epoch; None in the warm-up.
 
     Raises
     ------
     InvalidDataError
-        If targets or weights are not those of n samples, or cannot be labels or weights.
+        If targets or weights do not have n rows, or have invalid values.
     InvalidParameterError
-        If n is not a number of samples, the schedule is Algorithm 1, or a loss is not a loss of residuals.
+        If n is not a positive whole number, the schedule is Algorithm 1, or a loss is not a loss of residuals.
 
     Examples
     --------
@@ -133,11 +134,11 @@ class ResponsibilityTracker:
         if self.options.first_loss == CROSS_ENTROPY:
             raise InvalidParameterError("first_loss", "a loss of residuals", CROSS_ENTROPY)
         if not isinstance(schedule, Interleaved):
-            hint = "In a training loop of your own EM is run after every epoch."
+            hint = "In a custom training loop, EM runs after every epoch."
             raise InvalidParameterError("options.schedule", "`Interleaved(...)`", schedule, hint)
         self._schedule = schedule
-        targets = None if targets is None else checked_targets(targets, self.n_samples)
-        self._given_weight = None if sample_weight is None else checked_weights(sample_weight, self.n_samples)
+        targets = None if targets is None else check_targets(targets, self.n_samples)
+        self._given_weight = None if sample_weight is None else check_weights(sample_weight, self.n_samples)
         self.mirror = mirror
         self.epoch = 0
         self.residuals: Tensor | None = None
@@ -151,12 +152,12 @@ class ResponsibilityTracker:
         self.join(processes)
 
     def join(self, processes: Processes) -> None:
-        """Share the samples with other processes from now on, before the first batch; for engines that start late.
+        """Share the samples with other processes; for training loops that start the processes after the tracker.
 
         Raises
         ------
         InvalidParameterError
-            If the training has begun.
+            If the first batch has already been given to `loss` or `record`.
         """
         if self.epoch or self.recorded:
             raise InvalidParameterError("processes", "given before the first batch", processes)
@@ -171,12 +172,12 @@ class ResponsibilityTracker:
 
     @property
     def warmup_epochs(self) -> int:
-        """Number of epochs of the first loss."""
+        """Number of epochs with the first loss."""
         return WARMUP_EPOCHS if self.options.warmup_epochs is None else self.options.warmup_epochs
 
     @property
     def phase(self) -> str:
-        """Name of the present objective in the history."""
+        """Name of the current objective in the history."""
         weighted = self._weights.has_labels
         loss = self.options.weighted_loss if weighted else self.options.first_loss
         name = loss if isinstance(loss, str) else loss.name
@@ -184,7 +185,7 @@ class ResponsibilityTracker:
 
     @property
     def responsibilities(self) -> Tensor:
-        """The probability (m, g) that each label is right, by the last `update`: float64.
+        """Probability (m, g) that each label is right, from the last `update`, in float64.
 
         Raises
         ------
@@ -193,14 +194,14 @@ class ResponsibilityTracker:
         """
         if self._responsibilities is None:
             raise NotFittedError(
-                f"There are responsibilities after the warm-up of {self.warmup_epochs} epochs; {self.epoch} are done. "
-                "Call `update` at the end of every epoch."
+                f"The responsibilities are available after the warm-up of {self.warmup_epochs} epochs; {self.epoch} "
+                "are completed. Call `update` at the end of every epoch."
             )
         return self._responsibilities
 
     @property
     def flags(self) -> Tensor:
-        """Which labels (m, g) are probably wrong: those that are there and have a responsibility below 1/2.
+        """Flags (m, g): True for labels with a responsibility below 1/2, never for missing labels.
 
         Raises
         ------
@@ -215,25 +216,26 @@ class ResponsibilityTracker:
     def loss(
         self, predictions: Tensor, targets: Tensor, index: Tensor | None = None, *, mirrored: Tensor | None = None
     ) -> Tensor:
-        """Return the mean loss of a batch, to call `backward` on, and keep its residuals.
+        """Return the mean loss of a batch, ready for `backward`, and store the residuals of the batch.
 
         Parameters
         ----------
         predictions : Tensor (b, d) or (b,)
             The network's predictions, in the targets' unit.
         targets : Tensor of the same shape
-            The labels; NaN where one is missing.
+            The labels; NaN for missing labels.
         index : Tensor (b,) of int
             The indices of these samples.
         mirrored : Tensor (b,) of bool, optional
-            Which of them, and their targets, are mirrored.
+            True for samples whose inputs and targets are mirrored.
 
         Raises
         ------
         InvalidDataError
-            If there are no indices; if one is out of range or belongs to two samples of the batch; if shapes differ.
+            If there are no indices, if an index is out of range or belongs to two samples of the batch, or if shapes
+            differ.
         NonFiniteLossError
-            If a prediction or the loss is not finite; it names samples and epoch. No step has been taken yet.
+            If a prediction or the loss is not finite; the message names samples and epoch.
         """
         predictions, targets, index = check_batch(predictions, targets, index, self.n_samples, width=self._width)
         self._width = targets.shape[1]
@@ -245,38 +247,41 @@ class ResponsibilityTracker:
         return value
 
     def expect(self, index: Tensor) -> None:
-        """Fetch the weights of an epoch's samples now, in one message, from the processes that keep them.
+        """Fetch the weights of all samples of an epoch from the other processes, in one message.
 
-        It saves time if there are several processes; without it every `loss` asks the others. All processes call it,
-        after `update` and before the first batch, each with all samples (b,) that it will see until the next `update`.
+        With several processes this saves time, because otherwise every `loss` communicates with the other processes.
+        All processes must call it after `update` and before the first batch, each with the indices (b,) of all its
+        samples until the next `update`.
 
         Raises
         ------
         InvalidDataError
-            If an index is out of range. `loss` raises it for a sample that is not among them.
+            If an index is out of range. After this call, `loss` raises the same error for a sample that is not in
+            `index`.
         """
         self._weights.expect(check_index(index, self.n_samples))
 
     def record(self, index: Tensor, residuals: Tensor) -> None:
-        """Keep the residuals (b, d) of a batch, targets less predictions, without a loss.
+        """Store the residuals (b, d) of a batch, targets minus predictions, without computing a loss.
 
-        After a pass in evaluation mode, for example, `update` then gives the final posteriors.
+        For example, record the residuals of the trained network in evaluation mode; `update` then computes the final
+        responsibilities.
 
         Raises
         ------
         InvalidDataError
-            The same as in `loss`; for example if predictions (b, 1) were subtracted from targets (b,), which gives
-            (b, b).
+            The same as in `loss`; also for the shape (b, b), which results if predictions (b, 1) are subtracted from
+            targets (b,).
         NonFiniteLossError
-            If a residual is infinite, or NaN where the sample has a label.
+            If a residual is infinite, or is NaN although the sample has a label.
         """
         residuals, _, index = check_batch(residuals, residuals, index, self.n_samples, "residuals", self._width)
         residuals = residuals.detach().float()
-        check_finite_residuals(residuals.cpu(), index, self._known(index), self.epoch + 1)
+        check_finite_residuals(residuals.cpu(), index, self._last_residuals(index), self.epoch + 1)
         self._current.add(index, residuals)
 
-    def _known(self, index: Tensor) -> Tensor:
-        """Return the last residuals (b, d) of samples (b,); NaN for samples that another process keeps."""
+    def _last_residuals(self, index: Tensor) -> Tensor:
+        """Return the last residuals (b, d) of samples (b,); NaN for samples of other processes."""
         known = torch.full((len(index), self._width or 1), torch.nan)
         if self.residuals is not None:
             here = index % self._owners.processes.world_size == self._owners.processes.rank
@@ -284,17 +289,17 @@ class ResponsibilityTracker:
         return known
 
     def update(self) -> RoundRecord | None:
-        """End an epoch: fit the mixture to its residuals, which gives the weights of the next epoch.
+        """End an epoch: fit the mixture to the residuals and compute the weights of the next epoch.
 
         Returns
         -------
         RoundRecord or None
-            The record of the mixture; None in the warm-up, except for its last epoch.
+            The record of the mixture; None in the warm-up, except after its last epoch.
 
         Raises
         ------
         InvalidDataError
-            If there are no residuals since the last call, or one index belongs to several samples.
+            If there are no new residuals since the last call, or one index belongs to several samples.
         """
         since = time.perf_counter()
         self._weights.forget()
@@ -308,36 +313,36 @@ class ResponsibilityTracker:
         if self._fit is None:
             self._fit = self.options.new_mixture().set_params(warm_start=True)
         with warnings.catch_warnings():
-            # The record has the status; while the network still learns, one such epoch is no reason to warn.
+            # The record has the status. A single epoch of an unfinished training is no reason for a warning.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             self._fit.fit(self.residuals, self._weights.sample_weight, processes=self._owners.processes)
-        self._weigh()
+        self._set_weights()
         flagged = self._owners.processes.sum(self.flags.sum(dim=0))
         assert self.mixture is not None
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
     def weights(self, index: Tensor) -> Tensor:
-        """Return the weight (b, d) of each coordinate of some samples in the loss; 1 in the warm-up."""
+        """Return the weights (b, d) of samples (b,) in the loss, per coordinate; 1 in the warm-up."""
         return self._weights.of(check_index(index, self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
         """Return the score of held-out residuals (m, d), or (m,); lower is better.
 
-        It is minus their mean log-likelihood per sample, under the mixture that fits them best, so that epochs are
-        compared like with like even if held-out labels are wrong.
+        The score is minus the mean log-likelihood per sample, under the mixture that fits these residuals best. It is
+        comparable between epochs, even if some held-out labels are wrong.
 
         Raises
         ------
         InvalidDataError
-            If they do not have as many coordinates as the labels; for example if predictions (b, 1) were subtracted
-            from targets (b,), which gives (b, b).
+            If the number of coordinates differs from that of the labels; for example for the shape (b, b), which
+            results if predictions (b, 1) are subtracted from targets (b,).
         """
         residuals = check_width(residuals, self._width)
         mixture = self.options.new_mixture(tol=SCORE_TOL)
         return held_out_log_likelihood(mixture, self._owners.processes)(residuals)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state, between two epochs or within one: plain values and tensors, never a pickle."""
+        """Return the state as nested plain values and tensors; also within an epoch."""
         return {
             "format": FORMAT,
             "n_samples": self.n_samples,
@@ -352,28 +357,28 @@ class ResponsibilityTracker:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`, to the last bit.
+        """Load a `state_dict`; the training then continues exactly as without the interruption.
 
         Raises
         ------
         InvalidDataError
-            If it has another number of samples or of processes, other options or labels; if an earlier version wrote
-            it, or it is not the state of a tracker.
+            If the number of samples or processes, the options or the labels differ, if the state comes from version
+            0.1.0, or if it is not the state of a tracker.
         """
         own = self.state_dict()
         if "format" not in state and "n_samples" in state:
             raise InvalidDataError(
-                "A tracker's state should be of this version. Version 0.1.0 of deepgum wrote it. Finish the training "
-                "with that version, or begin it anew."
+                "A tracker's state should be from this version. Version 0.1.0 of deepgum wrote this state. Finish the "
+                "training with that version, or begin the training anew."
             )
         lacking = [name for name in own if name not in state]
         if lacking:
-            raise InvalidDataError(f"A tracker's state should be what `state_dict` gave. It lacks {listing(lacking)}.")
-        # The spread of all labels tells data sets apart; without them it is that of the first batch.
+            raise InvalidDataError(f"A tracker's state should come from `state_dict`. It lacks {listing(lacking)}.")
+        # The spread of all labels distinguishes data sets; the spread of a first batch does not.
         names = ("format", "n_samples", "world_size", "options", *(("width", "spread") if self._has_targets else ()))
         found = differences({name: state[name] for name in names}, {name: own[name] for name in names})
         if found:
-            raise InvalidDataError(f"A tracker's state should be of the training that it is loaded into: {found}.")
+            raise InvalidDataError(f"A tracker's state should come from the same training. Found differences: {found}.")
         self.epoch, self._spread, self.residuals = state["epoch"], state["spread"], state["residuals"]
         self._width = state["width"]
         self.residuals = None if self.residuals is None else self.residuals.clone()
@@ -381,20 +386,20 @@ class ResponsibilityTracker:
         self._weights.set_labels(None)
         if state["mixture"] is not None:
             self._fit = GaussianUniformMixture.from_state_dict(state["mixture"])
-            self._weigh()
+            self._set_weights()
         self._current.load_state_dict(state["seen"])
 
-    def _weigh(self) -> None:
+    def _set_weights(self) -> None:
         assert self._fit is not None
         assert self.residuals is not None
-        # The next EM starts from its own covariances, not from the widened ones.
-        self.mixture = lenient(self._fit, self._schedule, max(0, self.epoch - self.warmup_epochs))
+        # `_fit` stays without leniency, because the next EM starts from its covariances.
+        self.mixture = with_leniency(self._fit, self._schedule, max(0, self.epoch - self.warmup_epochs))
         self._responsibilities = self.mixture.responsibilities(self.residuals)
         self._weights.set_labels(coordinate_weights(self.mixture, self._responsibilities, self.options).float())
 
     def _current_loss(self, targets: Tensor) -> Loss:
         if self._spread is None:
-            # The spread of the first batch that has labels, averaged over processes.
+            # Use the spread of the first batch that has labels, averaged over processes.
             own = label_spread(targets)
             given = torch.tensor([own or 0.0, own is not None], dtype=torch.float64)
             total, count = self._owners.processes.sum(given).tolist()

@@ -1,4 +1,4 @@
-"""From a fitted mixture to what a training uses of it: the lenient mixture, the flags and the weights of labels."""
+"""Leniency of a fitted mixture in the first epochs, and flags, weights and records from the mixture."""
 
 from __future__ import annotations
 
@@ -13,48 +13,56 @@ from deepgum.training.history import RoundRecord
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.schedules import Schedule
 
-__all__ = ["HALVED_IN", "coordinate_weights", "flags_of", "labelled", "leniency", "lenient", "mixture_record"]
+__all__ = [
+    "HALVED_IN",
+    "coordinate_weights",
+    "flags_of",
+    "has_label",
+    "leniency_left",
+    "mixture_record",
+    "with_leniency",
+]
 
 HALVED_IN = 5
-"""Epochs after which half of the leniency is left."""
+"""Number of epochs after which one half of the leniency is left."""
 
 _UNUSABLE = (MixtureStatus.NO_INLIERS, MixtureStatus.TOO_FEW_SAMPLES)
-"""Statuses of a group whose responsibilities do not tell right labels from wrong ones."""
+"""Statuses of a group whose responsibilities do not separate right labels from wrong labels."""
 
 
-def leniency(epochs: int) -> float:
-    """Return the share of the leniency that is left a number of epochs after EM began.
+def leniency_left(epochs: int) -> float:
+    """Return the remaining share of the leniency, given the number of epochs since EM began.
 
     Examples
     --------
-    >>> leniency(0), leniency(5), leniency(15)
+    >>> leniency_left(0), leniency_left(5), leniency_left(15)
     (1.0, 0.5, 0.25)
     """
     return HALVED_IN / (HALVED_IN + epochs)
 
 
-def lenient(mixture: GaussianUniformMixture, schedule: Schedule, epochs: int = 0) -> GaussianUniformMixture:
-    """Return a fitted mixture with the leniency of this epoch; the mixture itself if that changes nothing.
+def with_leniency(mixture: GaussianUniformMixture, schedule: Schedule, epochs: int = 0) -> GaussianUniformMixture:
+    """Return the fitted mixture with the leniency of this epoch; without leniency, return the argument.
 
-    The inliers' standard deviations are multiplied by a factor that begins at `schedule.widening` and falls to 1, and
-    the degrees of freedom of their tails begin at `schedule.degrees_of_freedom` and rise to the Gaussian's.
+    The factor on the inliers' standard deviations decays from `schedule.widening` to 1. The degrees of freedom of the
+    inliers' tails grow from `schedule.degrees_of_freedom` to infinity, which is the Gaussian.
 
     Parameters
     ----------
     mixture : GaussianUniformMixture
     schedule : Interleaved or Alternate
     epochs : int
-        Epochs since EM began.
+        Number of epochs since EM began.
 
     Examples
     --------
     >>> from deepgum.training.schedules import Interleaved
     >>> mixture = GaussianUniformMixture().fit(torch.linspace(-1, 1, 9)[:, None] ** 3)
-    >>> later = lenient(mixture, Interleaved(widening=2.0, degrees_of_freedom=4.0), epochs=5)
+    >>> later = with_leniency(mixture, Interleaved(widening=2.0, degrees_of_freedom=4.0), epochs=5)
     >>> float(later.covariances_[0] / mixture.covariances_[0]), later.degrees_of_freedom
     (2.25, 8.0)
     """
-    left = leniency(epochs)
+    left = leniency_left(epochs)
     widening, freedom = 1 + (schedule.widening - 1) * left, schedule.degrees_of_freedom / left
     if widening == 1 and freedom == math.inf:
         return mixture
@@ -65,22 +73,25 @@ def lenient(mixture: GaussianUniformMixture, schedule: Schedule, epochs: int = 0
     )
 
 
-def labelled(mixture: GaussianUniformMixture, residuals: Tensor) -> Tensor:
-    """Return whether each group of each sample (n, g) has any label."""
+def has_label(mixture: GaussianUniformMixture, residuals: Tensor) -> Tensor:
+    """Return a mask (n, g) that is True if the group of the sample has at least one label."""
     return torch.stack([~residuals[:, list(group)].isnan().all(dim=1) for group in mixture.partition_], dim=1)
 
 
 def flags_of(mixture: GaussianUniformMixture, residuals: Tensor, responsibilities: Tensor) -> Tensor:
-    """Return which labels (n, g) are probably wrong; a missing label, whose responsibility is the prior, is not."""
-    return (responsibilities < 0.5) & labelled(mixture, residuals)
+    """Return flags (n, g) that are True for labels that are probably wrong.
+
+    Missing labels are never flagged, although their responsibility, which is the prior, can be below 1/2.
+    """
+    return (responsibilities < 0.5) & has_label(mixture, residuals)
 
 
 def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor, options: DeepGUMOptions) -> Tensor:
-    """Return the weights (n, d) of labels, from the least weight to 1, by the responsibility (n, g) of their group.
+    """Return the weights (n, d) of labels in the loss, from the responsibilities (n, g).
 
-    A group has weight 1 throughout if no inliers are found, if it has too few labels, or if not even a residual of 0
-    would be called right. In such a group the network has not learned enough yet to tell labels apart, and with weights
-    of nearly 0 it never would.
+    All weights of a group are 1 if EM finds no inliers in it, if it has too few labels, or if even a residual of 0
+    would be flagged. The network has not yet learned to separate the labels of such a group, and with weights near 0 it
+    could never learn it.
     """
     d = mixture.n_features_in_
     group_of = torch.empty(d, dtype=torch.int64)
@@ -89,9 +100,9 @@ def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor
     at_zero = mixture.responsibilities(responsibilities.new_zeros(1, d))[0]
     unusable = torch.tensor([status in _UNUSABLE for status in mixture.status_], device=at_zero.device)
     usable = torch.where(unusable | (at_zero < 0.5), 1.0, responsibilities)
-    certain = usable[:, group_of] ** options.responsibility_power
+    weights = usable[:, group_of] ** options.responsibility_power
     least = options.least_weight
-    return certain if least == 0 else least + (1 - least) * certain
+    return weights if least == 0 else least + (1 - least) * weights
 
 
 def mixture_record(
@@ -106,9 +117,9 @@ def mixture_record(
         Number of flagged labels in each group.
     round : int
     score : float
-        The score that decides whether to go on.
+        Score of the round.
     since : float
-        When the fit began, by `time.perf_counter`.
+        Time before the fit, from `time.perf_counter`.
     """
     return RoundRecord(
         round=round,

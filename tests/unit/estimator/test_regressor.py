@@ -1,4 +1,4 @@
-"""The scikit-learn door: its contract, and that what it gives is the engine's."""
+"""The scikit-learn estimator: the checks of scikit-learn, and agreement with `fit_deepgum`."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ QUICK: dict[str, Any] = {"max_epochs": 4, "learning_rate": 0.02, "options": {"mi
 NAN = float("nan")
 
 NOT_OF_SGD = {
-    # In expectation it is the same, and with one batch an epoch it is exact: tests/unit/test_sample_weight.py.
+    # It holds in expectation, and exactly with one batch per epoch: tests/unit/training/test_sample_weight.py.
     "check_sample_weight_equivalence_on_dense_data": "SGD meets a row of weight 3 once an epoch, not three times"
 }
 
 
 @parametrize_with_checks([DeepGUMRegressor(**QUICK)], expected_failed_checks=lambda _: NOT_OF_SGD)
-def test_scikit_learn_takes_it_for_one_of_its_own(estimator: Any, check: Any) -> None:
+def test_the_checks_of_scikit_learn_pass(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
 def table(n: int = 120, d: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows whose labels are linear in them, and of which every fifth label is wrong."""
+    """Return rows and labels that are linear in the rows; every fifth label is wrong."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 4))
     y = 50 + 10 * X @ rng.normal(size=(4, d)) + rng.normal(size=(n, d))
@@ -66,14 +66,14 @@ def linear(d: int = 1) -> nn.Module:
     return nn.Linear(4, d)
 
 
-def test_it_learns_what_wrong_labels_hide_and_finds_them() -> None:
+def test_wrong_labels_are_found_and_not_learned() -> None:
     rng = np.random.default_rng(0)
     X, slope = rng.normal(size=(500, 4)).astype(np.float32), np.array([3.0, -2.0, 1.0, 0.0])
     truth = 100 + 10 * X @ slope
     y, wrong = truth + rng.normal(size=500), rng.random(500) < 0.3
     y[wrong] = rng.uniform(-400, 600, size=wrong.sum())
     model = DeepGUMRegressor(random_state=0).fit(X[:400], y[:400])
-    # The squared error, with the right to stop early, for comparison.
+    # For comparison, a training with the squared error and an early stop.
     train, validation, test = (
         deepgum.RegressionData.from_arrays(X[rows], y[rows])
         for rows in (slice(0, 360), slice(360, 400), slice(400, 500))
@@ -95,7 +95,7 @@ def test_it_learns_what_wrong_labels_hide_and_finds_them() -> None:
     ("module", "schedule"),
     [(linear(2), "interleaved"), (linear(2), "alternate"), ("mlp", "interleaved"), (small, "interleaved")],
 )
-def test_it_is_the_engine_with_the_same_seed(module: Any, schedule: str) -> None:
+def test_the_result_is_that_of_fit_deepgum_with_the_same_seed(module: Any, schedule: str) -> None:
     X, y = table(d=2)
     kinds = {"interleaved": Interleaved(widening=1.5), "alternate": Alternate(widening=1.5, rounds_max=1)}
     preset = "alternate" if schedule == "alternate" else "default"
@@ -133,9 +133,9 @@ FAR = 1.7e9  # seconds from 1970 to 2023
 
 @pytest.mark.parametrize("module", [None, small, "mlp"])
 @pytest.mark.parametrize("d", [1, 2])
-def test_labels_far_from_zero_are_learned_as_those_near_it(module: Any, d: int) -> None:
+def test_labels_far_from_zero_are_learned_like_labels_near_zero(module: Any, d: int) -> None:
     X, y = table(d=d)
-    y = np.round(1024 * y) / 1024  # which float64 holds at both places
+    y = np.round(1024 * y) / 1024  # so that float64 represents y and y + FAR exactly
     weights = np.where(np.arange(120) < 5, 0.0, 1.0)
     models = [quick(module=module).fit(X, labels, sample_weight=weights) for labels in (y, y + FAR)]
     near, far = (model.predict(X) for model in models)
@@ -149,7 +149,7 @@ def test_labels_far_from_zero_are_learned_as_those_near_it(module: Any, d: int) 
     np.testing.assert_allclose(held_out.predict(X).mean(), FAR, rtol=1e-6)
 
 
-def test_features_far_from_zero_are_those_near_it_to_the_default_network() -> None:
+def test_features_far_from_zero_do_not_change_the_default_network() -> None:
     X, y = table()
     X = np.round(2**20 * X) / 2**20
     shift = np.array([FAR, 0.0, -FAR, 0.0])
@@ -159,7 +159,7 @@ def test_features_far_from_zero_are_those_near_it_to_the_default_network() -> No
     assert not near.feature_offset_.any()
 
 
-def test_a_torch_module_predicts_in_the_unit_of_y_and_is_warned_of() -> None:
+def test_a_torch_module_predicts_in_the_unit_of_y_with_a_warning() -> None:
     X, y = table()
     with pytest.warns(
         deepgum.errors.DeepGUMWarning, match=r"`targets` should differ by more than .*Subtract a constant"
@@ -168,7 +168,7 @@ def test_a_torch_module_predicts_in_the_unit_of_y_and_is_warned_of() -> None:
     assert model.label_offset_ == 0
 
 
-def test_rows_without_weight_or_label_do_not_decide_where_zero_is() -> None:
+def test_rows_without_weight_or_label_do_not_change_the_offsets() -> None:
     X, y = table()
     there = np.arange(120) % 3 == 0
     one = quick().fit(X[there], y[there] + FAR)
@@ -176,7 +176,7 @@ def test_rows_without_weight_or_label_do_not_decide_where_zero_is() -> None:
     np.testing.assert_array_equal(hidden.predict(X), one.predict(X))
 
 
-def test_what_is_not_said_is_as_the_engine_has_it() -> None:
+def test_defaults_are_those_of_fit_deepgum() -> None:
     defaults = {name: p.default for name, p in inspect.signature(DeepGUMRegressor).parameters.items()}
     options, sgd = deepgum.DeepGUMOptions(), deepgum.SGDOptions()
     for name in ("groups", "first_loss", "weighted_loss"):
@@ -191,7 +191,7 @@ def test_what_is_not_said_is_as_the_engine_has_it() -> None:
         assert build_options(DeepGUMRegressor(max_epochs=epochs)) == deepgum.DeepGUMOptions(warmup_epochs=warmup)
 
 
-def test_a_module_is_left_as_it_was() -> None:
+def test_the_given_module_does_not_change() -> None:
     module = linear()
     before = copy.deepcopy(module.state_dict())
     X, y = table()
@@ -201,7 +201,7 @@ def test_a_module_is_left_as_it_was() -> None:
     assert not torch.equal(model.module_.weight, module.weight)
 
 
-def test_the_columns_of_y_stay_as_they_are() -> None:
+def test_predictions_have_the_shape_of_y() -> None:
     X, y = table(d=3)
     for labels, groups in ((y[:, 0], 1), (y[:, :1], 1), (y, 1)):
         model = quick().fit(X, labels)
@@ -211,19 +211,19 @@ def test_the_columns_of_y_stay_as_they_are() -> None:
     assert quick(groups=[[0, 2], [1]]).fit(X, y).inlier_probability_.shape == (120, 2)
 
 
-def test_images_go_through_a_module() -> None:
+def test_a_module_can_take_images() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(40, 1, 6, 6), dtype=np.uint8)
     y = images.mean(axis=(1, 2, 3)) / 255
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(32, 1))
     model = quick(module=module).fit(images, y)
-    # Bytes are brightness from 0 to 1; floats are taken as they are.
+    # Bytes become brightness from 0 to 1; floats do not change.
     np.testing.assert_allclose(model.predict(images), model.predict(images.astype(np.float64) / 255), rtol=1e-5)
     with pytest.raises(ValueError, match="dim 4"):
         quick().fit(images, y)
 
 
-def test_a_sequence_of_vectors_is_no_image() -> None:
+def test_a_sequence_of_vectors_is_not_an_image() -> None:
     X = np.random.default_rng(0).integers(0, 9, size=(30, 5, 3), dtype=np.uint8)
     model = quick(module=nn.Sequential(nn.Flatten(), nn.Linear(15, 1))).fit(X, X.sum(axis=(1, 2)))
     assert model.predict(X).shape == (30,)
@@ -243,7 +243,7 @@ def test_frames_are_arrays_with_names(library: str) -> None:
         model.predict(frame[["b", "a", "c", "d"]])
 
 
-def test_missing_labels_are_neither_imputed_nor_judged() -> None:
+def test_missing_labels_have_no_influence_and_the_prior_as_probability() -> None:
     X, y = table(d=2)
     y[7:12] = NAN
     y[20:40, 1] = NAN
@@ -257,7 +257,7 @@ def test_missing_labels_are_neither_imputed_nor_judged() -> None:
     assert len(np.unique(model.inlier_probability_[20:40, 0])) > 10
 
 
-def test_a_weight_of_zero_is_a_row_that_is_not_there() -> None:
+def test_a_row_of_weight_0_has_no_influence() -> None:
     X, y = table()
     rng = np.random.default_rng(1)
     weights = rng.choice([0.0, 1.0, 2.0], size=120)
@@ -282,7 +282,7 @@ def test_only_the_ratios_of_weights_matter() -> None:
 
 
 @pytest.mark.parametrize("random_state", [3, np.random.RandomState(3)])
-def test_a_seed_decides_everything(random_state: Any) -> None:
+def test_the_seed_determines_the_result(random_state: Any) -> None:
     X, y = table()
     states = [copy.deepcopy(random_state) for _ in range(2)]
     one, two = (quick(random_state=state).fit(X, y).predict(X) for state in states)
@@ -290,7 +290,7 @@ def test_a_seed_decides_everything(random_state: Any) -> None:
     assert not np.allclose(one, quick(random_state=4).fit(X, y).predict(X))
 
 
-def test_posteriors_of_the_training_rows_are_in_their_order_the_held_out_ones_included() -> None:
+def test_inlier_probabilities_are_in_the_order_of_all_rows() -> None:
     X, y = table()
     model = quick(max_epochs=30).fit(X, y)
     assert model.inlier_probability_.shape == (120, 1)
@@ -303,7 +303,7 @@ def test_posteriors_of_the_training_rows_are_in_their_order_the_held_out_ones_in
     )
 
 
-def test_the_score_is_r2_over_the_labels_that_are_there() -> None:
+def test_the_score_is_r2_over_the_observed_labels() -> None:
     X, y = table(d=2)
     model = quick().fit(X, y)
     weights = np.random.default_rng(0).uniform(size=120)
@@ -315,7 +315,7 @@ def test_the_score_is_r2_over_the_labels_that_are_there() -> None:
     assert model.score(X, y) == pytest.approx(np.mean(expected), rel=1e-12)
 
 
-def test_a_column_of_too_few_labels_has_no_part_in_the_score() -> None:
+def test_a_column_with_too_few_labels_is_not_in_the_score() -> None:
     X, y = table(d=2)
     model = quick().fit(X, y)
     alone = r2_score(y[:, 0], model.predict(X)[:, 0])
@@ -330,7 +330,7 @@ def test_a_column_of_too_few_labels_has_no_part_in_the_score() -> None:
     assert model.score(X, few, weights) == pytest.approx(r2_score(y[40:, 0], model.predict(X)[40:, 0]), rel=1e-12)
 
 
-def test_weights_are_one_a_row() -> None:
+def test_the_score_needs_one_weight_per_row() -> None:
     X, y = table()
     model = quick().fit(X, y)
     for wrong in (np.ones(119), np.ones(121), np.ones((120, 1))):
@@ -340,7 +340,7 @@ def test_weights_are_one_a_row() -> None:
 
 
 @pytest.mark.parametrize("d", [1, 2])
-def test_the_scorer_is_scikit_learn_s_over_the_labels_that_are_there(d: int) -> None:
+def test_the_scorer_equals_that_of_scikit_learn_on_the_observed_labels(d: int) -> None:
     X, y = table(d=d)
     model = quick().fit(X, y)
     reference = get_scorer("neg_median_absolute_error")
@@ -358,7 +358,7 @@ def test_the_scorer_is_scikit_learn_s_over_the_labels_that_are_there(d: int) -> 
             neg_median_absolute_error(model, X, y[:, 0])
 
 
-def test_a_search_tells_settings_apart_where_labels_are_missing() -> None:
+def test_a_search_works_with_missing_labels() -> None:
     X, y = table()
     y[::9] = NAN
     settings = {"learning_rate": [0.02, 1e-9]}
@@ -368,7 +368,7 @@ def test_a_search_tells_settings_apart_where_labels_are_missing() -> None:
     assert search.best_params_ == {"learning_rate": 0.02}
 
 
-def test_it_is_copied_and_kept_whole() -> None:
+def test_the_estimator_can_be_copied_and_pickled() -> None:
     X, y = table()
     y[3] = NAN
     model = quick(module=small, on_event=print).fit(X, y)
@@ -381,7 +381,7 @@ def test_it_is_copied_and_kept_whole() -> None:
     np.testing.assert_array_equal(fresh.fit(X, y).predict(X), predicted)
 
 
-def test_it_stands_in_pipelines_cross_validation_and_searches_in_several_processes(tmp_path: Any) -> None:
+def test_pipelines_cross_validation_and_searches_work_in_several_processes(tmp_path: Any) -> None:
     X, y = table()
     pipeline = make_pipeline(StandardScaler(), quick())
     assert cross_val_predict(pipeline, X, y, cv=2).shape == (120,)
@@ -398,7 +398,7 @@ def test_it_stands_in_pipelines_cross_validation_and_searches_in_several_process
     np.testing.assert_array_equal(loaded.predict(X), search.predict(X))
 
 
-def test_events_are_passed_on_and_not_kept() -> None:
+def test_the_listener_gets_events_and_is_not_stored() -> None:
     events: list[Any] = []
     X, y = table()
     model = quick(on_event=events.append).fit(X, y)
@@ -408,13 +408,13 @@ def test_events_are_passed_on_and_not_kept() -> None:
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 7, 12])
-def test_a_table_too_small_to_hold_out_a_part_is_trained_on_whole(n: int) -> None:
+def test_a_table_too_small_for_a_held_out_part_is_trained_on_completely(n: int) -> None:
     X, y = table()
     model = quick().fit(X[:n], y[:n])
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_the_held_out_part_is_as_large_as_was_asked_for() -> None:
+def test_the_held_out_part_has_the_given_size() -> None:
     X, y = table()
     sizes = []
 
@@ -451,7 +451,7 @@ def test_the_held_out_part_is_as_large_as_was_asked_for() -> None:
         ({"groups": [[0], [1]]}, "`groups` should be index lists"),
         ({"module": nn.Linear}, "`module` should be a torch module.* Give an instance"),
         ({"module": 3}, "`module` should be a torch module"),
-        ({"module": lambda data, n_outputs: 3}, "`module` should be .* It makes a int"),
+        ({"module": lambda data, n_outputs: 3}, "`module` should be .* It returns a int"),
         ({"module": "resnet"}, "`module` should be one of"),
         ({"module": nn.Flatten()}, "`module` should be a network with parameters to train"),
         ({"device": "abacus"}, "`device` should be"),
@@ -496,7 +496,7 @@ def test_y_must_keep_its_columns() -> None:
             method(X, np.zeros((120, 3)))
 
 
-def test_an_unfitted_one_says_so_in_both_languages() -> None:
+def test_an_unfitted_estimator_raises_the_errors_of_both_libraries() -> None:
     X, y = table()
     for ask in (lambda m: m.predict(X), lambda m: m.inlier_probability(X, y), lambda m: m.score(X, y)):
         for kind in (NotFittedError, sklearn.exceptions.NotFittedError):

@@ -10,7 +10,7 @@ from deepgum.evaluation import DetectionScores, detection_scores
 NAN = float("nan")
 
 
-def test_hand_worked():
+def test_an_example_worked_by_hand():
     truth = torch.tensor([[True, False], [True, False], [True, False]])
     flags = torch.tensor([[True, True], [True, False], [False, False]])
     moved = torch.tensor([[0.30, 0.0], [0.05, 0.0], [0.20, 0.0]], dtype=torch.float64)
@@ -48,7 +48,7 @@ def test_a_method_without_flags_or_scores():
     assert detection_scores(None, truth, truth) == DetectionScores(precision=1.0, recall=1.0)
 
 
-def test_missing_labels_take_no_part():
+def test_missing_labels_are_ignored():
     generator = np.random.default_rng(0)
     truth, flags = generator.random((2, 50, 3)) < 0.4
     scores, moved = generator.random((2, 50, 3))
@@ -57,7 +57,7 @@ def test_missing_labels_take_no_part():
     assert detection_scores(scores, flags, truth, moved) == expected
 
 
-def test_average_precision_looks_at_the_order_of_the_scores_only():
+def test_average_precision_depends_only_on_the_order_of_the_scores():
     generator = np.random.default_rng(1)
     truth = generator.random((200, 2)) < 0.3
     scores = generator.random((200, 2))

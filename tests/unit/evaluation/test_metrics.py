@@ -29,7 +29,7 @@ def test_landmark_errors_are_distances():
     np.testing.assert_array_equal(landmark_errors(PREDICTIONS, TARGETS), [[5, 10], [0, NAN], [13, 1]])
 
 
-def test_coordinate_errors_keep_the_other_half_of_a_landmark():
+def test_a_missing_coordinate_does_not_remove_the_other_coordinate():
     assert coordinate_errors(PREDICTIONS, TARGETS)[1].tolist()[:3] == [0, 0, 2]
 
 
@@ -51,13 +51,13 @@ def test_nme_divides_each_face_by_its_own_width():
 
 
 def test_failure_is_strictly_above_the_threshold():
-    # At 5 of 100 the first landmark of the first face is exactly on it.
+    # The first landmark of the first face, 5 of 100, is exactly at the threshold.
     assert failure_rate(PREDICTIONS, TARGETS, normaliser=100.0) == Score(overall=2 / 5, each=(1 / 3, 1 / 2))
     assert failure_rate(PREDICTIONS, TARGETS, normaliser=100.0, threshold=0.049).each == (2 / 3, 1 / 2)
     assert failure_rate(PREDICTIONS, TARGETS, normaliser=100.0, threshold=0).overall == 4 / 5
 
 
-def test_image_errors_average_what_is_labelled():
+def test_image_errors_average_the_observed_landmarks():
     assert image_errors(PREDICTIONS, TARGETS).tolist() == [7.5, 0.0, 7.0]
 
 
@@ -70,7 +70,7 @@ def test_no_labels_score_nan():
     assert np.isnan(image_errors(predictions, nothing)).all()
 
 
-def test_a_landmark_without_labels_leaves_the_others_alone():
+def test_a_landmark_without_labels_does_not_change_the_others():
     targets = TARGETS.clone()
     targets[:, 2:] = NAN
     score = mae(PREDICTIONS, targets)
@@ -78,7 +78,7 @@ def test_a_landmark_without_labels_leaves_the_others_alone():
     assert math.isnan(score.each[1])
 
 
-def test_takes_arrays_lists_and_tensors_of_the_graph():
+def test_arrays_lists_and_tensors_with_gradients_are_accepted():
     expected = mae(PREDICTIONS, TARGETS)
     assert mae(PREDICTIONS.requires_grad_(), TARGETS) == expected
     assert mae(PREDICTIONS.detach().numpy(), TARGETS.tolist()) == expected

@@ -21,7 +21,7 @@ def test_exact_for_few_pairs():
     assert result.effect == 1.0
 
 
-def test_exchanging_the_methods_turns_the_effect_only():
+def test_exchanging_the_methods_changes_only_the_sign_of_the_effect():
     first, second = errors(0), errors(1) * 1.1
     there, back = paired_wilcoxon(first, second), paired_wilcoxon(second, first)
     assert there.p_value == back.p_value
@@ -33,12 +33,12 @@ def test_effect_of_hand_worked_ranks():
     assert paired_wilcoxon([0.0, 2, 0], [1.0, 0, 3]).effect == pytest.approx((1 + 3 - 2) / 6)
 
 
-def test_ranks_are_blind_to_a_common_factor():
+def test_a_common_factor_does_not_change_the_test():
     first, second = errors(2), errors(3)
     assert paired_wilcoxon(first, second) == paired_wilcoxon(4 * first, 4 * second)
 
 
-def test_equal_errors_say_nothing():
+def test_equal_errors_give_no_evidence():
     same = errors(4)
     assert paired_wilcoxon(same, same).p_value == 1.0
     first, second = errors(5, 30), errors(6, 30)
@@ -54,7 +54,7 @@ def test_pairs_with_a_missing_error_are_dropped():
     assert paired_wilcoxon([NAN], [1.0]).p_value == 1.0
 
 
-def test_rejects_as_often_as_it_says():
+def test_the_false_positive_rate_is_the_level():
     # Under the null hypothesis the p-value falls below 0.05 in 5 % of the cases; 3 standard errors of 2,000 cases.
     generator = np.random.default_rng(9)
     rejected = [
@@ -73,7 +73,7 @@ def test_stars_begin_below_the_level(p_value: float, expected: str):
 
 
 @pytest.mark.parametrize("p_value", [NAN, -0.1, 1.1])
-def test_stars_of_no_probability(p_value: float):
+def test_a_p_value_outside_of_0_to_1_is_refused(p_value: float):
     with pytest.raises(InvalidParameterError, match="p_value"):
         stars(p_value)
 
@@ -99,7 +99,7 @@ def test_best_has_the_lowest_mean():
     assert result.mean_errors["l2"] == pytest.approx(errors(0).mean() + 1)
 
 
-def test_one_equal_rival_takes_the_stars():
+def test_an_equal_rival_removes_the_stars():
     result = compare_to_best(
         {"l2": errors(0) + 1, "gum": errors(0), "twin": np.random.default_rng(5).permutation(errors(0))}
     )
@@ -119,12 +119,12 @@ def test_no_stars_when_the_best_mean_loses_most_pairs():
     assert result.stars == ""
 
 
-def test_means_are_over_what_all_have():
+def test_means_are_over_the_samples_that_all_methods_have():
     result = compare_to_best({"a": [1.0, 1.0, NAN], "b": [2.0, NAN, 0.0]})
     assert result.mean_errors == {"a": 1.0, "b": 2.0}
 
 
-def test_holm_correction_takes_stars_away():
+def test_the_holm_correction_removes_stars():
     generator = np.random.default_rng(0)
     best = errors(1, 200)
     methods = {"best": best} | {f"m{i}": best + generator.normal(0.2, 1.0, 200) for i in range(8)}

@@ -29,7 +29,7 @@ SGD = SGDOptions(learning_rate=5e-3, batch_size=64, epochs_max=10, patience=4)
 
 
 def ages(n, seed, rate=0.3):
-    """Ages that four features tell to within a year, a share of them replaced by uniform ones."""
+    """Return ages that four features predict to within a year; a share of the ages is replaced by uniform ages."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 4, generator=generator)
     clean = 45 + 12 * torch.tanh(x[:, 0]) + 6 * x[:, 1].clamp(-2, 2) + torch.randn(n, generator=generator)
@@ -39,7 +39,7 @@ def ages(n, seed, rate=0.3):
 
 
 def softmax_mean(logits, first):
-    """The expected value, in plain float64."""
+    """Return the expected value, in float64."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials @ np.arange(first, first + logits.shape[1]) / exponentials.sum(axis=1)
 
@@ -97,7 +97,7 @@ def test_one_output_for_each_whole_number_that_the_labels_span():
         (torch.tensor([[0.1], [0.3]]), "another unit"),
     ],
 )
-def test_labels_that_are_no_ages_are_refused(targets, message):
+def test_labels_that_are_not_ages_are_refused(targets, message):
     data = RegressionData.from_arrays(torch.zeros(len(targets), 3), targets)
     with pytest.raises(InvalidDataError, match=message):
         build_model("mlp", data, seed=0, head="expectation")
@@ -107,14 +107,14 @@ def test_labels_that_are_no_ages_are_refused(targets, message):
                 check_method(name, data, data)
 
 
-def test_a_backbone_of_other_outputs_is_refused():
+def test_a_backbone_with_another_number_of_outputs_is_refused():
     with pytest.raises(InvalidDataError, match=r"logits \(2, 4\). Found \(2, 3\)"):
         DeepExpectation(nn.Linear(3, 3), first=0, last=3)(torch.zeros(2, 3))
     with pytest.raises(InvalidParameterError, match="`last`"):
         DeepExpectation(nn.Identity(), first=4, last=4)
 
 
-def test_the_cross_entropy_is_a_weighted_mean_over_the_labels_that_are_there():
+def test_the_cross_entropy_is_a_weighted_mean_over_the_observed_labels():
     generator = torch.Generator().manual_seed(0)
     targets = torch.tensor([[20.0], [float("nan")], [22.4], [31.0], [21.0]])
     data = RegressionData.from_arrays(torch.zeros(5, 1), targets)
@@ -131,7 +131,7 @@ def test_the_cross_entropy_is_a_weighted_mean_over_the_labels_that_are_there():
         assert CrossEntropy(model, given)(batch, logits).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_its_gradient_is_the_weight_times_softmax_less_label_and_none_where_the_label_is_missing():
+def test_the_gradient_is_the_weight_times_softmax_minus_label_and_0_for_missing_labels():
     data = RegressionData.from_arrays(torch.zeros(3, 1), [[1.0], [float("nan")], [0.0]])
     logits = torch.tensor([[0.0, 1.0], [3.0, -1.0], [2.0, 0.0]], requires_grad=True)
     (batch,) = ordered_batches(data, 3)
@@ -143,7 +143,7 @@ def test_its_gradient_is_the_weight_times_softmax_less_label_and_none_where_the_
 
 def test_weights_follow_their_samples_through_shuffling_and_mirroring():
     generator = torch.Generator().manual_seed(0)
-    # A yaw angle: what is mirrored changes its sign, and so its class.
+    # Mirroring changes the sign of a yaw angle, and so its class.
     data = RegressionData.from_arrays(
         torch.zeros(20, 1, 4, 4, dtype=torch.uint8),
         torch.randint(-3, 4, (20, 1), generator=generator).float(),
@@ -183,7 +183,7 @@ def test_dexgum_finds_the_wrong_ages_and_beats_dex(fitted):
     test, _, clean = ages(1000, 2, rate=0)
     errors = {name: (predict(r.model, test)[:, 0] - clean).abs().mean().item() for name, r in results.items()}
     flags = results["dexgum"].flags[:, 0]
-    # A uniform age is within three years of the true one in a tenth of the cases.
+    # One tenth of the uniform ages is within three years of the true age.
     assert (flags & wrong).sum() / wrong.sum() > 0.8
     assert (flags & wrong).sum() / flags.sum() > 0.9
     assert errors["dexgum"] < 0.7 * errors["dex"]
@@ -191,7 +191,7 @@ def test_dexgum_finds_the_wrong_ages_and_beats_dex(fitted):
     assert results["dex"].mixture is None
 
 
-def test_residuals_are_in_years_and_the_phases_named(fitted):
+def test_residuals_are_in_years_and_the_phases_have_names(fitted):
     results, _ = fitted
     train, *_ = ages(1200, 0)
     for name, phases in (("dex", {CROSS_ENTROPY}), ("dexgum", {CROSS_ENTROPY, f"weighted {CROSS_ENTROPY}"})):
@@ -213,7 +213,7 @@ def test_dex_is_stopped_by_the_mean_absolute_error_of_the_expected_value(fitted)
 
 
 @pytest.mark.parametrize("rule", ["weighted", "unweighted", "trimmed"])
-def test_the_other_rules_are_of_the_error_in_years(rule):
+def test_the_other_rules_use_the_error_in_years(rule):
     train, *_ = ages(200, 0)
     validation, *_ = ages(100, 1)
     schedule = {"epoch_rule": rule, "round_rule": rule, "rounds_max": 1}
@@ -221,7 +221,7 @@ def test_the_other_rules_are_of_the_error_in_years(rule):
     result = train_method(
         "dexgum", train, validation, options=options, model="mlp", sgd=SGDOptions(epochs_max=12, learning_rate=3e-3)
     )
-    # Before there are responsibilities each is the mean error, in years.
+    # Without responsibilities, each score is the mean error in years.
     first = [record for record in result.history.epochs if record.round == 0]
     assert all(5 < record.validation_score < 30 for record in first)
     error = compute_residuals(result.model, validation).abs().mean().item()
@@ -229,24 +229,24 @@ def test_the_other_rules_are_of_the_error_in_years(rule):
     assert last == pytest.approx(error, rel=1e-5) if rule == "unweighted" else 0 < last < error
 
 
-def test_losses_and_networks_that_do_not_go_together_are_refused_before_any_training():
+def test_losses_that_do_not_suit_the_network_are_refused_before_any_training():
     train, *_ = ages(100, 0)
     heard = []
     regressor, dex = build_model("mlp", train, 0), build_model("mlp", train, 0, head="expectation")
     mixed = {"first_loss": CROSS_ENTROPY, "weighted_loss": CROSS_ENTROPY}
     for model, options in ((dex, DeepGUMOptions()), (regressor, DeepGUMOptions.preset("alternate", **mixed))):
-        with pytest.raises(InvalidParameterError, match=r"`loss`.*goes with a `DeepExpectation`"):
+        with pytest.raises(InvalidParameterError, match=r"`loss`.*needs a `DeepExpectation`"):
             fit_deepgum(model, train, train, options=options, on_event=heard.append)
     for model, loss in ((dex, "l2"), (dex, L1()), (regressor, CROSS_ENTROPY)):
-        with pytest.raises(InvalidParameterError, match=r"`loss`.*goes with a `DeepExpectation`"):
+        with pytest.raises(InvalidParameterError, match=r"`loss`.*needs a `DeepExpectation`"):
             fit_loss(model, train, train, loss=loss, on_event=heard.append)
     for first, weighted in ((CROSS_ENTROPY, "l1"), ("l2", CROSS_ENTROPY)):
-        with pytest.raises(InvalidParameterError, match=r"`weighted_loss`.*both or for neither"):
+        with pytest.raises(InvalidParameterError, match=r"`weighted_loss`.*both losses need"):
             DeepGUMOptions(first_loss=first, weighted_loss=weighted)
     assert heard == []
 
 
-def test_cross_entropy_is_judged_by_the_absolute_error_and_other_losses_by_themselves():
+def test_the_score_of_the_cross_entropy_is_the_absolute_error():
     assert residual_loss(CROSS_ENTROPY) == L1()
     assert residual_loss(Huber()) == Huber()
 

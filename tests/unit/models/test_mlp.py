@@ -1,4 +1,4 @@
-"""A network of fully connected layers standardises by its training features, whatever comes later."""
+"""A network of fully connected layers standardises all features like its training features."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def test_a_feature_that_was_constant_in_training_is_ignored(constant: float) -> 
     assert all(weights.grad.isfinite().all() for weights in model.parameters() if weights.grad is not None)
 
 
-def test_a_feature_that_varies_by_less_than_float32_can_say_is_ignored() -> None:
+def test_a_feature_that_is_constant_in_float32_is_ignored() -> None:
     inputs = features().double()
     inputs[:, 2] *= 1e-60
     model = MLP.for_features(inputs, 3)
     assert (model.std > 1e38).tolist() == [False, False, True, False, False]
-    # A weights file may hold finite numbers only.
+    # A weights file must have finite numbers only.
     assert model.std.isfinite().all()
     assert model(inputs.float()).isfinite().all()
 
@@ -100,7 +100,7 @@ def test_depth_and_width_are_those_of_the_hidden_layers(depth: int, width: int) 
     assert sum(isinstance(module, nn.ReLU) for module in model.modules()) == depth
 
 
-def test_without_hidden_layers_it_is_linear() -> None:
+def test_without_hidden_layers_the_network_is_linear() -> None:
     inputs = features()
     model = MLP.for_features(inputs, 2, depth=0)
     a, b = inputs[:50], inputs[50:100]
@@ -120,7 +120,7 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(still(inputs), still(inputs))
 
 
-def test_it_learns_a_function_that_is_not_linear() -> None:
+def test_the_network_learns_a_nonlinear_function() -> None:
     torch.manual_seed(0)
     inputs = features(300)
     standard = (inputs - inputs.mean(dim=0)) / inputs.std(dim=0)
@@ -153,6 +153,6 @@ def test_features_that_cannot_be_used_are_refused(given: Tensor, message: str) -
     "options",
     [{"n_features": 0}, {"n_outputs": 0}, {"width": 0}, {"depth": -1}, {"depth": 1.0}, {"dropout": 1.0}],
 )
-def test_options_without_sense_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=f"`{next(iter(options))}`"):
         MLP(**({"n_features": 3, "n_outputs": 2} | options))

@@ -20,7 +20,7 @@ def images(channels=1, size=16, d=4, n=6):
 
 @pytest.fixture
 def backbones():
-    """A module of factories, as a user's own file would be."""
+    """Create a module with factories, like a file of a user."""
     module = types.ModuleType("some_backbones")
 
     class Takes(nn.Module):
@@ -69,7 +69,7 @@ def test_a_dotted_factory_gets_the_right_outputs_and_three_channels(backbones, f
     assert build_model(f"{backbones}:{factory}", data, seed=0)(torch.zeros(2, 1, 16, 16)).shape == (2, 6)
 
 
-def test_names_that_lead_nowhere_say_so(backbones):
+def test_unknown_names_are_refused(backbones):
     data = images()
     with pytest.raises(UnknownNameError, match="Did you mean 'facenet'"):
         build_model("face-net", data, seed=0)
@@ -93,7 +93,7 @@ def test_names_that_lead_nowhere_say_so(backbones):
         ("some_backbones:makes_a_number_of_classes", "torch modules.*type int"),
     ],
 )
-def test_what_goes_wrong_in_a_factory_is_an_error_about_the_model(backbones, factory, message):
+def test_an_error_in_a_factory_is_an_error_about_the_model(backbones, factory, message):
     with pytest.raises(InvalidParameterError, match=f"Parameter `model` should be a factory.*{message}"):
         build_model(factory, images(), seed=0)
 
@@ -114,7 +114,7 @@ def test_a_callable_makes_a_backbone_from_the_data_and_the_number_of_outputs():
 
 
 @pytest.mark.parametrize("factory", ["takes_num_classes", "fixed"])
-def test_a_dotted_factory_gets_an_output_a_class(backbones, factory):
+def test_a_dotted_factory_gets_one_output_per_class(backbones, factory):
     ages = images(channels=3, d=1).with_targets(torch.linspace(20, 30, 6)[:, None])
     model = build_model(f"{backbones}:{factory}", ages, seed=0, head="expectation")
     assert model(torch.zeros(2, 3, 16, 16)).shape == (2, 11)
@@ -132,7 +132,7 @@ def test_mlp_standardises_the_features_that_it_is_built_from_and_takes_no_images
         build_model("facenet", data, seed=0)
 
 
-def test_a_head_that_is_not_known():
+def test_an_unknown_head_is_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'expectation'"):
         build_model("facenet", images(), seed=0, head="expectations")
 

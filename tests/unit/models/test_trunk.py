@@ -1,4 +1,4 @@
-"""A split network is the network, with its trunk frozen; and a network that cannot be split says why."""
+"""A split network computes the same outputs with a frozen trunk; other networks are refused with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepgum.models.trunk import TrunkAndHead, split_at
 
 
 class Block(nn.Module):
-    """A residual block; its `if` can be traced only when it is taken as one step."""
+    """A residual block; its `if` can be traced only if the block is one step."""
 
     def __init__(self, width: int, picky: bool = False) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Residual(nn.Module):
 
 
 class Calls(nn.Module):
-    """Two layers, called as a function of the test says."""
+    """Three layers that a function of the test calls."""
 
     def __init__(self, steps: Callable[[Calls, Tensor], Tensor]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def test_trunk_and_head_together_are_the_network(images: Tensor, name: str) -> N
     network = fresh(lambda: FaceNet(3, 2, 16, width=4)).eval()
     parts = split_at(network, name)
     assert torch.equal(parts(images), network(images))
-    # Nothing that the network's own forward does may be lost: FaceNet moves the images.
+    # The trunk must include the steps of the network's own `forward`: FaceNet subtracts 0.5 from the images.
     assert torch.equal(parts.trunk(images), nn.Sequential(*list(network.children())[: int(name) + 1])(images - 0.5))
 
 
@@ -118,7 +118,7 @@ def test_a_shortcut_around_the_cut_is_named(name: str, bypass: str) -> None:
         (lambda net, x: net.b(x).relu(), "no weight is left to train"),
     ],
 )
-def test_a_place_where_the_network_cannot_be_cut(steps: Callable[[Calls, Tensor], Tensor], message: str) -> None:
+def test_an_impossible_cut_is_refused(steps: Callable[[Calls, Tensor], Tensor], message: str) -> None:
     with pytest.raises(InvalidParameterError, match=rf"Parameter `name` .*Found `name = 'b'`.*{message}"):
         split_at(Calls(steps), "b")
 
@@ -130,7 +130,7 @@ def test_the_nearest_names_are_listed() -> None:
         split_at(nn.Linear(2, 2), "x")
 
 
-def test_steps_that_depend_on_values_matter_only_where_they_hold_the_cut(images: Tensor) -> None:
+def test_steps_that_depend_on_values_matter_only_in_modules_that_contain_the_cut(images: Tensor) -> None:
     class Open(Residual):
         def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
             return self.fc(self.blocks(self.stem(x)).mean(dim=(2, 3)))
@@ -170,7 +170,7 @@ def test_a_functional_dropout_is_refused_in_the_head_and_does_nothing_in_the_tru
     assert torch.equal(parts(x), network.eval()(x))
 
 
-def test_training_changes_the_head_alone(images: Tensor) -> None:
+def test_training_changes_only_the_head(images: Tensor) -> None:
     network = fresh(lambda: FaceNet(3, 2, 16, width=4)).train()
     before = copy.deepcopy(network.state_dict())
     parts = split_at(network, "4")
@@ -181,7 +181,7 @@ def test_training_changes_the_head_alone(images: Tensor) -> None:
         optimizer.step()
     changed = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     trunk = {key for key in before if int(key.split(".")[0]) <= 4}
-    # The statistics of batch normalisation belong to the trunk as much as its weights do.
+    # The statistics of batch normalisation are part of the trunk, like its weights.
     assert "1.running_mean" in trunk
     assert changed == before.keys() - trunk
     assert all(parameter.grad is None for parameter in parts.trunk.parameters())

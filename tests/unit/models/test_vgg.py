@@ -30,7 +30,7 @@ def small() -> VGG16:
 
 
 def by_hand(state: dict[str, Tensor], images: Tensor) -> Tensor:
-    """The network from its published description: only the weights are ours."""
+    """Return the output of the published network, with the weights of the given network."""
     x = (images - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     for number in CONVOLUTIONS:
         x = functional.conv2d(x, state[f"features.{number}.weight"], state[f"features.{number}.bias"], padding=1).relu()
@@ -45,7 +45,7 @@ def by_hand(state: dict[str, Tensor], images: Tensor) -> Tensor:
 
 @pytest.fixture
 def uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make networks without drawing their weights, for tests of shapes."""
+    """Build networks without random weights, for tests of shapes."""
     for name in ("kaiming_normal_", "kaiming_uniform_", "normal_"):
         monkeypatch.setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
 
@@ -60,7 +60,7 @@ def test_names_shapes_and_number_of_the_weights_are_the_published_ones() -> None
     assert state["classifier.0.weight"].shape == (4096, 512 * 7 * 7)
 
 
-def test_the_output_is_that_of_the_description(small: VGG16) -> None:
+def test_the_output_equals_that_of_the_published_network(small: VGG16) -> None:
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = by_hand(small.state_dict(), images)
@@ -85,7 +85,7 @@ def test_every_32_pixels_add_a_row_and_a_column_to_fc6(size: int, side: int) -> 
         assert network(torch.zeros(1, 3, size, size)).shape == (1, 2)
 
 
-def test_the_last_block_is_what_lies_behind_the_fourth_pooling(small: VGG16) -> None:
+def test_the_last_block_begins_after_the_fourth_pooling(small: VGG16) -> None:
     parts = split_at(small, LAST_BLOCK)
     trained = [name for name, parameter in parts.named_parameters() if parameter.requires_grad]
     layers = [f"head.features.{n}" for n in (24, 26, 28)] + [f"head.classifier.{n}" for n in (0, 3, 6)]
@@ -106,7 +106,7 @@ def test_weights_start_with_the_published_spread() -> None:
             assert tensor.std().item() == pytest.approx(0.01, rel=0.1), name
 
 
-def test_dropout_acts_in_training_alone() -> None:
+def test_dropout_acts_only_in_training() -> None:
     torch.manual_seed(0)
     network = VGG16(n_outputs=4, image_size=32, fc_width=64, dropout=0.5)
     images = torch.rand(1, 3, 32, 32)
@@ -124,6 +124,6 @@ def test_images_of_another_shape_are_refused(small: VGG16, shape: tuple[int, ...
 @pytest.mark.parametrize(
     "changes", [{"n_outputs": 0}, {"image_size": 31}, {"image_size": 64.0}, {"fc_width": 0}, {"dropout": 1}]
 )
-def test_values_that_make_no_network_are_refused(changes: dict[str, Any]) -> None:
+def test_invalid_values_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError, match=next(iter(changes))):
         VGG16(**({"n_outputs": 1, "image_size": 32, "fc_width": 1} | changes))

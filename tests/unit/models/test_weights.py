@@ -1,4 +1,4 @@
-"""Weights files: what fits is loaded, what does not fit is named, and nothing is loaded by halves."""
+"""Weights files: fitting tensors are loaded, other tensors are named, and no file is loaded partly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deepgum.models.weights import Loaded, download_vgg16_weights, load_weights,
 
 
 def network(outputs: int = 2, width: int = 5, seed: int = 0) -> nn.Sequential:
-    """Return two layers with batch normalisation, and a last one."""
+    """Return a small network with batch normalisation and two linear layers."""
     torch.manual_seed(seed)
     features = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4), pool=nn.AdaptiveMaxPool2d(1)))
     layers = {"features": features, "flat": nn.Flatten(), "fc": nn.Linear(4, width), "last": nn.Linear(width, outputs)}
@@ -65,7 +65,7 @@ def test_a_state_inside_a_checkpoint_is_found(write: Any) -> None:
     assert same(read_weights(write({"epoch": 3, "state_dict": published}, "w.pth")), published)
 
 
-def test_half_floats_become_what_the_network_has(write: Any) -> None:
+def test_half_floats_are_converted_to_the_type_of_the_network(write: Any) -> None:
     published, model = state_of(network(seed=1)), network(seed=2)
     half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in published.items()}
     load_weights(model, write(half))
@@ -73,7 +73,7 @@ def test_half_floats_become_what_the_network_has(write: Any) -> None:
     assert torch.equal(model.fc.weight, published["fc.weight"].half().float())
 
 
-def test_what_the_file_lacks_is_fresh_and_untouched(write: Any) -> None:
+def test_tensors_that_the_file_lacks_do_not_change(write: Any) -> None:
     published, model = state_of(network(seed=1)), network(seed=2)
     before = state_of(model)
     part = {name: tensor for name, tensor in published.items() if name.startswith("features.conv")}
@@ -120,7 +120,7 @@ def test_layers_that_do_not_fit_can_be_left_out_by_name(write: Any) -> None:
     assert torch.equal(model.features.conv.weight, published["features.conv.weight"])
 
 
-def test_a_whole_number_is_no_float(write: Any) -> None:
+def test_a_float_in_place_of_an_integer_is_refused(write: Any) -> None:
     state = {"features.norm.num_batches_tracked": torch.tensor(2.5)}
     with pytest.raises(InvalidDataError, match=r"num_batches_tracked is \(\) in the file and \(\) of whole numbers"):
         load_weights(network(), write(state))
@@ -133,7 +133,7 @@ def test_a_file_without_a_name_in_common_is_refused(write: Any) -> None:
         load_weights(network(), write({"last.weight": torch.zeros(9, 5)}))
 
 
-def test_complete_means_all(write: Any) -> None:
+def test_a_complete_file_must_have_all_tensors(write: Any) -> None:
     model = network()
     state = state_of(model)
     del state["features.norm.running_mean"]
@@ -177,14 +177,14 @@ def test_a_file_that_holds_code_is_refused_and_the_code_not_run(
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
 @pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04" + bytes(100), bytes(100)])
-def test_a_file_of_something_else_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidDataError, match=f"{name}' cannot be read as weights: ."):
         read_weights(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
-def test_a_file_that_was_cut_short_is_refused(write: Any, name: str) -> None:
+def test_a_truncated_file_is_refused(write: Any, name: str) -> None:
     path = write(state_of(network()), name)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InvalidDataError, match="cannot be read as weights"):
@@ -195,19 +195,19 @@ def test_a_file_that_was_cut_short_is_refused(write: Any, name: str) -> None:
     ("state", "found"),
     [([torch.zeros(1)], "type list"), ({"weight": torch.zeros(1), "epoch": 3}, r"also epoch \(int\)")],
 )
-def test_what_holds_more_than_tensors_by_name_is_refused(write: Any, state: Any, found: str) -> None:
+def test_a_state_with_other_values_than_tensors_is_refused(write: Any, state: Any, found: str) -> None:
     with pytest.raises(InvalidDataError, match=rf"tensors by name\. Found .*{found}"):
         read_weights(write(state, "w.pth"))
 
 
-def test_files_that_are_not_there_or_of_another_kind_are_refused(tmp_path: Path) -> None:
+def test_missing_files_and_other_suffixes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="an existing weights file"):
         read_weights(tmp_path / "none.pth")
     with pytest.raises(InvalidParameterError, match=r"\*\.safetensors, \*\.pth"):
         read_weights(tmp_path / "weights.h5")
 
 
-def test_a_saved_network_comes_back_with_its_metadata(tmp_path: Path) -> None:
+def test_a_saved_network_is_read_with_its_metadata(tmp_path: Path) -> None:
     model, again = network(seed=1), network(seed=2)
     model.to(memory_format=torch.channels_last)
     model.fc.weight = nn.Parameter(torch.rand(4, 5).t())  # not contiguous, as channels-last filters are not
@@ -226,7 +226,7 @@ def test_tied_weights_are_saved_under_both_names(tmp_path: Path) -> None:
     assert same(read_weights(tmp_path / "tied.safetensors"), state_of(model))
 
 
-def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.safetensors"
     save_weights(network(seed=1), path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10, 10))
@@ -236,7 +236,7 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
+def test_invalid_paths_and_metadata_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "run.pth", tmp_path / "none" / "run.safetensors"):
         with pytest.raises(InvalidParameterError, match="path"):
             save_weights(network(), path)
@@ -245,7 +245,7 @@ def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
 
 
 def published(folder: Path, content: bytes, digits: str | None = None) -> str:
-    """Put a file where a download finds it, and return its address."""
+    """Write a file for a download, and return its address."""
     digits = digits or hashlib.sha256(content).hexdigest()[:8]
     (folder / f"vgg16-{digits}.pth").write_bytes(content)
     return (folder / f"vgg16-{digits}.pth").as_uri()
@@ -263,7 +263,7 @@ def test_a_download_is_checked_kept_and_not_repeated(tmp_path: Path) -> None:
         download_vgg16_weights(tmp_path / "kept", url)
 
 
-def test_a_download_of_something_else_is_refused_and_not_kept(tmp_path: Path) -> None:
+def test_a_download_with_another_checksum_is_refused_and_deleted(tmp_path: Path) -> None:
     url = published(tmp_path, b"weights", "0123abcd")
     found = hashlib.sha256(b"weights").hexdigest()
     with pytest.raises(InvalidDataError, match=f'expected "0123abcd", got "{found}"'):
@@ -271,7 +271,7 @@ def test_a_download_of_something_else_is_refused_and_not_kept(tmp_path: Path) ->
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def test_what_cannot_be_fetched_is_an_error_about_its_cause(tmp_path: Path) -> None:
+def test_a_failed_download_is_an_error_about_its_cause(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match=r"`url` should be an address of a file that can be downloaded"):
         download_vgg16_weights(tmp_path, (tmp_path / "vgg16-0123abcd.pth").as_uri())
     with pytest.raises(InvalidParameterError, match="first digits of the SHA-256"):
@@ -291,6 +291,6 @@ def test_the_trunk_of_the_data_folder_is_thirteen_convolutions() -> None:
     assert len(result.loaded) == 26
     assert all(name.startswith("features.") for name in result.loaded)
     assert all(name.startswith("classifier.") for name in result.fresh)
-    # Trained filters see more than noise: neighbouring weights are alike.
+    # Trained filters are smooth: neighbouring weights are similar.
     filters = model.features[2].weight.detach()
     assert torch.corrcoef(torch.stack([filters[..., 0].flatten(), filters[..., 1].flatten()]))[0, 1] > 0.1

@@ -1,4 +1,4 @@
-"""Algorithm 1 on a problem with a known answer: a plane, some of whose labels are wrong."""
+"""Algorithm 1 on a plane with some wrong labels, whose slopes are known."""
 
 import itertools
 import json
@@ -32,12 +32,12 @@ SGD = SGDOptions(learning_rate=0.03, batch_size=32, epochs_max=25, patience=4)
 
 
 def plane(n=600, rate=0.3, seed=0):
-    """Two landmarks that depend linearly on two features; a share of the landmarks is somewhere else."""
+    """Return two landmarks that depend linearly on two features; a share of the landmarks is shifted."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 2, generator=generator)
     clean = x @ SLOPES + 0.05 * torch.randn(n, 4, generator=generator)
     wrong = torch.rand(n, 2, generator=generator) < rate
-    shift = 20 * torch.rand(n, 4, generator=generator) - 8  # not about zero, so that it biases a mean
+    shift = 20 * torch.rand(n, 4, generator=generator) - 8  # not centred at zero, so that it biases a mean
     targets = torch.where(wrong.repeat_interleave(2, dim=1), clean + shift, clean)
     return RegressionData.from_arrays(x, targets), wrong, clean
 
@@ -47,8 +47,8 @@ def linear(seed=0):
     return nn.Linear(2, 4)
 
 
-def off(model):
-    """The largest error of the estimated plane."""
+def plane_error(model):
+    """Return the largest error of the estimated plane."""
     return max((model.weight.T - SLOPES).abs().max().item(), model.bias.abs().max().item())
 
 
@@ -66,8 +66,8 @@ def test_it_finds_the_plane_that_l2_misses(fitted):
     train, *_ = plane()
     validation, *_ = plane(200, seed=1)
     l2 = fit_loss(linear(), train, validation, loss="l2", sgd=SGD)
-    assert off(l2.model) > 0.3
-    assert off(fitted[0].model) < 0.1
+    assert plane_error(l2.model) > 0.3
+    assert plane_error(fitted[0].model) < 0.1
 
 
 def test_it_finds_the_wrong_landmarks(fitted):
@@ -86,7 +86,7 @@ def test_residuals_and_responsibilities_belong_to_the_returned_weights(fitted):
     torch.testing.assert_close(result.responsibilities, result.mixture.responsibilities(result.residuals))
 
 
-def test_the_history_tells_all(fitted, tmp_path):
+def test_the_history_has_all_epochs_and_rounds(fitted, tmp_path):
     history = fitted[0].history
     rounds = [record.round for record in history.rounds]
     assert rounds == list(range(len(rounds)))
@@ -101,13 +101,13 @@ def test_the_history_tells_all(fitted, tmp_path):
     assert all(len(line["covariances"]) == 2 for line in lines if line["kind"] == "round")
 
 
-def test_the_alternation_stops_at_the_first_round_that_does_not_help(fitted):
+def test_algorithm_1_stops_after_the_first_round_without_a_better_score(fitted):
     scores = [record.round_score for record in fitted[0].history.rounds]
     assert all(later < earlier for earlier, later in itertools.pairwise(scores[:-1]))
     assert len(scores) == PRESETS["alternate"].schedule.rounds_max + 1 or scores[-1] >= scores[-2]
 
 
-def test_same_seed_same_result_another_seed_another():
+def test_the_seed_determines_the_result():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
     options = DeepGUMOptions.preset("alternate", schedule={"rounds_max": 2})
@@ -126,20 +126,20 @@ def test_same_seed_same_result_another_seed_another():
     [*itertools.product(["log-likelihood", "weighted", "unweighted"], repeat=2), ("trimmed", "trimmed")],
 )
 @pytest.mark.parametrize("restart", ["continue", "fresh"])
-def test_every_rule_gives_a_network_and_posteriors(round_rule, epoch_rule, restart):
+def test_every_rule_finds_the_plane_and_the_wrong_labels(round_rule, epoch_rule, restart):
     train, wrong, _ = plane(300)
     validation, *_ = plane(100, seed=1)
     schedule = Alternate(round_rule=round_rule, epoch_rule=epoch_rule, restart=restart, rounds_max=2)
     options = DeepGUMOptions.preset("alternate", groups="landmark", schedule=schedule)
     result = fit_deepgum(linear(), train, validation, options=options, sgd=SGD)
-    assert off(result.model) < 0.3
+    assert plane_error(result.model) < 0.3
     assert (result.flags & wrong).sum() / wrong.sum() > 0.9
 
 
-def test_a_fresh_round_begins_from_the_initial_weights_and_one_that_goes_on_does_not():
+def test_only_a_fresh_round_starts_from_the_initial_weights():
     train, *_ = plane(300)
     validation, *_ = plane(100, seed=1)
-    # The first fit gets its one epoch; the round's epoch is too short to bridge the distance that it went.
+    # Each round has one epoch, which is too short to return to the initial weights.
     sgd = SGDOptions(learning_rate=0.01, batch_size=16, epochs_max=1)
     moved = {}
     for restart in ("continue", "fresh"):
@@ -147,16 +147,16 @@ def test_a_fresh_round_begins_from_the_initial_weights_and_one_that_goes_on_does
         options = DeepGUMOptions.preset("alternate", schedule=schedule, returned_round="last")
         result = fit_deepgum(linear(), train, validation, options=options, sgd=sgd)
         moved[restart] = (result.model.weight - linear().weight).abs().max().item()
-    # An epoch of Adam moves a weight by at most about the learning rate a step.
+    # An epoch of Adam moves a weight by at most about the learning rate per step.
     reach = 0.01 * -(-300 // 16)
     assert moved["fresh"] < 1.1 * reach
     assert moved["continue"] > 1.3 * reach
 
 
-def test_a_round_whose_start_counts_never_ends_worse_than_it_began():
+def test_with_start_counts_a_round_never_ends_with_a_worse_score():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
-    # Steps so long that an epoch is as likely to spoil the network as to better it.
+    # With such long steps, an epoch often makes the network worse.
     sgd = SGDOptions(learning_rate=1.0, epochs_max=2, patience=2)
     rises = {}
     for start_counts in (True, False):
@@ -193,7 +193,7 @@ def test_best_and_last_round_differ_only_when_the_last_is_worse():
     assert same == (scores[-1] == min(scores))
 
 
-def test_the_paper_to_the_letter():
+def test_the_preset_paper_follows_the_paper():
     paper = DeepGUMOptions.preset("paper")
     assert (paper.first_loss, paper.weighted_loss) == ("l2", "l2")
     assert paper.schedule == Alternate(epoch_rule="weighted", round_rule="weighted", restart="continue")
@@ -206,7 +206,7 @@ def test_the_paper_to_the_letter():
 @pytest.mark.parametrize("factor", [2.0**-3, 2.0**14])
 def test_labels_in_other_units_give_the_same_network(factor):
     class InUnits(nn.Module):
-        """Predicts in the labels' units, as `Regressor` does."""
+        """A network that predicts in the labels' units, like `Regressor`."""
 
         def __init__(self, unit):
             super().__init__()
@@ -228,11 +228,11 @@ def test_labels_in_other_units_give_the_same_network(factor):
         ).responsibilities
         for unit in (1.0, factor)
     ]
-    # Adam's epsilon is the one thing that has a unit.
+    # Only the epsilon of Adam depends on the unit.
     torch.testing.assert_close(*responsibilities, atol=5e-3, rtol=0)
 
 
-def test_a_warm_up_has_the_length_that_was_asked_for():
+def test_a_warm_up_has_the_length_of_the_option():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
     options = DeepGUMOptions.preset("alternate", warmup_epochs=3, schedule={"rounds_max": 1})
@@ -248,11 +248,11 @@ def test_missing_labels_are_left_out():
     result = fit_deepgum(
         linear(), sparse, validation, options=DeepGUMOptions.preset("alternate", groups="landmark"), sgd=SGD
     )
-    assert off(result.model) < 0.2
+    assert plane_error(result.model) < 0.2
     assert result.responsibilities.isfinite().all()
 
 
-def test_listeners_hear_every_record_in_order():
+def test_listeners_get_every_record_in_order():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
     heard = []
@@ -268,7 +268,7 @@ def test_listeners_hear_every_record_in_order():
     assert [event for event in heard if isinstance(event, RoundRecord)] == result.history.rounds
 
 
-def test_a_loss_can_be_given_with_its_parameters():
+def test_a_loss_object_has_its_own_parameters():
     train, *_ = plane(200)
     validation, *_ = plane(100, seed=1)
     sgd = SGDOptions(learning_rate=0.03, epochs_max=3)
@@ -291,7 +291,7 @@ def test_scaled_losses_get_three_epochs_of_l2_first(loss):
     assert result.flags.shape == (300, 2)
 
 
-def test_the_oracle_does_not_look_at_wrong_labels():
+def test_wrong_labels_do_not_change_the_oracle():
     train, wrong, _ = plane(300)
     other = train.with_targets(torch.where(wrong.repeat_interleave(2, dim=1), train.targets * 100 + 7, train.targets))
     first, second = (
@@ -299,10 +299,10 @@ def test_the_oracle_does_not_look_at_wrong_labels():
         for data in (train, other)
     )
     assert torch.equal(first.model.weight, second.model.weight)
-    assert off(first.model) < 0.1
+    assert plane_error(first.model) < 0.1
 
 
-def test_every_method_by_name_from_the_same_initial_weights(monkeypatch):
+def test_all_methods_start_from_the_same_initial_weights(monkeypatch):
     starts = []
 
     def build(name, data, seed, head):
@@ -325,7 +325,7 @@ def test_every_method_by_name_from_the_same_initial_weights(monkeypatch):
             true_outlier=wrong,
             validation_outlier=validation_wrong,
             groups="landmark",
-            # The labels of this plane are no fractions of an image's side.
+            # The labels of this plane are not fractions of an image's side.
             options={"mixture": {"uniform": -math.log(30)}} if name == "deepgum-authors" else None,
             sgd=sgd,
         )
@@ -335,7 +335,7 @@ def test_every_method_by_name_from_the_same_initial_weights(monkeypatch):
     assert all(torch.equal(start, starts[0]) for start in starts)
 
 
-def test_failures_come_before_any_training():
+def test_invalid_arguments_are_refused_before_any_training():
     train, *_ = plane(50)
     validation, *_ = plane(20)
     heard = []

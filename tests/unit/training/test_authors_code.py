@@ -1,4 +1,4 @@
-"""The code that the paper's authors released, as options: each does what it says and nothing else."""
+"""The options that reproduce the code that the paper's authors released."""
 
 import math
 import warnings
@@ -45,7 +45,7 @@ DIVERGENCES = {
 
 
 def landmarks(n=500, rate=0.3, seed=0):
-    """Two landmarks in fractions of an image's side; a share of them is somewhere else in it."""
+    """Return two landmarks in fractions of an image's side; a share of the landmarks is at a random place."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 2, generator=generator)
     clean = 0.5 + x @ SLOPES + 0.003 * torch.randn(n, 4, generator=generator)
@@ -67,7 +67,7 @@ def fit(train=None, sgd=SGD, preset="authors-code", **changes):
 
 
 def flattened(preset):
-    """The options of a preset by one name each, as "schedule.restart"."""
+    """Return the options of a preset as a flat mapping with names like "schedule.restart"."""
     values = PRESETS[preset].to_mapping()
     return {
         f"{section}.{name}" if section else name: value
@@ -77,14 +77,14 @@ def flattened(preset):
     }
 
 
-def test_every_divergence_is_one_option_and_the_preset_sets_them_all():
+def test_the_preset_sets_one_option_for_each_difference_from_the_paper():
     preset, default = flattened("authors-code"), flattened("alternate")
     assert {name for name in preset if preset[name] != default[name]} == DIVERGENCES.keys()
     assert {name: preset[name] for name in DIVERGENCES} == DIVERGENCES
     assert METHODS["deepgum-authors"].options == PRESETS["authors-code"]
 
 
-def test_it_runs_to_the_end_without_a_warning_and_finds_wrong_landmarks():
+def test_the_preset_finds_wrong_landmarks_without_a_warning():
     train, wrong = landmarks()
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeepGUMWarning)
@@ -108,10 +108,10 @@ def test_one_variance_can_be_shared_by_all_landmarks():
     assert (result.flags & wrong).sum() / wrong.sum() > 0.8
 
 
-def test_em_begins_with_certain_inliers_and_goes_on_from_round_to_round():
+def test_em_starts_with_responsibilities_of_1_and_continues_from_round_to_round():
     train, _ = landmarks()
     result = fit(train, sgd=SGD_NONE, schedule={"rounds_max": 1}, returned_round="last")
-    # Nothing moves, so that six steps and six more are twelve.
+    # The network does not change, so two rounds of six steps are twelve steps.
     ones = torch.ones(500, 2)
     for steps, record in zip((6, 12), result.history.rounds, strict=True):
         mixture = GaussianUniformMixture(**result.mixture.get_params()).set_params(max_iter=steps)
@@ -122,9 +122,9 @@ def test_em_begins_with_certain_inliers_and_goes_on_from_round_to_round():
     assert one_step.history.rounds[0].covariances[0][0][0] == pytest.approx(plain, rel=1e-5)
 
 
-def test_em_sees_the_first_rows_and_all_get_responsibilities():
+def test_em_uses_the_first_rows_and_all_rows_get_responsibilities():
     train, wrong = landmarks()
-    # What EM does not see may be anything: the parameters stay, the responsibilities follow.
+    # Other values in the rows that EM does not use change the responsibilities but not the parameters.
     other = train.targets.clone()
     other[400:] += 50
     results = [
@@ -145,7 +145,7 @@ def test_the_weight_of_a_label_is_its_responsibility_to_the_power(power):
     train, _ = landmarks()
     result = fit(train, sgd=SGD_NONE, responsibility_power=power, **STILL)
     weights = result.responsibilities.repeat_interleave(2, dim=1) ** power
-    # Nothing moves, so that the round's loss is that of the residuals it began with, up to the batches' sizes.
+    # The network does not change, so the loss of the round is that of its first residuals, up to the batch sizes.
     expected = (weights * result.residuals.double().square()).sum() / result.residuals.numel()
     (record,) = (record for record in result.history.epochs if record.round == 1)
     assert record.train_loss == pytest.approx(expected.item(), rel=1e-4)
@@ -177,7 +177,7 @@ def test_the_three_validation_rules(rule):
 
 
 @pytest.mark.parametrize("unit", [224.0, 1 / 64])
-def test_in_another_unit_the_density_is_the_log_of_its_range(unit):
+def test_in_another_unit_the_log_density_is_minus_the_log_of_the_range(unit):
     train, _ = landmarks(300)
     options = DeepGUMOptions.preset("authors-code", groups="landmark")
     plain, scaled = options.new_mixture(), options.with_changes(mixture={"uniform": -math.log(unit)}).new_mixture()
@@ -188,9 +188,9 @@ def test_in_another_unit_the_density_is_the_log_of_its_range(unit):
     )
 
 
-def test_a_density_in_the_wrong_unit_is_refused_with_the_right_one():
+def test_a_density_in_the_wrong_unit_is_refused_with_a_possible_value():
     ages = RegressionData.from_arrays(torch.zeros(50, 2), torch.linspace(20, 70, 50))
-    with pytest.raises(InvalidParameterError, match=r"`mixture.uniform`.*at most -3\.\d+.*box of width 1.*-log\(w\)"):
+    with pytest.raises(InvalidParameterError, match=r"`mixture.uniform`.*at most -3\.\d+.*range of width 1.*-log\(w\)"):
         check_method("deepgum-authors", ages, ages)
     check_method("deepgum-authors", ages, ages, options={"mixture": {"uniform": -math.log(100)}})
     check_method("deepgum-authors", ages, ages, options={"mixture": {"uniform": "range"}})
@@ -198,7 +198,7 @@ def test_a_density_in_the_wrong_unit_is_refused_with_the_right_one():
     check_method("deepgum-authors", constant, constant, options={"mixture": {"uniform": 3.0}})
 
 
-def test_what_em_could_not_do_is_refused_before_any_training():
+def test_data_that_em_cannot_use_are_refused_before_any_training():
     train, _ = landmarks(20)
     heard = []
 

@@ -1,4 +1,4 @@
-"""The flat options of version 0.1.0 and where they are now: nothing is lost on the way, and keys of runs stay."""
+"""The flat options of version 0.1.0: their translation is complete, and the keys of runs do not change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 
 from deepgum.training import METHODS, PRESETS, Alternate, DeepGUMOptions, Interleaved
-from deepgum.training.flat_options import UNRECORDED, key_options, moved, nested, translated
+from deepgum.training.flat_options import UNRECORDED, find_section, key_options, nest_options, translated
 
 # The fields of `DeepGUMOptions` and their defaults, as version 0.1.0 had them.
 VERSION_0_1_0 = {
@@ -67,12 +67,12 @@ PRESETS_0_1_0 = {"default": VERSION_0_1_0, "alternate": ALTERNATE, "paper": PAPE
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_presets_are_what_they_were(preset: str):
-    assert DeepGUMOptions().with_changes(**nested(PRESETS_0_1_0[preset])) == PRESETS[preset]
+def test_presets_equal_those_of_version_0_1_0(preset: str):
+    assert DeepGUMOptions().with_changes(**nest_options(PRESETS_0_1_0[preset])) == PRESETS[preset]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_keys_are_made_from_what_version_0_1_0_made_them_from(preset: str):
+def test_the_options_of_a_key_equal_those_of_version_0_1_0(preset: str):
     before = {
         name: value
         for name, value in PRESETS_0_1_0[preset].items()
@@ -83,21 +83,21 @@ def test_keys_are_made_from_what_version_0_1_0_made_them_from(preset: str):
 
 def test_every_option_has_a_place_and_only_one():
     new = DeepGUMOptions(schedule=Alternate()).to_mapping()
-    places = {option: moved(option) or ("", option) for option in VERSION_0_1_0 if option != "schedule"}
+    places = {option: find_section(option) or ("", option) for option in VERSION_0_1_0 if option != "schedule"}
     assert len(set(places.values())) == len(places)
     for section, name in places.values():
         assert name in (new[section] if section else new)
 
 
-def test_options_of_rounds_are_dropped_with_the_schedule_that_never_used_them():
+def test_the_interleaved_schedule_drops_options_of_algorithm_1():
     flat = VERSION_0_1_0 | {"restart": "fresh", "rounds_max": 3, "widening": 3.0}
-    assert DeepGUMOptions().with_changes(**nested(flat)).schedule == Interleaved(widening=3.0)
+    assert DeepGUMOptions().with_changes(**nest_options(flat)).schedule == Interleaved(widening=3.0)
     flat |= {"schedule": "alternate"}
     expected = Alternate(widening=3.0, degrees_of_freedom=4.0, restart="fresh", rounds_max=3)
-    assert DeepGUMOptions().with_changes(**nested(flat)).schedule == expected
+    assert DeepGUMOptions().with_changes(**nest_options(flat)).schedule == expected
 
 
-def test_a_setting_that_is_new_changes_the_key():
+def test_a_new_setting_changes_the_key():
     plain = DeepGUMOptions()
     changed = plain.with_changes(mixture={"reg_covar": 1e-3})
     assert key_options(changed) == {**key_options(plain), "reg_covar": 1e-3}
@@ -110,7 +110,7 @@ def test_a_section_of_a_run_folder_is_translated_once():
     changes = {**section["options"], "schedule": section["schedule"], "mixture": section["mixture"]}
     assert METHODS["deepgum-paper"].options is not None
     assert METHODS["deepgum-paper"].options.with_changes(**changes) == PRESETS["paper"]
-    # What an early run did not record had one value.
+    # An option that an early run did not record had only one value.
     early = {name: value for name, value in options.items() if name not in UNRECORDED}
     assert translated({"name": "deepgum-paper", "groups": "landmark", "options": early}) == section
     for untouched in ({"name": "l2"}, {"name": "l2", "options": {}}, {"options": {"first_loss": "l1"}}, {"options": 3}):

@@ -1,4 +1,4 @@
-"""One run of SGD with EM after every epoch: what it must not do to a training."""
+"""One run of SGD with EM after every epoch: right labels are learned and not flagged, wrong labels are flagged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N = 300
 
 
 def line(wrong: float, noise: float = 0.02) -> tuple[torch.Tensor, RegressionData, torch.Tensor]:
-    """Return y = 3 x with a little noise, a share of its labels anywhere, and which."""
+    """Return inputs and data of y = 3 x with noise, and a mask of the labels that are random."""
     generator = torch.Generator().manual_seed(0)
     x = torch.linspace(0, 1, N)[:, None]
     bad = torch.rand(N, generator=generator) < wrong
@@ -27,24 +27,24 @@ def line(wrong: float, noise: float = 0.02) -> tuple[torch.Tensor, RegressionDat
 
 
 def network() -> nn.Module:
-    """Return a line that knows the labels' middle and nothing else, so that its residuals fill a box."""
+    """Return a constant network at the middle of the labels, so that its residuals are uniform."""
     model = nn.Linear(1, 1)
     nn.init.zeros_(model.weight)
     nn.init.constant_(model.bias, 1.5)
     return model
 
 
-def test_a_network_that_has_hardly_moved_when_the_warm_up_ends_learns_all_the_same() -> None:
+def test_a_network_that_has_not_learned_in_the_warm_up_still_learns() -> None:
     x, data, _ = line(0.0)
     sgd = SGDOptions(schedule="one-cycle", learning_rate=3e-2, epochs_max=40, batch_size=32)
     result = fit_deepgum(network(), data, data, sgd=sgd)
-    # The case that is meant: as EM begins nothing looks like an inlier.
+    # The first EM finds no inliers.
     assert result.history.rounds[0].status == ("no_inliers",)
     assert (result.model(x) - 3 * x).abs().mean() < 0.02
     assert not result.flags.any()
 
 
-def test_it_finds_a_fifth_of_wrong_labels_in_one_run() -> None:
+def test_one_run_finds_a_fifth_of_wrong_labels() -> None:
     x, data, bad = line(0.2)
     sgd = SGDOptions(schedule="one-cycle", learning_rate=3e-2, epochs_max=40, batch_size=32)
     result = fit_deepgum(network(), data, data, sgd=sgd)
@@ -55,7 +55,7 @@ def test_it_finds_a_fifth_of_wrong_labels_in_one_run() -> None:
     assert (flagged & bad).sum() >= 0.9 * bad.sum()
 
 
-def test_what_the_last_mixture_cannot_tell_is_said() -> None:
+def test_the_status_of_the_last_mixture_gives_a_warning() -> None:
     _, data, _ = line(0.0)
     stuck = SGDOptions(learning_rate=1e-9, epochs_max=3)
     with pytest.warns(IdentifiabilityWarning, match="no inliers.* Fit the network better first"):

@@ -10,7 +10,7 @@ from deepgum.styles import METHOD_STYLES
 from deepgum.training import METHODS, PRESETS, get_method
 
 
-def test_a_method_follows_from_every_loss():
+def test_every_loss_gives_a_method():
     for name, kind in LOSSES.items():
         method = METHODS[name]
         assert (method.loss, method.options) == (name, None)
@@ -27,7 +27,7 @@ def test_every_method_has_a_style_and_every_style_a_method():
     assert all(METHODS[name].style is style for name, style in METHOD_STYLES.items())
 
 
-def test_each_is_one_loss_or_one_set_of_options():
+def test_each_method_has_one_loss_or_one_set_of_options():
     for method in METHODS.values():
         assert (method.loss is None) != (method.options is None)
     assert METHODS["deepgum"].options is PRESETS["default"]
@@ -42,7 +42,7 @@ def test_a_loss_its_class_and_its_path_are_methods():
     assert get_method("huber") is METHODS["huber"]
 
 
-def test_a_name_that_is_no_method_is_refused_with_the_form_of_a_path():
+def test_an_unknown_name_is_refused_with_the_form_of_a_path():
     with pytest.raises(UnknownNameError, match=r"'package\.module:name'.*Did you mean 'biweight'"):
         get_method("biwieght")
     with pytest.raises(InvalidParameterError, match=r"`name` should be a Loss"):

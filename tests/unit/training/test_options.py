@@ -1,4 +1,4 @@
-"""The options of a training: what belongs to the schedule, to the mixture and to the training itself."""
+"""The options of a training, of its schedule and of its mixture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deepgum.training import PRESETS, Alternate, DeepGUMOptions, Interleaved
 from deepgum.training.loop.label_loss import label_loss
 
 
-def test_a_schedule_by_name_stands_for_its_defaults():
+def test_the_name_of_a_schedule_gives_its_defaults():
     assert DeepGUMOptions() == DeepGUMOptions(schedule="interleaved") == DeepGUMOptions(schedule=Interleaved())
     assert DeepGUMOptions(schedule="alternate").schedule == Alternate()
     with pytest.raises(UnknownNameError, match="Did you mean 'interleaved'"):
@@ -42,7 +42,7 @@ def test_an_option_of_the_schedule_or_the_mixture_is_refused_with_its_place(give
         DeepGUMOptions(**given)
 
 
-def test_an_option_that_there_never_was_is_pythons_error():
+def test_an_unknown_option_raises_the_error_of_python():
     with pytest.raises(TypeError, match="'restrat'"):
         DeepGUMOptions(restrat="fresh")  # type: ignore[call-arg]
 
@@ -87,7 +87,7 @@ def test_changes_keep_what_they_do_not_name():
     paper = DeepGUMOptions.preset("paper", groups="landmark", schedule={"rounds_max": 3}, mixture={"tol": 0.0})
     assert paper.schedule == Alternate(epoch_rule="weighted", round_rule="weighted", rounds_max=3)
     assert (paper.mixture.tol, paper.mixture.separation, paper.groups) == (0.0, 0.0, "landmark")
-    # Another schedule begins with its own defaults; an object replaces everything.
+    # Another name gives the defaults of that schedule; an object replaces the whole schedule.
     assert paper.with_changes(schedule={"name": "interleaved", "widening": 3.0}).schedule == Interleaved(widening=3.0)
     assert paper.with_changes(schedule={"name": "alternate", "rounds_max": 1}).schedule.epoch_rule == "weighted"
     assert paper.with_changes(mixture=GaussianUniformMixture()).mixture.separation == 2.5
@@ -107,7 +107,7 @@ def test_changes_keep_what_they_do_not_name():
         ({"mixture": {"uniform": "boxes"}}, r"`mixture\.uniform`"),
     ],
 )
-def test_changes_that_cannot_be_made_are_named(changes: dict[str, Any], message: str):
+def test_invalid_changes_are_refused_by_name(changes: dict[str, Any], message: str):
     with pytest.raises(InvalidParameterError, match=message):
         DeepGUMOptions.preset("paper", **changes)
 
@@ -133,7 +133,7 @@ def test_values_are_checked():
         DeepGUMOptions.preset("papers")
 
 
-def test_a_loss_goes_with_the_mixture_if_it_is_not_scaled():
+def test_a_loss_of_scaled_residuals_is_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'cauchy'"):
         DeepGUMOptions(first_loss="cauchi")
     for loss in (Huber(), Huber):
@@ -149,7 +149,7 @@ def test_a_loss_goes_with_the_mixture_if_it_is_not_scaled():
         DeepGUMOptions(first_loss="cross-entropy", weighted_loss="cross-entropy")
 
 
-def test_only_the_cauchy_loss_by_name_takes_its_scale_from_the_labels():
+def test_only_the_name_cauchy_gives_a_scale_from_the_labels():
     options = DeepGUMOptions()
     assert label_loss("cauchy", options, 8.0) == Cauchy(2.0)
     assert label_loss("cauchy", options, None) == Cauchy(0.25)

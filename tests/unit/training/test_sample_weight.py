@@ -1,4 +1,4 @@
-"""How much a sample counts: in the data, in what SGD minimises, in the mixture."""
+"""Sample weights in the data, in the loss and in the mixture."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def repeated(data: RegressionData, times: torch.Tensor) -> RegressionData:
     return data.subset(torch.arange(len(data)).repeat_interleave(times))
 
 
-def test_the_weights_stay_with_their_rows() -> None:
-    weights = np.arange(60.0)[::-1]  # torch knows no negative strides
+def test_sample_weights_follow_their_rows() -> None:
+    weights = np.arange(60.0)[::-1]  # torch does not support negative strides
     data = line(sample_weight=weights)
     assert data.subset([3, 0, 59]).sample_weight.tolist() == [56, 59, 0]
     assert torch.equal(data.scaled(3.0).sample_weight, data.sample_weight)
@@ -61,12 +61,12 @@ def test_the_weights_stay_with_their_rows() -> None:
         ([0.0] * 60, "above 0 for some samples. Found zero for all 60"),
     ],
 )
-def test_weights_that_are_none_are_refused(weights: Any, message: str) -> None:
+def test_invalid_weights_are_refused(weights: Any, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         line(sample_weight=weights)
 
 
-def test_the_loss_of_a_sample_is_multiplied_by_its_weight_however_it_is_mirrored() -> None:
+def test_the_weight_multiplies_the_loss_of_plain_and_mirrored_samples() -> None:
     generator = torch.Generator().manual_seed(0)
     targets = torch.rand(9, 4, generator=generator)
     targets[2, 1] = NAN
@@ -78,7 +78,7 @@ def test_the_loss_of_a_sample_is_multiplied_by_its_weight_however_it_is_mirrored
     (batch,) = shuffled_batches(data, 9, torch.Generator().manual_seed(1))
     assert 0 < int(batch.mirrored.sum()) < 9
     objective = Objective(L1(), given)
-    # The network sees what is mirrored and answers in kind.
+    # The network gets mirrored inputs and predicts mirrored labels.
     answer = torch.where(batch.mirrored[:, None], mirror.targets(outputs[batch.index]), outputs[batch.index])
     weights = own.double().numpy()[:, None] * given.double().numpy()
     expected = np.nansum(weights * np.abs((targets - outputs).double().numpy())) / 35
@@ -99,7 +99,7 @@ def test_the_cross_entropy_of_a_sample_is_multiplied_by_its_weight() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["alternate", "interleaved"])
-def test_a_weight_is_so_many_copies_of_the_sample_where_all_are_one_batch(schedule: str) -> None:
+def test_a_weight_equals_that_number_of_copies_in_a_training_with_one_batch(schedule: str) -> None:
     times = torch.randint(0, 4, (60,), generator=torch.Generator().manual_seed(3))
     weights = times / times.float().mean()
     options = DeepGUMOptions(schedule=SCHEDULES[schedule], cauchy_scale=0.5, warmup_epochs=8)
@@ -132,8 +132,8 @@ def test_a_sample_of_weight_0_has_no_influence_on_anything(schedule: str) -> Non
         assert torch.equal(one, other)
 
 
-def test_one_loss_honours_them_too() -> None:
-    # Of labels 0 and 1, the weighted mean minimises the squared error.
+def test_a_training_with_one_loss_uses_sample_weights() -> None:
+    # The squared error of labels 0 and 1 is minimal at their weighted mean.
     data = RegressionData.from_arrays(torch.ones(40, 1), [0.0, 1.0] * 20, sample_weight=[1.0, 3.0] * 20)
     model = nn.Linear(1, 1, bias=False)
     sgd = SGDOptions(optimizer="sgd", learning_rate=0.05, batch_size=40, epochs_max=100, patience=100)

@@ -1,4 +1,4 @@
-"""The tracker: residuals by sample, weights by sample, EM in between."""
+"""The tracker: it collects residuals by sample, runs EM, and gives weights by sample."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N, D = 200, 4
 
 
 def residuals_of(seed: int = 0, wrong: float = 0.3) -> Tensor:
-    """Residuals of the model itself: narrow inliers, and outliers in a box twenty times as wide."""
+    """Return residuals drawn from the mixture: narrow inliers, and outliers in a range twenty times as wide."""
     generator = torch.Generator().manual_seed(seed)
     values = 0.1 * torch.randn(N, D, generator=generator)
     bad = torch.rand(N, generator=generator) < wrong
@@ -32,31 +32,31 @@ def residuals_of(seed: int = 0, wrong: float = 0.3) -> Tensor:
     return values
 
 
-def shuffled(seed: int, size: int = 32) -> list[Tensor]:
+def shuffled_indices(seed: int, size: int = 32) -> list[Tensor]:
     return list(torch.randperm(N, generator=torch.Generator().manual_seed(seed)).split(size))
 
 
-def trained(tracker: ResponsibilityTracker, residuals: Tensor, epochs: int) -> ResponsibilityTracker:
-    """Feed epochs of a network that predicts 0, so that labels are residuals, in an order of their own."""
+def train_tracker(tracker: ResponsibilityTracker, residuals: Tensor, epochs: int) -> ResponsibilityTracker:
+    """Run epochs, each in another order, with a network that predicts 0, so that labels are residuals."""
     for epoch in range(epochs):
-        for index in shuffled(epoch):
+        for index in shuffled_indices(epoch):
             tracker.loss(torch.zeros(len(index), D), residuals[index], index)
         tracker.update()
     return tracker
 
 
-def test_residuals_stay_with_their_samples_whatever_the_order() -> None:
+def test_residuals_belong_to_their_samples_in_any_order() -> None:
     residuals = residuals_of()
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 3)
+    tracker = train_tracker(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 3)
     assert tracker.residuals is not None
     torch.testing.assert_close(tracker.residuals, residuals, rtol=0, atol=0)
     assert tracker.index.tolist() == list(range(N))
 
 
-def test_responsibilities_are_those_of_a_mixture_of_all_residuals() -> None:
+def test_responsibilities_come_from_a_mixture_of_all_residuals() -> None:
     residuals = residuals_of()
     options = DeepGUMOptions(warmup_epochs=1, groups="landmark", schedule=Interleaved(1.0, math.inf))
-    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options), residuals, 1)
     expected = GaussianUniformMixture(groups="landmark").fit(residuals)
     torch.testing.assert_close(tracker.responsibilities, expected.responsibilities(residuals), rtol=0, atol=0)
     assert tracker.flags.equal(expected.responsibilities(residuals) < 0.5)
@@ -66,7 +66,7 @@ def test_responsibilities_are_those_of_a_mixture_of_all_residuals() -> None:
 def test_widening_multiplies_the_standard_deviations_and_nothing_else(factor: float) -> None:
     residuals = residuals_of()
     options = DeepGUMOptions(warmup_epochs=1, schedule=Interleaved(factor, math.inf))
-    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options), residuals, 1)
     plain = GaussianUniformMixture().fit(residuals)
     assert tracker.mixture is not None
     ratio = torch.as_tensor(tracker.mixture.covariances_[0]) / torch.as_tensor(plain.covariances_[0])
@@ -81,10 +81,10 @@ def test_widening_multiplies_the_standard_deviations_and_nothing_else(factor: fl
     np.testing.assert_allclose(tracker.responsibilities[:, 0].numpy(), expected, rtol=1e-9)
 
 
-def test_em_goes_on_from_its_own_covariance_and_not_from_the_widened_one() -> None:
+def test_em_starts_from_the_covariance_without_widening() -> None:
     residuals = residuals_of()
     narrow, wide = (
-        trained(
+        train_tracker(
             ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1, schedule=Interleaved(widening=w))),
             residuals,
             4,
@@ -93,26 +93,26 @@ def test_em_goes_on_from_its_own_covariance_and_not_from_the_widened_one() -> No
     )
     assert narrow.mixture is not None
     assert wide.mixture is not None
-    # Of the widening by 1, 5 / (5 + 3) is left three epochs after the first fit.
+    # Three epochs after the first fit the factor 2 has decayed to 1 + 5 / (5 + 3).
     torch.testing.assert_close(
         torch.as_tensor(wide.mixture.covariances_[0]), 1.625**2 * torch.as_tensor(narrow.mixture.covariances_[0])
     )
 
 
-def test_the_leniency_wears_off() -> None:
+def test_the_leniency_decays() -> None:
     options = DeepGUMOptions(schedule=Interleaved(widening=3.0, degrees_of_freedom=4.0))
-    tracker = trained(ResponsibilityTracker(N, options=options), residuals_of(), WARMUP_EPOCHS)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options), residuals_of(), WARMUP_EPOCHS)
     plain = GaussianUniformMixture().fit(residuals_of())
     found = []
     for epochs in (0, HALVED_IN, HALVED_IN):
-        trained(tracker, residuals_of(), epochs)
+        train_tracker(tracker, residuals_of(), epochs)
         assert tracker.mixture is not None
         ratio = float(tracker.mixture.covariances_[0][0, 0] / plain.covariances_[0][0, 0]) ** 0.5
         found.append((ratio, tracker.mixture.degrees_of_freedom))
     assert found == [(pytest.approx(w, rel=1e-4), pytest.approx(nu)) for w, nu in ((3, 4), (2, 8), (1 + 2 / 3, 12))]
 
 
-def test_the_first_loss_is_cauchy_with_a_quarter_of_the_labels_spread() -> None:
+def test_the_first_loss_is_cauchy_with_a_quarter_of_the_spread_of_the_labels() -> None:
     targets = 10 * torch.randn(N, D, generator=torch.Generator().manual_seed(1))
     tracker = ResponsibilityTracker(N, targets=targets)
     index = torch.arange(20)
@@ -133,7 +133,9 @@ def test_without_all_targets_the_first_batch_gives_the_spread_and_later_ones_do_
 
 def test_after_the_warm_up_the_loss_is_l1_weighted_by_each_samples_responsibility() -> None:
     residuals = residuals_of()
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark")), residuals, WARMUP_EPOCHS)
+    tracker = train_tracker(
+        ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark")), residuals, WARMUP_EPOCHS
+    )
     index = torch.tensor([7, 3, 150, 20])
     predictions = torch.randn(4, D, generator=torch.Generator().manual_seed(2))
     found = tracker.loss(predictions, residuals[index], index)
@@ -143,19 +145,21 @@ def test_after_the_warm_up_the_loss_is_l1_weighted_by_each_samples_responsibilit
     torch.testing.assert_close(tracker.weights(index), weights.float())
 
 
-def test_in_the_warm_up_every_weight_is_one_and_nothing_is_known() -> None:
-    tracker = trained(ResponsibilityTracker(N), residuals_of(), WARMUP_EPOCHS - 1)
+def test_in_the_warm_up_every_weight_is_one_and_there_is_no_mixture() -> None:
+    tracker = train_tracker(ResponsibilityTracker(N), residuals_of(), WARMUP_EPOCHS - 1)
     assert tracker.weights(torch.tensor([1, 2])).eq(1).all()
     assert tracker.mixture is None
-    with pytest.raises(NotFittedError, match=f"warm-up of {WARMUP_EPOCHS} epochs; {WARMUP_EPOCHS - 1} are done"):
+    with pytest.raises(NotFittedError, match=f"warm-up of {WARMUP_EPOCHS} epochs; {WARMUP_EPOCHS - 1} are completed"):
         _ = tracker.responsibilities
-    trained(tracker, residuals_of(), 1)
+    train_tracker(tracker, residuals_of(), 1)
     assert len(tracker.responsibilities) == N
 
 
-def test_the_gradient_is_that_of_the_weighted_loss_and_not_of_the_weights() -> None:
+def test_the_weights_have_no_gradient() -> None:
     residuals = residuals_of()
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(weighted_loss="l2")), residuals, WARMUP_EPOCHS)
+    tracker = train_tracker(
+        ResponsibilityTracker(N, options=DeepGUMOptions(weighted_loss="l2")), residuals, WARMUP_EPOCHS
+    )
     index = torch.arange(10)
     predictions = torch.zeros(10, D, requires_grad=True)
     tracker.loss(predictions, residuals[index], index).backward()
@@ -166,11 +170,11 @@ def test_the_gradient_is_that_of_the_weighted_loss_and_not_of_the_weights() -> N
 def test_a_mirrored_sample_has_the_residual_and_the_weights_of_its_own_coordinates() -> None:
     mirror = Mirror.landmarks([(0, 1)], n_landmarks=2)
     residuals = residuals_of()
-    plain = trained(ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark")), residuals, WARMUP_EPOCHS)
+    plain = train_tracker(ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark")), residuals, WARMUP_EPOCHS)
     tracker = ResponsibilityTracker(N, options=DeepGUMOptions(groups="landmark"), mirror=mirror)
     labels = residuals + 0.5
     for epoch in range(WARMUP_EPOCHS):
-        for index in shuffled(epoch):
+        for index in shuffled_indices(epoch):
             mirrored = torch.rand(len(index), generator=torch.Generator().manual_seed(epoch)) < 0.5
             predicted = torch.full((len(index), D), 0.5)
             given = torch.where(mirrored[:, None], mirror.targets(labels[index]), labels[index])
@@ -188,11 +192,13 @@ def test_a_mirrored_sample_has_the_residual_and_the_weights_of_its_own_coordinat
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_missing_labels_have_no_part_in_anything() -> None:
+def test_missing_labels_have_no_influence() -> None:
     residuals = residuals_of()
     residuals[::3, 1] = torch.nan
     residuals[5] = torch.nan
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(groups="coordinate")), residuals, WARMUP_EPOCHS)
+    tracker = train_tracker(
+        ResponsibilityTracker(N, options=DeepGUMOptions(groups="coordinate")), residuals, WARMUP_EPOCHS
+    )
     expected = GaussianUniformMixture(groups="coordinate").fit(residuals)
     assert tracker.mixture is not None
     torch.testing.assert_close(tracker.mixture.inlier_prior_, expected.inlier_prior_)
@@ -210,7 +216,7 @@ def test_sample_weights_count_in_the_loss_and_in_the_mixture() -> None:
     weight[:50] = 0.0
     weight[50:] = 2.0
     options = DeepGUMOptions(warmup_epochs=1, schedule=Interleaved(widening=1.0))
-    tracker = trained(ResponsibilityTracker(N, options=options, sample_weight=weight), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options, sample_weight=weight), residuals, 1)
     expected = GaussianUniformMixture().fit(residuals[50:])
     assert tracker.mixture is not None
     torch.testing.assert_close(tracker.mixture.inlier_prior_, expected.inlier_prior_)
@@ -220,9 +226,9 @@ def test_sample_weights_count_in_the_loss_and_in_the_mixture() -> None:
     assert found.item() == pytest.approx(by_hand.item(), rel=1e-6)
 
 
-def test_a_sample_that_an_epoch_leaves_out_keeps_what_was_known_of_it() -> None:
+def test_a_sample_that_an_epoch_omits_keeps_its_last_residuals() -> None:
     residuals = residuals_of()
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
     index = torch.arange(1, N)
     tracker.loss(torch.zeros(N - 1, D), 2 * residuals[1:], index)
     tracker.update()
@@ -231,24 +237,24 @@ def test_a_sample_that_an_epoch_leaves_out_keeps_what_was_known_of_it() -> None:
     assert tracker.residuals[1:].equal(2 * residuals[1:])
 
 
-def test_a_state_goes_on_to_the_last_bit() -> None:
+def test_a_tracker_resumes_exactly_from_its_state() -> None:
     residuals = residuals_of()
-    one = trained(ResponsibilityTracker(N), residuals, WARMUP_EPOCHS + 1)
+    one = train_tracker(ResponsibilityTracker(N), residuals, WARMUP_EPOCHS + 1)
     other = ResponsibilityTracker(N)
     other.load_state_dict(one.state_dict())
     assert other.epoch == one.epoch
     assert other.responsibilities.equal(one.responsibilities)
     for tracker in (one, other):
-        trained(tracker, residuals + 0.01, 2)
+        train_tracker(tracker, residuals + 0.01, 2)
     assert other.responsibilities.equal(one.responsibilities)
     assert one.mixture is not None
     assert other.mixture is not None
     assert one.mixture.n_iter_ == other.mixture.n_iter_
 
 
-def test_a_state_of_another_training_is_refused_and_nothing_is_taken_from_it() -> None:
+def test_the_state_of_another_training_is_refused_and_not_loaded() -> None:
     targets = residuals_of()
-    state = trained(ResponsibilityTracker(N, targets=targets), targets, WARMUP_EPOCHS).state_dict()
+    state = train_tracker(ResponsibilityTracker(N, targets=targets), targets, WARMUP_EPOCHS).state_dict()
     for other, named in (
         (ResponsibilityTracker(3), "n_samples = 200 there and 3 here"),
         (ResponsibilityTracker(N, options=DeepGUMOptions(groups="coordinate")), "options.groups"),
@@ -261,13 +267,15 @@ def test_a_state_of_another_training_is_refused_and_nothing_is_taken_from_it() -
     with pytest.raises(InvalidDataError, match="lacks"):
         ResponsibilityTracker(N).load_state_dict({"epoch": 3})
     before = {name: value for name, value in state.items() if name != "format"}
-    with pytest.raises(InvalidDataError, match=r"Version 0.1.0 of deepgum wrote it. Finish the training with that"):
+    with pytest.raises(
+        InvalidDataError, match=r"Version 0.1.0 of deepgum wrote this state. Finish the training with that"
+    ):
         ResponsibilityTracker(N).load_state_dict(before)
-    # Without targets there is nothing to tell them apart by, and nothing to refuse.
+    # Without targets, the tracker cannot distinguish data sets and accepts the state.
     ResponsibilityTracker(N).load_state_dict(state)
 
 
-def test_targets_of_one_dimension_less_predictions_of_two_are_refused_as_residuals() -> None:
+def test_residuals_that_were_broadcast_to_a_matrix_are_refused() -> None:
     tracker = ResponsibilityTracker(4)
     predictions, targets, index = torch.zeros(4, 1), torch.arange(4.0), torch.arange(4)
     tracker.loss(predictions, targets, index)
@@ -278,10 +286,10 @@ def test_targets_of_one_dimension_less_predictions_of_two_are_refused_as_residua
     assert tracker.score(targets) == tracker.score(targets[:, None])
 
 
-def test_a_prediction_that_is_not_a_number_does_not_pass_for_a_missing_label() -> None:
+def test_a_prediction_of_nan_is_not_a_missing_label() -> None:
     residuals = residuals_of()
     residuals[3] = torch.nan
-    tracker = trained(ResponsibilityTracker(N), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N), residuals, 1)
     tracker.record(torch.tensor([2, 3]), residuals[2:4])
     spoiled = residuals.clone()
     spoiled[5, 0] = torch.nan
@@ -294,20 +302,20 @@ def test_in_the_warm_up_there_are_no_flags() -> None:
         _ = ResponsibilityTracker(N).flags
 
 
-def test_where_nothing_can_be_told_every_label_counts_in_full() -> None:
-    # Residuals that a box describes best: the network has not begun to fit the labels.
+def test_without_inliers_every_label_has_weight_1() -> None:
+    # Uniform residuals: the network has not begun to fit the labels.
     residuals = torch.linspace(-1, 1, N)[:, None].repeat(1, D)
     options = DeepGUMOptions(warmup_epochs=1, groups="coordinate")
-    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options), residuals, 1)
     assert tracker.mixture is not None
     assert {status.name for status in tracker.mixture.status_} == {"NO_INLIERS"}
     assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
 
 
-def test_so_it_does_where_not_even_a_residual_of_0_would_be_called_right() -> None:
-    # A box so dense that nothing is as likely under the inliers.
+def test_every_label_has_weight_1_if_a_residual_of_0_would_be_flagged() -> None:
+    # A uniform density that is higher than the inliers' density everywhere.
     options = DeepGUMOptions(warmup_epochs=1, mixture=GaussianUniformMixture(inlier_prior=0.5, uniform=8.0))
-    tracker = trained(ResponsibilityTracker(N, options=options), residuals_of(), 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options), residuals_of(), 1)
     assert (tracker.responsibilities < 0.5).all()
     assert tracker.weights(torch.arange(N)).equal(torch.ones(N, D))
 
@@ -320,14 +328,14 @@ def test_the_score_is_the_likelihood_of_the_best_mixture() -> None:
     assert ResponsibilityTracker(N).score(2 * residuals) > expected
 
 
-def test_one_dimension_is_one_coordinate_and_never_a_matrix_by_broadcasting() -> None:
+def test_labels_of_one_dimension_have_one_coordinate() -> None:
     tracker = ResponsibilityTracker(8)
     found = tracker.loss(torch.zeros(4, 1), torch.arange(4.0), torch.arange(4))
     scale = CAUCHY_SHARE * mad_scale(torch.arange(4.0)[:, None]).item()
     torch.testing.assert_close(found, Cauchy(scale)(torch.arange(4.0)[:, None]))
 
 
-def test_a_sampler_may_draw_a_sample_twice_and_the_last_time_counts() -> None:
+def test_a_sample_can_occur_twice_and_its_last_residuals_count() -> None:
     residuals = residuals_of()
     tracker = ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1))
     tracker.loss(torch.zeros(N, D), residuals, torch.arange(N))
@@ -341,7 +349,7 @@ def test_a_sampler_may_draw_a_sample_twice_and_the_last_time_counts() -> None:
 def test_an_index_that_stands_for_two_samples_is_refused(apart: bool) -> None:
     tracker = ResponsibilityTracker(10)
     predictions, targets = torch.zeros(2, D), torch.tensor([[1.0] * D, [2.0] * D])
-    with pytest.raises(InvalidDataError, match=r"one sample\. Found 1 that come with different labels: 4"):  # noqa: PT012
+    with pytest.raises(InvalidDataError, match=r"one sample\. Found different labels for the indices 4"):  # noqa: PT012
         if apart:
             for row in (slice(0, 1), slice(1, 2)):
                 tracker.loss(predictions[row], targets[row], torch.tensor([4]))
@@ -355,11 +363,16 @@ def test_an_index_that_stands_for_two_samples_is_refused(apart: bool) -> None:
     [
         (torch.zeros(3, 2), torch.zeros(3, 2), None, "IndexedDataset"),
         (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0]), "whole numbers"),
-        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, 10]), "from 0 to 9: .* Found 10"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, 10]), "from 0 to 9, .* Found 10"),
         (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1, -1]), "Found -1"),
-        (torch.zeros(3, 2), torch.zeros(3, 2), torch.tensor([0, 1]), r"shape \(2, 2\), a row a sample. Found \(3, 2\)"),
+        (
+            torch.zeros(3, 2),
+            torch.zeros(3, 2),
+            torch.tensor([0, 1]),
+            r"shape \(2, 2\), one row per sample. Found \(3, 2\)",
+        ),
         (torch.zeros(3, 2), torch.zeros(3, 4), torch.tensor([0, 1, 2]), r"shape \(3, 2\).* Found \(3, 4\)"),
-        (torch.zeros(3, 2, 2), torch.zeros(3, 2, 2), torch.tensor([0, 1, 2]), "a row a sample"),
+        (torch.zeros(3, 2, 2), torch.zeros(3, 2, 2), torch.tensor([0, 1, 2]), "one row per sample"),
     ],
 )
 def test_a_batch_that_does_not_fit_is_refused(
@@ -369,8 +382,8 @@ def test_a_batch_that_does_not_fit_is_refused(
         ResponsibilityTracker(10).loss(predictions, targets, index)
 
 
-def test_a_loss_that_is_not_finite_names_samples_and_epoch_and_leaves_no_residual() -> None:
-    tracker = trained(ResponsibilityTracker(N), residuals_of(), 2)
+def test_a_loss_that_is_not_finite_names_samples_and_epoch_and_stores_no_residual() -> None:
+    tracker = train_tracker(ResponsibilityTracker(N), residuals_of(), 2)
     predictions = torch.zeros(3, D)
     predictions[1] = torch.nan
     with pytest.raises(NonFiniteLossError, match=r"Predictions .* epoch 3, for 1 of .*\(indices 42\)"):
@@ -380,7 +393,7 @@ def test_a_loss_that_is_not_finite_names_samples_and_epoch_and_leaves_no_residua
     assert not tracker.recorded
 
 
-def test_mistakes_are_named_at_the_door() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(InvalidParameterError, match="n_samples"):
         ResponsibilityTracker(0)
     with pytest.raises(InvalidDataError, match=r"`targets` should have shape \(5, d\).*\(4, 2\)"):
@@ -388,15 +401,15 @@ def test_mistakes_are_named_at_the_door() -> None:
     for wrong, found in ((torch.ones(5, 1), r"\(5, 1\)"), (torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0]), "1 samples .*1")):
         with pytest.raises(InvalidDataError, match=f"`sample_weight` should .*{found}"):
             ResponsibilityTracker(5, sample_weight=wrong)
-    with pytest.raises(InvalidDataError, match="infinite ones: 2"):
+    with pytest.raises(InvalidDataError, match="infinite targets: 2"):
         ResponsibilityTracker(3, targets=torch.tensor([0.0, 1.0, torch.inf]))
     with pytest.raises(InvalidParameterError, match="cross-entropy"):
         ResponsibilityTracker(
             5, options=DeepGUMOptions.preset("alternate", first_loss="cross-entropy", weighted_loss="cross-entropy")
         )
-    with pytest.raises(InvalidDataError, match="no residuals at all"):
+    with pytest.raises(InvalidDataError, match="no residuals since"):
         ResponsibilityTracker(5).update()
-    with pytest.raises(InvalidParameterError, match="no `mirror` was given"):
+    with pytest.raises(InvalidParameterError, match="the tracker has no `mirror`"):
         ResponsibilityTracker(5).loss(
             torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([0]), mirrored=torch.tensor([True])
         )
@@ -405,11 +418,11 @@ def test_mistakes_are_named_at_the_door() -> None:
 
 
 @pytest.mark.parametrize("least", [0.0, 0.1, 0.5])
-def test_no_label_weighs_less_than_the_least_weight(least: float) -> None:
+def test_no_weight_is_below_the_least_weight(least: float) -> None:
     options = DeepGUMOptions(least_weight=least, warmup_epochs=1)
     residuals = residuals_of()
     residuals[0] = 1e4
-    tracker = trained(ResponsibilityTracker(N, options=options), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=options), residuals, 1)
     weights = tracker.weights(torch.arange(N))
     assert weights[0].tolist() == pytest.approx([least] * D)
     expected = least + (1 - least) * tracker.responsibilities
@@ -417,7 +430,7 @@ def test_no_label_weighs_less_than_the_least_weight(least: float) -> None:
 
 
 def line(n: int = 400, wrong: int = 3) -> tuple[RegressionData, RegressionData, Tensor]:
-    """A line of which one label in `wrong` is anywhere; the last quarter is for validation."""
+    """Return data of a linear map in which every `wrong`-th label is random; the last quarter is for validation."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(n, 3, generator=generator)
     y = x @ torch.tensor([[1.0, 0.5], [-2.0, 1.0], [0.0, 3.0]]) + 0.05 * torch.randn(n, 2, generator=generator)
@@ -447,7 +460,7 @@ def test_one_run_finds_the_wrong_labels_and_learns_the_line() -> None:
     torch.testing.assert_close(result.model.weight.detach(), truth, atol=0.05, rtol=0)  # type: ignore[arg-type]
 
 
-def test_the_result_is_of_the_network_that_is_returned() -> None:
+def test_the_result_belongs_to_the_returned_network() -> None:
     train, validation, _ = line()
     result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=SGD)
     with torch.no_grad():
@@ -461,7 +474,7 @@ def test_the_result_is_of_the_network_that_is_returned() -> None:
 
 
 @pytest.mark.parametrize("returned", ["best", "last"])
-def test_the_weights_kept_are_those_of_the_best_held_out_score_or_of_the_last_epoch(returned: str) -> None:
+def test_the_network_has_the_weights_of_the_best_or_the_last_epoch(returned: str) -> None:
     train, validation, _ = line()
     sgd = SGDOptions(learning_rate=0.3, epochs_max=12, schedule="cosine", batch_size=32)
     options = DeepGUMOptions(returned_round=returned)
@@ -473,7 +486,7 @@ def test_the_weights_kept_are_those_of_the_best_held_out_score_or_of_the_last_ep
     assert found == pytest.approx(min(scores) if returned == "best" else scores[-1], abs=1e-9)
 
 
-def test_a_constant_rate_stops_early_and_one_that_comes_down_does_not() -> None:
+def test_only_a_constant_learning_rate_allows_an_early_stop() -> None:
     train, validation, _ = line()
     still = SGDOptions(learning_rate=0.1, epochs_max=60, patience=2)
     falling = SGDOptions(learning_rate=0.1, epochs_max=15, patience=1, schedule="cosine")
@@ -481,7 +494,7 @@ def test_a_constant_rate_stops_early_and_one_that_comes_down_does_not() -> None:
     assert fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=falling).epochs == 15
 
 
-def test_a_loop_of_ones_own_gives_the_same_network_and_the_same_posteriors() -> None:
+def test_a_custom_loop_gives_the_same_network_and_responsibilities() -> None:
     train, validation, _ = line()
     result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(returned_round="last"), sgd=SGD, seed=3)
     x, y, model = torch.as_tensor(train.inputs), train.targets, network()
@@ -506,16 +519,16 @@ def test_a_loop_of_ones_own_gives_the_same_network_and_the_same_posteriors() -> 
     torch.testing.assert_close(tracker.responsibilities, result.responsibilities, rtol=0, atol=1e-6)
 
 
-def test_a_label_that_is_missing_is_never_flagged() -> None:
+def test_a_missing_label_is_never_flagged() -> None:
     residuals = residuals_of(wrong=0.7)
     residuals[::4] = torch.nan
-    tracker = trained(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
+    tracker = train_tracker(ResponsibilityTracker(N, options=DeepGUMOptions(warmup_epochs=1)), residuals, 1)
     assert float(tracker.responsibilities[0]) < 0.5  # the prior
     assert not tracker.flags[::4].any()
     assert tracker.flags[:, 0].equal((tracker.responsibilities[:, 0] < 0.5) & ~residuals.isnan().any(dim=1))
 
 
-def test_the_first_losss_scale_is_that_of_the_first_batch_with_labels() -> None:
+def test_the_first_batch_with_labels_gives_the_scale_of_the_first_loss() -> None:
     targets = 0.01 * torch.randn(N, D, generator=torch.Generator().manual_seed(1))
     targets[:20] = torch.nan
     targets[20:40, 0] = torch.nan
@@ -526,7 +539,7 @@ def test_the_first_losss_scale_is_that_of_the_first_batch_with_labels() -> None:
     torch.testing.assert_close(found, Cauchy(scale)(targets[20:40]))
 
 
-def test_a_short_training_has_a_short_warm_up_and_one_that_is_too_long_is_refused() -> None:
+def test_a_short_training_has_a_short_warm_up_and_a_longer_warm_up_is_refused() -> None:
     train, validation, _ = line()
     short = SGDOptions(learning_rate=0.1, epochs_max=4, schedule="cosine")
     result = fit_deepgum(network(), train, validation, options=DeepGUMOptions(), sgd=short)

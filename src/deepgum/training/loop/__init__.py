@@ -1,1 +1,1 @@
-"""The SGD loop: its epochs, the losses it minimises, and the engine that runs it in one process or several."""
+"""The loop of SGD, its objectives and scores, and the engines that run it in one process or several."""

@@ -1,4 +1,4 @@
-"""The validation scores that stop SGD and the alternation."""
+"""The validation scores for the early stop of SGD and for the end of Algorithm 1."""
 
 from __future__ import annotations
 
@@ -16,38 +16,41 @@ from deepgum.processes import SOLO, Processes
 __all__ = ["SCORE_TOL", "Criterion", "held_out_log_likelihood", "mean_loss", "median_absolute_error", "trimmed_loss"]
 
 Criterion = Callable[[Tensor], float]
-"""Maps the residuals (n, d) of the validation set to a score; lower is better."""
+"""A function that maps the residuals (n, d) of the validation set to a score; lower is better."""
 
 SCORE_TOL = 1e-3
-"""Tolerance of EM for a held-out likelihood: it is flat at its maximum, and is computed after every epoch."""
+"""Tolerance of EM for the held-out likelihood.
+
+It is large to save time after every epoch, and is sufficient, because the likelihood is flat near its maximum.
+"""
 
 
 def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
-    """Score by a loss in fixed units with fixed weights (n, d) of the validation samples."""
+    """Return the score that is the mean of a loss in fixed units, with fixed weights (n, d)."""
     return lambda residuals: loss(residuals, weights=weights).item()
 
 
 def median_absolute_error(residuals: Tensor) -> float:
-    """Score by the median |delta| over all observed coordinates.
+    """Return the median |delta| over all observed coordinates.
 
-    It is for losses of scaled residuals, whose own value is in a unit that shrinks during the training.
+    It is the score for losses of scaled residuals, because the unit of their own value shrinks during the training.
     """
     return residuals.abs().nanmedian().item()
 
 
 def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
-    """Score by the mean loss without each group's largest residuals.
+    """Return the score that is the mean of a loss without each group's largest residuals.
 
-    A group of coordinates is left out in the samples where its mean loss is largest **among all samples**: the same
-    share of samples in every epoch, not the same samples. (The authors' code sorts along the other axis, and so leaves
-    out coordinates of each sample.)
+    For each group of coordinates, the score omits the samples whose mean loss in this group is largest **among all
+    samples**. The share of omitted samples is the same in every epoch; the samples can differ. (The authors' code sorts
+    along the other axis, and so omits coordinates of each sample.)
 
     Parameters
     ----------
     loss : Loss
-        In fixed units.
+        A loss in fixed units.
     shares : Tensor (g,)
-        Share of each group's observed samples to leave out, in [0, 1].
+        Share of each group's observed samples to omit, in [0, 1].
     groups : tuple of tuples of int
         The coordinates of each of the g groups.
 
@@ -66,7 +69,7 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
         for share, coordinates in zip(shares.tolist(), groups, strict=True):
             columns = list(coordinates)
             seen = observed[:, columns].sum(dim=1)
-            # The mean over the observed coordinates: a group that is observed in part is not smaller for that.
+            # Use the mean over observed coordinates, so that missing labels do not make a sample's loss smaller.
             size = torch.where(seen > 0, terms[:, columns].sum(dim=1) / seen, -torch.inf)
             left_out = size.argsort(descending=True, stable=True)[: round(share * int((seen > 0).sum()))]
             kept[left_out[:, None], torch.tensor(columns)] = False
@@ -76,23 +79,23 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
 
 
 def held_out_log_likelihood(mixture: GaussianUniformMixture, processes: Processes = SOLO) -> Criterion:
-    """Score by minus the mean log-likelihood per sample (eq. 1), under the mixture that fits the residuals best.
+    """Return the score that is minus the mean log-likelihood per sample (eq. 1), under the best mixture.
 
-    The mixture's few parameters are fitted to the same residuals that are scored; only the network is held out. The
-    mixture of the training residuals is not usable here: a network fits its training labels more closely than others,
-    so the Gaussian of a later round is too narrow for the validation set, and the round would get a worse score for it.
+    The score fits the few parameters of the mixture to the validation residuals themselves; the network does not train
+    on them. The mixture of the training residuals cannot be used: a network fits its training labels more closely than
+    validation labels, so in later rounds the Gaussian is too narrow for the validation set and the score is too high.
 
     Parameters
     ----------
     mixture : GaussianUniformMixture
-        The kind of mixture; fitted anew for each score.
+        The settings of the mixture, which is fitted for each score.
     processes : Processes, optional
-        The processes that share the residuals; all get the same score.
+        The processes that share the residuals; all processes get the same score.
     """
 
     def score(residuals: Tensor) -> float:
         with warnings.catch_warnings():
-            # A validation set without outliers, or with outliers only, still has a likelihood.
+            # Without outliers, or with outliers only, the parameters are not identifiable, but the likelihood is.
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             mixture.fit(residuals, processes=processes)
         own = mixture.log_likelihood(residuals).sum()

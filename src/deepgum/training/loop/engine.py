@@ -1,4 +1,4 @@
-"""What takes the steps of SGD: where, in which precision, and with which other processes."""
+"""Engines: the device, the precision and the processes that run the steps of SGD."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ __all__ = ["LOCAL", "Engine", "Steps"]
 
 
 class Steps(Protocol):
-    """A network and its optimiser, as an engine moves them."""
+    """The forward passes and optimiser steps of one training on an engine."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs for a batch, in the engine's precision."""
 
     def step(self, loss: Tensor) -> None:
-        """Take one step of the optimiser down the gradient of a loss; of its mean over the processes."""
+        """Take one step of the optimiser on a loss; several processes average their gradients."""
 
-    def settle(self) -> None:
-        """End an epoch: from now on the network is the same to the last bit on all processes, its buffers too."""
+    def synchronise(self) -> None:
+        """Make the network, buffers included, identical on all processes at the end of an epoch."""
 
 
 class Engine(Protocol):
-    """Where a training is run; everything else is the same wherever that is.
+    """The part of a training that depends on the device, the precision and the processes.
 
-    All processes call every method, with the same arguments and in the same order.
+    All processes must call every method with the same arguments and in the same order.
     """
 
     @property
     def processes(self) -> Processes:
-        """Those that train together."""
+        """The processes that train together."""
 
     def adapt(self, model: nn.Module, sgd: SGDOptions) -> SGDOptions:
-        """Return the options with the engine's own device and precision, once they and the network suit it."""
+        """Check that the engine can run this training, and return the options with its own device and precision."""
 
     def setup(self, model: nn.Module, optimizer: torch.optim.Optimizer, sgd: SGDOptions) -> Steps:
-        """Take over a network, which is on its device, and its optimiser; both stay what they are for everyone else."""
+        """Return the steps for a network, which is on its device already, and its optimiser; both stay usable."""
 
     def batches(
         self,
         train: RegressionData,
         sgd: SGDOptions,
         generator: torch.Generator,
-        ahead: Callable[[Tensor], None] | None = None,
+        prefetch: Callable[[Tensor], None] | None = None,
     ) -> Iterator[Batch]:
-        """Yield this process's share of every batch of an epoch; as many of them on each process.
+        """Yield this process's share of every batch of an epoch; all processes get the same number of batches.
 
-        Where there are several, `ahead` is told before the first batch which samples this process will see.
+        If there are several processes, `prefetch` is called before the first batch with all samples of this process.
         """
 
 
@@ -74,7 +74,7 @@ class _Local:
         train: RegressionData,
         sgd: SGDOptions,
         generator: torch.Generator,
-        ahead: Callable[[Tensor], None] | None = None,
+        prefetch: Callable[[Tensor], None] | None = None,
     ) -> Iterator[Batch]:
         return shuffled_batches(train, sgd.batch_size, generator, mirror=sgd.mirror, device=sgd.device)
 
@@ -94,9 +94,9 @@ class _LocalSteps:
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
-    def settle(self) -> None:
+    def synchronise(self) -> None:
         pass
 
 
 LOCAL: Engine = _Local()
-"""The engine of an ordinary program: plain torch, on the device and in the precision that the options name."""
+"""The engine of one process: plain torch, with the device and the precision of the options."""

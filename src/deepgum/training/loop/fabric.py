@@ -1,4 +1,4 @@
-"""The engine of several processes: a `Fabric` of Lightning, which starts them and averages their gradients."""
+"""The engine of several processes: a `Fabric` of Lightning starts the processes and averages their gradients."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ if TYPE_CHECKING:
 __all__ = ["FabricEngine", "check_shared"]
 
 PRECISIONS = {"32-true": "float32", "bf16-mixed": "bf16"}
-"""Of a Fabric, and what this library calls them."""
+"""Precisions: names in Fabric, and names in this library."""
 
 
 class FabricEngine:
-    """Device, precision, average of the gradients and shares of the data as a launched `Fabric` has them.
+    """Engine that uses the device, the precision, the gradient averages and the data sampler of a launched `Fabric`.
 
-    The samples of an epoch are put in one order, drawn from the training's seed, and the Fabric's own sampler deals
-    them out. So the batches of all processes together are those of one process alone, and a training over several is
-    that of one up to rounding, and up to three things: batch normalisation and dropout work on each process's share,
-    and a label that is missing makes the others of its share, not those of the whole batch, count for more.
+    The seed of the training determines one order of the samples of an epoch, and the Fabric's own sampler distributes
+    them to the processes. The joint batches of all processes are therefore the batches of a single process, and the
+    result equals that of a single process up to rounding, with three exceptions: batch normalisation and dropout work
+    on each process's share, and each process divides its loss by the number of observed labels in its own share.
 
     Parameters
     ----------
     fabric : Fabric
-        Of `lightning.fabric` or `lightning_fabric`; launched. With the strategy "ddp", or of one device.
+        A launched Fabric of `lightning.fabric` or `lightning_fabric`, with one device or the strategy "ddp".
 
     Raises
     ------
     InvalidParameterError
-        If it is not launched, or of a strategy or precision that the training does not know.
+        If the Fabric is not launched, or its strategy or precision is not supported.
     """
 
     def __init__(self, fabric: Fabric) -> None:
-        # By name: the package goes by two of them, and is not imported here.
+        # Compare class names, because the package has two import names and is not imported here.
         strategy = type(getattr(fabric, "strategy", None))
         kinds = {kind.__name__ for kind in strategy.__mro__}
         if not kinds & {"DDPStrategy", "SingleDeviceStrategy"} or "_Sharded" in kinds:
             found = f"{type(fabric).__name__} of {strategy.__name__}"
-            hint = "Others take the network apart, and its weights could not be kept."
+            hint = "Other strategies split the network, so that its weights cannot be saved."
             raise InvalidParameterError("fabric", 'a `Fabric` of one device or of strategy "ddp"', found, hint)
         self.precision = fabric.strategy.precision.precision
         if self.precision not in PRECISIONS:
             expected = f"a `Fabric` of precision {' or '.join(map(repr, PRECISIONS))}"
             raise InvalidParameterError("fabric", expected, self.precision)
-        together, up = fabric.world_size > 1, torch.distributed.is_available() and torch.distributed.is_initialized()
-        if together and not up:
+        several = fabric.world_size > 1
+        if several and not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             hint = "Call `fabric.launch()` first."
             raise InvalidParameterError("fabric", "launched", f"{fabric.world_size} processes, not started", hint)
         self._fabric = fabric
-        self.processes = TorchProcesses() if together else SOLO
+        self.processes = TorchProcesses() if several else SOLO
 
     def adapt(self, model: nn.Module, sgd: SGDOptions) -> SGDOptions:
         """Return the options with the Fabric's own device and precision.
@@ -72,20 +72,20 @@ class FabricEngine:
         Raises
         ------
         InvalidParameterError
-            If the batch cannot be shared out, or the network was set up by a Fabric already.
+            If the batch cannot be divided among the processes, or a Fabric has already set up the network.
         """
         if isinstance(model, nn.parallel.DistributedDataParallel) or type(model).__name__ == "_FabricModule":
-            hint = "Leave out `fabric.setup`: it is done here."
+            hint = "Leave out `fabric.setup`; the training calls it."
             raise InvalidParameterError("model", "a plain network", type(model).__name__, hint)
         world_size = self.processes.world_size
         if sgd.batch_size % world_size or sgd.batch_size < 2 * world_size:
             expected = f"a multiple of the {world_size} processes, with 2 samples or more for each"
-            raise InvalidParameterError("batch_size", expected, sgd.batch_size, "They share each batch.")
-        # The kind alone: which of the machine's it is differs from process to process, and each has its own set.
+            raise InvalidParameterError("batch_size", expected, sgd.batch_size, "The processes share each batch.")
+        # Only the type of the device, because its number differs between processes.
         return replace(sgd, device=self._fabric.device.type, precision=PRECISIONS[self.precision])
 
     def setup(self, model: nn.Module, optimizer: torch.optim.Optimizer, sgd: SGDOptions) -> _FabricSteps:
-        """Have the Fabric average this network's gradients."""
+        """Set up the network and its optimiser with the Fabric, which averages the gradients."""
         return _FabricSteps(self._fabric, self.processes, model, optimizer)
 
     def batches(
@@ -93,11 +93,11 @@ class FabricEngine:
         train: RegressionData,
         sgd: SGDOptions,
         generator: torch.Generator,
-        ahead: Callable[[Tensor], None] | None = None,
+        prefetch: Callable[[Tensor], None] | None = None,
     ) -> Iterator[Batch]:
-        """Yield this process's share of every batch of an epoch, once `ahead` was told of its samples.
+        """Yield this process's share of every batch of an epoch, after a call of `prefetch` with all its samples.
 
-        Where the samples cannot be dealt out evenly, the first ones are dealt a second time.
+        If the number of samples is not divisible by the number of processes, the first samples occur a second time.
         """
         size = sgd.batch_size // self.processes.world_size
 
@@ -105,8 +105,8 @@ class FabricEngine:
             loader = DataLoader(TensorDataset(order, mirrored), size)
             shared = self._fabric.setup_dataloaders(loader, move_to_device=False)
             parts = list(cast("Iterable[tuple[Tensor, Tensor]]", shared))
-            if ahead is not None:
-                ahead(torch.cat([index for index, _ in parts]))
+            if prefetch is not None:
+                prefetch(torch.cat([index for index, _ in parts]))
             return parts
 
         return shuffled_batches(train, sgd.batch_size, generator, mirror=sgd.mirror, device=sgd.device, cut=cut)
@@ -131,9 +131,9 @@ class _FabricSteps:
             self._fabric.backward(loss)
         self._optimizer.step()
 
-    def settle(self) -> None:
-        # Running statistics differ by what each process saw last; all take the first one's, as they do in every forward
-        # pass. Whole numbers, which count, are the same already.
+    def synchronise(self) -> None:
+        # Running statistics differ, because each process sees its own share. All processes copy those of the first
+        # process, as they do in every forward pass. Integer buffers are counters and do not differ.
         if self._processes.world_size > 1:
             for buffer in self._model.buffers():
                 if buffer.is_floating_point():
@@ -142,24 +142,25 @@ class _FabricSteps:
 
 
 def check_shared(processes: Processes, training: Training[DeepGUMOptions]) -> None:
-    """Refuse a training that is another one in another process, or that has too few samples for all; together.
+    """Check, in all processes together, that they have the same arguments and enough samples.
 
     Raises
     ------
     InvalidParameterError
-        With what differs.
+        If an argument differs between processes; the message names it.
     InvalidDataError
         If there are fewer samples than processes.
     """
     for name, side in (("train", training.train), ("validation", training.validation)):
         if len(side) < processes.world_size:
             raise InvalidDataError(
-                f"`{name}` should have a sample for each of {processes.world_size} processes. Found {len(side)}."
+                f"`{name}` should have at least one sample for each of {processes.world_size} processes. "
+                f"Found {len(side)}."
             )
     known = fingerprints(training)
     numbers = torch.tensor(list(known.values()))
     unlike = (processes.minimum(numbers) != processes.maximum(numbers)).tolist()
     wrong = [name for name, differs in zip(known, unlike, strict=True) if differs]
     if wrong:
-        hint = "Seed whatever is drawn (`torch.manual_seed`, weights too) before it is drawn, the same everywhere."
+        hint = "Call `torch.manual_seed` with the same seed in all processes before you build the network and the data."
         raise InvalidParameterError(wrong[0], "the same in all processes", f"{listing(wrong)} that differ", hint)

@@ -1,4 +1,4 @@
-"""The loss that an option names, in the unit of the labels."""
+"""Losses whose scale follows the unit of the labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["label_loss", "label_spread"]
 
 
 def label_spread(targets: Tensor) -> float | None:
-    """Return the spread of labels (n, d): the median over coordinates of their MAD scale; None if there is no label.
+    """Return the spread of labels (n, d): the median over coordinates of the MAD scale; None if there are no labels.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def label_spread(targets: Tensor) -> float | None:
 
 
 def label_loss(loss: str | Loss, options: DeepGUMOptions, spread: float | None) -> Loss:
-    """Return a loss of residuals for labels of this spread: only "cauchy" by name depends on it."""
+    """Return the loss of residuals for a name or a `Loss`; only the name "cauchy" uses the spread of the labels."""
     if isinstance(loss, Loss):
         return loss
     if loss != Cauchy.name:

@@ -1,4 +1,4 @@
-"""What SGD minimises: eq. 7 for any loss of residuals, and the cross-entropy of Dex."""
+"""The objectives of SGD: eq. 7 for any loss of residuals, and the cross-entropy of Dex."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from deepgum.losses import L1, Loss
 from deepgum.losses.cross_entropy import CROSS_ENTROPY, cross_entropy
 from deepgum.models import DeepExpectation
 
-__all__ = ["CrossEntropy", "Minimised", "Objective", "check_loss", "minimised", "residual_loss"]
+__all__ = ["BatchLoss", "CrossEntropy", "Objective", "build_objective", "check_loss", "residual_loss"]
 
 
-class Minimised(Protocol):
-    """The objective of an epoch of SGD: maps a batch and the network's outputs in training mode to a scalar."""
+class BatchLoss(Protocol):
+    """The objective of an epoch of SGD: a function of a batch and the network's outputs that returns a scalar."""
 
     @property
     def name(self) -> str:
         """Name of the objective in the history."""
 
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
-        """Return the mean loss of the batch, finite and part of the graph.
+        """Return the mean loss of the batch, with its gradient graph.
 
         Raises
         ------
@@ -35,17 +35,17 @@ class Minimised(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of residuals, with weights and scale; a batch's own sample weights multiply its terms.
+    """A loss of residuals with optional weights and scale; the sample weights of the data multiply the weights.
 
     Parameters
     ----------
     loss : Loss
-        rho of the residuals.
+        The loss of residuals, rho.
     weights : Tensor (n, d), optional
-        Weight of each coordinate of each training sample, by sample index: responsibilities, expanded from groups to
-        coordinates; 0 leaves a label out.
+        Weight of each coordinate of each training sample: the responsibility of its group. A weight of 0 excludes a
+        label.
     scale : Tensor (d,), optional
-        For losses of scaled residuals.
+        Scale of each coordinate, for losses of scaled residuals.
     """
 
     loss: Loss
@@ -58,26 +58,28 @@ class Objective:
         return _name(self.loss.name, self.weights)
 
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
-        """Return the mean loss of predictions (b, d); weights and scale are mirrored for mirrored samples."""
+        """Return the mean loss of predictions (b, d); for mirrored samples, mirror the weights and the scale."""
         scale = self.scale
         if scale is not None:
             scale = batch.per_coordinate(scale.to(outputs))
         weights = _weights_of(batch, self.weights, outputs)
-        return _finite(self.loss(batch.targets - outputs, weights=weights, scale=scale), batch, outputs, self.name)
+        return _check_finite(
+            self.loss(batch.targets - outputs, weights=weights, scale=scale), batch, outputs, self.name
+        )
 
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Minus the log of the softmax at the rounded label: the objective of a `DeepExpectation` (section 4.2).
+    """The cross-entropy of a `DeepExpectation` (section 4.2): minus the log of the softmax at the rounded label.
 
-    A label beyond the whole numbers that the network has outputs for counts as the nearest of them.
+    A label outside the range of the network's classes counts as the nearest class.
 
     Parameters
     ----------
     model : DeepExpectation
-        Maps labels to classes.
+        The network, which maps labels to classes.
     weights : Tensor (n, 1), optional
-        Weight of each training sample, by sample index.
+        Weight of each training sample.
 
     Examples
     --------
@@ -101,9 +103,9 @@ class CrossEntropy:
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
         """Return the mean cross-entropy of logits (b, k)."""
         observed, weights = ~batch.targets[:, 0].isnan(), _weights_of(batch, self.weights, outputs)
-        of_samples = None if weights is None else weights[:, 0]
-        value = cross_entropy(outputs, self.model.classes(batch.targets), observed, of_samples)
-        return _finite(value, batch, outputs, self.name)
+        sample_weights = None if weights is None else weights[:, 0]
+        value = cross_entropy(outputs, self.model.classes(batch.targets), observed, sample_weights)
+        return _check_finite(value, batch, outputs, self.name)
 
 
 def check_loss(model: nn.Module, loss: str | Loss) -> None:
@@ -112,17 +114,17 @@ def check_loss(model: nn.Module, loss: str | Loss) -> None:
     Raises
     ------
     InvalidParameterError
-        If the loss is the cross-entropy and the network is no `DeepExpectation`, or the other way round.
+        If the loss is the cross-entropy and the network is not a `DeepExpectation`, or vice versa.
     """
     if (loss == CROSS_ENTROPY) != isinstance(model, DeepExpectation):
         expected = "a loss of residuals" if loss == CROSS_ENTROPY else f"{CROSS_ENTROPY!r}"
         name = loss if isinstance(loss, str) else loss.name
-        hint = "The cross-entropy goes with a `DeepExpectation`, every other loss with another network."
+        hint = "The cross-entropy needs a `DeepExpectation`; every other loss needs another network."
         raise InvalidParameterError("loss", f"{expected} for a network of type {type(model).__name__}", name, hint)
 
 
-def minimised(loss: Loss | str, model: nn.Module, weights: Tensor | None = None) -> Minimised:
-    """Return the objective of a loss of residuals, or of the cross-entropy by its name, for a checked network."""
+def build_objective(loss: Loss | str, model: nn.Module, weights: Tensor | None = None) -> BatchLoss:
+    """Return the objective for a loss of residuals or the name of the cross-entropy; see `check_loss`."""
     if isinstance(loss, Loss):
         return Objective(loss, weights)
     assert isinstance(model, DeepExpectation)
@@ -130,10 +132,9 @@ def minimised(loss: Loss | str, model: nn.Module, weights: Tensor | None = None)
 
 
 def residual_loss(loss: Loss | str) -> Loss:
-    """Return the loss that validation residuals are scored by: for the cross-entropy it is the absolute error.
+    """Return the loss for validation residuals: the given loss, or L1 for the cross-entropy.
 
-    Every score is a function of residuals, and the cross-entropy is not; the error in years is what the network is
-    trained for.
+    The cross-entropy is not a function of residuals, but every validation score is.
     """
     return loss if isinstance(loss, Loss) else L1()
 
@@ -143,7 +144,7 @@ def _name(loss: str, weights: Tensor | None) -> str:
 
 
 def _weights_of(batch: Batch, weights: Tensor | None, outputs: Tensor) -> Tensor | None:
-    """Return the weights of the terms of a batch, (b, d) or (b, 1): the given weights times the samples' own."""
+    """Return the weights of a batch, (b, d) or (b, 1): the given weights times the sample weights of the data."""
     own = None if batch.sample_weight is None else batch.sample_weight[:, None].to(outputs)
     if weights is None:
         return own
@@ -151,13 +152,13 @@ def _weights_of(batch: Batch, weights: Tensor | None, outputs: Tensor) -> Tensor
     return given if own is None else given * own
 
 
-def _finite(value: Tensor, batch: Batch, outputs: Tensor, name: str) -> Tensor:
-    # An output of NaN would pass for a missing label, so the loss alone does not show it.
+def _check_finite(value: Tensor, batch: Batch, outputs: Tensor, name: str) -> Tensor:
+    # An output of NaN looks like a missing label and does not change the loss, so the outputs are checked as well.
     if value.isfinite() and outputs.isfinite().all():
         return value
     spoiled = batch.index[(~outputs.isfinite()).any(dim=1).cpu()].tolist()
     raise NonFiniteLossError(
         f"The {name} loss became {value.item()} in a batch of {len(batch.index)}, with predictions that are not finite "
-        f"for {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The weights are those of the step "
-        "before. Try a smaller `learning_rate`, and look at these samples' inputs."
+        f"for {len(spoiled)} samples (positions {listing(spoiled) or 'none'}). The network keeps the weights of the "
+        "previous step. Try a smaller `learning_rate`, and check the inputs of these samples."
     )

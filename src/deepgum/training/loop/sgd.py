@@ -1,4 +1,4 @@
-"""One run of SGD to an early stop: the inner loop of Algorithm 1, and all of a training with one loss."""
+"""One run of SGD with an early stop: one round of Algorithm 1, or a whole training in one run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from deepgum.training.history import EpochRecord
 from deepgum.training.job import Training
 from deepgum.training.loop.criterion import Criterion
 from deepgum.training.loop.engine import LOCAL, Engine
-from deepgum.training.loop.objective import Minimised
-from deepgum.training.samples.owners import shares
+from deepgum.training.loop.objective import BatchLoss
+from deepgum.training.samples.owners import own_samples
 from deepgum.training.sgd_options import SGDOptions
 from deepgum.training.state.journal import Journal
 from deepgum.training.state.snapshot import Machinery, restore_weights, seeded
@@ -27,7 +27,7 @@ __all__ = ["SGDRun", "build_optimizer", "build_schedule", "run_sgd", "training_m
 
 
 def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimizer:
-    """Return the optimiser that the options name, for the parameters that are trained."""
+    """Return the optimiser of the options for the parameters that are not frozen."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
@@ -37,7 +37,7 @@ def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimi
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, options: SGDOptions, total: int) -> LRScheduler:
-    """Return the schedule that the options name over `total` steps, to be stepped after every batch."""
+    """Return the schedule of the learning rate over `total` steps; its `step` is called after every batch."""
     if options.schedule == "cosine":
         return CosineAnnealingLR(optimizer, total)
     if options.schedule == "one-cycle":
@@ -58,7 +58,7 @@ class SGDRun:
     best_score : float
         The best validation score.
     best_epoch : int
-        The epoch that had it; 0 if no epoch was better than the start.
+        The epoch with the best score; 0 if no epoch was better than the start.
     epochs : int
         Number of epochs trained.
     """
@@ -70,17 +70,17 @@ class SGDRun:
 
 def run_sgd(
     training: Training[Any],
-    objective: Callable[[int], Minimised],
+    objective: Callable[[int], BatchLoss],
     criterion: Criterion,
     generator: torch.Generator,
     journal: Journal,
     *,
     round: int = 0,
     epochs_max: int | None = None,
-    least_epochs: int = 0,
+    epochs_min: int = 0,
     start_counts: bool = False,
     keep_last: bool = False,
-    ahead: Callable[[Tensor], None] | None = None,
+    prefetch: Callable[[Tensor], None] | None = None,
     on_epoch: Callable[[], None] | None = None,
     engine: Engine = LOCAL,
 ) -> SGDRun:
@@ -89,49 +89,49 @@ def run_sgd(
     Parameters
     ----------
     training : Training
-        Its network is trained in place and left with the weights of the best epoch. Frozen parameters (`requires_grad`
-        False) are left as they are, and a module whose parameters are all frozen stays in evaluation mode. Each of
-        several processes takes the validation score on its share. `how` and `seed` are not used.
+        The arguments of the training. The network is trained in place and ends with the weights of the best epoch.
+        Frozen parameters (`requires_grad` False) do not change, and a module whose parameters are all frozen stays in
+        evaluation mode. `settings` and `seed` are not used.
     objective : callable
-        Maps the epoch (from 1) to the objective of that epoch.
+        Function that maps the epoch (from 1) to the objective of that epoch.
     criterion : Criterion
-        Maps validation residuals to a score; lower is better. It must not change from epoch to epoch. With several
-        processes, it gives all of them the same score.
+        Function that maps validation residuals to a score; lower is better. It must be the same in all epochs. With
+        several processes, it gets the residuals of this process's share and returns the same score on all processes.
     generator : torch.Generator
-        Draws the order of the samples, and mirroring.
+        Generator of the order of the samples and of mirroring.
     journal : Journal
-        Its history gets a record per epoch. It keeps the state of the run after each epoch, as its part "sgd"; if it
-        has such a part, the run goes on from it.
+        Journal whose history gets one record per epoch. It saves the state of the run after each epoch as the part
+        "sgd"; if it already has this part, the run resumes from it.
     round : int
-        For the records.
+        Number of the round in the records.
     epochs_max : int, optional
-        Replaces `epochs_max` of the SGD options.
-    least_epochs : int
-        Number of epochs before which patience does not count: a warm-up.
+        Replacement for `epochs_max` of the SGD options.
+    epochs_min : int
+        Number of warm-up epochs, in which patience does not count.
     start_counts : bool
-        Whether the weights at the start are a candidate for the best ones.
+        Whether the weights at the start can be the best weights.
     keep_last : bool
-        Whether the network is left with the weights of the last epoch instead.
-    ahead : callable, optional
-        With several processes, called before each epoch's first step with the samples that this process will see.
+        Whether the network ends with the weights of the last epoch instead of the best epoch.
+    prefetch : callable, optional
+        With several processes, called before each epoch's first step with the samples of this process.
     on_epoch : callable, optional
-        Called after each epoch's steps, before its score is taken.
+        Called after each epoch's steps, before the validation score.
     engine : Engine
-        Takes the steps.
+        The engine that runs the steps.
 
     Raises
     ------
     NonFiniteLossError
-        As soon as a loss is not finite, before the step that would spoil the weights.
+        As soon as a loss is not finite; the weights do not change.
     ProcessLostError
         If another process has died.
     """
     model, train, validation, options = training.model, training.train, training.validation, training.sgd
     device, processes = torch.device(options.device), engine.processes
-    judged = shares(len(validation), processes)
+    own_rows = own_samples(len(validation), processes)
 
     def score() -> float:
-        residuals = compute_residuals(model, validation, device=device, precision=options.precision, index=judged)
+        residuals = compute_residuals(model, validation, device=device, precision=options.precision, index=own_rows)
         return criterion(residuals)
 
     model.to(device)
@@ -147,27 +147,27 @@ def run_sgd(
         epoch, best = kept["epoch"], _Best.from_state_dict(kept["best"], model)
     journal.register("sgd", lambda: {"epoch": epoch, "best": best.state_dict(), "machinery": machinery.state_dict()})
 
-    # Dropout differs between processes; order and mirroring do not.
+    # Dropout draws different numbers in each process; the order of the samples and mirroring are the same.
     with seeded(generator.initial_seed() + round + _SEED_STEP * processes.rank, device):
         if kept is not None:
             machinery.load_state_dict(kept["machinery"])
-        while epoch < most and epoch - max(best.epoch, least_epochs) < options.patience:
+        while epoch < most and epoch - max(best.epoch, epochs_min) < options.patience:
             epoch += 1
             began = time.perf_counter()
-            minimised = objective(epoch)
-            phase = minimised.name
+            batch_loss = objective(epoch)
+            phase = batch_loss.name
             training_mode(model)
             total, seen = 0.0, 0
-            for batch in engine.batches(train, options, generator, ahead):
-                loss = minimised(batch, steps.forward(batch.inputs))
+            for batch in engine.batches(train, options, generator, prefetch):
+                loss = batch_loss(batch, steps.forward(batch.inputs))
                 steps.step(loss)
                 schedule.step()
                 total, seen = total + loss.item() * len(batch.index), seen + len(batch.index)
-            steps.settle()
+            steps.synchronise()
             if on_epoch is not None:
                 on_epoch()
             current = score()
-            improved = best.take(model, current, epoch)
+            improved = best.update(model, current, epoch)
             total, seen = processes.sum(torch.tensor([total, seen], dtype=torch.float64)).tolist()
             seconds = time.perf_counter() - began
             journal.history.add(EpochRecord(phase, round, epoch, total / seen, current, seconds, improved))
@@ -185,12 +185,12 @@ class _Best:
     score: float
     epoch: int = 0
 
-    def take(self, model: nn.Module, score: float, epoch: int) -> bool:
-        """Replace the best epoch if this one is better, and return whether it is."""
+    def update(self, model: nn.Module, score: float, epoch: int) -> bool:
+        """Replace the best epoch if the score is better, and return whether it is."""
         improved = score < self.score
         if improved:
             self.score, self.epoch = score, epoch
-            self.weights.take(model)
+            self.weights.update(model)
         return improved
 
     def state_dict(self) -> dict[str, Any]:
@@ -198,15 +198,15 @@ class _Best:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any], model: nn.Module) -> _Best:
-        """Undo `state_dict`."""
+        """Restore the best epoch from its `state_dict`."""
         return cls(restore_weights(model, state["weights"]), state["score"], state["epoch"])
 
 
 def training_mode(model: nn.Module) -> None:
     """Put a model in training mode, except the modules whose parameters are all frozen.
 
-    Those stay in evaluation mode: otherwise batch normalisation would change their running statistics, and dropout the
-    inputs of the trained part.
+    In training mode, batch normalisation would change the running statistics of the frozen modules, and dropout would
+    change the inputs of the trained part.
     """
     model.train()
     for module in model.modules():

@@ -1,1 +1,1 @@
-"""The samples of an epoch: which process holds them, their weights, their batches."""
+"""The samples of an epoch: their owner processes, their weights, and checks of their batches."""

@@ -1,4 +1,4 @@
-"""What a batch of a loop must be, what all labels and weights must be, and what is said when they are not."""
+"""Checks of batches, labels and weights in a custom training loop, with the error messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ __all__ = [
     "check_finite",
     "check_finite_residuals",
     "check_index",
+    "check_targets",
+    "check_weights",
     "check_width",
-    "checked_targets",
-    "checked_weights",
 ]
 
-WRAP = "Wrap the data set in `deepgum.IndexedDataset`: its items end with their index."
-BROADCAST = "Targets (b,) less predictions (b, 1) are (b, b): give both the same shape, for example `targets[:, None]`."
+WRAP = "Wrap the data set in `deepgum.IndexedDataset`, which adds the index to every item."
+BROADCAST = (
+    "Targets (b,) minus predictions (b, 1) have shape (b, b). Give both the same shape, for example `targets[:, None]`."
+)
 
 
 def check_batch(
@@ -29,12 +31,12 @@ def check_batch(
     name: str = "predictions",
     width: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return predictions and targets as (b, d) and indices as (b,) on the CPU, or say what is wrong with them.
+    """Return predictions and targets as (b, d), and indices as (b,) on the CPU.
 
     Raises
     ------
     InvalidDataError
-        Without indices, with indices out of range, if shapes differ, or if there are other than `width` coordinates.
+        If there are no indices, an index is out of range, shapes differ, or the number of coordinates is not `width`.
     """
     known = check_index(index, n_samples)
     predictions, targets = (each[:, None] if each.ndim == 1 else each for each in (predictions, targets))
@@ -42,70 +44,73 @@ def check_batch(
     if tuple(predictions.shape) != expected:
         hint = f" {BROADCAST}" if name == "residuals" else ""
         raise InvalidDataError(
-            f"`{name}` should have shape {expected}, a row a sample. Found {tuple(predictions.shape)}.{hint}"
+            f"`{name}` should have shape {expected}, one row per sample. Found {tuple(predictions.shape)}.{hint}"
         )
     if targets.shape != predictions.shape:
         raise InvalidDataError(
-            f"`targets` should have shape {tuple(predictions.shape)}, as the network's predictions have. "
-            f"Found {tuple(targets.shape)}. A network needs an output for every coordinate of the targets."
+            f"`targets` should have shape {tuple(predictions.shape)}, the shape of the network's predictions. "
+            f"Found {tuple(targets.shape)}. The network needs one output for every coordinate of the targets."
         )
     return predictions, targets.to(predictions.device, torch.float32), known
 
 
 def check_width(residuals: Tensor, width: int | None) -> Tensor:
-    """Return residuals as (m, d), or say that they are of another number of coordinates than the labels.
+    """Return residuals as (m, d).
 
     Raises
     ------
     InvalidDataError
+        If the number of coordinates is not `width`.
     """
     residuals = residuals[:, None] if residuals.ndim == 1 else residuals
     if residuals.ndim != 2 or residuals.shape[1] != (width or residuals.shape[1]):
         raise InvalidDataError(
-            f"`residuals` should have shape (m, {width or 'd'}), a row a sample. Found {tuple(residuals.shape)}. "
+            f"`residuals` should have shape (m, {width or 'd'}), one row per sample. Found {tuple(residuals.shape)}. "
             f"{BROADCAST}"
         )
     return residuals
 
 
 def check_finite(value: Tensor, predictions: Tensor, targets: Tensor, index: Tensor, name: str, epoch: int) -> None:
-    """Refuse a loss or predictions that are not finite, before a step spoils the weights.
+    """Check that the loss and the predictions are finite, before a step of the optimiser.
 
     Raises
     ------
     NonFiniteLossError
-        With the samples' indices, and the epoch.
+        If they are not; the message has the indices of the samples and the epoch.
     """
-    # A prediction of NaN would pass for a missing label, so the loss alone does not show it.
+    # A prediction of NaN looks like a missing label and does not change the loss, so predictions are checked as well.
     if value.isfinite() and predictions.isfinite().all():
         return
     bad, infinite = (index[rows.any(dim=1).cpu()].tolist() for rows in (~predictions.isfinite(), targets.isinf()))
     if bad:
-        what, remedy = "Predictions are not finite", "Try a smaller learning rate, and look at these samples' inputs."
+        problem, hint = "Predictions are not finite", "Try a smaller learning rate, and check these samples' inputs."
     elif infinite:
-        what, remedy = "Labels are infinite", "Mark what is not known by NaN."
+        problem, hint = "Labels are infinite", "Use NaN for missing labels."
     else:
-        what, remedy = f"The {name} loss became {value.item()}", "Look for labels that are far out of range."
+        problem, hint = f"The {name} loss became {value.item()}", "Look for labels that are far out of range."
     rows = bad or infinite or index.tolist()
     raise NonFiniteLossError(
-        f"{what} in epoch {epoch}, for {len(rows)} of the {len(index)} samples of a batch (indices {listing(rows)}). "
-        f"The weights are those of the step before. {remedy}"
+        f"{problem} in epoch {epoch}, for {len(rows)} of the {len(index)} samples of a batch "
+        f"(indices {listing(rows)}). The network keeps the weights of the previous step. {hint}"
     )
 
 
 def check_finite_residuals(residuals: Tensor, index: Tensor, known: Tensor, epoch: int) -> None:
-    """Refuse residuals that are infinite, or NaN where there was one, since the label is there.
+    """Check that residuals are finite, or NaN for missing labels.
+
+    A label is not missing if its last known residual is finite.
 
     Raises
     ------
     NonFiniteLossError
-        With the samples' indices, and the epoch.
+        If they are not; the message has the indices of the samples and the epoch.
     """
     rows = index[(residuals.isinf() | (residuals.isnan() & ~known.isnan())).any(dim=1)].tolist()
     if rows:
         raise NonFiniteLossError(
             f"Residuals are not finite in epoch {epoch}, for {len(rows)} samples that have a label (indices "
-            f"{listing(rows)}). NaN is for labels that are missing; look at these samples' predictions."
+            f"{listing(rows)}). Only missing labels can have the residual NaN. Check the predictions of these samples."
         )
 
 
@@ -115,64 +120,66 @@ def check_index(index: Tensor | None, n_samples: int) -> Tensor:
     Raises
     ------
     InvalidDataError
-        If there are none, or if they are no whole numbers from 0 to n - 1.
+        If there are no indices, or if they are not whole numbers from 0 to n - 1.
     """
     if index is None:
-        raise InvalidDataError(f"`index` should say which samples these are. Found none. {WRAP}")
+        raise InvalidDataError(f"`index` should have the indices of the samples of the batch. Found none. {WRAP}")
     index = torch.as_tensor(index)
     if index.ndim != 1 or index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
         raise InvalidDataError(
-            "`index` should be whole numbers (b,), one a sample. "
+            "`index` should be whole numbers (b,), one per sample. "
             f"Found {index.dtype} of shape {tuple(index.shape)}. {WRAP}"
         )
     index = index.detach().to("cpu", torch.int64)
     outside = index[(index < 0) | (index >= n_samples)]
     if len(outside):
         raise InvalidDataError(
-            f"`index` should be from 0 to {n_samples - 1}: the tracker was made for {n_samples} samples. "
+            f"`index` should be from 0 to {n_samples - 1}, because the tracker has {n_samples} samples. "
             f"Found {listing(outside.tolist())}."
         )
     return index
 
 
-def checked_targets(targets: Tensor, n_samples: int) -> Tensor:
-    """Return all labels as (n, d), or say what is wrong with them.
+def check_targets(targets: Tensor, n_samples: int) -> Tensor:
+    """Return all labels as (n, d).
 
     Raises
     ------
     InvalidDataError
+        If the shape is wrong or a label is infinite.
     """
     targets = torch.as_tensor(targets)
     targets = targets[:, None] if targets.ndim == 1 else targets
     if targets.ndim != 2 or len(targets) != n_samples:
         raise InvalidDataError(
-            f"`targets` should have shape ({n_samples}, d): those of all samples. Found {tuple(targets.shape)}."
+            f"`targets` should have shape ({n_samples}, d), one row per sample. Found {tuple(targets.shape)}."
         )
     infinite = targets.isinf().any(dim=1).nonzero().flatten().tolist()
     if infinite:
         raise InvalidDataError(
-            f"`targets` should be finite, or NaN where missing. Found {len(infinite)} samples with infinite ones: "
+            f"`targets` should be finite, or NaN if missing. Found {len(infinite)} samples with infinite targets: "
             f"{listing(infinite)}."
         )
     return targets
 
 
-def checked_weights(sample_weight: Tensor, n_samples: int) -> Tensor:
-    """Return the samples' weights on the CPU, or say what is wrong with them.
+def check_weights(sample_weight: Tensor, n_samples: int) -> Tensor:
+    """Return the sample weights on the CPU.
 
     Raises
     ------
     InvalidDataError
+        If the shape is wrong, or a weight is negative or not finite.
     """
     weights = torch.as_tensor(sample_weight).cpu()
     if weights.ndim != 1 or len(weights) != n_samples:
         raise InvalidDataError(
-            f"`sample_weight` should have shape ({n_samples},), one a sample. Found {tuple(weights.shape)}."
+            f"`sample_weight` should have shape ({n_samples},), one per sample. Found {tuple(weights.shape)}."
         )
     wrong = (~weights.isfinite() | (weights < 0)).nonzero().flatten().tolist()
     if wrong:
         raise InvalidDataError(
-            f"`sample_weight` should be finite and at least 0. Found {len(wrong)} samples where it is not: "
+            f"`sample_weight` should be finite and at least 0. Found {len(wrong)} samples with other weights: "
             f"{listing(wrong)}."
         )
     return weights

@@ -1,4 +1,4 @@
-"""The residuals of one epoch as they come in, batch by batch."""
+"""The residuals of one epoch, collected batch by batch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Epoch"]
 
 
 class Epoch:
-    """What the forward passes of an epoch have made so far.
+    """The residuals of the current epoch so far.
 
     Parameters
     ----------
     n_samples : int
     mirror : Mirror, optional
-        By which residuals of mirrored samples are put back.
+        Mirroring of the labels, to undo it in the residuals of mirrored samples.
     """
 
     def __init__(self, n_samples: int, mirror: Mirror | None = None) -> None:
@@ -30,48 +30,48 @@ class Epoch:
 
     @property
     def began(self) -> bool:
-        """Whether anything was added."""
+        """Whether the epoch has any residuals."""
         return bool(self._parts)
 
     def add(
         self, index: Tensor, residuals: Tensor, targets: Tensor | None = None, mirrored: Tensor | None = None
     ) -> None:
-        """Keep residuals (b, d) of samples (b,); targets (b, d) tell samples apart that share an index."""
+        """Store residuals (b, d) of samples (b,); with targets (b, d), check that each index stands for one sample."""
         labels = residuals.new_zeros(len(index), dtype=torch.int64) if targets is None else _fingerprint(targets)
         if mirrored is not None:
             if self.mirror is None:
-                raise InvalidParameterError("mirrored", "left out: no `mirror` was given to the tracker", mirrored)
+                raise InvalidParameterError("mirrored", "left out, because the tracker has no `mirror`", mirrored)
             mirrored = mirrored.to(residuals.device)
             residuals = torch.where(mirrored[:, None], self.mirror.residuals(residuals), residuals)
-            # Mirrored twice, a label is the same up to rounding, and so not known by its bits.
+            # Mirroring rounds, so the bits of a mirrored label do not identify the label.
             labels = labels.masked_fill(mirrored, 0)
         if len(index.unique()) < len(index):  # type: ignore[no-untyped-call]
             _refuse_shared(index, labels.cpu())
-        # What is on an accelerator stays there until the epoch ends: a copy would make the next step wait.
+        # Keep the tensors on an accelerator until the epoch ends, because a copy would delay the next step.
         self._parts.append((index, residuals, labels))
 
     def state_dict(self) -> dict[str, Tensor] | None:
-        """Return what has come in so far, as tensors; None if that is nothing."""
+        """Return the stored residuals as tensors; None if there are none."""
         if not self._parts:
             return None
-        index, residuals, labels = _joined(self._parts)
+        index, residuals, labels = _join(self._parts)
         return {"index": index, "residuals": residuals, "labels": labels}
 
     def load_state_dict(self, state: Mapping[str, Tensor] | None) -> None:
-        """Go on within the epoch whose `state_dict` this is."""
+        """Restore the residuals of an epoch from its `state_dict`."""
         self._parts = [] if state is None else [(state["index"], state["residuals"], state["labels"])]
 
     def close(self, owners: Owners) -> tuple[Tensor, Tensor]:
-        """Return the samples (c,) that this process owns and their residuals (c, d), and forget them.
+        """Return the samples (c,) that this process owns and their residuals (c, d), and clear the epoch.
 
-        Of a sample that came more than once the last one is the one that counts.
+        If a sample occurs more than once, its last residuals count.
         """
         parts, self._parts = self._parts, []
         if not parts:
             raise InvalidDataError(
-                "`update` should end an epoch in which `loss` was called, or `record`. Found no residuals at all."
+                "`update` should be called after `loss` or `record`. Found no residuals since the last `update`."
             )
-        index, residuals, labels = owners.deliver(*_joined(parts))
+        index, residuals, labels = owners.deliver(*_join(parts))
         order = index.argsort(stable=True)
         index, residuals, labels = index[order], residuals[order], labels[order]
         _refuse_shared(index, labels)
@@ -80,12 +80,12 @@ class Epoch:
         return index[last], residuals[last]
 
 
-def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, ...]:
+def _join(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, ...]:
     return tuple(torch.cat([part.cpu() for part in each]) for each in zip(*parts, strict=True))
 
 
 def _fingerprint(targets: Tensor) -> Tensor:
-    """Return a number (b,) for each row that differs where the labels do; 0 is left for rows that are not known."""
+    """Return a hash (b,) of each row of labels; it is never 0, which stands for unknown labels."""
     bits = targets.detach().contiguous().view(torch.int32).to(torch.int64)
     odd = 2 * torch.arange(targets.shape[1], dtype=torch.int64, device=targets.device) + 0x9E3779B97F4A7C15 % 2**62
     mixed = ((bits + 0x5851F42D) * odd).sum(dim=1)
@@ -93,16 +93,16 @@ def _fingerprint(targets: Tensor) -> Tensor:
 
 
 def _refuse_shared(index: Tensor, labels: Tensor) -> None:
-    """Refuse an index that comes with two different labels; a sampler may well draw a sample twice."""
+    """Refuse an index that occurs with two different labels; a repeated index with the same labels is correct."""
     known = (labels != 0).nonzero().flatten()
-    # Sorted by sample, the labels of one stand side by side: a tenth of the time of asking for unique pairs.
+    # Sort by sample and compare neighbours; this takes a tenth of the time of `unique` on pairs.
     order = known[index[known].argsort(stable=True)]
     index, labels = index[order], labels[order]
     clash = (index[1:] == index[:-1]) & (labels[1:] != labels[:-1])
     shared = sorted(set(index[1:][clash].tolist()))
     if shared:
         raise InvalidDataError(
-            f"An index should stand for one sample. Found {len(shared)} that come with different labels: "
-            f"{listing(shared)}. Wrap the whole data set in `deepgum.IndexedDataset`, not its parts before they are "
-            "put together; where labels are changed at random, call `loss` on each sample once an epoch."
+            f"An index should stand for one sample. Found different labels for the indices {listing(shared)}. Wrap the "
+            "whole data set in `deepgum.IndexedDataset`, not its parts before you concatenate them. If labels are "
+            "changed at random, call `loss` on each sample once per epoch."
         )

@@ -1,4 +1,4 @@
-"""Which process keeps what belongs to a sample, and how it gets there and back."""
+"""Distribution of per-sample data over processes: each sample has one owner process, which stores its rows."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from torch import Tensor
 from deepgum.errors import InvalidDataError, listing
 from deepgum.processes import Processes
 
-__all__ = ["Ahead", "Owners", "shares"]
+__all__ = ["Owners", "PrefetchedRows", "own_samples"]
 
 
-def shares(n_samples: int, processes: Processes) -> Tensor:
-    """Return the samples (m,) that are this process's own.
+def own_samples(n_samples: int, processes: Processes) -> Tensor:
+    """Return the indices (m,) of the samples that this process owns.
 
-    They are dealt out like cards: sample i belongs to process i modulo the number of processes.
+    Process i modulo the number of processes owns sample i.
 
     Examples
     --------
     >>> from deepgum.processes import SOLO
-    >>> shares(3, SOLO)
+    >>> own_samples(3, SOLO)
     tensor([0, 1, 2])
     """
     return torch.arange(processes.rank, n_samples, processes.world_size)
 
 
 class Owners:
-    """What is known of samples 0 ... n - 1, kept by the processes whose `shares` they are.
+    """The owner processes of samples 0 to n - 1, and the exchange of rows with them.
 
-    A sampler may show a sample to any process; what is learned of it is handed to the one that owns it, and asked for
-    there when it is needed again. Nothing is ever gathered in one place.
+    A sampler may give a sample to any process. That process sends the sample's rows to the owner, and fetches them from
+    the owner when it needs them. No process ever stores the rows of all samples.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Owners:
     Attributes
     ----------
     index : Tensor (m,) of int64
-        The samples that this process owns; row j of what it keeps belongs to sample index[j].
+        The samples that this process owns. Row j of its tables belongs to sample index[j].
 
     Examples
     --------
@@ -53,43 +53,44 @@ class Owners:
 
     def __init__(self, n_samples: int, processes: Processes) -> None:
         self.processes = processes
-        self.index = shares(n_samples, processes)
+        self.index = own_samples(n_samples, processes)
 
     def rows(self, index: Tensor) -> Tensor:
-        """Return where on its owner each sample (b,) is kept."""
+        """Return the row (b,) of each sample in the tables of its owner."""
         return index // self.processes.world_size
 
     def deliver(self, index: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
-        """Hand rows to their owners; return what comes here: samples (c,), and of each table their rows (c, ...).
+        """Send rows to their owners, and return the received samples (c,) and their rows (c, ...) of each table.
 
-        All processes call it together; tables are on the CPU.
+        All processes must call it together, with tables on the CPU.
         """
         if self.processes.world_size == 1:
             return (index, *tables)
-        to = self._by_owner(index)
-        return tuple(torch.cat(self.processes.exchange([table[each] for each in to])) for table in (index, *tables))
+        parts = self._by_owner(index)
+        return tuple(torch.cat(self.processes.exchange([table[part] for part in parts])) for table in (index, *tables))
 
     def fetch(self, index: Tensor, table: Tensor) -> Tensor:
-        """Return rows (b, ...) for samples (b,), wherever they are kept; `table` is this process's part.
+        """Return the rows (b, ...) of samples (b,) from their owners; `table` has the rows of this process.
 
-        All processes call it together, each with as many samples as it likes.
+        All processes must call it together; their numbers of samples can differ.
         """
         if self.processes.world_size == 1:
             return table[index]
-        to = self._by_owner(index)
-        asked = self.processes.exchange([index[each] for each in to])
-        answers = self.processes.exchange([table[self.rows(each)] for each in asked])
-        found = table.new_empty((len(index), *table.shape[1:]))
-        found[torch.cat(to)] = torch.cat(answers)
-        return found
+        parts = self._by_owner(index)
+        requests = self.processes.exchange([index[part] for part in parts])
+        answers = self.processes.exchange([table[self.rows(request)] for request in requests])
+        fetched = table.new_empty((len(index), *table.shape[1:]))
+        fetched[torch.cat(parts)] = torch.cat(answers)
+        return fetched
 
     def _by_owner(self, index: Tensor) -> list[Tensor]:
+        """Return, for each process, the positions in `index` of the samples that it owns."""
         owner = index % self.processes.world_size
         return [(owner == rank).nonzero().flatten() for rank in range(self.processes.world_size)]
 
 
-class Ahead:
-    """Rows of samples, fetched before they are needed.
+class PrefetchedRows:
+    """Rows of samples, fetched before the batches that use them.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ class Ahead:
 
     Examples
     --------
-    >>> Ahead(torch.tensor([7, 2]), torch.tensor([[0.7], [0.2]])).rows(torch.tensor([2, 2, 7])).flatten()
+    >>> PrefetchedRows(torch.tensor([7, 2]), torch.tensor([[0.7], [0.2]])).rows(torch.tensor([2, 2, 7])).flatten()
     tensor([0.2000, 0.2000, 0.7000])
     """
 
@@ -113,13 +114,13 @@ class Ahead:
         Raises
         ------
         InvalidDataError
-            If one is not among them.
+            If the rows of a sample were not fetched.
         """
         place = torch.searchsorted(self._index, index).clamp_max(len(self._index) - 1)
         others = index[self._index[place] != index].tolist()
         if others:
             raise InvalidDataError(
-                f"`expect` should be told of all samples of the epoch. Found {len(others)} that it was not: "
-                f"{listing(others)}. Call it on all of them after `update`, or leave it out."
+                f"`expect` should get all samples of the epoch. Found {len(others)} other samples: {listing(others)}. "
+                "Call `expect` with all samples of the epoch after `update`, or do not call it."
             )
         return self._rows[place]

@@ -1,4 +1,4 @@
-"""The weights of all samples in the loss, kept by sample and asked for by batch."""
+"""The weights of all samples in the loss, stored by sample and read by batch."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 
 from deepgum.data.mirror import Mirror
-from deepgum.training.samples.owners import Ahead, Owners
+from deepgum.training.samples.owners import Owners, PrefetchedRows
 
 __all__ = ["WeightTable"]
 
 
 class WeightTable:
-    """What each coordinate of each sample counts in the loss: the weight of its label, times the sample's own.
+    """The weight of each coordinate of each sample in the loss: the label's weight times the sample's weight.
 
     Parameters
     ----------
     owners : Owners
-        Who keeps which samples.
+        The owner processes of the samples.
     sample_weight : Tensor (n,), optional
-        Of all samples.
+        Weights of all samples.
     mirror : Mirror, optional
-        By which the weights of mirrored samples change places.
+        Mirroring of the labels, for the weights of mirrored samples.
 
     Examples
     --------
@@ -34,41 +34,41 @@ class WeightTable:
 
     def __init__(self, owners: Owners, sample_weight: Tensor | None = None, mirror: Mirror | None = None) -> None:
         self._owners, self._mirror = owners, mirror
-        self._ahead: Ahead | None = None
+        self._prefetched: PrefetchedRows | None = None
         self.sample_weight = None if sample_weight is None else sample_weight[owners.index]
         self.set_labels(None)
 
     @property
     def has_labels(self) -> bool:
-        """Whether anything is known of the labels yet."""
+        """Whether the labels have weights yet."""
         return self._labels is not None
 
     def set_labels(self, weights: Tensor | None) -> None:
-        """Take the weights (m, d) of the labels that are kept here; None where nothing is known of them."""
-        self._labels, self._ahead = weights, None
+        """Set the weights (m, d) of this process's labels; None if they have no weights yet."""
+        self._labels, self._prefetched = weights, None
         self._table = weights
         if self.sample_weight is not None:
-            of_samples = self.sample_weight[:, None]
-            self._table = of_samples if weights is None else weights * of_samples
+            sample_weight = self.sample_weight[:, None]
+            self._table = sample_weight if weights is None else weights * sample_weight
 
     def expect(self, index: Tensor) -> None:
-        """Fetch now what `of_batch` will be asked, in one message, from the processes that keep it."""
+        """Fetch the weights of all samples (b,) of an epoch from their owners, for later calls of `of_batch`."""
         if self._table is not None and self._owners.processes.world_size > 1:
-            self._ahead = Ahead(index, self._owners.fetch(index, self._table))
+            self._prefetched = PrefetchedRows(index, self._owners.fetch(index, self._table))
 
     def forget(self) -> None:
-        """Forget what was expected."""
-        self._ahead = None
+        """Discard the weights that `expect` fetched."""
+        self._prefetched = None
 
     def of(self, index: Tensor) -> Tensor:
-        """Return the weights (b, d), or (b, 1), of some samples; 1 where there are none."""
+        """Return the weights of samples (b,): (b, d), or (b, 1) if they do not depend on the coordinate."""
         return torch.ones(len(index), 1) if self._table is None else self._owners.fetch(index, self._table)
 
     def of_batch(self, index: Tensor, mirrored: Tensor | None) -> Tensor | None:
-        """Return what weights the terms of a batch, its mirrored samples as they were shown; None where all are 1."""
+        """Return the weights of a batch, mirrored for mirrored samples; None if all weights are 1."""
         if self._table is None:
             return None
-        weights = self._owners.fetch(index, self._table) if self._ahead is None else self._ahead.rows(index)
+        weights = self._owners.fetch(index, self._table) if self._prefetched is None else self._prefetched.rows(index)
         if self.has_labels and mirrored is not None:
             assert self._mirror is not None
             weights = torch.where(mirrored.cpu()[:, None], self._mirror.weights(weights), weights)

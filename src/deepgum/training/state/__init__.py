@@ -1,1 +1,1 @@
-"""The state of a training: weights, checkpoints and their identity, the journal of what is done."""
+"""The state of a training: weights, checkpoints, the identity of a training, and the journal."""

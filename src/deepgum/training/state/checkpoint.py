@@ -1,4 +1,4 @@
-"""The state of a training in one file, which is written whole or not at all, and read without running code."""
+"""The state of a training in one file, which is written atomically and read without running code."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ _WRITERS = {"2": "0.1.0"}
 class Checkpoint:
     """A file that holds the state of a training.
 
-    The file is in safetensors; the metadata of its header hold, as JSON, everything that is not a tensor. It is written
-    under another name, and replaces the previous one when all of it is on the disk: a process that is killed while it
-    writes leaves the previous one. It also holds a SHA-256 of its content: a bit that a disk or a copy has changed
-    would otherwise go unnoticed, and change the result.
+    The file has the format safetensors. The metadata in its header store everything that is not a tensor as JSON. The
+    class writes a temporary file and then renames it, so a process that is killed during a save leaves the previous
+    file intact. The file also stores a SHA-256 of its content, because a changed bit would change the result unnoticed.
 
     Parameters
     ----------
     path : Path
-        Path of the file. Its folder is made if it is not there.
+        Path of the file. Its folder is created if necessary.
     identity : mapping
-        The identity of the training: options, seeds, hashes of data and initial weights; nested plain values. A file of
-        another identity is refused.
+        The identity of the training: options, seeds, hashes of data and initial weights; nested plain values. A file
+        with another identity is refused.
 
     Examples
     --------
@@ -55,30 +54,31 @@ class Checkpoint:
     >>> Checkpoint(path, {"seed": 1}).load()
     Traceback (most recent call last):
         ...
-    deepgum.errors.CheckpointError: '...checkpoint.safetensors' should be of this training. It is of another: seed = 0
-    there and 1 here. Use the settings that it was begun with to go on, delete it to begin anew, or give another path.
+    deepgum.errors.CheckpointError: '...checkpoint.safetensors' should belong to this training. It belongs to another
+    training: seed = 0 there and 1 here. To resume that training, use its settings. Otherwise delete the file to begin
+    the training anew, or give another path.
     >>> checkpoint.remove()
     >>> folder.cleanup()
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        # A value that JSON cannot hold (a range, a number of NumPy's) is kept as its `repr`, which is only compared.
+        # A value that JSON cannot store (a range, a NumPy number) becomes its `repr`, which is only compared.
         self.identity = json.loads(json.dumps(identity, default=repr))
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, or None if there is no file.
+        """Return the last saved state, or None if there is no file.
 
-        It also checks that a file can be written there, before any work is done.
+        It also checks that the path can be written, so that the first `save` does not fail after an epoch.
 
         Raises
         ------
         CheckpointError
-            If the file is of another training (the message lists the differences), of an earlier version, damaged, or
-            not a checkpoint; or if no file could be written there.
+            If the file belongs to another training (the message lists the differences) or to an earlier version, is
+            damaged, or is not a checkpoint; or if the path cannot be written.
         """
         check_place(self.path)
-        remove_partial(self.path)  # of this training alone: `alone_at` has locked the file
+        remove_partial(self.path)  # `lock_checkpoint` makes sure that no other training writes these files
         if not self.path.exists():
             return None
         metadata, tensors = self._read()
@@ -89,35 +89,36 @@ class Checkpoint:
             if version not in (_VERSION, *_WRITERS):
                 raise self._unusable(f"Its format is {version!r}, and this version of deepgum reads {_VERSION!r}.")
             if metadata["sha256"] != _content_digest(metadata, tensors):
-                raise InvalidDataError("its content is not what was written, by its SHA-256")
+                raise InvalidDataError("its content does not match its SHA-256")
             if version != _VERSION:
                 raise CheckpointError(
                     f"'{self.path}' should be a checkpoint of this version of deepgum. Version {_WRITERS[version]} "
-                    "wrote it. Finish the training with that version, delete the file to begin the training anew, or "
-                    "give another path."
+                    "wrote this file. Finish the training with that version, delete the file to begin the training "
+                    "anew, or give another path."
                 )
             found = json.loads(metadata["identity"])
             if found != self.identity:
                 raise CheckpointError(
-                    f"'{self.path}' should be of this training. It is of another: {differences(found, self.identity)}. "
-                    "Use the settings that it was begun with to go on, delete it to begin anew, or give another path."
+                    f"'{self.path}' should belong to this training. It belongs to another training: "
+                    f"{differences(found, self.identity)}. To resume that training, use its settings. Otherwise delete "
+                    "the file to begin the training anew, or give another path."
                 )
             state: dict[str, Any] = unpack(json.loads(metadata["state"]), tensors)
         except (KeyError, ValueError) as error:
             if isinstance(error, CheckpointError):
                 raise
-            raise self._unusable(f"It is damaged, or something else: {error}.") from error
+            raise self._unusable(f"It is damaged or not a checkpoint: {error}.") from error
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the previous state by this one.
+        """Replace the saved state. After an error the previous checkpoint is still there.
 
         Raises
         ------
         DiskFullError
-            If the disk cannot hold it; the previous checkpoint is still there.
+            If the disk has not enough space.
         InvalidDataError
-            If the state holds a value that is neither a tensor nor a plain value; likewise.
+            If the state has a value that is neither a tensor nor a plain value.
         """
         skeleton, tensors = pack(state)
         metadata = {
@@ -132,7 +133,7 @@ class Checkpoint:
             temporary.write_bytes(content)
 
     def remove(self) -> None:
-        """Remove the file, and the temporary files that a killed process has left."""
+        """Remove the file, and temporary files of processes that were killed."""
         self.path.unlink(missing_ok=True)
         remove_partial(self.path)
 
@@ -141,20 +142,20 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as file:
                 return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
-            raise self._unusable(f"It is damaged, or something else: {error}.") from error
+            raise self._unusable(f"It is damaged or not a checkpoint: {error}.") from error
 
     def _unusable(self, reason: str) -> CheckpointError:
-        hint = "Delete it to begin the training anew, or give another path."
+        hint = "Delete the file to begin the training anew, or give another path."
         return CheckpointError(f"'{self.path}' should be a checkpoint of this library. {reason} {hint}")
 
 
 def check_place(path: Path) -> None:
-    """Make the folder of a checkpoint if it is not there.
+    """Create the folder of a checkpoint if necessary, and check that the checkpoint can be written.
 
     Raises
     ------
     CheckpointError
-        If no file can be written there.
+        If the checkpoint cannot be written.
     """
     folder = path.parent
     try:
@@ -162,11 +163,11 @@ def check_place(path: Path) -> None:
     except OSError as error:
         raise CheckpointError(f"'{folder}' should be a folder for a checkpoint. {error}.") from error
     if path.is_dir() or not os.access(folder, os.W_OK):
-        found = "a folder" if path.is_dir() else "that its folder cannot be written to"
-        raise CheckpointError(f"'{path}' should be a file for checkpoints. Found {found}.")
+        found = "a folder" if path.is_dir() else "a folder without write permission"
+        raise CheckpointError(f"'{path}' should be the path of a file that can be written. Found {found}.")
 
 
 def _content_digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of the content of a file, without a copy of its tensors."""
+    """Return the SHA-256 of the metadata and tensors of a file, without copying the tensors."""
     texts = (f"{name} {len(text)}\n{text}".encode() for name, text in sorted(metadata.items()) if name != "sha256")
     return digest(itertools.chain(texts, tensor_parts(sorted(tensors.items()))))

@@ -1,4 +1,4 @@
-"""The identity of a training in plain values: two trainings with equal values give the same result."""
+"""The identity of a training in plain values; two trainings with equal identities give the same result."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def identity_of(training: Training[Any]) -> dict[str, Any]:
-    """Return the values that tell a training from every other, for `Checkpoint`: options as they are, arrays hashed.
+    """Return the identity of a training for `Checkpoint`: its options and seed, and hashes of its arrays.
 
     It reads all data once.
 
     Parameters
     ----------
     training : Training
-        With the network as it is before the training: its weights are hashed, including the frozen ones.
+        The training, with the initial weights of its network; all weights are hashed, frozen weights included.
 
     Examples
     --------
@@ -39,19 +39,19 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
     >>> known["trains"], known["seed"], known["sgd"]["optimizer"], known["train"]["targets"]
     ('loss', 0, 'adam', '(2, 1) float32 ...')
     """
-    how, model = training.how, training.model
-    options, loss = (how, None) if isinstance(how, DeepGUMOptions) else (None, how)
+    settings, model = training.settings, training.model
+    options, loss = (settings, None) if isinstance(settings, DeepGUMOptions) else (None, settings)
     return {
         "trains": "loss" if options is None else "mixture",
         "options": None if options is None else options.to_mapping(),
         "loss": repr(loss),
-        # A training may go on on another device, or with another number of threads.
+        # A training may resume on another device.
         "sgd": {name: value for name, value in asdict(training.sgd).items() if name != "device"},
         "seed": training.seed,
         "network": {
             "kind": type(model).__qualname__,
             "structure": _digest_of_structure(model),
-            "initial_weights": _hash(tensor_parts(_named(model))),
+            "initial_weights": _hash(tensor_parts(_sorted_tensors(model))),
         },
         "train": _data(training.train),
         "validation": _data(training.validation),
@@ -59,13 +59,13 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
 
 
 def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
-    """Return a number for each argument of `fit_deepgum`, by its name; different arguments have different numbers.
+    """Return a hash of each argument of `fit_deepgum`, by its name.
 
-    Only the shape of the inputs is read, not the inputs themselves.
+    For speed, the hash of the data uses the shape of the inputs instead of their values.
     """
     values: dict[str, Any] = {
-        "model": (_digest_of_structure(training.model), _hash(tensor_parts(_named(training.model)))),
-        "options": training.how.to_mapping(),
+        "model": (_digest_of_structure(training.model), _hash(tensor_parts(_sorted_tensors(training.model)))),
+        "options": training.settings.to_mapping(),
         "sgd": training.sgd,
         "seed": training.seed,
     }
@@ -76,13 +76,13 @@ def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
 
 
 def _digest_of_structure(model: nn.Module) -> str:
-    """Hash the structure of a network: its modules, some of which have no weights, and which weights are frozen.
+    """Return a hash of the structure of a network: all modules, and the names of the frozen weights.
 
-    A module is known by its name, its type and its `extra_repr`; not by its type's module, which is "__main__" in a
-    script and another name if the same script is imported.
+    Of each module, the hash uses the name, the type's name and the `extra_repr`. It does not use the type's module,
+    because that is "__main__" in a script and another name if the script is imported.
     """
     modules = (
-        # The address of an object is different in every process.
+        # Remove addresses of objects, because they differ between processes.
         f"{name} {type(part).__qualname__} {_ADDRESS.sub('', part.extra_repr())}\n".encode()
         for name, part in model.named_modules(remove_duplicate=False)
     )
@@ -90,12 +90,12 @@ def _digest_of_structure(model: nn.Module) -> str:
     return _hash([*modules, b"frozen\n", *frozen])
 
 
-def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
+def _sorted_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
     return sorted([*model.named_parameters(), *model.named_buffers()], key=lambda pair: pair[0])
 
 
 def _data(data: RegressionData) -> dict[str, Any]:
-    # `sample_weight` may be absent.
+    # Not all data have `sample_weight`.
     arrays = {name: getattr(data, name, None) for name in ("inputs", "targets", "mirrored_inputs", "sample_weight")}
     return {name: _digest(values) for name, values in arrays.items() if values is not None} | {
         "mirror": None if data.mirror is None else asdict(data.mirror)

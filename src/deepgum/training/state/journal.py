@@ -1,4 +1,4 @@
-"""The journal of a training: it saves the states of its parts to a checkpoint, and gives them back."""
+"""The journal of a training: it saves the states of all parts in a checkpoint, and restores them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from deepgum.training.state.checkpoint import Checkpoint, check_place
 from deepgum.training.state.identity import identity_of
 from deepgum.training.state.shared import SharedCheckpoint
 
-__all__ = ["Journal", "alone_at"]
+__all__ = ["Journal", "lock_checkpoint"]
 
 
 class Journal:
-    """Saves the history and every registered state in a checkpoint; without a checkpoint it saves nothing.
+    """The history and the registered states of a training, with an optional checkpoint that saves them.
 
     Parameters
     ----------
     history : History
-        The history of the training. Records in the checkpoint are loaded into it.
+        The history of the training, which loads the records of the checkpoint.
     checkpoint : Checkpoint or SharedCheckpoint, optional
+        File of the saved states; without it, `save` does nothing.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class Journal:
 
     Examples
     --------
-    A loop of three epochs that is stopped after the first one, and started again:
+    A loop of three epochs that stops after the first epoch and then resumes:
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -82,9 +83,9 @@ class Journal:
         processes: Processes | None = None,
         own: Sequence[str] = (),
     ) -> Journal:
-        """Return the journal of a training that has not begun, with a checkpoint if there is a path for it.
+        """Return the journal of a training that has not begun, with a checkpoint if there is a path.
 
-        With a path, all data are read once, for the identity of the training.
+        With a path, it reads all data once for the identity of the training.
 
         Parameters
         ----------
@@ -92,9 +93,10 @@ class Journal:
         history : History
         path : Path or None
         processes : Processes, optional
-            The processes that train together, if the training can be shared; their number is part of the identity.
+            The processes that train together, for a schedule that supports several processes. Their number is part of
+            the identity.
         own : sequence of str
-            The parts of the state that belong to each of several processes, as for `SharedCheckpoint`.
+            The parts of the state that differ between processes; see `SharedCheckpoint`.
 
         Raises
         ------
@@ -112,15 +114,15 @@ class Journal:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the training: of this process, and of those before it up to their last checkpoint."""
+        """Wall time of the training, with the time of earlier processes until their last checkpoint."""
         return float(self._before + time.perf_counter() - self._began)
 
     def resume(self, name: str) -> Any:
-        """Return the saved state of a part, once; None if there is none."""
+        """Return the saved state of a part; None if there is none or if it has already been returned."""
         return self._kept.pop(name, None)
 
     def register(self, name: str, state_dict: Callable[[], Any]) -> None:
-        """Save the returned state of this part, nested plain values and tensors, at every `save`."""
+        """Register a part of the training: every `save` calls `state_dict` and stores the returned state."""
         self._parts[name] = state_dict
 
     def save(self) -> None:
@@ -129,7 +131,7 @@ class Journal:
         Raises
         ------
         DiskFullError
-            If the disk cannot hold it; the previous one is still there.
+            If the disk has not enough space; the previous checkpoint is still there.
         """
         if self._checkpoint is not None:
             parts = {name: state_dict() for name, state_dict in self._parts.items()}
@@ -137,38 +139,38 @@ class Journal:
 
 
 @contextmanager
-def alone_at(path: Path | None, processes: Processes = SOLO) -> Iterator[None]:
+def lock_checkpoint(path: Path | None, processes: Processes = SOLO) -> Iterator[None]:
     """Hold the lock of a checkpoint during a training; without a checkpoint, do nothing.
 
-    Two trainings would overwrite each other's file, and remove the file that the other is writing. The lock is a hidden
-    file beside the checkpoint, `.NAME.lock`, which the training removes when it ends. If the process is killed, the
-    system releases the lock; the file stays until the next training, and does not stop it.
+    Without a lock, two trainings could overwrite each other's checkpoint. The lock is a hidden file beside the
+    checkpoint, `.NAME.lock`, which is removed when the training ends. If the process is killed, the system releases
+    the lock; the file then stays, but does not stop the next training.
 
     Parameters
     ----------
     path : Path or None
         Path of the checkpoint.
     processes : Processes
-        The processes that train together: the first holds the lock for all of them.
+        The processes that train together; the first process holds the lock for all processes.
 
     Raises
     ------
     CheckpointError
-        If another training uses the checkpoint, or no checkpoint can be written there.
+        If another training uses the checkpoint, or the checkpoint cannot be written.
     ProcessLostError
-        If the first process met that error.
+        In the other processes, if the first process raises `CheckpointError`.
 
     Examples
     --------
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = Path(folder.name) / "run.safetensors"
-    >>> with alone_at(path), alone_at(path):
+    >>> with lock_checkpoint(path), lock_checkpoint(path):
     ...     pass
     Traceback (most recent call last):
         ...
     deepgum.errors.CheckpointError: '...run.safetensors' should be the checkpoint of one training at a time. Another
-    process (...) trains with it. Wait until that has ended, or give another path.
+    process (...) uses it. Wait until that training has ended, or give another path.
     >>> list(Path(folder.name).iterdir())
     []
     >>> folder.cleanup()
@@ -179,12 +181,14 @@ def alone_at(path: Path | None, processes: Processes = SOLO) -> Iterator[None]:
             with all_or_none(processes):
                 if processes.rank == 0:
                     check_place(place)
-                    held.enter_context(locked(place.with_name(f".{place.name}.lock"), lambda who: _taken(place, who)))
+                    held.enter_context(
+                        locked(place.with_name(f".{place.name}.lock"), lambda who: _in_use_error(place, who))
+                    )
         yield
 
 
-def _taken(path: Path, who: str) -> CheckpointError:
+def _in_use_error(path: Path, who: str) -> CheckpointError:
     return CheckpointError(
-        f"'{path}' should be the checkpoint of one training at a time. Another process{who} trains with it. Wait until "
-        "that has ended, or give another path."
+        f"'{path}' should be the checkpoint of one training at a time. Another process{who} uses it. Wait until that "
+        "training has ended, or give another path."
     )

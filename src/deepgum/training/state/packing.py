@@ -1,4 +1,4 @@
-"""Nested plain values and tensors, taken apart into JSON and named tensors, and put together again to the last bit."""
+"""Lossless conversion of nested plain values and tensors into JSON and named tensors, and back."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["as_bytes", "digest", "pack", "tensor_parts", "unpack"]
 
 
 def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
-    """Take a state apart.
+    """Split a state into a JSON value and named tensors.
 
     Parameters
     ----------
     state : nested dict, list and tuple
-        Of tensors, numbers, strings, truth values and None. Keys of a dict are strings, numbers or tuples of them: an
-        optimiser counts its parameters.
+        State with tensors, numbers, strings, booleans and None. Keys of a dict are strings, numbers (an optimiser
+        numbers its parameters) or tuples of strings and numbers.
 
     Returns
     -------
-    skeleton : value that JSON can hold
-        Lists as they are; whatever JSON has no form for as an object of one key that says what it is.
+    skeleton : JSON value
+        The state without its tensors. A value without a JSON type becomes an object with one key, which is the type.
     tensors : dict of str to Tensor
-        On the CPU, in memory of their own. One that occurs several times is there once.
+        Tensors on the CPU that share no memory. A tensor that occurs several times in the state is stored once.
 
     Raises
     ------
     InvalidDataError
-        If the state holds anything else; the message says where.
+        If the state has a value of another type; the message has its place.
 
     Examples
     --------
@@ -52,12 +52,12 @@ def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
 
 
 def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Undo `pack`; tensors are copied, so that nothing holds on to the file that they came from.
+    """Restore a state from the results of `pack`. Tensors are copied, so that they do not reference an open file.
 
     Raises
     ------
     InvalidDataError
-        If the skeleton is none of `pack`'s, or names a tensor that is not there.
+        If the skeleton does not come from `pack`, or a tensor is missing.
     """
     if isinstance(skeleton, list):
         return [unpack(item, tensors) for item in skeleton]
@@ -75,12 +75,12 @@ def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
             case "dict":
                 return {unpack(key, tensors): unpack(item, tensors) for key, item in value}
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidDataError(f"A packed state should be one that `pack` gave. Found {error!r}.") from error
+        raise InvalidDataError(f"A packed state should come from `pack`. Found {error!r}.") from error
     raise InvalidDataError(f"A packed state should hold a tensor, a float, a tuple or a dict. Found {kind!r}.")
 
 
 class _Packer:
-    """Names tensors by their `id`, which is theirs for as long as the state that holds them lives."""
+    """Converter of one state. It recognises tensors by `id`, which is unique while the state exists."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
@@ -100,12 +100,12 @@ class _Packer:
             case tuple():
                 return {"tuple": [self.pack(item, f"{where}[{i}]") for i, item in enumerate(value)]}
             case Mapping():
-                # As pairs: JSON would make every key a string.
+                # Store pairs, because JSON would convert every key to a string.
                 items = ((self._key(key, where), self.pack(item, f"{where}[{key!r}]")) for key, item in value.items())
                 return {"dict": [list(item) for item in items]}
         raise InvalidDataError(
-            f"`{where}` should be a tensor, a number, a string, a truth value, None, or a dict, list or tuple of them. "
-            f"Found a {type(value).__name__}."
+            f"`{where}` should be a tensor, a number, a string, a boolean, None, or a dict, list or tuple of these "
+            f"types. Found a {type(value).__name__}."
         )
 
     def _key(self, key: Any, where: str) -> Any:
@@ -116,7 +116,7 @@ class _Packer:
     def _name(self, tensor: Tensor) -> str:
         if id(tensor) not in self._names:
             whole = tensor.detach().cpu().contiguous()
-            # The format knows no two names of one memory.
+            # In safetensors, two tensors cannot share memory.
             storage = whole.untyped_storage()
             if storage.data_ptr() in self._storages or storage.nbytes() > whole.nbytes:
                 whole = whole.clone()
@@ -127,7 +127,7 @@ class _Packer:
 
 
 def digest(parts: Iterable[bytes | memoryview]) -> str:
-    """Return the SHA-256 of parts that follow upon each other, as 64 hexadecimal digits.
+    """Return the SHA-256 of the concatenation of the parts, as 64 hexadecimal digits.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def digest(parts: Iterable[bytes | memoryview]) -> str:
 
 
 def as_bytes(values: Tensor | NDArray[Any]) -> memoryview:
-    """Return what an array holds, in the order of its indices; without a copy where it lies so in the CPU's memory.
+    """Return the bytes of an array in C order; copy only if the array is not contiguous or not on the CPU.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def as_bytes(values: Tensor | NDArray[Any]) -> memoryview:
 
 
 def tensor_parts(named: Iterable[tuple[str, Tensor]]) -> Iterable[bytes | memoryview]:
-    r"""Yield what tells named tensors from others, for `digest`: name, shape, type and content of each.
+    r"""Yield the name, shape, type and content of each tensor as bytes, for `digest`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where a training over several processes stands: a file for what is common, and one a process for what is its own."""
+"""The checkpoint of a training with several processes: one common file, and one file per process."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = ["SharedCheckpoint"]
 
 
 class SharedCheckpoint:
-    """A checkpoint of several processes, in a folder that all of them see.
+    """A checkpoint of several processes, in a folder that all processes can access.
 
-    The file at `path` is written by the first process and holds what is common, and the number of the save. Beside it
-    each process keeps a file of its own, `name.process-R.save-N`. All of these are written before the first process
-    puts the common file in its place, in one step, and only then are those of the save before removed: whenever the
-    processes are killed, the common file and those that it counts on are of one save.
+    The first process writes the common file at `path`, with the common parts of the state and the number N of the save.
+    Process R writes its own file `name.process-R.save-N` beside the common file. A save writes all own files first,
+    then replaces the common file atomically, and then removes the own files of the previous save. So the common file
+    and its own files always belong to the same save, even if the processes are killed.
 
     Parameters
     ----------
     path : Path
-        Of the common file.
+        Path of the common file.
     identity : mapping
-        As for `Checkpoint`; it should say how many processes there are.
+        The same as in `Checkpoint`, with the number of processes.
     processes : Processes
-        Those that save and load together.
+        The processes that save and load together.
     own : sequence of str
-        What belongs to each process: places in the state, as "sgd.machinery.random".
+        The places in the state whose values differ between processes, for example "sgd.machinery.random".
 
     Examples
     --------
@@ -56,43 +56,43 @@ class SharedCheckpoint:
         self._number = 0
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, with this process's own part of it, or None where there is none.
+        """Return the last saved state, with the own part of this process, or None if there is no checkpoint.
 
         Raises
         ------
         CheckpointError
-            As of `Checkpoint`; if a process's own file is not there; or if the processes do not see the same file.
+            The same as in `Checkpoint`; also if an own file is missing, or the processes find different files.
         ProcessLostError
-            If another process met an error.
+            If another process raises an error.
         """
         with all_or_none(self._processes):
             state = self._common.load()
             number = 0 if state is None else state.pop("save")
             if state is not None:
-                state = _joined(state, self._own_part(number))
+                state = _join(state, self._own_part(number))
         found = torch.tensor([number, -number])
         least, largest = (self._processes.minimum(found) * torch.tensor([1, -1])).tolist()
         if least != largest:
             raise CheckpointError(
-                f"'{self._path}' should be one file for all processes, in a folder that all of them see. Found saves "
-                f"{least} to {largest} (0: no file) in different processes."
+                f"'{self._path}' should be one file for all processes, in a folder that all processes can access. "
+                f"Found the saves {least} to {largest} in different processes; 0 means no file."
             )
         self._number = number
-        self._tidy()
+        self._remove_other_saves()
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write the state in the place of the one before.
+        """Replace the saved state. After an error the previous checkpoint is still there.
 
         Raises
         ------
         DiskFullError, InvalidDataError
-            As of `Checkpoint`; the checkpoint before is still there.
+            The same as in `Checkpoint`.
         ProcessLostError
-            If another process met one of them, or is gone; likewise.
+            If another process raises an error or dies.
         """
         before, self._number = self._number, self._number + 1
-        common, own = _parted(state, self._own)
+        common, own = _split(state, self._own)
         with all_or_none(self._processes):
             self._own_file(self._number).save(own)
         with all_or_none(self._processes):
@@ -105,8 +105,8 @@ class SharedCheckpoint:
         part = file.load()
         if part is None:
             raise CheckpointError(
-                f"'{self._path}' should have '{file.path.name}' beside it. It is not there. Put it back, or delete the "
-                "checkpoint's other files to begin the training anew."
+                f"'{self._path}' should have the file '{file.path.name}' beside it. That file is missing. Restore it, "
+                "or delete the other files of the checkpoint to begin the training anew."
             )
         return part
 
@@ -114,8 +114,8 @@ class SharedCheckpoint:
         name = f"{self._path.stem}.process-{self._processes.rank}.save-{number}{self._path.suffix}"
         return Checkpoint(self._path.with_name(name), {**self._identity, "rank": self._processes.rank, "save": number})
 
-    def _tidy(self) -> None:
-        """Remove own files that no common file counts on, left by processes that were killed."""
+    def _remove_other_saves(self) -> None:
+        """Remove own files of other saves, which remain after processes were killed."""
         name = re.compile(rf"{re.escape(self._path.stem)}\.process-{self._processes.rank}\.save-(\d+)")
         for entry in self._path.parent.glob(f"*{self._path.suffix}"):
             match = name.fullmatch(entry.stem)
@@ -123,8 +123,8 @@ class SharedCheckpoint:
                 entry.unlink(missing_ok=True)
 
 
-def _parted(state: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a nested state without what stands at some places, and that by its place."""
+def _split(state: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a nested state without the values at some places, and these values by place."""
     taken: dict[str, Any] = {}
     rest = dict(state)
     for place in places:
@@ -137,8 +137,8 @@ def _parted(state: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, 
     return rest, taken
 
 
-def _joined(state: dict[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo `_parted`."""
+def _join(state: dict[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the values at their places in the nested state; the inverse of `_split`."""
     for place, value in taken.items():
         *sections, name = place.split(".")
         section = state

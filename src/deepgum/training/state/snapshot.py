@@ -1,4 +1,4 @@
-"""All that an epoch of SGD changes, taken as a state for a checkpoint and given back to the last bit."""
+"""The state of SGD after an epoch, for a checkpoint that restores it exactly."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["Machinery", "restore_weights", "seeded"]
 
 @dataclass(frozen=True)
 class Machinery:
-    """What SGD moves: the network, the optimiser, the schedule, and the generators that it draws from.
+    """The objects that SGD changes: the network, the optimiser, the schedule and the random generators.
 
     Parameters
     ----------
     model : nn.Module
-        On the device. Of it, the trained parameters and every buffer belong to the state; what is frozen does not.
+        The network, on the device. The state includes its trained parameters and all buffers, but no frozen parameters.
     optimizer : torch.optim.Optimizer
-        Over the model's parameters.
+        The optimiser of the model's parameters.
     schedule : LRScheduler
-        Of the optimiser.
+        The schedule of the optimiser.
     generator : torch.Generator
-        Of the order of the samples, and of mirroring.
+        The generator of the order of the samples and of mirroring.
     device : torch.device
-        Whose global generator dropout draws from. Take and load the state inside `seeded`, where that is the training's
-        own.
+        The device whose global generator dropout uses. Save and load the state inside `seeded`, which isolates that
+        generator.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Machinery:
     device: torch.device
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state: nested plain values and tensors, some of which are the live ones. Save it at once."""
+        """Return the state as nested plain values and tensors. Save it at once, because some tensors are not copies."""
         return {
             "model": Weights(self.model).copies,
             "optimizer": self.optimizer.state_dict(),
@@ -67,20 +67,20 @@ class Machinery:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Give everything the state that it had.
+        """Restore all objects from a `state_dict`.
 
         Raises
         ------
         CheckpointError
-            If the state is of another network.
+            If the state belongs to another network.
         """
         restore_weights(self.model, state["model"]).restore(self.model)
         self.optimizer.load_state_dict(state["optimizer"])
         for parameter, values in self.optimizer.state.items():
             for name, value in values.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    # In the parameter's own memory format, as it was when the optimiser made it.
-                    values[name] = _like(parameter, value)
+                    # Use the memory format of the parameter, as the optimiser does.
+                    values[name] = _copy_like(parameter, value)
         self.schedule.load_state_dict(state["schedule"])
         self.generator.set_state(state["order"])
         _set_random_state(self.device, state["random"])
@@ -88,34 +88,34 @@ class Machinery:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Give what draws from the global generators (dropout) a seed of its own, and put them back as they were."""
+    """Set the seed of the global generators (for dropout) inside the context, and restore their states after it."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
 def restore_weights(model: nn.Module, copies: Mapping[str, Tensor]) -> Weights:
-    """Return the copy of a model's weights that has these for its `copies`; the model is left as it is.
+    """Return `Weights` with these `copies`, for a model with the same names and shapes; the model does not change.
 
     Raises
     ------
     CheckpointError
-        If the model's names or shapes are others.
+        If the names or shapes differ.
     """
     weights = Weights(model)
     own, given = ({name: tuple(tensor.shape) for name, tensor in w.items()} for w in (weights.copies, copies))
     wrong = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
     if wrong:
         raise CheckpointError(
-            f"A checkpoint should be of the network that is trained. {listing(wrong)} differ: "
-            f"{own.get(wrong[0])} in the network, {given.get(wrong[0])} in the checkpoint."
+            f"A checkpoint should belong to the network of the training. {listing(wrong)} differ; for example, the "
+            f"shape of {wrong[0]} is {own.get(wrong[0])} in the network and {given.get(wrong[0])} in the checkpoint."
         )
     for name, tensor in copies.items():
         weights.copies[name].copy_(tensor)
     return weights
 
 
-def _like(parameter: Tensor, value: Tensor) -> Tensor:
+def _copy_like(parameter: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device, requires_grad=False).copy_(value)
 
 
@@ -130,7 +130,7 @@ def _random_state(device: torch.device) -> dict[str, Tensor]:
 
 def _set_random_state(device: torch.device, state: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(state["cpu"])
-    if device.type not in state:  # it was on another device until now
+    if device.type not in state:  # the training resumes on another device
         return
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,4 +1,4 @@
-"""What training changes of a network, kept and given back; and what it leaves alone."""
+"""Copies of the weights that training changes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ __all__ = ["Weights"]
 
 
 class Weights:
-    """A copy of all that training may change: the parameters that are trained, and every buffer.
+    """A copy of the trained parameters and all buffers of a model.
 
-    Frozen parameters stay where they are, so a copy of a large network of which the head is trained is small.
+    Frozen parameters are not copied, so the copy is small if only the head of a large network is trained.
 
     Parameters
     ----------
     model : nn.Module
-        Copied as it is now.
 
     Attributes
     ----------
     copies : dict of str to Tensor
-        By the names that the model gives its parameters and buffers.
+        Copies by the names of the parameters and buffers.
 
     Examples
     --------
@@ -37,20 +36,20 @@ class Weights:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.copies = {name: tensor.detach().clone() for name, tensor in _changing(model)}
+        self.copies = {name: tensor.detach().clone() for name, tensor in _trained_tensors(model)}
 
-    def take(self, model: nn.Module) -> None:
-        """Copy the model as it is now, into the memory of the copy before."""
-        for name, tensor in _changing(model):
+    def update(self, model: nn.Module) -> None:
+        """Copy the model's present weights into the memory of the old copies."""
+        for name, tensor in _trained_tensors(model):
             self.copies[name].copy_(tensor.detach())
 
     def restore(self, model: nn.Module) -> None:
-        """Give the model back what was copied last."""
+        """Load the copies into the model."""
         with torch.no_grad():
-            for name, tensor in _changing(model):
+            for name, tensor in _trained_tensors(model):
                 tensor.copy_(self.copies[name])
 
 
-def _changing(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def _trained_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
     yield from model.named_buffers()

@@ -19,7 +19,7 @@ from deepgum.training.job import Training
 from deepgum.training.loop.engine import LOCAL
 from deepgum.training.options import DeepGUMOptions
 from deepgum.training.result import TrainingResult
-from deepgum.training.samples.owners import Ahead
+from deepgum.training.samples.owners import PrefetchedRows
 from deepgum.training.state.identity import fingerprints
 
 
@@ -44,7 +44,7 @@ def network():
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
 
 
-def test_the_predictions_for_some_samples_are_those_rows_of_all(data, network):
+def test_predictions_of_some_samples_equal_rows_of_all_predictions(data, network):
     index = torch.tensor([20, 5, 0, 11])
     everything, some = predict(network, data), predict(network, data, batch_size=3, index=index)
     torch.testing.assert_close(some, everything[index], rtol=0, atol=1e-6)
@@ -53,7 +53,7 @@ def test_the_predictions_for_some_samples_are_those_rows_of_all(data, network):
     assert [batch.index.tolist() for batch in ordered_batches(data, 3, index=index)] == [[20, 5, 0], [11]]
 
 
-def test_a_cut_takes_its_share_of_the_order_that_all_have(data):
+def test_a_cut_selects_its_share_of_the_common_order(data):
     def cut(order, mirrored):
         share = slice(Second.rank, None, Second.world_size)
         yield from zip(order[share].split(3), mirrored[share].split(3), strict=True)
@@ -74,12 +74,12 @@ def test_the_engine_of_one_process_is_plain_torch(data, network):
         assert torch.equal(batch.inputs, expected.inputs)
     steps = LOCAL.setup(network, torch.optim.SGD(network.parameters(), 0.5), sgd)
     before = network[1].bias.detach().clone()
-    for _ in range(2):  # the gradient of the step before is forgotten
+    for _ in range(2):  # each step clears the gradient of the previous step
         steps.step(steps.forward(torch.zeros(1, 16)).sum())
     torch.testing.assert_close(network[1].bias.detach(), before - 2 * 0.5)
 
 
-def test_a_result_is_of_all_samples_unless_it_says_otherwise(network):
+def test_the_default_index_of_a_result_is_all_samples(network):
     residuals = torch.zeros(3, 2)
     assert TrainingResult(network, residuals, None, None, None, History(), 1.0).index.tolist() == [0, 1, 2]
     own = TrainingResult(network, residuals, None, None, None, History(), 1.0, index=torch.tensor([1, 4, 7]))
@@ -93,12 +93,12 @@ def test_a_result_is_of_all_samples_unless_it_says_otherwise(network):
         RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:5011"),
     ],
 )
-def test_a_connection_that_breaks_is_a_process_that_is_lost(error):
+def test_a_lost_connection_is_a_lost_process(error):
     with pytest.raises(ProcessLostError, match="Process 0 of 1 lost another process"), watched(SOLO):
         raise error
 
 
-def test_every_other_error_stays_what_it_is():
+def test_other_errors_do_not_change():
     with pytest.raises(RuntimeError, match="mat1 and mat2"), watched(SOLO):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
@@ -116,15 +116,15 @@ def test_fingerprints_differ_where_the_arguments_do(data, network):
         "model": {"model": nn.Linear(16, 4)},
         "train": {"train": data.with_targets(data.targets + 1e-6)},
         "validation": {"validation": data.subset(range(22))},
-        "options": {"how": DeepGUMOptions(groups="landmark")},
+        "options": {"settings": DeepGUMOptions(groups="landmark")},
         "sgd": {"sgd": SGDOptions(batch_size=8)},
         "seed": {"seed": 1},
     }.items():
         assert {key for key, number in told(**changes).items() if number != known[key]} == {name}
 
 
-def test_samples_that_were_not_expected_are_named():
-    ahead = Ahead(torch.tensor([9, 2, 4]), torch.tensor([[0.9], [0.2], [0.4]]))
-    assert ahead.rows(torch.tensor([4, 9, 4])).flatten().tolist() == pytest.approx([0.4, 0.9, 0.4])
-    with pytest.raises(InvalidDataError, match="Found 3 that it was not: 3, 1, 10"):
-        ahead.rows(torch.tensor([3, 2, 1, 10]))
+def test_samples_that_were_not_fetched_are_named():
+    prefetch = PrefetchedRows(torch.tensor([9, 2, 4]), torch.tensor([[0.9], [0.2], [0.4]]))
+    assert prefetch.rows(torch.tensor([4, 9, 4])).flatten().tolist() == pytest.approx([0.4, 0.9, 0.4])
+    with pytest.raises(InvalidDataError, match="Found 3 other samples: 3, 1, 10"):
+        prefetch.rows(torch.tensor([3, 2, 1, 10]))

@@ -1,4 +1,4 @@
-"""One run of SGD: what it minimises, when it stops, which weights it keeps, what it refuses."""
+"""One run of SGD: its objective, its early stop, the returned weights and the checks."""
 
 import math
 
@@ -75,9 +75,9 @@ def test_the_weighted_squared_error_is_equation_7():
     assert value == pytest.approx(np.sum(weights.numpy() * delta**2) / delta.size, rel=1e-5)
 
 
-def test_shuffling_and_mirroring_cannot_misalign_weights_or_scale():
-    # The sum over an epoch's batches is the sum over the data, in whatever order and however mirrored, when the
-    # prediction is what mirroring leaves in place: the middle of the image.
+def test_weights_and_scale_follow_shuffled_and_mirrored_samples():
+    # The middle of the image does not change under mirroring. With this prediction, the sum over the batches equals
+    # the sum over the data, in any order and with any mirroring.
     generator = torch.Generator().manual_seed(0)
     images = torch.zeros(20, 1, 4, 4, dtype=torch.uint8)
     data = RegressionData.from_arrays(
@@ -96,7 +96,7 @@ def test_shuffling_and_mirroring_cannot_misalign_weights_or_scale():
     assert mirrored == pytest.approx(plain, rel=1e-5)
 
 
-def test_it_stops_after_patience_and_keeps_the_best_weights():
+def test_a_run_stops_after_the_patience_and_keeps_the_best_weights():
     run, kept, weights, history = train([5.0, 3.0, 4.0, 3.0, 1.0, 0.0])
     # Epoch 2 is best; an equal score (epoch 4) is no improvement.
     assert (run.best_epoch, run.best_score, run.epochs) == (2, 3.0, 4)
@@ -111,11 +111,11 @@ def test_the_start_can_be_the_best():
 
 
 def test_patience_waits_for_the_warm_up():
-    run, *_ = train([1.0, 2, 3, 4, 5, 6, 7, 8], least_epochs=4)
+    run, *_ = train([1.0, 2, 3, 4, 5, 6, 7, 8], epochs_min=4)
     assert run.epochs == 6
 
 
-def test_the_cap_holds():
+def test_a_run_stops_after_the_maximum_number_of_epochs():
     run, *_ = train([float(-k) for k in range(10)], epochs_max=3)
     assert (run.epochs, run.best_epoch) == (3, 3)
 
@@ -133,7 +133,7 @@ def test_every_optimiser_and_schedule_learns_a_line(optimizer, schedule):
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled(value):
-    # NaN is the mark of a missing label, so a prediction of NaN must not pass for one.
+    # NaN marks a missing label, but a prediction of NaN must be an error.
     class Breaks(nn.Linear):
         def forward(self, x):
             # Fails for one sample, from the second epoch on.
@@ -147,7 +147,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoiled(value):
     assert model.weight.isfinite().all()
 
 
-def test_dropout_has_its_seed_from_the_run_and_leaves_the_global_generator_alone():
+def test_dropout_uses_the_seed_of_the_run_and_does_not_change_the_global_generator():
     def weight(draws):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
@@ -161,7 +161,7 @@ def test_dropout_has_its_seed_from_the_run_and_leaves_the_global_generator_alone
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one-cycle"])
-def test_a_schedule_lasts_as_long_as_the_run_that_it_drives(schedule):
+def test_a_schedule_has_the_length_of_its_run(schedule):
     options = SGDOptions(schedule=schedule, epochs_max=1, learning_rate=0.1, batch_size=8)
     optimizer = build_optimizer(nn.Linear(1, 1), options)
     steps = build_schedule(optimizer, options, 20)
@@ -172,13 +172,13 @@ def test_a_schedule_lasts_as_long_as_the_run_that_it_drives(schedule):
         steps.step()
     assert max(rates) == pytest.approx(0.1, rel=0.05)
     assert rates[-1] < 0.02
-    # A warm-up longer than a round once stepped the schedule past its end.
-    history = minimise_l2(nn.Linear(1, 1), options, epochs_max=3, least_epochs=3)
+    # The length includes a warm-up that is longer than `epochs_max`.
+    history = minimise_l2(nn.Linear(1, 1), options, epochs_max=3, epochs_min=3)
     assert len(history.epochs) == 3
 
 
 class HalfFrozen(nn.Module):
-    """A frozen trunk with all that a training mode would change, and a trained head."""
+    """A trained head on a frozen trunk with modules that behave differently in training mode."""
 
     def __init__(self):
         super().__init__()
@@ -192,11 +192,11 @@ class HalfFrozen(nn.Module):
         return self.head(self.trunk(x))
 
 
-def test_what_is_frozen_is_not_given_to_the_optimiser_and_stays_as_it_was():
+def test_frozen_modules_do_not_change():
     torch.manual_seed(0)
     model = HalfFrozen()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    # Weight decay would shrink whatever the optimiser holds, gradient or not.
+    # Weight decay would change every parameter of the optimiser, even without a gradient.
     options = SGDOptions(epochs_max=2, weight_decay=0.1, optimizer="sgd", learning_rate=0.01)
     given = {id(p) for group in build_optimizer(model, options).param_groups for p in group["params"]}
     assert given == {id(p) for p in model.head.parameters()}
@@ -206,7 +206,7 @@ def test_what_is_frozen_is_not_given_to_the_optimiser_and_stays_as_it_was():
     assert model.modes == {(False, False, True)}
 
 
-def test_the_best_weights_come_back_with_their_running_statistics():
+def test_the_best_weights_are_restored_with_their_running_statistics():
     def build():
         torch.manual_seed(0)
         return nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
@@ -224,14 +224,14 @@ def test_the_best_weights_come_back_with_their_running_statistics():
         assert torch.equal(tensor, states[1][name]), name
 
 
-def test_a_copy_of_the_weights_can_be_renewed_and_holds_nothing_that_is_frozen():
+def test_a_copy_of_the_weights_can_be_updated_and_has_no_frozen_parameters():
     model = HalfFrozen()
     kept = Weights(model)
     assert sum(tensor.numel() for tensor in kept.copies.values()) < sum(t.numel() for t in model.state_dict().values())
     with torch.no_grad():
         model.head[0].weight.fill_(3.0)
     memory = kept.copies["head.0.weight"].data_ptr()
-    kept.take(model)
+    kept.update(model)
     with torch.no_grad():
         model.head[0].weight.fill_(5.0)
         model.head[1].running_mean.fill_(9.0)
@@ -241,12 +241,12 @@ def test_a_copy_of_the_weights_can_be_renewed_and_holds_nothing_that_is_frozen()
     assert kept.copies["head.0.weight"].data_ptr() == memory
 
 
-def test_nothing_to_train_is_refused_before_any_work():
+def test_a_network_without_trained_parameters_is_refused():
     with pytest.raises(InvalidParameterError, match="parameters to train"):
         fit_loss(nn.Linear(1, 1).requires_grad_(False), line(), line(), loss="l2")
 
 
-def test_a_trimmed_score_leaves_out_the_largest_of_each_group_along_the_samples():
+def test_a_trimmed_score_omits_the_largest_samples_of_each_group():
     generator = torch.Generator().manual_seed(0)
     residuals = torch.randn(40, 4, generator=generator)
     residuals[3:7, 2:] *= 1e3  # a tenth of the second group
@@ -260,20 +260,20 @@ def test_a_trimmed_score_leaves_out_the_largest_of_each_group_along_the_samples(
     assert score(residuals) > 1e3
 
 
-def test_a_trimmed_score_without_a_share_is_the_mean_and_with_all_of_it_nothing():
+def test_a_trimmed_score_is_the_mean_for_share_0_and_0_for_share_1():
     residuals = torch.randn(9, 2, generator=torch.Generator().manual_seed(0))
     loss, groups = L1(), ((0,), (1,))
     assert trimmed_loss(loss, torch.zeros(2), groups)(residuals) == pytest.approx(mean_loss(loss)(residuals))
     assert trimmed_loss(loss, torch.ones(2), groups)(residuals) == 0
 
 
-def test_a_group_that_is_seen_in_part_is_ranked_by_what_is_seen():
+def test_a_partly_observed_group_is_ranked_by_its_observed_mean():
     residuals = torch.tensor([[3.5, float("nan")], [2.0, 2.0], [1.0, 1.0], [0.0, 0.0]])
     # By sums, the second sample would be the largest.
     assert trimmed_loss(L1(), torch.tensor([0.25]), ((0, 1),))(residuals) == 1.0
 
 
-def test_the_median_absolute_error_ignores_what_is_missing():
+def test_the_median_absolute_error_ignores_missing_labels():
     assert median_absolute_error(torch.tensor([[1.0, -2.0], [float("nan"), 9.0]])) == 2.0
 
 
@@ -286,11 +286,11 @@ def test_the_median_absolute_error_ignores_what_is_missing():
         ({"epochs_max": 2.5}, "epochs_max"),
     ],
 )
-def test_numbers_are_checked_at_the_door(options, name):
+def test_invalid_numbers_are_refused(options, name):
     with pytest.raises(InvalidParameterError, match=f"`{name}`"):
         SGDOptions(**options)
 
 
-def test_names_are_checked_at_the_door():
+def test_unknown_names_are_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'one-cycle'"):
         SGDOptions(schedule="onecycle")

@@ -1,4 +1,4 @@
-"""A checkpoint gives back what was kept to the last bit, and says what is wrong with one that cannot be used."""
+"""A checkpoint restores its state exactly; a checkpoint that cannot be used is refused with the reason."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ STATE = {
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two states are equal in kind, and to the last bit."""
+    """Return whether two states have the same types and the same bits."""
     if type(a) is not type(b):
         return False
     if isinstance(a, Tensor):
@@ -70,19 +70,19 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def test_a_state_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+def test_a_state_is_restored_exactly(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "c.safetensors", {})
     checkpoint.save(STATE)
     assert same(checkpoint.load(), STATE)
 
 
-def test_its_skeleton_is_json_by_the_letter() -> None:
+def test_the_skeleton_is_strict_json() -> None:
     skeleton, tensors = pack(STATE)
     text = json.dumps(skeleton, allow_nan=False)
     assert same(unpack(json.loads(text), tensors), STATE)
 
 
-def test_tensors_of_one_memory_are_kept_apart_and_one_tensor_is_kept_once() -> None:
+def test_views_are_stored_separately_and_a_repeated_tensor_once() -> None:
     whole = torch.arange(6.0)
     skeleton, tensors = pack({"whole": whole, "again": whole, "part": whole[2:4], "across": whole.view(2, 3).T})
     assert len(tensors) == 3
@@ -93,7 +93,7 @@ def test_tensors_of_one_memory_are_kept_apart_and_one_tensor_is_kept_once() -> N
     assert state["again"][0] == 0.0
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
+def test_numpy_numbers_become_numbers() -> None:
     skeleton, _ = pack({"lr": np.float64(0.1)})
     assert same(unpack(json.loads(json.dumps(skeleton)), {}), {"lr": 0.1})
 
@@ -107,7 +107,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
         ({"a": lambda: 0}, "Found a function"),
     ],
 )
-def test_what_cannot_be_kept_is_named_and_the_checkpoint_before_stays(
+def test_a_value_of_another_type_is_named_and_the_previous_checkpoint_stays(
     tmp_path: Path, state: dict[str, Any], where: str
 ) -> None:
     checkpoint = Checkpoint(tmp_path / "c", {})
@@ -118,19 +118,19 @@ def test_what_cannot_be_kept_is_named_and_the_checkpoint_before_stays(
 
 
 @pytest.mark.parametrize("skeleton", [{"pickle": "cos"}, {"dict": 3}, {}, {"tensor": "9"}, {"a": 1, "b": 2}])
-def test_a_skeleton_of_another_kind_is_refused(skeleton: Any) -> None:
+def test_an_unknown_skeleton_is_refused(skeleton: Any) -> None:
     with pytest.raises(InvalidDataError, match="packed state"):
         unpack(skeleton, {})
 
 
-def test_it_is_a_safetensors_file_that_any_reader_reads(tmp_path: Path) -> None:
+def test_the_file_is_in_safetensors(tmp_path: Path) -> None:
     Checkpoint(tmp_path / "c", {"seed": 1}).save({"epoch": 3, "w": torch.ones(2)})
     with safe_open(tmp_path / "c", framework="np") as file:
         assert json.loads(file.metadata()["identity"]) == {"seed": 1}
         assert [file.get_tensor(name).tolist() for name in file.keys()] == [[1.0, 1.0]]  # noqa: SIM118
 
 
-def test_no_file_is_no_state_and_its_folder_is_made(tmp_path: Path) -> None:
+def test_a_missing_file_gives_no_state_and_its_folder_is_created(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "new" / "deep" / "c", {})
     assert checkpoint.load() is None
     checkpoint.save({})
@@ -140,7 +140,7 @@ def test_no_file_is_no_state_and_its_folder_is_made(tmp_path: Path) -> None:
     assert checkpoint.load() is None
 
 
-def test_another_training_is_refused_with_what_differs_and_left_alone(tmp_path: Path) -> None:
+def test_the_file_of_another_training_is_refused_with_the_differences_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "c"
     Checkpoint(path, {"seed": 0, "sgd": {"patience": 5, "learning_rate": 0.1}}).save({"epoch": 1})
     before = path.read_bytes()
@@ -149,29 +149,29 @@ def test_another_training_is_refused_with_what_differs_and_left_alone(tmp_path: 
     message = str(caught.value)
     assert "loss = None there and 'l2' here; sgd.patience = 5 there and 3 here" in message
     assert "learning_rate" not in message
-    assert "delete it" in message
+    assert "delete the file" in message
     assert path.read_bytes() == before
 
 
-def test_the_error_is_the_library_s_and_one_of_values() -> None:
+def test_the_error_is_a_deepgum_error_and_a_value_error() -> None:
     assert issubclass(CheckpointError, DeepGUMError)
     assert issubclass(CheckpointError, ValueError)
 
 
-def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c"
     checkpoint = Checkpoint(path, {"seed": 0})
     checkpoint.save({"epoch": 3, "w": torch.arange(8.0)})
     content = path.read_bytes()
     for length in (0, 1, 7, 8, 9, len(content) // 2, len(content) - 32, len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(CheckpointError, match=r"'.*c' should be a checkpoint.*Delete it"):
+        with pytest.raises(CheckpointError, match=r"'.*c' should be a checkpoint.*Delete the file"):
             checkpoint.load()
     path.write_bytes(content)
     assert checkpoint.load() is not None
 
 
-def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_found_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "c"
     checkpoint = Checkpoint(path, {"seed": 0})
     state = {"epoch": 3, "best": math.inf, "w": torch.arange(3.0), "mask": torch.tensor([True])}
@@ -183,7 +183,9 @@ def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None
             turned = bytearray(content)
             turned[at] ^= 1 << bit
             path.write_bytes(turned)
-            with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
+            with pytest.raises(
+                CheckpointError, match=r"should be a checkpoint of this library.*Delete the file to begin"
+            ):
                 checkpoint.load()
     path.write_bytes(content)
     assert same(checkpoint.load(), state)
@@ -204,7 +206,7 @@ def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None
             {}, {"format": "deepgum.checkpoint", "version": "3", "identity": "{}", "state": '{"tensor": "0"}'}
         ),
     ],
-    # safetensors writes its head in another order each time.
+    # safetensors writes its header in a random order, so the content cannot be the id.
     ids=[
         "empty",
         "zip",
@@ -217,15 +219,15 @@ def test_a_bit_that_has_turned_is_noticed_wherever_it_is(tmp_path: Path) -> None
         "state without tensors",
     ],
 )
-def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_format_is_refused_and_stays(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "c"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete it to begin"):
+    with pytest.raises(CheckpointError, match=r"should be a checkpoint of this library.*Delete the file to begin"):
         Checkpoint(path, {}).load()
     assert path.read_bytes() == content
 
 
-def test_a_checkpoint_of_another_version_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(module, "_VERSION", "99")
         Checkpoint(tmp_path / "c", {}).save({})
@@ -233,7 +235,7 @@ def test_a_checkpoint_of_another_version_says_so(tmp_path: Path, monkeypatch: py
         Checkpoint(tmp_path / "c", {}).load()
 
 
-def test_a_checkpoint_of_version_0_1_0_is_refused_with_what_to_do_and_left_alone(
+def test_a_checkpoint_of_version_0_1_0_is_refused_with_advice_and_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "c"
@@ -241,13 +243,13 @@ def test_a_checkpoint_of_version_0_1_0_is_refused_with_what_to_do_and_left_alone
         patched.setattr(module, "_VERSION", "2")
         Checkpoint(path, {}).save({})
     content = path.read_bytes()
-    expected = r"Version 0\.1\.0 wrote it\. Finish the training with that version, delete the file to begin"
+    expected = r"Version 0\.1\.0 wrote this file\. Finish the training with that version, delete the file to begin"
     with pytest.raises(CheckpointError, match=expected):
         Checkpoint(path, {}).load()
     assert path.read_bytes() == content
 
 
-def test_a_place_that_cannot_hold_one_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_refused_at_load(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="Found a folder"):
         Checkpoint(tmp_path, {}).load()
     (tmp_path / "file").write_text("mine")
@@ -255,7 +257,7 @@ def test_a_place_that_cannot_hold_one_is_refused_before_any_work(tmp_path: Path)
         Checkpoint(tmp_path / "file" / "c", {}).load()
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint(tmp_path / "c", {})
     checkpoint.save({"epoch": 1})
 
@@ -270,7 +272,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
-def test_it_is_on_the_disk_before_it_takes_the_place_of_the_one_before(
+def test_a_save_reaches_the_disk_before_it_replaces_the_previous_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
@@ -281,7 +283,7 @@ def test_it_is_on_the_disk_before_it_takes_the_place_of_the_one_before(
     assert done == ["fsync", "replace"]
 
 
-def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_temporary_files_of_killed_saves_are_removed(tmp_path: Path) -> None:
     others = {"c-2.safetensors", ".c-2-0123abcd.tmp", ".c-backup.tmp", ".c-0123abcd.txt", ".d.safetensors.1.partial"}
     for name in (*others, ".c-0123abcd.tmp", ".c.safetensors.17-ffffffff.partial"):
         (tmp_path / name).write_bytes(b"half")
@@ -293,7 +295,7 @@ def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == others
 
 
-# ---- what SGD moves
+# ---- the state of SGD
 
 
 def convolution() -> nn.Module:
@@ -305,7 +307,7 @@ def convolution() -> nn.Module:
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_the_machinery_goes_on_to_the_last_bit(tmp_path: Path, optimizer: str, schedule: str) -> None:
+def test_sgd_resumes_exactly(tmp_path: Path, optimizer: str, schedule: str) -> None:
     options = SGDOptions(optimizer=optimizer, schedule=schedule, learning_rate=0.01, weight_decay=0.1)
     device = torch.device("cpu")
 
@@ -341,7 +343,7 @@ def test_the_machinery_goes_on_to_the_last_bit(tmp_path: Path, optimizer: str, s
     assert all(moment.is_contiguous(memory_format=torch.channels_last) for moment in moments)
 
 
-def test_the_random_state_is_taken_and_set() -> None:
+def test_the_random_states_are_saved_and_restored() -> None:
     machinery_of = lambda: Machinery(  # noqa: E731
         model := nn.Linear(1, 1),
         built := build_optimizer(model, SGDOptions()),
@@ -361,13 +363,13 @@ def test_the_random_state_is_taken_and_set() -> None:
         other.load_state_dict(state)
         assert torch.equal(torch.rand(4), drawn[0])
         assert torch.equal(torch.rand(4, generator=other.generator), drawn[1])
-        # Every run of SGD takes its seed from it.
+        # Every run of SGD derives its seed from this generator.
         assert other.generator.initial_seed() == one.generator.initial_seed()
     assert torch.equal(torch.get_rng_state(), outside)
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    with pytest.raises(CheckpointError, match=r"weight differ: \(1, 2\) in the network, \(1, 3\)"):
+    with pytest.raises(CheckpointError, match=r"weight differ.* is \(1, 2\) in the network and \(1, 3\)"):
         restore_weights(nn.Linear(2, 1), {"weight": torch.zeros(1, 3), "bias": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="bias"):
         restore_weights(nn.Linear(2, 1), {"weight": torch.zeros(1, 2)})
@@ -376,7 +378,7 @@ def test_weights_of_another_network_are_refused() -> None:
 # ---- the journal
 
 
-def test_history_comes_back_and_the_listener_hears_once() -> None:
+def test_a_history_is_restored_and_the_listener_gets_one_event() -> None:
     epochs = [EpochRecord("l2", 0, k, 1 / 3, math.inf, 0.1, best=k == 1) for k in (1, 2)]
     round = RoundRecord(0, (0.5,), (-3.0,), (((1.0, 0.0), (0.0, 2.0)),), (3,), ("converged",), 7, 1 / 7, 0.2)
     history, heard = History(), []
@@ -389,7 +391,7 @@ def test_history_comes_back_and_the_listener_hears_once() -> None:
     assert heard == [Resumed(0, 2, 2)]
 
 
-def test_a_journal_keeps_the_latest_of_every_part_and_adds_up_the_seconds(tmp_path: Path) -> None:
+def test_a_journal_saves_the_last_state_of_every_part_and_adds_the_seconds(tmp_path: Path) -> None:
     state = {"epoch": 0}
     journal = Journal(History(), Checkpoint(tmp_path / "c", {}))
     assert journal.resume("loop") is None
@@ -407,9 +409,9 @@ def test_a_journal_keeps_the_latest_of_every_part_and_adds_up_the_seconds(tmp_pa
     assert later.seconds >= kept["seconds"]
 
 
-def test_without_a_checkpoint_nothing_is_asked_for() -> None:
+def test_without_a_checkpoint_no_state_is_computed() -> None:
     def refuse() -> None:
-        raise AssertionError("It was asked for.")
+        raise AssertionError("`state_dict` was called.")
 
     journal = Journal(History())
     journal.register("loop", refuse)
@@ -417,7 +419,7 @@ def test_without_a_checkpoint_nothing_is_asked_for() -> None:
     assert journal.resume("loop") is None
 
 
-# ---- what a training is
+# ---- the identity of a training
 
 
 def data(**changes: Any) -> RegressionData:
@@ -437,9 +439,9 @@ def moved(at: int) -> RegressionData:
     return data(inputs=inputs)
 
 
-def test_the_same_training_is_the_same_in_another_process() -> None:
+def test_equal_trainings_have_equal_identities() -> None:
     assert known() == known()
-    assert known(how=DeepGUMOptions(groups=[range(0, 1)])) == known(how=DeepGUMOptions(groups=[[0]]))
+    assert known(settings=DeepGUMOptions(groups=[range(0, 1)])) == known(settings=DeepGUMOptions(groups=[[0]]))
 
 
 @pytest.mark.parametrize(
@@ -447,10 +449,10 @@ def test_the_same_training_is_the_same_in_another_process() -> None:
     [
         {"seed": 1},
         {"sgd": SGDOptions(learning_rate=0.5)},
-        {"how": Cauchy(2.0)},
-        {"how": "cross-entropy"},
-        {"how": DeepGUMOptions()},
-        {"how": DeepGUMOptions(schedule=Alternate())},
+        {"settings": Cauchy(2.0)},
+        {"settings": "cross-entropy"},
+        {"settings": DeepGUMOptions()},
+        {"settings": DeepGUMOptions(schedule=Alternate())},
         {"model": nn.Linear(1, 1)},
         {"train": moved(0)},
         {"train": moved(7)},
@@ -460,19 +462,19 @@ def test_the_same_training_is_the_same_in_another_process() -> None:
         {"train": data(inputs=torch.arange(8.0).reshape(4, 2).repeat_interleave(2, 0)[:, :1])},
     ],
 )
-def test_whatever_changes_the_result_changes_the_identity(changes: dict[str, Any]) -> None:
+def test_every_change_of_the_result_changes_the_identity(changes: dict[str, Any]) -> None:
     assert known(**changes) != known()
 
 
-def test_it_says_what_trains_and_what_by() -> None:
+def test_the_identity_has_the_options_or_the_loss() -> None:
     told = known()
     assert (told["trains"], told["options"], told["loss"]) == ("loss", None, repr(Cauchy(1.0)))
     for options in (DeepGUMOptions(), DeepGUMOptions.preset("alternate")):
-        told = known(how=options)
+        told = known(settings=options)
         assert (told["trains"], told["options"], told["loss"]) == ("mixture", options.to_mapping(), "None")
 
 
-def test_a_frozen_weight_and_the_kind_of_numbers_belong_to_it() -> None:
+def test_frozen_weights_and_dtypes_are_part_of_the_identity() -> None:
     frozen, other = nn.Linear(1, 1).requires_grad_(False), nn.Linear(1, 1).requires_grad_(False)
     assert known(model=frozen) != known(model=other)
     as_numpy = data(inputs=np.arange(8, dtype=np.float32)[:, None])
@@ -486,7 +488,7 @@ def tanh_net(*more: nn.Module) -> nn.Module:
 
 
 class Scaled(nn.Module):
-    """Says of itself what it is made with: a function, which is somewhere else in memory each time."""
+    """A module whose `repr` has a function, with an address that is different each time."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -506,20 +508,20 @@ class Scaled(nn.Module):
         (Scaled(2.0), nn.Dropout(0.0)),
     ],
 )
-def test_a_network_of_the_same_weights_and_another_structure_is_another(more: tuple[nn.Module, ...]) -> None:
+def test_networks_with_equal_weights_and_other_structures_differ(more: tuple[nn.Module, ...]) -> None:
     here, there = known(model=tanh_net()), known(model=tanh_net(*more))
     assert here["network"]["structure"] != there["network"]["structure"]
     assert known(model=tanh_net()) == here
 
 
-def test_where_a_network_is_in_memory_is_none_of_its_structure_and_what_is_frozen_is() -> None:
+def test_the_structure_has_the_frozen_names_but_no_addresses() -> None:
     kept = [tanh_net(Scaled(2.0)) for _ in range(2)]
     assert known(model=kept[0]) == known(model=kept[1])
     assert known(model=tanh_net(Scaled(2.0))) != known(model=tanh_net(Scaled(3.0)))
     assert known(model=tanh_net().requires_grad_(False)) != known(model=tanh_net())
 
 
-def test_space_is_checked_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_free_space_is_checked_for_the_size_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     real = check_space
 
