@@ -16,7 +16,7 @@ from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.audits.config import config_of
-from deepgum.experiments.audits.data import _of_groups, load_audit_data
+from deepgum.experiments.audits.data import _by_group, load_audit_data
 
 COLUMNS = ("ax", "ay", "bx", "by")
 POINTS = {"image": "file", "targets": COLUMNS, "landmarks": True, "part": "part", "keep_together": "who"}
@@ -188,7 +188,7 @@ def test_without_values_and_copies_each_sample_is_on_its_own(angles):
 def test_a_group_is_wrong_where_the_noise_moved_any_of_it(moved, partition):
     outlier = np.random.default_rng(0).random((50, moved)) < 0.3
     of_column = [outlier[:, column * moved // 4] for column in range(4)]
-    found = _of_groups(outlier, Targets.of("abcd", partition))
+    found = _by_group(outlier, Targets.of("abcd", partition))
     expected = [[any(of_column[column][row] for column in group) for group in partition] for row in range(50)]
     np.testing.assert_array_equal(found, expected)
 
