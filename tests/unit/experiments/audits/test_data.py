@@ -70,17 +70,17 @@ def test_the_part_that_is_asked_for_is_looked_at_and_by_default_all_but_the_test
     assert data.has_test_part
 
 
-def test_a_part_that_there_is_not_is_refused(faces):
+def test_an_unknown_or_empty_part_is_refused(faces):
     columns = {name: value for name, value in POINTS.items() if name != "part"}
     assert not load(faces, columns=columns).has_test_part
     with pytest.raises(InvalidDataError, match="should have a part 'test'"):
         load(faces, {"audit.part": "test"}, columns)
     faces.write_text(faces.read_text().replace("val", "train"))
-    with pytest.raises(InvalidDataError, match=r"of the part 'validation'. Found none"):
+    with pytest.raises(InvalidDataError, match=r"in the part 'validation'. Found none"):
         load(faces, {"audit.part": "validation"})
 
 
-def test_labels_are_those_of_the_file_in_pixels_and_what_is_trained_on_leads_to_them(faces):
+def test_labels_are_in_pixels_of_the_files_and_training_labels_convert_to_them(faces):
     data = load(faces)
     expected = np.array([rows_of(faces)[name] for name in data.pool.data.ids])
     np.testing.assert_array_equal(data.given, expected)
