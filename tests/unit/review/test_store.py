@@ -81,7 +81,7 @@ def test_an_outdated_decision_is_refused_with_the_current_one(audited: AuditFold
     with DecisionStore.of(audited) as store:
         first = store.decide(Decision(IDS[0], "a", "keep", who="ada"), expected=0)
         for stale in (0, first.seq + 1):
-            with pytest.raises(StaleDecisionError, match="decision 1 holds: keep, by ada at 20") as refused:
+            with pytest.raises(StaleDecisionError, match="decision 1 is current: keep, by ada at 20") as refused:
                 store.decide(Decision(IDS[0], "a", "drop"), expected=stale)
             assert refused.value.current == first
         assert [each.action for each in store.decisions()] == ["keep"]
