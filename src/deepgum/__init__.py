@@ -1,13 +1,13 @@
 """Deep regression that finds wrong labels and learns without them.
 
-- `fit_deepgum` trains a network on labels some of which are wrong, and estimates for each label the probability that it
-  is right; `ResponsibilityTracker` does the same in a training loop of your own, `DeepGUMRegressor` in scikit-learn,
-  and `deepgum.lightning.DeepGUMCallback` in Lightning.
-- `score_labels` scores labels by the predictions of any model, `audit_labels` by out-of-fold predictions that it makes.
+- `fit_deepgum` trains a network on partly wrong labels, and estimates the probability that each label is right.
+  `ResponsibilityTracker` does the same in your own training loop, `DeepGUMRegressor` in scikit-learn, and
+  `deepgum.lightning.DeepGUMCallback` in Lightning.
+- `score_labels` scores labels with the predictions of any model, `audit_labels` with its own out-of-fold predictions.
 - `GaussianUniformMixture` is the mixture alone, fitted to residuals.
 
-Everything else is public by its subpackage: `deepgum.losses`, `deepgum.data`, `deepgum.evaluation`. A name is imported
-when it is first used, so importing the package is fast.
+Other public names are in the subpackages, for example `deepgum.losses`, `deepgum.data` and `deepgum.evaluation`. A name
+is imported at its first use, so the import of the package is fast.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULES[name]), name)
-    # Stored, so that the next access does not come here.
+    # The next access finds the stored value and does not call this function.
     globals()[name] = value
     return value
 

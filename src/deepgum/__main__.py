@@ -1,4 +1,4 @@
-"""`python -m deepgum` is the command `deepgum`."""
+"""Run the command `deepgum` with `python -m deepgum`."""
 
 from deepgum.cli import main
 

@@ -12,7 +12,7 @@ __all__ = ["check_choice", "check_count", "check_fraction", "check_positive"]
 
 
 def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
-    """Return `value` if it is one of the names; otherwise raise `UnknownNameError` with the nearest."""
+    """Return `value` if it is one of the names; otherwise raise `UnknownNameError` with the most similar name."""
     known = tuple(choices)
     if not isinstance(value, str) or value not in known:
         raise UnknownNameError(parameter, value, known)
@@ -44,7 +44,7 @@ def check_fraction(parameter: str, value: object, *, open_below: bool = False, o
 
 
 def _as_number(value: object) -> float:
-    """Return a real number as a float, and anything else, also a truth value, as NaN."""
+    """Return a real number as a float, and any other value (also a bool) as NaN."""
     if isinstance(value, bool):
         return math.nan
     return float(value) if isinstance(value, numbers.Real) else math.nan

@@ -1,7 +1,7 @@
 """Typed errors and warnings, and the template of their messages.
 
-Every message names the parameter, what was expected, what was found, and what to do if that is known. Errors are raised
-before any work is done, so nothing is lost.
+A message names the parameter, the valid values, the value that was found and, if possible, the next step. Errors are
+raised before any work is done, so no work is lost.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class InvalidParameterError(DeepGUMError, ValueError):
     Parameters
     ----------
     parameter : str
-        Name of the parameter, as the caller wrote it.
+        Name of the parameter, as the caller writes it.
     expected : str
         The valid values; it follows "should be".
     found : object
         The value, shown by its `repr`.
     hint : str, optional
-        What to do next: a whole sentence.
+        The next step, as a whole sentence.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
 
 
 class UnknownNameError(InvalidParameterError):
-    """A name is not known; the message shows the nearest known name.
+    """A name is not known; the message shows the most similar known name.
 
     Examples
     --------
@@ -102,11 +102,11 @@ class MissingDependencyError(DeepGUMError, ImportError):
     Parameters
     ----------
     feature : str
-        The feature that needs it; the message begins with it.
+        The feature that needs the package, at the start of the message.
     package : str
         Name of the package.
     extra : str
-        The extra of this library that installs it.
+        The extra of this library that installs the package.
 
     Examples
     --------
@@ -133,7 +133,7 @@ class DiskFullError(DeepGUMError, OSError):
 
 
 class OutputFolderError(DeepGUMError, ValueError):
-    """An output folder is not new, not empty, and not of this run, comparison or audit."""
+    """An output folder is neither new nor empty, and belongs to another run, comparison or audit."""
 
 
 class CheckpointError(DeepGUMError, ValueError):
@@ -141,18 +141,18 @@ class CheckpointError(DeepGUMError, ValueError):
 
 
 class ExportError(DeepGUMError, RuntimeError):
-    """A network cannot be written in another format, or predicts something else there; nothing was written."""
+    """A network cannot be written in another format, or has other predictions there; no file is written."""
 
 
 class UntrustedCodeError(DeepGUMError, PermissionError):
-    """A folder or a file names code outside the package, and the user has not asked for its import.
+    """A folder or a file names code outside the package, and the user has not allowed its import.
 
     Parameters
     ----------
     source : path
         The folder or the file.
     named : mapping of str to str
-        Paths of the code, by the keys that name it.
+        Key of the configuration -> path of the code.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class UntrustedCodeError(DeepGUMError, PermissionError):
 
 
 class NonFiniteLossError(DeepGUMError, ArithmeticError):
-    """A loss is not finite; the training stopped before it spoiled the weights."""
+    """A loss is not finite; the training stops before it damages the weights."""
 
 
 class ProcessLostError(DeepGUMError, ConnectionError):
@@ -198,7 +198,7 @@ class DecisionsFileError(DeepGUMError, OSError):
 
 
 class StaleDecisionError(DeepGUMError, RuntimeError):
-    """A label has another decision than the reviewer saw; the new decision was not stored.
+    """A label has another decision than the reviewer saw; the new decision is not stored.
 
     Parameters
     ----------

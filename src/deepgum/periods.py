@@ -1,4 +1,4 @@
-"""Targets with a period, such as angles: differences the short way round, and angles without a jump."""
+"""Targets with a period, for example angles: shortest differences, and labels without a jump."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["unrolled", "wrapped"]
 
 
 def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return residuals (n, d) the short way round: between -P / 2 and P / 2 in columns with a period P above 0.
+    """Return residuals (n, d) between -P / 2 and P / 2 in columns with a period P above 0.
 
     Examples
     --------
@@ -27,9 +27,9 @@ def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> 
 
 
 def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return labels (n, d) with periods moved by whole turns to within half a turn of their mean direction.
+    """Return labels (n, d), with periodic labels moved by whole turns to within half a turn of their mean direction.
 
-    Otherwise a regressor of angles about 180 degrees would have to predict both 180 and -180 for nearly the same input.
+    Otherwise a regressor of angles near 180 degrees has to predict both 180 and -180 for nearly equal inputs.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Plug-ins: objects of the user's that stand in the place of a name, given in Python or as "package.module:name".
+"""Plug-ins: user objects in place of built-in ones, given in Python or as a path "package.module:name".
 
-A registry maps names to objects of one base class, the contract. `resolve` accepts a name of the registry, an object of
-the contract, a class of it, or the path "package.module:name" of either. Modules are searched where Python searches
-them, and after that in the working folder.
+A registry maps names to objects of one base class, the contract. `resolve` accepts a name of the registry, an object or
+a subclass of the contract, or the path "package.module:name" of an object or a subclass. Python's module folders are
+searched first, then the working folder.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from deepgum.errors import InvalidParameterError, UnknownNameError, UntrustedCod
 __all__ = ["PATH", "check_trusted", "code_named", "import_path", "is_path", "reference", "resolve"]
 
 PATH = "package.module:name"
-"""The form of a path, as messages and `--help` show it."""
+"""The form of a path, for messages and `--help`."""
 
-# Keys of configurations whose values are no names: they may hold a colon, and are never imported.
+# Keys of configurations whose values may contain a colon but are not paths of code; they are never imported.
 _NOT_CODE = (
     "audit.periods",
     "audit.unit",
@@ -55,14 +55,14 @@ def import_path(parameter: str, path: str, expected: str = "an object that can b
     parameter : str
         The name of the parameter, for the message.
     path : str
-        "package.module:name".
+        The path "package.module:name".
     expected : str
-        What the parameter should be, for the message.
+        The valid values of the parameter, for the message.
 
     Raises
     ------
     InvalidParameterError
-        If the import fails, for whatever reason: the message has the reason.
+        If the import fails for any reason. The message has the reason.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def import_path(parameter: str, path: str, expected: str = "an object that can b
             found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    # The module is the user's: it may raise anything.
+    # The user's module may raise any error.
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).rstrip('.')}."
         raise InvalidParameterError(parameter, expected, path, reason) from error
@@ -90,8 +90,8 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
     parameter : str
         The name of the parameter, for the message.
     value : str, object or class
-        A name of the registry, the path of a plug-in, an object of the contract, or a class of it, which is called
-        without arguments.
+        A name of the registry, the path of a plug-in, an object of the contract, or a subclass of the contract, which
+        is called without arguments.
     known : mapping of str to object or class
         The registry.
     contract : type
@@ -100,9 +100,10 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
     Raises
     ------
     UnknownNameError
-        If it is a name, and the registry does not have it.
+        If a name is not in the registry.
     InvalidParameterError
-        If it cannot be imported, is not of the contract, or lacks a part of it: the message names the part.
+        If the object cannot be imported, is not of the contract, or lacks a part of the contract. The message names the
+        part.
 
     Examples
     --------
@@ -121,7 +122,7 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
             raise UnknownNameError(parameter, value, [*known, PATH])
         found = known[value]
     if inspect.isclass(found) and issubclass(found, contract):
-        found = _made(parameter, value, found, kind)
+        found = _instance(parameter, value, found, kind)
     if not isinstance(found, contract):
         own = found if inspect.isclass(found) else type(found)
         hint = f"`{own.__name__}` is not a subclass of `{contract.__module__}.{kind}`."
@@ -133,20 +134,20 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
 
 
 def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T]], contract: type[T]) -> str:
-    """Return the text that stands for an object in a file: its name in the registry, or else its path.
+    """Return the text for an object in a file: its name in the registry, or otherwise its path.
 
     Parameters
     ----------
     parameter, known, contract
         See `resolve`.
     value : object or class
-        An object of the contract, or a class of it.
+        An object or a subclass of the contract.
 
     Raises
     ------
     InvalidParameterError
-        If `resolve` does not turn the text into an equal object: the class is not at the top of a module, or the object
-        has settings of its own, which the text does not say.
+        If `resolve` cannot make an equal object from the text, because the class is not at the top of a module, or the
+        object has settings that are not in the text.
 
     Examples
     --------
@@ -161,24 +162,24 @@ def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T
     kind = type(made)
     path = f"{kind.__module__}:{kind.__qualname__}"
     if "<locals>" in path:
-        hint = f"{kind.__name__} is defined inside a function, where a file cannot name it. Move it to a module."
+        hint = f"{kind.__name__} is defined inside a function, so a file cannot name it. Move it to a module."
         raise InvalidParameterError(parameter, f"a {contract.__name__} of a module", value, hint)
     if resolve(parameter, path, known, contract) != made:
-        hint = f"{path!r} makes another object: the settings of this one would be lost in a file."
-        raise InvalidParameterError(parameter, f"a {contract.__name__} without settings of its own", value, hint)
+        hint = f"{path!r} makes another object. The settings of this object would be lost in a file."
+        raise InvalidParameterError(parameter, f"a {contract.__name__} without changed settings", value, hint)
     return path
 
 
 def code_named(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code outside the package that a configuration names: paths of plug-ins, by their keys.
+    """Return the paths of plug-ins (code outside the package) in a configuration, by their keys.
 
-    Every text of the form "package.module:name" counts, under any key but those that hold files, columns, units and
-    devices. So the code of a key that is added later is found too.
+    Every text of the form "package.module:name" counts, under any key except keys of files, columns, units and devices.
+    So the code under a new key is found too.
 
     Parameters
     ----------
     values : mapping
-        Nested, as a run folder, an audit folder or a patch has it.
+        Nested mapping of a run folder, an audit folder or a patch.
 
     Examples
     --------
@@ -202,33 +203,33 @@ def _leaves(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def check_trusted(source: Path, named: Mapping[str, str], trust: bool | Collection[str]) -> None:
-    """Refuse to import the code that a folder or a file names, unless the user has asked for it.
+    """Raise an error if a folder or a file names code whose import the user has not allowed.
 
     Parameters
     ----------
     source : Path
         The folder or the file.
     named : mapping of str to str
-        Paths of plug-ins, by the keys that name them: ``{"model.name": "nets:small"}``.
+        Key -> path of the plug-in, for example ``{"model.name": "nets:small"}``.
     trust : bool or collection of str
-        Whether the user has asked for it, or the paths that the user names too.
+        Whether the user allows all imports, or the allowed paths.
 
     Raises
     ------
     UntrustedCodeError
-        If there are paths that the user has not asked for.
+        If there are paths that the user has not allowed.
 
     Examples
     --------
     >>> check_trusted(Path("runs/theirs"), {"model.name": "nets:small"}, trust=True)
     """
-    asked = named.values() if trust is True else trust or ()
-    unasked = {key: path for key, path in named.items() if path not in asked}
-    if unasked:
-        raise UntrustedCodeError(source, unasked)
+    allowed = named.values() if trust is True else trust or ()
+    refused = {key: path for key, path in named.items() if path not in allowed}
+    if refused:
+        raise UntrustedCodeError(source, refused)
 
 
-def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
+def _instance(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
     missing = sorted(getattr(kind, "__abstractmethods__", ()))
     if missing:
         raise _incomplete(parameter, value, kind, missing, expected)
@@ -242,7 +243,7 @@ def _made(parameter: str, value: object, kind: type[Any], expected: str) -> Any:
 
 
 def _class_variables(contract: type[Any]) -> list[str]:
-    """Return the names of the class variables that a contract declares, with a value or without."""
+    """Return the names of the class variables that a contract declares, with or without a value."""
     declared = {name: text for kind in contract.__mro__ for name, text in inspect.get_annotations(kind).items()}
     return [name for name, text in declared.items() if "ClassVar" in str(text)]
 
@@ -256,7 +257,7 @@ def _incomplete(
 
 @contextmanager
 def _working_folder() -> Iterator[None]:
-    """Let modules of the working folder be found, behind all others."""
+    """Let Python also find modules in the working folder, after all others."""
     folder = str(Path.cwd())
     if folder in sys.path or "" in sys.path:
         yield

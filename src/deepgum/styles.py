@@ -1,4 +1,4 @@
-"""Names, colours and markers of methods, the same in every table and figure, and one line about each."""
+"""Names, colours and markers of methods for all tables and figures, with one line about each method."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class MethodStyle:
         return cls(loss.label or loss.name, loss.colour, loss.marker, loss.dashes, loss.summary)
 
 
-# Colours by Okabe and Ito, which colour-blind readers can distinguish; the losses use the other colours.
+# Colours by Okabe and Ito, which colour-blind readers can distinguish. The losses have other colours of this palette.
 _RED, _DARK_RED, _BLUE, _YELLOW, _GREY = "#D55E00", "#8A2C00", "#0072B2", "#F0E442", "#888888"
 
 METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
@@ -78,15 +78,13 @@ METHOD_STYLES: Mapping[str, MethodStyle] = MappingProxyType(
             _DARK_RED,
             "*",
             "-",
-            "Algorithm 1 as it measured best: SGD and EM in turn, about four runs",
+            "Algorithm 1 with the best measured choices: SGD and EM in turn, about four runs",
         ),
-        "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-", "Algorithm 1 to the letter"),
+        "deepgum-paper": MethodStyle("DeepGUM (paper)", _BLUE, "P", "-", "Algorithm 1 exactly as in the paper"),
         "deepgum-authors": MethodStyle(
-            "DeepGUM (authors' code)", _BLUE, "X", "--", "Algorithm 1 as its authors' code has it"
+            "DeepGUM (authors' code)", _BLUE, "X", "--", "Algorithm 1 as in the authors' code"
         ),
-        "dex": MethodStyle(
-            "Dex", _YELLOW, "h", "-.", "a softmax over whole numbers such as ages, cross-entropy, one run"
-        ),
+        "dex": MethodStyle("Dex", _YELLOW, "h", "-.", "a softmax over whole numbers (ages), cross-entropy, one run"),
         "dexgum": MethodStyle("DexGUM", _YELLOW, "p", "-", "Algorithm 1 on Dex: the weighted cross-entropy"),
         "oracle": MethodStyle("oracle, $L_2$", _GREY, "", (0, (4, 2)), "L2 on the right labels only: a bound"),
         "oracle-l1": MethodStyle("oracle, $L_1$", _GREY, "", (0, (1, 1.5)), "L1 on the right labels only: a bound"),

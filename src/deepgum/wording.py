@@ -1,4 +1,4 @@
-"""Numbers in sentences: with few digits, and with units."""
+"""Numbers for sentences, with few digits and with units."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def values(label: NDArray[np.float64], unit: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in percent: with one digit after the point below 10 %, and none above.
+    """Return a fraction in percent, with one decimal below 10 % and none above.
 
     Examples
     --------

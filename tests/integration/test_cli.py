@@ -92,7 +92,7 @@ def test_version():
     [
         (["--noise", "l-ugoo"], "Did you mean 'l-ugo'?"),
         (["--methods", "l2,biwieght"], "Did you mean 'biweight'?"),
-        (["--rate", "0.2,half"], "Parameter `rate` should be numbers with commas between them."),
+        (["--rate", "0.2,half"], "Parameter `rate` should be numbers separated by commas."),
         (["--rate", "40"], "Parameter `rate` should be a number in [0, 1]. Found `rate = 40.0`."),
         (["--seed", "0.5"], "Parameter `seed` should be whole numbers"),
         (["--schedule", "one_cycle"], "Did you mean 'one-cycle'?"),
@@ -170,8 +170,8 @@ def test_ctrl_c_in_the_demo_does_not_promise_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr("deepgum.experiments.paper.demo.run_demo", stopped)
     result = deepgum_command("demo", "--out", tmp_path / "out")
     assert result.exit_code == 130
-    assert "Stopped. A demo starts anew each time" in result.stderr
-    assert "goes on" not in result.stderr
+    assert "Stopped. A demo cannot be resumed" in result.stderr
+    assert "continue" not in result.stderr
 
 
 def test_the_same_seed_gives_the_same_results(tmp_path):
@@ -218,6 +218,6 @@ def test_ctrl_c_leaves_valid_files_and_says_how_to_go_on(tmp_path):
     # 130, or the signal itself, which a shell shows as 130: CPython ends by it when the interrupt has passed
     # through the `exec` of a string, as in a module that is imported late, even if it was caught then.
     assert run.returncode in (130, -signal.SIGINT)
-    assert "Give the same command again to go on" in errors
+    assert "Run the same command again to continue" in errors
     assert "Traceback" not in errors
     assert json.loads((tmp_path / "config.json").read_text())["dataset"] == "digits"

@@ -141,7 +141,7 @@ def test_labels_that_are_nowhere_are_no_score(tmp_path: Path) -> None:
     assert np.isfinite(Predictions.read(out / "predictions.parquet").predicted).all()
     refused = deepgum("evaluate", out)
     assert refused.exit_code == 2
-    assert "labels to compare with" in refused.output
+    assert "should have labels" in refused.output
 
 
 def test_a_coordinate_without_any_training_label_is_refused_before_any_training(tmp_path: Path) -> None:

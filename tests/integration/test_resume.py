@@ -510,7 +510,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
         patched.setattr("deepgum.report.terminal.progress.Reporter.trained", lambda _, event: stop(event))
         result = deepgum("fit", config, "--out", out)
     assert result.exit_code == 130
-    assert "Stopped. This run is not finished. Give the same command again to go on" in result.stderr
+    assert "Stopped. This run is not finished. Run the same command again to continue" in result.stderr
     assert "Traceback" not in result.output
     return config, out
 
@@ -534,7 +534,7 @@ def test_another_run_is_refused_what_differs_is_said_and_the_command_that_is_nam
     assert "training.learning_rate = 0.001 there and 0.5 here" in other.stderr
     assert "patience" not in other.stderr
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    named = re.search(r"To go on with that one: deepgum (fit \S+ --out \S+)\. ", other.stderr)
+    named = re.search(r"To resume that run: deepgum (fit \S+ --out \S+)\. ", other.stderr)
     assert named is not None
     done = deepgum(*named[1].split())
     assert done.exit_code == 0

@@ -279,7 +279,7 @@ def test_a_configuration_that_cannot_be_read_is_refused_with_the_version(tmp_pat
         read_recorded(folder.config)
     assert f"It was written by {version}" in str(caught.value)
     assert "training.impatience" in str(caught.value)
-    assert "Use that version of deepgum for this folder, or make the folder anew with this one." in str(caught.value)
+    assert "Use that version of deepgum for this folder, or make a new folder with this version." in str(caught.value)
     shown = CliRunner().invoke(main, ["predict", str(folder.path), "t.csv", "--out", "p.csv"])
     assert shown.exit_code == 2
     assert f"It was written by {version}" in shown.stderr

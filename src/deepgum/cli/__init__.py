@@ -1,4 +1,4 @@
-"""The command `deepgum`. Each command reads its options and calls the library, whose slow imports it makes itself."""
+"""The command `deepgum`. A command reads its options and calls the library; it makes slow imports only when it runs."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ["main"]
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="deepgum")
 def main() -> None:
-    """Train regression networks on labels some of which are wrong, and find the wrong labels.
+    """Train regression networks on partly wrong labels, and find the wrong labels.
 
     A mixture of a Gaussian (right labels) and a uniform density (wrong labels) is fitted to the residuals of
     the network. The probability that a label is right is its weight in the loss.
 
     \b
-    Begin here:
-      deepgum demo                          takes two minutes, needs no data
+    First steps:
+      deepgum demo                          see how it works, in two minutes and without data
       deepgum fit CONFIG --out runs/mine    train on your own table of images or features
-      deepgum audit DATA --out runs/audit   find wrong labels with networks that are trained for it
+      deepgum audit DATA --out runs/audit   train networks to find wrong labels
       deepgum score TABLE                   find wrong labels with the predictions of your own model
       deepgum compare --dataset digits --out runs/first
       deepgum reproduce figure2 --out paper

@@ -12,7 +12,7 @@ from deepgum.cli.common import PATH, TRUST, console
 __all__ = ["apply"]
 
 
-@click.command(short_help="Write a data set with the labels that were decided in a review.")
+@click.command(short_help="Write a data set with the corrected labels of a review.")
 @click.argument("patch", type=PATH)
 @click.argument("data", type=PATH)
 @click.option("--out", type=PATH, required=True, metavar="NEW", help="A new or empty folder; for a table a new file.")
@@ -21,19 +21,19 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
     """Write DATA with the labels of PATCH to NEW, in the format of DATA.
 
     `deepgum review RUN --export patch=FILE` writes a PATCH; docs/patch.md shows how to write one by hand. DATA is
-    the folder or the table that was audited. DATA itself is never changed, and what the patch does not name is
-    copied as it is, to the byte where the format allows it.
+    the audited folder or table. DATA itself is never changed. Labels that the patch does not name are copied
+    unchanged, byte by byte if the format allows it.
 
     \b
-    What NEW is:
+    NEW is:
       for a table   a file of the same kind; only the corrected cells differ
-      otherwise     a folder that can be used as DATA can: new label files, and images as hard links
+      otherwise     a folder with the same layout as DATA: new label files, and images as hard links
                     (as copies on another disk)
 
-    A dropped label is missing in NEW: an empty cell, a null, NaN, an occluded landmark. Lists and file names that
-    cannot hold a missing label leave the sample out.
+    A dropped label is missing in NEW: an empty cell, a null, NaN, an occluded landmark. If lists or file names
+    cannot have a missing label, the sample is left out.
 
-    Nothing is written if a label of DATA differs from the one that the patch was made for, or if NEW is not empty.
+    Nothing is written if a label of DATA differs from the label that the patch replaces, or if NEW is not empty.
 
     \b
     Examples:
@@ -63,6 +63,6 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
     new = shlex.quote(str(out))
     if decided.options.get("image") and out.resolve().parent != data.resolve().parent:
         folder = shlex.quote(str(data.parent))
-        say(f"Images stay where they are. If your configuration has no root, add: --set data.options.root={folder}")
-    say(f"What it gains:  deepgum gain RUN {shlex.quote(str(patch))}")
-    say(f"Train on it:    deepgum fit CONFIG --out FOLDER --set data.folder={new}")
+        say(f"The images are not moved. If your configuration has no root, add: --set data.options.root={folder}")
+    say(f"Measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}")
+    say(f"Train on NEW:      deepgum fit CONFIG --out FOLDER --set data.folder={new}")

@@ -25,7 +25,7 @@ from deepgum.plugins import code_named
 
 __all__ = ["audit"]
 
-_RESUMES = "All trained networks are kept. Give the same command again to go on with the next one."
+_RESUMES = "All trained networks are kept. Run the same command again to continue with the next network."
 
 # Keys of the configuration, by the options of the command that set them.
 _KEYS = {
@@ -52,10 +52,12 @@ _KEYS = {
 _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
 
 
-@click.command(short_help="Train out of fold, and find the wrong labels of a data set.")
+@click.command(short_help="Find the wrong labels of a data set with networks trained out of fold.")
 @click.argument("data", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
-@click.option("--dataset", metavar="NAME", help="Data set of `deepgum compare --help`.  [default: known by its files]")
+@click.option(
+    "--dataset", metavar="NAME", help="Data set of `deepgum compare --help`.  [default: detected from the files]"
+)
 @click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels in a table.")
 @click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to its folder or --root.")
 @click.option("--features", callback=NAMES, metavar="COLUMNS", help="Columns of numbers in a table, instead of images.")
@@ -63,12 +65,14 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option(
     "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Left and right landmarks in pairs: 0:1,3:4"
 )
-@click.option("--mirror", type=click.Choice(["keep"]), help="Mirror images in training; their labels stay, as ages do.")
+@click.option(
+    "--mirror", type=click.Choice(["keep"]), help="Mirror images in training; labels such as ages stay the same."
+)
 @click.option("--keep-together", metavar="COLUMN", help="Column whose values stay in one fold: a person, a video.")
 @renamed("--group", "--keep-together")
 @click.option("--id", metavar="COLUMN", help="Column of the names of samples.  [default: the image files]")
 @click.option("--root", metavar="DIR", help="Folder that image files are relative to.")
-@click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images as networks see them.")
+@click.option("--image-size", type=int, metavar="PIXELS", help="Side of the images for the networks.")
 @click.option("--backbone", metavar="NAME", help="Network: facenet, mlp, vgg16 or package.module:factory.")
 @click.option("--weights", metavar="FILE", help="Pretrained weights of the network.")
 @click.option("--frozen", metavar="MODULE", help="Module up to which the network is not trained.")
@@ -87,7 +91,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 )
 @click.option("--part", metavar="NAME", help="train, validation, test or all.  [default: all but the test part]")
 @click.option("--folds", type=int, help="Networks per round.  [default: 5]")
-@click.option("--rounds", type=int, help="Largest number of rounds; fewer if the flags settle.  [default: 3]")
+@click.option("--rounds", type=int, help="Largest number of rounds; fewer if the flags no longer change.  [default: 3]")
 @click.option("--epochs", type=int, help="Epochs of each network.  [default: 25]")
 @click.option("--learning-rate", type=float, help="Highest learning rate of the one-cycle schedule.  [default: 0.002]")
 @click.option("--inliers", metavar="NAME", help=INLIERS)
@@ -100,16 +104,16 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
     """Find the wrong labels of DATA: the folder of a data set, a table (CSV or Parquet), or a TOML file.
 
     Networks are trained in rounds. In every round, each sample is held out from one network, which predicts its
-    labels. The prediction tells the probability that each label is right, what seems wrong, and what the label
-    should be. Neither an outlier rate nor a threshold is needed: a label that is more probably wrong than right is
-    flagged.
+    labels. From the predictions follow, for each label, the probability that it is right, the probable kind of
+    error, and a suggested value. You need neither an outlier rate nor a threshold: a label is flagged if it is more
+    probably wrong than right.
 
     \b
     Writes the folder RUN:
       report.html       the report, to open in a browser
-      scores.parquet    one row per sample and group of labels, the same as `deepgum score` writes
-      summary.json      the share of wrong labels, and how sure that is
-      audit.toml        all settings; with the same settings, an audit that was stopped goes on
+      scores.parquet    one row per sample and group of labels, in the format of `deepgum score`
+      summary.json      the share of wrong labels, with its interval
+      audit.toml        all settings; with the same settings, an interrupted audit is resumed
 
     \b
     Examples:
@@ -118,7 +122,7 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
       deepgum audit lfw_net/ --out runs/lfw
       deepgum audit photos/ --dataset utkface --backbone vgg16 --weights vgg16.safetensors \\
           --frozen features.23 --out runs/ages
-      deepgum audit audit.toml --out runs/mine       the same, with everything that `deepgum fit` reads
+      deepgum audit audit.toml --out runs/mine       the same, with all settings of `deepgum fit`
     """
     with session(threads, _RESUMES) as (terminal, reporter):
         from deepgum.audit.scoring.tally import worst_of

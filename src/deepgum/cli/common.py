@@ -43,19 +43,19 @@ __all__ = [
 ]
 
 _INTERRUPTED = 130
-RESUMES = "All completed epochs are kept. Give the same command again to go on."
-"""What a training command says after Ctrl-C."""
+RESUMES = "All completed epochs are kept. Run the same command again to continue."
+"""Message of a training command after Ctrl-C."""
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
 INLIERS = "Density of right labels: auto, gaussian, student-t or package.module:name.  [default: auto]"
 UNITS = click.Choice(["sample", "landmark", "coordinate"])
-"""What `--groups` takes: the labels that are right or wrong as one unit."""
+"""Values of `--groups`: the labels that are right or wrong as one unit."""
 
 THREADS = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-TRUST = click.option("--trust", is_flag=True, help="Import code outside deepgum that is named there; it runs.")
-SKIP_MISSING = click.option("--skip-missing", is_flag=True, help="Go on without images that do not exist.")
-SKIP_UNREADABLE = click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be decoded.")
+TRUST = click.option("--trust", is_flag=True, help="Import and run code outside deepgum that the input names.")
+SKIP_MISSING = click.option("--skip-missing", is_flag=True, help="Leave out images that do not exist.")
+SKIP_UNREADABLE = click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
 CACHE_DIR = click.option(
     "--cache-dir",
     type=FOLDER,
@@ -75,7 +75,7 @@ class Commands(click.Group):
             click.secho(f"Error: {error}", fg="red", err=True)
             ctx.exit(2)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of the output has stopped, as `head` does
+            if error.errno == errno.EPIPE:  # the reader of the output, for example `head`, has stopped
                 raise
             where = "A file" if error.filename is None else f"'{error.filename}'"
             click.secho(f"Error: {where} cannot be read or written: {error.strerror or error}.", fg="red", err=True)
@@ -85,8 +85,8 @@ class Commands(click.Group):
 _Read = Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]
 
 
-def _listed(kind: Callable[[str], Any], values: str) -> _Read:
-    """Return a callback that reads values with commas between them. The library checks the values."""
+def _list_reader(kind: Callable[[str], Any], values: str) -> _Read:
+    """Return a callback that reads values separated by commas. The library checks the values."""
 
     def read(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
         if value is None:
@@ -97,12 +97,12 @@ def _listed(kind: Callable[[str], Any], values: str) -> _Read:
                 raise ValueError("nothing between two commas")
             return tuple(map(kind, parts))
         except ValueError:
-            raise InvalidParameterError(str(param.name), f"{values} with commas between them", value) from None
+            raise InvalidParameterError(str(param.name), f"{values} separated by commas", value) from None
 
     return read
 
 
-NAMES, NUMBERS, WHOLE = _listed(str, "names"), _listed(float, "numbers"), _listed(int, "whole numbers")
+NAMES, NUMBERS, WHOLE = _list_reader(str, "names"), _list_reader(float, "numbers"), _list_reader(int, "whole numbers")
 
 
 def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
@@ -115,7 +115,7 @@ def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
         except ValueError:
             name = ""
         if not name:
-            raise InvalidParameterError(str(param.name).rstrip("s"), "NAME=NUMBER, such as yaw=360", value)
+            raise InvalidParameterError(str(param.name).rstrip("s"), "NAME=NUMBER, for example yaw=360", value)
     return periods
 
 
@@ -127,7 +127,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
         pairs = [tuple(int(place) for place in pair.split(":")) for pair in value.split(",")]
         return tuple((a, b) for a, b in pairs)
     except ValueError:
-        expected = "pairs of landmarks, counted from 0, such as 0:1,3:4"
+        expected = "pairs of landmarks, counted from 0, for example 0:1,3:4"
         raise InvalidParameterError("swap", expected, value) from None
 
 
@@ -135,7 +135,7 @@ PERIODS, PAIRS = _periods, _pairs
 
 
 def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a hidden option that version 0.1.0 had under the old name; it is refused by a message with the new one."""
+    """Return a hidden option with the name of version 0.1.0; its use is an error that names the new option."""
 
     def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -145,15 +145,15 @@ def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 
 @contextmanager
-def session(threads: int | None, when_stopped: str) -> Iterator[tuple[Console, Reporter]]:
+def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, Reporter]]:
     """Run a long job with a progress line; yield the console and the observer that draws the line.
 
     Parameters
     ----------
     threads : int, optional
         Threads of the CPU that torch uses.
-    when_stopped : str
-        Printed after Ctrl-C, which ends the command with exit status 130: a sentence that says what is kept.
+    stop_message : str
+        Sentence about the kept results, printed after Ctrl-C, which ends the command with exit status 130.
     """
     import torch
 
@@ -168,7 +168,7 @@ def session(threads: int | None, when_stopped: str) -> Iterator[tuple[Console, R
                 warnings.showwarning = lambda message, *_, **__: reporter.say(f"Warning: {message}", style="yellow")
                 yield terminal, reporter
         except KeyboardInterrupt:
-            click.secho(f"Stopped. {when_stopped}", fg="yellow", err=True)
+            click.secho(f"Stopped. {stop_message}", fg="yellow", err=True)
             sys.exit(_INTERRUPTED)
 
 
@@ -180,6 +180,6 @@ def console() -> Console:
 
 
 def list_files(terminal: Console, paths: Sequence[Path]) -> None:
-    """Print the paths of the files that were written."""
+    """Print the paths of the written files."""
     for path in paths:
         terminal.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)

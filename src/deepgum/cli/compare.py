@@ -27,21 +27,23 @@ __all__ = ["compare"]
 
 
 class _Compare(click.Command):
-    """Lists the methods of the package in its help."""
+    """A command whose help lists the methods of the package."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from deepgum.styles import METHOD_STYLES
 
         assert self.help is not None
         lines = (f"{name:<21} {style.summary}" for name, style in METHOD_STYLES.items())
-        # With the indentation of the docstring.
+        # The lines have the indentation of the docstring.
         self.help = self.help.replace("METHODS", "\n      ".join(lines))
         super().format_help_text(ctx, formatter)
 
 
 @click.command(cls=_Compare, short_help="Train methods side by side, with noise of your choice.")
 @click.option("--dataset", default="lfw-net", show_default=True, help="One of the data sets above.")
-@click.option("--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net that of its two lists.")
+@click.option(
+    "--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net, the folder of its two lists."
+)
 @click.option("--noise", metavar="NAMES", callback=NAMES, default="l-ugo", show_default=True, help="Kinds of noise.")
 @click.option(
     "--rate",
@@ -57,7 +59,7 @@ class _Compare(click.Command):
     default=0.0,
     show_default=True,
     metavar="SHARE",
-    help="Share of labels, right or wrong, that are deleted too; 0 to below 1.",
+    help="Share of labels, right or wrong, that are also deleted; 0 to below 1.",
 )
 @click.option(
     "--methods",
@@ -75,11 +77,11 @@ class _Compare(click.Command):
     show_default=True,
     help="Seeds; each draws another subset, noise and weights.",
 )
-@click.option("--train-size", type=int, metavar="N", help="Training samples.  [default: 9 in 10 of all]")
-@click.option("--validation-size", type=int, metavar="N", help="Validation samples, on top.  [default: a ninth]")
+@click.option("--train-size", type=int, metavar="N", help="Training samples.  [default: 9 of 10]")
+@click.option("--validation-size", type=int, metavar="N", help="Additional validation samples.  [default: a ninth]")
 @click.option("--image-size", type=int, metavar="S", help="Side of the images in pixels.  [default: 48; digits 32]")
-@click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Most epochs per training.")
-@click.option("--patience", type=int, default=5, show_default=True, help="Epochs without progress before it stops.")
+@click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Largest number of epochs.")
+@click.option("--patience", type=int, default=5, show_default=True, help="Epochs without progress before the stop.")
 @click.option("--optimizer", default="adam", show_default=True, help="adam, adamw or sgd.")
 @click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Highest learning rate.")
 @click.option("--schedule", default="constant", show_default=True, help="constant, cosine or one-cycle.")
@@ -87,8 +89,10 @@ class _Compare(click.Command):
 @click.option("--precision", default="float32", show_default=True, help="float32 or bf16.")
 @click.option("--groups", help="sample, landmark or coordinate.  [default: by noise, as in the paper]")
 @click.option("--model", default="facenet", show_default=True, help="facenet, vgg16, mlp, or package.module:factory.")
-@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights; imagenet fetches those of vgg16.")
-@click.option("--frozen", default="", metavar="MODULE", help="Module up to which nothing is trained: features.23")
+@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights; imagenet downloads those of vgg16.")
+@click.option(
+    "--frozen", default="", metavar="MODULE", help="Module up to which the network is not trained: features.23"
+)
 @click.option("--fc-width", type=int, default=4096, show_default=True, help="Width of fc6 and fc7 of vgg16.")
 @click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1, mps.")
 @THREADS
@@ -107,29 +111,29 @@ def compare(
     """Train methods side by side, under every noise, rate and seed, all with the same budget.
 
     Writes DIR/results.jsonl, one line per run, and DIR/posteriors/, one table per run with one row per sample and
-    group. After Ctrl-C, start the same command again: finished runs are not repeated, and the run that was stopped
-    goes on after its last completed epoch. Options of the grid (noise, rate, methods, seed) may change in between,
-    others may not.
+    group. After Ctrl-C, run the same command again: finished runs are not repeated, and the interrupted run
+    continues after its last completed epoch. Only options of the grid (noise, rate, methods, seed) may change in
+    between.
 
     \b
     Methods:
       METHODS
-      package.module:name   a loss of your own, one training; found in the working folder, too
+      package.module:name   your own loss, also from the working folder, in one training
 
     \b
     Noise, on training and validation labels:
-      ngo                   landmarks moved by about 25 pixels of a face 224 wide
+      ngo                   landmarks moved by about 25 pixels, in a face 224 pixels wide
       l-ugo                 landmarks moved by up to the width of the image
-      g-ugo                 all landmarks of some images, moved like that
-      uniform               all labels of some samples replaced by uniform ones within their range
+      g-ugo                 all landmarks of some images, moved as in l-ugo
+      uniform               all labels of some samples, replaced by uniform random ones within their range
 
     \b
     Data sets:
       lfw-net, digits, fld  landmarks; digits needs no folder
       utkface, cacd         ages
       head-pose, mcgill     angles, the first of seven folds
-      table                 your own: it needs the names of columns, so use deepgum fit
-      package.module:name   a class of your own, as docs/datasets.md describes
+      table                 your own table: it needs the names of columns, so use deepgum fit
+      package.module:name   your own class, as docs/datasets.md describes
 
     \b
     Examples:
@@ -148,7 +152,7 @@ def compare(
         from deepgum.report.paper.tables import tables
         from deepgum.training import SGDOptions
 
-        of_sgd = (
+        sgd_names = (
             "epochs_max",
             "patience",
             "optimizer",
@@ -158,9 +162,9 @@ def compare(
             "precision",
             "device",
         )
-        sgd = SGDOptions(**{name: settings.pop(name) for name in of_sgd})
-        of_model = ("weights", "frozen", "fc_width")
-        model = ModelConfig(settings.pop("model"), **{name: settings.pop(name) for name in of_model})
+        sgd = SGDOptions(**{name: settings.pop(name) for name in sgd_names})
+        model_names = ("weights", "frozen", "fc_width")
+        model = ModelConfig(settings.pop("model"), **{name: settings.pop(name) for name in model_names})
         options = CompareOptions(model=model, noises=noise, rates=rate, seeds=seed, sgd=sgd, **settings)
         try:
             records = run_comparison(options, out, reporter)
@@ -170,6 +174,6 @@ def compare(
         for table in tables(records):
             terminal.print(table)
         list_files(terminal, [out / "results.jsonl", out / "posteriors"])
-        terminal.print(f"Draw them: deepgum plot {out}", highlight=False, soft_wrap=True)
+        terminal.print(f"Draw the results: deepgum plot {out}", highlight=False, soft_wrap=True)
     if failure is not None:
         raise failure

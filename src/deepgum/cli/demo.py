@@ -10,27 +10,27 @@ from deepgum.cli.common import FOLDER, list_files, session
 
 __all__ = ["demo"]
 
-_STARTS_ANEW = "A demo starts anew each time, in another folder. With --out, give a folder that is new or empty."
+_NOT_RESUMED = "A demo cannot be resumed; each one needs a new or empty folder."
 
 
 @click.command()
-@click.option("--out", type=FOLDER, help="Folder for results and pictures.  [default: the first free runs/demo...]")
-# One by default: images this small gain little from more, and lose much where other work shares the cores.
+@click.option("--out", type=FOLDER, help="Folder for results and pictures.  [default: runs/demo, runs/demo-2, ...]")
+# One thread by default: with images this small, more threads gain little, and lose much on busy cores.
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the CPU.")
 def demo(out: Path | None, threads: int) -> None:
-    """Find wrong landmarks in data that is already installed.
+    """Find wrong landmarks in the digits of scikit-learn, which are already installed.
 
-    The images are scanned digits of scikit-learn, placed on a canvas by random maps; the landmarks are the four
-    corners of each digit. Two corners in five are moved away. L2, Cauchy, DeepGUM and an oracle that knows which
-    labels are wrong learn from them. Prints how the four compare, and writes three pictures: the comparison, the
-    worst labels found, and the posteriors.
+    The images are scanned digits, placed on a canvas by random maps; the landmarks are the four corners of each
+    digit. Two corners in five are moved away. Four methods learn from these labels: L2, Cauchy, DeepGUM, and an
+    oracle that knows which labels are wrong. Prints a comparison of the four, and writes three pictures: the
+    comparison, the least probable labels, and the posteriors.
 
     \b
     Examples:
       deepgum demo
       deepgum demo --out my-demo --threads 4
     """
-    with session(threads, _STARTS_ANEW) as (terminal, reporter):
+    with session(threads, _NOT_RESUMED) as (terminal, reporter):
         from deepgum.experiments.paper.demo import free_folder, run_demo
         from deepgum.report.paper.tables import tables
         from deepgum.report.runs.demo import draw_demo

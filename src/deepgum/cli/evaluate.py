@@ -20,9 +20,8 @@ __all__ = ["evaluate"]
 def evaluate(run: Path, data: Path | None, part: str | None, trust: bool, threads: int | None) -> None:
     """Measure the errors of the network of the finished RUN, on its test samples or on another data set.
 
-    The other data set has the same format as that of the run. All its samples are used, whatever its split column
-    says, unless --part names a part. Parts are made by the rule of the run; a table with a split column is split
-    by that column.
+    The other data set has the same format as the data set of the run. All its samples are used, unless --part
+    names a part. Parts follow the rule of the run; a table with a split column is split by that column.
 
     \b
     Examples:

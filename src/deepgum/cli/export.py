@@ -33,18 +33,17 @@ def export(run: Path, files: tuple[Path, ...], overwrite: bool, trust: bool, thr
       .csv, .parquet  sample_id, group, responsibility (the probability that the label is right),
                       residual_norm, flagged, true_outlier (for noise made on purpose)
 
-    Before an ONNX file is put in place, it is run on random inputs and compared with the network of RUN. Its
-    metadata say what it takes: images as float32 in [0, 1] (bytes divided by 255), features as they are in the
-    data.
+    Before an ONNX file is written, it is run on random inputs and compared with the network of RUN. Its metadata
+    describe the inputs: images as float32 in [0, 1] (bytes divided by 255), features unchanged from the data.
 
     \b
     Examples:
       deepgum export runs/ages --to ages.onnx
       deepgum export runs/ages --to ages.safetensors --to doubts.csv
     """
-    with session(threads, "Each file that was written is complete.") as (terminal, _):
+    with session(threads, "Each written file is complete.") as (terminal, _):
         from deepgum.export import export_run
 
-        held = export_run(run, files, overwrite=overwrite, trust=trust)
-    for file, content in held.items():
+        exported = export_run(run, files, overwrite=overwrite, trust=trust)
+    for file, content in exported.items():
         terminal.print(f"Written: {file} ({content})", highlight=False, markup=False, soft_wrap=True)

@@ -11,24 +11,24 @@ from deepgum.plugins import code_named
 
 __all__ = ["fit"]
 
-_RESUMES = "This run is not finished. Give the same command again to go on after its last completed epoch."
+_RESUMES = "This run is not finished. Run the same command again to continue after its last completed epoch."
 
 
-@click.command(short_help="Train one network, as configured in a TOML file.")
+@click.command(short_help="Train one network, configured in a TOML file.")
 @click.argument("config", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
 @THREADS
 def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
-    """Train one network on labels some of which may be wrong, as configured in the TOML file CONFIG.
+    """Train one network, configured in the TOML file CONFIG, on labels that may be partly wrong.
 
-    Writes the folder RUN: config.toml with every default spelled out, history.jsonl, metrics.json,
-    posteriors.parquet (the probability that each label is right), predictions.parquet (for the test samples),
-    weights.safetensors and pictures. A finished run is not trained again. A run that was stopped, by Ctrl-C or
-    otherwise, goes on after its last completed epoch when the same command is given again.
+    Writes the folder RUN: config.toml with all defaults, history.jsonl, metrics.json, posteriors.parquet (the
+    probability that each label is right), predictions.parquet (for the test samples), weights.safetensors and
+    pictures. A finished run is not trained again. The same command continues an interrupted run after its last
+    completed epoch.
 
     \b
-    The shortest file, for a table of your own with image paths and one column of labels:
+    The shortest file, for your own table with image paths and one column of labels:
       [data]
       name = "table"
       folder = "labels.csv"
@@ -63,5 +63,5 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
     if not dataset.has_images(configured.data.options):
         inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
     trust = " --trust" if code_named(configured.to_mapping()) else ""
-    words = f"Use it: deepgum predict {out} {inputs} --out predictions.csv{trust}"
+    words = f"Use the network: deepgum predict {out} {inputs} --out predictions.csv{trust}"
     terminal.print(words, highlight=False, soft_wrap=True)

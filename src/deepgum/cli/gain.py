@@ -20,11 +20,11 @@ __all__ = ["gain"]
 @TRUST
 @THREADS
 def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trust: bool, threads: int | None) -> None:
-    """Measure how much the corrections of PATCH gain: train on the labels as they were, and as corrected.
+    """Measure the gain of the corrections in PATCH: train on the original and on the corrected labels.
 
-    RUN is the folder of the audit that PATCH came from; its data, network and training are used. Both networks are
-    tested on the test samples of the data set. Where it has none, a fifth of the samples that PATCH does not touch
-    is held out. Errors are paired by test sample: the interval is a bootstrap interval, the test is Wilcoxon's
+    RUN is the folder of the audit of PATCH; its data, network and training are used. Both networks are tested on
+    the test samples of the data set. If it has none, a fifth of the samples is held out, from those that PATCH does
+    not change. Errors are paired by test sample: the interval is a bootstrap interval, the test is Wilcoxon's
     signed-rank test.
 
     \b

@@ -13,13 +13,15 @@ __all__ = ["plot"]
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=PATH)
-@click.option("--out", type=PATH, help="Path of the pictures, without ending.  [default: figure5 beside the first]")
+@click.option(
+    "--out", type=PATH, help="Path of the pictures, without ending.  [default: figure5 beside the first file]"
+)
 @click.option("--methods", callback=NAMES, help="Methods to draw, in this order.  [default: all]")
 def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] | None) -> None:
-    """Draw Figure 5 of the paper from results files, or from folders that hold one.
+    """Draw Figure 5 of the paper from results files, or from folders with a results file.
 
-    The failure rate is on top, precision and recall of the flags below, with one column per kind of noise. Lines
-    are means over seeds, bands reach from the lowest seed to the highest. Writes a PNG and an SVG.
+    The failure rate is on top, precision and recall of the flags are below, with one column per kind of noise.
+    Lines are means over seeds; bands go from the lowest seed to the highest. Writes a PNG and an SVG.
 
     \b
     Examples:

@@ -28,11 +28,11 @@ def predict(
     trust: bool,
     threads: int | None,
 ) -> None:
-    """Predict for INPUTS with the network of the finished RUN.
+    """Predict the labels of INPUTS with the network of the finished RUN.
 
-    INPUTS are image files, folders of images, one table (CSV or Parquet) with the columns that the table of the
-    run had, or one .npz file with an array "features". The output has one row per row of a table, in the same
-    order. Each image is shown whole, in the smallest square around it. Predicted landmarks are in pixels of the
+    INPUTS are image files, folders of images, one table (CSV or Parquet) with the same columns as the table of the
+    run, or one .npz file with an array "features". The output has one row per row of a table, in the same order.
+    The network sees each whole image, in the smallest square around it. Predicted landmarks are in pixels of the
     image file, other targets in the unit of the labels.
 
     \b

@@ -19,20 +19,20 @@ __all__ = ["report"]
     type=click.IntRange(min=1),
     default=20_000,
     show_default=True,
-    help="Number of flagged labels in the gallery, the worst ones.",
+    help="Largest number of flagged labels in the gallery.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @TRUST
 def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> None:
-    """Make the report of the finished audit RUN: one HTML page that holds all it needs, to send or to keep.
+    """Make the report of the finished audit RUN: one complete HTML page.
 
-    At the top, the page shows how many labels are wrong, by landmark, and how the mixture fits the residuals.
-    Below is a gallery of the flagged labels, worst first: each with its picture, the label as given and as
-    predicted, the probability that it is right, and what seems wrong with it. The gallery can be filtered and
-    sorted by landmark, reason, probability and id. Keys: j and k, n and p, Enter and ?.
+    At the top, the page shows the share of wrong labels, by landmark, and the fit of the mixture to the residuals.
+    Below is a gallery of the flagged labels, worst first: each with its picture, the given and the predicted label,
+    the probability that the label is right, and the probable error. The gallery can be filtered and sorted by
+    landmark, reason, probability and id. Keys: j and k, n and p, Enter and ?.
 
-    The page loads nothing and sends nothing. A picture takes about 4 kB. The page says where an image cannot be
-    read, or lies outside the folder of the data.
+    The page loads nothing and sends nothing. A picture needs about 4 kB. A note replaces an image that cannot be
+    read, or that lies outside the folder of the data.
 
     \b
     Examples:

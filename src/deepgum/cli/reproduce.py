@@ -38,9 +38,9 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @click.command(short_help="Make a table or a figure of the paper.")
 @click.argument("artefact")
 @click.option("--data", type=FOLDER, metavar="DIR", help="Folder of the data set, or a folder of such folders.")
-@click.option("--dataset", metavar="NAME", help="Data set to use, where DIR holds several that fit.")
+@click.option("--dataset", metavar="NAME", help="Data set to use, if DIR holds several that fit.")
 @click.option("--scale", default="cpu", show_default=True, help="paper (a GPU) or cpu (two cores).")
-@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights of VGG-16; imagenet fetches them.")
+@click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights of VGG-16; imagenet downloads them.")
 @click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels, 0 to 1; see above.")
 @click.option(
     "--noise",
@@ -53,7 +53,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @click.option("--methods", metavar="NAMES", callback=NAMES, help="Methods to train.  [default: those of the paper]")
 @click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="One table per seed.  [default: 0]")
 @click.option("--clothes", default="upper", show_default=True, help="Clothes of FLD: upper, lower or full.")
-@click.option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm.")
+@click.option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm's method.")
 @click.option("--precision", help="float32 or bf16.  [default: that of the scale]")
 @click.option("--device", help="cpu, cuda, cuda:1, mps.  [default: cpu]")
 @THREADS
@@ -81,23 +81,23 @@ def reproduce(
     cache_dir: Path | None,
     out: Path,
 ) -> None:
-    """Make ARTEFACT: train the runs that it needs and that do not exist yet, and write it in the paper's layout.
+    """Make ARTEFACT, a table or a figure: train its missing runs, and write it in the paper's layout.
 
     \b
-    Artefacts, and the data sets that they can be made from (the first is that of the paper):
+    Artefacts, and their possible data sets (the first is that of the paper):
       table1    fashion landmarks, MAE in pixels                 fld
       table2    head pose, MAE and RMSE over 7 folds             mcgill, head-pose
-      figure2   gradients of the losses                          needs none
+      figure2   gradients of the losses                          no data
       figure3   predicted fashion landmarks on images            fld
       figure4   age: MAE, and the images flagged as outliers     cacd, utkface
       figure5   facial landmarks, three noises, growing rates    lfw-net
 
     Runs are kept in DIR/runs. A run that two tables need is trained once. Tables are written as Markdown and LaTeX,
-    with the published values of the paper in columns of their own; figures as PNG and SVG. The scale "cpu" has
-    smaller images, a smaller network and a shorter training; each number that it changes is listed below the table.
+    with separate columns for the published values of the paper; figures as PNG and SVG. The scale "cpu" has smaller
+    images, a smaller network and a shorter training; a note below the table lists each number that it changes.
 
-    --rate is the share of labels that are made wrong. In Figure 5 each kind of noise does that (by default at 0,
-    0.2, 0.4 and 0.6); elsewhere uniform labels replace them (by default 0: labels as they are).
+    --rate is the share of labels that are made wrong: in Figure 5 by each kind of noise (default: 0, 0.2, 0.4 and
+    0.6), elsewhere by uniform random labels in their place (default: 0, unchanged labels).
 
     \b
     Examples:

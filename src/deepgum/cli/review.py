@@ -23,7 +23,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     for value in values:
         kind, equals, file = value.partition("=")
         if not equals or not file:
-            raise InvalidParameterError("export", "KIND=FILE, as in patch=fixes.patch.jsonl", value)
+            raise InvalidParameterError("export", "KIND=FILE, for example patch=fixes.patch.jsonl", value)
         path = Path(file).expanduser()
         if path.resolve() in [other.resolve() for _, other in files]:
             raise InvalidParameterError("export", "another file for each kind", value)
@@ -33,9 +33,14 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
 
 @click.command(short_help="Keep, fix or drop flagged labels, in a browser.")
 @click.argument("run", type=FOLDER)
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="0 for any.  [default: the last one, or any]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Port; 0 for any free one.  [default: the last one, or any]",
+)
 @click.option("--who", default="", metavar="NAME", help="Name of the reviewer.  [default: the login name]")
-@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @click.option(
     "--export",
     multiple=True,
@@ -49,17 +54,16 @@ def review(
 ) -> None:
     """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
 
-    For each label: keep it, take the suggestion, fix it (drag the landmark, or type the value), drop it, or skip
-    it. Each decision is stored at once in RUN/decisions.sqlite, with the reviewer and the time. Stop with Ctrl-C
-    or close the page at any time: the same command goes on where you were. The page can be used without a mouse;
+    For each label: keep it, accept the suggestion, fix it (drag the landmark, or type the value), drop it, or skip
+    it. Each decision is stored at once in RUN/decisions.sqlite, with the reviewer and the time. You can stop with
+    Ctrl-C or close the page at any time; the same command continues from there. The page works without a mouse;
     press ? for its keys.
 
-    Only this machine can open the page, and only at the address that is printed. Needs:
-    pip install "deepgum[review]"
+    Only this machine can open the page, and only at the printed address. Needs: pip install "deepgum[review]"
 
     \b
     Kinds of --export:
-      patch           the decisions, one line per label: for `deepgum apply`, `git diff`, and people
+      patch           the decisions, one line per label, for `deepgum apply`
       label-studio    JSON to import into Label Studio
       coco            COCO keypoints, for landmarks
       fiftyone        JSON that FiftyOne reads
@@ -107,7 +111,7 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
 
     def ready(address: Address) -> None:
         say(f"Review: {address.url}")
-        say("Each decision is stored at once. Ctrl-C ends the review; the same command goes on.")
+        say("Each decision is stored at once. Ctrl-C ends the review; the same command continues it.")
         if not no_browser:
             import webbrowser
 
@@ -116,7 +120,7 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
 
     with Review(AuditFolder(run, trust=trust), who) as opened:
         if not opened.places:
-            say("No label is flagged. There is nothing to review.")
+            say("No label is flagged, so there is nothing to review.")
             return
         with suppress(KeyboardInterrupt):
             serve(opened, port, ready)
@@ -127,6 +131,6 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
     say(f"\nStopped. {', '.join(done) or 'Nothing decided'}; {left} undecided.")
     quoted = shlex.quote(str(run))
     if left:
-        say(f"Go on:   deepgum review {quoted}")
+        say(f"Continue:  deepgum review {quoted}")
     if any(counts.values()):
-        say(f"Export:  deepgum review {quoted} --export patch=FILE")
+        say(f"Export:    deepgum review {quoted} --export patch=FILE")

@@ -19,7 +19,7 @@ __all__ = ["score"]
     "--groups",
     type=UNITS,
     help="Labels that are judged as one unit: all of a sample, x and y of a landmark, or each coordinate.  "
-    "[default: landmark if the names of the labels come in pairs of x and y, else coordinate]",
+    "[default: landmark if the names of the labels are pairs of x and y, else coordinate]",
 )
 @click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else row numbers]")
 @click.option("--image", metavar="COLUMN", help="Image files, relative to the table's folder.")
@@ -53,16 +53,16 @@ def score(
     out: Path | None,
     threads: int | None,
 ) -> None:
-    """Find the labels of TABLE that are probably wrong, with the predictions beside them. Nothing is trained.
+    """Find the probably wrong labels of TABLE with the predictions in the same table. Nothing is trained.
 
     TABLE is a CSV or Parquet file with one row per sample: predictions of any model of any framework, and labels.
-    An empty cell is a missing label. The model should not have been trained on the samples that it predicts, as in
-    a cross-validation: a model that has memorised wrong labels predicts them.
+    An empty cell is a missing label. The predictions should be out of fold, as in a cross-validation: a model that
+    was trained on wrong labels may have memorised them.
 
     \b
     Columns are paired by their names, or by patterns, in which * stands for the same text on both sides:
       age, pred_age                          also predicted_age, age_hat, age_pred; label_age for age
-      x1, y1, x1_hat, y1_hat                 a landmark, whose x and y are right or wrong as one unit
+      x1, y1, x1_hat, y1_hat                 a landmark; x and y are right or wrong as one unit
       --pred 'p_*' --target 't_*'            p_age with t_age
       --pred yhat --target age               one column with another
 
@@ -72,7 +72,7 @@ def score(
       responsibility   probability that the label is right; below 0.5 it is flagged
       residual_norm    distance from the prediction, in the unit of the labels
       mahalanobis      the same distance in standard deviations of right labels
-      error_kind, why  what seems wrong with a flagged label
+      error_kind, why  the probable error of a flagged label
       given, predicted, suggested, uncertainty
 
     A table that does not fit in memory is scored in batches.

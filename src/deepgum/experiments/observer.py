@@ -1,4 +1,4 @@
-"""The observer of an experiment: methods that are called at every step, and that do nothing unless overridden."""
+"""The observer of an experiment: methods that are called at every step, and do nothing unless overridden."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AuditRound", "Observer", "Outcome", "Run"]
 
 
 class Run(Protocol):
-    """The properties that distinguish runs; `about` says what the other four do not, such as a fold."""
+    """The properties that distinguish runs; `about` gives others than the first four, for example a fold."""
 
     @property
     def method(self) -> str: ...  # noqa: D102
@@ -62,31 +62,31 @@ class Observer:
     """An observer that does nothing. Subclasses override the methods that they need."""
 
     def reading(self, done: int, total: int) -> None:
-        """Images are decoded for the cache."""
+        """Receive the progress of decoding images for the cache."""
 
     def computing(self, done: int, total: int) -> None:
-        """Outputs of the frozen part of a network are computed for the cache."""
+        """Receive the progress of computing the outputs of a frozen trunk for the cache."""
 
     def started(self, total: int, finished: int) -> None:
-        """All settings are valid; `finished` of the `total` runs were done before."""
+        """Receive the start of all runs; the settings are valid, and `finished` of `total` runs are already done."""
 
     def run_started(self, run: Run, number: int) -> None:
-        """A run begins, the `number`-th of all."""
+        """Receive the start of a run, the `number`-th of all."""
 
     def trained(self, event: Event) -> None:
-        """An epoch or a round of the current run has ended, or the run goes on from a checkpoint."""
+        """Receive the end of an epoch or round of the current run, or its resumption from a checkpoint."""
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
-        """A run has ended, and its record is on the disk."""
+        """Receive the end of a run whose record is on the disk."""
 
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
-        """A run ended with an error, without a record; the others go on."""
+        """Receive the error of a run, which has no record; the other runs continue."""
 
     def audit_started(self, folds: int, rounds: int) -> None:
-        """All settings of an audit are valid; it trains `folds` networks in each of at most `rounds` rounds."""
+        """Receive the start of an audit, which trains `folds` networks in each of at most `rounds` rounds."""
 
     def fit_started(self, number: int) -> None:
-        """The next network of an audit is trained, or its predictions are read."""
+        """Receive the start of a fit: the next network of an audit is trained, or its predictions are read."""
 
     def round_finished(self, finished: AuditRound) -> None:
-        """A round of an audit has ended."""
+        """Receive the end of a round of an audit."""

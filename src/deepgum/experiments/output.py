@@ -1,7 +1,7 @@
 """The rules for outputs: a run, comparison or audit writes to a folder that is new, empty or its own.
 
-Nothing of another is ever overwritten. A folder is known by the configuration file that is written into it first.
-Hidden files, such as locks, temporary files and those of the system, do not count.
+It never overwrites the output of another. The configuration file, which is written first, identifies the owner of a
+folder. Hidden files (locks, temporary files, files of the system) are ignored.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def held(folder: Path, kind: str, config: Path, read: Callable[[Path], C]) -> C 
     kind : str
         "run", "comparison" or "audit", for messages.
     config : Path
-        The configuration file, which is in the folder.
+        The configuration file in the folder.
     read : callable
-        Reads that file. It trusts only the code that the user's own configuration names: a folder that names other
-        code is of something else, and nothing of it is imported.
+        Function that reads the file. It trusts only the code that the user's own configuration names. A folder that
+        names other code belongs to something else, and none of that code is imported.
 
     Raises
     ------
@@ -55,27 +55,28 @@ def held(folder: Path, kind: str, config: Path, read: Callable[[Path], C]) -> C 
     try:
         return read(config)
     except UntrustedCodeError as error:
-        found = f"another {kind}, with code of its own: {listing([*error.named.values()])}."
+        found = f"another {kind}, which uses other code: {listing([*error.named.values()])}."
     except DeepGUMError as error:
-        found = f"the configuration of something else: {error}"
+        found = f"another configuration: {error}"
     raise OutputFolderError(f"'{folder}' should be new, empty, or of this {kind}. It holds {found} {HINT}")
 
 
 def another(
     folder: Path, kind: str, there: Mapping[str, Any], here: Mapping[str, Any], *, made_by: str = "", hint: str = HINT
 ) -> OutputFolderError:
-    """Return the error of a folder that holds another run, comparison or audit: the settings that differ.
+    """Return the error for a folder that holds another run, comparison or audit, with the settings that differ.
 
     Parameters
     ----------
     folder : Path
     kind : str
-        The same as for `held`; "run that is not finished" says more.
+        As in `held`; more words may follow, for example "run that is not finished".
     there, here : mapping
-        The configuration of the folder, and the one that is to be written.
+        The configuration of the folder, and the new one.
     made_by : str
-        The version that wrote the folder; it is named where it is not this one.
+        The version that wrote the folder. The message names it if it is not this version.
     hint : str
+        Last sentence of the message.
     """
     version = f" Version {made_by} wrote it, and this is {__version__}." if made_by not in ("", __version__) else ""
     return OutputFolderError(
@@ -85,12 +86,12 @@ def another(
 
 
 def check_empty(folder: Path, expected: str = "new or empty") -> None:
-    """Refuse a folder that holds anything.
+    """Refuse a folder that holds any visible file.
 
     Raises
     ------
     OutputFolderError
-        With the first names.
+        If there is one; the message lists the first names.
     """
     present = entries(folder)
     if present:
@@ -98,19 +99,19 @@ def check_empty(folder: Path, expected: str = "new or empty") -> None:
 
 
 def entries(folder: Path) -> list[str]:
-    """Return the names of the visible files and folders in a folder, in order; none where there is no folder."""
+    """Return the names of the visible files and folders in a folder, sorted; none if the folder does not exist."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry.name for entry in found if not entry.name.startswith("."))
 
 
 def check_file(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
-    """Refuse a path to which a result cannot be written, before the work for it. Make the folder of the file.
+    """Check that a result can be written to a path, and make the folder of the file.
 
     Raises
     ------
     InvalidParameterError
-        About `parameter`: if the path has another ending, is a folder, or lies in a folder that cannot be made or
-        written to.
+        If the path has another ending or is a folder, or if its folder cannot be made or written to. The message names
+        `parameter`.
     """
     if path.suffix not in suffixes:
         endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))

@@ -9,38 +9,38 @@ from deepgum._version import __version__
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.output import check_file
 
-__all__ = ["ONNX", "TABLES", "WEIGHTS", "check_path", "described"]
+__all__ = ["ONNX", "TABLES", "WEIGHTS", "check_path", "input_description"]
 
 TABLES, WEIGHTS, ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
 """Endings of files."""
 
 
 def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
-    """Refuse a path that cannot be written to, or a file that exists and may not be replaced. Make its folder.
+    """Check that a file can be written, and make its folder.
 
     Raises
     ------
     InvalidParameterError
-        About the parameter `to`.
+        If the path cannot be written to, or the file exists and `overwrite` is False. The message names `to`.
     """
     check_file(path, "to", suffixes)
     if path.exists() and not overwrite:
-        hint = "It exists. Give another name, or overwrite=True (--overwrite)."
+        hint = "The file exists. Give another name, or overwrite=True (--overwrite)."
         raise InvalidParameterError("to", "a new file", str(path), hint)
 
 
-def described(shape: Sequence[int]) -> dict[str, str]:
+def input_description(shape: Sequence[int]) -> dict[str, str]:
     """Return the description of a network's inputs, for the metadata of a file.
 
     Examples
     --------
-    >>> described((5,))["deepgum.inputs"]
-    'float32 of shape (batch, 5), features as they were in the training data'
+    >>> input_description((5,))["deepgum.inputs"]
+    'float32 of shape (batch, 5), features unchanged from the training data'
     """
     if len(shape) == 3:
         colours = {1: "grey", 3: "red, green, blue"}.get(shape[0], f"{shape[0]} channels")
         kind = f"images of {shape[2]} x {shape[1]} pixels ({colours}) with values in [0, 1]: bytes divided by 255"
     else:
-        kind = "features as they were in the training data"
+        kind = "features unchanged from the training data"
     sides = ", ".join(map(str, shape))
     return {"deepgum.version": __version__, "deepgum.inputs": f"float32 of shape (batch, {sides}), {kind}"}

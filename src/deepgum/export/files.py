@@ -1,4 +1,4 @@
-"""Files of weights and posteriors, from a network and a training or from a finished run."""
+"""Export of weights and posteriors, from a network and a training result or from a finished run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.scoring import posteriors_of
 from deepgum.experiments.runs.tables import Posteriors
 from deepgum.experiments.runs.trained import TrainedRun
-from deepgum.export.common import ONNX, TABLES, WEIGHTS, check_path, described
+from deepgum.export.common import ONNX, TABLES, WEIGHTS, check_path, input_description
 from deepgum.export.onnx import check_packages, export_onnx
 from deepgum.mixture.partition import Groups
 from deepgum.models.weights import save_weights
@@ -64,8 +64,8 @@ def export_posteriors(
     """Write the posteriors of a training, one row per sample and group, as Parquet or CSV.
 
     The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm`
-    (the length of the residual, in the targets' unit), `flagged` (whether the method calls it an outlier) and
-    `true_outlier` (if it is known). A missing label has nulls.
+    (the length of the residual, in the targets' unit), `flagged` (whether the method flags the label) and
+    `true_outlier` (if the wrong labels are known). A missing label has nulls.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def export_posteriors(
     InvalidParameterError
         If the path cannot be written to, or the file exists.
     InvalidDataError
-        If the result is not of these data.
+        If the result belongs to other data.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def export_posteriors(
 
 
 def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, trust: bool = False) -> dict[Path, str]:
-    """Write the network or the posteriors of a finished run to files, by their endings.
+    """Write the network or the posteriors of a finished run to files; the ending of a file selects its content.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     Raises
     ------
     UntrustedCodeError
-        If the run names such code, and is not trusted.
+        If the run names such code, and `trust` is False.
     InvalidDataError
         If the run is not finished.
     InvalidParameterError, MissingDependencyError, ExportError, DiskFullError
-        The same as for `export_weights`, `export_onnx` and `export_posteriors`. All paths are checked before the first
-        file is written.
+        As in `export_weights`, `export_onnx` and `export_posteriors`. All paths are checked before the first file is
+        written.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     folder = RunFolder(run)
     metrics = folder.metrics()
     networks = [file for file in files if file.suffix not in TABLES]
-    # Read before anything is written, and only if it is exported: tables need no code of the user's.
+    # The network is read before any file is written, and only if it is exported: tables need no user code.
     trained = TrainedRun.load(run, trust=trust) if networks else None
     content: dict[Path, str] = {}
     for file in files:
@@ -163,5 +163,5 @@ def _export_network(trained: TrainedRun, file: Path, key: str, overwrite: bool) 
     if file.suffix == ONNX:
         export_onnx(trained.network, file, inputs, about=about, overwrite=overwrite)
     else:
-        export_weights(trained.network, file, about={**described(inputs), **about}, overwrite=overwrite)
-    return f"takes {described(inputs)['deepgum.inputs']}"
+        export_weights(trained.network, file, about={**input_description(inputs), **about}, overwrite=overwrite)
+    return f"takes {input_description(inputs)['deepgum.inputs']}"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from deepgum.checks import check_count, check_positive
 from deepgum.errors import ExportError, InvalidDataError, MissingDependencyError
-from deepgum.export.common import ONNX, check_path, described
+from deepgum.export.common import ONNX, check_path, input_description
 from deepgum.residuals import evaluating
 from deepgum.storage.disk import write_atomically
 
@@ -47,17 +47,17 @@ def export_onnx(
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
 ) -> None:
-    """Write a network in ONNX, as it is in evaluation mode, and check it against the original.
+    """Write a network, in evaluation mode, as ONNX, and compare the ONNX network with the original.
 
-    The ONNX network takes `inputs`, float32 of shape (batch, *input_shape), and gives `predictions`, float32 of shape
+    The ONNX network takes `inputs`, float32 of shape (batch, *input_shape), and returns `predictions`, float32 of shape
     (batch, d), for any batch size. A network of this library takes images with values in [0, 1] (bytes divided by 255),
-    or features as in the training data; their standardisation is part of the network. The metadata of the file say so,
-    beside the entries of `about`.
+    or features as in the training data; their standardisation is part of the network. The metadata of the file describe
+    the inputs, and have the entries of `about`.
 
     Parameters
     ----------
     model : nn.Module
-        Maps a batch of inputs to (batch, d). It is not changed, and stays on its device.
+        Network from a batch of inputs to (batch, d). It is not changed, and stays on its device.
     path : Path
         ``*.onnx``; its folder is made if it does not exist.
     input_shape : sequence of int
@@ -65,8 +65,8 @@ def export_onnx(
     about : mapping of str to str, optional
         Entries for the metadata of the file.
     tolerance : float
-        Largest allowed difference between the two on random inputs (images uniform in [0, 1], other inputs standard
-        normal), as a share of the largest prediction.
+        Largest allowed difference between the two networks on random inputs (images uniform in [0, 1], other inputs
+        standard normal), as a share of the largest prediction.
     overwrite : bool
         Whether a file that exists may be replaced.
 
@@ -77,9 +77,9 @@ def export_onnx(
     InvalidParameterError
         If the path cannot be written to, the file exists, or a value is not valid.
     InvalidDataError
-        If the network cannot take inputs of this shape, or does not give one row per sample.
+        If the network cannot take inputs of this shape, or does not return one row per sample.
     ExportError
-        If the network cannot be expressed in ONNX for any batch size, or the ONNX network predicts something else.
+        If the network cannot be converted to ONNX for any batch size, or the ONNX network has other predictions.
         Nothing is written.
     DiskFullError
         If the disk cannot hold the file.
@@ -98,7 +98,7 @@ def export_onnx(
     check_positive("tolerance", tolerance)
     shape = tuple(check_count("input_shape", side) for side in input_shape)
     check_packages()
-    content = _checked_onnx(_on_cpu(model), shape, tolerance, {**described(shape), **(about or {})})
+    content = _checked_onnx(_on_cpu(model), shape, tolerance, {**input_description(shape), **(about or {})})
     with write_atomically(path, len(content), "a network") as temporary:
         temporary.write_bytes(content)
 
@@ -109,7 +109,7 @@ def check_packages() -> None:
     Raises
     ------
     MissingDependencyError
-        With the command that installs it.
+        If a package is not installed. The message has the command that installs it.
     """
     for package in _PACKAGES:
         try:
@@ -124,7 +124,7 @@ def _on_cpu(model: nn.Module) -> nn.Module:
 
 
 def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, about: Mapping[str, str]) -> bytes:
-    """Return the content of an ONNX file that predicts the same as the network on random inputs."""
+    """Return the content of an ONNX file with the same predictions as the network on random inputs."""
     generator = torch.Generator().manual_seed(0)
     draw = torch.rand if len(shape) == 3 else torch.randn
     batches = [draw(size, *shape, generator=generator) for size in _BATCHES]
@@ -149,23 +149,23 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
             content: bytes = program.model_proto.SerializeToString()
         except Exception as error:  # the exporter runs the network's own code, which may raise anything
             raise ExportError(
-                f"The network should have a form in ONNX, for any batch size. The exporter finds none: "
+                f"The network should be convertible to ONNX, for any batch size. The exporter fails: "
                 f"{_reason(error)}. Nothing was written."
             ) from error
     found = _run_onnx(content, batches)
     largest = max(float(np.abs(one).max()) for one in expected)
-    off = max(float(np.abs(one - other).max()) for one, other in zip(expected, found, strict=True))
-    if not off <= tolerance * largest:
+    difference = max(float(np.abs(one - other).max()) for one, other in zip(expected, found, strict=True))
+    if not difference <= tolerance * largest:
         raise ExportError(
-            f"The ONNX network should predict the same as the network, to {tolerance:g} of the largest prediction, "
-            f"{largest:.6g}. Found a difference of {off:.6g} on random inputs. A network that draws at random, or "
-            "whose steps depend on values, has no form in ONNX. Nothing was written."
+            f"The ONNX network should have the same predictions as the network, to {tolerance:g} of the largest "
+            f"prediction, {largest:.6g}. Found a difference of {difference:.6g} on random inputs. A network that draws "
+            "random numbers, or whose steps depend on values, cannot be converted to ONNX. Nothing was written."
         )
     return content
 
 
 class _InFloat32(nn.Module):
-    """A network that computes in another precision, as that of `DeepGUMRegressor`, with outputs in float32."""
+    """A wrapper with outputs in float32 for a network of another precision, for example of `DeepGUMRegressor`."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ def _predicted(model: nn.Module, batch: Tensor) -> Tensor:
             raise InvalidDataError(f"The network cannot take inputs of shape {shape}: {error}") from error
     if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(batch):
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise InvalidDataError(f"The network should give values of shape ({len(batch)}, d). Found {found}.")
+        raise InvalidDataError(f"The network should return values of shape ({len(batch)}, d). Found {found}.")
     return outputs
 
 
@@ -210,7 +210,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode, and at the end each of its modules back to its former mode."""
+    """Put a network in evaluation mode, and restore the former mode of each module at the end."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -222,7 +222,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress the exporter's remarks on optional packages, and its dumps of graphs that failed."""
+    """Suppress the exporter's remarks about optional packages, and its output for failed graphs."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

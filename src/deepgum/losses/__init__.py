@@ -1,13 +1,13 @@
-"""The losses that are compared: L2 (eq. 7), L1, Huber, Cauchy and Tukey's biweight.
+"""The losses of residuals: L2 (eq. 7), L1, Huber, Cauchy and Tukey's biweight.
 
 All losses with a quadratic part have one convention: near zero `rho(r)` is `r**2`, the squared error of eq. 7. The
-robust losses are therefore **twice** the textbook's, which start as `r**2 / 2`. So Huber and L2 overlap up to `c`
-(Figure 2), and one learning rate makes the same step on a small residual under each of them.
+robust losses are therefore **twice** those of textbooks, which start as `r**2 / 2`. So Huber and L2 overlap up to `c`
+(Figure 2), and one learning rate makes the same step on a small residual for every loss.
 
-A missing label is a residual of NaN: its `rho` is 0, and so is its gradient. Infinite residuals are not checked here;
-the training refuses them.
+The residual of a missing label is NaN; its `rho` and its gradient are 0. The losses do not check for infinite
+residuals; the training refuses them.
 
-A loss of your own is a subclass of `Loss`.
+Your own loss is a subclass of `Loss`.
 """
 
 from __future__ import annotations

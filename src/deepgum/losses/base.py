@@ -1,4 +1,4 @@
-"""The contract of a loss: its value, and with it the units, missing labels, weights, mean and flags of all losses."""
+"""The contract of a loss, and the common treatment of units, missing labels, weights, means and flags."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ __all__ = ["Loss"]
 class Loss(ABC):
     """A loss of the residuals `target - prediction`, one term per coordinate.
 
-    A loss of your own subclasses it with `name` and `value`; everything else has a default. A name in the registry
-    (`deepgum.losses.LOSSES`), an object, or the path "package.module:Welsch" then stands for it wherever a loss is
-    named.
+    A subclass needs only `name` and `value`; everything else has a default. A parameter for a loss accepts a name in
+    the registry (`deepgum.losses.LOSSES`), an object, or a path ("package.module:Welsch").
 
     Attributes
     ----------
     name : str
-        The loss's name in the history, and in the registry if it is there.
+        Name of the loss in the history, and in the registry.
     label : str
         Name in tables and figures, with mathematics between dollar signs. Default: `name`.
     colour : str
-        Colour in figures, "#RRGGBB". Default: the next one of a cycle.
+        Colour in figures, "#RRGGBB". Default: the next colour of a cycle.
     marker, dashes : str
         Matplotlib's marker and line style in figures.
     summary : str
         One line for `--help`.
     needs_scale : bool
-        Whether residuals are divided by their MAD scale first (`deepgum.scale.mad_scale`, after every epoch).
+        Whether residuals are divided by their MAD scale before the loss (`deepgum.scale.mad_scale`, after every epoch).
 
     Examples
     --------
@@ -53,16 +52,16 @@ class Loss(ABC):
     colour: ClassVar[str] = ""
     marker: ClassVar[str] = "x"
     dashes: ClassVar[str] = ":"
-    summary: ClassVar[str] = "a loss of your own, one run"
+    summary: ClassVar[str] = "your own loss, one run"
     needs_scale: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, u: Tensor) -> Tensor:
-        """Return the loss of each residual, in the loss's own unit; there is no NaN among them."""
+        """Return the loss of each residual. The residuals are in the loss's own unit and have no NaN."""
 
     def gradient(self, u: Tensor) -> Tensor:
-        """Return the derivative of `value` by each residual; by automatic differentiation if it is not overridden."""
-        # Imported late, here and below: help and plots need the names and colours of losses, and no torch.
+        """Return the derivative of `value` with respect to each residual, by default by automatic differentiation."""
+        # Torch is imported in the methods, because help and plots need only the names and colours of losses.
         import torch
 
         with torch.enable_grad():
@@ -71,7 +70,7 @@ class Loss(ABC):
         return slope
 
     def cut(self) -> float | None:
-        """Return the absolute residual above which a coordinate is an outlier; None if the loss has no such rule."""
+        """Return the absolute residual above which a coordinate is an outlier, or None if the loss has no flag rule."""
         return None
 
     def rho(self, residuals: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -80,47 +79,47 @@ class Loss(ABC):
         Parameters
         ----------
         residuals : Tensor of shape (..., d)
-            Target minus prediction; NaN where the label is missing.
+            Target minus prediction; NaN for a missing label.
         scale : Tensor of shape (d,) or (..., d), optional
-            Divides the residuals. None: they are in the loss's unit already.
+            Divisor of the residuals. If None, the residuals are already in the loss's unit.
 
         Returns
         -------
         Tensor of shape (..., d)
-            0, with a gradient of 0, where the residual is NaN.
+            The losses; 0, with a gradient of 0, where the residual is NaN.
 
         Raises
         ------
         InvalidDataError
-            If the scale does not have one value per coordinate, or one per residual.
+            If the scale has neither one value per coordinate nor one per residual.
         """
         return self.value(_in_units(residuals, scale))
 
     def psi(self, residuals: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Return the derivative of `rho` by each residual, M-estimation's influence function."""
+        """Return the derivative of `rho` with respect to each residual (the influence function of M-estimation)."""
         slope = self.gradient(_in_units(residuals, scale))
         return slope if scale is None else slope / scale.to(slope)
 
     def __call__(self, residuals: Tensor, weights: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
         """Return the weighted mean loss, `sum(w * rho) / (number of observed coordinates)`.
 
-        With L2 and the responsibilities as weights this is eq. 7, divided by the number of its terms. It is divided by
-        the *number* and not by the sum of the weights, so that a weight is the learning rate of its residual, as in
-        section 3.2.
+        With L2 and the responsibilities as weights, this is eq. 7 divided by the number of its terms. The divisor is
+        the *number* of terms and not the sum of the weights, so that a weight is the learning rate of its residual, as
+        in section 3.2.
 
         Parameters
         ----------
         residuals : Tensor of shape (n, d)
-            Target minus prediction; NaN where the label is missing.
+            Target minus prediction; NaN for a missing label.
         weights : Tensor of shape (n, d) or (n, 1), optional
             The weight of each coordinate, or of each sample.
         scale : Tensor of shape (d,) or (n, d), optional
-            Divides the residuals.
+            Divisor of the residuals.
 
         Returns
         -------
         Tensor of shape ()
-            0, still part of the graph, if no residual is observed.
+            The mean loss; 0, but still part of the graph, if no residual is observed.
 
         Raises
         ------
@@ -137,20 +136,21 @@ class Loss(ABC):
     def outliers(
         self, residuals: Tensor, partition: Iterable[Sequence[int]] | None = None, scale: Tensor | None = None
     ) -> Tensor | None:
-        """Return which residuals the loss calls outliers, or None if it has no rule for that (L2, L1).
+        """Return a mask of the outliers, or None if the loss has no flag rule (L2, L1).
 
         Parameters
         ----------
         residuals : Tensor of shape (n, d)
         partition : sequence of g index sequences, optional
-            The groups of coordinates: a group is flagged if any of its coordinates is. None: each coordinate alone.
+            The groups of coordinates; a group is flagged if any of its coordinates is. If None, each coordinate is a
+            group.
         scale : Tensor of shape (d,) or (n, d), optional
-            Divides the residuals.
+            Divisor of the residuals.
 
         Returns
         -------
         Tensor of bool of shape (n, g), or None
-            True marks an outlier. A missing label is never one.
+            True marks an outlier. A missing label is never an outlier.
         """
         import torch
 
@@ -163,7 +163,7 @@ class Loss(ABC):
         return torch.stack([beyond[:, list(group)].any(dim=1) for group in partition], dim=1)
 
     def __repr__(self) -> str:
-        # Without an address: the same loss has the same text in every process, and is known by it in checkpoints.
+        # The text has no memory address, so that it identifies the loss in checkpoints of every process.
         parameters = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__qualname__}({parameters})"
 
@@ -171,7 +171,7 @@ class Loss(ABC):
 def _in_units(residuals: Tensor, scale: Tensor | None) -> Tensor:
     """Return the residuals divided by the scale, 0 where they are NaN.
 
-    NaN is replaced before the loss: a mask after it would multiply a NaN derivative by 0, which is NaN.
+    NaN is replaced before the loss. A mask after the loss would multiply a NaN derivative by 0, which is NaN.
     """
     known = residuals.where(~residuals.isnan(), 0.0)
     if scale is None:
@@ -183,7 +183,7 @@ def _in_units(residuals: Tensor, scale: Tensor | None) -> Tensor:
 
 
 def _check_weights(weights: Tensor, residuals: Tensor) -> None:
-    # Stricter than broadcasting: weights of shape (n,) would silently weight the coordinates if n equals d.
+    # This is stricter than broadcasting: if n equals d, weights of shape (n,) would silently weight the coordinates.
     fits = weights.ndim == residuals.ndim and all(
         w in (1, r) for w, r in zip(weights.shape, residuals.shape, strict=True)
     )

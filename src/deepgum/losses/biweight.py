@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["TUKEY_C", "Biweight"]
 
 TUKEY_C = 4.6851
-"""Tukey's tuning constant, in standard deviations: the biweight is then 95 % as efficient as L2 on Gaussian noise."""
+"""Tukey's tuning constant, in standard deviations. It makes the biweight 95 % as efficient as L2 on Gaussian noise."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Biweight(Loss):
     """Tukey's biweight: `c**2 / 3 * (1 - (1 - (r / c)**2)**3)` up to `c`, the constant `c**2 / 3` beyond it.
 
     As in Belagiannis et al. (ICCV 2015), the unit of the residuals is their MAD scale. A residual in the flat part,
-    `|r| > c`, is called an outlier: it has no gradient.
+    `|r| > c`, is an outlier and has no gradient.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Biweight(Loss):
     colour: ClassVar[str] = "#009E73"
     marker: ClassVar[str] = "v"
     dashes: ClassVar[str] = "-"
-    summary: ClassVar[str] = "Tukey's biweight, scaled as Huber's, after 3 epochs of L2"
+    summary: ClassVar[str] = "Tukey's biweight of residuals scaled by their MAD, after 3 epochs of L2"
     needs_scale: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Biweight(Loss):
 
     def value(self, u: Tensor) -> Tensor:
         """Return the biweight of each scaled residual."""
-        # 1 - (1 - t)**3, multiplied out: the difference would lose a small residual's digits.
+        # This is 1 - (1 - t)**3, expanded, because the difference would lose digits of small residuals.
         t = (u / self.c).square().clamp(max=1)
         return self.c**2 / 3 * t * (3 - 3 * t + t.square())
 

@@ -18,17 +18,17 @@ CAUCHY_SCALE_95 = 2.3849
 """The scale, in standard deviations, at which the loss is 95 % as efficient as L2 on Gaussian noise."""
 
 CAUCHY_SHARE = 0.25
-"""The scale as a share of the labels' spread: small enough to ignore wrong labels, large enough to pull from afar."""
+"""The scale as a share of the labels' spread: small enough to ignore wrong labels, large enough to begin with."""
 
 
 @dataclass(frozen=True)
 class Cauchy(Loss):
     """The Cauchy (Lorentzian) loss, `rho(r) = s**2 * log(1 + (r / s)**2)`, with a scale `s` fixed in target units.
 
-    It has no flat part to call outliers by, so its rule is the biweight's. With `s` = 2.3849 standard deviations it is
-    95 % as efficient as L2 on Gaussian noise, as the biweight is with `c` = 4.6851 of them. A Cauchy loss of scale `s`
-    thus assumes noise of `s / 2.3849`, and calls a residual an outlier if it is beyond 4.6851 of that:
-    `|r| > 1.9645 * s`, where a residual's weight `1 / (1 + (r / s)**2)` has fallen to a fifth.
+    The loss has no flat part, so its flag rule comes from the biweight. With `s` = 2.3849 standard deviations, Cauchy's
+    loss is 95 % as efficient as L2 on Gaussian noise; the biweight is so with `c` = 4.6851 standard deviations. A scale
+    of `s` therefore stands for a standard deviation of `s / 2.3849`, and a residual is an outlier beyond 4.6851 of
+    these: `|r| > 1.9645 * s`. There, the weight `1 / (1 + (r / s)**2)` of a residual is about a fifth.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Cauchy(Loss):
 
     @classmethod
     def for_spread(cls, spread: float | None) -> Self:
-        """Return the loss with a scale for labels of this spread; None, for no label at all, is a spread of 1."""
+        """Return the loss with a scale for labels of this spread; None (no labels) stands for a spread of 1."""
         return cls(CAUCHY_SHARE * (1.0 if spread is None else spread))
 
     def cut(self) -> float:

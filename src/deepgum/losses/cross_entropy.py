@@ -1,4 +1,4 @@
-"""The cross-entropy of a softmax over whole numbers: the one loss here that is not a loss of residuals."""
+"""The cross-entropy of a softmax over whole numbers, the only loss here that is not a loss of residuals."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 __all__ = ["CROSS_ENTROPY", "cross_entropy"]
 
 CROSS_ENTROPY: Final = "cross-entropy"
-"""Its name. It is not in the registry: it takes the logits and classes of a `deepgum.models.DeepExpectation`."""
+"""Name of the cross-entropy, which is not in the registry: its inputs are the logits of a `DeepExpectation`."""
 
 
 def cross_entropy(logits: Tensor, classes: Tensor, observed: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the weighted mean cross-entropy, normalised as the losses of residuals are.
+    """Return the weighted mean cross-entropy, normalised like the losses of residuals.
 
     Parameters
     ----------
     logits : Tensor of shape (n, k)
     classes : Tensor of int64 of shape (n,)
     observed : Tensor of bool of shape (n,)
-        Where there is a label.
+        True for samples with a label.
     weights : Tensor of shape (n,), optional
 
     Returns

@@ -19,8 +19,8 @@ __all__ = ["Huber"]
 class Huber(Loss):
     """Huber's loss (1964): `r**2` up to `c`, then the straight line `c * (2 * |r| - c)`.
 
-    As in section 4 of the paper, the unit of the residuals is their MAD scale, and a residual in the linear part,
-    `|r| > c`, is called an outlier.
+    As in section 4 of the paper, the unit of the residuals is their MAD scale. A residual in the linear part,
+    `|r| > c`, is an outlier.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ _KINDS: tuple[type[Loss], ...] = (
 )
 
 LOSSES: Mapping[str, type[Loss]] = MappingProxyType({kind.name: kind for kind in _KINDS})
-"""Every loss by its name. The training method of the same name follows from it (`deepgum.training.METHODS`)."""
+"""Every loss by its name. Each loss defines the training method of the same name (`deepgum.training.METHODS`)."""
 
 
 def get_loss(loss: str | Loss | type[Loss], parameter: str = "loss") -> Loss:
@@ -33,21 +33,21 @@ def get_loss(loss: str | Loss | type[Loss], parameter: str = "loss") -> Loss:
     Parameters
     ----------
     loss : str, Loss or class
-        A name in `LOSSES`, the path "package.module:name" of a loss or of its class, or one of these themselves. A
-        class is called without arguments.
+        A name in `LOSSES`, a loss, its class, or the path "package.module:name" of a loss or a class. A class is called
+        without arguments.
     parameter : str
         The name of the parameter, for the message of an error.
 
     Raises
     ------
     UnknownNameError
-        If it is a name that is not in `LOSSES`.
+        If the name is not in `LOSSES`.
     InvalidParameterError
-        If it cannot be imported, or lacks a part of the contract: the message names the part.
+        If the loss cannot be imported, or lacks a part of the contract. The message names the part.
 
     Examples
     --------
     >>> get_loss("huber"), get_loss("deepgum.losses:L1")
     (Huber(c=4.6851), L1())
     """
-    return resolve(parameter, loss, LOSSES, Loss)  # type: ignore[type-abstract]  # the contract itself is never made
+    return resolve(parameter, loss, LOSSES, Loss)  # type: ignore[type-abstract]  # only subclasses are instantiated

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "is_oracle", "method_style", "method_styles", "noise_label", "save", "write_figure"]
 
 FORMATS = ("png", "svg")
-# Colours by Tol ("muted"), for methods without a colour of their own: none of them is another method's.
+# Tol's "muted" colours, for methods without an own colour. No other method has one of these colours.
 _CYCLE = ("#332288", "#117733", "#999933", "#882255", "#44AA99", "#661100", "#000000")
 _NOISES = {"ngo": "NGO", "l-ugo": "l-UGO", "g-ugo": "g-UGO"}
 
 
 class Record(Protocol):
-    """The outcome of a method: its name and, for a plug-in, its label and colour."""
+    """A record of a method: its name and, for a plug-in, its label and colour."""
 
     @property
     def method(self) -> str: ...
@@ -73,7 +73,7 @@ def noise_label(name: str) -> str:
 
 
 def is_oracle(name: str) -> bool:
-    """Return whether a method got to know which labels are wrong, so that it is a bound and no competitor."""
+    """Return whether a method knows which labels are wrong, so that it is a bound and not a competitor."""
     return name.startswith("oracle")
 
 

@@ -1,1 +1,1 @@
-"""The review: a local web page with the gallery of an audit, on which labels are kept, fixed or dropped."""
+"""The review: a local web page with the gallery of an audit, where the user keeps, fixes or drops labels."""

@@ -1,4 +1,4 @@
-"""Access control of the review: browsers need the printed address to read, and only its own page may write."""
+"""Access control of the review: a reader needs the printed address, and only the page of the review may write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["HEADER", "LARGEST", "AccessCheck", "refusal"]
 
 HEADER = "X-Deepgum-Review"
-"""A header that every write must have: forms cannot send it, and pages of other origins would have to ask first."""
+"""Header that every write must have. Forms cannot send it, and pages of other origins need permission to send it."""
 
 LARGEST = 64 * 1024
 """Largest size of a request's body in bytes."""
@@ -32,17 +32,17 @@ _HEADERS = {
 
 
 class AccessCheck:
-    """An ASGI application that checks each request before it passes it on, under a path without the token.
+    """An ASGI application that checks each request and forwards allowed ones under a path without the token.
 
     Parameters
     ----------
     app : ASGI application
-        Receives the requests that are allowed.
+        The application that receives the allowed requests.
     token : str
         The first part of every path.
     hosts : iterable of str
-        The allowed values of the `Host` header, with port. A page under a domain name that was bound to this machine's
-        address later ("DNS rebinding") has another one.
+        The allowed values of the `Host` header, with port. A page under a foreign domain name that later points to this
+        machine ("DNS rebinding") has another value.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
@@ -53,7 +53,7 @@ class AccessCheck:
         if scope["type"] != "http":
             return
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
@@ -62,23 +62,23 @@ class AccessCheck:
 
         token, slash, _ = scope["path"].removeprefix("/").partition("/")
         known = secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
-        refused = self._refused(scope, known)
+        refused = self._check(scope, known)
         if refused is not None:
-            await refused(scope, receive, guarded)
+            await refused(scope, receive, send_with_headers)
         elif not slash:
             moved = Response(status_code=308, headers={"Location": f"/{self._token}/"})
-            await moved(scope, receive, guarded)
+            await moved(scope, receive, send_with_headers)
         else:
             # Starlette matches its routes against the part of the path after `root_path`.
-            await self._app({**scope, "root_path": f"/{self._token}"}, receive, guarded)
+            await self._app({**scope, "root_path": f"/{self._token}"}, receive, send_with_headers)
 
-    def _refused(self, scope: Scope, known: bool) -> Response | None:
+    def _check(self, scope: Scope, known: bool) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return refusal(scope, 403, "WrongHost", f"The page should be opened as {' or '.join(self._hosts)}.")
         if not known:
-            words = "The address should be the one that `deepgum review` printed, with its token."
+            words = "The address should be the address that `deepgum review` prints, with its token."
             return refusal(scope, 403, "WrongToken", words)
         site, write = headers.get("sec-fetch-site", "same-origin"), scope["method"] not in ("GET", "HEAD")
         if not write:

@@ -23,8 +23,8 @@ HOST = "127.0.0.1"
 class Address:
     """The address of a review.
 
-    It is stored beside the decisions, in a file that only its owner can read. A page that is open when the server stops
-    can therefore continue with the next server.
+    The address is stored beside the decisions, in a file that only its owner can read. A page that is open when the
+    server stops can therefore continue with the next server.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Address:
 
     @classmethod
     def read(cls, path: Path) -> Address | None:
-        """Return the stored address; None if there is none, others can read it, or the folder was moved."""
+        """Return the stored address, or None if there is none, others can read the file, or the folder was moved."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             about = path.stat()
             if os.name == "posix" and (about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077):
@@ -82,7 +82,7 @@ def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]
     path : Path
         File of the address, which is rewritten if the address changes.
     port : int, optional
-        0 for any free port. By default the port of the last time, or any free port if it is taken.
+        Port; 0 for any free one. By default the last port, or any free port if that is in use.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The review as an ASGI application: the page, its data and pictures, and the writes of its decisions."""
+"""The review as an ASGI application: the page, its data and pictures, and the storage of its decisions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def application(review: Review, address: Address) -> AccessCheck:
     ----------
     review : Review
     address : Address
-        The address at which it will be served.
+        The address of the server.
     """
     return AccessCheck(_Pages(review).application(), address.token, address.hosts)
 
@@ -117,11 +117,11 @@ class _Pages:
         jpeg, problem = self._review.picture(request.path_params["row"], side)
         if jpeg is None:
             return refusal(request.scope, 404, "NoPicture", problem)
-        # For one audit an address always has the same picture, so the browser may keep it.
+        # The picture at an address never changes for one audit, so the browser may cache it.
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def decisions(self, request: Request) -> Response:
-        """Return all current decisions; only the position in the log if the page knows it already."""
+        """Return the position in the log and all current decisions, or no decisions if the page knows this position."""
         with self._review.store.reading() as ledger:
             state = self._state(ledger)
             known = request.query_params.get("since") == str(ledger.head)
@@ -153,7 +153,7 @@ class _Pages:
         return await self._written(lambda: self._review.store.redo(seq, who=self._review.who, key=key))
 
     def export(self, request: Request) -> Response:
-        """Return all decisions as one file; as an archive if the format has several files."""
+        """Return all decisions as one file, or as an archive if the format has several files."""
         kind = check_choice("kind", request.path_params["kind"], KINDS)
         review = self._review
         with TemporaryDirectory() as folder:
@@ -183,7 +183,7 @@ class _Pages:
         return values
 
     async def _written(self, write: Callable[[], Entry]) -> Response:
-        """Write in another thread, and return the decision that holds now for the same label."""
+        """Write in another thread, and return the new current decision about the same label."""
 
         def work() -> dict[str, Any]:
             entry = write()
@@ -231,6 +231,6 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _json(values: object) -> Response:
-    # ASCII, since a lone surrogate, as in a file name that is not valid text, cannot be encoded otherwise.
+    # In ASCII, because other encodings do not allow the lone surrogates of file names that are not valid text.
     text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Response(text, media_type="application/json")

@@ -15,7 +15,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Entry:
-    """A decision and its number in the log; later ones have higher numbers."""
+    """A decision and its number in the log; later decisions have higher numbers."""
 
     seq: int
     decision: Decision
@@ -27,15 +27,15 @@ class Entry:
 
 
 class Ledger:
-    """The state after the first rows of a log. The rows are applied in order, each by one of three methods.
+    """The state after the first rows of a log. Three methods apply the rows, in order.
 
-    For each label, the last decision that is not undone holds. Undone decisions can be redone, the last one first,
-    until there is a new decision.
+    The current decision about a label is its last decision that is not undone. Undone decisions can be redone, the last
+    one first, until there is a new decision.
 
     Attributes
     ----------
     head : int
-        Number of the last row that was applied; 0 before the first.
+        Number of the last applied row; 0 before the first.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Ledger:
         self.head = seq
 
     def undo(self, seq: int, of: int) -> None:
-        """Apply row `seq`, which undoes decision `of`, the one that holds for its label."""
+        """Apply row `seq`, which undoes decision `of`, the current decision about its label."""
         place = self._entries[of].place
         self._done[place].remove(of)
         if not self._done[place]:
@@ -76,24 +76,24 @@ class Ledger:
         self.head = seq
 
     def redo(self, seq: int, of: int) -> None:
-        """Apply row `seq`, which redoes decision `of`, the last one that was undone."""
+        """Apply row `seq`, which redoes decision `of`, the last undone decision."""
         self._undone.remove(of)
         self._done.setdefault(self._entries[of].place, []).append(of)
         self._latest[of] = None
         self.head = seq
 
     def current(self, sample: str, group: str) -> Entry | None:
-        """Return the decision that holds for a label; None if it is undecided."""
+        """Return the current decision about a label, or None if the label is undecided."""
         done = self._done.get((sample, group))
         return self._entries[done[-1]] if done else None
 
     def entry(self, seq: int) -> Entry | None:
-        """Return decision `seq`, also if it is undone; None if that row is not a decision."""
+        """Return decision `seq`, even if it is undone, or None if that row is not a decision."""
         return self._entries.get(seq)
 
     @property
     def redoable(self) -> Entry | None:
-        """The decision that redo would restore."""
+        """The decision that a redo restores."""
         return self._entries[self._undone[-1]] if self._undone else None
 
     @property
@@ -103,7 +103,7 @@ class Ledger:
         return None if latest is None else self._entries[latest]
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the decisions that hold, the oldest first."""
+        """Yield the current decisions, the oldest first."""
         for seq in sorted(done[-1] for done in self._done.values()):
             yield self._entries[seq]
 

@@ -30,7 +30,7 @@ _SCHEMA = (
         at TEXT NOT NULL,
         key TEXT UNIQUE
     )""",
-    # Rows are evidence: they are added, never changed.
+    # Rows are added, never changed, because they are evidence.
     "CREATE TRIGGER log_is_not_changed BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
     "CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
 )
@@ -53,14 +53,14 @@ class Row(NamedTuple):
 
 
 class LogFile:
-    """The open file. One thread may use it at a time; several processes may have it open.
+    """An open log file. One thread may use it at a time; several processes may open the file.
 
     Parameters
     ----------
     path : Path
-        The file, which is made if it does not exist.
+        The file; it is made if it does not exist.
     audit : str
-        Identity of the audit; the file of another audit is refused.
+        Identity of the audit; the file of another audit is an error.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class LogFile:
     def __init__(self, path: Path, audit: str) -> None:
         self.path = path
         with self._named("opened"):
-            # Transactions are begun and ended here, not by Python; threads take turns by the store's lock.
+            # This class, not Python, begins and ends transactions. The lock of the store separates threads.
             self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         try:
             with self._named("opened"):
@@ -99,12 +99,12 @@ class LogFile:
             raise
 
     def close(self) -> None:
-        """Close the file. What was committed is in it already."""
+        """Close the file, which already has all committed rows."""
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all rows of a block, or none after an error; other processes wait.
+        """Write all rows of a block, or none if there is an error; other processes wait.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class LogFile:
                 raise DecisionsFileError(f"'{self.path}' should hold numbers as new labels. {error}.") from error
 
     def find(self, key: str) -> int | None:
-        """Return the number of the decision that the write with this key made, undid or redid, or else None."""
+        """Return the number of the decision that the write with this key made, undid or redid, or None."""
         with self._named("read"):
             found = self._execute("SELECT coalesce(of, seq) FROM log WHERE key = ?", key).fetchone()
         return None if found is None else int(found[0])
@@ -167,8 +167,7 @@ class LogFile:
             elif version != SCHEMA_VERSION or not {"meta", "log"} <= tables:
                 raise DecisionsFileError(
                     f"'{self.path}' should be a file of decisions of version {SCHEMA_VERSION}. Found version "
-                    f"{version}, written by a later deepgum or by another program. Use that program, or move the file "
-                    "away."
+                    f"{version}, written by a later deepgum or by another program. Use that program, or move the file."
                 )
             else:
                 self._check(dict(self._execute("SELECT key, value FROM meta")), audit)
@@ -185,9 +184,9 @@ class LogFile:
         if meta.get("audit") != audit:
             count = self._execute("SELECT count(*) FROM log").fetchone()[0]
             raise DecisionsFileError(
-                f"'{self.path}' should hold decisions about this audit. Found {count} about another one, begun "
-                f"{meta.get('made')}: the audit was made again since. They are kept. Move that file away to begin a "
-                "new review, or restore the scores.parquet of the audit that it belongs to."
+                f"'{self.path}' should hold decisions about this audit. Found {count} about another one, started "
+                f"{meta.get('made')}: the audit was made again since. The decisions are kept. Move the file to start a "
+                "new review, or restore the scores.parquet of its audit."
             )
 
     def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:

@@ -1,4 +1,4 @@
-"""The JSON messages between page and server, which are checked before they are used."""
+"""The JSON messages between page and server, and their checks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
     Raises
     ------
     InvalidDataError
-        If it is not JSON by the standard (which has no NaN and no infinity), not an object, or has other fields.
+        If the body is not standard JSON (without NaN and infinity), is not an object, or has other fields.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def read_count(values: Mapping[str, Any], name: str) -> int:
 
 
 def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
-    """Return a list of finite numbers of a message; None for null.
+    """Return a list of finite numbers of a message, or None for null.
 
     Examples
     --------
@@ -119,5 +119,5 @@ def read_action(values: Mapping[str, Any]) -> Any:
 
 
 def entry_message(entry: Entry | None) -> dict[str, Any] | None:
-    """Return the message for a decision; None for None."""
+    """Return the message for a decision, or None for None."""
     return None if entry is None else {"seq": entry.seq, **asdict(entry.decision)}

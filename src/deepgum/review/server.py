@@ -20,7 +20,7 @@ _PACKAGES = ("starlette", "uvicorn")
 
 
 def serve(review: Review, port: int | None = None, ready: Callable[[Address], None] = lambda _: None) -> None:
-    """Serve a review until Ctrl-C, which raises KeyboardInterrupt.
+    """Serve a review until a KeyboardInterrupt (Ctrl-C).
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
     port : int, optional
         See `deepgum.review.address.listen`.
     ready : callable
-        Called with the address when the server listens.
+        Function that is called with the address when the server listens.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
             "address, or stop the other server first."
         )
 
-    # Two servers would lose no decision, thanks to the store, but their pages would overwrite each other's decisions.
+    # With two servers, the store would lose no decision, but the pages would overwrite each other's decisions.
     with locked(folder.path / ".review.lock", taken):
         address, listening = listen(address_file, port)
         with listening:
@@ -61,7 +61,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
 
 def make_server(review: Review, address: Address) -> uvicorn.Server:
     """Return the server of a review; `run(sockets=[...])` serves it until a signal, or until `should_exit` is set."""
-    # Imported late, since uvicorn is an optional package.
+    # uvicorn is an optional package, so it is imported here.
     import uvicorn
 
     from deepgum.review.app import application

@@ -1,4 +1,4 @@
-"""One audit under review: the data of its page, its pictures and its decisions."""
+"""The review of one audit: the data of its page, its pictures and its decisions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _READERS = 8
 
 
 class Review:
-    """An open audit with its decisions. Use it as a context manager, or call `close`.
+    """An open audit with its decisions; a context manager. Without `with`, call `close`.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Review:
     Raises
     ------
     InvalidDataError
-        If the folder holds no finished audit, or a file of it cannot be read.
+        If the folder holds no finished audit, or one of its files cannot be read.
     InvalidParameterError
         If `who` is too long, or is not valid text.
     DecisionsFileError
@@ -96,7 +96,7 @@ class Review:
         return jpeg, view.problem
 
     def suggested(self, sample: str, group: str) -> tuple[float, ...] | None:
-        """Return the suggested values of a label; None if there are none, or no such label."""
+        """Return the suggested values of a label, or None if there is no suggestion or no such label."""
         rows, groups = self._numbers
         if sample not in rows or group not in groups:
             return None
@@ -117,7 +117,7 @@ class Review:
 
 
 def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
-    """Return the suggested values of a label, rounded; None if a coordinate has no suggestion.
+    """Return the suggested values of a label, rounded, or None if a coordinate has no suggestion.
 
     Rounding changes a value by at most a twentieth of its standard deviation.
 

@@ -1,4 +1,4 @@
-"""The store of decisions about one audit: it writes at once, undoes and redoes, and refuses outdated decisions."""
+"""The store of decisions about one audit, with immediate writing, undo, redo, and refusal of outdated decisions."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _LONGEST = {"reason": 2000, "who": 200}
 
 
 class DecisionStore:
-    """Decisions in an SQLite file, which several stores may have open, in one process or in several.
+    """Decisions in an SQLite file, which several stores, in one or several processes, may open.
 
     When a method returns, its write is on the disk: each write is a transaction that is synchronised before the method
-    returns, and written rows never change. Threads may share a store. Use it as a context manager, or call `close`.
+    returns, and written rows never change. Threads may share a store. Use a store as a context manager, or call
+    `close`.
 
     Parameters
     ----------
     path : Path
-        The file, which is made if it does not exist.
+        The file; it is made if it does not exist.
     labels : ScoredLabels
         The labels of the audit.
     audit : str
@@ -45,7 +46,7 @@ class DecisionStore:
     Attributes
     ----------
     path, audit
-        The same as the parameters.
+        See the parameters.
 
     Raises
     ------
@@ -89,13 +90,13 @@ class DecisionStore:
         ----------
         folder : AuditFolder
         labels : ScoredLabels, optional
-            The labels of the folder, if they have been read already.
+            The labels of the folder, if they are already read.
         """
         folder.summary()  # raises if there is no finished audit
         return cls(folder.decisions_file, folder.labels() if labels is None else labels, identity(folder))
 
     def close(self) -> None:
-        """Close the file. All decisions are in it already."""
+        """Close the file, which already has all decisions."""
         with self._lock:
             self._log.close()
 
@@ -111,20 +112,20 @@ class DecisionStore:
         Parameters
         ----------
         decision : Decision
-            An empty `who` is replaced by the login name.
+            The decision; an empty `who` is replaced by the login name.
         expected : int, optional
-            Number of the decision that held for this label when the reviewer saw it, 0 for none. By default it is not
-            checked.
+            Number of the current decision that the reviewer saw for this label, or 0 for none. By default there is no
+            check.
         key : str, optional
-            A text that is different for every write. If a write comes again with its key, because its answer was lost,
-            it is not stored again, and the stored decision is returned. The same holds for `undo` and `redo`.
+            A different text for every write. If a write is repeated with its key, because its answer was lost, the
+            stored decision is returned and not stored again. `undo` and `redo` have the same rule.
 
         Raises
         ------
         UnknownNameError, InvalidParameterError
             If the sample or the group is not in the audit, or the values do not fit the group.
         StaleDecisionError
-            If another decision holds for the label than the expected one.
+            If the current decision about the label is not the expected one.
         DecisionsFileError, DiskFullError
             If the decision cannot be stored.
         """
@@ -137,7 +138,7 @@ class DecisionStore:
             if expected is not None and expected != (current.seq if current else 0):
                 raise StaleDecisionError(
                     f"The decision about the label {group!r} of {sample!r} should be based on its current state. "
-                    f"Meanwhile {_state_of(current)}. Nothing was changed. Look at the label again, then decide.",
+                    f"Now {_describe(current)}. Nothing was changed. Look at the label again, then decide.",
                     current,
                 )
             who = decision.who or login()
@@ -147,12 +148,12 @@ class DecisionStore:
         return self._entry(seq)
 
     def undo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Undo decision `seq`, and return it. The previous decision about the same label holds again.
+        """Undo decision `seq`, and return it. The previous decision about the same label becomes current again.
 
         Raises
         ------
         StaleDecisionError
-            If that decision does not hold: it is undone already, or there is a later one about the same label.
+            If that decision is not current: it is already undone, or there is a later one about the same label.
         """
         with self._writing():
             if (stored := self._stored(key)) is not None:
@@ -161,30 +162,30 @@ class DecisionStore:
             current = None if entry is None else self._ledger.current(*entry.place)
             if entry is None or current != entry:
                 raise StaleDecisionError(
-                    f"Decision {seq} should be the last one about its label, to be undone. "
-                    f"Meanwhile {_state_of(current)}. Nothing was changed.",
+                    f"Decision {seq} can be undone only if it is the current decision about its label. "
+                    f"Now {_describe(current)}. Nothing was changed.",
                     current,
                 )
             self._log.append("undo", of=seq, who=who or login(), key=key)
         return entry
 
     def redo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Redo decision `seq`, the last one that was undone, and return it.
+        """Redo decision `seq`, the last undone decision, and return it.
 
         Raises
         ------
         StaleDecisionError
-            If another decision was undone last, or there is a decision after it.
+            If another decision was undone last, or there is a newer decision.
         """
         with self._writing():
             if (stored := self._stored(key)) is not None:
                 return stored
             entry = self._ledger.redoable
             if entry is None or entry.seq != seq:
-                state = "there is nothing to redo" if entry is None else f"that is decision {entry.seq}"
+                state = "there is nothing to redo" if entry is None else f"decision {entry.seq} is the last undone one"
                 raise StaleDecisionError(
-                    f"Decision {seq} should be the last one that was undone, without a decision after it, to be "
-                    f"redone. Meanwhile {state}. Nothing was changed.",
+                    f"Decision {seq} can be redone only if it is the last undone one and there is no newer decision. "
+                    f"Now {state}. Nothing was changed.",
                     entry,
                 )
             self._log.append("redo", of=seq, who=who or login(), key=key)
@@ -192,13 +193,13 @@ class DecisionStore:
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
-        """Yield the current ledger, with the writes of other processes; this store does not write meanwhile."""
+        """Yield the current ledger, with the writes of other processes; this store does not write in the block."""
         with self._lock:
             self._catch_up()
             yield self._ledger
 
     def decisions(self) -> list[Decision]:
-        """Return the decisions that hold, in the order of the labels."""
+        """Return the current decisions, in the order of the labels."""
         with self.reading() as ledger:
             held = [entry.decision for entry in ledger]
         order = {name: place for place, name in enumerate(self._groups)}
@@ -213,7 +214,7 @@ class DecisionStore:
             self._catch_up()  # after the commit
 
     def _catch_up(self) -> None:
-        """Apply the rows that this or another process wrote since the last call."""
+        """Apply the rows that this process or another one wrote since the last call."""
         for row in self._log.after(self._ledger.head):
             try:
                 if row.action == "undo":
@@ -258,7 +259,7 @@ def check_text(name: str, text: str) -> str:
     Raises
     ------
     InvalidParameterError
-        If it is too long, or holds lone surrogates, as the name of a file that is not valid UTF-8 does.
+        If the text is too long, or contains lone surrogates (from names that are not valid UTF-8).
     """
     if len(text) > _LONGEST[name] or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise InvalidParameterError(name, f"a text of at most {_LONGEST[name]} Unicode characters", text)
@@ -266,7 +267,7 @@ def check_text(name: str, text: str) -> str:
 
 
 def read_decisions(folder: AuditFolder) -> list[Decision]:
-    """Return the current decisions about an audit, in the order of its labels; none if there was no review.
+    """Return the current decisions about an audit, in the order of its labels; an empty list without a review.
 
     Raises
     ------
@@ -296,9 +297,11 @@ def login() -> str:
         return ""
 
 
-def _state_of(entry: Entry | None) -> str:
+def _describe(entry: Entry | None) -> str:
     if entry is None:
-        return "it became undecided"
+        return "the label is undecided"
     decision = entry.decision
     values = "" if decision.new is None else f" to {' '.join(f'{value:g}' for value in decision.new)}"
-    return f"decision {entry.seq} holds: {decision.action}{values}, by {decision.who or 'somebody'} at {decision.at}"
+    return (
+        f"decision {entry.seq} is current: {decision.action}{values}, by {decision.who or 'somebody'} at {decision.at}"
+    )

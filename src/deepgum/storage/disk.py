@@ -16,9 +16,9 @@ from deepgum.errors import DeepGUMError, DiskFullError
 __all__ = ["FULL", "check_space", "folder_atomically", "full_disk", "is_partial", "remove_partial", "write_atomically"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a full disk: no space left, a user's quota used up, a file larger than the file system takes."""
+"""Errors of a full disk: no space left, quota exceeded, file too large for the file system."""
 
-# Names of `write_atomically`, and those of version 0.1.0 (".stem-0123abcd.tmp").
+# Temporary names of `write_atomically`, and of version 0.1.0 (".stem-0123abcd.tmp").
 _PARTIAL = re.compile(r"\..+\.[0-9]+(-[0-9a-f]{8})?\.partial|\..+-[0-9a-f]{8}\.tmp")
 
 
@@ -28,7 +28,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     Raises
     ------
     DiskFullError
-        With both numbers of bytes.
+        If the space is too small. The message has both numbers of bytes.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     if free < needed:
         raise DiskFullError(
             f"The disk of '{folder}' should have {needed} bytes free for {what}. Found {free} ({_binary(needed)} and "
-            f"{_binary(free)}). Free some, or give a folder on another disk."
+            f"{_binary(free)}). Free some space, or give a folder on another disk."
         )
 
 
@@ -50,25 +50,25 @@ def check_space(folder: Path, needed: int, what: str) -> None:
 def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Path]:
     """Yield a temporary path beside `path`, and move the file written there to `path` if the block succeeds.
 
-    Every file of this library is written this way. An error or an interrupt in the block removes the temporary file,
-    and a process that is killed leaves it behind under a hidden name (see `remove_partial`); in each case `path` keeps
-    what it held before. Temporary names are unique, so two processes that write the same path do not mix.
+    This library writes every file in this way. An error or an interrupt in the block removes the temporary file. A
+    killed process leaves the temporary file under a hidden name (see `remove_partial`). In each case `path` keeps its
+    former content. Temporary names are unique, so two processes can write the same path without mixing their files.
 
     Parameters
     ----------
     path : Path
-        Its folder is made where it does not exist.
+        The file; its folder is made if it does not exist.
     needed : int
-        Number of bytes that will be written, where it is known: it is compared with the free space first.
+        Number of bytes, if it is known. It is compared with the free space before the block.
     what : str
-        What the bytes are, for the message of a full disk. By default the name of the file.
+        Name of the content, for the message of a full disk. By default the name of the file.
 
     Raises
     ------
     DiskFullError
         If the disk cannot hold the file, or fills up while it is written.
     OSError
-        If the system refuses; its `filename` is `path`, also where the system gives none.
+        If the system refuses. The `filename` of the error is `path`, even if the system gives none.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
     """
     temporary = _temporary(path)
     try:
-        with _translated(path, temporary, needed, what):
+        with _translate_errors(path, temporary, needed, what):
             path.parent.mkdir(parents=True, exist_ok=True)
             if needed:
                 check_space(path.parent, needed, what or f"'{path.name}'")
@@ -99,19 +99,19 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
 def folder_atomically(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`, and rename it to `path` if the block succeeds.
 
-    `path` does not exist, or is an empty folder. If the block fails, nothing of the temporary folder is left.
+    `path` must not exist, or must be an empty folder. If the block fails, the temporary folder is removed.
 
     Raises
     ------
     DiskFullError
         If the disk fills up.
     OSError
-        If the system refuses, or `path` holds something by then.
+        If the system refuses, or `path` is no longer empty at the end.
     """
-    path = Path(os.path.realpath(path))  # the target of a link is filled, not the link replaced
+    path = Path(os.path.realpath(path))  # fill the target of a link, and keep the link
     temporary = _temporary(path)
     try:
-        with _translated(path, temporary):
+        with _translate_errors(path, temporary):
             temporary.mkdir(parents=True)
             yield temporary
             with suppress(FileNotFoundError):
@@ -122,7 +122,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
 
 
 def is_partial(name: str) -> bool:
-    """Return whether a file name is that of a temporary file of `write_atomically`, of this version or of 0.1.0.
+    """Return whether a file name is a temporary name of `write_atomically`, of this version or of 0.1.0.
 
     Examples
     --------
@@ -133,9 +133,9 @@ def is_partial(name: str) -> bool:
 
 
 def remove_partial(path: Path) -> None:
-    """Remove the temporary files that killed processes left: all of a folder, or those of one file.
+    """Remove the temporary files of killed processes, for all files of a folder or for one file.
 
-    Call it only while no other process writes there (see `deepgum.storage.lock`).
+    Call this function only while no other process writes there (see `deepgum.storage.lock`).
     """
     if path.is_dir():
         left = [entry for entry in path.iterdir() if is_partial(entry.name) and not entry.is_dir()]
@@ -150,23 +150,23 @@ def remove_partial(path: Path) -> None:
 
 
 def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> DiskFullError:
-    """Return the error of a disk that filled up while a file was written; call it when the file is removed."""
+    """Return the error for a disk that filled up while a file was written; call this after the file is removed."""
     size = f"{needed} bytes" if needed else "room"
     free = shutil.disk_usage(path.parent).free
     return DiskFullError(
         f"The disk of '{path.parent}' should hold {size} for {what or repr(path.name)}. It filled up ({error}). The "
-        f"unfinished file is removed, and {free} bytes are free. Free more, or give a folder on another disk."
+        f"unfinished file is removed, and {free} bytes are free. Free more space, or give a folder on another disk."
     )
 
 
 @contextmanager
-def _translated(path: Path, temporary: Path, needed: int = 0, what: str = "") -> Iterator[None]:
-    """Make errors of the system speak of `path`, and those of a full disk `DiskFullError`."""
+def _translate_errors(path: Path, temporary: Path, needed: int = 0, what: str = "") -> Iterator[None]:
+    """Replace the temporary path in errors by `path`, and errors of a full disk by `DiskFullError`."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            # Removed before the free bytes are counted.
+            # The temporary file is removed before the free bytes are counted.
             shutil.rmtree(temporary, ignore_errors=True)
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -177,7 +177,7 @@ def _translated(path: Path, temporary: Path, needed: int = 0, what: str = "") ->
 
 
 def _temporary(path: Path) -> Path:
-    # Not a name of `tempfile`, whose files only their owner may read: caches and runs are shared.
+    # Not from `tempfile`, because only the owner may read such files, while caches and runs are shared.
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
 
 

@@ -1,4 +1,4 @@
-"""Locks: one process at a time. The system releases the lock of a process that ends, in whatever way it ends."""
+"""Locks for one process at a time. When a process ends in any way, the system releases its locks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ else:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder. The folder is made if it does not exist, and removed at the end if it is empty.
+    """Hold the lock of a folder; make the folder if it does not exist, and remove a new folder that stays empty.
 
     Raises
     ------
@@ -78,17 +78,17 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
-    """Hold a lock by a file, which is removed with the lock.
+    """Hold a lock with a file, which is removed with the lock.
 
-    Some file systems of clusters have no locks: there a `DeepGUMWarning` is given, and no lock is held.
+    Some file systems of clusters have no locks. On these, a `DeepGUMWarning` is given, and no lock is held.
 
     Parameters
     ----------
     path : Path
         Path of the file, in a folder that exists.
     taken : callable
-        Returns the error to raise while another process holds the lock; its argument is " (PID)", or "" if the process
-        is not known.
+        Function that returns the error for a lock that another process holds. Its argument is " (PID)", or "" if the
+        process is unknown.
 
     Examples
     --------
@@ -112,8 +112,8 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
                 free = True
             if not free:
                 raise taken(_holder(path))
-            if not _is(file.fileno(), path):
-                continue  # the process that held the lock has removed the file meanwhile
+            if not _is_same_file(file.fileno(), path):
+                continue  # the former holder of the lock has removed the file meanwhile
             file.truncate(0)
             file.write(str(os.getpid()).encode())
             file.flush()
@@ -125,7 +125,7 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
             return
 
 
-def _is(handle: int, path: Path) -> bool:
+def _is_same_file(handle: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:
@@ -151,5 +151,5 @@ def _warn(folder: Path, error: OSError) -> None:
 def _taken(folder: Path, who: str) -> OutputFolderError:
     return OutputFolderError(
         f"'{folder}' should be written to by one process at a time. Another one{who} writes there. "
-        "Wait until it has ended, or give another output folder."
+        "Wait until that process has ended, or give another output folder."
     )

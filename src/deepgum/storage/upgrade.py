@@ -1,17 +1,16 @@
-"""Files of earlier versions: which version wrote a file, and the names of options that have changed since.
+"""Files of earlier versions: the version that wrote a file, and the old names of options.
 
-Run folders and audit folders hold the configuration that they were made with (`config.toml`, `audit.toml`). Audits
-(`summary.json`) and patches hold the options of their data set. Whatever reads one of these translates it first, so no
-other module knows an old name. A configuration that a user writes is not translated: an old name in it is refused, by
-an error that gives the new name.
+Run folders and audit folders hold their configuration (`config.toml`, `audit.toml`). Audits (`summary.json`) and
+patches hold the options of their data set. The readers of these files translate old names, so no other module knows
+them. A configuration that a user writes is not translated; an old name is an error that gives the new name.
 
-Where to add a change:
+Places for a change:
 
-- an option of a data set has another name: a line in `RENAMED`;
-- an option of a training has moved: `deepgum.training.flat_options`;
-- the configuration as a whole is translated by `deepgum.experiments.runs.config_file.read_recorded`.
+- a new name of a data set's option: a line in `RENAMED`;
+- a moved option of the training: `deepgum.training.flat_options`;
+- a change of the whole configuration: `deepgum.experiments.runs.config_file.read_recorded`.
 
-Keys of runs (digests) are computed from the names of version 0.1.0, so runs keep the keys that they were given.
+Keys of runs (digests) are computed from the names of version 0.1.0, so that runs keep their keys.
 """
 
 from __future__ import annotations
@@ -26,28 +25,28 @@ from deepgum._version import __version__
 __all__ = ["FIRST", "RENAMED", "made_by", "original_options", "upgraded_options", "version_line"]
 
 FIRST = "0.1.0"
-"""The version whose configuration files do not say which version wrote them."""
+"""The only version whose configuration files do not name their version."""
 
 RENAMED: Mapping[str, Mapping[str, str]] = MappingProxyType({"table": {"group": "keep_together"}})
-"""By data set: options of version 0.1.0, and their names today."""
+"""Data set -> (option name of version 0.1.0 -> current name)."""
 
 _WRITTEN = "# Written by deepgum "
 
 
 def upgraded_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recorded options of a data set under today's names.
+    """Return the recorded options of a data set with their current names.
 
     Examples
     --------
     >>> upgraded_options("table", {"targets": ["age"], "group": "person"})
     {'targets': ['age'], 'keep_together': 'person'}
     """
-    today = RENAMED.get(dataset, {})
-    return {today.get(name, name): value for name, value in options.items()}
+    current = RENAMED.get(dataset, {})
+    return {current.get(name, name): value for name, value in options.items()}
 
 
 def original_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a data set under the names of version 0.1.0, for the key of a run.
+    """Return the options of a data set with the names of version 0.1.0, for the key of a run.
 
     Examples
     --------
@@ -59,12 +58,12 @@ def original_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]
 
 
 def version_line() -> str:
-    """Return the first line of a configuration file: a comment that says which version wrote it."""
+    """Return the first line of a configuration file: a comment with this version."""
     return f"{_WRITTEN}{__version__}\n"
 
 
 def made_by(path: Path) -> str:
-    """Return the version that wrote a configuration file; `FIRST` for a file without that line, or none at all.
+    """Return the version that wrote a configuration file, or `FIRST` if the file has no version line or does not exist.
 
     Examples
     --------

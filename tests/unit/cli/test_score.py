@@ -129,7 +129,7 @@ def test_groups_patterns_and_periods_reach_the_mixture(poses):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--period", "age"], "`period` should be NAME=NUMBER, such as yaw=360"),
+        (["--period", "age"], "`period` should be NAME=NUMBER, for example yaw=360"),
         (["--period", "age=x"], "`period` should be NAME=NUMBER"),
         (["--period", "yaw=360"], "`periods` should be one of 'age'"),
         (["--swap", "0-1"], "`swap` should be pairs of landmarks"),

@@ -121,7 +121,7 @@ def test_the_folder_of_another_is_refused_with_the_settings_that_differ(kind: st
 @pytest.mark.parametrize("text", ["[project]\nname = 'another program'\n", "{", "[]", '"text"'])
 def test_a_configuration_of_something_else_is_refused(kind: str, tmp_path: Path, text: str) -> None:
     (tmp_path / KINDS[kind][2]).write_text(text)
-    assert "It holds the configuration of something else:" in refused(kind, tmp_path)
+    assert "It holds another configuration:" in refused(kind, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["run", "audit"])
@@ -133,7 +133,7 @@ def test_the_code_of_another_is_never_imported(name: str, tmp_path: Path, monkey
     write(tmp_path / "theirs", 0, "their_code:net")
     own = {"run": run_of(0), "audit": audit_of(0)}[name]
     monkeypatch.setattr(RunConfig, "from_mapping", fail)
-    with pytest.raises(OutputFolderError, match=rf"another {name}, with code of its own: their_code:net\."):
+    with pytest.raises(OutputFolderError, match=rf"another {name}, which uses other code: their_code:net\."):
         done(tmp_path / "theirs", own)
 
 

@@ -133,7 +133,7 @@ class ByValue(nn.Linear):
 
 @pytest.mark.parametrize(
     ("network", "message"),
-    [(Drawing, "should predict the same as the network"), (BySize, "ONNX"), (ByValue, "for any batch size")],
+    [(Drawing, "should have the same predictions as the network"), (BySize, "ONNX"), (ByValue, "for any batch size")],
 )
 def test_a_network_that_predicts_something_else_in_onnx_is_not_written(
     tmp_path: Path, network: type[nn.Linear], message: str, capfd: pytest.CaptureFixture[str]
@@ -167,7 +167,7 @@ def test_a_difference_beyond_the_tolerance_is_an_error(tmp_path: Path) -> None:
     ("network", "shape", "message"),
     [
         (nn.Sequential(nn.Linear(4, 2)), (3,), "cannot take inputs of shape"),
-        (nn.Sequential(nn.Linear(3, 2), nn.Flatten(0)), (3,), r"should give values of shape \(2, d\)"),
+        (nn.Sequential(nn.Linear(3, 2), nn.Flatten(0)), (3,), r"should return values of shape \(2, d\)"),
         (nn.LSTM(3, 2), (3,), "Found tuple"),
     ],
 )

@@ -293,7 +293,7 @@ def test_nothing_is_read_without_the_token_or_by_another_page(served: Caller, pa
 def test_a_wrong_address_gets_plain_text_in_a_browser(served: Caller) -> None:
     status, headers, body = served.call("GET", "/wrong/", headers={"Accept": "text/html,*/*"})
     assert (status, headers["Content-Type"]) == (403, "text/plain; charset=utf-8")
-    assert "`deepgum review` printed" in body.decode()
+    assert "`deepgum review` prints" in body.decode()
 
 
 def test_the_address_without_its_last_slash_redirects_to_the_page(served: Caller) -> None:

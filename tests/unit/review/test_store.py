@@ -81,13 +81,13 @@ def test_an_outdated_decision_is_refused_with_the_current_one(audited: AuditFold
     with DecisionStore.of(audited) as store:
         first = store.decide(Decision(IDS[0], "a", "keep", who="ada"), expected=0)
         for stale in (0, first.seq + 1):
-            with pytest.raises(StaleDecisionError, match="decision 1 holds: keep, by ada at 20") as refused:
+            with pytest.raises(StaleDecisionError, match="decision 1 is current: keep, by ada at 20") as refused:
                 store.decide(Decision(IDS[0], "a", "drop"), expected=stale)
             assert refused.value.current == first
         assert [each.action for each in store.decisions()] == ["keep"]
         store.decide(Decision(IDS[0], "b", "drop"), expected=0)  # another place
         store.undo(first.seq)
-        with pytest.raises(StaleDecisionError, match="it became undecided"):
+        with pytest.raises(StaleDecisionError, match="the label is undecided"):
             store.decide(Decision(IDS[0], "a", "drop"), expected=first.seq)
         store.decide(Decision(IDS[0], "a", "drop"), expected=0)
 
@@ -98,11 +98,13 @@ def test_only_current_decisions_are_undone_and_only_the_last_undo_redone(audited
         second = store.decide(Decision(IDS[0], "a", "drop"))
         other = store.decide(Decision(IDS[1], "a", "drop"))
         for wrong in (first.seq, 99, 0, -1):
-            with pytest.raises(StaleDecisionError, match=f"Decision {wrong} should be the last one about its label"):
+            with pytest.raises(
+                StaleDecisionError, match=f"Decision {wrong} can be undone only if it is the current decision"
+            ):
                 store.undo(wrong)
         assert store.undo(second.seq) == second
         assert store.undo(first.seq) == first
-        with pytest.raises(StaleDecisionError, match="that is decision 1"):
+        with pytest.raises(StaleDecisionError, match="decision 1 is the last undone one"):
             store.redo(second.seq)
         with pytest.raises(StaleDecisionError):
             store.redo(other.seq)
@@ -169,7 +171,7 @@ def test_the_store_of_another_audit_is_refused_and_kept(audited: AuditFolder) ->
     labels = audited.labels()
     dataclasses.replace(labels, responsibilities=labels.responsibilities / 2).write(audited.scores_file)
     before = audited.decisions_file.read_bytes()
-    with pytest.raises(DecisionsFileError, match=r"Found 1 about another one, begun 20.*Move that file away"):
+    with pytest.raises(DecisionsFileError, match=r"Found 1 about another one, started 20.*Move the file"):
         DecisionStore.of(audited)
     assert audited.decisions_file.read_bytes() == before
     labels.write(audited.scores_file)

@@ -1,4 +1,4 @@
-"""The configuration of an audit: that of a run, and the section `[audit]`."""
+"""The configuration of an audit: the sections of a run, and the section `[audit]`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "rea
 PARTS = ("", "all", "train", "validation", "test")
 
 TRAINING = SGDOptions(schedule="one-cycle", learning_rate=2e-3, epochs_max=25)
-"""Training of an audit by default: the schedule runs to its end."""
+"""Default training of an audit; the schedule runs to its end."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class AuditSection:
     Parameters
     ----------
     part : str
-        Samples to audit: "train", "validation", "test" or "all". Empty for all but the test part of the data set, if
-        it has one: a gain is measured on its labels.
+        Samples to audit: "train", "validation", "test" or "all". Empty for all samples except the test part of the data
+        set, because a gain is measured on its labels.
     folds, rounds : int
         Number of networks per round, and largest number of rounds; their product is at most 15.
     inliers : str
-        Density of right labels: "auto" (the one of the highest held-out likelihood), "gaussian", "student-t", or the
-        path "package.module:name" of a density of the user's, which is imported when the audit starts.
+        Density of right labels: "auto" (the one with the highest held-out likelihood), "gaussian", "student-t", or the
+        path "package.module:name" of a user's density, which is imported when the audit starts.
     periods : dict of str to float
-        Periods of cyclic targets: `{ yaw = 360 }`.
+        Periods of cyclic targets, for example `{ yaw = 360 }`.
     unit : str
-        Unit of the labels, for people; by default that of the data set.
+        Unit of the labels, only shown; by default the unit of the data set.
     reasons : tuple of str
         Paths "package.module:name" of reasons in addition to the built-in ones.
     """
@@ -81,7 +81,7 @@ class AuditConfig:
     Attributes
     ----------
     run : RunConfig
-        Data, network, groups, training and seed. Its corruption makes labels wrong on purpose, to test an audit.
+        Data, network, groups, training and seed. The corruption makes labels wrong on purpose, to test an audit.
     audit : AuditSection
 
     Examples
@@ -96,14 +96,14 @@ class AuditConfig:
 
     def __post_init__(self) -> None:
         if self.run.measure.landmarks and self.audit.periods:
-            hint = "Points have no period."
-            raise InvalidParameterError("audit.periods", "empty where labels are landmarks", self.audit.periods, hint)
+            hint = "Landmarks have no period."
+            raise InvalidParameterError("audit.periods", "empty for landmarks", self.audit.periods, hint)
         if self.run.data.pixels:
             raise InvalidParameterError("data.pixels", "false in an audit", True)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
-        """Build an audit from nested mappings, as TOML gives them; the defaults of its training are `TRAINING`."""
+        """Build an audit from the nested mappings of a TOML file; the training defaults to `TRAINING`."""
         rest = {key: value for key, value in values.items() if key != "audit"}
         training = rest.get("training", {})
         if isinstance(training, Mapping):
@@ -122,7 +122,7 @@ class AuditConfig:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that are equal for audits that do the same.
+        """Sixteen hexadecimal digits, the same for equal audits.
 
         An empty `reasons` is left out: version 0.1.0 had no such option, and its audits keep their digest.
         """
@@ -133,7 +133,7 @@ class AuditConfig:
         return hashlib.sha256(values.encode()).hexdigest()[:16]
 
     def write(self, path: Path) -> None:
-        """Write the TOML file with every default spelled out, so that later versions read it as it was."""
+        """Write the TOML file with all defaults, so that later versions read the same configuration."""
         write_toml(self.to_mapping(), path)
 
 
@@ -143,7 +143,7 @@ def read_audit(path: Path) -> AuditConfig:
     Raises
     ------
     InvalidDataError
-        If there is no such file, or it is not TOML.
+        If the file does not exist, or is not TOML.
     InvalidParameterError
         If a key is unknown, missing or has an invalid value.
     """
@@ -151,7 +151,7 @@ def read_audit(path: Path) -> AuditConfig:
 
 
 def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> AuditConfig:
-    """Read the audit that an audit folder holds, from its `audit.toml`.
+    """Read the `audit.toml` of an audit folder.
 
     Parameters and errors are the same as for `deepgum.experiments.runs.config_file.read_recorded`.
     """

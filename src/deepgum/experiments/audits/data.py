@@ -1,4 +1,4 @@
-"""The data of an audit: samples, their labels as in the files, and the samples that were left out."""
+"""The data of an audit: samples, their labels in the files, and the samples that were left out."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class AuditData:
-    """n samples to be audited.
+    """The n samples of an audit.
 
     Attributes
     ----------
     pool : Pool
-        Inputs, and labels for the training of networks: landmarks as fractions of the square that is shown, cyclic
-        labels moved by whole periods to where most of them are.
+        Inputs, and labels for the training of networks: landmarks as fractions of the square that the network sees,
+        cyclic labels moved by whole periods to where most labels are.
     given : array (n, d)
-        Labels in their own unit, as in the files; landmarks in pixels of the image file.
+        Labels in the files, in their own unit; landmarks are in pixels of the image file.
     offset, scale : arrays (n, d)
-        They take predictions to that unit: ``offset + scale * prediction``.
+        Factors that convert predictions to that unit: ``offset + scale * prediction``.
     source : DataSource
     targets : Targets
     copies : tuple of tuples of int
-        Rows with the same content, by content.
+        Rows with the same content, one tuple per content.
     conflicts : tuple of tuples of str
         Ids of samples with the same content and different labels.
     left_out : mapping of str to str
-        Samples that have no image for a network, and the reason.
+        Samples without an image for the network -> the reason.
     sequence : bool
-        Whether neighbouring rows are near copies.
+        Whether neighbouring rows are near copies of each other.
     has_test_part : bool
         Whether the data set has a test part of its own.
     wrong : bool array (n, g) or None
-        Groups of labels that were made wrong on purpose.
+        True for groups of labels that were made wrong on purpose.
     """
 
     pool: Pool
@@ -77,23 +77,23 @@ class AuditData:
 
     @property
     def keep_together(self) -> tuple[str, ...]:
-        """One value per sample; samples with the same value, copies among them, stay in one fold."""
+        """One value per sample. Samples with the same value stay in one fold; copies have the same value."""
         return join_copies(len(self.pool), self.pool.keep_together or (), self.copies)
 
 
 def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:
-    """Read the data of an audit. Samples whose image does not exist or cannot be read are left out, and listed.
+    """Read the data of an audit; leave out and list samples whose image does not exist or cannot be read.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        If the data set is not there or cannot be read, or has no sample of the part that is asked for.
+        If the data set does not exist or cannot be read, or has no sample in the chosen part.
     """
     run, landmarks = config.run, config.run.measure.landmarks
     dataset = run.data.dataset
     request = replace(request_of(run, observer), skip_missing=True, skip_unreadable=True)
     with warnings.catch_warnings():
-        # The report lists the samples that are left out.
+        # The report lists the omitted samples, so the warnings are not needed.
         warnings.simplefilter("ignore", DeepGUMWarning)
         whole = dataset.pool(request, run.seed)
     annotations = None
@@ -145,12 +145,12 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
         left_out=left_out,
         sequence=dataset.is_sequence and pool.keep_together is None,
         has_test_part="test" in (whole.parts or ()),
-        wrong=None if outlier is None else _of_groups(outlier, targets),
+        wrong=None if outlier is None else _by_group(outlier, targets),
     )
 
 
-def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
-    """Return which groups (n, g) hold a wrong label, from the units (samples, landmarks) that the noise moved."""
+def _by_group(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
+    """Return a mask (n, g) of groups with a wrong label, from the units (samples, landmarks) that the noise moved."""
     columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
     return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
 
@@ -158,21 +158,21 @@ def _of_groups(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_
 def _part(pool: Pool, part: str) -> Pool:
     if pool.parts is None or part == "all":
         if part not in ("", "all"):
-            raise InvalidDataError(f"The data set should have a part {part!r}. It has no parts; leave the part out.")
+            raise InvalidDataError(f"The data set should have a part {part!r}. It has no parts; omit the part.")
         return pool
     rows = [row for row, each in enumerate(pool.parts) if (each != "test" if part == "" else each == part)]
     if not rows:
-        raise InvalidDataError(f"The data set should have samples of the part {part or 'train'!r}. Found none.")
+        raise InvalidDataError(f"The data set should have samples in the part {part or 'train'!r}. Found none.")
     return pool.subset(rows)
 
 
 def _to_files(pool: Pool, landmarks: bool, side: int) -> tuple[Values, Values]:
-    """Return the offset and the scale (n, d) that take targets to the unit of the files."""
+    """Return the offset and the scale (n, d) that convert targets to the unit of the files."""
     shape = tuple(pool.data.targets.shape)
     if not landmarks:
         return np.zeros(shape), np.ones(shape)
     pictures: Pictures | None = pool.data.pictures
-    if pictures is None:  # images that are not files: in pixels of the images
+    if pictures is None:  # the images are not files; labels are in pixels of the images
         return np.zeros(shape), np.full(shape, float(side))
     squares = np.array([tuple(pictures.square(row)) for row in range(len(pictures))])
     offset = np.tile(squares[:, :2], (1, shape[1] // 2))
@@ -188,18 +188,18 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
 
 
 def _left_out(annotations: Annotations, pool: Pool) -> dict[str, str]:
-    """Return the samples of the files that the loader left out, with the reason."""
+    """Return the samples in the label files that the loader left out, with the reason."""
     there = set(pool.data.ids)
     pictures = pool.data.pictures
     reasons = {}
     for name in annotations.ids:
         if name not in there:
             file = None if pictures is None else pictures.folder / annotations.image_file(name)
-            reasons[name] = "Its image does not exist." if file is None or not file.is_file() else _trouble(file)
+            reasons[name] = "Its image does not exist." if file is None or not file.is_file() else _read_error(file)
     return reasons
 
 
-def _trouble(file: Path) -> str:
+def _read_error(file: Path) -> str:
     try:
         with Image.open(file) as image:
             image.load()

@@ -1,4 +1,4 @@
-"""The fits of an audit that is not finished: predictions of its networks, in files, so that it can go on."""
+"""The fits of an unfinished audit: the predictions of its networks, in files, so that the audit can be resumed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["KeptLearner"]
 
 @dataclass(frozen=True)
 class KeptLearner:
-    """A learner that writes its predictions to files, and reads them where they exist.
+    """A learner that writes its predictions to files, and reads a file if it exists.
 
     Parameters
     ----------
     learner : Learner
     folder : Path
-        Folder of the files; made by the first.
+        Folder of the files; made with the first file.
     observer : Observer
         Its `fit_started` is called for every fit.
     """
@@ -41,14 +41,14 @@ class KeptLearner:
         return self.learner.is_robust
 
     def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> NDArray[np.float64]:
-        """Return the predictions of a fit; see `Learner`. The file is known by the rows, the teaching and the seed."""
+        """Return the predictions of a fit; see `Learner`. The rows, the teaching and the seed give the file's name."""
         self.observer.fit_started(seed)
         known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
         key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
             predictions = self.learner.predict(train, teaching, seed)
-            # In memory first: NumPy writes to a file itself, and raises errors without the system's reason.
+            # Encode in memory: on a full disk, NumPy's own writing raises errors without the system's reason.
             content = io.BytesIO()
             np.save(content, predictions, allow_pickle=False)
             with write_atomically(file) as temporary:

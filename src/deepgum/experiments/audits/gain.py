@@ -48,19 +48,19 @@ def gain_of(
 ) -> Gain:
     """Train before and after a patch, and compare errors on test samples whose labels the patch does not change.
 
-    Test samples are those of the data set's own test part. If it has none, a fifth of the samples is held out: samples
-    that the patch does not change, in whole groups.
+    Test samples are the data set's own test part. If it has none, a fifth of the samples is held out: samples that the
+    patch does not change, in whole groups.
 
     Parameters
     ----------
     folder : AuditFolder
-        The audit that the patch came from; its data, network and training are used.
+        The audit of the patch; its data, network and training are used.
     patch : Patch
     method : str
         A key of `deepgum.training.METHODS`, or the path of a loss: the method of both trainings. By default L2, the
         most common one.
     seeds : int
-        Number of trainings before, and after; each pair begins with the same weights.
+        Number of trainings before and of trainings after the patch; each pair starts from the same weights.
     observer : Observer, optional
 
     Raises
@@ -70,7 +70,7 @@ def gain_of(
     InvalidDataError
         If the patch is of other data or changes nothing, or there are too few samples to test on.
     UnknownNameError
-        If there is no such method.
+        If the method is unknown.
     """
     if get_method(method, "method").oracle:
         raise InvalidParameterError("method", "a method that is not an oracle", method)
@@ -81,7 +81,7 @@ def gain_of(
     check_patch(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):
         raise InvalidDataError(
-            "The patch should fix or drop a label. This one keeps all labels: there is nothing to gain."
+            "The patch should fix or drop a label. This one keeps all labels, so it cannot change the error."
         )
     after = _patched(data, patch)
     test, rows, official = _test_of(config, data, patch, observer)
@@ -146,7 +146,7 @@ def gain_of(
 
 @dataclass(frozen=True, eq=False)
 class _Given(Annotations):
-    """The labels that were audited, to check a patch against."""
+    """The audited labels, with which a patch is compared."""
 
     keeps_missing: ClassVar[bool] = True
 
@@ -155,7 +155,7 @@ class _Given(Annotations):
         return cls(Path(data.source.path or data.source.name), data.pool.data.ids, data.targets.names, data.given)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Never called: these labels may have been made wrong on purpose."""
+        """Raise an error: these labels may be wrong on purpose, so they are never written."""
         raise NotImplementedError
 
 
@@ -210,7 +210,7 @@ def _check_enough(count: int) -> None:
 def _split(
     data: RegressionData, rows: list[int], keep_together: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return training and validation samples: the same before and after, apart from those with dropped labels."""
+    """Return training and validation samples, the same before and after except for samples without labels."""
     share = validation_share(len(rows), widest)
     train, validation = split_validation(len(rows), share, seed, [keep_together[row] for row in rows])
     labelled = data.targets.isfinite().any(dim=1)
@@ -242,4 +242,4 @@ def _names(data: AuditData) -> tuple[str, ...]:
 
 
 def _title(method: str, seed: int, corrected: bool) -> Title:
-    return Title(method, "", 0.0, seed, "corrected labels" if corrected else "labels as they were")
+    return Title(method, "", 0.0, seed, "corrected labels" if corrected else "original labels")

@@ -47,17 +47,16 @@ FITS = "fits"
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
-    """Audit a data set, and write the folder. A finished audit is returned as it is.
+    """Audit a data set, and write the folder; return a finished audit unchanged.
 
-    The folder holds `audit.toml` (every default spelled out) and the files of `AuditFolder`. The summary is written
-    last. Until then `fits/` holds the predictions of every network: an audit that was stopped goes on with the next
-    network.
+    The folder holds `audit.toml` (with all defaults) and the files of `AuditFolder`. The summary is written last. Until
+    then `fits/` holds the predictions of every network, so that an interrupted audit continues with the next network.
 
     Parameters
     ----------
     config : AuditConfig
     out : Path
-        New, empty, or of the same audit.
+        A folder that is new, empty, or of the same audit.
     observer : Observer, optional
         Its methods are called at every step.
 
@@ -126,9 +125,9 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
 
 
 def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> NetworkLearner:
-    """Return the learner that trains networks as configured, with the outputs of the frozen part computed once."""
+    """Return the learner that trains the configured networks; it computes the outputs of the frozen part once."""
     run, samples = config.run, data.pool.data
-    # There is no test set: the outputs of the trunk are computed for all samples.
+    # All samples are training samples here, so that the outputs of the trunk are computed for all.
     subset = Subset(samples, samples.subset([0]), samples.subset([0]))
     network = prepare(
         run.model,

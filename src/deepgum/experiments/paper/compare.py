@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer", "compare", "train_and_score"]
 
 Trainer = Callable[..., TrainingResult]
-"""Trains a method by its name: `deepgum.training.train_method`, or a stand-in of a test."""
+"""Function that trains a method by its name: `deepgum.training.train_method`, or a replacement in a test."""
 
 
 def compare(
@@ -45,20 +45,20 @@ def compare(
 ) -> list[RunRecord]:
     """Train every method of the grid, and return the records of all runs, in the order of the grid.
 
-    An interrupted comparison goes on when it is called again: runs whose records `out` holds are not repeated, and the
-    run that was stopped goes on after its last completed epoch. Runs that do the same (corruptions of rate 0, by any
-    name) are trained once and recorded under each name.
+    The next call resumes an interrupted comparison: runs whose records `out` holds are not repeated, and the
+    interrupted run continues after its last completed epoch. Equal runs (corruptions of rate 0, under any name) are
+    trained once and recorded under each name.
 
     Parameters
     ----------
     options : CompareOptions
     out : Path
-        Folder of `config.json`, `results.jsonl` and `posteriors/`, and during a run of `checkpoints/`. New, empty, or
-        of the same settings.
+        Folder for `config.json`, `results.jsonl` and `posteriors/`, and for `checkpoints/` during a run. It must be
+        new, empty, or of a comparison with the same settings.
     observer : Observer, optional
         Its methods are called at every step.
     train : callable
-        With the signature of `deepgum.training.train_method`.
+        Function with the signature of `deepgum.training.train_method`.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def compare(
     InvalidDataError, InvalidParameterError
         If the data cannot be used or the network cannot be built. This is checked before any training.
     ComparisonError
-        If runs failed (diverged, or left a method without labels). It is raised when all other runs are done, and has
-        the failures and the records of the others.
+        If runs failed (diverged, or left a method without labels). It is raised after all other runs, and has their
+        records and the failures.
     """
     check_device(options.sgd.device)
     observer = observer or Observer()
@@ -89,8 +89,8 @@ def _compare(
     for run in runs:
         if run not in missing:  # recorded by a process that was killed before it removed the checkpoint
             folder.drop_checkpoint(run.stem)
-    # The data of the first seed are read and a network is built before the folder is made: a mistake leaves nothing
-    # behind.
+    # Before the folder is made, the data of the first seed are read and a network is built, so that an error leaves no
+    # files.
     subsets = {run.seed: options.load(run.seed, observer) for run in missing[:1]}
     for subset, run in itertools.product(subsets.values(), missing):
         # `CompareOptions` has checked the name.
@@ -208,5 +208,5 @@ def _missing(runs: Sequence[RunKey], records: Container[tuple[str, str, str]]) -
 
 
 def _twin(run: RunKey, records: Iterable[RunRecord]) -> RunRecord | None:
-    """Return the record of a run that did the same under another name, with the name of this run."""
+    """Return the record of an equal run under another name, with the name of this run."""
     return next((replace(r, method=run.method, noise=run.noise) for r in records if r.key == run.digest), None)

@@ -1,4 +1,4 @@
-"""The demonstration on data of scikit-learn: wrong landmarks, and four methods that learn from them."""
+"""The demonstration on scikit-learn's digits: four methods learn from wrong landmarks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEMO = CompareOptions(
     rates=(0.4,),
     methods=("l2", "cauchy", "deepgum", "oracle"),
     train_size=1200,
-    # The same for all methods; none stops before the learning rate has come down.
+    # All methods train for the whole schedule, so that the learning rate of each reaches its end.
     sgd=SGDOptions(schedule="one-cycle", learning_rate=3e-3, epochs_max=30, patience=30),
 )
 """Options of the demonstration: two landmarks in five are wrong."""
@@ -40,10 +40,10 @@ class DemoResult:
     Attributes
     ----------
     records : list of RunRecord
-        One per method.
+        One record per method.
     images : array (n, c, h, w) of uint8
     given, predicted, clean : arrays (n, 2 l)
-        Landmarks as given, as predicted by the network of DeepGUM, and before the corruption.
+        Given landmarks, predictions of the network of DeepGUM, and landmarks before the corruption.
     posteriors : Posteriors
         Posteriors of DeepGUM.
     """
@@ -57,21 +57,21 @@ class DemoResult:
 
 
 def run_demo(out: Path, observer: Observer | None = None, options: CompareOptions = DEMO) -> DemoResult:
-    """Train each method on the same corrupted digits; write records and posteriors to a new folder.
+    """Train each method on the same corrupted digits, and write records and posteriors to a new folder.
 
     Parameters
     ----------
     out : Path
-        New or empty.
+        A new or empty folder.
     observer : Observer, optional
         Its methods are called at every step.
     options : CompareOptions
-        With one noise, rate and seed, and "deepgum" among the methods.
+        Options with one noise, rate and seed, and with "deepgum" among the methods.
 
     Raises
     ------
     OutputFolderError
-        If the folder holds anything.
+        If the folder is not empty.
     """
     if "deepgum" not in options.methods or len(options.runs()) != len(options.methods):
         raise InvalidParameterError("options", "one noise, rate and seed, and 'deepgum' among the methods", options)

@@ -1,4 +1,4 @@
-"""The output folder of a comparison: of one configuration, and never overwritten."""
+"""The output folder of a comparison, which belongs to one configuration and is never overwritten."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OutputFolder:
     Parameters
     ----------
     path : Path
-        Need not exist.
+        The folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,7 +38,7 @@ class OutputFolder:
         Raises
         ------
         OutputFolderError
-            With the settings that differ, or the names of what is in the way.
+            If the folder is another's; the message lists the settings that differ, or the names of its files.
         """
         before = held(self.path, "comparison", self.config, _read)
         wanted = json.loads(json.dumps(config))
@@ -54,7 +54,7 @@ class OutputFolder:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def checkpoint(self, stem: str) -> Path:
-        """Return the path of a run's checkpoint; each run has its own, so runs may come in any order."""
+        """Return the path of a run's checkpoint; each run has its own, so the order of the runs is free."""
         return self.checkpoints / f"{stem}.safetensors"
 
     def drop_checkpoint(self, stem: str) -> None:
@@ -64,12 +64,12 @@ class OutputFolder:
             self.checkpoints.rmdir()
 
     def claim_new(self, config: Mapping[str, Any]) -> None:
-        """Write the configuration of an experiment that never goes on; its folder must be new or empty.
+        """Write the configuration of an experiment that is never resumed; its folder must be new or empty.
 
         Raises
         ------
         OutputFolderError
-            With the names of what is in the folder.
+            If the folder is not empty; the message lists the names of its files.
         """
         check_empty(self.path)
         self.claim(config)

@@ -1,4 +1,4 @@
-"""The options of a comparison: the grid, and the settings that all runs share. They are checked when they are made."""
+"""The options of a comparison, checked on construction: the grid, and the settings that all runs share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deepgum.training.flat_options import key_options
 __all__ = ["CompareOptions"]
 
 _GREY = ("lfw-net", "facenet")
-"""The data set and the network for which images are grey, as in all recorded comparisons. Others are in colour."""
+"""The data set and the network with grey images, as in all recorded comparisons. Other images are in colour."""
 
 
 @dataclass(frozen=True)
@@ -40,34 +40,34 @@ class CompareOptions:
     data : Path, optional
         Folder of the data set, if it needs one.
     noises, rates, methods, seeds : tuples
-        The grid. Names as in `deepgum.data.corruption.NOISES` and `deepgum.training.METHODS`, or paths of losses; rates
-        in [0, 1].
+        The grid. Noises are keys of `deepgum.data.corruption.NOISES`; methods are keys of `deepgum.training.METHODS`
+        or paths of losses; rates are in [0, 1].
     train_size, validation_size : int, optional
-        Numbers of samples. By default all, one in ten of them for validation. Validation samples are in addition to
-        `train_size`, by default a ninth of it.
+        Numbers of samples. By default all samples, one tenth of them for validation. Validation samples are in addition
+        to `train_size`; by default they are a ninth of it.
     image_size : int, optional
         Side of the images in pixels; by default that of the data set.
     groups : {"sample", "landmark", "coordinate"}, optional
         Labels that are judged as one unit. By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
     model : ModelConfig or str
-        The network; a name stands for one without pretrained weights and without a frozen part.
+        The network; a name stands for a network without pretrained weights and without a frozen part.
     missing : float
         Share of training and validation labels that are deleted in addition to the noise, in every run; see
         `deepgum.experiments.runs.config.CorruptionConfig`.
     pixels : bool
-        Landmarks are in pixels of an image 224 wide instead of fractions; see
+        Whether landmarks are in pixels of an image 224 pixels wide instead of fractions; see
         `deepgum.experiments.runs.config.DataConfig`.
     sgd : SGDOptions
-        The same for every method.
+        Options of the training, for every method.
     skip_missing, skip_unreadable : bool
-        Go on without images that do not exist, or that cannot be decoded.
+        Whether to leave out images that do not exist, or that cannot be decoded.
     cache_dir : Path, optional
         Folder for decoded crops.
 
     Raises
     ------
     InvalidParameterError
-        If a value is not valid; the message names it, and for a name the nearest known one.
+        If a value is not valid. The message names the value, and for an unknown name the most similar known one.
     """
 
     dataset: str | Any = "lfw-net"
@@ -124,14 +124,14 @@ class CompareOptions:
 
     @cached_property
     def source(self) -> Dataset:
-        """The data set of the name `dataset`."""
+        """The data set with the name `dataset`."""
         return get_dataset(self.dataset)
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The settings that all runs share and on which results depend; `config.json` holds them."""
+        """The settings that all runs share and that change results; `config.json` holds them."""
         sgd = asdict(self.sgd)
-        # A comparison may go on on another device: each record says on which its run was.
+        # A comparison may be resumed on another device; each record has the device of its run.
         del sgd["device"]
         return {
             "dataset": self.dataset,
@@ -139,7 +139,7 @@ class CompareOptions:
             "validation_size": self.validation_size,
             "image_size": self.image_size or self.source.image_size,
             "groups": self.groups,
-            "model": _described(self.network),
+            "model": _network_identity(self.network),
             "skip_missing": self.skip_missing,
             # Only if they are set, so that runs without them keep their keys.
             **({"skip_unreadable": True} if self.skip_unreadable else {}),
@@ -161,7 +161,7 @@ class CompareOptions:
         return self.model
 
     def runs(self) -> list[RunKey]:
-        """Return all runs of the grid, seed by seed: the first seed alone makes a whole figure."""
+        """Return all runs of the grid, seed by seed, so that the first seed alone completes a figure."""
         grid = itertools.product(self.seeds, self.noises, self.rates, self.methods)
         return [
             RunKey(method, noise, rate, seed, self.groups or NOISES[noise].unit, _choices(method), self.shared)
@@ -186,8 +186,8 @@ class CompareOptions:
         return subset.scaled(PIXELS) if self.pixels else subset
 
 
-def _described(model: ModelConfig) -> str | dict[str, Any]:
-    """Return the identity of a network: its name, and its differences from one without weights and frozen part."""
+def _network_identity(model: ModelConfig) -> str | dict[str, Any]:
+    """Return the identity of a network: its name, and its settings that are not the defaults."""
     plain = ModelConfig(model.name)
     if replace(model, cache=plain.cache) == plain:
         return model.name
@@ -198,7 +198,7 @@ def _described(model: ModelConfig) -> str | dict[str, Any]:
 def _choices(method: str) -> dict[str, Any]:
     """Return the choices of a method as JSON values, without its label and description, which change no result."""
     named = get_method(method)
-    # The path alone would not say with which parameters the loss of a plug-in is made.
+    # The path of a plug-in does not contain the parameters of its loss, so the loss itself is added.
     loss = named.loss if named.loss is None or isinstance(named.loss, str) else f"{method} {named.loss!r}"
     options = None if named.options is None else key_options(named.options)
     return {"loss": loss, "options": options, "oracle": named.oracle}

@@ -34,8 +34,8 @@ class RunKey:
     groups : str
         Labels that are judged as one unit.
     choices : Mapping
-        The choices of the method; JSON values. At rate 0 neither noise nor knowledge of the wrong labels makes a
-        difference: two methods with equal choices are then one run.
+        The choices of the method; JSON values. At rate 0 the noise and the knowledge of the wrong labels have no
+        effect, so two methods with equal choices are one run.
     shared : Mapping
         Settings that all runs of a comparison share; JSON values.
 
@@ -57,7 +57,7 @@ class RunKey:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that are equal for runs that do the same, on any machine."""
+        """Sixteen hexadecimal digits, the same for equal runs on any machine."""
         settings = {
             "choices": dict(self.choices) | ({} if self.rate else {"oracle": False}),
             "noise": self.noise if self.rate else None,
@@ -85,14 +85,15 @@ class RunKey:
 class RunRecord:
     """The outcome of one run: one line of `results.jsonl`.
 
-    Rates and scores are fractions; None (`null` in the file) where a value means nothing, as recall without outliers.
+    Rates and scores are fractions. None (`null` in the file) marks an undefined value, for example recall without
+    outliers.
 
     - Errors on the clean test set: `failure_rate` is the share of landmarks whose error exceeds 5 % of the face's
       width, `nme` the mean distance in fractions of that width; `mae` and `rmse` are in the targets' unit.
     - Flags on the training set: `precision`, `recall` and `average_precision`; `recall_moved` is the recall among
-      labels that were moved by more than 5 % of the image's width, `flagged` the share of labels that are flagged.
+      labels that were moved by more than 5 % of the image's width, `flagged` the share of flagged labels.
     - `posteriors` is a path relative to the results file, `missing` the share of labels that were deleted on purpose.
-    - `label` and `colour` are those of a method that is a plug-in: tables and figures are drawn without importing it.
+    - `label` and `colour` are the style of a plug-in method, so that tables and figures do not import the plug-in.
 
     Examples
     --------
@@ -161,19 +162,19 @@ class RunRecord:
 
 
 class ResultsFile:
-    """A file of records, one JSON object per line; records are only ever added.
+    """A file of records, one JSON object per line. Records are only added, never changed.
 
     Parameters
     ----------
     path : Path
-        Need not exist.
+        The file; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> list[RunRecord]:
-        """Return all records. A last line that was cut short by an interruption is ignored.
+        """Return all records; an incomplete last line, left by an interruption, is ignored.
 
         Raises
         ------
@@ -199,11 +200,11 @@ class ResultsFile:
         Raises
         ------
         DiskFullError
-            If the disk is full; the records before stay as they were.
+            If the disk is full; the earlier records stay.
         """
         content = self.path.read_bytes() if self.path.exists() else b""
         rest = content[content.rfind(b"\n") + 1 :]
-        # A last line that was cut short by an interruption is not a record, and would spoil the next one.
+        # An incomplete last line, left by an interruption, is not a record. It is removed.
         end = b"\n" if rest and _is_json(rest.decode(errors="replace")) else b""
         kept = content if end else content[: len(content) - len(rest)]
         with write_atomically(self.path) as temporary:
@@ -221,8 +222,8 @@ def _is_json(line: str) -> bool:
 def read_records(paths: Iterable[Path]) -> list[RunRecord]:
     """Read results files, or folders that hold a `results.jsonl`.
 
-    Of several records with the same method, noise, rate, seed, data set, share of deleted labels and groups, the last
-    one is taken.
+    Of several records with the same method, noise, rate, seed, data set, sizes, share of deleted labels and groups, the
+    last one is returned.
 
     Raises
     ------
@@ -246,7 +247,7 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
 
 
 def select(records: Iterable[RunRecord], methods: Iterable[str] | None) -> list[RunRecord]:
-    """Return the records of some methods, in the order of the methods; all records for None.
+    """Return the records of some methods, in the order of the methods, or all records if `methods` is None.
 
     Raises
     ------
@@ -262,8 +263,8 @@ def select(records: Iterable[RunRecord], methods: Iterable[str] | None) -> list[
     records = list(records)
     if methods is None:
         return records
-    of = {name: [record for record in records if record.method == name] for name in methods}
-    for name, found in of.items():
+    by_method = {name: [record for record in records if record.method == name] for name in methods}
+    for name, found in by_method.items():
         if not found:
             raise UnknownNameError("methods", name, dict.fromkeys(record.method for record in records))
-    return [record for found in of.values() for record in found]
+    return [record for found in by_method.values() for record in found]

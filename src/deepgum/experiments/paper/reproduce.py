@@ -1,4 +1,4 @@
-"""The paper's tables and figures as lists of runs. A run that several of them need is trained once."""
+"""The paper's tables and figures as lists of runs. A run that several tables or figures need is trained once."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Artefact:
     ----------
     description : str
     datasets : tuple of str
-        Data sets that it can be made from: that of the paper, then those that can take its place.
+        Data sets that can be used: that of the paper, then its possible replacements.
     methods : tuple of str
-        The methods of the paper, in its order; a scale may replace one.
+        The methods of the paper, in its order; a scale may replace a method.
     """
 
     description: str
@@ -65,14 +65,14 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
 
 
 def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[str, Path]:
-    """Return the data set of an artefact that a folder, or one of its subfolders, holds, and that folder.
+    """Return the name of an artefact's data set in a folder or one of its subfolders, and the folder of the data set.
 
     Raises
     ------
     UnknownNameError
         If the artefact cannot be made from `dataset`.
     InvalidParameterError
-        If there is none.
+        If no data set is found.
     """
     known = ARTEFACTS[check_choice("artefact", artefact, ARTEFACTS)].datasets
     wanted = known if dataset is None else (check_choice("dataset", dataset, known),)
@@ -92,7 +92,7 @@ class Plan:
     artefact, dataset : str
     seed : int
     rate : float
-        Share of training and validation labels that are replaced by uniform ones; 0 for labels as they are.
+        Share of training and validation labels that are replaced by uniform random ones; 0 for unchanged labels.
     runs : tuple of RunConfig
     differences : Mapping
         Differences from the paper at this scale: name -> (paper, here).
@@ -175,7 +175,7 @@ def figure5_options(
     skip_unreadable: bool = False,
     cache_dir: Path | None = None,
 ) -> CompareOptions:
-    """Return the grid of Figure 5 at a scale, on all faces.
+    """Return the grid of Figure 5 at a scale, with all faces.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def _with_weights(model: ModelConfig, weights: Path | None) -> ModelConfig:
     if weights is None:
         raise InvalidParameterError(
             "weights",
-            "a file of VGG-16's pretrained weights, or 'imagenet' to fetch the published ones",
+            "a file of VGG-16's pretrained weights, or 'imagenet' to download the published weights",
             None,
             "The paper fine-tunes a network that was trained on ImageNet.",
         )
@@ -221,12 +221,12 @@ def folders_of(plans: Sequence[Plan], out: Path) -> dict[str, RunFolder]:
 def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) -> dict[str, RunFolder]:
     """Train the runs that are not finished, and return the folder of every run by its digest.
 
-    A run that several plans need is trained once. If a run fails, the others go on.
+    A run that several plans need is trained once. If a run fails, the others continue.
 
     Raises
     ------
     ComparisonError
-        If runs failed; it is raised when all others are done.
+        If runs failed; it is raised after all other runs.
     """
     observer, data = observer or Observer(), Data()
     runs = list({config.digest: config for plan in plans for config in plan.runs}.values())

@@ -1,4 +1,4 @@
-"""The scales of the paper's experiments: its own, and one for a machine without a GPU."""
+"""The scales of the paper's experiments: the paper's own scale, and a scale for a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scale:
     image_size : int
         Side of the images in pixels.
     features : ModelConfig
-        The network for feature vectors, where a data set has these instead of images.
+        The network for data sets of feature vectors instead of images.
     sgd, features_sgd : SGDOptions
         Training on images and on feature vectors.
     faces : ModelConfig
@@ -35,9 +35,9 @@ class Scale:
     pixels : bool
         Whether landmarks are in pixels of the paper's images, and not in fractions of an image's side.
     train_sizes : Mapping
-        Numbers of training samples by data set; all samples for others.
+        Number of training samples by data set; other data sets use all samples.
     deepgum : str
-        The method that takes the place of the paper's DeepGUM (Algorithm 1), unless the user names methods.
+        The method that replaces the paper's DeepGUM (Algorithm 1), unless the user names methods.
     method_options : Mapping
         Options by method.
     """
@@ -56,7 +56,7 @@ class Scale:
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods of an artefact at this scale, from those of the paper."""
+        """Return the methods of an artefact at this scale, from the paper's methods."""
         return tuple(self.deepgum if name == "deepgum-paper" else name for name in names)
 
     def with_training(self, **changes: Any) -> Scale:
@@ -66,7 +66,7 @@ class Scale:
 
     def differences(self, network: str, dataset: str = "") -> dict[str, tuple[Any, Any]]:
         """Return the differences from the paper for "images", "features" or "faces": name -> (paper, here)."""
-        # The paper has no experiment on features: they take the place of images.
+        # The paper has no experiment on features, so they are compared with the paper's images.
         paper = SCALES["paper"]._settings("images" if network == "features" else network)
         here = self._settings(network)
         changed = {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
@@ -94,11 +94,13 @@ class Scale:
         }
 
 
-# Section 4: the last convolutional block and both fully connected layers are trained; batch 128, learning rate 1e-4.
+# Section 4 trains the last convolutional block and both fully connected layers, with batch size 128 and learning rate
+# 1e-4.
 _VGG16 = ModelConfig("vgg16", frozen=LAST_BLOCK)
 _PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
 _SMALL_VGG16 = replace(_VGG16, fc_width=512, cache_dtype="float16")
-# Twelve epochs with a cosine schedule: on few images the score of an early stop is noisy, that of the last epochs not.
+# A cosine schedule of twelve epochs: on few images, the score that decides about an early stop is noisy, while the
+# scores of the last epochs are not.
 _SMALL = SGDOptions(learning_rate=2e-4, schedule="cosine", batch_size=128, epochs_max=12, patience=12)
 
 SCALES: Mapping[str, Scale] = MappingProxyType(
@@ -115,7 +117,7 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
             # The paper's learning rate is for landmarks in pixels.
             pixels=True,
             deepgum="deepgum-paper",
-            # Section 4 has 3 epochs of L2, Algorithm 1 an early stop.
+            # Section 4 trains 3 epochs with L2, where Algorithm 1 has an early stop.
             method_options={"deepgum-paper": {"warmup_epochs": 3}},
         ),
         "cpu": Scale(

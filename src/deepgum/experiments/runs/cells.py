@@ -58,9 +58,9 @@ def make_cell(
     seed : int
         Seed of the noise and of the deletions, which have separate streams.
     missing : float
-        Share of the labels, right or wrong, that are deleted in addition.
+        Share of labels, right or wrong, that are also deleted.
     landmarks : bool
-        Whether a label is a landmark, with two coordinates, and not a single coordinate.
+        Whether a label is a landmark (two coordinates) and not a single coordinate.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The configuration of a run: data, model, method, corruption, training and seed. It is checked when it is made."""
+"""The configuration of a run, checked on construction: data, model, method, corruption, training and seed."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ class DataConfig:
     Parameters
     ----------
     name : str, Dataset or class
-        A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another word for `table`), or a data set of the user's:
-        an object of `deepgum.data.Dataset`, its class, or its path "package.module:name". Kept as text.
+        A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another name for `table`), or a user's data set: an
+        object of `deepgum.data.Dataset`, its class, or its path "package.module:name". It is stored as text.
     folder : Path, optional
-        Folder of the data set; for `table` the file. Relative to the working folder.
+        Folder of the data set, or the file of a `table`, relative to the working folder.
     image_size : int, optional
         Side of the images in pixels; by default that of the data set.
     colour : bool
-        Three channels, if the data set has a choice.
+        Whether images have three channels, if the data set has both grey and colour.
     train_size, validation_size, test_size : int, optional
-        Numbers of samples (of celebrities for the last two of CACD); by default by the rule of the data set.
+        Numbers of samples (for the last two of CACD, of celebrities); the data set has its own defaults.
     fold : int
         Fold for testing, if the data set has folds.
     skip_missing, skip_unreadable : bool
-        Go on without images that do not exist, or that cannot be decoded.
+        Whether to leave out images that do not exist, or that cannot be decoded.
     cache_dir : Path, optional
         Folder for decoded crops and outputs of frozen trunks.
     pixels : bool
-        Landmarks are in pixels of an image 224 wide, as in the paper, and not in fractions of the image's side. The
-        steps of plain SGD depend on the unit, so a learning rate is for one unit.
+        Whether landmarks are in pixels of an image 224 pixels wide, as in the paper, and not in fractions of the
+        image's side. The steps of plain SGD depend on the unit, so a learning rate is valid for one unit only.
     options : dict
         Options of this data set, for example the columns of a table.
     """
@@ -79,7 +79,7 @@ class DataConfig:
         if dataset.needs_folder and self.folder is None:
             raise InvalidParameterError("folder", f"the folder of the data set {self.name!r}", None)
         for name, least in (("train_size", 2), ("validation_size", 1), ("test_size", 1), ("image_size", 16)):
-            # 0 is the image size of data sets without images.
+            # Data sets without images have the image size 0.
             if getattr(self, name) not in (None, 0 if name == "image_size" else None):
                 check_count(name, getattr(self, name), least=least)
         check_count("fold", self.fold, least=0)
@@ -92,7 +92,7 @@ class DataConfig:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set of this name."""
+        """The data set with this name."""
         return get_dataset(self.name, "name")
 
 
@@ -105,16 +105,16 @@ class ModelConfig:
     name : str
         `facenet`, `vgg16`, `mlp`, or a factory as `package.module:callable`.
     weights : Path, optional
-        Pretrained weights, as safetensors or .pth; `imagenet` fetches the published ones of VGG-16.
+        File of pretrained weights (safetensors or .pth); `imagenet` downloads the published weights of VGG-16.
     sha256 : str
         First digits of the file's checksum; empty for no check.
     frozen : str
-        Module up to which the network is frozen, for example `features.23` (the fourth pooling of VGG-16); empty for
-        none.
+        Module up to which the network is frozen, for example `features.23` (the fourth pooling of VGG-16); empty to
+        train the whole network.
     fc_width : int
         Width of fc6 and fc7 of `vgg16`.
     cache : bool
-        Compute the outputs of the frozen part once, and keep them on disk.
+        Whether to compute the outputs of the frozen part once, and keep them on disk.
     cache_dtype : {"float32", "float16", "bfloat16"}
         Number format on disk.
     """
@@ -132,12 +132,12 @@ class ModelConfig:
         check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
 
     def check_weights(self, parameter: str = "weights") -> None:
-        """Refuse a file of weights that cannot be read. Call it before a training: a finished run needs no weights.
+        """Check the file of weights before a training; a finished run does not need it.
 
         Raises
         ------
         InvalidParameterError
-            About `parameter`: if there is no such file, or it has another ending.
+            If the file does not exist, or has another ending. The message names `parameter`.
         """
         if self.weights in (None, PUBLISHED):
             return
@@ -155,16 +155,16 @@ class MethodConfig:
     Parameters
     ----------
     name : str
-        A key of `deepgum.training.METHODS`, or the path `package.module:name` of a loss, which is imported when the
-        training begins and not when the file is read.
+        A key of `deepgum.training.METHODS`, or the path `package.module:name` of a loss. The loss is imported when the
+        training starts, not when the file is read.
     groups : {"sample", "landmark", "coordinate"}, optional
         Labels that are judged as one unit; by default as in the paper's experiment on the data set.
     options : dict
-        Options of `DeepGUMOptions` to change, for methods with a mixture.
+        Changes to the `DeepGUMOptions` of a method with a mixture.
     schedule : dict
-        Options of its schedule to change; a `name` begins with the defaults of that schedule.
+        Changes to the schedule; a `name` selects another schedule with its defaults.
     mixture : dict
-        Settings of its mixture to change.
+        Changes to the settings of the mixture.
     """
 
     name: str = "deepgum"
@@ -185,7 +185,7 @@ class MethodConfig:
             raise (error.within("options") if error.parameter in self.options else error) from None
         if chosen is None:
             return
-        # Every default is spelled out, so the run stays the same when a later version has other defaults.
+        # All defaults are stored, so that the run stays the same if a later version has other defaults.
         values = chosen.to_mapping()
         del values["groups"]
         sections = {name: values.pop(name) for name in ("schedule", "mixture")}
@@ -195,17 +195,17 @@ class MethodConfig:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The changes to the method's options, as `deepgum.training.train_method` takes them."""
+        """The changes to the method's options, for `deepgum.training.train_method`."""
         sections = {"schedule": self.schedule, "mixture": self.mixture}
         return self.options | {name: section for name, section in sections.items() if section}
 
     def chosen(self) -> DeepGUMOptions | None:
-        """Return the options of the training; None if it is a training with one loss.
+        """Return the options of the training, or None for a training with one loss.
 
         Raises
         ------
         InvalidParameterError
-            If there is no such method or option, or a value is not valid.
+            If the method or an option is unknown, or a value is not valid.
         """
         named = None if is_path(self.name) else get_method(self.name, "name")
         if named is None or named.options is None:
@@ -228,8 +228,8 @@ class CorruptionConfig:
     rate : float
         Share of labels that are made wrong, from 0 (none) to 1.
     missing : float
-        Share of labels, right or wrong, that are deleted in addition, from 0 (none) to below 1: whole landmarks, or
-        single coordinates.
+        Share of labels (whole landmarks, or single coordinates), right or wrong, that are also deleted, from 0 (none)
+        to below 1.
     """
 
     noise: str = "uniform"
@@ -244,7 +244,7 @@ class CorruptionConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The configuration of a run, a section per attribute.
+    """The configuration of a run, one section per attribute.
 
     Raises
     ------
@@ -282,18 +282,18 @@ class RunConfig:
             hint = f"The targets of {self.data.name!r} are not landmarks."
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
-            # Spelled out, as all defaults.
+            # Stored, like all defaults.
             method = replace(self.method, groups=self.data.dataset.groups)
             object.__setattr__(self, "method", method)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
-        """Build a run from nested mappings, as TOML gives them."""
+        """Build a run from the nested mappings of a TOML file."""
         built: RunConfig = build(cls, values)
         return built
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return nested mappings of plain values, without keys that are not set."""
+        """Return nested mappings of plain values, without unset keys."""
         mapping: dict[str, Any] = plain(asdict(self))
         for section in ("schedule", "mixture"):
             if not mapping["method"][section]:

@@ -29,12 +29,12 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     ----------
     path : Path
     changes : sequence of str
-        Keys to change, as `section.key=value`. The value is written as in TOML, or as a text without quotes.
+        Keys to change, as `section.key=value`. The value is in TOML, or a text without quotes.
 
     Raises
     ------
     InvalidDataError
-        If there is no such file, or it is not TOML; with the line.
+        If the file does not exist, or is not TOML; the message names the line.
     InvalidParameterError
         If a key is unknown, missing or has a wrong value; the message names the key.
     """
@@ -45,27 +45,27 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
 
 
 def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> RunConfig:
-    """Read the run that a run folder holds, from its `config.toml`.
+    """Read the `config.toml` of a run folder.
 
     Parameters
     ----------
     path : Path
         The file; an earlier version may have written it (see `deepgum.storage.upgrade`).
     trust : bool or collection of str
-        Whether code outside the package that the file names may be imported, or which.
+        Whether code outside the package that the file names may be imported, or the paths that may be imported.
 
     Raises
     ------
     UntrustedCodeError
         If the file names other code; nothing is imported.
     InvalidDataError, InvalidParameterError
-        The same as for `read_config`. Where another version wrote the file, the message says which.
+        As in `read_config`. If another version wrote the file, the message names that version.
     """
     return recorded(path, RunConfig.from_mapping, trust)
 
 
 def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | Collection[str]) -> C:
-    """Read the configuration file of a run folder or an audit folder; parameters and errors as of `read_recorded`."""
+    """Read the configuration file of a run folder or an audit folder; parameters and errors as in `read_recorded`."""
     values = _upgraded(read_toml(path))
     check_trusted(path, code_named(values), trust)
     try:
@@ -76,12 +76,12 @@ def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | 
             raise
         raise InvalidDataError(
             f"'{path}' should be a configuration that deepgum {__version__} can read. It was written by {version}: "
-            f"{error} Use that version of deepgum for this folder, or make the folder anew with this one."
+            f"{error} Use that version of deepgum for this folder, or make a new folder with this version."
         ) from error
 
 
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration in the keys of this version."""
+    """Return a recorded configuration with the keys of this version."""
     data, method = values.get("data"), values.get("method")
     if isinstance(data, dict) and isinstance(data.get("options"), dict):
         data["options"] = upgraded_options(str(data.get("name")), data["options"])
@@ -96,7 +96,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     InvalidDataError
-        If there is no such file, or it is not TOML.
+        If the file does not exist, or is not TOML.
     """
     try:
         with open(path, "rb") as file:
@@ -123,11 +123,11 @@ def _change(values: dict[str, Any], change: str) -> None:
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write a run with every default spelled out, so that later versions read it as it was."""
+    """Write a run with all defaults, so that later versions read the same configuration."""
     write_toml(config.to_mapping(), path)
 
 
 def write_toml(values: Mapping[str, Any], path: Path) -> None:
-    """Write the configuration file of a run folder or an audit folder; its first line says which version wrote it."""
+    """Write the configuration file of a run folder or an audit folder; its first line names this version."""
     with write_atomically(path) as temporary:
         temporary.write_text(version_line() + tomli_w.dumps(values), encoding="utf-8")

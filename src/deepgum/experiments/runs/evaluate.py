@@ -66,10 +66,10 @@ def evaluate_run(
     run : Path
         Folder of the run.
     data : Path, optional
-        Folder of the other data set, or for a table its file.
+        Folder of the other data set, or the file of a table.
     part : {"all", "train", "validation", "test"}, optional
-        Samples to use: one part, by the split of the run, or all. By default the test part of the run's own data set,
-        and all of another.
+        Samples to use: one part by the split of the run, or all. By default the test part of the run's own data set, or
+        all samples of another one.
     observer : Observer, optional
         Its `reading` is called while images are read.
     trust : bool
@@ -78,11 +78,11 @@ def evaluate_run(
     Raises
     ------
     UntrustedCodeError
-        If the run names such code, and is not trusted.
+        If the run names such code, and `trust` is False.
     InvalidDataError
         If the run is not finished, its network does not fit the data, or no sample has a label.
     UnknownNameError
-        If there is no such part.
+        If the part is unknown.
     InvalidParameterError
         If the other data set does not exist.
     """
@@ -104,9 +104,9 @@ def evaluate_run(
     normaliser = torch.cat([one.normaliser for one in samples])
     errors = predictions.errors(landmarks=measure.landmarks)
     if np.isnan(errors).all():
-        which = "" if part == "all" else f"{part} "
+        name = "" if part == "all" else f"{part} "
         raise InvalidDataError(
-            f"The {which}samples should have labels to compare with. Found {len(normaliser)} samples without any. "
+            f"The {name}samples should have labels. Found {len(normaliser)} samples without labels. "
             "`deepgum predict` needs no labels."
         )
     raw, labels = predictions.predicted / measure.factor, torch.cat([one.targets for one in samples])

@@ -1,4 +1,4 @@
-"""The images that the pictures of a run show, which `examples.npz` holds."""
+"""The images for the pictures of a run, in `examples.npz`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Examples"]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Images that a run's pictures show.
+    """Images for the pictures of a run.
 
     Attributes
     ----------
@@ -33,13 +33,13 @@ class Examples:
         The training samples with the lowest posteriors, lowest first.
     suspect_ids : tuple of str
     given, predicted : arrays (k, d)
-        Their labels as given, and the predictions, in the targets' unit.
+        Given labels and predictions of these samples, in the targets' unit.
     responsibilities : array (k,)
         The lowest responsibility of each of these samples.
     tests : array (m, c, h, w) of uint8
         Test samples.
     test_predicted, test_labels : arrays (m, d)
-        In the targets' unit.
+        Predictions and labels of the test samples, in the targets' unit.
     """
 
     suspects: NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Examples:
         width: float = 1.0,
         factor: float = 1.0,
     ) -> Examples | None:
-        """Choose the samples to show; None if they are not images."""
+        """Return the samples to show, or None if the samples are not images."""
         if np.asarray(clean.train.inputs[:1]).ndim != 4:
             return None
         lowest = (
@@ -75,7 +75,7 @@ class Examples:
         given = cell.train.targets.double().numpy()[order]
         predicted = given - result.residuals.double().numpy()[order]
         if np.isnan(predicted).any():
-            # A missing label has no residual: its prediction is computed.
+            # A missing label has no residual, so its prediction is computed.
             from deepgum.residuals import predict
 
             computed = predict(result.model, cell.train.subset(order)).double().numpy()
@@ -105,7 +105,7 @@ class Examples:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or `write` did not write it.
+            If the file does not exist, or `write` did not write it.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""Inputs to predict for: images and feature vectors without labels, from files, folders and tables."""
+"""Inputs for predictions: images and feature vectors without labels, from files, folders and tables."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def read_images(
 ) -> tuple[RegressionData, list[Path]]:
     """Return images without labels, and the file of each.
 
-    A table gives one image per row, with the ids of the table, also if an image comes twice. An image file that is
-    given more than once, by itself or by its folder, is read once.
+    A table gives one image per row, with the ids of the table, even if two rows have the same image. An image file that
+    is given more than once, by its path or by its folder, is read once.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
         If there are no images, or a table cannot be read.
     MissingImagesError, UnreadableImagesError
-        If images of a table do not exist, or images cannot be decoded, and they should not be skipped.
+        If images of a table do not exist, or images cannot be decoded, and skipping is off.
     """
-    named = _named(inputs, config, skip_missing)
+    named = _list_images(inputs, config, skip_missing)
     if not named:
         given = ", ".join(str(path) for path in inputs)
         raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", given)
@@ -63,7 +63,7 @@ def read_images(
     return data, [files[row] for row in rows]
 
 
-def _named(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
+def _list_images(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
     """Return the id and the file of each image."""
     named: list[tuple[str, Path]] = []
     seen = set[Path]()
@@ -71,22 +71,22 @@ def _named(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> lis
         if path.suffix.lower() in TABLES and not path.is_dir():
             named += _rows(path, config, skip_missing)
             continue
-        found = _held(path) if path.is_dir() else [path]
+        found = _images_in(path) if path.is_dir() else [path]
         named += [(str(file), file) for file in found if file not in seen]
         seen.update(found)
     return named
 
 
-def _held(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> list[Path]:
     files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in IMAGES and file.is_file())
     return [file for file in files if not file.name.startswith(".")]
 
 
 def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
-    column, own = config.data.options.get("image") or "image", _id_column(path, config)
-    table = read_columns(path, dict.fromkeys([column, *([own] if own else [])]))
+    column, id_column = config.data.options.get("image") or "image", _id_column(path, config)
+    table = read_columns(path, dict.fromkeys([column, *([id_column] if id_column else [])]))
     names = [name.replace("\\", "/") for name in table.texts(column)]
-    ids = row_ids(table, own, names)
+    ids = row_ids(table, id_column, names)
     root = Path(config.data.options.get("root") or path.parent)
     source = f"The column {column!r} names them."
     rows = present_rows(root, {path.name: names}, skip_missing, source)[path.name]
@@ -94,7 +94,7 @@ def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, 
 
 
 def _id_column(path: Path, config: RunConfig) -> str | None:
-    """Return the column of ids of the run's own table, if this table has it too."""
+    """Return the id column of the run's own table, if this table has it too."""
     column: str = config.data.options.get("id", "")
     return column if column and column in column_names(path) else None
 
@@ -114,7 +114,7 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If the input is another file, or cannot be read.
+        If the input is not such a file, or cannot be read.
     """
     columns: list[str] = config.data.options.get("features") or []
     kinds = ((*TABLES, ".npz") if columns else (".npz",)) if len(inputs) == 1 else ()
@@ -124,10 +124,10 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         expected = f"{table}one .npz file with an array 'features'"
         raise InvalidParameterError("inputs", expected, ", ".join(str(path) for path in inputs))
     if path.suffix.lower() in TABLES:
-        own = _id_column(path, config)
-        cells = read_columns(path, dict.fromkeys([*columns, *([own] if own else [])]))
+        id_column = _id_column(path, config)
+        cells = read_columns(path, dict.fromkeys([*columns, *([id_column] if id_column else [])]))
         features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
-        ids = row_ids(cells, own, [path.stem] * len(cells))
+        ids = row_ids(cells, id_column, [path.stem] * len(cells))
     else:
         try:
             with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""The key of a run: sixteen digits that are equal for runs that do the same, wherever their files are."""
+"""The key of a run: sixteen digits, the same for equal runs, independent of the place of their files."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["key_of"]
 
-# Keys of the configuration that change no result.
+# Keys of the configuration that do not change a result.
 _NO_DIFFERENCE = {"data": ("folder", "cache_dir"), "model": ("cache", "sha256"), "training": ("device",)}
 
 
 def key_of(config: RunConfig) -> str:
     """Return the key of a run.
 
-    A file (a table, weights) counts by its content. Settings that a run does not use, and settings that version 0.1.0
-    did not have and that are not set, do not count: runs keep the keys that they were given.
+    The key contains the content of files (a table, weights). It does not contain settings that the run does not use, or
+    unset settings that version 0.1.0 did not have, so that runs keep their keys.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def key_of(config: RunConfig) -> str:
     mapping["data"] = _data(config, mapping["data"])
     mapping["method"] = {"name": config.method.name, "groups": config.groups, "options": _options(config)}
     if not (config.model.frozen and config.model.cache):
-        # Without a cache its number format makes no difference.
+        # Without a cache, the number format of the cache has no effect.
         mapping["model"]["cache_dtype"] = "float32"
     if config.model.weights is not None:
         mapping["model"]["weights"] = _content(config.model.weights)
@@ -69,7 +69,7 @@ def _options(config: RunConfig) -> dict[str, Any]:
 
 
 def _content(path: Path) -> str:
-    """Return the SHA-256 of a file; its name, where there is no file."""
+    """Return the SHA-256 of a file, or its name if it does not exist."""
     if not path.is_file():
         return path.name
     found = path.stat()

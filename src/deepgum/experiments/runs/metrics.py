@@ -1,4 +1,4 @@
-"""The scores of a run, which `metrics.json` holds."""
+"""The scores of a run, in `metrics.json`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Metrics:
     Attributes
     ----------
     dataset, method, noise, rate, seed
-        The run.
+        Identity of the run.
     fold : int or None
         Fold for testing; None without cross-validation.
     unit : str
         Unit of the errors.
     factor : float
-        Errors in `unit` are this factor times errors in the targets' unit.
+        Factor that converts errors from the targets' unit to `unit`.
     mae, rmse : float or None
         Errors on the clean test set, in `unit`.
     each : dict of str to float or None
@@ -32,11 +32,11 @@ class Metrics:
     train_size, validation_size, test_size : int
         Numbers of samples.
     version : str
-        Version of deepgum that trained.
+        Version of deepgum that trained the network.
     key : str
         See `deepgum.experiments.runs.key`.
     label : str
-        Label of a method that is a plug-in.
+        Label of a plug-in method.
     """
 
     dataset: str

@@ -1,4 +1,4 @@
-"""Data classes from nested mappings, as TOML gives them, and back. Every key must be known; nothing is guessed."""
+"""Conversion of nested mappings (from TOML) to data classes and back. Unknown keys are errors; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def build(cls: type, values: Any, section: str = "") -> Any:
     Raises
     ------
     InvalidParameterError
-        About a key, under its full name "section.key".
+        If a key is unknown or missing, or its value has a wrong type. The message has the full name "section.key".
 
     Examples
     --------
@@ -53,7 +53,7 @@ def build(cls: type, values: Any, section: str = "") -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
-    """Convert a TOML value to the type of a field; refuse a value that would have to be guessed."""
+    """Convert a TOML value to the type of a field; refuse an ambiguous value."""
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
         return build(hint, value, name)
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

@@ -1,4 +1,4 @@
-"""The network of a run: building it, computing its frozen part once, writing it and reading it."""
+"""The network of a run: construction, cached outputs of its frozen part, writing and reading."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Network", "Signature", "load_network", "prepare", "save_network"]
 
 @dataclass(frozen=True)
 class Signature:
-    """The inputs and outputs of a network, which are enough to build it again.
+    """The inputs and outputs of a network, enough to build the network again.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ class Network:
     Attributes
     ----------
     subset : Subset
-        Inputs of the training: the data themselves, or the outputs of the frozen trunk for them.
+        Inputs of the training: the data, or the outputs of the frozen trunk for the data.
     build : callable
-        ``build(data, n_outputs)`` returns a backbone for these inputs, as `deepgum.models.build_model` takes it.
+        ``build(data, n_outputs)`` returns a backbone for these inputs, for `deepgum.models.build_model`.
     whole : callable
-        Turns a trained network into one that takes the data themselves.
+        Function that converts a trained network into one with the data as inputs.
     """
 
     subset: Subset
@@ -82,7 +82,7 @@ def prepare(
     InvalidDataError, InvalidParameterError
         If the network cannot be built or split, or its weights cannot be loaded.
     """
-    # A network needs only the shape of images, so one is kept; features are standardised by all of them.
+    # A network needs only the shape of images, so one image is enough. Features are standardised with all samples.
     images = subset.train if subset.train.inputs.ndim == 2 else subset.train.subset([0])
 
     def backbone(data: RegressionData, n_outputs: int) -> nn.Module:
@@ -131,7 +131,7 @@ def _backbone(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.M
     vgg = VGG16(n_outputs, image_size=size, fc_width=config.fc_width)
     if config.weights is not None:
         path = download_vgg16_weights() if config.weights == PUBLISHED else config.weights
-        # Fully connected layers depend on the image size and the width, which may differ from those of the file.
+        # Fully connected layers depend on the image size and the width, which may differ from the file's.
         _load(vgg, path, config, fitting=("classifier.",))
     return vgg
 
@@ -166,12 +166,12 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
         raise InvalidDataError(f"'{folder}' should be the folder of a finished run. {error}.") from error
     images = len(signature.inputs) == 3
     inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
-    # Labels that give the head its size; its numbers are part of the weights.
+    # These labels only set the size of the head; the numbers of the head are part of the weights.
     targets = torch.zeros(2, len(signature.targets))
     if signature.head == "expectation":
         targets[1] = signature.outputs - 1
     data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets)
-    # Pretrained weights are not needed: all weights are in the folder.
+    # Pretrained weights are not needed, because all weights are in the folder.
     plain = replace(config.model, weights=None)
 
     def backbone(example: RegressionData, n_outputs: int) -> nn.Module:

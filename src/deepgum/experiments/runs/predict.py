@@ -28,11 +28,11 @@ def predict_inputs(
     observer: Observer | None = None,
     trust: bool = False,
 ) -> Predictions:
-    """Predict for image files, folders of them, a table, or an .npz file of features.
+    """Predict the labels of image files, of folders of images, of a table, or of an .npz file of features.
 
-    Each image is shown whole, in the smallest square around it. Landmarks are in pixels of the image file, other
-    targets in the unit of the labels. A table gives one row per row, in its order, with the ids that a training on it
-    gives. An image file has its path as id, and is predicted once.
+    The network sees each whole image, in the smallest square around it. Landmarks are in pixels of the image file,
+    other targets in the unit of the labels. The result has one row per row of a table, in the same order, with the same
+    ids as in a training. The id of an image file is its path; each file is predicted once.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def predict_inputs(
         Folder of the run.
     inputs : sequence of Path
     skip_missing, skip_unreadable : bool
-        Go on without images that do not exist, or that cannot be decoded.
+        Whether to leave out images that do not exist, or that cannot be decoded.
     observer : Observer, optional
         Its `reading` is called while images are read.
     trust : bool
@@ -49,11 +49,11 @@ def predict_inputs(
     Raises
     ------
     UntrustedCodeError
-        If the run names such code, and is not trusted.
+        If the run names such code, and `trust` is False.
     InvalidDataError
         If the run is not finished, or the inputs do not fit its network.
     InvalidParameterError
-        If an input does not exist, or is of no kind that can be read.
+        If an input does not exist, or its format is unknown.
     MissingImagesError
         If images of a table do not exist and `skip_missing` is not set.
     UnreadableImagesError
@@ -83,7 +83,7 @@ def predict_inputs(
 
 
 def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) -> Predictions:
-    """Return landmarks in pixels of their image files, from those in squares around the images, `width` wide."""
+    """Convert landmarks from squares around the images, `width` wide, to pixels of the image files."""
     points = predictions.predicted / width
     for row, file in enumerate(files):
         with Image.open(file) as image:

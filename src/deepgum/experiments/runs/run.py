@@ -1,4 +1,4 @@
-"""A run, from its configuration to its folder. A finished run is read, and not trained again."""
+"""A run, from its configuration to its folder. A finished run is read, not trained again."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ from deepgum.training import (
 __all__ = ["environment", "run"]
 
 SHOWN = 40
-"""Number of training samples, those with the lowest posteriors, and of test samples whose images are kept."""
+"""Number of images that are kept, of training samples (with the lowest posteriors) and of test samples."""
 
 
 def run(
     config: RunConfig, out: Path, observer: Observer | None = None, data: Data | None = None, number: int = 1
 ) -> RunFolder:
-    """Train a network as configured, and write its folder. A finished run is returned as it is.
+    """Train the configured network, and write its folder; return a finished run unchanged.
 
-    The folder holds `config.toml` (every default spelled out), `environment.json`, `history.jsonl`, `metrics.json`,
+    The folder holds `config.toml` (with all defaults), `environment.json`, `history.jsonl`, `metrics.json`,
     `posteriors.parquet`, `predictions.parquet` (for the test set), `network.json` and `weights.safetensors`, and for
     images `examples.npz`. `metrics.json` is written last. Until then `checkpoint.safetensors` holds the state of the
-    training: a run that was stopped, in any way, goes on after its last completed epoch. It ends with the same files as
-    a run that was not stopped, apart from wall times.
+    training, so that an interrupted run continues after its last completed epoch. It ends with the same files as an
+    uninterrupted run, except for wall times.
 
     Parameters
     ----------
     config : RunConfig
     out : Path
-        New, empty, or of the same configuration.
+        A folder that is new, empty, or of the same configuration.
     observer : Observer, optional
         Its methods are called at every step.
     data : Data, optional
-        Shared by several runs, so that each data set is read once.
+        Data that several runs share, so that each data set is read once.
     number : int
         Number of the run, for the observer.
 
@@ -74,7 +74,7 @@ def run(
     OutputFolderError
         If `out` holds anything else, or another process trains in it.
     CheckpointError
-        If the checkpoint in `out` is damaged, of an earlier version, or of data that have changed since.
+        If the checkpoint in `out` is damaged or of an earlier version, or if the data have changed since.
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used. This is checked before any training, and nothing is written.
     """
@@ -83,7 +83,7 @@ def run(
         with alone_in(out):
             if not is_done(folder, config):  # another process may have finished it meanwhile
                 _run(config, folder, observer, data, number)
-    # Here, and not at the end of `_run`: a process may be killed between the scores and this.
+    # Not at the end of `_run`, because a process may be killed after it wrote the scores.
     folder.checkpoint.unlink(missing_ok=True)
     return folder
 
@@ -102,17 +102,18 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     head = method.head
     check_network(build_model(network.build, cell.train, config.seed, head), cell.train, config.training)
     folder.claim()
-    goes_on, now = folder.checkpoint.is_file(), environment(config.training.device)
-    if goes_on:
-        now = _continued(folder, now)
+    resumed, now = folder.checkpoint.is_file(), environment(config.training.device)
+    if resumed:
+        now = _resumed_environment(folder, now)
     else:
         write_config(config, folder.config)
         _write_environment(folder, now)
     title = Title.of(config)
     observer.run_started(title, number)
     result = _train(config, cell, network, observer, folder.checkpoint)
-    if goes_on:
-        # Only now: a checkpoint of an earlier version is refused, and its folder stays as that version wrote it.
+    if resumed:
+        # Only after the training: if the checkpoint is of an earlier version, it is refused and the folder stays
+        # unchanged.
         write_config(config, folder.config)
         _write_environment(folder, now)
     measure = config.measure
@@ -170,7 +171,7 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Return versions and device, on which the results of a run may depend; nothing that identifies the machine."""
+    """Return versions and device, which may change the results of a run, and nothing that identifies the machine."""
     names = ("torch", "numpy", "scipy", "pillow", "safetensors")
     return {
         "python": platform.python_version(),
@@ -182,14 +183,14 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def _continued(folder: RunFolder, now: dict[str, Any]) -> dict[str, Any]:
-    """Return the environment of a run that goes on, with the time of its start; warn if anything else has changed."""
+def _resumed_environment(folder: RunFolder, now: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment of a resumed run, with the time of its start; warn if anything else has changed."""
     before = folder.begun_in()
     now = now | {"started": before.get("started", now["started"])}
     if before and before != now:
         warnings.warn(
-            f"'{folder.path}' was begun in another environment: {differences(before, now)}. The run goes on. Its "
-            "results may differ by rounding from those of a run in one environment.",
+            f"'{folder.path}' was started in another environment: {differences(before, now)}. The run continues. Its "
+            "results may differ by rounding from the results of a run in one environment.",
             DeepGUMWarning,
             stacklevel=2,
         )

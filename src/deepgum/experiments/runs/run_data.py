@@ -1,4 +1,4 @@
-"""The data and the networks of runs; runs on the same data share them."""
+"""The data and the networks of runs, shared by runs on the same data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def request_of(config: RunConfig, observer: Observer | None) -> Request:
 
 
 class Data:
-    """Loads subsets and prepares networks; keeps the last of each for the next run on the same data."""
+    """The last loaded subset and the last prepared network, kept for the next run on the same data."""
 
     def __init__(self) -> None:
         self._subset: tuple[str, Subset] | None = None
@@ -81,7 +81,7 @@ class Data:
                     device=config.training.device,
                     on_progress=observer.computing,
                 )
-            # Each build reads the weights and, without a cache, splits the network: errors come from there too.
+            # Each build reads the weights and, without a cache, splits the network, so it can raise the same errors.
             self._network = key, replace(network, build=_in_section_model()(network.build))
         return self._network[1]
 
@@ -92,6 +92,6 @@ def _in_section_model() -> Iterator[None]:
     try:
         yield
     except InvalidParameterError as error:
-        # Networks and their factories have parameters "name" and "model" of their own.
+        # Errors of networks and factories can also be about their own parameter "name".
         keys = {key.name for key in fields(ModelConfig)} - {"name"}
         raise (error.within("model") if error.parameter in keys else error) from error

@@ -1,4 +1,4 @@
-"""The folder of a run: the places of its files, and how they are read."""
+"""The folder of a run: the paths of its files, and their reading."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["RunFolder"]
 _PICTURES = [
     f"{name}.{kind}" for name in ("history", "posteriors", "suspects", "predictions") for kind in ("png", "svg")
 ]
-# Files of a run that has begun. `metrics.json` is not among them: it marks a run as finished.
-_BEGUN = ("config.toml", "environment.json", "checkpoint.safetensors")
+# Files of an unfinished run. `metrics.json` is not included, because it marks a run as finished.
+_STARTED = ("config.toml", "environment.json", "checkpoint.safetensors")
 # Files that a run writes at its end.
 _RESULTS = (
     "examples.npz",
@@ -38,18 +38,18 @@ class RunFolder:
     Parameters
     ----------
     path : Path
-        Need not exist.
+        The folder; it need not exist.
 
     Attributes
     ----------
     config : Path
-        `config.toml`: the configuration, with every default spelled out.
+        `config.toml`: the configuration, with all defaults.
     environment : Path
         `environment.json`: versions of packages, device, threads, and the time of the start.
     checkpoint : Path
-        `checkpoint.safetensors`: the state of a training that is not finished.
+        `checkpoint.safetensors`: the state of an unfinished training.
     metrics_file : Path
-        `metrics.json`: the scores. It is written last: where it is, the run is finished.
+        `metrics.json`: the scores. It is written last, so it exists only if the run is finished.
     posteriors, predictions, history_file, examples : Path
         Results; see `Posteriors`, `Predictions`, `History` and `Examples`.
     """
@@ -66,12 +66,12 @@ class RunFolder:
         self.examples = path / "examples.npz"
 
     def foreign(self) -> list[str]:
-        """Return the names of files and folders there that no run writes."""
-        known = (*_BEGUN, *_RESULTS)
+        """Return the names of files and folders in this folder that no run writes."""
+        known = (*_STARTED, *_RESULTS)
         return [name for name in entries(self.path) if name not in known or not (self.path / name).is_file()]
 
     def begun_in(self) -> dict[str, Any]:
-        """Return the environment in which the run was begun; an empty mapping if it cannot be read."""
+        """Return the environment in which the run was started; an empty mapping if it cannot be read."""
         try:
             found = json.loads(self.environment.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -79,10 +79,7 @@ class RunFolder:
         return found if isinstance(found, dict) else {}
 
     def claim(self) -> None:
-        """Make the folder ready for a run that begins or goes on: remove results and temporary files of the last try.
-
-        The checkpoint stays.
-        """
+        """Make the folder ready for a new or resumed run: remove results and temporary files, keep the checkpoint."""
         self.path.mkdir(parents=True, exist_ok=True)
         for name in _RESULTS:
             (self.path / name).unlink(missing_ok=True)
@@ -114,11 +111,11 @@ class RunFolder:
         InvalidDataError
             If they cannot be read.
         """
-        of: dict[str, list[Any]] = {"epoch": [], "round": []}
+        records: dict[str, list[Any]] = {"epoch": [], "round": []}
         try:
             for line in self.history_file.read_text(encoding="utf-8").splitlines():
                 values = json.loads(line)
-                of[values.pop("kind")].append(SimpleNamespace(**values))
+                records[values.pop("kind")].append(SimpleNamespace(**values))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InvalidDataError(f"'{self.history_file}' should be the history of a run. {error}.") from error
-        return of["epoch"], of["round"]
+        return records["epoch"], records["round"]

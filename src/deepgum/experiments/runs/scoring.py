@@ -1,4 +1,4 @@
-"""The scores and the tables of a training: from its network and its result to numbers."""
+"""The scores and the tables of a training, from its result and its network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAIN = Measure()
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a training; see `deepgum.experiments.paper.records.RunRecord`. None where a score means nothing."""
+    """The scores of a training; see `deepgum.experiments.paper.records.RunRecord`. None marks an undefined score."""
 
     failure_rate: float | None
     nme: float | None
@@ -46,20 +46,20 @@ def score_run(
 ) -> tuple[Scores, Posteriors, Predictions]:
     """Score the network of a training on the test set, and its flags on the training set.
 
-    If the targets are not landmarks, errors are those of single coordinates, and there is no failure rate. Missing
-    labels do not count; without any label in the test set there are no errors.
+    If the targets are not landmarks, the errors are those of single coordinates, and there is no failure rate. Missing
+    labels are ignored; without any label in the test set there are no errors.
 
     The average precision ranks groups by their posteriors, or for a method without a mixture by the lengths of their
-    residuals. Without wrong labels, precision and recall mean nothing.
+    residuals. Without wrong labels, precision and recall are None.
 
     Returns
     -------
     scores : Scores
-        Errors are in the unit of the measure.
+        Scores, with errors in the unit of the measure.
     posteriors : Posteriors
-        For the training set.
+        Posteriors of the training set.
     predictions : Predictions
-        For the test set, in the unit of the measure.
+        Predictions for the test set, in the unit of the measure.
     """
     resolved = partition(groups, cell.train.targets.shape[1])
     posteriors = posteriors_of(
@@ -87,18 +87,18 @@ def posteriors_of(
     *,
     true_outliers: NDArray[np.bool_] | None = None,
 ) -> Posteriors:
-    """Return what a training found about its labels, by sample and group.
+    """Return the residuals, posteriors and flags of a training, by sample and group.
 
     Parameters
     ----------
     result : TrainingResult
     data : RegressionData
-        The training set, with the labels as given; in a training over several processes the samples that this process
-        keeps, `data.subset(result.index)`.
+        The training set, with the given labels. In a training over several processes, the samples of this process,
+        `data.subset(result.index)`.
     groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
         Labels that are judged as one unit. The mixture of the result, if there is one, takes precedence.
     true_outliers : array (n, g) of bool, optional
-        Which groups hold a wrong label, if that is known.
+        True for groups with a wrong label, if this is known.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def _detection(
     if not truth.any():
         return dict.fromkeys(names)
     norms, r = posteriors.residual_norms, posteriors.responsibilities
-    # -r ranks as 1 - r does, also where 1 - r is rounded to 1. A group without labels does not count.
+    # -r gives the same order as 1 - r, but without ties where 1 - r is rounded to 1. Groups without labels are NaN.
     ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
     displacement = by_group(cell.corruption.displacement, groups)
     scores = detection_scores(ranking, result.flags, truth, displacement, moved)
@@ -144,7 +144,7 @@ def _known(score: Score, factor: float = 1.0) -> float | None:
 
 
 def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
-    """Return the length of each group's residual over its observed coordinates, (n, g); NaN where there are none."""
+    """Return the length (n, g) of each group's residual over its observed coordinates; NaN if no coordinate is."""
     values = residuals.double().cpu().numpy()
     norms = []
     for group in groups:
@@ -154,9 +154,9 @@ def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
 
 
 def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
-    """Return the largest value (n, g) among the units (n, u) that a group overlaps.
+    """Return the largest value (n, g) among the units (n, u) that overlap with a group.
 
-    A corruption moves a unit as a whole: the d coordinates form u units of d / u coordinates each.
+    A corruption moves whole units: the d coordinates form u units of d / u coordinates each.
     """
     values = per_unit.double().cpu().numpy()
     each = sum(map(len, groups)) // values.shape[1]

@@ -28,28 +28,28 @@ __all__ = ["Posteriors", "Predictions"]
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """What a training found about the labels of its training set, by sample and group.
+    """Residuals, posteriors and flags of the labels of a training set, by sample and group.
 
-    A group without a label has no posterior: its responsibility becomes NaN and it is not flagged, and in files all but
-    its names is null.
+    A group without a label has no posterior: its responsibility becomes NaN, and it is not flagged. In files, its row
+    has only the two names, and nulls.
 
     Parameters
     ----------
     sample_ids : tuple of str, length n
     group_names : tuple of str, length g
     residual_norms : array (n, g)
-        Length of the residual over the group, in the targets' unit; NaN where no label of the group is given.
+        Length of the residual over the group, in the targets' unit; NaN for a group without labels.
     responsibilities : array (n, g), optional
         Probabilities that the labels are right; None for methods without a mixture.
     true_outliers : array (n, g) of bool, optional
         Groups that the corruption moved; None if the wrong labels are not known.
     flagged : array (n, g) of bool, optional
-        Groups that the method calls outliers; by default responsibilities below 1/2, and None without these.
+        Groups that the method flags; by default those with a responsibility below 1/2; None without responsibilities.
 
     Raises
     ------
     InvalidDataError
-        If the shapes do not fit, or a name comes twice.
+        If the shapes do not fit, or a name occurs twice.
     """
 
     sample_ids: tuple[str, ...]
@@ -77,11 +77,11 @@ class Posteriors:
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Which groups have a label, (n, g)."""
+        """Mask (n, g) of the groups with a label."""
         return ~np.isnan(self.residual_norms)
 
     def table(self) -> pa.Table:
-        """Return one row per sample and group, with nulls for what is not known."""
+        """Return a table with one row per sample and group; unknown values are null."""
         n, g = len(self.sample_ids), len(self.group_names)
 
         def column(values: NDArray[Any] | None, kind: Any) -> Any:
@@ -101,17 +101,17 @@ class Posteriors:
         )
 
     def write(self, path: Path, **about: str) -> None:
-        """Write CSV, or Parquet with `about` in its metadata, by the ending of the path; atomically."""
+        """Write CSV, or Parquet with `about` in its metadata, by the ending of the path, atomically."""
         _write(self.table().replace_schema_metadata(about), path)
 
     @classmethod
     def read(cls, path: Path) -> Posteriors:
-        """Read a Parquet file that `write` wrote. Files of early versions have no flags: they follow from the rest.
+        """Read a Parquet file that `write` wrote. Flags of early versions, which are not in the file, are computed.
 
         Raises
         ------
         InvalidDataError
-            If there is no such file, or `write` did not write it.
+            If the file does not exist, or `write` did not write it.
         """
         try:
             table = pq.read_table(path)
@@ -139,7 +139,7 @@ class Posteriors:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The predictions of a network for n samples, beside their labels.
+    """The predictions of a network for n samples, with their labels.
 
     Parameters
     ----------
@@ -147,9 +147,9 @@ class Predictions:
     names : tuple of str, length d
         Names of the targets.
     predicted : array (n, d)
-        In the unit in which errors are reported.
+        Predictions, in the unit of the reported errors.
     labels : array (n, d)
-        NaN where there is none.
+        Labels, in the same unit; NaN marks a missing label.
     """
 
     ids: tuple[str, ...]
@@ -159,7 +159,7 @@ class Predictions:
 
     @classmethod
     def of(cls, values: Tensor, data: RegressionData, factor: float = 1.0) -> Predictions:
-        """Return predictions (n, d) and labels, both times a factor: from the targets' unit to the reported one."""
+        """Return predictions (n, d) and labels, multiplied by a factor from the targets' unit to the reported unit."""
         predicted, labels = (factor * part.detach().cpu().double().numpy() for part in (values, data.targets))
         return cls(data.ids, data.target_names, predicted, labels)
 
@@ -168,18 +168,18 @@ class Predictions:
         return (landmark_errors if landmarks else coordinate_errors)(self.predicted, self.labels)
 
     def each(self, *, landmarks: bool) -> dict[str, float | None]:
-        """Return the mean absolute error of every landmark or coordinate; None where there is no label."""
+        """Return the mean absolute error of every landmark or coordinate; None if it has no label."""
         errors = self.errors(landmarks=landmarks)
         names = landmark_names(self.names) if landmarks else self.names
         seen = ~np.isnan(errors)
         return {name: float(errors[seen[:, i], i].mean()) if seen[:, i].any() else None for i, name in enumerate(names)}
 
     def table(self) -> pa.Table:
-        """Return columns `id`, `predicted_NAME` and, where any label is known, `label_NAME`."""
+        """Return the columns `id`, `predicted_NAME` and, if any label is known, `label_NAME`."""
         columns = {"id": pa.array(self.ids, pa.string())}
         for prefix, values in (("predicted", self.predicted), ("label", self.labels)):
             if not np.isnan(values).all():
-                # from_pandas makes NaN a null: a missing label.
+                # from_pandas converts NaN (a missing label) to null.
                 columns |= {
                     f"{prefix}_{name}": pa.array(values[:, i], pa.float64(), from_pandas=True)
                     for i, name in enumerate(self.names)
@@ -187,7 +187,7 @@ class Predictions:
         return pa.table(columns)
 
     def write(self, path: Path) -> None:
-        """Write CSV or Parquet, by the ending of the path; atomically.
+        """Write CSV or Parquet, by the ending of the path, atomically.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class Predictions:
         Raises
         ------
         InvalidDataError
-            If there is no such file, or `write` did not write it.
+            If the file does not exist, or `write` did not write it.
         """
         try:
             table = pq.read_table(path)

@@ -1,4 +1,4 @@
-"""The title of a run: its data, method and noise, as an observer shows them."""
+"""The title of a run for an observer: data set, method and noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Title"]
 
 @dataclass(frozen=True)
 class Title:
-    """The title of a run; a `deepgum.experiments.observer.Run`."""
+    """The title of a run, with the properties of `deepgum.experiments.observer.Run`."""
 
     method: str
     noise: str

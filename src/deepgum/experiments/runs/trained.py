@@ -28,11 +28,11 @@ class TrainedRun:
     Attributes
     ----------
     config : RunConfig
-        Its device is the CPU if this machine does not have the device of the training.
+        The configuration. Its device becomes the CPU if this machine does not have the device of the training.
     network : nn.Module
-        In evaluation mode, on that device.
+        The network in evaluation mode, on that device.
     signature : Signature
-        Its inputs and outputs.
+        The inputs and outputs of the network.
     """
 
     config: RunConfig
@@ -54,7 +54,7 @@ class TrainedRun:
         InvalidDataError
             If the run is not finished.
         UntrustedCodeError
-            If it names such code, and is not trusted.
+            If the run names such code, and `trust` is False.
         """
         folder = RunFolder(run)
         folder.metrics()
@@ -72,7 +72,7 @@ class TrainedRun:
         Raises
         ------
         InvalidDataError
-            If the inputs have another shape, or there is another number of targets.
+            If the inputs have another shape, or the number of targets differs.
         """
         found, expected = tuple(data.inputs.shape[1:]), self.signature.inputs
         if found != expected:
@@ -83,7 +83,7 @@ class TrainedRun:
             )
 
     def predict(self, data: RegressionData, factor: float = 1.0) -> Predictions:
-        """Return predictions, and the labels of the data beside them, in the targets' unit times `factor`."""
+        """Return predictions with the labels of the data, both in the targets' unit times `factor`."""
         sgd = self.config.training
         values: torch.Tensor = predict(self.network, data, device=sgd.device, precision=sgd.precision)
         return Predictions.of(values, data, factor)

@@ -92,7 +92,7 @@ def gallery_data(
 
 
 def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]]:
-    """Return name and words of the reasons that occur; summaries of version 0.1.0 do not have the words."""
+    """Return key and words of the reasons that occur; summaries of version 0.1.0 do not have the words."""
     occurring = dict.fromkeys(labels.kinds.values())
     words = {each.name: each.words for each in summary.reasons}
     words |= {name: each.words for name, each in REASONS.items() if name not in words}

@@ -48,10 +48,10 @@ def _draw_distances(
 ) -> None:
     low, high = max(distance.min(), 0.02), max(distance.max(), 10.0)
     edges = np.geomspace(low, 1.02 * high, _BINS + 1)
-    every, _ = np.histogram(np.clip(distance, low, None), edges)
+    total, _ = np.histogram(np.clip(distance, low, None), edges)
     wrong, _ = np.histogram(np.clip(distance[flagged], low, None), edges)
     step = dict(width=np.diff(edges), align="edge", linewidth=0)
-    axes.bar(edges[:-1], every, color=SOFT, alpha=0.35, **step)  # type: ignore[arg-type]
+    axes.bar(edges[:-1], total, color=SOFT, alpha=0.35, **step)  # type: ignore[arg-type]
     axes.bar(edges[:-1], wrong, color=WRONG, alpha=0.75, **step)  # type: ignore[arg-type]
     n, ratio = len(distance), edges[1] / edges[0]
     along = np.geomspace(edges[0], edges[-1], 400)
@@ -59,14 +59,18 @@ def _draw_distances(
     right = n * (mixture.right(along * ratio**0.5) - mixture.right(along / ratio**0.5))
     axes.plot(along, np.where(right > 0.05, right, np.nan), color=PREDICTED, linewidth=1.8)
     along = along[along * ratio**0.5 < mixture.reach]
-    wrong_ones = n * (mixture.wrong(along * ratio**0.5) - mixture.wrong(along / ratio**0.5))
+    expected_wrong = n * (mixture.wrong(along * ratio**0.5) - mixture.wrong(along / ratio**0.5))
     axes.plot(
-        [*along, *along[-1:]], [*wrong_ones, *(0.01 for _ in along[-1:])], color=WRONG, linestyle="--", linewidth=1.8
+        [*along, *along[-1:]],
+        [*expected_wrong, *(0.01 for _ in along[-1:])],
+        color=WRONG,
+        linestyle="--",
+        linewidth=1.8,
     )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0.6, 2.0 * max(every.max(), 5))
+    axes.set_ylim(0.6, 2.0 * max(total.max(), 5))
     plain = FuncFormatter(lambda value, _: f"{value:,g}")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(10, numticks=6))
@@ -75,9 +79,9 @@ def _draw_distances(
 
 
 def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
-    """Draw the share of wrong labels of each group with its interval; of very many, those with the most.
+    """Draw the share of wrong labels of each group with its interval.
 
-    A group whose share is unknown has its name and no mark.
+    At most `SHOWN` groups are drawn, those with the largest shares. A group with an unknown share has no mark.
     """
     if len(groups) > SHOWN:
         worst = sorted(groups, key=lambda group: -1.0 if group.share is None else -group.share.estimate)
@@ -129,7 +133,7 @@ def draw_history(rounds: Sequence[Round]) -> Figure:
 def draw_reliability(calibration: Calibration) -> Figure:
     """Draw the share of wrong labels against their probability of being wrong, for eq. 1 and for the audit.
 
-    The area of a mark grows with the number of labels in its bin, by which the calibration error weighs the bins.
+    The area of a mark grows with the number of labels in its bin, which is the bin's weight in the calibration error.
     """
     figure, axes = _axes(3.4)
     _annotate(axes, "probability of being wrong", "share that is wrong")

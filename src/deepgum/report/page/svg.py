@@ -1,4 +1,4 @@
-"""Figures as inline SVG: in the colours of the page, light or dark, with text that stays text."""
+"""Figures as inline SVG, in the colours of the page (light or dark), with text as SVG text."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class View:
     size : (int, int) or None
         Width and height of the image in the file.
     problem : str
-        Why there is no picture, as a sentence; empty if there is one.
+        The reason why there is no picture, as a sentence; empty if there is one.
     """
 
     crop: Square | None = None
@@ -44,7 +44,7 @@ class View:
 
 
 class PictureViewer:
-    """Cuts the visible part of each sample out of its image file.
+    """A reader that cuts the visible part of each sample out of its image file.
 
     A file is opened only if it lies in the folder of the data after all links are followed, because the file names come
     from a table that somebody else may have written.
@@ -82,7 +82,7 @@ class PictureViewer:
         return self._draw(row, None)[0]
 
     def jpeg(self, row: int, side: int) -> tuple[View, bytes | None]:
-        """Return the visible part of a sample, and the image in it as a JPEG; None instead if there is a problem.
+        """Return the visible part of a sample, and its image as a JPEG, or None if there is a problem.
 
         The picture covers `visible_box`, in a crop of `side` pixels. It is in colour even if the network saw gray
         images. The orientation in the file's metadata is not applied, because labels refer to the stored pixels.

@@ -11,7 +11,7 @@ __all__ = ["count", "duration", "embedded_json", "headline", "number", "percent"
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 as a percentage, without a place where the line may break.
+    """Return a share (1 is 100 %) as a percentage without a line break.
 
     Examples
     --------
@@ -83,13 +83,13 @@ def number(value: float) -> str:
 
 
 def embedded_json(value: object) -> Markup:
-    r"""Return JSON that is safe inside a script element, whatever its texts hold.
+    r"""Return JSON that is safe inside a script element, for any texts.
 
     Examples
     --------
     >>> print(embedded_json(["</script>", "&", "é"]))
     ["\u003c/script\u003e","\u0026","\u00e9"]
     """
-    # Characters that are not ASCII are written as \u...., also the line separators that end a line of a script.
+    # Characters that are not ASCII are written as \u...., also the line separators that would end a script line.
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))

@@ -1,4 +1,4 @@
-"""What a table's own values were measured under: the sentences that stand below it."""
+"""Conditions under which our own values of a table are measured, as notes below the table."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["Conditions"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What our own values were measured under; it stands below the table.
+    """Conditions under which our own values are measured; the table has them as notes.
 
     Attributes
     ----------
     dataset : str
-        What ours were measured on.
+        Name of the data set.
     scale : str
-        The name of the scale, as on the command line.
+        Name of the scale, as on the command line.
     changed : mapping of str to pair
-        Every number that the scale changed: what it is, to (the paper's, here).
+        Name of each number that the scale changes -> (value of the paper, value here).
     seeds : sequence of int
     counts : mapping of str to int
-        Sizes, such as those of the training and the validation set.
+        Sizes, for example of the training and the validation set.
     remarks : sequence of str
-        Whole sentences, such as what the network started from.
+        Whole sentences, for example about the weights that the network starts from.
 
     Raises
     ------
     InvalidParameterError
-        The scale is not the paper's, and nothing is said to have changed.
+        If the scale is not the paper's and `changed` is empty.
 
     Examples
     --------
@@ -54,15 +54,15 @@ class Conditions:
             raise InvalidParameterError("changed", f"every number that the scale {self.scale!r} changes", self.changed)
 
     def sentences(self, **counts: int) -> list[str]:
-        """Return the notes, with these counts besides."""
+        """Return the notes, with these counts in addition to `counts`."""
         sizes = [f"{name} {count:,}" for name, count in {**self.counts, **counts}.items()]
         seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
-        said = [f"Ours: {'; '.join([self.dataset, *sizes, seeds])}."]
+        notes = [f"Ours: {'; '.join([self.dataset, *sizes, seeds])}."]
         if self.changed:
-            pairs = [f"{name} {_shown(theirs)} → {_shown(here)}" for name, (theirs, here) in self.changed.items()]
-            said.append(f"Scale {self.scale} changes (paper → here): {'; '.join(pairs)}.")
-        return said + list(self.remarks)
+            pairs = [f"{name} {_format(paper)} → {_format(here)}" for name, (paper, here) in self.changed.items()]
+            notes.append(f"Scale {self.scale} changes (paper → here): {'; '.join(pairs)}.")
+        return notes + list(self.remarks)
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

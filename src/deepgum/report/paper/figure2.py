@@ -24,7 +24,7 @@ __all__ = ["SETTINGS", "draw_figure2", "gum_gradient", "plot_gradients"]
 SETTINGS: tuple[tuple[float, float], ...] = ((0.95, 0.001), (0.9, 0.01), (0.5, 0.01), (0.5, 0.1))
 """Default pairs of pi (the prior of an inlier) and gamma (the density of the uniform)."""
 
-# The colours of DeepGUM's own methods, and black; the dashes change when the colours begin again.
+# The colours of DeepGUM's own methods, and black. When the colours repeat, the dashes change.
 _GUM_COLOURS = (*(METHOD_STYLES[f"deepgum{name}"].colour for name in ("", "-alternate", "-paper")), "#000000")
 _GUM_DASHES = ("-", "--", "-.", ":")
 
@@ -36,14 +36,14 @@ def draw_figure2(
     losses: Sequence[str | Loss] = ("l2", "huber", "biweight"),
     largest: float = 8.0,
 ) -> Figure:
-    """Draw Figure 2 on a figure of its own, and write it.
+    """Draw Figure 2 on a new figure, and write it.
 
     Parameters
     ----------
     path : path, optional
-        The file (PNG, SVG or PDF, by its ending); an existing file is replaced. None: it is not written.
+        The file (PNG, SVG or PDF, by its ending); an existing file is replaced. If None, no file is written.
     settings, losses, largest
-        The same as in `plot_gradients`.
+        See `plot_gradients`.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def draw_figure2(
     Raises
     ------
     UnknownNameError, InvalidParameterError
-        The same as in `plot_gradients`; or if the path has an ending that is no kind of figure.
+        As in `plot_gradients`; InvalidParameterError also if the ending of the path is not a figure format.
 
     Examples
     --------
@@ -80,8 +80,8 @@ def plot_gradients(
 ) -> None:
     """Plot the gradient of each loss, and of DeepGUM for several pi and gamma, against the residual.
 
-    The residual's unit is the standard deviation of the inliers, for all curves. The gradients are odd functions, so
-    only positive residuals are shown, and L2's straight line is cut a little above Huber's plateau.
+    For all curves, the unit of the residual is the standard deviation of the inliers. The gradients are odd functions,
+    so only positive residuals are shown. The straight line of L2 is cut a little above the plateau of Huber.
 
     Parameters
     ----------
@@ -90,15 +90,15 @@ def plot_gradients(
     settings : sequence of pairs (pi, gamma)
         The curves of DeepGUM, see `gum_gradient`.
     losses : sequence of str or Loss
-        The losses to plot beside it, as `deepgum.losses.get_loss` takes them. "cauchy" by name has a scale of 2.3849
-        standard deviations, with which it is as efficient on Gaussian noise as the biweight.
+        The other losses, as for `deepgum.losses.get_loss`. The name "cauchy" stands for a scale of 2.3849 standard
+        deviations, which makes Cauchy's loss as efficient on Gaussian noise as the biweight.
     largest : float, default 8
         The largest residual.
 
     Raises
     ------
     UnknownNameError
-        If there is no such loss.
+        If a loss is unknown.
     InvalidParameterError
         If a pi is not in (0, 1), or a gamma or the largest residual is not above 0.
     """
@@ -125,9 +125,9 @@ def plot_gradients(
 
 
 def gum_gradient(residuals: ArrayLike, inlier_prior: float, uniform_density: float) -> NDArray[np.float64]:
-    """Return the gradient of eq. 7 by a one-dimensional residual, `2 * r(delta) * delta`.
+    """Return the gradient of eq. 7 with respect to a one-dimensional residual, `2 * r(delta) * delta`.
 
-    The responsibility r of eq. 2 is a constant of the loss, so it is not differentiated. The Gaussian has variance 1.
+    Eq. 7 treats the responsibility r of eq. 2 as a constant, so r is not differentiated. The Gaussian has variance 1.
 
     Parameters
     ----------

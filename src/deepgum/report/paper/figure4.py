@@ -1,4 +1,4 @@
-"""Figure 4 of the paper: the table of the methods' errors, and beside it the gallery of images flagged as outliers."""
+"""Figure 4 of the paper: a table of the methods' errors beside a gallery of images flagged as outliers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from deepgum.report.runs.gallery import gallery_size, plot_gallery
 
 __all__ = ["draw_figure4", "plot_table", "table_size"]
 
-# Points: letters, rows, the space between columns, the margin, letters and lines of notes.
-_LETTERS, _ROW, _GAP, _MARGIN = 9.0, 15.0, 14.0, 10.0
-_NOTES, _NOTES_LINE = 6.5, 8.6
+# Sizes in points: font, height of a row, gap between columns, margin; font and line height of the notes.
+_FONT, _ROW, _GAP, _MARGIN = 9.0, 15.0, 14.0, 10.0
+_NOTE_FONT, _NOTE_LINE = 6.5, 8.6
 _INCH = 72.0
-# Inches of the gallery's heading, and between table and gallery.
-_HEAD, _BETWEEN = 0.35, 0.15
-# Small letters are drawn on whole pixels, a little wider than they measure.
-_SNUG = 0.95
-_HEADING = 2
+# Sizes in inches: height of the gallery's title, gap between table and gallery.
+_TITLE_HEIGHT, _TABLE_GAP = 0.35, 0.15
+# Small letters are drawn on whole pixels, a little wider than measured, so a line is filled only to this share.
+_LINE_FILL = 0.95
+_HEADING_LINES = 2
 """Lines of the heading of a group of columns."""
 
 
@@ -44,16 +44,16 @@ def draw_figure4(
     Parameters
     ----------
     table : PaperTable
-        As `figure4_table` returns it; any other does as well.
+        The table of `figure4_table`, or any other.
     images, captions, columns
-        As in `draw_gallery`.
+        See `draw_gallery`.
     title : str
-        Above the gallery.
+        Title of the gallery.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        As `draw_gallery`.
+        As in `draw_gallery`.
 
     Examples
     --------
@@ -66,19 +66,20 @@ def draw_figure4(
     """
     right, gallery_height = gallery_size(images, captions, columns)
     left, table_height = table_size(table)
-    left += _BETWEEN
-    height = max(table_height, gallery_height + _HEAD)
+    left += _TABLE_GAP
+    height = max(table_height, gallery_height + _TITLE_HEIGHT)
     figure = Figure(figsize=(left + right, height), layout="constrained")
     parts = figure.subfigures(1, 2, squeeze=False, width_ratios=[left, right])[0]
-    # In points, from the upper left corner; outside the constrained layout, which would resize it.
+    # The axes count in points from the upper left corner. They are outside the constrained layout, which would resize
+    # them.
     axes = parts[0].add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, left * _INCH), ylim=(height * _INCH, 0))
     plot_table(axes, table)
     gallery = parts[1]
-    if height > gallery_height + _HEAD:
-        # No higher than its images, or they would be spread over the height of the table.
+    if height > gallery_height + _TITLE_HEIGHT:
+        # The gallery is only as high as its images; otherwise they would be spread over the height of the table.
         gallery = gallery.subfigures(
-            2, 1, squeeze=False, height_ratios=[gallery_height + _HEAD, height - gallery_height - _HEAD]
+            2, 1, squeeze=False, height_ratios=[gallery_height + _TITLE_HEIGHT, height - gallery_height - _TITLE_HEIGHT]
         )[0, 0]
     plot_gallery(gallery, images, captions, columns)
     gallery.suptitle(title, fontsize=11)
@@ -99,7 +100,7 @@ def table_size(table: PaperTable) -> tuple[float, float]:
 
 
 def plot_table(axes: Axes, table: PaperTable) -> None:
-    """Draw a table on axes whose unit is the point, y downwards from the upper left corner.
+    """Draw a table on axes that count in points from the upper left corner, with y downwards.
 
     Examples
     --------
@@ -120,8 +121,8 @@ def plot_table(axes: Axes, table: PaperTable) -> None:
     for heading, start, end in layout.groups:
         for number, line in enumerate(heading):
             _write(axes, (start + end) / 2, y + number * 0.8 * _ROW, line, ha="center", style="italic")
-        _rule(axes, start, end, y + (_HEADING - 1) * 0.8 * _ROW + _ROW / 2, 0.6)
-    y += (_HEADING - 1) * 0.8 * _ROW + _ROW
+        _rule(axes, start, end, y + (_HEADING_LINES - 1) * 0.8 * _ROW + _ROW / 2, 0.6)
+    y += (_HEADING_LINES - 1) * 0.8 * _ROW + _ROW
     _write(axes, left, y, "method")
     for column, end in zip(table.columns, layout.ends, strict=True):
         _write(axes, end, y, column.header, ha="right")
@@ -132,18 +133,18 @@ def plot_table(axes: Axes, table: PaperTable) -> None:
         for cell, column, end in zip(row.cells, table.columns, layout.ends, strict=True):
             weight = "bold" if cell.best else "normal"
             _write(axes, end, y, cell.number(column.digits), ha="right", weight=weight)
-            # In the space between columns, for the digits to stand below each other.
+            # Stars stand in the gap between columns, so that the digits are aligned.
             _write(axes, end + 0.5, y, cell.stars)
     _rule(axes, left, right, y + _ROW / 2, 1.2)
     y += 1.2 * _ROW
     for line in layout.notes:
-        _write(axes, left, y, line, fontsize=_NOTES, color="0.3")
-        y += _NOTES_LINE
+        _write(axes, left, y, line, fontsize=_NOTE_FONT, color="0.3")
+        y += _NOTE_LINE
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the parts of a table stand, in points."""
+    """Positions of the parts of a table, in points."""
 
     ends: tuple[float, ...]  # right edge of each column's digits
     groups: tuple[tuple[tuple[str, ...], float, float], ...]  # heading, left and right edge
@@ -172,12 +173,10 @@ class _Layout:
             x += max((_width(row.cells[columns[-1]].stars) for row in table.rows), default=0)
         width = x + _MARGIN
         room = width - 2 * _MARGIN
-        notes = tuple(line for note in table.notes for line in _wrapped(note, room, _NOTES))
-        title = tuple(_wrapped(table.title, room, _LETTERS, weight="bold"))
-        rows = len(title) + 0.5 + (_HEADING - 1) * 0.8 + 2 + len(table.rows) + 1.2
-        return cls(
-            tuple(ends), tuple(groups), width, title, notes, 2 * _MARGIN + _ROW * rows + _NOTES_LINE * len(notes)
-        )
+        notes = tuple(line for note in table.notes for line in _wrap(note, room, _NOTE_FONT))
+        title = tuple(_wrap(table.title, room, _FONT, weight="bold"))
+        rows = len(title) + 0.5 + (_HEADING_LINES - 1) * 0.8 + 2 + len(table.rows) + 1.2
+        return cls(tuple(ends), tuple(groups), width, title, notes, 2 * _MARGIN + _ROW * rows + _NOTE_LINE * len(notes))
 
 
 def _column_width(table: PaperTable, index: int) -> float:
@@ -187,12 +186,12 @@ def _column_width(table: PaperTable, index: int) -> float:
     return max([_width(column.header), *numbers])
 
 
-def _wrapped(text: str, room: float, letters: float, weight: str = "normal") -> list[str]:
-    """Break a text between words so that no line is wider than the room, in points, unless a word is."""
+def _wrap(text: str, room: float, letters: float, weight: str = "normal") -> list[str]:
+    """Break a text between words into lines no wider than `room` points; a longer word has its own line."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _width(longer.replace("$", "S"), weight) * letters / _LETTERS <= _SNUG * room:
+        if lines and _width(longer.replace("$", "S"), weight) * letters / _FONT <= _LINE_FILL * room:
             lines[-1] = longer
         else:
             lines.append(f"   {word}" if lines else word)
@@ -200,22 +199,22 @@ def _wrapped(text: str, room: float, letters: float, weight: str = "normal") -> 
 
 
 def _width(text: str, weight: str = "normal", style: Literal["normal", "italic"] = "normal") -> float:
-    """Return how wide a text is in points, as it is drawn."""
+    """Return the width of a drawn text in points."""
     if not text:
         return 0.0
     properties = FontProperties(weight=weight, style=style)
     if "$" in text:
-        return float(TextPath((0, 0), text, size=_LETTERS, prop=properties).get_extents().x1)
-    # The font's own measure is many times faster; ten dots a point, and 64 units a dot.
+        return float(TextPath((0, 0), text, size=_FONT, prop=properties).get_extents().x1)
+    # The font's own measure is many times faster. It has 10 dots per point and 64 units per dot.
     font = get_font(findfont(properties))
-    font.set_size(_LETTERS, 10 * _INCH)
+    font.set_size(_FONT, 10 * _INCH)
     font.set_text(text)
     return float(font.get_width_height()[0]) / 640
 
 
 def _write(axes: Axes, x: float, y: float, text: str, **style: object) -> None:
-    # Only the methods' labels hold mathematics; elsewhere a dollar sign is a dollar sign.
-    plain = {"fontsize": _LETTERS, "va": "center_baseline", "parse_math": False}
+    # Only the methods' labels contain mathematics; elsewhere a dollar sign is plain text.
+    plain = {"fontsize": _FONT, "va": "center_baseline", "parse_math": False}
     if text:
         axes.text(x, y, text, **(plain | style))  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Errors of several methods as cells of a table: the lowest bold, with stars where a test speaks for it."""
+"""Errors of several methods as cells of a table: the lowest is bold, and has stars if the tests favour it."""
 
 from __future__ import annotations
 
@@ -16,50 +16,51 @@ from deepgum.report.style import is_oracle, method_style
 __all__ = [
     "CORRECTIONS",
     "Correction",
-    "checked_errors",
-    "compared",
+    "check_errors",
+    "compare_errors",
     "exceeds",
-    "lowest",
+    "mark_lowest",
     "mean",
-    "over_folds",
     "significance_notes",
+    "summarise_folds",
 ]
 
 Correction = Literal["none", "holm"]
 Array = NDArray[np.float64]
 
 _RULE = (
-    "Lowest of ours bold. Stars at ours: two-sided Wilcoxon signed-rank test on {what}, of the method of the lowest "
-    "MAE against every other of ours; *, **, *** where the largest p-value is below 0.05, 0.01, 0.001 and every test "
-    "speaks for the method. Pairs of equal errors are left out of the ranks; equal differences share their mean rank. "
+    "Bold: the lowest of our values. Stars at our values: two-sided Wilcoxon signed-rank tests on {errors}, of our "
+    "method with the lowest MAE against each of our other methods; *, **, *** mean that the largest p-value is below "
+    "0.05, 0.01, 0.001 and every test favours the method. Pairs of equal errors have no rank; equal differences share "
+    "their mean rank. "
 )
 CORRECTIONS = {
-    "none": "Not corrected for the number of tests, as in the paper.",
-    "holm": "Corrected for the number of tests by Holm's method; the paper's are not.",
+    "none": "The p-values are not corrected for the number of tests, as in the paper.",
+    "holm": "The p-values are corrected for the number of tests by Holm's method; those of the paper are not.",
 }
 
 
-def checked_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = "") -> dict[str, Array]:
-    """Return the errors as arrays that can be compared entry by entry.
+def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = "") -> dict[str, Array]:
+    """Check errors, and return them as arrays that can be compared entry by entry.
 
     Parameters
     ----------
     errors : mapping of method to array
-        Absolute errors; NaN where there is no label.
+        Absolute errors; NaN marks a missing label.
     dimensions : int
-        Of every array.
+        Number of dimensions of each array.
     where : str
-        To stand before the name in a message.
+        Text before the name of the array in a message.
 
     Raises
     ------
     InvalidDataError
-        There is no method, or no error; or they are not of one shape, negative, infinite, or missing in other places in
-        different methods, as they are when a network diverged.
+        If there is no method or no error; if the arrays differ in shape; if an error is negative or infinite; or if the
+        methods have their NaN in different places, for example because a network diverged.
 
     Examples
     --------
-    >>> checked_errors({"l2": [1, 2], "l1": [2, 3]}, 1)["l1"]
+    >>> check_errors({"l2": [1, 2], "l1": [2, 3]}, 1)["l1"]
     array([2., 3.])
     """
     if not errors:
@@ -70,7 +71,7 @@ def checked_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str 
         name = f"{where}`errors[{method!r}]`"
         if values.ndim != dimensions or values.shape != reference.shape:
             raise InvalidDataError(
-                f"{name} should be of {dimensions} dimension{'s' if dimensions > 1 else ''} and of the shape of "
+                f"{name} should have {dimensions} dimension{'s' if dimensions > 1 else ''} and the shape of "
                 f"{first!r}, {reference.shape}. Found shape {values.shape}."
             )
         if (values < 0).any() or np.isinf(values).any():
@@ -78,38 +79,40 @@ def checked_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str 
                 f"{name} should be absolute errors, finite or NaN. "
                 f"Found {int((values < 0).sum())} negative and {int(np.isinf(values).sum())} infinite."
             )
-        other = int((np.isnan(values) != np.isnan(reference)).sum())
-        if other:
-            raise InvalidDataError(f"{name} should be missing where {first!r} is. Found {other} that differ.")
+        differences = int((np.isnan(values) != np.isnan(reference)).sum())
+        if differences:
+            raise InvalidDataError(
+                f"{name} should have missing values in the same places as {first!r}. Found {differences} differences."
+            )
     if np.isnan(reference).all():
         raise InvalidDataError(f"{where}`errors` should hold at least one error. Found none, or only missing ones.")
     return arrays
 
 
-def compared(
+def compare_errors(
     errors: Mapping[str, Array], shown: Mapping[str, float], correction: Correction
 ) -> tuple[dict[str, Cell], Comparison | None]:
-    """Return a cell a method, the lowest bold and starred, and the tests; oracles take no part.
+    """Return one cell per method, the lowest bold and with stars, and the tests; oracles take no part.
 
-    The lowest of what is shown may not be the lowest mean of what is tested (the mean of folds of unlike sizes): then
-    there are no stars.
+    The method with the lowest value in the table may not have the lowest mean error, for example if the table shows
+    means over folds of different sizes. Then there are no stars.
 
     Parameters
     ----------
     errors : mapping of method to array (n,)
-        What is tested, sample by sample.
+        The errors that are tested, sample by sample.
     shown : mapping of method to float
-        What stands in the table.
+        The values in the table.
     correction : {"none", "holm"}
 
     Examples
     --------
     >>> n = np.arange(20.0)
-    >>> cells, comparison = compared({"l2": n + 2, "deepgum": n + 1}, {"l2": 11.5, "deepgum": 10.5}, "none")
+    >>> cells, comparison = compare_errors({"l2": n + 2, "deepgum": n + 1}, {"l2": 11.5, "deepgum": 10.5}, "none")
     >>> cells["deepgum"]
     Cell(value=10.5, deviation=None, stars='***', best=True)
     """
-    cells = lowest(shown)
+    cells = mark_lowest(shown)
     rivals = {method: values for method, values in errors.items() if not is_oracle(method)}
     if len(rivals) < 2 or all(np.isnan(values).all() for values in rivals.values()):
         return cells, None
@@ -120,12 +123,12 @@ def compared(
     return cells, comparison
 
 
-def lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
-    """Return a cell a method, the lowest bold; an oracle never is, nor a value that stands alone.
+def mark_lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
+    """Return one cell per method, the lowest bold; an oracle or a single value is never bold.
 
     Examples
     --------
-    >>> [method for method, cell in lowest({"oracle": 1.0, "l2": 3.0, "l1": 2.0}).items() if cell.best]
+    >>> [method for method, cell in mark_lowest({"oracle": 1.0, "l2": 3.0, "l1": 2.0}).items() if cell.best]
     ['l1']
     """
     rivals = {method: value for method, value in shown.items() if not (is_oracle(method) or np.isnan(value))}
@@ -133,29 +136,29 @@ def lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
     return {method: Cell(value, best=method == best) for method, value in shown.items()}
 
 
-def significance_notes(comparison: Comparison | None, correction: Correction, what: str) -> list[str]:
-    """Return what the stars mean, and each test that stands behind them.
+def significance_notes(comparison: Comparison | None, correction: Correction, errors: str) -> list[str]:
+    """Return notes that explain the stars, and give the p-value of each test.
 
     Examples
     --------
-    >>> _, comparison = compared({"l2": np.full(20, 2.0), "l1": np.full(20, 1.0)}, {"l2": 2.0, "l1": 1.0}, "none")
+    >>> _, comparison = compare_errors({"l2": np.full(20, 2.0), "l1": np.full(20, 1.0)}, {"l2": 2.0, "l1": 1.0}, "none")
     >>> significance_notes(comparison, "none", "images' errors")[1]
     'L1 (lowest mean) against: L2 p < 0.001.'
     """
     if comparison is None:
-        return ["A single method: nothing is tested."]
+        return ["There is a single method, so there are no tests."]
     tests = [
-        f"{_name(method)} {_p(test.p_value)}{'' if test.effect > 0 else ' (not for it)'}"
+        f"{_name(method)} {_p(test.p_value)}{'' if test.effect > 0 else ' (against it)'}"
         for method, test in comparison.tests.items()
     ]
     return [
-        _RULE.format(what=what) + CORRECTIONS[correction],
+        _RULE.format(errors=errors) + CORRECTIONS[correction],
         f"{_name(comparison.best)} (lowest mean) against: {', '.join(tests)}.",
     ]
 
 
 def mean(values: Array, axis: int | None = None) -> Array:
-    """Return the mean of what is not NaN; NaN, without numpy's warning, where there is nothing.
+    """Return the mean of the values that are not NaN, or NaN, without numpy's warning, if there are none.
 
     Examples
     --------
@@ -167,7 +170,7 @@ def mean(values: Array, axis: int | None = None) -> Array:
 
 
 def exceeds(values: Array, threshold: float) -> Array:
-    """Return 1 where a value is above the threshold, 0 where it is not, NaN where there is none.
+    """Return 1 where a value is above the threshold, 0 where it is not, and NaN where the value is NaN.
 
     Examples
     --------
@@ -177,12 +180,12 @@ def exceeds(values: Array, threshold: float) -> Array:
     return np.where(np.isnan(values), np.nan, values > threshold)
 
 
-def over_folds(values: Sequence[float]) -> Cell:
-    """Return the mean of the folds' values and their standard deviation with n - 1 in the denominator.
+def summarise_folds(values: Sequence[float]) -> Cell:
+    """Return the mean of the folds' values, and their standard deviation with n - 1 in the denominator.
 
     Examples
     --------
-    >>> over_folds([1.0, 3.0]), over_folds([1.0])
+    >>> summarise_folds([1.0, 3.0]), summarise_folds([1.0])
     (Cell(value=2.0, deviation=1.4142135623730951, stars='', best=False),
      Cell(value=1.0, deviation=None, stars='', best=False))
     """

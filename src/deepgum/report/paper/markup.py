@@ -1,4 +1,4 @@
-"""Texts of a table, escaped for Markdown and for LaTeX."""
+"""Escaping of a table's texts for Markdown and for LaTeX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table in the paper's layout, for a terminal, Markdown and LaTeX: the paper's values in columns of their own."""
+"""A table in the paper's layout, for a terminal, Markdown and LaTeX; the paper's values have separate columns."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Cell:
     value : float or None
         None or NaN is shown as "-".
     deviation : float or None
-        To stand after the sign ±.
+        Standard deviation, after the sign ±.
     stars : str
-        Significance, after the value.
+        Stars of significance, after the value.
     best : bool
-        Whether it is the lowest of what it is compared with; shown bold.
+        Whether the value is the lowest of its comparison; it is shown bold.
     """
 
     value: float | None = None
@@ -42,11 +42,11 @@ class Cell:
 
     @property
     def missing(self) -> bool:
-        """Whether there is nothing to show."""
+        """Whether the cell has no value."""
         return self.value is None or math.isnan(self.value)
 
     def number(self, digits: int) -> str:
-        """Return the value, and its deviation where there is one, without stars.
+        """Return the value, with its deviation if there is one, without stars.
 
         Examples
         --------
@@ -66,13 +66,13 @@ class Column:
     Attributes
     ----------
     header : str
-        What is measured.
+        Name of the measure.
     group : str
-        Whose values these are, and on what; it spans all columns of the group.
+        Source of the values and their data set; the heading of all columns of the group.
     published : bool
         Whether the values are the paper's, and not ours.
     digits : int
-        Decimals that are shown.
+        Number of decimals.
     """
 
     header: str
@@ -83,7 +83,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One method: its label, which may hold mathematics between dollar signs, and a cell a column."""
+    """One method: its label, which may contain mathematics between dollar signs, and one cell per column."""
 
     label: str
     cells: tuple[Cell, ...]
@@ -91,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True)
 class PaperTable:
-    r"""Values of ours and, in columns of their own, the paper's.
+    r"""Our values and, in separate columns, the paper's.
 
     Attributes
     ----------
@@ -100,12 +100,12 @@ class PaperTable:
         Ours first, then the paper's.
     rows : tuple of Row
     notes : tuple of str
-        Sentences to stand below the table.
+        Sentences below the table.
 
     Raises
     ------
     InvalidDataError
-        A row does not have a cell a column, or a column of ours stands after one of the paper's.
+        If a row does not have one cell per column, or a column of ours comes after one of the paper's.
 
     Examples
     --------
@@ -132,21 +132,21 @@ class PaperTable:
         for row in self.rows:
             if len(row.cells) != len(self.columns):
                 raise InvalidDataError(
-                    f"`rows` should have {len(self.columns)} cells, one a column. "
-                    f"Found {len(row.cells)} of {row.label}."
+                    f"`rows` should have {len(self.columns)} cells, one per column. "
+                    f"Found {len(row.cells)} for {row.label}."
                 )
         published = [column.published for column in self.columns]
         if published != sorted(published):
             raise InvalidDataError(
-                f"`columns` should hold ours before the paper's. Found {[column.header for column in self.columns]}."
+                f"`columns` should hold our columns before the paper's. Found {[each.header for each in self.columns]}."
             )
 
     def to_rich(self) -> ConsoleRenderable:
-        """Return the table for a terminal; where that is too narrow, the paper's columns stand below ours."""
+        """Return the table for a terminal; on a narrow one, the paper's columns stand below ours."""
         return TerminalTable(self)
 
     def to_markdown(self) -> str:
-        """Return the table for Markdown, the title before and the notes below it."""
+        """Return the table for Markdown, with the title above and the notes below."""
         headers = [f"{column.group}: {column.header}" if column.published else column.header for column in self.columns]
         lines = [
             f"**{markdown(self.title)}**",
@@ -182,7 +182,7 @@ class PaperTable:
             lines.append(_latex_row([latex(row.label), *cells]))
         lines += [r"\bottomrule", r"\end{tabular}"]
         if self.notes:
-            # \par on lines of their own: TeX ends the small paragraph before the size goes back.
+            # TeX ends the small paragraph before the font size is restored.
             notes = [rf"{latex(note)}\par" for note in self.notes]
             lines += [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", *notes, r"\end{minipage}"]
         return "\n".join([*lines, r"\end{table}"]) + "\n"
@@ -203,23 +203,23 @@ def _markdown_row(cells: Sequence[str]) -> str:
 def _latex_cell(cell: Cell, column: Column) -> str:
     number = "--" if cell.missing else latex(cell.number(column.digits))
     return (rf"\textbf{{{number}}}" if cell.best else number) + (
-        # Of no width, for the digits to stand below each other.
+        # The stars have no width, so that the digits are aligned.
         rf"\makebox[0pt][l]{{\textsuperscript{{{cell.stars}}}}}" if cell.stars else ""
     )
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    # After the row before, TeX would take a bracket or a star for an argument of its line break.
+    # TeX would read a bracket or a star as an argument of the line break before.
     return ("{}" if cells[0].startswith(("[", "*")) else "") + " & ".join(cells) + r" \\"
 
 
-# As wide as no terminal is: what a table is measured in.
-_WIDEST = 10_000
+# Wider than any terminal, to measure a table without line breaks.
+_UNLIMITED = 10_000
 
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """A table for a terminal, which knows the width that it is drawn at only when it is drawn.
+    """A table for a terminal, whose width is known only when the table is drawn.
 
     Examples
     --------
@@ -241,16 +241,16 @@ class TerminalTable:
         theirs = [index for index in columns if self.table.columns[index].published]
         ours = [index for index in columns if index not in theirs]
         yield Text(self.table.title, style="bold")
-        beside = self._part([*ours, *theirs])
-        if console.measure(beside, options=options.update_width(_WIDEST)).maximum <= options.max_width:
-            yield beside
+        complete = self._part([*ours, *theirs])
+        if console.measure(complete, options=options.update_width(_UNLIMITED)).maximum <= options.max_width:
+            yield complete
         else:
             yield self._part(ours)
             if theirs:
                 yield Text(self.table.columns[theirs[0]].group, style="bold")
                 yield self._part(theirs)
         for note in self.table.notes:
-            # A grid of its own, for the end of a long note to stand below its beginning.
+            # In a grid, the second line of a long note is indented like the first.
             line = Table.grid(padding=(0, 1))
             line.add_row("-", Text(note))
             yield line
@@ -262,10 +262,10 @@ class TerminalTable:
         texts = {}
         for index in shown:
             column = self.table.columns[index]
-            # Broken where the words allow it, so that a heading is not much wider than its values.
+            # Line breaks make the heading about as narrow as the values.
             group = column.group.replace(" (", "\n(").replace(", ", ",\n")
             header = f"{group}\n{column.header}" if column.published and both else column.header
-            # Not set right by rich: the digits are to stand below each other, whatever the stars after them.
+            # The texts have spaces on the left: if rich aligned them, stars would shift the digits.
             part.add_column(Text(header, justify="right"), overflow="fold")
             texts[index] = self._texts(index, max(map(len, header.splitlines())))
         for number, row in enumerate(self.table.rows):
@@ -274,7 +274,7 @@ class TerminalTable:
         return part
 
     def _texts(self, index: int, heading: int) -> list[Text]:
-        """Return the cells of a column, all of one width, at least that of its heading."""
+        """Return the cells of a column, all of the same width, which is at least that of the heading."""
         cells = [row.cells[index] for row in self.table.rows]
         column = self.table.columns[index]
         numbers = [cell.number(column.digits) for cell in cells]

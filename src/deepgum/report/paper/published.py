@@ -1,9 +1,9 @@
-"""The values that the paper publishes, as they stand in its tables. Nothing here was computed by this library.
+"""Values that the paper publishes in its tables. This library did not compute any of them.
 
-They are here to stand beside a reader's own, in a column of their own. Signs, stars and method names are the paper's;
-a number in brackets after a name is an entry of the paper's bibliography. The tests check them by what the paper says
-of itself. Where it disagrees with itself, the printed value stays: the averages of both DFA rows of Table 1 are not the
-means of their six landmarks (22.85 against 22.81, and 15.23 against 15.64); those of all other rows are, to rounding.
+Our tables show them in separate columns. Signs, stars and method names are the paper's; a number in brackets after a
+name is an entry of the paper's bibliography. The tests check the values against the paper's text. Where the paper
+contradicts itself, the printed value stays: the averages of both DFA rows of Table 1 are not the means of their six
+landmarks (22.85 instead of 22.81, and 15.23 instead of 15.64). The averages of all other rows are, except for rounding.
 
 References
 ----------
@@ -26,9 +26,9 @@ class PublishedValue:
     ----------
     value : float
     deviation : float or None
-        What stands after the sign ±.
+        Number after the sign ±.
     stars : str
-        The paper's significance. Where it prints the stars at the method's name, they stand here at its MAE.
+        Stars of significance. The paper prints some at the method's name; here they belong to the method's MAE.
     """
 
     value: float
@@ -38,16 +38,16 @@ class PublishedValue:
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """What the paper prints of one method.
+    """One method of a table of the paper.
 
     Attributes
     ----------
     name : str
-        As printed.
+        The printed name.
     method : str or None
-        This library's name of the same method; None for those that it does not have.
-    values : tuple of PublishedValue or None, one a column
-        None where the paper has a dash, or nothing.
+        This library's name of the same method; None if the library does not have the method.
+    values : tuple of PublishedValue or None, one per column
+        None where the paper has a dash or no value.
     """
 
     name: str
@@ -62,14 +62,14 @@ class PublishedTable:
     Attributes
     ----------
     number, dataset, unit : str
-        "Table 1"; what it was measured on; the unit of the errors.
+        Number of the table or figure, for example "Table 1"; name of the data set; unit of the errors.
     columns : tuple of str
-    digits : tuple of int, one a column
-        Decimals that are printed.
+    digits : tuple of int, one per column
+        Number of printed decimals.
     rows : tuple of PublishedRow
-        In the paper's order.
+        Rows in the paper's order.
     remarks : tuple of str
-        What the paper says below the table, or in its text, of these values.
+        Remarks of the paper about these values.
 
     Examples
     --------
@@ -89,15 +89,15 @@ class PublishedTable:
 
     @property
     def source(self) -> str:
-        """Where the values stand."""
+        """The source of the values, for a note."""
         return f"as published, ECCV 2018 paper, {self.number}"
 
     def row(self, method: str) -> PublishedRow | None:
-        """Return the row of one of this library's methods; None if the paper has none."""
+        """Return the row of a method of this library, or None if the paper has none."""
         return next((row for row in self.rows if row.method == method), None)
 
     def value(self, method: str, column: str) -> PublishedValue | None:
-        """Return one value of one of this library's methods; None where the paper has none."""
+        """Return one value of a method of this library, or None if the paper has none."""
         row = self.row(method)
         return row.values[self.columns.index(column)] if row is not None and column in self.columns else None
 
@@ -126,9 +126,7 @@ TABLE1 = PublishedTable(
         _row("Biweight [4]", "biweight", 13.32, 13.29, 21.88, 21.84, 18.49, 18.44, 17.88),
         _row("DeepGUM", "deepgum", 11.97, 11.99, 18.59, 18.50, 16.44, 16.29, 15.63, stars="***"),
     ),
-    remarks=(
-        "DFA is quoted by the paper from its own authors and takes no part in the paper's statistical comparison.",
-    ),
+    remarks=("The paper quotes the DFA rows from their authors; they take no part in its statistical comparison.",),
 )
 """MAE per landmark on fashion images: left (L) and right (R) collar (C), sleeve (S) and hem (H)."""
 
@@ -148,7 +146,7 @@ FIGURE4 = PublishedTable(
     ),
     remarks=("The paper finds DexGUM and DeepGUM better than the rest, and no difference between the two.",),
 )
-"""MAE of age; the share that is flagged is from the text of section 4.2."""
+"""MAE of age; the flagged share is from the text of section 4.2."""
 
 TABLE2 = PublishedTable(
     number="Table 2",

@@ -35,12 +35,12 @@ GALLERY = 28
 """Images in the gallery of Figure 4."""
 
 SHOWN = ("deepgum-alternate", "deepgum", "deepgum-paper", "deepgum-authors", "dexgum")
-"""Whose flags it shows, and whose landmarks Figure 3: those of the first of these that was run."""
+"""Figures 3 and 4 show the landmarks and the flags of the first of these methods that was run."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What came out of a plan: a table, where there is one, and the files that were written."""
+    """The output of a plan: a table, if there is one, and the written files."""
 
     table: PaperTable | None
     files: tuple[Path, ...]
@@ -49,23 +49,23 @@ class Rendered:
 def render(
     plan: Plan, folders: Mapping[str, RunFolder], out: Path, scale: str, correction: Correction = "none"
 ) -> Rendered:
-    """Make an artefact from its finished runs, and write it as Markdown, LaTeX, PNG and SVG.
+    """Make a table or figure from its finished runs, and write it as Markdown, LaTeX, PNG and SVG.
 
     Parameters
     ----------
     plan : Plan
     folders : mapping of str to RunFolder
-        Of its runs by digest.
+        Folder of each run of the plan, by digest.
     out : Path
     scale : str
-        The scale's name, for the notes.
+        Name of the scale, for the notes.
     correction : {"none", "holm"}
-        For the number of tests.
+        Correction for the number of tests.
     """
     clothes = plan.runs[0].data.options.get("clothes", "upper")
     name = plan.artefact + ("" if clothes == "upper" else f"-{clothes}")
     name += f"-uniform{100 * plan.rate:g}" if plan.rate else ""
-    # A table a seed: a test counts every sample once.
+    # Each seed has its own table, because a test counts every sample once.
     name += f"-seed{plan.seed}" if plan.seed else ""
     return _MAKERS[plan.artefact](plan, folders, out / name, scale, correction)
 
@@ -97,7 +97,7 @@ def _table2(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str
 
 def _figure3(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
     runs = {run.method.name: run for run in plan.runs}
-    # The paper's is of DeepGUM; where the user names other methods only, of the first of them.
+    # As in the paper, the figure shows DeepGUM; if the user names only other methods, it shows the first one.
     run = _shown(runs) or plan.runs[0]
     folder = folders[run.digest]
     examples, names = Examples.read(folder.examples), list(folder.metrics().each)
@@ -126,13 +126,13 @@ def _figure4(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: st
 def render_figure5(
     records: Sequence[RunRecord], differences: Mapping[str, tuple[object, object]], out: Path, scale: str
 ) -> list[Rendered]:
-    """Draw Figure 5, and write a table of failure rates for each noise; the paper prints no numbers for it.
+    """Draw Figure 5, and write a table of failure rates for each noise, which the paper does not have.
 
     Parameters
     ----------
     records : sequence of RunRecord
     differences : mapping
-        What the scale changes of the paper's numbers: name -> (paper, here).
+        Name of each number that the scale changes -> (value of the paper, value here).
     out : Path
     scale : str
     """
@@ -176,7 +176,7 @@ def _failures(records: Sequence[RunRecord], noise: str, conditions: Conditions) 
     group = "here (LFW + NET)"
     columns = tuple(Column(f"{100 * rate:g} % wrong", group, digits=1) for rate in rates)
     title = f"Figure 5, {noise_label(noise)}: failure rate in %, clean test labels"
-    notes = (*conditions.sentences(), "The paper shows this as curves, and prints no numbers.")
+    notes = (*conditions.sentences(), "The paper shows the failure rates as curves, and prints no numbers.")
     return PaperTable(title, columns, tuple(rows), notes)
 
 
@@ -205,13 +205,13 @@ def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Con
     remarks = []
     if plan.rate:
         remarks.append(
-            f"{100 * plan.rate:g} % of the training and validation labels were replaced by uniform ones; "
-            "test labels are as they are."
+            f"{100 * plan.rate:g} % of the training and validation labels are replaced by uniform random ones; "
+            "the test labels are unchanged."
         )
     if model.weights is not None:
         fresh = model.name == "vgg16" and (model.fc_width, plan.runs[0].data.image_size) != (4096, 224)
-        rest = "; fc6 and fc7, of another size than published ones, began at random" if fresh else ""
-        remarks.append(f"The network began from the weights '{model.weights.name}'{rest}.")
+        rest = "; fc6 and fc7 start at random, because their sizes are not the published ones" if fresh else ""
+        remarks.append(f"The network starts from the weights '{model.weights.name}'{rest}.")
     return Conditions(
         plan.dataset,
         scale,
@@ -223,7 +223,7 @@ def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Con
 
 
 def _short(name: str) -> str:
-    """Return a landmark's name as the paper's tables have it: "left collar" or "left_collar" becomes "LC"."""
+    """Return the short name of a landmark in the paper's tables: "left collar" or "left_collar" becomes "LC"."""
     return "".join(word[0].upper() for word in name.replace("_", " ").split())
 
 

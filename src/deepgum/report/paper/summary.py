@@ -1,4 +1,4 @@
-"""Records of several seeds in one number: the mean, and how far the seeds spread."""
+"""Summary of the records of several seeds: mean, standard deviation and range."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Spread:
-    """Values of several seeds.
+    """Summary of one value over several seeds.
 
     Attributes
     ----------
     mean, deviation : float
-        The deviation is the sample standard deviation; NaN for a single seed.
+        Mean and sample standard deviation (ddof = 1; NaN for a single seed).
     lowest, highest : float
     count : int
     """
@@ -34,7 +34,7 @@ class Spread:
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
-    """Summarise the values that mean something; None if none does.
+    """Summarise the values that are not None; return None if there are none.
 
     Examples
     --------
@@ -51,5 +51,5 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 
 def distinct(records: Sequence[RunRecord], value: Callable[[RunRecord], T]) -> list[T]:
-    """Return the different values of the records, in the order in which they first come."""
+    """Return the different values of the records, in order of first appearance."""
     return list(dict.fromkeys(value(record) for record in records))

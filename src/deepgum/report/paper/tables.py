@@ -1,4 +1,4 @@
-"""Records as tables for a terminal."""
+"""Tables of records for a terminal."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["detection_table", "failure_table", "mae_table", "tables"]
 
 
 def tables(records: Sequence[RunRecord]) -> list[Group]:
-    """Return two tables with titles for each kind of noise: errors, and how well wrong labels were found."""
+    """Return two tables with titles for each kind of noise: the errors, and the detection of wrong labels."""
     made = []
     for noise, missing in distinct(records, lambda record: (record.noise, record.missing)):
         of_noise = [record for record in records if (record.noise, record.missing) == (noise, missing)]
         seeds = len(distinct(of_noise, lambda record: record.seed))
         deleted = f", {100 * missing:g} % of labels deleted" if missing else ""
         about = f"{noise_label(noise)}{deleted}, {seeds} seed{'s' if seeds > 1 else ''}"
-        # Where the targets are no landmarks nothing fails; the mean absolute error says how good a network is.
+        # Only landmarks have a failure rate; other targets have the mean absolute error.
         fails = any(record.failure_rate is not None for record in of_noise)
         errors = "failure rate in %, clean test labels" if fails else "mean absolute error, clean test labels"
         titled = {
             errors: failure_table(of_noise) if fails else mae_table(of_noise),
             "wrong training labels found, precision / recall (average precision) in %": detection_table(of_noise),
         }
-        # A title of its own, since a table's wraps at the table's width.
+        # The title is a separate text, because the title of a rich table wraps at the table's width.
         made += [
             Group(Text(f"{about}: {title}", style="bold"), table) for title, table in titled.items() if table.row_count
         ]
@@ -41,15 +41,16 @@ def tables(records: Sequence[RunRecord]) -> list[Group]:
 
 
 def failure_table(records: Sequence[RunRecord]) -> Table:
-    """Return failure rates in percent for the records of one noise: a row a method, a column a rate.
+    """Return failure rates in percent for the records of one noise: one row per method, one column per rate.
 
-    Each is the mean over seeds, with their standard deviation. The lowest of each column is bold, oracles left aside.
+    A cell is the mean over the seeds, with the standard deviation. The lowest value of each column is bold, except
+    oracles.
     """
     return _error_table(records, "failure_rate", 100, 1)
 
 
 def mae_table(records: Sequence[RunRecord]) -> Table:
-    """Return mean absolute errors, in the unit of the data set, as `failure_table` does failure rates."""
+    """Return mean absolute errors, in the unit of the data set, in the layout of `failure_table`."""
     return _error_table(records, "mae", 1, 2)
 
 
@@ -73,10 +74,10 @@ def _error_table(records: Sequence[RunRecord], field: str, factor: float, digits
 
 
 def detection_table(records: Sequence[RunRecord]) -> Table:
-    """Return precision / recall of the flags in percent for the records of one noise: a row a method, a column a rate.
+    """Return precision / recall of the flags in percent for the records of one noise, in the layout of `failure_table`.
 
-    The average precision, which needs a ranking and no flags, stands in brackets. Only methods and rates with anything
-    to find have a row or a column.
+    The average precision, which needs a ranking but no flags, stands in brackets. Only methods that rank or flag
+    labels have a row, and only rates above 0 have a column.
     """
     some = [r for r in records if r.average_precision is not None or r.recall is not None]
     table = _table()

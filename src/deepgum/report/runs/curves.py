@@ -38,9 +38,9 @@ def draw_history(
 ) -> Figure:
     """Draw the training loss and the validation score of all epochs, and the share of labels that each round flags.
 
-    The first fit and the weighted rounds have separate axes, because loss and score have other units in each of them.
-    For the same reason lines are interrupted between rounds, and where another loss begins: scores are comparable
-    within one round, losses as long as the same loss is minimised. A star marks the epoch whose weights a round kept.
+    The first fit and the weighted rounds have separate axes, because their losses and scores have different units. For
+    the same reason lines are interrupted between rounds and between losses: scores are comparable within one round,
+    losses as long as the same loss is minimised. A star marks the epoch whose weights a round kept.
     A training of one run (a plain loss, or the interleaved schedule) has one column, with its mixtures below their
     epochs.
 

@@ -23,7 +23,7 @@ _PLAIN_EVERY = 10.0
 
 
 class Reporter(Observer):
-    r"""Shows the progress of an experiment. Use it as a context manager.
+    r"""Display of the progress of an experiment, as a context manager.
 
     Parameters
     ----------
@@ -74,18 +74,18 @@ class Reporter(Observer):
 
     def reading(self, done: int, total: int) -> None:
         """Show the number of decoded images."""
-        self._counted("Reading images", done, total)
+        self._show_count("Reading images", done, total)
 
     def computing(self, done: int, total: int) -> None:
         """Show the number of images whose outputs of the frozen trunk are computed."""
-        self._counted("Computing the frozen trunk", done, total)
+        self._show_count("Computing the frozen trunk", done, total)
 
-    def _counted(self, what: str, done: int, total: int) -> None:
-        self._progress.update(self._current, description=what, completed=done, total=total, visible=True)
+    def _show_count(self, task: str, done: int, total: int) -> None:
+        self._progress.update(self._current, description=task, completed=done, total=total, visible=True)
         if self.console.is_terminal:
             return
         if done == total or self._is_due():
-            self.say(f"{what}: {done} of {total}.")
+            self.say(f"{task}: {done} of {total}.")
 
     def started(self, total: int, finished: int) -> None:
         """Show the number of runs, and how many of them are finished."""
@@ -96,7 +96,7 @@ class Reporter(Observer):
 
     def run_started(self, run: Run, number: int) -> None:
         """Show the name of the run that starts."""
-        self._name = _named(run)
+        self._name = _describe(run)
         self._last_line = time.monotonic()
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
@@ -129,7 +129,7 @@ class Reporter(Observer):
         """Print a line with the reason."""
         self._progress.update(self._runs, advance=1)
         # The run may have failed before it started, so `self._name` may be that of another run.
-        self.say(f"{_named(run)}: failed. {error}", style="red")
+        self.say(f"{_describe(run)}: failed. {error}", style="red")
 
     def audit_started(self, folds: int, rounds: int) -> None:
         """Show the number of networks to train."""
@@ -162,7 +162,7 @@ class Reporter(Observer):
         return due
 
 
-def _named(run: Run) -> str:
-    what = f"{noise_label(run.noise)} {100 * run.rate:g} %" if run.rate else "labels as they are"
-    parts = (method_style(run.method).plain, what, run.about, f"seed {run.seed}")
+def _describe(run: Run) -> str:
+    noise = f"{noise_label(run.noise)} {100 * run.rate:g} %" if run.rate else "labels unchanged"
+    parts = (method_style(run.method).plain, noise, run.about, f"seed {run.seed}")
     return ", ".join(part for part in parts if part)

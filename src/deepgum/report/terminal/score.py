@@ -58,7 +58,7 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
 
 
 def group_table(groups: Sequence[GroupSummary]) -> Table:
-    """Return a table, one row per group: labels, flags, expected number of right labels among them, share of wrong."""
+    """Return a table, one row per group: labels, flags, expected number of right flagged labels, share of wrong."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("group", overflow="fold")
     for heading in ("labels", "flagged", "of these right", "share wrong"):
@@ -94,7 +94,7 @@ def _remarks(summary: AuditSummary) -> list[str]:
 
 
 def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str]:
-    """Return lines that say where the scores are and what to do next.
+    """Return lines with the file of the scores and the next step for the user.
 
     Parameters
     ----------

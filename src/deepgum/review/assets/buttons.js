@@ -32,7 +32,7 @@
     return make("div", { class: "choices", role: "group", "aria-label": "Decision" }, ...buttons);
   }
 
-  /* The current decision in words. `waits(entry)`: whether the server has not received it yet. */
+  /* The current decision in words. `waits(entry)` tells whether the decision still waits for the server. */
   function outcome(held, large, { who, waits, undo }) {
     const decided = held.filter(Boolean);
     const [entry] = decided;

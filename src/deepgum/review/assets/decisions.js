@@ -90,7 +90,7 @@
       const known = this.head < 0 ? "" : `?since=${this.head}`;
       const answer = await this._ask(`decisions${known}`);
       if (answer.status !== 200) return this._stuck(answer);
-      if (answer.body.audit !== this.audit) return this._stuck({ status: 410, body: { message: "The audit was made again. Load this page again." } });
+      if (answer.body.audit !== this.audit) return this._stuck({ status: 410, body: { message: "The audit has changed. Load this page again." } });
       if (!this.queue.length || this.blocked || this.trouble === GONE) {
         this._free();
         this.send();
@@ -150,7 +150,7 @@
       this._keep();
     }
 
-    /* Refuse also the later decisions that were based on the refused one. */
+    /* Also refuse the later decisions that are based on the refused one. */
     _refuse(item, body) {
       const refused = [item];
       for (const each of this.queue) {
@@ -222,7 +222,7 @@
       this.hooks.state();
     }
 
-    /* Take over decisions that earlier pages could not send. If such a page still sends them too, they are stored once. */
+    /* Take over decisions that earlier pages could not send. If such a page sends them too, they are stored only once. */
     _adopt() {
       try {
         const shelves = Object.keys(localStorage).filter((name) => name.startsWith(`${PREFIX}${this.audit}:`));

@@ -3,8 +3,8 @@
  *   const editor = new DeepGUM.Editor(data, {current(flag), changed(), moved()});
  *
  * While `editor.card` is set, `editor.values` has the corrected labels: array (d,), null for labels that are not edited. A
- * landmark is dragged with the mouse, or placed by a click. A finger moves it from anywhere on the picture, since it would
- * cover the landmark.
+ * landmark is dragged with the mouse, or placed by a click. A finger moves the landmark from anywhere on the picture,
+ * because a finger on the landmark would cover it.
  */
 (function () {
   "use strict";
@@ -179,13 +179,13 @@
         if (!offset) return;
         offset = null;
         overlay.classList.remove("moving");
-        if (begun) this.hooks.changed(); // only now, as it draws anew what was listened to
+        if (begun) this.hooks.changed(); // at the end, because it replaces the picture with these listeners
       };
       overlay.addEventListener("pointerup", end);
       overlay.addEventListener("pointercancel", end);
     }
 
-    /* Where a landmark is in the drawing, in fractions of the crop: the corrected one, or the given one. */
+    /* The position of a landmark in the drawing, in fractions of the crop: the corrected one, or the given one. */
     _shown(drawing, card, point) {
       const { x, y } = this.data.points[point];
       const fixed = this.is(card) ? this.fixed() : drawing.settings.fixed;
@@ -194,7 +194,7 @@
       return values.includes(null) ? null : toCrop(drawing.crop, values);
     }
 
-    /* The flagged landmark that is near enough to be meant, {point, at}, or null. */
+    /* The flagged landmark near the pointer, {point, at}, or null. */
     _near(drawing, card, [u, v]) {
       const flagged = new Set(card.flags.flatMap((flag) => this._targets(flag)));
       const inside = (value) => Math.min(0.98, Math.max(0.02, value)); // a landmark beyond the border has an arrow
@@ -229,7 +229,7 @@
       return Number.isFinite(value) ? String(Number(value.toFixed(this._digits()))) : "";
     }
 
-    /* Decimals: hundredths of a pixel of the file, or for other values those of the page. */
+    /* Number of decimals: two for pixels of the file, otherwise the page's own. */
     _digits() {
       return this.data.points.length ? 2 : 6;
     }

@@ -43,7 +43,7 @@
       document.title = `${some}/${whole} \u00b7 Label review`;
     }
 
-    /* Show why decisions cannot be stored; empty words for no problem. `blocked`: the problem does not resolve itself. */
+    /* Show why decisions cannot be stored; empty words for no problem. `blocked`: the reviewer has to solve the problem. */
     problem(words, blocked) {
       const banner = element("banner");
       banner.hidden = !words;

@@ -97,18 +97,18 @@
     }
 
     async undo(entry) {
-      if (!entry && this._takenBack()) return;
+      if (!entry && this._discardCorrection()) return;
       if (this.editor.card) this.editor.stop();
       this._returned(await this.decisions.undo(entry), "Undone");
     }
 
     async redo() {
-      if (this._takenBack()) return;
+      if (this._discardCorrection()) return;
       this._returned(await this.decisions.redo(), "Redone");
     }
 
-    /* Undo first discards a correction that is not stored yet, and then changes no decision. */
-    _takenBack() {
+    /* If a correction is open, undo only discards it and changes no decision. */
+    _discardCorrection() {
       const { card, moved } = this.editor;
       if (!card || !moved) return false;
       this.editor.start(card);
@@ -244,7 +244,7 @@
       if (!card) return;
       const fixes = moved ? this.editor.take() : null;
       this.editor.clear();
-      // Not now, since the gallery is drawing the next card.
+      // Not now, because the gallery is drawing the next card.
       if (fixes) queueMicrotask(() => this._store(fixes));
       else if (moved) this.frame.notice(`The correction of ${this._name(card.flags[0])} was not a number, and was not stored.`);
     }

@@ -25,7 +25,7 @@
       return true;
     }
 
-    /* The next undecided flag after these in the order of the cards, starting again after the last; or null. */
+    /* The next undecided flag after these in the order of the cards (after the last card, from the first), or null. */
     after(flags) {
       const { cards } = this.gallery.model;
       const here = cards.findIndex((card) => card.flags.includes(flags.at(-1)));

@@ -103,7 +103,7 @@ def test_the_name_in_a_file_gives_the_same_data_set_again(plugin: str) -> None:
     assert get_dataset(name_of(faces)) == faces
     scaled: Any = type(get_dataset(f"{plugin}:Scaled"))
     assert name_of(scaled(1)) == f"{plugin}:Scaled"
-    with pytest.raises(InvalidParameterError, match=r"without settings of its own.*would be lost in a file"):
+    with pytest.raises(InvalidParameterError, match=r"without changed settings.*would be lost in a file"):
         name_of(scaled(2))
 
     class Local(Dataset):

@@ -112,7 +112,7 @@ def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
         ({"audit": {"part": "tests"}}, "audit.part", "Did you mean 'test'"),
         ({"audit": {"inliers": "normal"}}, "audit.inliers", "'gaussian'"),
         ({"audit": {"periods": {"yaw": -360}}}, "audit.periods.yaw", "a finite number above 0"),
-        ({"audit": {"periods": {"x0": 360}}}, "audit.periods", "Points have no period"),
+        ({"audit": {"periods": {"x0": 360}}}, "audit.periods", "Landmarks have no period"),
         ({"audit": {"reasons": "my:Reason"}}, "audit.reasons", "a list of texts"),
         ({"audit": {"reasons": [1]}}, "audit.reasons", "a list of texts"),
         ({"audit": {"reasons": ["unit"]}}, "audit.reasons", "paths 'package.module:name'"),

@@ -16,7 +16,7 @@ from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.audits.config import config_of
-from deepgum.experiments.audits.data import _of_groups, load_audit_data
+from deepgum.experiments.audits.data import _by_group, load_audit_data
 
 COLUMNS = ("ax", "ay", "bx", "by")
 POINTS = {"image": "file", "targets": COLUMNS, "landmarks": True, "part": "part", "keep_together": "who"}
@@ -70,17 +70,17 @@ def test_the_part_that_is_asked_for_is_looked_at_and_by_default_all_but_the_test
     assert data.has_test_part
 
 
-def test_a_part_that_there_is_not_is_refused(faces):
+def test_an_unknown_or_empty_part_is_refused(faces):
     columns = {name: value for name, value in POINTS.items() if name != "part"}
     assert not load(faces, columns=columns).has_test_part
     with pytest.raises(InvalidDataError, match="should have a part 'test'"):
         load(faces, {"audit.part": "test"}, columns)
     faces.write_text(faces.read_text().replace("val", "train"))
-    with pytest.raises(InvalidDataError, match=r"of the part 'validation'. Found none"):
+    with pytest.raises(InvalidDataError, match=r"in the part 'validation'. Found none"):
         load(faces, {"audit.part": "validation"})
 
 
-def test_labels_are_those_of_the_file_in_pixels_and_what_is_trained_on_leads_to_them(faces):
+def test_labels_are_in_pixels_of_the_files_and_training_labels_convert_to_them(faces):
     data = load(faces)
     expected = np.array([rows_of(faces)[name] for name in data.pool.data.ids])
     np.testing.assert_array_equal(data.given, expected)
@@ -188,7 +188,7 @@ def test_without_values_and_copies_each_sample_is_on_its_own(angles):
 def test_a_group_is_wrong_where_the_noise_moved_any_of_it(moved, partition):
     outlier = np.random.default_rng(0).random((50, moved)) < 0.3
     of_column = [outlier[:, column * moved // 4] for column in range(4)]
-    found = _of_groups(outlier, Targets.of("abcd", partition))
+    found = _by_group(outlier, Targets.of("abcd", partition))
     expected = [[any(of_column[column][row] for column in group) for group in partition] for row in range(50)]
     np.testing.assert_array_equal(found, expected)
 

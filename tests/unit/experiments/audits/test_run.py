@@ -247,7 +247,7 @@ def test_a_patch_that_does_not_fit_or_changes_nothing_is_refused_before_any_trai
         gain_of(folder, patch_of(table, Change("r3", "rent", (rent(table, 3) + 1,), (2.0,), "fix")))
     keep = Change("r3", "rent", (rent(table, 3),), None, "keep")
     for changes in ((), (keep,)):
-        with pytest.raises(InvalidDataError, match="nothing to gain"):
+        with pytest.raises(InvalidDataError, match="cannot change the error"):
             gain_of(folder, patch_of(table, *changes))
     with pytest.raises(UnknownNameError, match="`method`"):
         gain_of(folder, patch_of(table, fix(table, 3)), method="l3")
@@ -365,7 +365,7 @@ def test_the_gain_command_shows_and_writes_what_was_gained(table, audit, tmp_pat
         (
             "audit",
             (
-                "Neither an outlier rate nor a threshold is needed",
+                "You need neither an outlier rate nor a threshold",
                 "report.html",
                 "audit faces.csv --image file",
                 "[default: 5]",

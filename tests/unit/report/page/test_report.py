@@ -157,7 +157,7 @@ def test_the_numbers_are_those_of_the_summary(audited):
     for shown in (share.estimate, share.low, share.high):
         assert percent(shown).replace("\N{NO-BREAK SPACE}", " ") in words
     assert f"labels flagged {count(summary.flags)} of {count(summary.labels)}, in 10 of 40 samples" in words
-    assert f"flagged, yet right {count(summary.expected_false_flags)} expected" in words
+    assert f"flagged, but right {count(summary.expected_false_flags)} expected" in words
     for group in summary.groups:
         row = f"{group.name} {count(group.labels)} {count(group.flags)} {percent(group.share.estimate)}"
         assert row.replace("\N{NO-BREAK SPACE}", " ") in words

@@ -28,8 +28,8 @@ def test_gradient_vanishes_at_both_ends_and_never_overflows():
     assert np.abs(gradient[2:]).max() < 1e-300
 
 
-def test_more_inliers_or_wider_outliers_give_the_inliers_more_say():
-    # The paper's reading of Figure 2.
+def test_more_inliers_or_wider_outliers_give_the_inliers_more_weight():
+    # As in the paper's text about Figure 2.
     delta = np.linspace(0.1, 6, 50)
     assert (gum_gradient(delta, 0.9, 0.01) > gum_gradient(delta, 0.5, 0.01)).all()
     assert (gum_gradient(delta, 0.9, 0.001) > gum_gradient(delta, 0.9, 0.01)).all()

@@ -37,7 +37,7 @@ def lines(axes):
     return {line.get_label(): line for line in axes.get_lines()}
 
 
-def test_a_column_a_noise_in_the_papers_order_and_three_rows():
+def test_one_column_per_noise_in_the_papers_order_and_three_rows():
     figure = draw_figure5(grid())
     panels = np.array(figure.axes).reshape(3, 2)
     assert [axes.get_title() for axes in panels[0]] == ["NGO", "g-UGO"]
@@ -67,7 +67,7 @@ def test_a_single_seed_has_no_band():
     assert not draw_figure5([record for record in grid() if record.seed == 0]).axes[0].collections
 
 
-def test_methods_are_told_apart_without_colour():
+def test_methods_can_be_distinguished_without_colour():
     names = list(METHODS)
     assert len({(method_style(name).marker, str(method_style(name).dashes)) for name in names}) == len(names)
     assert method_style("somebody's").label == "somebody's"
@@ -95,7 +95,7 @@ def test_a_figure_is_written_as_png_and_svg_and_the_same_twice(tmp_path):
     assert [a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True)] == [True, True]
 
 
-def test_bars_show_what_each_method_came_to():
+def test_bars_show_the_result_of_each_method():
     figure = draw_comparison([replace(RECORD, method="l2", precision=None, recall=None), RECORD], "Digits")
     left, right = figure.axes
     assert [round(bar.get_width(), 6) for bar in left.patches] == [20, 20]

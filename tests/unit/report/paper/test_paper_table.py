@@ -1,4 +1,4 @@
-"""Renderers of a table, by reading back what they write."""
+"""The renderers of a table; each output is parsed again."""
 
 import io
 import re
@@ -37,7 +37,7 @@ def markdown_cells(line):
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
-def test_markdown_has_a_cell_a_column_and_the_papers_are_headed_as_published():
+def test_markdown_has_one_cell_per_column_and_names_the_papers_columns():
     head, rule, *rows = (line for line in TABLE.to_markdown().splitlines() if line.startswith("|"))
     assert markdown_cells(head) == ["method", "MAE", "flagged (%)", "paper (CACD, as published): MAE"]
     assert rule == "|:--|--:|--:|--:|"
@@ -57,7 +57,7 @@ def latex_rows():
     return [[cell.strip() for cell in line.removesuffix(r"\\").split(" & ")] for line in body.strip().splitlines()]
 
 
-def test_latex_has_a_cell_a_column_under_two_headings():
+def test_latex_has_one_cell_per_column_under_two_headings():
     text = TABLE.to_latex()
     assert r"\begin{tabular}{lrrr}" in text
     assert r"\multicolumn{2}{c}{here (UTKFace)} & \multicolumn{1}{c}{paper (CACD, as published)} \\" in text
@@ -89,7 +89,7 @@ def test_latex_is_escaped_and_balanced():
 def test_latex_takes_every_special_character_as_text():
     table = PaperTable(r"\ { } $ & # ^ _ ~ %", (), (Row("*[a]", ()),))
     assert r"\caption{\textbackslash{} \{ \} \$ \& \# \textasciicircum{} \_ \textasciitilde{} \%}" in table.to_latex()
-    # Else TeX takes the star and the bracket for arguments of the row's end before it.
+    # Otherwise TeX reads the star and the bracket as arguments of the line break before.
     assert "\n{}*[a] \\\\\n" in table.to_latex()
 
 
@@ -113,7 +113,7 @@ def test_a_narrow_terminal_shows_the_paper_below_ours_and_loses_no_value():
     assert "…" not in terminal(TABLE, 20)
 
 
-def test_digits_stand_below_each_other_whatever_the_stars():
+def test_digits_are_aligned_with_and_without_stars():
     rows = Row("a", (Cell(7.13),)), Row("b", (Cell(16.2, stars="***"),)), Row("c", (Cell(),))
     lines = terminal(PaperTable("t", COLUMNS[:1], rows), 100).splitlines()
     ends = [line.index(number) + len(number) for number in ("7.13", "16.20") for line in lines if number in line]
@@ -121,7 +121,7 @@ def test_digits_stand_below_each_other_whatever_the_stars():
     assert "16.20***" in "".join(lines)
 
 
-def test_a_number_has_its_deviation_and_nothing_is_a_dash():
+def test_a_number_has_its_deviation_and_a_missing_value_is_a_dash():
     assert Cell(1.005, 0.25).number(1) == "1.0 ± 0.2"
     assert Cell(1.0, float("nan")).number(0) == "1"
     assert Cell(float("nan"), 1.0).number(2) == Cell().number(2) == "-"
@@ -134,5 +134,5 @@ def test_labels_lose_their_mathematics_only():
 def test_tables_that_do_not_fit_are_refused():
     with pytest.raises(InvalidDataError, match="should have 3 cells"):
         PaperTable("t", COLUMNS, (Row("a", (Cell(),)),))
-    with pytest.raises(InvalidDataError, match="ours before the paper's"):
+    with pytest.raises(InvalidDataError, match="our columns before the paper's"):
         PaperTable("t", COLUMNS[::-1], ())

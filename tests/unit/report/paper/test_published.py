@@ -1,4 +1,4 @@
-"""The paper's values obey what the paper says of them, and what any such values must."""
+"""The paper's values agree with the paper's text, and are consistent."""
 
 from dataclasses import FrozenInstanceError
 
@@ -22,7 +22,7 @@ def test_averages_of_table_1_are_the_means_of_their_landmarks_but_for_dfa(row):
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.number)
-def test_a_row_has_a_value_a_column_and_a_method_comes_once(table):
+def test_a_row_has_one_value_per_column_and_a_method_occurs_once(table):
     assert len(table.digits) == len(table.columns)
     assert all(len(row.values) == len(table.columns) for row in table.rows)
     assert len({row.name for row in table.rows}) == len(table.rows)
@@ -40,7 +40,7 @@ def test_every_value_has_the_decimals_that_are_printed(table):
 
 
 def test_the_papers_method_has_the_lowest_error_among_what_it_compares():
-    # Among the rows that its statistics compare: its own runs. DexGUM is starred as well, for it equals DeepGUM.
+    # Only the paper's own runs are compared. DexGUM also has stars, because the paper finds no difference to DeepGUM.
     for table in TABLES:
         own = [row for row in table.rows if row.method]
         for column, name in enumerate(table.columns):

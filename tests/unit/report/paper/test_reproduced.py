@@ -176,21 +176,21 @@ def test_one_rival_that_is_as_good_takes_the_stars_and_the_note_says_which():
     assert "L2 p < 0.001" in note(table, "(lowest mean) against")
 
 
-def test_holms_correction_is_applied_and_said():
+def test_holms_correction_is_applied_and_noted():
     generator = np.random.default_rng(10)
     best = generator.gamma(2.0, 3.0, size=100) + 5
     errors = {"deepgum": best} | {f"m{i}": best + generator.normal(0.35, 1.0, 100) for i in range(6)}
     plain, corrected = (figure4_table(errors, {}, HERE, correction=name) for name in ("none", "holm"))
     assert cells(plain, "DeepGUM")[0][0].stars == compare_to_best(errors).stars == "**"
     assert cells(corrected, "DeepGUM")[0][0].stars == compare_to_best(errors, "holm").stars == "*"
-    assert "Not corrected" in note(plain, "Wilcoxon")
+    assert "not corrected" in note(plain, "Wilcoxon")
     assert "Holm's method" in note(corrected, "Wilcoxon")
 
 
 def test_a_single_method_is_neither_bold_nor_tested():
     table = figure4_table({"l2": [4.0, 6.0]}, {}, HERE)
     assert cells(table, "$L_2$")[0][0] == Cell(5.0)
-    assert "nothing is tested" in "".join(table.notes)
+    assert "there are no tests" in "".join(table.notes)
 
 
 # Table 2
@@ -216,7 +216,7 @@ def test_table_2_has_mean_and_sample_deviation_over_folds():
 
 
 def test_stars_of_table_2_are_of_all_folds_together():
-    # Three samples a fold could never reach p < 0.05; twelve together can.
+    # Three samples per fold can never reach p < 0.05; twelve samples together can.
     small = {name: [fold[:3] for fold in parts] for name, parts in folds(sizes=(3, 3, 3, 3)).items()}
     expected = compare_to_best({name: np.concatenate(parts).mean(axis=1) for name, parts in small.items()})
     assert cells(table2(small, HERE), "DeepGUM")[0][0].stars == expected.stars == "***"
@@ -283,7 +283,7 @@ def test_every_number_that_the_scale_changed_stands_below_the_table():
 def test_the_source_and_the_rule_of_ties_stand_below_the_table():
     table = table1(landmark_errors(), NAMES, HERE, failure_threshold=5)
     assert TABLE1.source in note(table, "as published")
-    assert "Pairs of equal errors are left out" in note(table, "Wilcoxon")
+    assert "Pairs of equal errors have no rank" in note(table, "Wilcoxon")
     assert "n - 1" in note(table2(folds(), HERE), "standard deviation")
 
 
@@ -294,7 +294,7 @@ def test_the_source_and_the_rule_of_ties_stand_below_the_table():
         ({"l2": [1.0, 2.0], "l1": [1.0]}, r"errors\['l1'\].*shape.*\(2,\).*Found shape \(1,\)"),
         ({"l2": [[1.0]]}, "1 dimension"),
         ({"l2": [-1.0, np.inf]}, "1 negative and 1 infinite"),
-        ({"l2": [1.0, 2.0], "l1": [1.0, NAN]}, "missing where 'l2' is. Found 1"),
+        ({"l2": [1.0, 2.0], "l1": [1.0, NAN]}, "missing values in the same places as 'l2'. Found 1"),
         ({"l2": [NAN]}, "at least one error"),
     ],
 )
@@ -312,9 +312,9 @@ def test_other_bad_input_is_refused():
         table1(landmark_errors(), ["LC"], HERE, failure_threshold=5)
     with pytest.raises(InvalidParameterError, match="failure_threshold"):
         table1(landmark_errors(), NAMES, HERE, failure_threshold=0)
-    with pytest.raises(InvalidDataError, match="as many folds"):
+    with pytest.raises(InvalidDataError, match="the same number of folds"):
         table2({"l2": [[[1.0]]], "l1": []}, HERE)
-    with pytest.raises(InvalidDataError, match="as many folds"):
+    with pytest.raises(InvalidDataError, match="the same number of folds"):
         table2({}, HERE)
     with pytest.raises(InvalidDataError, match=r"fold 1: .*at least one error"):
         table2({"l2": [[[1.0]], [[NAN]]]}, HERE)

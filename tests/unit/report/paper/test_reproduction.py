@@ -246,7 +246,7 @@ def test_the_papers_scale_changes_nothing_and_says_so(tmp_path: Path) -> None:
     render(plan, finished(plan, tmp_path, {"l2": np.full((20, 6), 4.0)}, UPPER), tmp_path, "paper")
     text = (tmp_path / "table1.md").read_text()
     assert "→" not in text
-    assert "The network began from the weights 'vgg.pth'." in text
+    assert "The network starts from the weights 'vgg.pth'." in text
 
 
 def test_figure_5_has_a_table_for_each_noise(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@
  *
  * options, all optional:
  *   actions(card, element, large)   fill `element`, below a card and in the large view, with controls
- *   className(card)            a class for the card, such as "is-kept"; called again by refresh()
+ *   className(card)            a class for the card, for example "is-kept"; called again by refresh()
  *   facets                     more filters: [{name, title, values: [{key, words}], of(flag) -> place in values}]
  *   keys                       {key: [words for the help, (card) => ...]}; they take precedence over the gallery's keys
  *   fixed(sample)              array (d,) of corrected values with null for none, or null; drawn as diamonds

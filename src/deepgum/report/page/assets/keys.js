@@ -42,7 +42,7 @@
       const act = own ? () => gallery.card && own[1](gallery.card) : this._action(event.key);
       if (!act) return;
       event.preventDefault();
-      if (own && event.repeat) return; // a key that is held down decides once
+      if (own && event.repeat) return; // a key that is held down acts only once
       act();
     }
 

@@ -157,7 +157,7 @@
       return this._orders[sort];
     }
 
-    /* The state as the fragment of a URL, without defaults; and the state from such a fragment. */
+    /* Convert the state to the fragment of a URL, without defaults, and back. */
     get hash() {
       const { sort, reverse, by, search, page, size, others, chosen } = this.state;
       const parts = new URLSearchParams();
