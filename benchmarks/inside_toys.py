@@ -50,7 +50,7 @@ TOYS = (
             ("from deepgum.plugins", "from deepgum.losses.welsch import Welsch\nfrom deepgum.plugins"),
             ("    Biweight,\n)", "    Biweight,\n    Welsch,\n)"),
         ),
-        "deepgum compare --dataset digits --methods l2,welsch --noise l-ugo --train-size 100 --epochs-max 2 --out compared",
+        "deepgum compare --dataset digits --methods l2,welsch --noise l-ugo --train-size 99 --epochs-max 2 --out out",
     ),
     Toy(
         "data set",

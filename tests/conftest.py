@@ -17,8 +17,12 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, Round
 from deepgum.data.pictures import Pictures
 from deepgum.data.sets.digits import load_digits_landmarks
+from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.mixture.partition import partition
 from deepgum.periods import wrapped
+from deepgum.posteriors import label_mixture
+from deepgum.posteriors.choice import Choice
+from deepgum.posteriors.densities import Gaussian
 from deepgum.posteriors.shares import Share
 
 SIDE = 64
@@ -43,6 +47,18 @@ def preloaded() -> None:
     A copy starts in a tenth of a second. A new interpreter needs six seconds of computation for its imports.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOADED)
+
+
+@pytest.fixture
+def gaussian_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let scores have the densities of eq. 1, in tests that are not about the choice: it takes most of a score."""
+    monkeypatch.setattr(label_mixture, "choose", _choose_gaussian)
+
+
+def _choose_gaussian(residuals: object, mixture: GaussianUniformMixture, densities: object = None) -> Choice:
+    g, gaussian = len(mixture.status_), Gaussian()
+    kinds = tuple("none" if status is MixtureStatus.NO_OUTLIERS else "uniform" for status in mixture.status_)
+    return Choice((gaussian,) * g, kinds, ({gaussian: 1.0},) * g)
 
 
 @pytest.fixture

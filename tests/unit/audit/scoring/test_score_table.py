@@ -16,6 +16,8 @@ from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.spool import Spool
 from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError
 
+pytestmark = pytest.mark.usefixtures("gaussian_scores")
+
 TARGETS = ["eye_x", "eye_y", "nose_x", "nose_y"]
 
 
