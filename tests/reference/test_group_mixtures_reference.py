@@ -55,7 +55,9 @@ def test_right_labels_have_the_density_of_scipy_and_its_marginals(k: int, nu: fl
     found = {}
     for part in parts_of(values):
         squared = group.squared_distance(part)
-        found |= dict(zip(part.rows.tolist(), zip(group.log_right(part, squared), squared, strict=True), strict=True))
+        found |= dict(
+            zip(part.rows.tolist(), zip(group.log_terms(part, squared)[0], squared, strict=True), strict=True)
+        )
     for row, sample in enumerate(values.numpy()):
         seen = np.flatnonzero(~np.isnan(sample))
         if not len(seen):
@@ -78,7 +80,7 @@ def test_wrong_labels_integrate_to_their_share_within_the_radius(k: int, share_o
     def shell(m: float) -> float:
         """Return the density at the distance m times the area of the sphere and the volume of the scale."""
         (part,) = parts_of((m * root @ direction)[None])
-        density = float(group.log_wrong(part, group.squared_distance(part)).exp())
+        density = float(group.log_terms(part, group.squared_distance(part))[1].exp())
         area = 2 * math.pi ** (k / 2) / gamma(k / 2) * m ** (k - 1)
         return density * area * float(root.diagonal().prod())
 
@@ -96,7 +98,7 @@ def test_the_observed_part_of_a_uniform_group_integrates_to_its_share(k: int) ->
     def density(x: float) -> float:
         values[0, 0] = x
         (part,) = parts_of(values)
-        return float(group.log_wrong(part, group.squared_distance(part)).exp())
+        return float(group.log_terms(part, group.squared_distance(part))[1].exp())
 
     assert quad(density, -reach, reach)[0] == pytest.approx(0.3, rel=1e-6)
 

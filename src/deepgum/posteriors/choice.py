@@ -207,6 +207,6 @@ def _is_mixture(group: GroupMixture, separation: float) -> bool:
     # Standard deviation of a coordinate of wrong labels whose distance has the density b d^(b - 1) / R^b.
     wrong_deviation = group.wrong.radius * math.sqrt(b / (b + 2) / k)
     zero = Part(torch.zeros(1, dtype=torch.int64), torch.arange(k), torch.zeros(1, k, dtype=torch.float64))
-    squared = group.squared_distance(zero)
-    odds = float(group.log_right(zero, squared) - group.log_wrong(zero, squared))
-    return wrong_deviation >= separation * math.sqrt(group.right.variance(k)) and odds >= math.log(LEAST_ODDS)
+    right, wrong = group.log_terms(zero, group.squared_distance(zero))
+    log_odds = float(right - wrong)
+    return wrong_deviation >= separation * math.sqrt(group.right.variance(k)) and log_odds >= math.log(LEAST_ODDS)

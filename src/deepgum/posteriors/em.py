@@ -99,13 +99,11 @@ def fit_group(
             max((float(q[w > 0].max()) for q, w in zip(squared, weights, strict=True) if w.any()), default=1.0)
         )
         group = replace(group, wrong=PowerLaw(exponent, radius))
-        right = [group.log_right(p, q) for p, q in zip(parts, squared, strict=True)]
-        wrong = [group.log_wrong(p, q) for p, q in zip(parts, squared, strict=True)]
-        terms = zip(weights, right, wrong, strict=True)
-        likelihood = sum(float((w * torch.logaddexp(a, b)).sum()) for w, a, b in terms)
+        terms = [group.log_terms(p, q) for p, q in zip(parts, squared, strict=True)]
+        likelihood = sum(float((w * torch.logaddexp(*logs)).sum()) for w, logs in zip(weights, terms, strict=True))
         if n_iter == max_iter:
             break
-        posterior = [torch.sigmoid(a - b) for a, b in zip(right, wrong, strict=True)]
+        posterior = [torch.sigmoid(right - wrong) for right, wrong in terms]
         previous = group
         group = _m_step(parts, weights, squared, posterior, previous, kind, largest_prior, total, floor)
         n_iter += 1

@@ -55,15 +55,13 @@ class GroupMixture:
         """Return the squared Mahalanobis distance (m,) of the observed coordinates."""
         return part.squared_distance(self.scale)
 
-    def log_right(self, part: Part, squared: Tensor) -> Tensor:
-        """Return the log of pi f, (m,)."""
-        return math.log(self.prior) - part.log_volume(self.scale) + self.right.log_density(squared, len(part.seen))
-
-    def log_wrong(self, part: Part, squared: Tensor) -> Tensor:
-        """Return the log of (1 - pi) g, (m,)."""
-        o, k = len(part.seen), len(self.scale)
-        log_constant = self.wrong.log_normaliser(o, k) + part.log_volume(self.scale)
-        return math.log1p(-self.prior) + self.wrong.log_shape(squared, o, k) - log_constant
+    def log_terms(self, part: Part, squared: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logs of pi f and of (1 - pi) g, (m,) each, at the squared distances (m,)."""
+        o, k, volume = len(part.seen), len(self.scale), part.log_volume(self.scale)
+        log_constant = self.wrong.log_normaliser(o, k) + volume
+        right = math.log(self.prior) - volume + self.right.log_density(squared, o)
+        wrong = math.log1p(-self.prior) + self.wrong.log_shape(squared, o, k) - log_constant
+        return right, wrong
 
 
 @dataclass(frozen=True)
@@ -133,8 +131,8 @@ class GroupMixtures:
         for place, (group, columns) in enumerate(zip(self.groups, self.partition, strict=True)):
             for part in parts_of(residuals.to(torch.float64)[:, list(columns)]):
                 squared = group.squared_distance(part)
-                evidence.right[part.rows, place] = group.log_right(part, squared)
-                evidence.wrong[part.rows, place] = group.log_wrong(part, squared)
+                right, wrong = group.log_terms(part, squared)
+                evidence.right[part.rows, place], evidence.wrong[part.rows, place] = right, wrong
                 evidence.squared[part.rows, place] = squared
                 evidence.volume[part.rows, place] = part.log_volume(group.scale)
                 evidence.seen[part.rows, place] = float(len(part.seen))

@@ -59,6 +59,8 @@ class Part:
         return gain, rest
 
     def _own(self, scale: Tensor) -> Tensor:
+        if len(self.seen) == len(scale):
+            return scale
         return scale[self.seen][:, self.seen]
 
 
