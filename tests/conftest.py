@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from deepgum.periods import wrapped
 from deepgum.posteriors import label_mixture
 from deepgum.posteriors.choice import Choice
 from deepgum.posteriors.densities import Gaussian
-from deepgum.posteriors.shares import Share
+from deepgum.posteriors.shares import Share, shares_of
 
 SIDE = 64
 # Imported once by the process that all others of a test run are copies of.
@@ -51,8 +52,13 @@ def preloaded() -> None:
 
 @pytest.fixture
 def gaussian_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let scores have the densities of eq. 1, in tests that are not about the choice: it takes most of a score."""
+    """Give scores the densities of eq. 1 and rough intervals, in tests of other things: both take most of the time."""
     monkeypatch.setattr(label_mixture, "choose", _choose_gaussian)
+    monkeypatch.setattr(label_mixture, "shares_of", _shares_of_few_replicates)
+
+
+def _shares_of_few_replicates(*args: Any, replicates: int, **options: Any) -> Any:
+    return shares_of(*args, replicates=min(replicates, 5), **options)
 
 
 def _choose_gaussian(residuals: object, mixture: GaussianUniformMixture, densities: object = None) -> Choice:

@@ -24,6 +24,7 @@ def problem(n=300, d=4, seed=0):
     return predictions, targets, wrong
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_posteriors_are_those_of_the_mixture_fitted_by_hand():
     predictions, targets, wrong = problem()
     labels = score_labels(predictions, targets, groups="landmark", inliers="gaussian").labels
@@ -34,6 +35,7 @@ def test_posteriors_are_those_of_the_mixture_fitted_by_hand():
     assert not labels.flags[:, 1].any()
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 @pytest.mark.parametrize("groups", ["sample", "landmark", "coordinate", [[0], [3, 1, 2]]])
 def test_scores_are_those_of_the_mixture_of_labels_for_every_partition(groups):
     predictions, targets, _ = problem()
@@ -45,6 +47,7 @@ def test_scores_are_those_of_the_mixture_of_labels_for_every_partition(groups):
     assert labels.partition == fitted.mixture.partition_
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_permuted_rows_have_permuted_scores():
     predictions, targets, _ = problem()
     order = np.random.default_rng(1).permutation(len(targets))
@@ -55,6 +58,7 @@ def test_permuted_rows_have_permuted_scores():
     np.testing.assert_allclose(other.mahalanobis, one.mahalanobis[order], rtol=1e-6)
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_the_suggestion_for_a_flagged_label_is_its_prediction():
     predictions, targets, wrong = problem()
     targets[6, 1] = NAN  # half of a landmark that is wrong
@@ -108,6 +112,7 @@ def test_the_summary_counts_what_the_labels_say():
     assert "nose: " in str(scored)
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_periodic_labels_are_compared_by_their_period():
     rng = np.random.default_rng(0)
     truth = rng.uniform(-180, 180, size=(400, 1))
@@ -124,6 +129,7 @@ def test_periodic_labels_are_compared_by_their_period():
     )
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_arrays_tensors_frames_and_lists_give_the_same_scores():
     predictions, targets, _ = problem()
     targets[3, 2] = NAN
@@ -143,6 +149,7 @@ def test_arrays_tensors_frames_and_lists_give_the_same_scores():
     assert doubled.labels.ids[:2] == ("0", "1")
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_a_series_is_one_target():
     predictions, targets, _ = problem(d=2)
     labels = score_labels(predictions[:, 0], pd.Series(targets[:, 0], name="age")).labels
@@ -192,6 +199,7 @@ def test_without_inliers_nothing_is_flagged_and_nothing_is_known():
         assert "No label is flagged" in scored.summary.groups[0].verdict
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_in_a_group_that_cannot_be_judged_nothing_is_flagged():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, size=(500, 2))
@@ -290,6 +298,7 @@ def test_an_unknown_name_shows_the_nearest():
         score_labels(PREDICTIONS, TARGETS, target_names=["yaw", "pitch"], periods={"yav": 360})
 
 
+@pytest.mark.usefixtures("gaussian_scores")
 def test_inputs_are_not_changed():
     predictions, targets = PREDICTIONS.copy(), TARGETS.copy()
     score_labels(predictions, targets)
