@@ -22,6 +22,8 @@ from deepgum.experiments.runs.tables import Predictions
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import View
 
+pytestmark = pytest.mark.usefixtures("gaussian_scores")
+
 N = 60
 
 GROUPS = [

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -37,6 +37,7 @@ class Caller:
     review: Review
     address: Address
     audit: str = field(init=False)
+    before: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.audit = self.review.store.audit
@@ -97,6 +98,15 @@ class Caller:
 @pytest.fixture
 def served(audited: AuditFolder) -> Iterator[Caller]:
     with serving(audited) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory, write_audit: Callable[[Path], AuditFolder]) -> Iterator[Caller]:
+    """A server with one decision, for all requests that must change nothing: each test sees that it is still alone."""
+    with serving(write_audit(tmp_path_factory.mktemp("refusing"))) as caller:
+        caller.review.store.decide(Decision(B, "a", "keep"))
+        caller.before = caller.held
         yield caller
 
 
@@ -254,40 +264,40 @@ BAD_HEADERS: list[dict[str, str | None]] = [
 
 @pytest.mark.parametrize("headers", BAD_HEADERS, ids=str)
 @pytest.mark.parametrize("path", ["decisions", "undo"])
-def test_a_forged_write_is_refused(served: Caller, headers: dict[str, str | None], path: str) -> None:
-    entry = served.review.store.decide(Decision(B, "a", "keep"))
-    here = {name: value and value.replace("{port}", str(served.address.port)) for name, value in headers.items()}
-    write = served.write() if path == "decisions" else {"audit": served.audit, "seq": entry.seq, "key": "u"}
-    status, answer = served.post(path, write, headers=here)
+def test_a_forged_write_is_refused(refusing: Caller, headers: dict[str, str | None], path: str) -> None:
+    (entry,) = refusing.review.store._log.after(0)
+    here = {name: value and value.replace("{port}", str(refusing.address.port)) for name, value in headers.items()}
+    write = refusing.write() if path == "decisions" else {"audit": refusing.audit, "seq": entry.seq, "key": "u"}
+    status, answer = refusing.post(path, write, headers=here)
     assert 400 <= status < 500
     if "Host" not in headers or headers["Host"]:  # without one HTTP itself is at an end
         assert "should be" in answer["message"] or "Only the page of the review" in answer["message"]
-    assert served.held == [entry.decision]
+    assert refusing.held == refusing.before
 
 
 @pytest.mark.parametrize("path", ["", "data", "decisions", "assets/review.js", "pictures/{audit}/small/0.jpg"])
-def test_nothing_is_read_without_the_token_or_by_another_page(served: Caller, path: str) -> None:
-    path = path.replace("{audit}", served.audit)
-    token = served.address.token
+def test_nothing_is_read_without_the_token_or_by_another_page(refusing: Caller, path: str) -> None:
+    path = path.replace("{audit}", refusing.audit)
+    token = refusing.address.token
     for wrong in ("x", token[:-1], token + "x", token.swapcase(), "%00", "é".encode().hex()):
-        status, answer = served.get(path, token=wrong)
+        status, answer = refusing.get(path, token=wrong)
         assert (status, answer["error"]) == (403, "WrongToken")
     for absolute in (f"/{path}", f"//{token}/{path}", f"/x/../{token}/{path}", f"/%2e/{token}/{path}"):
-        assert served.get(absolute)[0] == 403
+        assert refusing.get(absolute)[0] == 403
     for headers in (
         {"Host": "evil.example"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
     ):
-        assert served.get(path, headers=headers)[0] == 403
+        assert refusing.get(path, headers=headers)[0] == 403
     # A link in a mail or another page may open it, and a reload has no site at all.
     for headers in (
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
         {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": None},
-        {"Host": f"localhost:{served.address.port}"},
+        {"Host": f"localhost:{refusing.address.port}"},
     ):
-        assert served.get(path, headers=headers)[0] == 200
+        assert refusing.get(path, headers=headers)[0] == 200
 
 
 def test_a_wrong_address_gets_plain_text_in_a_browser(served: Caller) -> None:
@@ -302,14 +312,13 @@ def test_the_address_without_its_last_slash_redirects_to_the_page(served: Caller
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_other_methods_do_nothing(served: Caller, method: str) -> None:
-    served.review.store.decide(Decision(B, "a", "keep"))
-    status, headers, _ = served.call(
+def test_other_methods_do_nothing(refusing: Caller, method: str) -> None:
+    status, headers, _ = refusing.call(
         method, "decisions", headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
     )
     assert status in (403, 405)
     assert not [name for name in headers if name.lower().startswith("access-control")]
-    assert len(served.held) == 1
+    assert refusing.held == refusing.before
 
 
 @pytest.mark.parametrize(
@@ -354,11 +363,11 @@ def test_other_methods_do_nothing(served: Caller, method: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_invalid_decisions_are_refused_with_a_message(served: Caller, changes: dict[str, Any], words: str) -> None:
-    status, answer = served.post("decisions", served.write(**changes))
+def test_invalid_decisions_are_refused_with_a_message(refusing: Caller, changes: dict[str, Any], words: str) -> None:
+    status, answer = refusing.post("decisions", refusing.write(**changes))
     assert status == 400
     assert words in answer["message"]
-    assert served.held == []
+    assert refusing.held == refusing.before
 
 
 @pytest.mark.parametrize(
@@ -368,11 +377,12 @@ def test_invalid_decisions_are_refused_with_a_message(served: Caller, changes: d
     ],
     ids=lambda body: repr(body[:20]),
 )  # fmt: skip
-def test_invalid_json_is_refused_with_a_message(served: Caller, body: bytes) -> None:
+def test_invalid_json_is_refused_with_a_message(refusing: Caller, body: bytes) -> None:
     for path in ("decisions", "undo", "redo"):
-        status, answer = served.post(path, body)
+        status, answer = refusing.post(path, body)
         assert (status, answer["error"]) == (400, "InvalidDataError")
         assert answer["message"].startswith("A write should be")
+    assert refusing.held == refusing.before
 
 
 def test_nan_and_infinity_are_refused(served: Caller) -> None:
@@ -415,8 +425,8 @@ def test_a_page_of_another_audit_cannot_write(served: Caller) -> None:
         "pictures/0/small/0.jpg", "summary.json", "../summary.json", "decisions.sqlite", "%2e%2e/%2e%2e/etc/passwd",
     ],
 )  # fmt: skip
-def test_no_path_leads_to_a_file(served: Caller, path: str) -> None:
-    status, _, body = served.call("GET", path.replace("{audit}", served.audit))
+def test_no_path_leads_to_a_file(refusing: Caller, path: str) -> None:
+    status, _, body = refusing.call("GET", path.replace("{audit}", refusing.audit))
     assert status in (403, 404)
     assert b"root:" not in body
     assert b"deepgum-audit" not in body
