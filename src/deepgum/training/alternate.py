@@ -83,6 +83,7 @@ class _Progress:
         The best round so far; its mixture weights the current round. It is always the previous round, because
         Algorithm 1 ends after a round that is not better. None in the first fit.
     best_score : float
+        The validation score of the best round.
     """
 
     round: int = 0
