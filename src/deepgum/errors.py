@@ -48,7 +48,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
     parameter : str
         Name of the parameter, as the caller writes it.
     expected : str
-        The valid values; it follows "should be".
+        The valid values. In the message, this text follows "should be".
     found : object
         The value, shown by its `repr`.
     hint : str, optional
@@ -204,7 +204,7 @@ class StaleDecisionError(DeepGUMError, RuntimeError):
     ----------
     message : str
     current : object, optional
-        The current decision (an entry of the review's store); None if there is none.
+        The current decision (an entry of the review's store); None if the label has no decision.
     """
 
     def __init__(self, message: str, current: Any = None) -> None:

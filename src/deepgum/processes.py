@@ -247,7 +247,7 @@ def _is_initialised() -> bool:
 
 def _check_parts(parts: Sequence[Tensor], world_size: int) -> None:
     if len(parts) != world_size:
-        raise InvalidParameterError("parts", f"one tensor per process, {world_size} of them", len(parts))
+        raise InvalidParameterError("parts", f"one tensor for each of {world_size} processes", len(parts))
     kinds = {(tuple(part.shape[1:]), part.dtype) if part.ndim else "a number" for part in parts}
     if len(kinds) > 1 or "a number" in kinds:
-        raise InvalidParameterError("parts", "tensors of rows of one shape and type", sorted(map(str, kinds)))
+        raise InvalidParameterError("parts", "tensors whose rows have the same shape and type", sorted(map(str, kinds)))

@@ -53,7 +53,7 @@ def cache_features(
     """Return the data with a trunk's outputs as inputs, memory-mapped from disk.
 
     Outputs that are not in the cache are computed in evaluation mode. An interrupted computation continues after the
-    last stored row. If two processes need the same features, one computes them and the other waits.
+    last stored row. If two processes need the same features, one process computes the features and the other waits.
 
     Parameters
     ----------

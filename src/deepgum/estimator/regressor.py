@@ -30,7 +30,7 @@ __all__ = ["DeepGUMRegressor"]
 class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Regression by a network that finds wrong labels during its training and learns without them.
 
-    This is `fit_deepgum` as a scikit-learn estimator. It can be cloned and pickled, works in pipelines,
+    This is `fit_deepgum` as a scikit-learn estimator. The estimator can be cloned and pickled, works in pipelines,
     cross-validation and searches, and accepts arrays and frames.
 
     Parameters
@@ -184,7 +184,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         Parameters
         ----------
         X : (n, p) array or frame; with a `module` also (n, ...)
-            Finite features. Bytes (n, c, h, w) are images; the network gets them as floats from 0 to 1.
+            Finite features. Bytes (n, c, h, w) are images; the network gets the images as floats from 0 to 1.
         y : (n,) or (n, d) array or frame
             Labels, some of which may be wrong; NaN for missing labels.
         sample_weight : (n,) array, optional

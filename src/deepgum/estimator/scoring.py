@@ -1,4 +1,4 @@
-"""Scores of predictions that ignore missing labels."""
+"""Scores of predictions. Missing labels are ignored."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Metrics of prediction errors: MAE, RMSE, the normalised mean error and the failure rate.
 
-Every metric is a `Score`: one number for each landmark (or coordinate) and one over all of them. A missing label (NaN
+Every metric is a `Score`: one number for each landmark (or coordinate), and one overall number. A missing label (NaN
 in the targets) is ignored. A landmark is missing if one of its two coordinates is missing. If there is no label, the
 score is NaN.
 """

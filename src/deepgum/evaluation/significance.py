@@ -45,7 +45,7 @@ class Comparison:
     Attributes
     ----------
     best : str
-        The method with the lowest mean error; the first one if several are equal.
+        The method with the lowest mean error. If several methods have this mean error, the first of these methods.
     mean_errors : dict of str to float
         Mean error of each method over the samples for which every method has an error.
     tests : dict of str to PairedTest

@@ -5,7 +5,7 @@ robust losses are therefore **twice** the losses of textbooks, which begin with 
 to `c` (Figure 2), and with one learning rate, the step for a small residual is the same for every such loss.
 
 The residual of a missing label is NaN; its `rho` and its gradient are 0. The losses do not check for infinite
-residuals; the training refuses them.
+residuals; the training refuses infinite residuals.
 
 Your own loss is a subclass of `Loss`.
 """

@@ -15,7 +15,7 @@ __all__ = ["Loss"]
 
 
 class Loss(ABC):
-    """A loss of the residuals `target - prediction`, one term per coordinate.
+    """A loss of the residuals `target - prediction`, with one term per coordinate.
 
     A subclass needs only `name` and `value`; everything else has a default. A parameter for a loss accepts a name in
     the registry (`deepgum.losses.LOSSES`), an object, or a path ("package.module:Welsch").

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["TUKEY_C", "Biweight"]
 
 TUKEY_C = 4.6851
-"""Tukey's tuning constant, in standard deviations. It makes the biweight 95 % as efficient as L2 on Gaussian noise."""
+"""Tukey's constant, in standard deviations. With this constant, the biweight is 95 % as efficient as L2 on Gaussian
+noise."""
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) 
 
 def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
     factory = import_path("model", path, "a factory that can be imported")
-    # A factory may raise any error; each of them is reported as an error of the factory.
+    # A factory may raise any error; each error is reported as an error of the factory.
     try:
         parameters = inspect.signature(factory).parameters
         takes_classes = "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -1,7 +1,7 @@
 """Split a network at a named module into a frozen trunk and a trained head.
 
 The network's steps are recorded by symbolic tracing (`torch.fx`). All steps up to the output of the named module
-become the trunk; the others become the head. Both contain the network's own layers, not copies.
+become the trunk; all other steps become the head. The trunk and the head contain the network's own layers, not copies.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class TrunkAndHead(nn.Module):
     cached (`deepgum.trunk_cache`).
 
     The keys of the state are ``trunk.*`` and ``head.*``. A network that `split_at` has split shares its weights with
-    both parts: after the head's training, the network itself predicts with the new weights, and can be saved under its
-    own keys.
+    the trunk and the head. After the head's training, the network itself predicts with the new weights, and can be
+    saved under its own keys.
 
     Parameters
     ----------

@@ -25,16 +25,17 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class VGG16(nn.Module):
-    """Thirteen convolutions in five blocks, fc6, fc7, and a linear layer that regresses.
+    """Thirteen convolutions in five blocks, fc6, fc7, and a linear layer for the predictions.
 
-    Names and shapes of the weights are those of ``torchvision.models.vgg16``: convolutions ``features.N`` with N = 0,
+    Weights have the same names and shapes as in ``torchvision.models.vgg16``: convolutions ``features.N`` with N = 0,
     2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28; fc6 ``classifier.0``, fc7 ``classifier.3``, and ``classifier.6``, which
     here has `n_outputs` rows. At 224 pixels the two networks are the same. At other sizes, torchvision's network pools
     the output of the convolutions to 7x7. This network does not, so that small images cost little. Here, fc6 has
     512 (image_size // 32)^2 inputs, and published weights of fc6 fit only at 224 to 255 pixels.
 
-    Initial weights are the same as torchvision's: convolutions from a normal distribution scaled to their outputs (He
-    et al., ICCV 2015), linear layers from a normal distribution of standard deviation 0.01, biases zero.
+    Initial weights have the same distribution as in torchvision. Weights of convolutions are normal, with a scale that
+    depends on the number of outputs (He et al., ICCV 2015). Weights of linear layers are normal with standard deviation
+    0.01, and biases are zero.
 
     Parameters
     ----------

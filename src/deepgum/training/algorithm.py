@@ -55,9 +55,9 @@ def fit_deepgum(
     train, validation : RegressionData
         The training set and the validation set. In each set, labels may be wrong or missing (NaN).
     options : DeepGUMOptions, optional
-        The groups, the schedule of EM, the mixture, the losses. Default: one run of SGD with EM after every epoch.
+        The groups, the schedule of EM, the mixture and the losses. Default: one run of SGD with EM after every epoch.
     sgd : SGDOptions, optional
-        Optimiser, schedule of the learning rate, patience.
+        The options of SGD, for example the optimiser, the learning rate and the patience.
     seed : int
         Seed of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
     on_event : callable, optional
@@ -142,8 +142,8 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
         If the two sets do not fit together, have no label, are too small for the covariance of a group, or have targets
         that the cross-entropy cannot use.
     InvalidParameterError
-        If the groups are not a partition of the coordinates, or their sizes do not allow a shared covariance; if the
-        fixed density of the outliers is not in the unit of the labels; or if the path of a loss cannot be imported.
+        If the groups are not a partition of the coordinates, the sizes of the groups do not allow a shared covariance,
+        the fixed density of the outliers is not in the unit of the labels, or the path of a loss cannot be imported.
     """
     options = options.with_imported_losses()
     check_training_data(train, validation)

@@ -42,7 +42,7 @@ class Method:
     options : DeepGUMOptions or None
         The options of a training with the mixture; None for a training with one loss.
     oracle : bool
-        Whether the method knows the wrong labels and trains only on the right ones.
+        Whether the method knows which labels are wrong, and trains only on the right labels.
     head : {"regression", "expectation"}
         The head of the network; see `deepgum.models.build_model`.
     """
@@ -181,7 +181,7 @@ def train_method(
     groups, sgd, on_event, checkpoint
         The same as in `fit_deepgum`.
     options : mapping, optional
-        Changes to the method's `DeepGUMOptions`, as in `DeepGUMOptions.with_changes`; only for methods with a mixture.
+        Changes to the method's `DeepGUMOptions`; see `DeepGUMOptions.with_changes`. Only for methods with a mixture.
     model : str or callable
         The same as in `deepgum.models.build_model`.
     seed : int

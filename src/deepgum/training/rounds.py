@@ -48,7 +48,7 @@ class Round:
 
     @classmethod
     def of(cls, training: Training[DeepGUMOptions], schedule: Alternate, previous: Round | None = None) -> Round:
-        """Compute the residuals of the network after a run of SGD, and fit the mixture to them."""
+        """Compute the residuals of the network after a run of SGD, and fit the mixture to the training residuals."""
         model, options, sgd = training.model, training.settings, training.sgd
         residuals, validation_residuals = (
             compute_residuals(model, data, device=sgd.device, precision=sgd.precision)

@@ -42,8 +42,8 @@ class Objective:
     loss : Loss
         The loss of residuals, rho.
     weights : Tensor (n, d), optional
-        Weight of each coordinate of each training sample: the responsibility of its group. A weight of 0 excludes a
-        label.
+        Weight of each coordinate of each training sample, from the responsibility of the coordinate's group. A weight
+        of 0 excludes a label.
     scale : Tensor (d,), optional
         Scale of each coordinate, for losses of scaled residuals.
     """

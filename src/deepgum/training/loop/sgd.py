@@ -95,13 +95,14 @@ def run_sgd(
     objective : callable
         Function that maps the epoch (from 1) to the objective of that epoch.
     criterion : Criterion
-        Function that maps validation residuals to a score; lower is better. It must be the same in all epochs. With
-        several processes, it gets the residuals of this process's share and returns the same score on all processes.
+        Function that maps validation residuals to a score; lower is better. The function must be the same in all
+        epochs. With several processes, the function gets the residuals of this process's share of the validation set,
+        and returns the same score on all processes.
     generator : torch.Generator
         Generator of the order of the samples and of mirroring.
     journal : Journal
-        Journal whose history gets one record per epoch. It saves the state of the run after each epoch as the part
-        "sgd"; if it already has this part, the run resumes from it.
+        Journal whose history gets one record per epoch. The journal saves the state of the run after each epoch as the
+        part "sgd". If the journal already has this part, the run resumes from the saved state.
     round : int
         Number of the round in the records.
     epochs_max : int, optional

@@ -19,7 +19,8 @@ __all__ = [
 
 WRAP = "Wrap the data set in `deepgum.IndexedDataset`, which adds the index to every item."
 BROADCAST = (
-    "Targets (b,) minus predictions (b, 1) have shape (b, b). Give both the same shape, for example `targets[:, None]`."
+    "Targets (b,) minus predictions (b, 1) have shape (b, b). Give targets and predictions the same shape, for example "
+    "with `targets[:, None]`."
 )
 
 

@@ -80,7 +80,7 @@ def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 class _Packer:
-    """Converter of one state. It recognises tensors by `id`, which is unique while the state exists."""
+    """Converter of one state. The converter recognises tensors by `id`, which is unique while the state exists."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
