@@ -111,8 +111,9 @@ def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
 
 def _average_precision(scores: Array, truth: NDArray[np.bool_]) -> float | None:
     if np.isinf(scores).any():
-        count = int(np.isinf(scores).sum())
-        raise InvalidDataError(f"`scores` should be finite, or NaN. Found {count} infinite scores.")
+        raise InvalidDataError(
+            f"`scores` should be finite, or NaN. Found {int(np.isinf(scores).sum())} infinite scores."
+        )
     if not truth.any():
         return None
     # Imported late: scikit-learn takes a second to import, and the help of the command line does not need it.

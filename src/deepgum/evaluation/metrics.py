@@ -78,8 +78,9 @@ def coordinate_errors(predictions: Values, targets: Values) -> Array:
             f"`predictions` should be finite. Found {int((~np.isfinite(predicted)).sum())} that are infinite or NaN."
         )
     if np.isinf(labels).any():
-        count = int(np.isinf(labels).sum())
-        raise InvalidDataError(f"`targets` should be finite, or NaN. Found {count} infinite targets.")
+        raise InvalidDataError(
+            f"`targets` should be finite, or NaN. Found {int(np.isinf(labels).sum())} infinite targets."
+        )
     return np.abs(predicted - labels)
 
 

@@ -191,6 +191,7 @@ def _vector(name: str, values: Values) -> Array:
     if vector.ndim != 1:
         raise InvalidDataError(f"`{name}` should have shape (n,). Found shape {vector.shape}.")
     if np.isinf(vector).any():
-        count = int(np.isinf(vector).sum())
-        raise InvalidDataError(f"`{name}` should be finite, or NaN. Found {count} infinite values.")
+        raise InvalidDataError(
+            f"`{name}` should be finite, or NaN. Found {int(np.isinf(vector).sum())} infinite values."
+        )
     return vector

@@ -160,8 +160,9 @@ def get_schedule(schedule: Schedule | str) -> Schedule:
     if isinstance(schedule, Interleaved | Alternate):
         return schedule
     if not isinstance(schedule, str):
-        expected = "`Interleaved(...)`, `Alternate(...)` or the name of a schedule"
-        raise InvalidParameterError("schedule", expected, schedule)
+        raise InvalidParameterError(
+            "schedule", "`Interleaved(...)`, `Alternate(...)` or the name of a schedule", schedule
+        )
     return SCHEDULES[check_choice("schedule", schedule, SCHEDULES)]()
 
 
