@@ -3,7 +3,8 @@
 - `fit_deepgum` trains a network on partly wrong labels, and estimates the probability that each label is right.
   `ResponsibilityTracker` does the same in your own training loop, `DeepGUMRegressor` in scikit-learn, and
   `deepgum.lightning.DeepGUMCallback` in Lightning.
-- `score_labels` scores labels with the predictions of any model, `audit_labels` with its own out-of-fold predictions.
+- `score_labels` scores labels with the predictions of any model. `audit_labels` makes out-of-fold predictions itself,
+  and scores labels with these predictions.
 - `GaussianUniformMixture` is the mixture alone, fitted to residuals.
 
 Other public names are in the subpackages, for example `deepgum.losses`, `deepgum.data` and `deepgum.evaluation`. A name

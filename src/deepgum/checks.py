@@ -27,7 +27,7 @@ def check_count(parameter: str, value: object, least: int = 1) -> int:
 
 
 def check_positive(parameter: str, value: object, *, zero: bool = False) -> float:
-    """Return `value` as a float if it is finite and above zero (or at least zero)."""
+    """Return `value` as a float if it is finite and above zero; with `zero=True`, zero is also valid."""
     number = _as_number(value)
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise InvalidParameterError(parameter, f"a finite number {'of at least' if zero else 'above'} 0", value)

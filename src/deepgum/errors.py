@@ -48,7 +48,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
     parameter : str
         Name of the parameter, as the caller writes it.
     expected : str
-        The valid values; it follows "should be".
+        The valid values. In the message, this text follows "should be".
     found : object
         The value, shown by its `repr`.
     hint : str, optional
@@ -66,7 +66,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
         super().__init__(f"{message} {hint}".rstrip())
 
     def within(self, section: str) -> InvalidParameterError:
-        """Return the same error about a parameter in a section of a file.
+        """Return the same error with the name of a section of a file before the name of the parameter.
 
         Examples
         --------
@@ -97,7 +97,7 @@ class InvalidDataError(DeepGUMError, ValueError):
 
 
 class MissingDependencyError(DeepGUMError, ImportError):
-    """An optional package is needed and not installed.
+    """An optional package is needed, but is not installed.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class MissingImagesError(InvalidDataError, FileNotFoundError):
 
 
 class UnreadableImagesError(InvalidDataError):
-    """Image files exist and cannot be decoded; the message lists them."""
+    """Image files exist, but cannot be decoded; the message lists these files."""
 
 
 class DiskFullError(DeepGUMError, OSError):
@@ -137,11 +137,11 @@ class OutputFolderError(DeepGUMError, ValueError):
 
 
 class CheckpointError(DeepGUMError, ValueError):
-    """A checkpoint is damaged, of another training, of another version, in use, or cannot be written."""
+    """A checkpoint is damaged, belongs to another training or version, is in use, or cannot be written."""
 
 
 class ExportError(DeepGUMError, RuntimeError):
-    """A network cannot be written in another format, or has other predictions there; no file is written."""
+    """A network cannot be written in another format, or its predictions change in that format; no file is written."""
 
 
 class UntrustedCodeError(DeepGUMError, PermissionError):
@@ -164,8 +164,8 @@ class UntrustedCodeError(DeepGUMError, PermissionError):
         self.named = dict(named)
         paths = ", ".join(f"{path} ({key})" for key, path in named.items())
         super().__init__(
-            f"'{source}' names code that is not part of deepgum: {paths}. Importing code runs it. Read it first; "
-            "then add `--trust`, or `trust=True` in Python."
+            f"'{source}' names code that is not part of deepgum: {paths}. Importing code runs the code. Read the "
+            "code first. Then add `--trust`, or `trust=True` in Python."
         )
 
 
@@ -178,7 +178,7 @@ class ProcessLostError(DeepGUMError, ConnectionError):
 
 
 class ComparisonError(DeepGUMError):
-    """Some runs of a comparison failed; the others are done.
+    """Some runs of a comparison failed; the other runs are complete.
 
     Parameters
     ----------
@@ -194,17 +194,17 @@ class ComparisonError(DeepGUMError):
 
 
 class DecisionsFileError(DeepGUMError, OSError):
-    """The file of a review's decisions cannot be read, or a decision cannot be written; stored decisions stay."""
+    """The file of a review's decisions cannot be read or written; the stored decisions do not change."""
 
 
 class StaleDecisionError(DeepGUMError, RuntimeError):
-    """A label has another decision than the reviewer saw; the new decision is not stored.
+    """The decision about a label has changed since the reviewer read it; the new decision is not stored.
 
     Parameters
     ----------
     message : str
     current : object, optional
-        The current decision (an entry of the review's store); None if there is none.
+        The current decision (an entry of the review's store); None if the label has no decision.
     """
 
     def __init__(self, message: str, current: Any = None) -> None:
@@ -213,7 +213,7 @@ class StaleDecisionError(DeepGUMError, RuntimeError):
 
 
 class NotFittedError(DeepGUMError, ValueError, AttributeError):
-    """An object is not fitted, and has no results."""
+    """An object is not fitted, so it has no results."""
 
 
 class DeepGUMWarning(UserWarning):
@@ -238,7 +238,7 @@ def listing(names: Sequence[object], most: int = 5) -> str:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Return the differences between two nested mappings of settings, for a message.
+    """Return the differences between two nested mappings of settings, `there` and `here`, for a message.
 
     Examples
     --------

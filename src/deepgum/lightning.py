@@ -39,30 +39,31 @@ class DeepGUMCallback(Callback):
 
     The module's `training_step` returns `tracker.loss(predictions, targets, index)`, with the indices that
     `IndexedDataset` adds to the batch. If `validation_step` returns `{"residuals": targets - predictions}`, (b, d), the
-    held-out score is computed from these residuals. Return them only for the loaders that the score should use.
+    held-out score is computed from these residuals. Return residuals only for the loaders that the score should use.
 
     The callback logs these values, for loggers and for callbacks that monitor a value:
 
     - `held_out_score`: minus the mean log-likelihood per sample of the held-out residuals, at the end of every
       validation. Lower is better, and scores of different epochs are comparable.
-    - `inlier_prior`: the estimated share of right labels, the mean over the groups of the mixture; and
-      `flagged_share`: the share of labels that are probably wrong. Both at the end of every epoch after the warm-up.
+    - `inlier_prior`: the estimated share of right labels (the mean over the groups of the mixture), at the end of every
+      epoch after the warm-up.
+    - `flagged_share`: the share of labels that are probably wrong, at the end of every epoch after the warm-up.
 
     Parameters
     ----------
     tracker : ResponsibilityTracker
         The tracker whose `loss` the module calls.
     sampler : EpochSampler, optional
-        The sampler of the training loader. It is then saved in the checkpoints, so that a resumed training sees the
-        samples in the same order as an uninterrupted one.
+        The sampler of the training loader. The checkpoints then include the state of the sampler, so that a resumed
+        training has the same order of samples as an uninterrupted training.
 
     Raises
     ------
     MissingDependencyError
         When this module is imported, if Lightning is not installed.
     InvalidDataError
-        In the first training batch, if it has no indices; at the end of an epoch whose training steps never called the
-        loss; at the end of a validation, if `residuals` are not valid residuals.
+        If the first training batch has no indices, if no training step of an epoch calls the loss, or if the validation
+        returns `residuals` of a wrong shape or with infinite values.
 
     Examples
     --------
@@ -98,13 +99,13 @@ class DeepGUMCallback(Callback):
         self._held_out: list[Tensor] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Connect the tracker to the other processes, which are known only from here on."""
+        """Connect the tracker to the other processes. Before this call, Lightning has not started the processes."""
         processes = current()
         if processes.world_size > 1 and self.tracker.epoch == 0:
             self.tracker.join(processes)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Raise an error for a batch without indices, before the module fails with a less helpful one."""
+        """Raise an error for a batch without indices, before the module raises a less helpful error."""
         if batch_idx == 0 and not _may_hold_indices(batch):
             raise InvalidDataError(
                 "The batches should contain the index of each sample, as whole numbers. Found none. Wrap the data set: "
@@ -125,18 +126,18 @@ class DeepGUMCallback(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Store the residuals if `validation_step` returned some."""
+        """Store the residuals if `validation_step` returned residuals."""
         if isinstance(outputs, Mapping) and "residuals" in outputs:
             self._held_out.append(outputs["residuals"].detach().float().cpu())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the held-out score, early enough for callbacks that monitor it after the validation or the epoch."""
+        """Log the held-out score, before other callbacks read the score after the validation or the epoch."""
         residuals, self._held_out = self._held_out, []
         if residuals and not trainer.sanity_checking:
             pl_module.log("held_out_score", self.tracker.score(torch.cat(residuals)), sync_dist=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Run EM on the epoch's residuals, and log its results before other callbacks read them."""
+        """Run EM on the epoch's residuals, and log the results of EM before other callbacks read these results."""
         if not self.tracker.recorded:
             raise InvalidDataError(
                 "`training_step` should return `tracker.loss(predictions, targets, index)`, with the same tracker as "
@@ -151,7 +152,8 @@ class DeepGUMCallback(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the tracker and the sampler, as plain values and tensors.
 
-        Every process must call it: the first process receives the parts of the others and writes the checkpoint.
+        Every process must call this method. The first process receives the parts of the other processes, and writes the
+        checkpoint.
         """
         processes, state = current(), self.tracker.state_dict()
 
@@ -171,7 +173,7 @@ class DeepGUMCallback(Callback):
         Raises
         ------
         InvalidDataError, InvalidParameterError
-            If it has another number of samples or processes, or another order of samples.
+            If the checkpoint has another number of samples or processes, or another order of samples.
         """
         rank = current().rank
         # If there are more processes than in the checkpoint, the tracker refuses the state, so any part will do.

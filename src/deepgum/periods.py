@@ -12,7 +12,7 @@ __all__ = ["unrolled", "wrapped"]
 
 
 def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return residuals (n, d) between -P / 2 and P / 2 in columns with a period P above 0.
+    """Return residuals (n, d), shifted to the range from -P / 2 to P / 2 in columns with a period P above 0.
 
     Examples
     --------
@@ -27,9 +27,10 @@ def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> 
 
 
 def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return labels (n, d), with periodic labels moved by whole turns to within half a turn of their mean direction.
+    """Return labels (n, d), where periodic labels are at most half a period from the mean direction of their column.
 
-    Otherwise a regressor of angles near 180 degrees has to predict both 180 and -180 for nearly equal inputs.
+    Periodic labels are shifted by whole periods. Without this, a regressor of angles near 180 degrees would have to
+    predict both 180 and -180 for nearly equal inputs.
 
     Examples
     --------

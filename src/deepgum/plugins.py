@@ -1,4 +1,4 @@
-"""Plug-ins: user objects in place of built-in ones, given in Python or as a path "package.module:name".
+"""Plug-ins: user objects in place of built-in objects, given in Python or as a path "package.module:name".
 
 A registry maps names to objects of one base class, the contract. `resolve` accepts a name of the registry, an object or
 a subclass of the contract, or the path "package.module:name" of an object or a subclass. Python's module folders are
@@ -102,8 +102,8 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
     UnknownNameError
         If a name is not in the registry.
     InvalidParameterError
-        If the object cannot be imported, is not of the contract, or lacks a part of the contract. The message names the
-        part.
+        If the object cannot be imported, is not an object of the contract, or lacks a part of the contract. The message
+        names the part.
 
     Examples
     --------
@@ -173,8 +173,8 @@ def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T
 def code_named(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the paths of plug-ins (code outside the package) in a configuration, by their keys.
 
-    Every text of the form "package.module:name" counts, under any key except keys of files, columns, units and devices.
-    So the code under a new key is found too.
+    Every text of the form "package.module:name" counts as a path, under any key except keys of files, columns, units
+    and devices. So code under a new key is also found.
 
     Parameters
     ----------

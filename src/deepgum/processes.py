@@ -37,7 +37,7 @@ class Processes(Protocol):
         """The number of processes."""
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the sum over the processes, entry by entry; `values` has the same shape and type in all of them."""
+        """Return the sum over the processes, entry by entry; `values` has the same shape and type in each process."""
 
     def minimum(self, values: Tensor) -> Tensor:
         """Return the minimum over the processes, entry by entry; no entry may be NaN."""
@@ -48,7 +48,7 @@ class Processes(Protocol):
     def exchange(self, parts: Sequence[Tensor]) -> list[Tensor]:
         """Send `parts[r]` to process r, and return the parts that this process receives, ordered by sender.
 
-        Each part has any number of rows, also zero; the rows have the same shape and type in all parts of all
+        Each part has any number of rows, including zero. The rows have the same shape and type in all parts of all
         processes.
         """
 
@@ -91,11 +91,12 @@ class TorchProcesses:
 
     Notes
     -----
-    With nccl alone, tensors are sent from this process's current CUDA device, which must be a different one in each
-    process. With gloo, they are sent from the CPU's memory, whatever their device.
+    With nccl alone, tensors are sent from this process's current CUDA device, which must be a different device in each
+    process. With gloo, tensors are sent from the memory of the CPU, whatever the device of the tensors.
 
-    A process that dies closes its connections, and the next call of the others raises `ProcessLostError` immediately.
-    A machine that loses its network closes nothing: the call then waits until the group's `timeout` (an argument of
+    A process that dies closes its connections, and the next call of another process raises `ProcessLostError`
+    immediately. A machine that loses its network closes no connection: the call then waits until the group's `timeout`
+    (an argument of
     `torch.distributed.init_process_group`). Under nccl, the watchdog of nccl ends the waiting processes.
 
     Examples
@@ -178,10 +179,10 @@ def current() -> Processes:
 
 @contextmanager
 def all_or_none(processes: Processes) -> Iterator[None]:
-    """Run a block such that an error in one process ends all of them: the others raise `ProcessLostError`.
+    """Run a block so that an error in one process ends all processes: the other processes raise `ProcessLostError`.
 
-    Otherwise the others would wait forever for the process that failed. Use it where processes check their own data;
-    the block must not communicate with other processes.
+    Without this, the other processes would wait forever for the process that failed. Use this function where processes
+    check their own data. The block must not communicate with other processes.
 
     Examples
     --------
@@ -202,8 +203,8 @@ def all_or_none(processes: Processes) -> Iterator[None]:
         others = processes.sum(faults).nonzero().flatten().tolist()
         if others and fault is None:
             raise ProcessLostError(
-                f"Process {processes.rank} of {processes.world_size} stops, because {listing(others)} had an error. "
-                "See its output, correct the cause, and start all processes again."
+                f"Process {processes.rank} of {processes.world_size} stops, because process {listing(others)} had an "
+                "error. See the output of that process, correct the cause, and start all processes again."
             )
     if fault is not None:
         raise fault
@@ -211,9 +212,9 @@ def all_or_none(processes: Processes) -> Iterator[None]:
 
 @contextmanager
 def watched(processes: Processes) -> Iterator[None]:
-    """Run a block such that a broken connection raises `ProcessLostError`; other errors do not change.
+    """Run a block so that a broken connection raises `ProcessLostError`; other errors do not change.
 
-    Use it for code of other libraries that communicates by itself, such as torch when it averages gradients.
+    Use this function for code of other libraries that communicates by itself, such as torch when it averages gradients.
 
     Examples
     --------
@@ -235,8 +236,8 @@ def watched(processes: Processes) -> Iterator[None]:
 def _process_lost(processes: Processes, error: RuntimeError) -> ProcessLostError:
     return ProcessLostError(
         f"Process {processes.rank} of {processes.world_size} lost another process, or waited too long for it. Find the "
-        "first error in the output of the others, then start all processes again: a run with checkpoints continues "
-        f"from the last one. (Message of the connection: {str(error).splitlines()[0]})"
+        "first error in the output of the other processes, then start all processes again. A run with checkpoints "
+        f"continues from the last checkpoint. (Message of the connection: {str(error).splitlines()[0]})"
     )
 
 
@@ -246,7 +247,7 @@ def _is_initialised() -> bool:
 
 def _check_parts(parts: Sequence[Tensor], world_size: int) -> None:
     if len(parts) != world_size:
-        raise InvalidParameterError("parts", f"one tensor per process, {world_size} of them", len(parts))
+        raise InvalidParameterError("parts", f"one tensor for each of {world_size} processes", len(parts))
     kinds = {(tuple(part.shape[1:]), part.dtype) if part.ndim else "a number" for part in parts}
     if len(kinds) > 1 or "a number" in kinds:
-        raise InvalidParameterError("parts", "tensors of rows of one shape and type", sorted(map(str, kinds)))
+        raise InvalidParameterError("parts", "tensors whose rows have the same shape and type", sorted(map(str, kinds)))

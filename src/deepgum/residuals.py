@@ -36,7 +36,7 @@ def predict(
     precision: str = "float32",
     index: Tensor | None = None,
 ) -> Tensor:
-    """Return a model's predictions (n, d) for a data set, on the CPU; row i is that of sample i.
+    """Return a model's predictions (n, d) for a data set, on the CPU; row i belongs to sample i.
 
     Parameters
     ----------
@@ -45,20 +45,20 @@ def predict(
     data : RegressionData
         The n samples.
     batch_size : int
-        Samples per forward pass; it changes the result only by rounding.
+        Number of samples per forward pass. This number changes the result only by rounding.
     device : torch.device or str, optional
-        Device of the model; by default that of its first parameter.
+        Device of the model. The default is the device of the model's first parameter.
     precision : {"float32", "bf16"}
         Precision of the forward pass; the result is always float32.
     index : Tensor (m,) of int64, optional
-        The samples to predict; row j is that of sample index[j]. By default all samples.
+        The samples to predict; row j of the result belongs to sample index[j]. By default all samples.
 
     Raises
     ------
     InvalidDataError
         If the network does not return d values per sample.
     NonFiniteLossError
-        If it returns values that are not finite, which would be treated as missing labels.
+        If the network returns values that are not finite, because NaN would be treated as a missing label.
     """
     if device is None:
         device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

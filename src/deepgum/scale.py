@@ -10,36 +10,36 @@ from deepgum.errors import InvalidDataError
 __all__ = ["MAD_TO_STD", "mad_scale"]
 
 MAD_TO_STD = 1.4826
-"""1 / Phi^-1(3/4): ratio of standard deviation and median absolute deviation of Gaussian noise."""
+"""1 / Phi^-1(3/4): the standard deviation of Gaussian noise, divided by its median absolute deviation."""
 
 _MEAN_TO_STD = 1.2533
-"""sqrt(pi / 2): the same ratio for the mean absolute deviation."""
+"""sqrt(pi / 2): the standard deviation of Gaussian noise, divided by its mean absolute deviation."""
 
 _LEAST = torch.finfo(torch.float32).tiny
 """Smaller scales count as 0, as they would in single precision."""
 
 
 def mad_scale(residuals: Tensor) -> Tensor:
-    """Return `1.4826 * median |r - median r|` of each coordinate: the standard deviation of Gaussian noise.
+    """Return `1.4826 * median |r - median r|` of each coordinate, which is the standard deviation of Gaussian noise.
 
     If more than half of the residuals of a coordinate are the same number, this median absolute deviation is 0, and all
-    other residuals would be outliers. The scale is then 1.2533 times the *mean* absolute deviation. If that is 0, too
-    (all residuals are equal), or the coordinate has no label, the scale is 1.
+    other residuals would be outliers. The scale is then 1.2533 times the *mean* absolute deviation. If the mean
+    absolute deviation is also 0 (all residuals are equal), or the coordinate has no label, the scale is 1.
 
     Parameters
     ----------
     residuals : Tensor of shape (n, d)
-        NaN, where the label is missing, is left out.
+        Residuals; NaN for a missing label is ignored.
 
     Returns
     -------
     Tensor of shape (d,), float64, on the residuals' device
-        In the unit of the residuals; always above 0.
+        The scales, in the unit of the residuals; always above 0.
 
     Raises
     ------
     InvalidDataError
-        If residuals are not an (n, d) tensor with n at least 1, or some are infinite.
+        If `residuals` is not an (n, d) tensor with n at least 1, or a residual is infinite.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def mad_scale(residuals: Tensor) -> Tensor:
         )
     if torch.isinf(residuals).any():
         infinite = int(torch.isinf(residuals).sum())
-        raise InvalidDataError(f"`residuals` should be finite, or NaN. Found {infinite} infinite.")
+        raise InvalidDataError(f"`residuals` should be finite, or NaN. Found {infinite} infinite residuals.")
     values = residuals.detach().double()
     deviations = (values - _median(values)).abs()
     scale = MAD_TO_STD * _median(deviations)

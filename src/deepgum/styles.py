@@ -35,9 +35,9 @@ class MethodStyle:
     label : str
         Label, with mathematics between dollar signs.
     colour : str
-        "#RRGGBB"; empty for the next colour of a cycle.
+        Colour, "#RRGGBB". If the text is empty, the next colour of a cycle is used.
     marker, dashes : str
-        Marker and line style of matplotlib; empty for none.
+        Marker and line style of matplotlib. If a text is empty, no marker or no line is drawn.
     summary : str
         One line for `--help`.
     """
@@ -55,7 +55,7 @@ class MethodStyle:
 
     @classmethod
     def of_loss(cls, loss: Loss | type[Loss]) -> Self:
-        """Return the style of the method that trains with one loss; the loss defines it.
+        """Return the style of the method that trains with one loss; the loss defines this style.
 
         Examples
         --------

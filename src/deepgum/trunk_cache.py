@@ -1,8 +1,9 @@
-"""Cache of the outputs of a frozen trunk: computed once and stored on disk.
+"""Cache of the outputs of a frozen trunk: they are computed once and stored on disk.
 
-The training of a head reads them instead of the images: for each sample the trunk's output for the crop and, if the
-data can be mirrored, for the crop's mirror image. The array's name is a hash of everything that determines its content:
-the trunk's layers and weights, the crops, the number format. A cache with another hash is never read.
+The training of a head reads these outputs instead of the images. For each sample, the cache has the trunk's output for
+the crop and, if the data can be mirrored, the trunk's output for the mirror image of the crop. The name of the cache is
+a hash of everything that determines its content: the trunk's layers and weights, the crops, the number format. A cache
+with another hash is never read.
 """
 
 from __future__ import annotations
@@ -52,39 +53,42 @@ def cache_features(
     """Return the data with a trunk's outputs as inputs, memory-mapped from disk.
 
     Outputs that are not in the cache are computed in evaluation mode. An interrupted computation continues after the
-    last stored row. If two processes need the same features, one computes them and the other waits.
+    last stored row. If two processes need the same features, one process computes the features and the other waits.
 
     Parameters
     ----------
     trunk : nn.Module
-        Maps inputs (b, ...) to float features (b, ...): ``split_at(network, name).trunk``. It is moved to `device`.
+        A network that maps inputs (b, ...) to float features (b, ...): ``split_at(network, name).trunk``. The trunk is
+        moved to `device`.
     data : RegressionData
-        The n samples. Targets are not part of the key: the same images with other labels share a cache.
+        The n samples. Targets are not part of the key, so the same images with other labels use the same cache.
     cache_dir : path, optional
         By default `deepgum.data.crop_cache.default_cache_dir`.
     dtype : {"float32", "float16", "bfloat16"}
         Number format on disk. The half formats need half the space; batches are always float32.
     batch_size : int
-        Samples per forward pass; it changes the result only by rounding.
+        Number of samples per forward pass. This number changes the result only by rounding.
     device : torch.device or str
         Device that computes the features.
     precision : {"float32", "bf16"}
         Precision of the forward pass.
     on_progress : callable, optional
-        Called as ``on_progress(done, total)`` with counts of samples, also while another process computes them.
+        Called as ``on_progress(done, total)`` with numbers of samples, also while another process computes features.
 
     Returns
     -------
     RegressionData
-        Features as `inputs`; if `data.mirror` is given, the features of the mirror images as `mirrored_inputs`. Both
-        are views of one memory map. Features (c, h, w) are stored channels last, the fast layout for convolutions.
+        The data, with the features as `inputs`. If `data.mirror` is given, `mirrored_inputs` has the features of the
+        mirror images. The two arrays are views of one memory map. Features (c, h, w) are stored channels last, which is
+        the fast layout for convolutions.
 
     Raises
     ------
     DiskFullError
-        If the disk cannot hold the features (checked before any is computed), or fills up later; stored rows remain.
+        If the disk cannot hold the features. The free space is checked before the first feature is computed. If the
+        disk fills up later, the stored rows remain.
     InvalidDataError
-        If the trunk does not return finite floats, one row per sample, or if they are too large for float16.
+        If the trunk does not return finite floats, one row per sample, or if the floats are too large for float16.
     InvalidParameterError
         If a parameter is out of range, or the folder cannot be written to.
 
@@ -147,7 +151,7 @@ class _Computation:
     precision: str
 
     def block(self, first: int, last: int) -> Tensor:
-        """Return the rows of samples `first` to `last`, (b, 1 or 2, ...); the second entry is for the mirror image."""
+        """Return the rows (b, 1 or 2, ...) of samples `first` to `last - 1`; a second entry is for the mirror image."""
         part = self.data.subset(range(first, last))
         inputs = next(ordered_batches(part, len(part), self.device)).inputs
         versions = [self._features(part, inputs)]

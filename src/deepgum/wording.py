@@ -48,7 +48,7 @@ def distance(residual: NDArray[np.float64], unit: str) -> str:
 
 
 def deviations(count: float) -> str:
-    """Return a number of standard deviations of right labels.
+    """Return a text with a number of standard deviations of right labels.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def deviations(count: float) -> str:
 
 
 def values(label: NDArray[np.float64], unit: str) -> str:
-    """Return a label: a number with its unit, or several numbers in brackets; a dash for a missing number.
+    """Return a label as a text: a number with its unit, or several numbers in brackets. A missing number is a dash.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def values(label: NDArray[np.float64], unit: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in percent, with one decimal below 10 % and none above.
+    """Return a fraction in percent, with one decimal below 10 % and without decimals from 10 %.
 
     Examples
     --------

@@ -481,7 +481,7 @@ def test_a_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path) -> None
     child.wait_for_flag()
     second = CliRunner().invoke(main, ["fit", str(config), "--out", str(out)])
     assert second.exit_code == 2
-    assert f"Another one ({child.process.pid}) writes there" in second.stderr
+    assert f"Another process ({child.process.pid}) writes there" in second.stderr
     child.end(signal.SIGKILL)
     # The system takes the lock back; and Ctrl-C ends as it should.
     child = Child(tmp_path, ["fit", config, "--out", out], "a checkpoint", 1)

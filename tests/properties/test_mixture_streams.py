@@ -514,7 +514,7 @@ def test_a_bad_share_stops_all_processes(method):
     assert isinstance(one, InvalidDataError)
     assert isinstance(zero, ProcessLostError)
     assert isinstance(two, ProcessLostError)
-    assert "Process 0 of 3 stops, because 1 had an error" in str(zero)
+    assert "Process 0 of 3 stops, because process 1 had an error" in str(zero)
 
 
 def test_shares_of_different_widths_stop_all_processes():

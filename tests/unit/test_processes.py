@@ -144,9 +144,9 @@ def test_a_single_process_exchanges_with_itself():
 
 
 def test_invalid_parts_of_an_exchange_are_refused():
-    with pytest.raises(InvalidParameterError, match=r"one tensor per process, 1 of them. Found `parts = 2`"):
+    with pytest.raises(InvalidParameterError, match=r"one tensor for each of 1 processes\. Found `parts = 2`"):
         SOLO.exchange([torch.zeros(1), torch.zeros(1)])
-    with pytest.raises(InvalidParameterError, match="tensors of rows"):
+    with pytest.raises(InvalidParameterError, match="tensors whose rows"):
         SOLO.exchange([torch.tensor(1.0)])
 
 

@@ -23,14 +23,16 @@ _FAR_RATIO = 1e3
 class Offsets:
     """Constants in float64 that are subtracted from the columns of features and labels.
 
-    The offset of a column is its median if the median is more than a thousand times its spread, and 0 otherwise. With
-    offset 0 the values do not change, so that the predictions are exactly those of `fit_deepgum`; float32 then keeps at
-    least four digits of the differences between the values.
+    The offset of a column is the median of the column if this median is more than a thousand times the spread of the
+    column, and 0 otherwise. With the offset 0, the values do not change, so the predictions are exactly the same as
+    with `fit_deepgum`, and float32 keeps at least four digits of the differences between the values.
 
     Attributes
     ----------
-    features : array (p,), or (1,) of 0 if the features do not change
-    labels : array of the shape of a row of y: () or (d,)
+    features : array (p,) or (1,)
+        Offsets of the features. If the features do not change, the array is (1,) and contains 0.
+    labels : array () or (d,)
+        Offsets of the labels, in the shape of one row of y.
 
     Examples
     --------
@@ -51,7 +53,7 @@ class Offsets:
         labels: NDArray[np.float64] | None = None,
         weights: NDArray[np.float64] | None = None,
     ) -> RegressionData:
-        """Return features (n, ...) and labels minus the offsets, as float32 data; without labels, targets are NaN."""
+        """Return the data, in float32: features (n, ...) and labels, minus the offsets. Missing labels give NaN."""
         shifted = features - self.features if self.features.any() else features
         targets = np.full((len(features), *self.labels.shape), np.nan) if labels is None else labels - self.labels
         return RegressionData.from_arrays(as_float32(shifted), targets, sample_weight=weights)
@@ -62,9 +64,9 @@ class Offsets:
     ) -> Self:
         """Return the offsets, computed from the rows that have a label and a positive weight.
 
-        For a torch module all offsets are 0, because it predicts in the unit of y and gets the features of the caller.
-        For a factory only the features' offsets are 0, because its network may expect any features. The default network
-        has offsets for both.
+        For a torch module all offsets are 0, because the module gets the features of the caller and predicts in the
+        unit of y. For a factory only the offsets of the features are 0, because its network may expect any features.
+        For the default network, features and labels have offsets.
         """
         none = np.zeros(1), np.zeros(labels.shape[1:])
         if isinstance(module, nn.Module):
@@ -78,7 +80,7 @@ class Offsets:
 
 
 def _large_offsets(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the median of each column that lies far from zero, and 0 for the others."""
+    """Return the offset of each column: the median if the column lies far from zero, and 0 otherwise."""
     if len(values) == 0:
         return np.zeros(values.shape[1])
     median, spread = median_and_spread(values)

@@ -36,7 +36,7 @@ def build_network(module: Any, device: str, train: RegressionData, seed: int) ->
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If the argument is neither a module nor a factory, or the factory does not return a network.
+        If the argument is not a module, a factory or a name, or the factory does not return a network.
     """
     if isinstance(module, nn.Module):
         return copy.deepcopy(module)
@@ -120,7 +120,7 @@ def build_sgd_options(estimator: BaseEstimator, n: int) -> SGDOptions:
 
 @contextmanager
 def rename_parameters(**names: str) -> Iterator[None]:
-    """Replace parameter names in errors of the context by the estimator's names."""
+    """Replace parameter names in errors of the block; `names` maps each name to the name in the estimator."""
     try:
         yield
     except InvalidParameterError as error:

@@ -30,7 +30,7 @@ __all__ = ["DeepGUMRegressor"]
 class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Regression by a network that finds wrong labels during its training and learns without them.
 
-    This is `fit_deepgum` as a scikit-learn estimator. It can be cloned and pickled, works in pipelines,
+    This is `fit_deepgum` as a scikit-learn estimator. The estimator can be cloned and pickled, works in pipelines,
     cross-validation and searches, and accepts arrays and frames.
 
     Parameters
@@ -40,23 +40,24 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         - None: a network for tables with two hidden layers of 128 units and a dropout of 0.1, which standardises
           features and labels.
-        - A torch module that maps inputs (b, ...) to predictions (b, d) **in the unit of the labels**; (b, 1) for a y
-          of one dimension. `fit` trains a copy of the module.
+        - A torch module that maps inputs (b, ...) to predictions (b, d) **in the unit of the labels**. If y has one
+          dimension, the predictions are (b, 1). `fit` trains a copy of the module.
         - A callable `module(data, n_outputs)` that returns a torch module for the training data `data.inputs` and
           `data.targets`, or a name, as for `deepgum.build_model`. The outputs are scaled and shifted to the range of
           the labels, and `random_state` determines the initial weights.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Columns of y that are right or wrong together.
     schedule : {"interleaved", "alternate"}
-        One run of SGD with EM after every epoch, with the other options of the preset "default"; or Algorithm 1 of the
-        paper, which has several runs of SGD, with the options of the preset "alternate".
+        "interleaved" is one run of SGD with EM after every epoch, with the other options of the preset "default".
+        "alternate" is Algorithm 1 of the paper, which has several runs of SGD, with the other options of the preset
+        "alternate".
     first_loss, weighted_loss, covariance_type
         The same as in `DeepGUMOptions`.
     warmup_epochs : int, optional
         Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
-        steps per epoch; with the schedule "alternate", the default is an early stop.
+        steps per epoch. With the schedule "alternate", the default is an early stop.
     max_epochs : int
-        Maximum number of epochs of SGD; of each round with the schedule "alternate".
+        Maximum number of epochs of a run of SGD. The schedule "alternate" has one run of SGD per round.
     batch_size : int or "auto"
         Number of rows per step; "auto" is one sixteenth of the rows, but at least 8 and at most 128.
     learning_rate, optimizer, weight_decay, patience, device, precision
@@ -65,8 +66,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         Schedule of the learning rate (`SGDOptions.schedule`). With "constant" the training can stop early; use it with
         the schedule "alternate".
     validation_fraction : float in [0, 1)
-        Share of the rows that is held out to choose the best epoch, unless `fit` gets `X_val` and `y_val`. If it is 0,
-        or too few rows would remain, the training rows choose the best epoch.
+        Share of the rows that is held out to choose the best epoch, unless `fit` gets `X_val` and `y_val`. If the share
+        is 0, or too few rows would remain, the best epoch is chosen with the training rows.
     options : mapping, optional
         Other fields of `DeepGUMOptions`, for example `{"least_weight": 0.1}`. Parameters of the estimator are not
         allowed here.
@@ -78,14 +79,16 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     Attributes
     ----------
     module_ : torch module
-        The trained network, in evaluation mode. It maps X - `feature_offset_` to predictions - `label_offset_`.
+        The trained network, in evaluation mode. The network maps X minus `feature_offset_` to the predictions minus
+        `label_offset_`.
     feature_offset_, label_offset_ : arrays
-        Offsets of the columns of X and y. The offset is the median of a column that lies further from zero than a
-        thousand times its spread (for example, seconds since 1970), because float32 would lose the differences between
-        its values. All other offsets are 0; so are both with a torch module, and the features' with a factory.
+        Offsets of the columns of X and y. If the median of a column is more than a thousand times the spread of the
+        column (for example, seconds since 1970), float32 would lose the differences between the values. The offset is
+        then the median. All other offsets are 0. With a torch module, all offsets are 0. With a factory, the offsets of
+        X are 0.
     inlier_probability_ : (n, g) array
-        Probability that each label given to `fit` is right, one row per row of X and one column per group. Below 1/2
-        the label is probably wrong. If a row has no label in a group, the probability is the prior.
+        Probability that each label given to `fit` is right, one row per row of X and one column per group. A label with
+        a probability below 1/2 is probably wrong. If a row has no label in a group, the probability is the prior.
     mixture_ : GaussianUniformMixture
         The mixture of the training residuals.
     history_ : History
@@ -181,13 +184,13 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         Parameters
         ----------
         X : (n, p) array or frame; with a `module` also (n, ...)
-            Finite features. Bytes (n, c, h, w) are images; the network gets them as floats from 0 to 1.
+            Finite features. Bytes (n, c, h, w) are images; the network gets the images as floats from 0 to 1.
         y : (n,) or (n, d) array or frame
             Labels, some of which may be wrong; NaN for missing labels.
         sample_weight : (n,) array, optional
             Weight of each row in the loss and in the mixture; only the ratios matter. Held-out rows have equal weights.
         X_val, y_val : arrays like X and y, optional
-            Held-out rows that choose the best epoch, instead of a part of X. Their labels may be wrong or missing.
+            Held-out rows with which the best epoch is chosen, instead of a part of X. Labels may be wrong or missing.
 
         Returns
         -------
@@ -257,15 +260,15 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         NotFittedError
             Before `fit`.
         InvalidDataError
-            If the number of columns of y differs from `fit`.
+            If y and the y of `fit` have different numbers of columns.
         """
         self._check_fitted()
         return self._posterior(self._offsets.data(*self._check_labels(X, y)))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the mean of R^2 over the columns of y, without missing labels.
+        """Return the mean of R^2 over the columns of y. Missing labels are ignored.
 
-        A column with fewer than two labels is ignored. If there is no other column, the score is NaN, with an
+        A column with fewer than two labels is ignored. If every column is ignored, the score is NaN, with an
         `UndefinedMetricWarning` of scikit-learn. Wrong labels in y lower the score strongly, because errors are
         squared. To choose parameters with labels that may be wrong, use
         `scoring=deepgum.estimator.neg_median_absolute_error`.
@@ -275,7 +278,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         NotFittedError
             Before `fit`.
         InvalidDataError
-            If the number of columns of y differs from `fit`, or `sample_weight` does not have one weight per row.
+            If y and the y of `fit` have different numbers of columns, or `sample_weight` does not have one weight per
+            row.
         """
         predictions = self.predict(X)
         _, labels = self._check_labels(X, y)
@@ -296,7 +300,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         inputs, labels = as_inputs_and_labels(self, X, y)
         expected, found = (int(np.prod(shape)) for shape in (self.label_offset_.shape, labels.shape[1:]))
         if found != expected:
-            raise InvalidDataError(f"`y` should have {expected} columns, as in `fit`. Found {found}.")
+            raise InvalidDataError(f"`y` should have {expected} columns, as in `fit`. Found {found} columns.")
         return inputs, labels.reshape(len(labels), *self.label_offset_.shape)
 
     @property

@@ -111,7 +111,7 @@ def usable_rows(data: RegressionData) -> RegressionData:
     Raises
     ------
     InvalidDataError
-        If there is no such row.
+        If no row has a label and a positive weight.
     """
     rows = data.targets.isfinite().any(dim=1)
     if data.sample_weight is not None:
@@ -127,7 +127,7 @@ def usable_rows(data: RegressionData) -> RegressionData:
 def split(
     data: RegressionData, fraction: float, options: DeepGUMOptions, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return the training and the held-out rows; if two parts would be too small for EM, return all rows as both."""
+    """Return the pair (training rows, held-out rows). If a part would be too small for EM, each part has all rows."""
     check_fraction("validation_fraction", fraction, open_above=True)
     largest = max(map(len, options.new_mixture().resolve(data.targets.shape[1])))
     held_out = max(round(fraction * len(data)), largest + 1)

@@ -1,4 +1,4 @@
-"""Scores of predictions that ignore missing labels."""
+"""Scores of predictions. Missing labels are ignored."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ __all__ = ["mean_r2", "neg_median_absolute_error"]
 
 
 def neg_median_absolute_error(estimator: Any, X: ArrayLike, y: ArrayLike) -> float:
-    """Return minus the median absolute error of a fitted estimator, without missing labels; higher is better.
+    """Return minus the median absolute error of a fitted estimator; higher is better. Missing labels are ignored.
 
-    Use it as `scoring=` in searches and cross-validation. It hardly depends on wrong labels if they are fewer than
-    half. Scikit-learn's scorer of the same name gives the same score, but refuses a y with NaN.
+    Use this function as `scoring=` in searches and cross-validation. The score hardly depends on wrong labels if fewer
+    than half of the labels are wrong. Scikit-learn's scorer of the same name gives the same score, but refuses a y with
+    NaN.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ def neg_median_absolute_error(estimator: Any, X: ArrayLike, y: ArrayLike) -> flo
     Returns
     -------
     float
-        The mean over the columns of y that have a label, in the unit of y. If no column has a label, NaN with an
-        `UndefinedMetricWarning` of scikit-learn.
+        The mean over the columns of y that have a label, in the unit of y. If no column has a label, the score is NaN,
+        with an `UndefinedMetricWarning` of scikit-learn.
 
     Raises
     ------
@@ -60,10 +61,10 @@ def neg_median_absolute_error(estimator: Any, X: ArrayLike, y: ArrayLike) -> flo
 def mean_r2(
     labels: NDArray[np.float64], predictions: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> float:
-    """Return the mean of R^2 over the columns of labels (n,) or (n, d), without missing labels and labels of weight 0.
+    """Return the mean of R^2 over the columns of labels (n,) or (n, d).
 
-    A column with fewer than two labels is ignored. If there is no other column, the mean is NaN, with an
-    `UndefinedMetricWarning` of scikit-learn.
+    Missing labels, labels of weight 0, and columns with fewer than two other labels are ignored. If every column is
+    ignored, the mean is NaN, with an `UndefinedMetricWarning` of scikit-learn.
 
     Examples
     --------

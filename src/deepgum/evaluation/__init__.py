@@ -1,4 +1,4 @@
-"""Metrics of predictions and of outlier flags, and tests between methods. Imports nothing from training."""
+"""Metrics of predictions and of outlier flags, and tests between methods, without imports from `deepgum.training`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def as_mask(name: str, values: torch.Tensor | ArrayLike) -> NDArray[np.bool_]:
     Raises
     ------
     InvalidDataError
-        If they are numbers: a score passed as a flag would be true nearly everywhere.
+        If the values are numbers, because scores that are used as flags would be true almost everywhere.
     """
     mask = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
     if mask.dtype != np.bool_:

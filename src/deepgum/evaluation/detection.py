@@ -31,8 +31,8 @@ class DetectionScores:
         Mean precision over all thresholds on the scores, weighted by the recall that each threshold adds; None if there
         are no true outliers or no scores.
     recall_moved : float or None
-        Recall among the outliers that were moved by more than the threshold: an outlier close to the correct label
-        cannot be detected. None if there are no such outliers, or no displacements.
+        Recall among the outliers that were moved by more than the threshold, because an outlier close to the correct
+        label cannot be detected. None if there are no such outliers, or if no displacements are given.
     """
 
     precision: float | None = None
@@ -111,7 +111,9 @@ def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
 
 def _average_precision(scores: Array, truth: NDArray[np.bool_]) -> float | None:
     if np.isinf(scores).any():
-        raise InvalidDataError(f"`scores` should be finite, or NaN. Found {int(np.isinf(scores).sum())} infinite.")
+        raise InvalidDataError(
+            f"`scores` should be finite, or NaN. Found {int(np.isinf(scores).sum())} infinite scores."
+        )
     if not truth.any():
         return None
     # Imported late: scikit-learn takes a second to import, and the help of the command line does not need it.

@@ -1,7 +1,8 @@
 """Metrics of prediction errors: MAE, RMSE, the normalised mean error and the failure rate.
 
-Every metric is a `Score`: one number for each landmark (or coordinate) and one over all of them. A missing label (NaN
-in the targets) is ignored; a landmark is missing if either of its coordinates is. A score without any label is NaN.
+Every metric is a `Score`: one number for each landmark (or coordinate), and one overall number. A missing label (NaN
+in the targets) is ignored. A landmark is missing if one of its two coordinates is missing. If there is no label, the
+score is NaN.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class Score:
     Attributes
     ----------
     overall : float
-        The metric over all observed landmarks (or coordinates) of all samples. If no label is missing, it is the mean
-        of `each`, except for RMSE, where it is the root of the overall mean square. NaN if there is no label.
+        The metric over all observed landmarks (or coordinates) of all samples. If no label is missing, the overall
+        metric is the mean of `each`, except that the overall RMSE is the root of the overall mean square. NaN if there
+        is no label.
     each : tuple of float
         The metric of each landmark (or coordinate).
     """
@@ -58,7 +60,8 @@ def coordinate_errors(predictions: Values, targets: Values) -> Array:
     Raises
     ------
     InvalidDataError
-        If the two are not matrices of one shape, a prediction is not finite, or a label is infinite.
+        If predictions and targets are not matrices of the same shape, a prediction is not finite, or a label is
+        infinite.
 
     Examples
     --------
@@ -72,10 +75,12 @@ def coordinate_errors(predictions: Values, targets: Values) -> Array:
     # Do not ignore NaN predictions: a network that diverged would score well.
     if not np.isfinite(predicted).all():
         raise InvalidDataError(
-            f"`predictions` should be finite. Found {int((~np.isfinite(predicted)).sum())} that are not."
+            f"`predictions` should be finite. Found {int((~np.isfinite(predicted)).sum())} that are infinite or NaN."
         )
     if np.isinf(labels).any():
-        raise InvalidDataError(f"`targets` should be finite, or NaN. Found {int(np.isinf(labels).sum())} infinite.")
+        raise InvalidDataError(
+            f"`targets` should be finite, or NaN. Found {int(np.isinf(labels).sum())} infinite targets."
+        )
     return np.abs(predicted - labels)
 
 
@@ -85,7 +90,7 @@ def landmark_errors(predictions: Values, targets: Values) -> Array:
     Raises
     ------
     InvalidDataError
-        See `coordinate_errors`; also if the number of coordinates is odd.
+        In the same cases as in `coordinate_errors`, and if the number of coordinates is odd.
 
     Examples
     --------
@@ -102,7 +107,7 @@ def landmark_errors(predictions: Values, targets: Values) -> Array:
 
 
 def image_errors(predictions: Values, targets: Values, unit: Unit = "landmark") -> Array:
-    """Return each sample's mean error, shape (n,), for the Wilcoxon test; NaN for a sample without a label.
+    """Return the mean error of each sample, shape (n,), for the Wilcoxon test; NaN for a sample without a label.
 
     Examples
     --------
@@ -138,7 +143,7 @@ def mae(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score:
 
 
 def rmse(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score:
-    """Return the root of the mean squared error; parameters and errors as in `mae`.
+    """Return the root of the mean squared error. The parameters and errors are the same as in `mae`.
 
     Examples
     --------
@@ -150,7 +155,7 @@ def rmse(predictions: Values, targets: Values, unit: Unit = "landmark") -> Score
 
 
 def nme(predictions: Values, targets: Values, normaliser: Values) -> Score:
-    """Return the normalised mean error: the landmarks' mean distance as a fraction of, for example, the face's width.
+    """Return the normalised mean error: the mean distance of landmarks, divided by (for example) the face's width.
 
     Parameters
     ----------
@@ -162,7 +167,8 @@ def nme(predictions: Values, targets: Values, normaliser: Values) -> Score:
     Raises
     ------
     InvalidDataError
-        See `landmark_errors`; also if the normaliser is neither one positive number nor one per sample.
+        In the same cases as in `landmark_errors`, and if the normaliser is neither a positive number nor one positive
+        number per sample.
 
     Examples
     --------
@@ -202,11 +208,12 @@ def _normalised(predictions: Values, targets: Values, normaliser: Values) -> Arr
     errors, width = landmark_errors(predictions, targets), as_array(normaliser)
     if width.shape not in ((), errors.shape[:1]):
         raise InvalidDataError(
-            f"`normaliser` should be one number, or one per sample, shape ({len(errors)},). Found shape {width.shape}."
+            f"`normaliser` should be one number, or one number per sample, shape ({len(errors)},). Found shape "
+            f"{width.shape}."
         )
     usable = np.isfinite(width) & (width > 0)
     if not usable.all():
-        raise InvalidDataError(f"`normaliser` should be finite and above 0. Found {int((~usable).sum())} that are not.")
+        raise InvalidDataError(f"`normaliser` should be finite and above 0. Found {int((~usable).sum())} other values.")
     return np.asarray(errors / np.broadcast_to(width, errors.shape[:1])[:, None])
 
 
@@ -215,7 +222,7 @@ def _score(errors: Array) -> Score:
 
 
 def _mean(errors: Array, axis: int | None = None) -> Array:
-    """Return the mean of the values that are not NaN; if there are none, NaN without the warning of NumPy."""
+    """Return the mean of the values that are not NaN. If all values are NaN, return NaN, without a warning of NumPy."""
     observed = ~np.isnan(errors)
     count = observed.sum(axis=axis)
     total = np.where(observed, errors, 0).sum(axis=axis)

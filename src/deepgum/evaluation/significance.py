@@ -30,7 +30,7 @@ class PairedTest:
     effect : float
         Matched-pairs rank-biserial correlation, in [-1, 1]: above 0 if the first method's errors are smaller.
     n_pairs : int
-        Number of pairs, including those with equal errors and without those that have a NaN.
+        Number of pairs without NaN, including pairs of equal errors.
     """
 
     p_value: float
@@ -45,14 +45,14 @@ class Comparison:
     Attributes
     ----------
     best : str
-        The method with the lowest mean error; the first one if several are equal.
+        The method with the lowest mean error. If several methods have this mean error, the first of these methods.
     mean_errors : dict of str to float
         Mean error of each method over the samples for which every method has an error.
     tests : dict of str to PairedTest
         Test of the best method against each other method; the p-values include the correction, if there is one.
     stars : str
-        Stars to print after the best method's name, from the largest p-value; none unless every test favours the best
-        method (the method with the lowest *mean* error may have the larger error in most pairs).
+        Stars to print after the name of the best method, for the largest p-value. The text is empty if a test does not
+        favour the best method: the method with the lowest *mean* error can have the larger error in most pairs.
     """
 
     best: str
@@ -64,18 +64,19 @@ class Comparison:
 def paired_wilcoxon(first: Values, second: Values) -> PairedTest:
     """Test whether two methods' errors on the same samples differ (two-sided).
 
-    Pairs with a NaN are dropped. Pairs of equal errors are left out of the ranks, as Wilcoxon proposed (scipy's
-    `zero_method="wilcox"`). If all pairs are equal, there is no evidence of a difference, and `p_value` is 1.
+    Pairs with a NaN are dropped. Pairs of equal errors are left out of the ranks, which Wilcoxon proposed (scipy's
+    `zero_method="wilcox"`). If the errors are equal in all pairs, there is no evidence of a difference, and `p_value`
+    is 1.
 
     Parameters
     ----------
     first, second : array or Tensor of shape (n,)
-        Per-image errors of the two methods (`image_errors`).
+        Errors of the samples with each of the two methods (`image_errors`).
 
     Raises
     ------
     InvalidDataError
-        If the two are not vectors of one length, or hold infinite errors.
+        If `first` and `second` are not vectors of the same length, or an error is infinite.
 
     Examples
     --------
@@ -98,12 +99,12 @@ def paired_wilcoxon(first: Values, second: Values) -> PairedTest:
 
 
 def stars(p_value: float) -> str:
-    """Return the paper's stars: `*`, `**`, `***` for a p-value below 0.05, 0.01, 0.001, and nothing otherwise.
+    """Return the paper's stars: `*`, `**`, `***` for a p-value below 0.05, 0.01, 0.001, otherwise an empty text.
 
     Raises
     ------
     InvalidParameterError
-        If it is not a number in [0, 1].
+        If `p_value` is not a number in [0, 1].
 
     Examples
     --------
@@ -120,7 +121,7 @@ def holm(p_values: Values) -> Array:
     Raises
     ------
     InvalidDataError
-        If they are not a vector of numbers in [0, 1].
+        If `p_values` is not a vector of numbers in [0, 1].
 
     Examples
     --------
@@ -143,14 +144,15 @@ def compare_to_best(errors: Mapping[str, Values], correction: Literal["none", "h
     Parameters
     ----------
     errors : mapping of method to array or Tensor of shape (n,)
-        Per-image errors, all on the same images in the same order; NaN where an image has no label.
+        Error of each sample (`image_errors`), for the same samples in the same order; NaN for a sample without a label.
     correction : {"none", "holm"}, default "none"
         Correction for the number of tests. The paper uses none.
 
     Raises
     ------
     InvalidDataError
-        If there are fewer than two methods, their lengths differ, or no sample has an error from every method.
+        If there are fewer than two methods, the vectors have different lengths, or no sample has an error from every
+        method.
     UnknownNameError
         If the correction is unknown.
 
@@ -189,5 +191,7 @@ def _vector(name: str, values: Values) -> Array:
     if vector.ndim != 1:
         raise InvalidDataError(f"`{name}` should have shape (n,). Found shape {vector.shape}.")
     if np.isinf(vector).any():
-        raise InvalidDataError(f"`{name}` should be finite, or NaN. Found {int(np.isinf(vector).sum())} infinite.")
+        raise InvalidDataError(
+            f"`{name}` should be finite, or NaN. Found {int(np.isinf(vector).sum())} infinite values."
+        )
     return vector

@@ -15,7 +15,7 @@ __all__ = ["Loss"]
 
 
 class Loss(ABC):
-    """A loss of the residuals `target - prediction`, one term per coordinate.
+    """A loss of the residuals `target - prediction`, with one term per coordinate.
 
     A subclass needs only `name` and `value`; everything else has a default. A parameter for a loss accepts a name in
     the registry (`deepgum.losses.LOSSES`), an object, or a path ("package.module:Welsch").
@@ -33,7 +33,8 @@ class Loss(ABC):
     summary : str
         One line for `--help`.
     needs_scale : bool
-        Whether residuals are divided by their MAD scale before the loss (`deepgum.scale.mad_scale`, after every epoch).
+        Whether residuals are divided by their MAD scale before the loss. `deepgum.scale.mad_scale` computes the scale
+        after every epoch.
 
     Examples
     --------
@@ -86,7 +87,7 @@ class Loss(ABC):
         Returns
         -------
         Tensor of shape (..., d)
-            The losses; 0, with a gradient of 0, where the residual is NaN.
+            The losses. If a residual is NaN, its loss and its gradient are 0.
 
         Raises
         ------
@@ -119,7 +120,7 @@ class Loss(ABC):
         Returns
         -------
         Tensor of shape ()
-            The mean loss; 0, but still part of the graph, if no residual is observed.
+            The mean loss. If no residual is observed, the mean loss is 0, and is still part of the gradient graph.
 
         Raises
         ------
@@ -142,8 +143,8 @@ class Loss(ABC):
         ----------
         residuals : Tensor of shape (n, d)
         partition : sequence of g index sequences, optional
-            The groups of coordinates; a group is flagged if any of its coordinates is. If None, each coordinate is a
-            group.
+            The groups of coordinates. A group is an outlier if any of its coordinates is an outlier. If None, each
+            coordinate is a group.
         scale : Tensor of shape (d,) or (n, d), optional
             Divisor of the residuals.
 
@@ -169,7 +170,7 @@ class Loss(ABC):
 
 
 def _in_units(residuals: Tensor, scale: Tensor | None) -> Tensor:
-    """Return the residuals divided by the scale, 0 where they are NaN.
+    """Return the residuals divided by the scale, with 0 in place of NaN.
 
     NaN is replaced before the loss. A mask after the loss would multiply a NaN derivative by 0, which is NaN.
     """
@@ -178,7 +179,7 @@ def _in_units(residuals: Tensor, scale: Tensor | None) -> Tensor:
         return known
     if scale.shape not in (residuals.shape[-1:], residuals.shape):
         found = f"Found shape {tuple(scale.shape)} for residuals of shape {tuple(residuals.shape)}."
-        raise InvalidDataError(f"`scale` should have one value per coordinate, or one per residual. {found}")
+        raise InvalidDataError(f"`scale` should have one value per coordinate, or one value per residual. {found}")
     return known / scale.to(known)
 
 

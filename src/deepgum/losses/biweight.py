@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["TUKEY_C", "Biweight"]
 
 TUKEY_C = 4.6851
-"""Tukey's tuning constant, in standard deviations. It makes the biweight 95 % as efficient as L2 on Gaussian noise."""
+"""Tukey's constant, in standard deviations. With this constant, the biweight is 95 % as efficient as L2 on Gaussian
+noise."""
 
 
 @dataclass(frozen=True)
 class Biweight(Loss):
-    """Tukey's biweight: `c**2 / 3 * (1 - (1 - (r / c)**2)**3)` up to `c`, the constant `c**2 / 3` beyond it.
+    """Tukey's biweight: `c**2 / 3 * (1 - (1 - (r / c)**2)**3)` up to `c`, and the constant `c**2 / 3` beyond `c`.
 
     As in Belagiannis et al. (ICCV 2015), the unit of the residuals is their MAD scale. A residual in the flat part,
     `|r| > c`, is an outlier and has no gradient.
@@ -64,5 +65,5 @@ class Biweight(Loss):
         return self.c**2 / 3 * t * (3 - 3 * t + t.square())
 
     def gradient(self, u: Tensor) -> Tensor:
-        """Return `2 * u * (1 - (u / c)**2)**2` up to `c`, 0 beyond it."""
+        """Return `2 * u * (1 - (u / c)**2)**2` up to `c`, and 0 beyond `c`."""
         return 2 * u * (1 - (u / self.c).square().clamp(max=1)).square()

@@ -18,17 +18,18 @@ CAUCHY_SCALE_95 = 2.3849
 """The scale, in standard deviations, at which the loss is 95 % as efficient as L2 on Gaussian noise."""
 
 CAUCHY_SHARE = 0.25
-"""The scale as a share of the labels' spread: small enough to ignore wrong labels, large enough to begin with."""
+"""The scale as a share of the labels' spread: small enough to ignore wrong labels, large enough to begin a training."""
 
 
 @dataclass(frozen=True)
 class Cauchy(Loss):
     """The Cauchy (Lorentzian) loss, `rho(r) = s**2 * log(1 + (r / s)**2)`, with a scale `s` fixed in target units.
 
-    The loss has no flat part, so its flag rule comes from the biweight. With `s` = 2.3849 standard deviations, Cauchy's
-    loss is 95 % as efficient as L2 on Gaussian noise; the biweight is so with `c` = 4.6851 standard deviations. A scale
-    of `s` therefore stands for a standard deviation of `s / 2.3849`, and a residual is an outlier beyond 4.6851 of
-    these: `|r| > 1.9645 * s`. There, the weight `1 / (1 + (r / s)**2)` of a residual is about a fifth.
+    The loss has no flat part, so its flag rule comes from the biweight. On Gaussian noise, the Cauchy loss with `s` =
+    2.3849 standard deviations is 95 % as efficient as L2. The biweight with `c` = 4.6851 standard deviations is equally
+    efficient. A scale of `s` therefore stands for a standard deviation of `s / 2.3849`. A residual is an outlier beyond
+    4.6851 standard deviations: `|r| > 1.9645 * s`. At this residual, the weight `1 / (1 + (r / s)**2)` is about a
+    fifth.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class Cauchy(Loss):
 
     @classmethod
     def for_spread(cls, spread: float | None) -> Self:
-        """Return the loss with a scale for labels of this spread; None (no labels) stands for a spread of 1."""
+        """Return the loss with a scale for labels of this spread. None (there are no labels) means a spread of 1."""
         return cls(CAUCHY_SHARE * (1.0 if spread is None else spread))
 
     def cut(self) -> float:

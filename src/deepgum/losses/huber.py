@@ -25,7 +25,7 @@ class Huber(Loss):
     Parameters
     ----------
     c : float, default 4.6851
-        Start of the straight line, in scaled units. The paper gives Huber the constant of the biweight.
+        Start of the straight line, in scaled units. The paper uses the constant of the biweight for Huber's loss too.
 
     Raises
     ------
@@ -62,5 +62,5 @@ class Huber(Loss):
         return bounded * (2 * size - bounded)
 
     def gradient(self, u: Tensor) -> Tensor:
-        """Return `2 * u`, cut off at `c` on both sides."""
+        """Return `2 * u`, where `u` is limited to the interval [-c, c]."""
         return 2 * u.clamp(-self.c, self.c)

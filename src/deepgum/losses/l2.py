@@ -15,7 +15,7 @@ __all__ = ["L2"]
 
 @dataclass(frozen=True)
 class L2(Loss):
-    """The squared error, `rho(r) = r**2`: one coordinate's term of eq. 7.
+    """The squared error, `rho(r) = r**2`: the term of one coordinate in eq. 7.
 
     Eq. 7 calls the weight r and the residual delta.
 

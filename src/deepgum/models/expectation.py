@@ -1,4 +1,4 @@
-"""Regression by classification: a softmax over whole numbers, read as its expected value (Dex)."""
+"""Regression by classification: a softmax over whole numbers, whose expected value is the prediction (Dex)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from deepgum.errors import InvalidDataError
 __all__ = ["MOST_CLASSES", "DeepExpectation"]
 
 MOST_CLASSES = 1000
-"""Maximum number of whole numbers that the labels may span; with more, most classes have hardly any sample."""
+"""Maximum number of whole numbers that the labels may span. With more classes, most would have hardly any sample."""
 
 
 class DeepExpectation(nn.Module):
     """Deep expectation (Dex) of Rothe et al., section 4.2 of the paper: one output for each whole number of years.
 
-    The output depends on the mode, as in torch's detection models. In training mode it is the logits (b, k), for the
-    cross-entropy. In evaluation mode it is the expected value sum_j p_j a_j of the softmax, (b, 1), in the targets'
-    unit. Residuals, the mixture, scores and predictions use evaluation mode, so they need no special case.
+    The output depends on the mode, as in torch's detection models. In training mode the output is the logits (b, k),
+    for the cross-entropy. In evaluation mode the output is the expected value sum_j p_j a_j of the softmax, (b, 1), in
+    the targets' unit. The code for residuals, the mixture, scores and predictions uses evaluation mode, and so needs no
+    special case.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class DeepExpectation(nn.Module):
 
     @classmethod
     def for_targets(cls, backbone: nn.Module, targets: Tensor) -> DeepExpectation:
-        """Return a network whose range is that of training targets (n, 1); NaN marks a missing target.
+        """Return a network with the range of the training targets (n, 1); NaN marks a missing target.
 
         Raises
         ------
@@ -66,8 +67,8 @@ class DeepExpectation(nn.Module):
         Raises
         ------
         InvalidDataError
-            If there is more than one coordinate, no label, or labels that span only one whole number or more than
-            `MOST_CLASSES`.
+            If the targets have more than one coordinate or no label, or if the labels span only one whole number or
+            more than `MOST_CLASSES` whole numbers.
 
         Examples
         --------
@@ -85,7 +86,7 @@ class DeepExpectation(nn.Module):
         if not 2 <= last - first + 1 <= MOST_CLASSES:
             raise InvalidDataError(
                 f"Deep expectation should have labels that span 2 to {MOST_CLASSES} whole numbers, one class each. "
-                f"Found labels from {labels.min().item():g} to {labels.max().item():g}. Give them in another unit."
+                f"Found labels from {labels.min().item():g} to {labels.max().item():g}. Use another unit of the labels."
             )
         return first, last
 
@@ -96,11 +97,13 @@ class DeepExpectation(nn.Module):
         return last - first + 1
 
     def classes(self, targets: Tensor) -> Tensor:
-        """Return the class (b,) of each target (b, 1): its rounded value, clipped to the range; arbitrary for NaN."""
+        """Return the class (b,) of each target (b, 1): its rounded value, clipped to the range. NaN gets any class."""
         return (targets[:, 0].nan_to_num().round() - self.values[0]).clamp(0, len(self.values) - 1).long()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map inputs (b, ...) to logits (b, k) in training mode, to expected values (b, 1) otherwise; in float32.
+        """Map inputs (b, ...) to logits (b, k) in training mode, and to expected values (b, 1) in evaluation mode.
+
+        The outputs are float32.
 
         Raises
         ------

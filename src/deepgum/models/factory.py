@@ -23,7 +23,7 @@ from deepgum.plugins import import_path, is_path
 __all__ = ["HEADS", "MODELS", "Backbone", "build_backbone", "build_model"]
 
 Backbone: TypeAlias = Callable[[RegressionData, int], nn.Module]
-"""Builds a network (b, ...) -> (b, n_outputs); it is called with the data and `n_outputs`."""
+"""A function of the data and `n_outputs` that returns a network, which maps (b, ...) to (b, n_outputs)."""
 
 HEADS: Mapping[str, type[Regressor] | type[DeepExpectation]] = MappingProxyType(
     {"regression": Regressor, "expectation": DeepExpectation}
@@ -74,7 +74,7 @@ def build_model(
     seed : int
         Seed of the initial weights. The state of the global generator is restored.
     head : {"regression", "expectation"}
-        ``"regression"`` has one output per coordinate (`Regressor`), ``"expectation"`` a softmax over whole numbers
+        ``"regression"`` has one output per coordinate (`Regressor`). ``"expectation"`` has a softmax over whole numbers
         (`DeepExpectation`).
 
     Raises
@@ -104,9 +104,9 @@ def build_model(
 
 
 def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) -> nn.Module:
-    """Build a backbone from the data's inputs to `n_outputs` values; parameters and errors as in `build_model`.
+    """Build a backbone that maps the inputs of the data to `n_outputs` values.
 
-    The global generator draws the initial weights.
+    The parameters and errors are the same as in `build_model`. The global generator draws the initial weights.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def build_backbone(model: str | Backbone, data: RegressionData, n_outputs: int) 
 
 def _from_factory(path: str, data: RegressionData, n_outputs: int) -> nn.Module:
     factory = import_path("model", path, "a factory that can be imported")
-    # A factory may raise any error; each of them is reported as an error of the factory.
+    # A factory may raise any error; each error is reported as an error of the factory.
     try:
         parameters = inspect.signature(factory).parameters
         takes_classes = "num_classes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -14,8 +14,9 @@ __all__ = ["MLP"]
 class MLP(nn.Module):
     """Standardised features, hidden layers with ReLU, and a linear layer on top.
 
-    Features have different units, so the network standardises them by their mean and standard deviation in training.
-    Both are saved with the weights, so new data are transformed like the training data.
+    Features have different units, so the network standardises each feature by its mean and standard deviation in the
+    training data. The mean and the standard deviation are saved with the weights, so new data are transformed in the
+    same way as the training data.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ class MLP(nn.Module):
     ----------
     mean, std : Tensor (p,)
         Mean and standard deviation of the features; 0 and 1 unless `for_features` made the network. A feature that was
-        constant in training has the largest float32 number as its standard deviation. It becomes 0 whatever its value,
-        because the network could not learn from it.
+        constant in training has the largest float32 number as its standard deviation. Such a feature becomes 0,
+        whatever its value, because the network could not learn from it.
 
     Examples
     --------
@@ -84,7 +85,7 @@ class MLP(nn.Module):
             )
         if not features.isfinite().all():
             rows = int((~features.isfinite()).any(dim=1).sum())
-            raise InvalidDataError(f"`features` should be finite. Found {rows} samples that are not.")
+            raise InvalidDataError(f"`features` should be finite. Found {rows} samples with infinite features or NaN.")
         model = cls(features.shape[1], n_outputs, width, depth, dropout)
         std, mean = torch.std_mean(features.double(), dim=0, correction=0)
         model.mean.copy_(mean)

@@ -13,9 +13,9 @@ __all__ = ["Regressor"]
 class Regressor(nn.Module):
     """phi(x; w): a backbone whose outputs are multiplied by the targets' scale and shifted by their centre.
 
-    An untrained network then predicts the centre of the labels, whatever their unit, and learns equally fast in
-    pixels, degrees or years. Centre and scale are the median and the median absolute deviation of the training
-    labels, because wrong labels hardly change them.
+    An untrained network then predicts the centre of the labels, whatever the unit of the labels, and learns equally
+    fast in pixels, degrees or years. The centre is the median of the training labels, and the scale comes from their
+    median absolute deviation, because wrong labels hardly change these two statistics.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class Regressor(nn.Module):
         Raises
         ------
         InvalidDataError
-            If a coordinate has no label at all.
+            If a coordinate has no label.
         """
         centre = torch.nanmedian(targets, dim=0).values
         if centre.isnan().any():
             raise InvalidDataError(
-                f"Coordinates {centre.isnan().nonzero().flatten().tolist()} of the targets have no label at all. "
-                "Remove them, or give at least one label for each."
+                "Each coordinate of the targets should have at least one label. Found none for the coordinates "
+                f"{centre.isnan().nonzero().flatten().tolist()}. Remove these coordinates, or give labels for them."
             )
         scale = 1.4826 * torch.nanmedian((targets - centre).abs(), dim=0).values
         # The MAD is 0 if most labels of a coordinate are equal; then the scale of the others is used, or else 1.

@@ -1,7 +1,7 @@
 """Split a network at a named module into a frozen trunk and a trained head.
 
 The network's steps are recorded by symbolic tracing (`torch.fx`). All steps up to the output of the named module
-become the trunk; the others become the head. Both contain the network's own layers, not copies.
+become the trunk; all other steps become the head. The trunk and the head contain the network's own layers, not copies.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class TrunkAndHead(nn.Module):
     cached (`deepgum.trunk_cache`).
 
     The keys of the state are ``trunk.*`` and ``head.*``. A network that `split_at` has split shares its weights with
-    both parts: after the head's training, the network itself predicts with the new weights, and can be saved under its
-    own keys.
+    the trunk and the head. After the head's training, the network itself predicts with the new weights, and can be
+    saved under its own keys.
 
     Parameters
     ----------
@@ -70,22 +70,22 @@ def split_at(model: nn.Module, name: str) -> TrunkAndHead:
     Parameters
     ----------
     model : nn.Module
-        Maps one input to a prediction; other arguments of its `forward` keep their defaults. It shares its weights
-        with the result, and the weights of the trunk have no gradient after this call.
+        A network that maps one input to a prediction; other arguments of its `forward` keep their defaults. The network
+        shares its weights with the result, and the weights of the trunk have no gradient after this call.
     name : str
         Name of the last module of the trunk, as in `named_modules`.
 
     Returns
     -------
     TrunkAndHead
-        Computes the same steps as the network, with a frozen trunk.
+        The network in two parts, which compute the same steps as `model`. The trunk is frozen.
 
     Raises
     ------
     InvalidParameterError
-        If the network has no module of that name, or cannot be split there: it does not call the module exactly once;
-        another earlier result is used after the module; both parts use the same weight; or the head has no weight to
-        train. Also if the network cannot be traced, or takes several inputs.
+        If the network has no module of that name, cannot be traced, or takes several inputs; if the network does not
+        call the module exactly once; if another earlier result is used after the module; if both parts use the same
+        weight; or if the head has no weight to train.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def split_at(model: nn.Module, name: str) -> TrunkAndHead:
 
 
 class _Tracer(fx.Tracer):
-    """Traces into the modules that contain the named one; every other module is one step."""
+    """Tracer that enters only the modules that contain the named module; every other module is one step."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ def _trunk_and_head(model: nn.Module, name: str) -> tuple[fx.GraphModule, fx.Gra
     nodes = list(graph.nodes)
     calls = [node for node in nodes if node.op == "call_module" and model.get_submodule(str(node.target)) is module]
     if len(calls) != 1:
-        _refuse(name, "a module that the network calls exactly once", f"It is called {len(calls)} times.")
+        _refuse(name, "a module that the network calls exactly once", f"It calls the module {len(calls)} times.")
     cut = calls[0]
     before, after = nodes[: nodes.index(cut) + 1], nodes[nodes.index(cut) + 1 :]
     _check_no_bypass(name, cut, before, after)

@@ -1,4 +1,4 @@
-"""VGG-16, the network of the paper's experiments, under torchvision's names.
+"""VGG-16, the network of the paper's experiments, with torchvision's names of the weights.
 
 K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015,
 configuration D. The paper calls the 4096-wide layers fc6 and fc7.
@@ -15,8 +15,8 @@ from deepgum.errors import InvalidDataError
 __all__ = ["LAST_BLOCK", "VGG16"]
 
 LAST_BLOCK = "features.23"
-"""The fourth pooling, the last layer of the frozen trunk if "the last convolutional block and both fully connected
-layers" are trained (section 4 of the paper)."""
+"""The fourth pooling. It is the last layer of the frozen trunk if "the last convolutional block and both fully
+connected layers" are trained (section 4 of the paper)."""
 
 # Channels of the convolutions, block by block; each block ends in a pooling that halves the image.
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -25,16 +25,17 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class VGG16(nn.Module):
-    """Thirteen convolutions in five blocks, fc6, fc7, and a linear layer that regresses.
+    """Thirteen convolutions in five blocks, fc6, fc7, and a linear layer for the predictions.
 
-    Names and shapes of the weights are those of ``torchvision.models.vgg16``: convolutions ``features.N`` with N = 0,
+    Weights have the same names and shapes as in ``torchvision.models.vgg16``: convolutions ``features.N`` with N = 0,
     2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28; fc6 ``classifier.0``, fc7 ``classifier.3``, and ``classifier.6``, which
     here has `n_outputs` rows. At 224 pixels the two networks are the same. At other sizes, torchvision's network pools
-    the output of the convolutions to 7x7; this one does not, so that small images cost little. Its fc6 has
+    the output of the convolutions to 7x7. This network does not, so that small images cost little. Here, fc6 has
     512 (image_size // 32)^2 inputs, and published weights of fc6 fit only at 224 to 255 pixels.
 
-    Initial weights are the same as torchvision's: convolutions from a normal distribution scaled to their outputs (He
-    et al., ICCV 2015), linear layers from a normal distribution of standard deviation 0.01, biases zero.
+    Initial weights have the same distribution as in torchvision. Weights of convolutions are normal, with a scale that
+    depends on the number of outputs (He et al., ICCV 2015). Weights of linear layers are normal with standard deviation
+    0.01, and biases are zero.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class VGG16(nn.Module):
         Number of values to predict.
     image_size : int
         Height and width of the images in pixels, at least 32. Poolings round down: if the size is not a multiple of
-        32, some block does not use its last rows and columns.
+        32, some poolings ignore the last row and column.
     fc_width : int
         Outputs of fc6 and of fc7; 4096 in the paper.
     dropout : float
@@ -100,7 +101,7 @@ class VGG16(nn.Module):
         Raises
         ------
         InvalidDataError
-            If the images do not have the size `image_size`, or 1 or 3 channels.
+            If the size of the images is not `image_size`, or the number of channels is not 1 or 3.
         """
         features = self.features(self.normalise(images))
         outputs: Tensor = self.classifier(torch.flatten(features, 1))
@@ -108,7 +109,7 @@ class VGG16(nn.Module):
 
 
 class _Normalise(nn.Module):
-    """Normalise images to the mean and deviation that published weights expect; repeat grey ones in three channels."""
+    """Normalise images to the mean and deviation that published weights expect; give grey images three channels."""
 
     mean: Tensor
     std: Tensor

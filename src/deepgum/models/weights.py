@@ -1,6 +1,6 @@
-"""Weights files: read, check, load into a network, save, and download the published ones of VGG-16.
+"""Weights files: read, check, load into a network, and save; download the published weights of VGG-16.
 
-The formats are safetensors and that of `torch.save`. Code inside a file of `torch.save` is never run.
+The formats are safetensors and the format of `torch.save`. Code inside a file of `torch.save` is never run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 
 @dataclass(frozen=True)
 class Loaded:
-    """Names of a network's tensors that were loaded from a file, and of those that were not.
+    """The names of the tensors of a network: loaded tensors, and tensors that were not loaded.
 
     Attributes
     ----------
@@ -50,8 +50,8 @@ def read_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     Parameters
     ----------
     path : path
-        ``*.safetensors``, or a state that `torch.save` wrote to ``*.pth`` or ``*.pt``, also under the key
-        "state_dict".
+        ``*.safetensors``, or a file ``*.pth`` or ``*.pt`` of `torch.save`, with the state or with a dict that has the
+        state under the key "state_dict".
     sha256 : str, optional
         The file's SHA-256 in hexadecimal digits, or at least its first 8 digits.
 
@@ -60,7 +60,7 @@ def read_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> 
     InvalidParameterError
         If the file does not exist, or has another suffix.
     InvalidDataError
-        If the checksum differs, the file cannot be read, or it holds anything but tensors.
+        If the checksum differs, the file cannot be read, or a value in the file is not a tensor.
     """
     file = Path(path)
     if file.suffix not in SUFFIXES:
@@ -94,14 +94,14 @@ def load_weights(
 ) -> Loaded:
     """Copy the tensors of a weights file into a network, by name.
 
-    Tensors of the network that the file lacks do not change. Unknown names or other shapes in the file are an error:
-    it then belongs to another architecture. The last linear layer is an exception. It has one row per output, and if
-    only the number of outputs differs, it does not change.
+    Tensors of the network that the file lacks do not change. An unknown name or another shape in the file is an error,
+    because the file then belongs to another architecture. The last linear layer is an exception: this layer has one row
+    per output, and if only the number of outputs differs, the layer does not change.
 
     Parameters
     ----------
     model : nn.Module
-        Changed in place, after all checks. Floats are converted to the type of the network.
+        The network, which is changed in place after all checks. Floats are converted to the type of the network.
     path : path
         See `read_weights`.
     sha256 : str, optional
@@ -109,11 +109,11 @@ def load_weights(
     fresh : sequence of str
         Prefixes of names that are not loaded from the file.
     fitting : sequence of str
-        Prefixes of names that are loaded only if all their shapes fit: ``["classifier."]`` omits the published fully
-        connected layers of VGG-16 if the images are not of their size, 224 pixels.
+        Prefixes of names. The tensors of a prefix are loaded only if all their shapes fit. For example,
+        ``["classifier."]`` omits the published fully connected layers of VGG-16 if the images do not have 224 pixels.
     complete : bool
-        Whether the file must contain every tensor, also those of the last layer. Use it for files that `save_weights`
-        wrote for the same network.
+        Whether the file must contain every tensor of the network, including the tensors of the last layer. Set this for
+        files that `save_weights` wrote for the same network.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mappi
 
 
 def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: str = VGG16_URL) -> Path:
-    """Return the path of torchvision's ImageNet weights (528 MB); download the file if needed, and check it.
+    """Return the path of torchvision's ImageNet weights (528 MB). The file is downloaded if necessary, and checked.
 
     Parameters
     ----------

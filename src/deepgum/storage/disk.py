@@ -59,7 +59,7 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
     path : Path
         The file; its folder is made if it does not exist.
     needed : int
-        Number of bytes, if it is known. It is compared with the free space before the block.
+        Number of bytes of the file, if it is known. The number is compared with the free space before the block.
     what : str
         Name of the content, for the message of a full disk. By default the name of the file.
 
@@ -68,7 +68,7 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
     DiskFullError
         If the disk cannot hold the file, or fills up while it is written.
     OSError
-        If the system refuses. The `filename` of the error is `path`, even if the system gives none.
+        If the system cannot write the file. The `filename` of the error is `path`, even if the system gives no name.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     DiskFullError
         If the disk fills up.
     OSError
-        If the system refuses, or `path` is no longer empty at the end.
+        If the system cannot write the folder, or `path` is no longer empty at the end.
     """
     path = Path(os.path.realpath(path))  # fill the target of a link, and keep the link
     temporary = _temporary(path)
@@ -135,7 +135,7 @@ def is_partial(name: str) -> bool:
 def remove_partial(path: Path) -> None:
     """Remove the temporary files of killed processes, for all files of a folder or for one file.
 
-    Call this function only while no other process writes there (see `deepgum.storage.lock`).
+    Call this function only while no other process writes in the folder (see `deepgum.storage.lock`).
     """
     if path.is_dir():
         left = [entry for entry in path.iterdir() if is_partial(entry.name) and not entry.is_dir()]
@@ -150,7 +150,7 @@ def remove_partial(path: Path) -> None:
 
 
 def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> DiskFullError:
-    """Return the error for a disk that filled up while a file was written; call this after the file is removed."""
+    """Return the error for a disk that filled up while a file was written. Call this after you remove the file."""
     size = f"{needed} bytes" if needed else "room"
     free = shutil.disk_usage(path.parent).free
     return DiskFullError(

@@ -60,7 +60,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     ...     pass
     Traceback (most recent call last):
         ...
-    deepgum.errors.OutputFolderError: '...run' should be written to by one process at a time. Another one ...
+    deepgum.errors.OutputFolderError: '...run' should be written to by one process at a time. Another process ...
     >>> folder.exists()
     False
     >>> parent.cleanup()
@@ -78,7 +78,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
-    """Hold a lock with a file, which is removed with the lock.
+    """Hold a lock. The lock is a file, which is removed when the lock is released.
 
     Some file systems of clusters have no locks. On these, a `DeepGUMWarning` is given, and no lock is held.
 
@@ -87,8 +87,8 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
     path : Path
         Path of the file, in a folder that exists.
     taken : callable
-        Function that returns the error for a lock that another process holds. Its argument is " (PID)", or "" if the
-        process is unknown.
+        Function that returns the error for a lock that another process holds. The argument of the function is " (PID)",
+        or "" if the process is unknown.
 
     Examples
     --------
@@ -150,6 +150,6 @@ def _warn(folder: Path, error: OSError) -> None:
 
 def _taken(folder: Path, who: str) -> OutputFolderError:
     return OutputFolderError(
-        f"'{folder}' should be written to by one process at a time. Another one{who} writes there. "
+        f"'{folder}' should be written to by one process at a time. Another process{who} writes there. "
         "Wait until that process has ended, or give another output folder."
     )

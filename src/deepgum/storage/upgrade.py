@@ -1,8 +1,8 @@
 """Files of earlier versions: the version that wrote a file, and the old names of options.
 
 Run folders and audit folders hold their configuration (`config.toml`, `audit.toml`). Audits (`summary.json`) and
-patches hold the options of their data set. The readers of these files translate old names, so no other module knows
-them. A configuration that a user writes is not translated; an old name is an error that gives the new name.
+patches hold the options of their data set. The readers of these files translate old names, so no other module needs the
+old names. A configuration that a user writes is not translated: an old name is an error that gives the new name.
 
 Places for a change:
 

@@ -1,4 +1,4 @@
-"""Training with the mixture (one run of SGD, or Algorithm 1) or, for comparison, with one loss."""
+"""Training with the mixture (in one run of SGD or with Algorithm 1), and training with one loss for comparison."""
 
 from deepgum.training.algorithm import fit_deepgum
 from deepgum.training.baselines import fit_loss

@@ -1,4 +1,4 @@
-"""`fit_deepgum`: check the data, then train a network on labels some of which may be wrong."""
+"""`fit_deepgum`: check the data, then train a network on labels that may be wrong."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fit_deepgum(
     checkpoint: Path | None = None,
     fabric: Fabric | None = None,
 ) -> TrainingResult:
-    """Train a network on labels some of which may be wrong, and find the wrong ones.
+    """Train a network on labels that may be wrong, and find the wrong labels.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ def fit_deepgum(
         phi(x; w), for example from `deepgum.models.build_model`; trained in place. The cross-entropy (DexGUM) needs a
         `DeepExpectation`, and its residual is the label minus the expected value.
     train, validation : RegressionData
-        Data whose labels may be wrong or missing (NaN) in both sets.
+        The training set and the validation set. In each set, labels may be wrong or missing (NaN).
     options : DeepGUMOptions, optional
-        The groups, the schedule of EM, the mixture, the losses. Default: one run of SGD with EM after every epoch.
+        The groups, the schedule of EM, the mixture and the losses. Default: one run of SGD with EM after every epoch.
     sgd : SGDOptions, optional
-        Optimiser, schedule of the learning rate, patience.
+        The options of SGD, for example the optimiser, the learning rate and the patience.
     seed : int
         Seed of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
     on_event : callable, optional
@@ -66,22 +66,22 @@ def fit_deepgum(
     checkpoint : Path, optional
         A file that stores the state of the training after every epoch. To resume an interrupted training, call this
         function again with the same arguments and a network that is built again with the same initial weights. The
-        result is the same as without the interruption. The training does not delete the file; if you call the function
-        again after the training has ended, it returns the same result at once. Only one training at a time can use the
-        file: a hidden file beside it is the lock. With several processes, put the file in a folder that all processes
-        can access: each process adds its own file beside it, and the training can resume only with the same number of
-        processes.
+        result is the same as without the interruption. The training does not delete the file. If you call this function
+        again after the training has ended, the function returns the same result at once. Only one training at a time
+        can use the file; a hidden lock file beside the checkpoint ensures this. With several processes, put the
+        checkpoint in a folder that all processes can access. Each process adds its own file in that folder, and the
+        training can resume only with the same number of processes.
     fabric : Fabric, optional
-        A launched Fabric of `lightning.fabric` or `lightning_fabric`. It sets the device, the precision and the other
-        processes; the device and the precision of `sgd` are ignored. All processes call this function with the same
-        arguments and share every batch. Only for the schedule "interleaved".
+        A launched Fabric of `lightning.fabric` or `lightning_fabric`. The Fabric determines the device, the precision
+        and the processes. The device and the precision of `sgd` are then ignored. All processes call this function with
+        the same arguments and share every batch. A Fabric can be used only with the schedule "interleaved".
 
     Returns
     -------
     TrainingResult
         The network, the mixture, the responsibilities (n, g) of the training samples, and the history. With several
-        processes, each process returns the residuals and responsibilities of its own samples; the rest is the same on
-        all processes.
+        processes, each process returns the residuals and responsibilities of its own samples. All other values are the
+        same on all processes.
 
     Raises
     ------
@@ -142,8 +142,8 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
         If the two sets do not fit together, have no label, are too small for the covariance of a group, or have targets
         that the cross-entropy cannot use.
     InvalidParameterError
-        If the groups are not a partition of the coordinates, or their sizes do not allow a shared covariance; if the
-        fixed density of the outliers is not in the unit of the labels; or if the path of a loss cannot be imported.
+        If the groups are not a partition of the coordinates, the sizes of the groups do not allow a shared covariance,
+        the fixed density of the outliers is not in the unit of the labels, or the path of a loss cannot be imported.
     """
     options = options.with_imported_losses()
     check_training_data(train, validation)
@@ -157,7 +157,7 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
         if n < needed:
             raise InvalidDataError(
                 f"`{name}` should have at least {needed} samples for EM, for the {covariance_type} covariance of a "
-                f"group of {largest} coordinates. Found {n}. Smaller `groups` need fewer."
+                f"group of {largest} coordinates. Found {n} samples. Smaller `groups` need fewer samples."
             )
     _check_units(train, options)
 

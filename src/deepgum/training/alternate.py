@@ -80,9 +80,10 @@ class _Progress:
     round : int
         Number of the current round; 0 is the first fit.
     best : Round or None
-        The best round so far; its mixture weights the current round. It is always the previous round, because
-        Algorithm 1 ends after a round that is not better. None in the first fit.
+        The best round so far. The mixture of this round gives the weights of the current round. The best round is
+        always the previous round, because Algorithm 1 ends after a round that is not better. None in the first fit.
     best_score : float
+        The validation score of the best round.
     """
 
     round: int = 0

@@ -1,4 +1,4 @@
-"""Training with one loss in one run of SGD, and the data of the oracle: the baselines of DeepGUM."""
+"""The baselines of DeepGUM: training with one loss in one run of SGD, and the training data of the oracle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from deepgum.training.state.journal import Journal, lock_checkpoint
 __all__ = ["WARMUP_EPOCHS", "fit_loss", "without_labels"]
 
 WARMUP_EPOCHS = 3
-"""Number of L2 epochs before a loss of scaled residuals (section 4 of the paper)."""
+"""Number of epochs with L2 before the first epoch with a loss of scaled residuals (section 4 of the paper)."""
 
 
 def fit_loss(
@@ -45,19 +45,21 @@ def fit_loss(
 ) -> TrainingResult:
     """Train a network with one loss, in one run of SGD.
 
-    Losses of scaled residuals (Huber, Biweight) begin with 3 epochs of L2. Their scale is the MAD of the training
-    residuals per coordinate, and is computed again after each epoch. The validation score for early stopping is
+    With a loss of scaled residuals (Huber, Biweight), the training begins with 3 epochs of L2. The scale of each
+    coordinate is the MAD of the training residuals, computed again after each epoch. The validation score for early
+    stopping is
 
-    - the median absolute error for these losses, because the unit of their own value shrinks during the training;
-    - the mean absolute error of the expected value for the cross-entropy (Dex); the paper does not define it;
-    - the loss itself for every other loss.
+    - for a loss of scaled residuals, the median absolute error, because the scale decreases during the training, and
+      values of the loss in different epochs are not comparable;
+    - for the cross-entropy (Dex), the mean absolute error of the expected value; the paper does not define this score;
+    - for every other loss, the loss itself.
 
     Parameters
     ----------
     model : nn.Module
-        phi(x; w); trained in place. A `DeepExpectation` for the cross-entropy.
+        phi(x; w); trained in place. The cross-entropy needs a `DeepExpectation`.
     train, validation : RegressionData
-        Data whose labels may be wrong or missing (NaN) in both sets.
+        The training set and the validation set. In each set, labels may be wrong or missing (NaN).
     loss : str, Loss or class
         A name in `deepgum.losses.LOSSES`, "cross-entropy", the path "package.module:name" of a custom loss, or a loss
         object, for example `Cauchy(scale=2.0)` for labels in years. The name "cauchy" gives the Cauchy loss a scale for
@@ -70,8 +72,8 @@ def fit_loss(
     Returns
     -------
     TrainingResult
-        A result without a mixture. The outlier rule of the loss sets the flags; they are None for L2, L1 and the
-        cross-entropy, which have no such rule.
+        A result without a mixture. The flags come from the outlier rule of the loss. L2, L1 and the cross-entropy have
+        no outlier rule, so their flags are None.
 
     Raises
     ------

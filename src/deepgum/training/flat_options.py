@@ -37,11 +37,11 @@ UNRECORDED: Mapping[str, Any] = {
     "degrees_of_freedom": math.inf,
     "separation": 0.0,
 }
-"""Options that early runs did not record, because they had only one possible value; and that value."""
+"""The options that early runs did not record, with their values. Each of these options had only one possible value."""
 
 
 def find_section(option: str) -> tuple[str, str] | None:
-    """Return the present section and name of an option of version 0.1.0; None if the option has not moved.
+    """Return the pair (section, name) of an option of version 0.1.0 in this version; None if the option has not moved.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def nest_options(options: Mapping[str, Any]) -> dict[str, Any]:
 def translated(method: Mapping[str, Any]) -> dict[str, Any]:
     """Return the section `[method]` of a recorded run in the form of this version.
 
-    Options that early runs did not record get the values of `UNRECORDED`. The function returns a section of this
-    version, or of a method without a mixture, without changes.
+    Options that early runs did not record get the values of `UNRECORDED`. If the section already has the form of this
+    version, or the method has no mixture, the section is returned without changes.
 
     Examples
     --------

@@ -22,17 +22,17 @@ class EpochRecord:
     phase : str
         Name of the loss, with the prefix "weighted " if responsibilities weighted the loss.
     round : int
-        Round of Algorithm 1; 0 is the first fit. Always 0 for a training in one run.
+        Number of the round of Algorithm 1; 0 is the first fit. A training in one run of SGD has only the round 0.
     epoch : int
-        Number of the epoch; 1 is the first of each round.
+        Number of the epoch in its round; the first epoch is 1.
     train_loss : float
-        Mean over the epoch's batches, in the units of the loss.
+        Mean training loss over the batches of the epoch, in the unit of the loss.
     validation_score : float
-        Score on the validation set; lower is better. Scores are comparable within a round.
+        Score on the validation set; lower is better. Only scores of the same round are comparable.
     seconds : float
-        Wall time of the epoch, validation included.
+        Wall time of the epoch, including the validation.
     best : bool
-        Whether the score is the best of its round so far.
+        Whether the score is the best score of the round so far.
     """
 
     phase: str
@@ -51,22 +51,23 @@ class RoundRecord:
     Attributes
     ----------
     round : int
-        Round of SGD that gave the residuals; 0 is the first fit. The epoch if the schedule is interleaved.
+        Number of the round that gave the residuals; 0 is the first fit. With the schedule "interleaved", the number of
+        the epoch.
     inlier_prior, log_uniform_density : tuple of float, (g,)
-        pi and log gamma.
+        pi and log gamma of each group.
     covariances : tuple of matrices, (g,) times (k, k)
         Sigma of each group.
     flagged : tuple of int, (g,)
-        Number of samples whose responsibility is below 1/2.
+        For each group, the number of samples with a responsibility below 1/2.
     status : tuple of str, (g,)
         Status of EM in each group.
     em_iterations : int
         Number of EM iterations until the parameters were stable.
     round_score : float
-        Score of the round in Algorithm 1, which ends when the score does not improve; lower is better. NaN if the
-        schedule is interleaved.
+        Score of the round; lower is better. Algorithm 1 ends when this score does not improve. NaN with the schedule
+        "interleaved".
     seconds : float
-        Wall time of residuals and EM.
+        Wall time of EM and of the residuals that were computed for EM.
     """
 
     round: int
@@ -87,7 +88,7 @@ class Resumed:
     Attributes
     ----------
     round, epoch : int
-        Round and number of the last completed epoch.
+        Round number and epoch number of the last completed epoch.
     epochs : int
         Number of completed epochs over all rounds.
     """
@@ -141,7 +142,10 @@ class History:
             self.listener(Resumed(last.round, last.epoch, len(self.epochs)))
 
     def write_jsonl(self, path: str | Path) -> None:
-        """Write one JSON object per line, `{"kind": "epoch", ...}` or `{"kind": "round", ...}`, atomically."""
+        """Write the records to a file, atomically.
+
+        Each line is a JSON object, `{"kind": "epoch", ...}` or `{"kind": "round", ...}`.
+        """
         lines = [{"kind": "epoch", **asdict(record)} for record in self.epochs]
         lines += [{"kind": "round", **asdict(record)} for record in self.rounds]
         lines.sort(key=lambda line: (line["round"], line["kind"]))

@@ -1,4 +1,4 @@
-"""One run of SGD with EM after every epoch, on the residuals of the epoch's own forward passes."""
+"""One run of SGD, with EM after every epoch. EM uses the residuals that the epoch computed for its training loss."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OWN_PARTS = ("tracker.residuals", "sgd.machinery.random")
 def fit_interleaved(
     training: Training[DeepGUMOptions], history: History, checkpoint: Path | None, engine: Engine
 ) -> TrainingResult:
-    """Run one run of SGD with EM after every epoch, on arguments that `fit_deepgum` has checked.
+    """Train in one run of SGD, with EM after every epoch. `fit_deepgum` has already checked the arguments.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class _TrackerObjective:
 
 
 def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
-    """Return the options with a number for the default warm-up: at most half of the epochs of a short training."""
+    """Return the options with a number for `warmup_epochs`. The default is at most half of the epochs."""
     if options.warmup_epochs is None:
         return replace(options, warmup_epochs=max(1, min(WARMUP_EPOCHS, epochs // 2)))
     if options.warmup_epochs > epochs:

@@ -19,19 +19,19 @@ Settings = TypeVar("Settings", bound=DeepGUMOptions | Loss | str, covariant=True
 
 @dataclass(frozen=True, eq=False)
 class Training(Generic[Settings]):
-    """The arguments that determine the result of a training; the checkpoint and the listener are not among them.
+    """The arguments that determine the result of a training. The checkpoint and the listener do not change the result.
 
     `deepgum.training.state.identity` compares two trainings by hashes, because their data are too large for `==`.
 
     Attributes
     ----------
     model : nn.Module
-        Trained in place.
+        The network, which is trained in place.
     train, validation : RegressionData
-        (n, d) and (m, d) labels.
+        The training set with labels (n, d), and the validation set with labels (m, d).
     settings : DeepGUMOptions, Loss or str
-        The options of a training with the mixture; or, for a training with one loss, that loss. The cross-entropy,
-        which is not a loss of residuals, is given by name.
+        For a training with the mixture, the options. For a training with one loss, the loss. The cross-entropy is given
+        by its name, because it is not a loss of residuals.
     sgd : SGDOptions
         Options of SGD, with the device and the precision of the engine.
     seed : int

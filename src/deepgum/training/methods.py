@@ -31,7 +31,7 @@ __all__ = ["METHODS", "AnyMethod", "Method", "check_method", "get_method", "trai
 
 @dataclass(frozen=True)
 class Method:
-    """A method to train on labels some of which may be wrong.
+    """A method of training on labels that may be wrong.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Method:
     options : DeepGUMOptions or None
         The options of a training with the mixture; None for a training with one loss.
     oracle : bool
-        Whether the method knows the wrong labels and trains only on the right ones.
+        Whether the method knows which labels are wrong, and trains only on the right labels.
     head : {"regression", "expectation"}
         The head of the network; see `deepgum.models.build_model`.
     """
@@ -105,7 +105,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 
 def get_method(method: AnyMethod, parameter: str = "methods") -> Method:
-    """Return the method for a name, a path, a loss or a method.
+    """Return the method for a name, for the path of a loss, or for a loss; a `Method` is returned unchanged.
 
     Raises
     ------
@@ -177,22 +177,22 @@ def train_method(
     train, validation : RegressionData
         Data with all labels, right and wrong.
     true_outlier, validation_outlier : Tensor (n, l) of bool, optional
-        True for wrong landmarks; only the oracles use them.
+        True for wrong landmarks. Only the oracles use these masks.
     groups, sgd, on_event, checkpoint
         The same as in `fit_deepgum`.
     options : mapping, optional
-        Changes to the method's `DeepGUMOptions`, as in `DeepGUMOptions.with_changes`; only for methods with a mixture.
+        Changes to the method's `DeepGUMOptions`; see `DeepGUMOptions.with_changes`. Only for methods with a mixture.
     model : str or callable
         The same as in `deepgum.models.build_model`.
     seed : int
-        Seed of the initial weights and of the order of the samples, for every method.
+        Seed of the initial weights and of the order of the samples.
 
     Raises
     ------
     UnknownNameError
         If there is no method of that name.
     InvalidParameterError
-        If an oracle has no `true_outlier` or `validation_outlier`, or an option cannot have this value.
+        If `true_outlier` or `validation_outlier` is missing for an oracle, or an option has an invalid value.
     """
     found = get_method(method)
     sgd = sgd or SGDOptions()

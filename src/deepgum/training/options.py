@@ -27,7 +27,7 @@ RETURNS = ("best", "last")
 UNSCALED = (*(name for name, kind in LOSSES.items() if not kind.needs_scale), CROSS_ENTROPY)
 """Names of the losses that can be used with the mixture.
 
-Losses of scaled residuals are excluded, because they estimate a scale and suppress outliers as the mixture does.
+Losses of scaled residuals are excluded. They estimate a scale and suppress outliers, and the mixture already does so.
 """
 
 _SET_BY_TRAINING = {
@@ -43,7 +43,8 @@ class DeepGUMOptions:
     """Options of a training with the mixture.
 
     The defaults gave the best results on faces. `preset("alternate")` gave the best results of Algorithm 1,
-    `preset("paper")` follows the paper, and `preset("authors-code")` follows the code that its authors released.
+    `preset("paper")` follows the paper, and `preset("authors-code")` follows the code that the authors of the paper
+    released.
 
     Parameters
     ----------
@@ -56,30 +57,33 @@ class DeepGUMOptions:
     mixture : GaussianUniformMixture
         The settings of the mixture, which are copied. The training sets `groups`, `degrees_of_freedom` and
         `warm_start`. A number for `uniform` is the log density of one coordinate **in the targets' unit**: 0 for
-        landmarks in fractions of the image's side, -log(224) for pixels of an image of 224, -log(w) for a range of
+        landmarks in fractions of the image's side, -log(224) for pixels of a 224-pixel image, -log(w) for a range of
         width w. With a `tol` of 0, EM takes exactly `max_iter` steps.
     first_loss : {"cauchy", "l1", "l2", "cross-entropy"}, Loss or path
-        Loss of the first fit, which has no responsibilities yet (the paper: "l2"). The name "cauchy" gives the Cauchy
-        loss the scale of `cauchy_scale`; a `Loss` object or the path "package.module:name" of a loss has its own scale.
+        Loss of the first fit, which has no responsibilities yet. The paper uses "l2". The name "cauchy" stands for the
+        Cauchy loss with the scale of `cauchy_scale`. A `Loss` object, or a loss given by its path
+        "package.module:name", has its own scale.
     weighted_loss : {"l1", "l2", "cauchy", "cross-entropy"}, Loss or path
-        Loss that the responsibilities weight (the paper: "l2", which is eq. 7). The cross-entropy is for a
-        `DeepExpectation` (DexGUM); it must then also be `first_loss`, and needs the schedule "alternate".
+        Loss of the fits with responsibilities, which are the weights of the labels. The paper uses "l2", which gives
+        eq. 7. The cross-entropy is for a `DeepExpectation` (DexGUM). It must be `first_loss` as well, and it needs the
+        schedule "alternate".
     least_weight : float
         Weight of a label with responsibility 0; the weight grows to 1 with the responsibility. The paper uses 0. In a
         short training with L1, a value of 0.1 lets the network recover a label that was flagged too early. In a long
         training, it makes the network learn wrong labels.
     responsibility_power : float
         Exponent p of the responsibility r in the weight r^p of a label. The paper uses 1. The code of the authors
-        multiplies prediction and target by r under a squared loss, which is p = 2.
+        multiplies the prediction and the target by r before it squares the error, which gives p = 2.
     cauchy_scale : float or None
         Scale of the Cauchy loss in the targets' unit. None means a quarter of the spread of the training labels (the
         median over coordinates of the MAD scale), so that the network does not depend on the unit of the labels.
     warmup_epochs : int or None
-        Number of epochs of the first fit. None means, for the schedule "alternate", an early stop as in Algorithm 1
-        (section 4 has 3 epochs); for "interleaved", 5 epochs, but at most half of the training.
+        Number of epochs of the first fit. With the schedule "alternate", None means an early stop as in Algorithm 1
+        (section 4 of the paper has 3 epochs instead). With the schedule "interleaved", None means 5 epochs, but at most
+        half of all epochs.
     returned_round : {"best", "last"}
-        Round, or epoch if the schedule is interleaved, whose weights are returned: the one with the best score or the
-        last one.
+        Round that gives the returned weights of the network: the round with the best score, or the last round. With the
+        schedule "interleaved", an epoch gives the weights: the epoch with the best score, or the last epoch.
 
     Raises
     ------
@@ -137,19 +141,19 @@ class DeepGUMOptions:
         return isinstance(other, DeepGUMOptions) and self.to_mapping() == other.to_mapping()
 
     def with_changes(self, **changes: Any) -> DeepGUMOptions:
-        """Return the options with some of them changed.
+        """Return the options with some options changed.
 
         Parameters
         ----------
         **changes
-            Options by name. A mapping for `schedule` or `mixture` changes these settings of the schedule or mixture and
-            keeps the others; `{"name": "alternate", ...}` begins with the defaults of that schedule.
+            Options by name. A mapping for `schedule` or `mixture` changes only the settings in the mapping. If the
+            mapping for `schedule` has a new `name`, all other settings begin with the defaults of the new schedule.
 
         Raises
         ------
         InvalidParameterError
-            If an option does not exist or has an invalid value. The message names an option of the schedule
-            "schedule.OPTION".
+            If an option does not exist or has an invalid value. In the message, the name of an option of the schedule
+            is "schedule.OPTION".
 
         Examples
         --------
@@ -174,7 +178,7 @@ class DeepGUMOptions:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> DeepGUMOptions:
-        """Return a preset of `PRESETS` with some options changed, as by `with_changes`.
+        """Return a preset of `PRESETS`, with some options changed by `with_changes`.
 
         Raises
         ------
@@ -233,7 +237,7 @@ class DeepGUMOptions:
 
 
 def _check_loss(parameter: str, loss: str | Loss) -> str | Loss:
-    """Return the loss if it can be used with the mixture; the path of a loss is imported when the training begins."""
+    """Return the loss if it can be used with the mixture. A path is checked later, when the training imports it."""
     if loss == CROSS_ENTROPY or is_path(loss):
         return loss
     if isinstance(loss, str):
@@ -310,7 +314,8 @@ PRESETS: Mapping[str, DeepGUMOptions] = MappingProxyType(
 )
 """Named sets of options.
 
-"default" and "alternate" gave the best results on faces, in one run of SGD and with Algorithm 1. "paper" follows the
-paper exactly. "authors-code" follows the code that its authors released. It is for landmarks in fractions of the
-image's side; for labels in other units, change the mixture's `uniform`.
+"default" gave the best results on faces in one run of SGD, and "alternate" gave the best results with Algorithm 1.
+"paper" follows the paper exactly. "authors-code" follows the code that the authors of the paper released. The preset
+"authors-code" is for landmarks in fractions of the image's side. For labels in other units, change the mixture's
+`uniform`.
 """

@@ -30,7 +30,7 @@ class TrainingResult:
     responsibilities : Tensor (n, g) of float64, or None
         Probability that a label is right; None for a method without a mixture.
     flags : Tensor (n, g) of bool, or None
-        True for labels that the method's own rule calls outliers; None for a method without such a rule.
+        True for labels that are outliers by the rule of the method; None for a method without an outlier rule.
     mixture : GaussianUniformMixture or None
         The fitted mixture, which can also compute responsibilities of other samples.
     history : History
@@ -38,8 +38,8 @@ class TrainingResult:
     seconds : float
         Wall time of the training.
     index : Tensor (n,) of int64
-        Sample index of each row: 0 to n - 1 in one process. In a training with several processes, each process has the
-        rows of its own samples only.
+        Index of the sample in each row of the residuals. In one process, the indices are 0 to n - 1. In a training with
+        several processes, each process has the rows of its own samples only.
     """
 
     model: nn.Module
@@ -67,7 +67,7 @@ def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> N
     Raises
     ------
     InvalidParameterError
-        If the device is not available, or no parameter of the network is trained.
+        If the device is not available, or the network has no parameter to train.
     InvalidDataError
         If the network cannot take the inputs, or does not predict one value per coordinate.
     NonFiniteLossError
@@ -101,7 +101,7 @@ def check_training_data(train: RegressionData, validation: RegressionData) -> No
             )
     for name, side in (("train", train), ("validation", validation)):
         if len(side) == 0 or not torch.isfinite(side.targets).any():
-            raise InvalidDataError(f"`{name}` should have at least one label. Found {len(side)} samples without any.")
+            raise InvalidDataError(f"`{name}` should have at least one label. Found none in {len(side)} samples.")
     unlabelled = (~torch.isfinite(train.targets).any(dim=0)).nonzero().flatten().tolist()
     if unlabelled:
         names = listing([train.target_names[place] for place in unlabelled])

@@ -1,4 +1,4 @@
-"""The result of one round of Algorithm 1, and the validation scores of its rules."""
+"""The result of one round of Algorithm 1, and the validation score for each rule of the schedule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Round", "criterion_for", "em_rows"]
 
 @dataclass(frozen=True)
 class Round:
-    """The network after a run of SGD, and the mixture of its training residuals.
+    """The network after a run of SGD, and the mixture that is fitted to the training residuals.
 
     Attributes
     ----------
@@ -36,6 +36,7 @@ class Round:
     residuals : Tensor (n, d)
         Residuals of the training set.
     validation_residuals : Tensor (m, d)
+        Residuals of the validation set.
     mixture : GaussianUniformMixture
         The mixture, fitted to the first `em_rows` training residuals.
     """
@@ -47,7 +48,7 @@ class Round:
 
     @classmethod
     def of(cls, training: Training[DeepGUMOptions], schedule: Alternate, previous: Round | None = None) -> Round:
-        """Compute the residuals of the network after a run of SGD, and fit the mixture to them."""
+        """Compute the residuals of the network after a run of SGD, and fit the mixture to the training residuals."""
         model, options, sgd = training.model, training.settings, training.sgd
         residuals, validation_residuals = (
             compute_residuals(model, data, device=sgd.device, precision=sgd.precision)
@@ -77,11 +78,11 @@ class Round:
         return flags_of(self.mixture, self.residuals, self.responsibilities)
 
     def weights_of(self, residuals: Tensor, options: DeepGUMOptions) -> Tensor:
-        """Return the weights (n, d) of labels in the loss, given their residuals (n, d)."""
+        """Return the weights (n, d) of labels in the loss, given the residuals (n, d) of the labels."""
         return coordinate_weights(self.mixture, self.mixture.responsibilities(residuals), options)
 
     def flagged_shares(self) -> Tensor:
-        """Return the share (g,) of flagged samples among the observed training samples of each group."""
+        """Return the shares (g,) of flagged samples: for each group, among the samples with a label in this group."""
         return self.flags.sum(dim=0) / has_label(self.mixture, self.residuals).sum(dim=0).clamp(min=1)
 
     def record(self, round: int, score: float, since: float) -> RoundRecord:
@@ -109,12 +110,12 @@ class Round:
 
 
 def em_rows(n_samples: int, schedule: Alternate) -> int:
-    """Return the number of training samples for EM."""
+    """Return the number of training samples that EM uses."""
     return round(schedule.em_rows * n_samples)
 
 
 def criterion_for(rule: str, options: DeepGUMOptions, loss: Loss | str, current: Round | None = None) -> Criterion:
-    """Return the validation score of a rule, given the loss and the current round.
+    """Return the function that computes the validation score of a rule, given the loss and the current round.
 
     Without a current round, the rules "weighted" and "trimmed" give the unweighted score.
     """

@@ -1,4 +1,4 @@
-"""The two schedules of EM: after every epoch of one run of SGD, or after each of several runs (Algorithm 1)."""
+"""The two schedules of EM: after every epoch of a single run of SGD, or after each run of SGD (Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ RESTARTS = ("continue", "fresh")
 
 @dataclass(frozen=True)
 class Interleaved:
-    """One run of SGD, with EM after every epoch on the residuals of the epoch's own forward passes.
+    """One run of SGD, with EM after every epoch. EM uses the residuals that the epoch computed for its training loss.
 
     The network has partly memorised the training labels, so most training residuals are small, but residuals of hard
-    samples are large. With the covariance that EM estimates, hard samples would be flagged, would not be learned, and
-    so would stay flagged. Both options tolerate larger residuals when EM begins. Their effect decays: one half is left
-    after 5 epochs, one third after 10.
+    samples are large. With the covariance that EM estimates, the mixture would flag the hard samples. The network would
+    then not learn the hard samples, so they would stay flagged. With either of the two options below, the mixture
+    tolerates larger residuals when EM begins. The effect of the options decays: one half of the effect is left after 5
+    epochs, and one third after 10 epochs.
 
     Parameters
     ----------
     widening : float
         Factor on the inliers' standard deviations, at least 1. The paper has no such factor.
     degrees_of_freedom : float
-        Degrees of freedom of the inliers' tails, which all groups of a sample share. If the residuals of a sample's
-        other labels are large, the sample is hard, and the mixture tolerates larger residuals
-        (`deepgum.GaussianUniformMixture.responsibilities`). Infinity is the paper's Gaussian, with one covariance for
-        all samples.
+        Degrees of freedom of the tails of the inlier density. All groups of a sample share the tails: if the residuals
+        of the other groups are large, the sample is hard, and the mixture tolerates larger residuals
+        (`deepgum.GaussianUniformMixture.responsibilities`). Infinity gives the Gaussian of the paper, with one
+        covariance for all samples.
 
     Raises
     ------
@@ -66,15 +67,17 @@ class Alternate:
     widening : float
         Factor on the inliers' standard deviations in every round, at least 1. The paper has no such factor.
     degrees_of_freedom : float
-        Degrees of freedom of the inliers' tails in every round; see `Interleaved`. Infinity is the paper's Gaussian.
+        Degrees of freedom of the tails of the inlier density in every round; see `Interleaved`. Infinity gives the
+        Gaussian of the paper.
     restart : {"continue", "fresh"}
         Start of each run of SGD: from the current weights (the paper), or from the initial weights, so that the network
         forgets labels that are now flagged.
     start_counts : bool
-        Whether the weights at the start of a round can be its best weights; only with `restart="continue"`. If True, a
-        round without a better score within the patience is the last round.
+        Whether the weights at the start of a round can be the best weights of the round. The option has an effect only
+        with `restart="continue"`. If True, a round that does not improve the score within the patience is the last
+        round.
     epoch_rule : {"log-likelihood", "weighted", "unweighted", "trimmed"}
-        The validation score for the early stop of a run of SGD. All epochs of a run have the same measure:
+        The validation score for the early stop of a run of SGD. All epochs of a run use the same score:
 
         - "log-likelihood": the log-likelihood of eq. 1, under the mixture that fits the validation residuals best;
         - "weighted": the loss, weighted by the responsibilities of the validation set at the start of the round (the
@@ -83,17 +86,17 @@ class Alternate:
         - "trimmed": the loss without weights and without the largest residuals of each group. The share of omitted
           residuals is the flagged share of the training set.
 
-        If the losses are the cross-entropy, the last three use the absolute error of the expected value, in the
+        If the loss is the cross-entropy, the last three rules use the absolute error of the expected value, in the
         targets' unit.
     round_rule : {"log-likelihood", "weighted", "unweighted", "trimmed"}
         The score of a round. Algorithm 1 ends when this score no longer improves. The weighted loss (the paper) also
-        falls when the weights fall, and the trimmed loss also falls when more labels are flagged, so their values are
-        not comparable between rounds. The other two scores are comparable.
+        decreases when the weights decrease, and the trimmed loss also decreases when more labels are flagged. So these
+        two scores are not comparable between rounds. The other two scores are comparable between rounds.
     rounds_max : int
         Maximum number of rounds after the first fit.
     em_start : {"robust", "responsibilities"}
-        Initial value of EM in each round: a robust scale of the residuals; or the responsibilities that weighted the
-        round, which are 1 for the first fit (the authors' code).
+        Start of EM in each round. "robust" starts from a robust scale of the residuals. "responsibilities" starts from
+        the responsibilities that weighted the loss of the round; they are 1 in the first fit (as in the authors' code).
     em_rows : float
         Share of the training samples that EM uses; these are the first samples by index. All samples get
         responsibilities.
@@ -140,7 +143,7 @@ SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType({kind.name: kind for 
 
 
 def get_schedule(schedule: Schedule | str) -> Schedule:
-    """Return the given schedule; a name gives that schedule with its defaults.
+    """Return the given schedule; a name stands for the schedule of that name with its defaults.
 
     Raises
     ------
@@ -157,12 +160,14 @@ def get_schedule(schedule: Schedule | str) -> Schedule:
     if isinstance(schedule, Interleaved | Alternate):
         return schedule
     if not isinstance(schedule, str):
-        raise InvalidParameterError("schedule", "`Interleaved(...)`, `Alternate(...)` or the name of one", schedule)
+        raise InvalidParameterError(
+            "schedule", "`Interleaved(...)`, `Alternate(...)` or the name of a schedule", schedule
+        )
     return SCHEDULES[check_choice("schedule", schedule, SCHEDULES)]()
 
 
 def change_schedule(schedule: Schedule, changes: Mapping[str, Any]) -> Schedule:
-    """Return the schedule with some options changed; a new `name` starts from the defaults of that schedule.
+    """Return the schedule with some options changed. If `name` changes, all other options begin with the defaults.
 
     Raises
     ------

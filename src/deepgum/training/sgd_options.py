@@ -31,16 +31,16 @@ class SGDOptions:
     weight_decay : float
         Weight decay of the optimiser.
     batch_size : int
-        Number of samples per step (the paper: 128).
+        Number of samples per step. The paper uses 128.
     epochs_max : int
-        Maximum number of epochs of one run of SGD; in Algorithm 1, of one round.
+        Maximum number of epochs of one run of SGD. In Algorithm 1, each round has one run of SGD.
     patience : int
-        Number of epochs without a better validation score before a run of SGD stops (K in the paper, which uses 5).
+        Number of epochs without a better validation score before a run of SGD stops (in the paper, K = 5).
         With interleaved EM, patience has an effect only if the schedule of the learning rate is constant.
     mirror : bool
-        Whether to mirror each training image with probability 1/2. It has no effect on data without `mirror`.
+        Whether to mirror each training image with probability 1/2. The option has no effect on data without `mirror`.
     device : str
-        Device of the network: `"cpu"`, `"cuda"`, `"mps"`.
+        Device of the network, for example `"cpu"`, `"cuda"` or `"mps"`.
     precision : {"float32", "bf16"}
         Precision of the forward and backward passes. Losses, weights and the mixture are always float32 or float64.
 

@@ -1,4 +1,4 @@
-"""The mixture for any training loop: it collects residuals by sample index and computes the next epoch's weights."""
+"""A tracker for custom training loops: it collects residuals, fits the mixture, and computes weights of labels."""
 
 from __future__ import annotations
 
@@ -53,12 +53,13 @@ FORMAT = "deepgum.ResponsibilityTracker/2"
 
 
 class ResponsibilityTracker:
-    """Estimator of the probability that each label is right, for any training loop.
+    """Estimator, for any training loop, of the probability that each label is right.
 
-    Every sample has an index from 0 to n - 1 (`deepgum.IndexedDataset` adds it to a data set). `loss` returns the loss
-    of a batch from its predictions, labels and indices: a robust loss in the warm-up, then the loss of eq. 7, weighted
-    by the probability that each label is right. `update` ends an epoch: it runs EM on the residuals of the epoch's own
-    forward passes, without an additional pass over the data, and computes the weights of the next epoch.
+    Every sample has an index from 0 to n - 1 (`deepgum.IndexedDataset` adds the index to each item of a data set).
+    `loss` returns the loss of a batch from predictions, labels and indices: a robust loss in the warm-up, and later the
+    loss of eq. 7, weighted by the probability that each label is right. `update` ends an epoch: it runs EM on the
+    residuals that `loss` has stored, without an additional pass over the data, and computes the weights of the next
+    epoch.
 
     Parameters
     ----------
@@ -68,16 +69,16 @@ class ResponsibilityTracker:
         Groups, losses and mixture, with the schedule `Interleaved`. `returned_round` has no effect, because the loop
         itself chooses the epoch whose weights it keeps.
     targets : Tensor (n, d), optional
-        All labels, NaN for missing labels. Their spread gives the scale of the first loss; without `targets`, the
-        spread of the first batch gives the scale.
+        All labels, NaN for missing labels. The spread of the labels gives the scale of the first loss. Without
+        `targets`, the spread of the labels in the first batch gives the scale.
     sample_weight : Tensor (n,), optional
         Weight of each sample in the loss and in the mixture; at least 0.
     mirror : Mirror, optional
         Mirroring of the labels, if the loop mirrors samples.
     processes : Processes, optional
         The processes that train together, for example `deepgum.processes.current()`. All processes must call `loss`
-        equally often. Process i modulo the number of processes stores the residuals and weights of sample i. Default:
-        one process.
+        equally often. Process i modulo P stores the residuals and weights of sample i, where P is the number of
+        processes. Default: one process.
 
     Attributes
     ----------
@@ -86,9 +87,10 @@ class ResponsibilityTracker:
     index : Tensor (m,) of int64
         The samples that this process stores; 0 to n - 1 if there is one process.
     residuals : Tensor (m, d) or None
-        y - phi(x; w) in the last epoch with this sample, in the targets' unit; NaN if there was no such epoch.
+        y - phi(x; w) of each stored sample, from the last epoch that had the sample, in the targets' unit. NaN if no
+        epoch had the sample.
     mixture : GaussianUniformMixture or None
-        The mixture of these residuals, with the leniency of this epoch; None in the warm-up.
+        The mixture fitted to `residuals`, with the leniency of the current epoch; None in the warm-up.
 
     Raises
     ------
@@ -152,7 +154,7 @@ class ResponsibilityTracker:
         self.join(processes)
 
     def join(self, processes: Processes) -> None:
-        """Share the samples with other processes; for training loops that start the processes after the tracker.
+        """Share the samples with other processes, if the training loop starts the processes after it makes the tracker.
 
         Raises
         ------
@@ -194,14 +196,14 @@ class ResponsibilityTracker:
         """
         if self._responsibilities is None:
             raise NotFittedError(
-                f"The responsibilities are available after the warm-up of {self.warmup_epochs} epochs; {self.epoch} "
-                "are completed. Call `update` at the end of every epoch."
+                f"The responsibilities should be read after the warm-up of {self.warmup_epochs} epochs. Found "
+                f"{self.epoch} completed epochs. Call `update` at the end of every epoch."
             )
         return self._responsibilities
 
     @property
     def flags(self) -> Tensor:
-        """Flags (m, g): True for labels with a responsibility below 1/2, never for missing labels.
+        """Flags (m, g): True for labels with a responsibility below 1/2, and False for missing labels.
 
         Raises
         ------
@@ -225,7 +227,7 @@ class ResponsibilityTracker:
         targets : Tensor of the same shape
             The labels; NaN for missing labels.
         index : Tensor (b,) of int
-            The indices of these samples.
+            The indices of the samples of the batch.
         mirrored : Tensor (b,) of bool, optional
             True for samples whose inputs and targets are mirrored.
 
@@ -250,8 +252,8 @@ class ResponsibilityTracker:
         """Fetch the weights of all samples of an epoch from the other processes, in one message.
 
         With several processes this saves time, because otherwise every `loss` communicates with the other processes.
-        All processes must call it after `update` and before the first batch, each with the indices (b,) of all its
-        samples until the next `update`.
+        All processes must call `expect` after `update` and before the first batch. Each process gives the indices (b,)
+        of all samples that it will use until the next `update`.
 
         Raises
         ------
@@ -270,8 +272,8 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            The same as in `loss`; also for the shape (b, b), which results if predictions (b, 1) are subtracted from
-            targets (b,).
+            In the same cases as in `loss`, and for residuals of the shape (b, b), which result if predictions (b, 1)
+            are subtracted from targets (b,).
         NonFiniteLossError
             If a residual is infinite, or is NaN although the sample has a label.
         """
@@ -294,7 +296,7 @@ class ResponsibilityTracker:
         Returns
         -------
         RoundRecord or None
-            The record of the mixture; None in the warm-up, except after its last epoch.
+            The record of the mixture; None after every warm-up epoch except the last one.
 
         Raises
         ------
@@ -322,27 +324,27 @@ class ResponsibilityTracker:
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
     def weights(self, index: Tensor) -> Tensor:
-        """Return the weights (b, d) of samples (b,) in the loss, per coordinate; 1 in the warm-up."""
+        """Return the weights (b, d) of samples (b,) in the loss, one per coordinate; (b, 1) in the warm-up."""
         return self._weights.of(check_index(index, self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
         """Return the score of held-out residuals (m, d), or (m,); lower is better.
 
-        The score is minus the mean log-likelihood per sample, under the mixture that fits these residuals best. It is
-        comparable between epochs, even if some held-out labels are wrong.
+        The score is minus the mean log-likelihood per sample, under the mixture that fits these residuals best. Scores
+        of different epochs are comparable, even if some held-out labels are wrong.
 
         Raises
         ------
         InvalidDataError
-            If the number of coordinates differs from that of the labels; for example for the shape (b, b), which
-            results if predictions (b, 1) are subtracted from targets (b,).
+            If the residuals do not have one column per coordinate of the labels. For example, residuals of the shape
+            (b, b) result if predictions (b, 1) are subtracted from targets (b,).
         """
         residuals = check_width(residuals, self._width)
         mixture = self.options.new_mixture(tol=SCORE_TOL)
         return held_out_log_likelihood(mixture, self._owners.processes)(residuals)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state as nested plain values and tensors; also within an epoch."""
+        """Return the state as nested plain values and tensors. This can also be called before an epoch has ended."""
         return {
             "format": FORMAT,
             "n_samples": self.n_samples,
@@ -362,8 +364,8 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            If the number of samples or processes, the options or the labels differ, if the state comes from version
-            0.1.0, or if it is not the state of a tracker.
+            If the state has another number of samples or processes, other options or other labels, if it comes from
+            version 0.1.0, or if it is not the state of a tracker.
         """
         own = self.state_dict()
         if "format" not in state and "n_samples" in state:

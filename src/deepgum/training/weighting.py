@@ -1,4 +1,4 @@
-"""Leniency of a fitted mixture in the first epochs, and flags, weights and records from the mixture."""
+"""The leniency of a fitted mixture in the first epochs, and the flags, weights and records that the mixture gives."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def leniency_left(epochs: int) -> float:
 
 
 def with_leniency(mixture: GaussianUniformMixture, schedule: Schedule, epochs: int = 0) -> GaussianUniformMixture:
-    """Return the fitted mixture with the leniency of this epoch; without leniency, return the argument.
+    """Return the fitted mixture with the leniency of this epoch. If there is no leniency, return `mixture` itself.
 
     The factor on the inliers' standard deviations decays from `schedule.widening` to 1. The degrees of freedom of the
-    inliers' tails grow from `schedule.degrees_of_freedom` to infinity, which is the Gaussian.
+    tails of the inlier density grow from `schedule.degrees_of_freedom` to infinity, which gives the Gaussian.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def with_leniency(mixture: GaussianUniformMixture, schedule: Schedule, epochs: i
 
 
 def has_label(mixture: GaussianUniformMixture, residuals: Tensor) -> Tensor:
-    """Return a mask (n, g) that is True if the group of the sample has at least one label."""
+    """Return a mask (n, g) that is True where the sample has at least one label in the group."""
     return torch.stack([~residuals[:, list(group)].isnan().all(dim=1) for group in mixture.partition_], dim=1)
 
 
@@ -89,9 +89,9 @@ def flags_of(mixture: GaussianUniformMixture, residuals: Tensor, responsibilitie
 def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor, options: DeepGUMOptions) -> Tensor:
     """Return the weights (n, d) of labels in the loss, from the responsibilities (n, g).
 
-    All weights of a group are 1 if EM finds no inliers in it, if it has too few labels, or if even a residual of 0
-    would be flagged. The network has not yet learned to separate the labels of such a group, and with weights near 0 it
-    could never learn it.
+    All weights of a group are 1 if EM finds no inliers in the group, if the group has too few labels, or if even a
+    residual of 0 would be flagged. The network has then not yet learned the labels of the group, and with weights near
+    0 the network could never learn these labels.
     """
     d = mixture.n_features_in_
     group_of = torch.empty(d, dtype=torch.int64)
@@ -116,6 +116,7 @@ def mixture_record(
     flagged : Tensor (g,)
         Number of flagged labels in each group.
     round : int
+        Number of the round.
     score : float
         Score of the round.
     since : float

@@ -16,7 +16,9 @@ from deepgum.storage.lock import LOCK, alone_in
 def test_the_second_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
     with (
         alone_in(tmp_path),
-        pytest.raises(OutputFolderError, match=rf"one process at a time. Another one \({os.getpid()}\) writes there"),
+        pytest.raises(
+            OutputFolderError, match=rf"one process at a time. Another process \({os.getpid()}\) writes there"
+        ),
         alone_in(tmp_path),
     ):
         raise AssertionError("Both were let in.")

@@ -149,7 +149,9 @@ def test_in_the_warm_up_every_weight_is_one_and_there_is_no_mixture() -> None:
     tracker = train_tracker(ResponsibilityTracker(N), residuals_of(), WARMUP_EPOCHS - 1)
     assert tracker.weights(torch.tensor([1, 2])).eq(1).all()
     assert tracker.mixture is None
-    with pytest.raises(NotFittedError, match=f"warm-up of {WARMUP_EPOCHS} epochs; {WARMUP_EPOCHS - 1} are completed"):
+    with pytest.raises(
+        NotFittedError, match=rf"warm-up of {WARMUP_EPOCHS} epochs\. Found {WARMUP_EPOCHS - 1} completed epochs"
+    ):
         _ = tracker.responsibilities
     train_tracker(tracker, residuals_of(), 1)
     assert len(tracker.responsibilities) == N

@@ -26,20 +26,21 @@ It is large to save time after every epoch, and is sufficient, because the likel
 
 
 def mean_loss(loss: Loss, weights: Tensor | None = None) -> Criterion:
-    """Return the score that is the mean of a loss in fixed units, with fixed weights (n, d)."""
+    """Return the score function that computes the mean of a loss, with the same weights (n, d) in every epoch."""
     return lambda residuals: loss(residuals, weights=weights).item()
 
 
 def median_absolute_error(residuals: Tensor) -> float:
-    """Return the median |delta| over all observed coordinates.
+    """Return the median absolute residual over all observed coordinates.
 
-    It is the score for losses of scaled residuals, because the unit of their own value shrinks during the training.
+    This is the score for a loss of scaled residuals. The value of such a loss cannot be the score, because the scale
+    decreases during the training, and values in different epochs are not comparable.
     """
     return residuals.abs().nanmedian().item()
 
 
 def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
-    """Return the score that is the mean of a loss without each group's largest residuals.
+    """Return the score function that computes the mean of a loss, without the largest residuals of each group.
 
     For each group of coordinates, the score omits the samples whose mean loss in this group is largest **among all
     samples**. The share of omitted samples is the same in every epoch; the samples can differ. (The authors' code sorts
@@ -50,7 +51,7 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
     loss : Loss
         A loss in fixed units.
     shares : Tensor (g,)
-        Share of each group's observed samples to omit, in [0, 1].
+        Share of samples to omit in each group, in [0, 1], among the samples with a label in the group.
     groups : tuple of tuples of int
         The coordinates of each of the g groups.
 
@@ -79,11 +80,12 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
 
 
 def held_out_log_likelihood(mixture: GaussianUniformMixture, processes: Processes = SOLO) -> Criterion:
-    """Return the score that is minus the mean log-likelihood per sample (eq. 1), under the best mixture.
+    """Return the score function that computes minus the mean log-likelihood per sample (eq. 1), under the best mixture.
 
     The score fits the few parameters of the mixture to the validation residuals themselves; the network does not train
-    on them. The mixture of the training residuals cannot be used: a network fits its training labels more closely than
-    validation labels, so in later rounds the Gaussian is too narrow for the validation set and the score is too high.
+    on the validation set. The mixture of the training residuals cannot be used: a network fits its training labels more
+    closely than validation labels, so in later rounds the Gaussian is too narrow for the validation set, and the score
+    is too high.
 
     Parameters
     ----------

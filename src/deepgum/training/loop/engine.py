@@ -26,7 +26,7 @@ class Steps(Protocol):
         """Take one step of the optimiser on a loss; several processes average their gradients."""
 
     def synchronise(self) -> None:
-        """Make the network, buffers included, identical on all processes at the end of an epoch."""
+        """Make the network, including its buffers, identical on all processes at the end of an epoch."""
 
 
 class Engine(Protocol):
@@ -40,10 +40,13 @@ class Engine(Protocol):
         """The processes that train together."""
 
     def adapt(self, model: nn.Module, sgd: SGDOptions) -> SGDOptions:
-        """Check that the engine can run this training, and return the options with its own device and precision."""
+        """Check that the engine can run the training; return the options with the engine's device and precision."""
 
     def setup(self, model: nn.Module, optimizer: torch.optim.Optimizer, sgd: SGDOptions) -> Steps:
-        """Return the steps for a network, which is on its device already, and its optimiser; both stay usable."""
+        """Return the `Steps` for a network and its optimiser; the network must already be on its device.
+
+        The caller can still use the network and the optimiser.
+        """
 
     def batches(
         self,
@@ -54,7 +57,8 @@ class Engine(Protocol):
     ) -> Iterator[Batch]:
         """Yield this process's share of every batch of an epoch; all processes get the same number of batches.
 
-        If there are several processes, `prefetch` is called before the first batch with all samples of this process.
+        If there are several processes, `prefetch` is called before the first batch. Its argument is the indices of all
+        samples that this process gets in the epoch.
         """
 
 

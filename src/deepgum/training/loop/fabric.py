@@ -32,9 +32,10 @@ class FabricEngine:
     """Engine that uses the device, the precision, the gradient averages and the data sampler of a launched `Fabric`.
 
     The seed of the training determines one order of the samples of an epoch, and the Fabric's own sampler distributes
-    them to the processes. The joint batches of all processes are therefore the batches of a single process, and the
-    result equals that of a single process up to rounding, with three exceptions: batch normalisation and dropout work
-    on each process's share, and each process divides its loss by the number of observed labels in its own share.
+    the samples to the processes. The joint batches of all processes are therefore the batches of a single process, and
+    the result equals the result of a single process up to rounding, with three exceptions: batch normalisation and
+    dropout work on each process's share, and each process divides its loss by the number of observed labels in its own
+    share.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ class FabricEngine:
         generator: torch.Generator,
         prefetch: Callable[[Tensor], None] | None = None,
     ) -> Iterator[Batch]:
-        """Yield this process's share of every batch of an epoch, after a call of `prefetch` with all its samples.
+        """Yield this process's share of every batch of an epoch, after a call of `prefetch` with all these samples.
 
         If the number of samples is not divisible by the number of processes, the first samples occur a second time.
         """
@@ -142,12 +143,12 @@ class _FabricSteps:
 
 
 def check_shared(processes: Processes, training: Training[DeepGUMOptions]) -> None:
-    """Check, in all processes together, that they have the same arguments and enough samples.
+    """Check that all processes have the same arguments and enough samples. All processes must call this together.
 
     Raises
     ------
     InvalidParameterError
-        If an argument differs between processes; the message names it.
+        If an argument differs between processes; the message names the argument.
     InvalidDataError
         If there are fewer samples than processes.
     """

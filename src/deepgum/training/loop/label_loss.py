@@ -1,4 +1,4 @@
-"""Losses whose scale follows the unit of the labels."""
+"""Losses with a scale that is computed from the labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def label_spread(targets: Tensor) -> float | None:
 
 
 def label_loss(loss: str | Loss, options: DeepGUMOptions, spread: float | None) -> Loss:
-    """Return the loss of residuals for a name or a `Loss`; only the name "cauchy" uses the spread of the labels."""
+    """Return the loss with a name, or the given `Loss`; only the name "cauchy" uses the spread of the labels."""
     if isinstance(loss, Loss):
         return loss
     if loss != Cauchy.name:

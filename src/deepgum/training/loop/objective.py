@@ -17,7 +17,7 @@ __all__ = ["BatchLoss", "CrossEntropy", "Objective", "build_objective", "check_l
 
 
 class BatchLoss(Protocol):
-    """The objective of an epoch of SGD: a function of a batch and the network's outputs that returns a scalar."""
+    """The objective of an epoch of SGD. It maps a batch, and the network's outputs for this batch, to a scalar."""
 
     @property
     def name(self) -> str:
@@ -35,15 +35,15 @@ class BatchLoss(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of residuals with optional weights and scale; the sample weights of the data multiply the weights.
+    """A loss of residuals with optional weights and scale. The sample weights of the data are factors of the weights.
 
     Parameters
     ----------
     loss : Loss
         The loss of residuals, rho.
     weights : Tensor (n, d), optional
-        Weight of each coordinate of each training sample: the responsibility of its group. A weight of 0 excludes a
-        label.
+        Weight of each coordinate of each training sample, from the responsibility of the coordinate's group. A weight
+        of 0 excludes a label.
     scale : Tensor (d,), optional
         Scale of each coordinate, for losses of scaled residuals.
     """
@@ -58,7 +58,7 @@ class Objective:
         return _name(self.loss.name, self.weights)
 
     def __call__(self, batch: Batch, outputs: Tensor) -> Tensor:
-        """Return the mean loss of predictions (b, d); for mirrored samples, mirror the weights and the scale."""
+        """Return the mean loss of predictions (b, d). For mirrored samples, the weights and the scale are mirrored."""
         scale = self.scale
         if scale is not None:
             scale = batch.per_coordinate(scale.to(outputs))

@@ -27,7 +27,7 @@ __all__ = ["SGDRun", "build_optimizer", "build_schedule", "run_sgd", "training_m
 
 
 def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimizer:
-    """Return the optimiser of the options for the parameters that are not frozen."""
+    """Return the optimiser that the options name, for the parameters that are not frozen."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
@@ -37,7 +37,7 @@ def build_optimizer(model: nn.Module, options: SGDOptions) -> torch.optim.Optimi
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, options: SGDOptions, total: int) -> LRScheduler:
-    """Return the schedule of the learning rate over `total` steps; its `step` is called after every batch."""
+    """Return the schedule of the learning rate over `total` steps; the caller calls `step` after every batch."""
     if options.schedule == "cosine":
         return CosineAnnealingLR(optimizer, total)
     if options.schedule == "one-cycle":
@@ -60,7 +60,7 @@ class SGDRun:
     best_epoch : int
         The epoch with the best score; 0 if no epoch was better than the start.
     epochs : int
-        Number of epochs trained.
+        Number of epochs of the run.
     """
 
     best_score: float
@@ -91,17 +91,18 @@ def run_sgd(
     training : Training
         The arguments of the training. The network is trained in place and ends with the weights of the best epoch.
         Frozen parameters (`requires_grad` False) do not change, and a module whose parameters are all frozen stays in
-        evaluation mode. `settings` and `seed` are not used.
+        evaluation mode. The run does not use `settings` and `seed`.
     objective : callable
         Function that maps the epoch (from 1) to the objective of that epoch.
     criterion : Criterion
-        Function that maps validation residuals to a score; lower is better. It must be the same in all epochs. With
-        several processes, it gets the residuals of this process's share and returns the same score on all processes.
+        Function that maps validation residuals to a score; lower is better. The function must be the same in all
+        epochs. With several processes, the function gets the residuals of this process's share of the validation set,
+        and returns the same score on all processes.
     generator : torch.Generator
         Generator of the order of the samples and of mirroring.
     journal : Journal
-        Journal whose history gets one record per epoch. It saves the state of the run after each epoch as the part
-        "sgd"; if it already has this part, the run resumes from it.
+        Journal whose history gets one record per epoch. The journal saves the state of the run after each epoch as the
+        part "sgd". If the journal already has this part, the run resumes from the saved state.
     round : int
         Number of the round in the records.
     epochs_max : int, optional
@@ -113,9 +114,10 @@ def run_sgd(
     keep_last : bool
         Whether the network ends with the weights of the last epoch instead of the best epoch.
     prefetch : callable, optional
-        With several processes, called before each epoch's first step with the samples of this process.
+        With several processes, called before the first step of each epoch. The argument is the indices of all samples
+        that this process gets in the epoch.
     on_epoch : callable, optional
-        Called after each epoch's steps, before the validation score.
+        Called after the steps of each epoch, before the validation score is computed.
     engine : Engine
         The engine that runs the steps.
 
@@ -179,14 +181,14 @@ def run_sgd(
 
 @dataclass
 class _Best:
-    """The best epoch so far, with its weights and score; epoch 0 is the start."""
+    """The best epoch so far, with its weights and score. Epoch 0 stands for the start of the run."""
 
     weights: Weights
     score: float
     epoch: int = 0
 
     def update(self, model: nn.Module, score: float, epoch: int) -> bool:
-        """Replace the best epoch if the score is better, and return whether it is."""
+        """If the score is better than the best score, store this epoch as the best one, and return True."""
         improved = score < self.score
         if improved:
             self.score, self.epoch = score, epoch

@@ -19,7 +19,8 @@ __all__ = [
 
 WRAP = "Wrap the data set in `deepgum.IndexedDataset`, which adds the index to every item."
 BROADCAST = (
-    "Targets (b,) minus predictions (b, 1) have shape (b, b). Give both the same shape, for example `targets[:, None]`."
+    "Targets (b,) minus predictions (b, 1) have shape (b, b). Give targets and predictions the same shape, for example "
+    "with `targets[:, None]`."
 )
 
 
@@ -77,7 +78,7 @@ def check_finite(value: Tensor, predictions: Tensor, targets: Tensor, index: Ten
     Raises
     ------
     NonFiniteLossError
-        If they are not; the message has the indices of the samples and the epoch.
+        If the loss or a prediction is not finite. The message has the indices of the samples and the epoch.
     """
     # A prediction of NaN looks like a missing label and does not change the loss, so predictions are checked as well.
     if value.isfinite() and predictions.isfinite().all():
@@ -104,7 +105,8 @@ def check_finite_residuals(residuals: Tensor, index: Tensor, known: Tensor, epoc
     Raises
     ------
     NonFiniteLossError
-        If they are not; the message has the indices of the samples and the epoch.
+        If a residual is infinite, or is NaN although its label is not missing. The message has the indices of the
+        samples and the epoch.
     """
     rows = index[(residuals.isinf() | (residuals.isnan() & ~known.isnan())).any(dim=1)].tolist()
     if rows:

@@ -20,8 +20,9 @@ class Epoch:
     Parameters
     ----------
     n_samples : int
+        Number of training samples.
     mirror : Mirror, optional
-        Mirroring of the labels, to undo it in the residuals of mirrored samples.
+        Mirroring of the labels. The residuals of mirrored samples are mirrored back.
     """
 
     def __init__(self, n_samples: int, mirror: Mirror | None = None) -> None:
@@ -36,7 +37,10 @@ class Epoch:
     def add(
         self, index: Tensor, residuals: Tensor, targets: Tensor | None = None, mirrored: Tensor | None = None
     ) -> None:
-        """Store residuals (b, d) of samples (b,); with targets (b, d), check that each index stands for one sample."""
+        """Store residuals (b, d) of samples (b,).
+
+        If targets (b, d) are given, the method also checks that each index stands for one sample.
+        """
         labels = residuals.new_zeros(len(index), dtype=torch.int64) if targets is None else _fingerprint(targets)
         if mirrored is not None:
             if self.mirror is None:
@@ -51,7 +55,7 @@ class Epoch:
         self._parts.append((index, residuals, labels))
 
     def state_dict(self) -> dict[str, Tensor] | None:
-        """Return the stored residuals as tensors; None if there are none."""
+        """Return the stored residuals as tensors; None if no residuals are stored."""
         if not self._parts:
             return None
         index, residuals, labels = _join(self._parts)
@@ -62,9 +66,9 @@ class Epoch:
         self._parts = [] if state is None else [(state["index"], state["residuals"], state["labels"])]
 
     def close(self, owners: Owners) -> tuple[Tensor, Tensor]:
-        """Return the samples (c,) that this process owns and their residuals (c, d), and clear the epoch.
+        """Return the pair (index, residuals) of the samples of this process, and discard all stored residuals.
 
-        If a sample occurs more than once, its last residuals count.
+        The shapes are (c,) and (c, d). If a sample occurs more than once, its last residuals are returned.
         """
         parts, self._parts = self._parts, []
         if not parts:
@@ -85,7 +89,7 @@ def _join(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, ...]:
 
 
 def _fingerprint(targets: Tensor) -> Tensor:
-    """Return a hash (b,) of each row of labels; it is never 0, which stands for unknown labels."""
+    """Return a hash (b,) of each row of labels. The hash is never 0, because 0 stands for unknown labels."""
     bits = targets.detach().contiguous().view(torch.int32).to(torch.int64)
     odd = 2 * torch.arange(targets.shape[1], dtype=torch.int64, device=targets.device) + 0x9E3779B97F4A7C15 % 2**62
     mixed = ((bits + 0x5851F42D) * odd).sum(dim=1)

@@ -14,7 +14,7 @@ __all__ = ["Owners", "PrefetchedRows", "own_samples"]
 def own_samples(n_samples: int, processes: Processes) -> Tensor:
     """Return the indices (m,) of the samples that this process owns.
 
-    Process i modulo the number of processes owns sample i.
+    Process i modulo P owns sample i, where P is the number of processes.
 
     Examples
     --------
@@ -26,15 +26,17 @@ def own_samples(n_samples: int, processes: Processes) -> Tensor:
 
 
 class Owners:
-    """The owner processes of samples 0 to n - 1, and the exchange of rows with them.
+    """The owner processes of samples 0 to n - 1, and the exchange of rows with the owners.
 
-    A sampler may give a sample to any process. That process sends the sample's rows to the owner, and fetches them from
-    the owner when it needs them. No process ever stores the rows of all samples.
+    A sampler may give a sample to any process. That process sends the sample's rows to the owner, and fetches the rows
+    from the owner when it needs them. No process ever stores the rows of all samples.
 
     Parameters
     ----------
     n_samples : int
+        n, the number of samples.
     processes : Processes
+        The processes that share the samples.
 
     Attributes
     ----------
@@ -56,13 +58,14 @@ class Owners:
         self.index = own_samples(n_samples, processes)
 
     def rows(self, index: Tensor) -> Tensor:
-        """Return the row (b,) of each sample in the tables of its owner."""
+        """Return the row number (b,) of each sample in the tables of its owner."""
         return index // self.processes.world_size
 
     def deliver(self, index: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
-        """Send rows to their owners, and return the received samples (c,) and their rows (c, ...) of each table.
+        """Send the rows (b, ...) of samples (b,) in each table to the owners, and return what this process receives.
 
-        All processes must call it together, with tables on the CPU.
+        The result is a tuple: the indices (c,) of the received samples, and their rows (c, ...) for each table. All
+        processes must call this method together, with tables on the CPU.
         """
         if self.processes.world_size == 1:
             return (index, *tables)
@@ -72,7 +75,7 @@ class Owners:
     def fetch(self, index: Tensor, table: Tensor) -> Tensor:
         """Return the rows (b, ...) of samples (b,) from their owners; `table` has the rows of this process.
 
-        All processes must call it together; their numbers of samples can differ.
+        All processes must call this method together. The number of samples can differ between processes.
         """
         if self.processes.world_size == 1:
             return table[index]

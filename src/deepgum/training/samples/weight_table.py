@@ -12,7 +12,7 @@ __all__ = ["WeightTable"]
 
 
 class WeightTable:
-    """The weight of each coordinate of each sample in the loss: the label's weight times the sample's weight.
+    """The weights in the loss, for all samples and coordinates: the weight of a label times the weight of its sample.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class WeightTable:
         self._prefetched = None
 
     def of(self, index: Tensor) -> Tensor:
-        """Return the weights of samples (b,): (b, d), or (b, 1) if they do not depend on the coordinate."""
+        """Return the weights (b, d) of samples (b,), or (b, 1) if the weights do not depend on the coordinate."""
         return torch.ones(len(index), 1) if self._table is None else self._owners.fetch(index, self._table)
 
     def of_batch(self, index: Tensor, mirrored: Tensor | None) -> Tensor | None:

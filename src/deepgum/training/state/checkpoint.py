@@ -69,7 +69,7 @@ class Checkpoint:
     def load(self) -> dict[str, Any] | None:
         """Return the last saved state, or None if there is no file.
 
-        It also checks that the path can be written, so that the first `save` does not fail after an epoch.
+        The method also checks that the path can be written, so that the first `save` does not fail after an epoch.
 
         Raises
         ------

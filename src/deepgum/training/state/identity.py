@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def identity_of(training: Training[Any]) -> dict[str, Any]:
     """Return the identity of a training for `Checkpoint`: its options and seed, and hashes of its arrays.
 
-    It reads all data once.
+    The function reads all data once.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def identity_of(training: Training[Any]) -> dict[str, Any]:
 
 
 def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
-    """Return a hash of each argument of `fit_deepgum`, by its name.
+    """Return a hash of each argument of `fit_deepgum`, by the name of the argument.
 
     For speed, the hash of the data uses the shape of the inputs instead of their values.
     """
@@ -78,8 +78,8 @@ def fingerprints(training: Training[DeepGUMOptions]) -> dict[str, int]:
 def _digest_of_structure(model: nn.Module) -> str:
     """Return a hash of the structure of a network: all modules, and the names of the frozen weights.
 
-    Of each module, the hash uses the name, the type's name and the `extra_repr`. It does not use the type's module,
-    because that is "__main__" in a script and another name if the script is imported.
+    The hash uses the name, the type's name and the `extra_repr` of each module. The hash does not use the Python module
+    of the type, because its name is "__main__" in a script, and another name if the script is imported.
     """
     modules = (
         # Remove addresses of objects, because they differ between processes.

@@ -1,4 +1,4 @@
-"""The journal of a training: it saves the states of all parts in a checkpoint, and restores them."""
+"""The journal of a training: it saves the states of all parts in a checkpoint, and restores these states."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class Journal:
     history : History
         The history of the training, which loads the records of the checkpoint.
     checkpoint : Checkpoint or SharedCheckpoint, optional
-        File of the saved states; without it, `save` does nothing.
+        File of the saved states; without a checkpoint, `save` does nothing.
 
     Attributes
     ----------
     history : History
+        The history of the training.
 
     Raises
     ------
@@ -85,13 +86,14 @@ class Journal:
     ) -> Journal:
         """Return the journal of a training that has not begun, with a checkpoint if there is a path.
 
-        With a path, it reads all data once for the identity of the training.
+        If there is a path, the method reads all data once, to compute the identity of the training.
 
         Parameters
         ----------
         training : Training
         history : History
         path : Path or None
+            Path of the checkpoint; None for a journal without a checkpoint.
         processes : Processes, optional
             The processes that train together, for a schedule that supports several processes. Their number is part of
             the identity.
@@ -114,11 +116,11 @@ class Journal:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the training, with the time of earlier processes until their last checkpoint."""
+        """Wall time of the training, including the time of interrupted runs until their last checkpoint."""
         return float(self._before + time.perf_counter() - self._began)
 
     def resume(self, name: str) -> Any:
-        """Return the saved state of a part; None if there is none or if it has already been returned."""
+        """Return the saved state of a part; None if there is no saved state, or if it has already been returned."""
         return self._kept.pop(name, None)
 
     def register(self, name: str, state_dict: Callable[[], Any]) -> None:

@@ -36,7 +36,7 @@ def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
     Raises
     ------
     InvalidDataError
-        If the state has a value of another type; the message has its place.
+        If the state has a value of another type; the message has the place of the value.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 class _Packer:
-    """Converter of one state. It recognises tensors by `id`, which is unique while the state exists."""
+    """Converter of one state. The converter recognises tensors by `id`, which is unique while the state exists."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
@@ -143,7 +143,7 @@ def digest(parts: Iterable[bytes | memoryview]) -> str:
 
 
 def as_bytes(values: Tensor | NDArray[Any]) -> memoryview:
-    """Return the bytes of an array in C order; copy only if the array is not contiguous or not on the CPU.
+    """Return the bytes of an array in C order. The array is copied only if it is not contiguous or not on the CPU.
 
     Examples
     --------

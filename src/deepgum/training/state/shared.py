@@ -20,9 +20,9 @@ class SharedCheckpoint:
     """A checkpoint of several processes, in a folder that all processes can access.
 
     The first process writes the common file at `path`, with the common parts of the state and the number N of the save.
-    Process R writes its own file `name.process-R.save-N` beside the common file. A save writes all own files first,
-    then replaces the common file atomically, and then removes the own files of the previous save. So the common file
-    and its own files always belong to the same save, even if the processes are killed.
+    Process R writes its own file `name.process-R.save-N` beside the common file. A save writes the own files of all
+    processes first, then replaces the common file atomically, and then removes the own files of the previous save. So
+    the own files of the save that is named in the common file always exist, even if the processes are killed.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class SharedCheckpoint:
         self._number = 0
 
     def load(self) -> dict[str, Any] | None:
-        """Return the last saved state, with the own part of this process, or None if there is no checkpoint.
+        """Return the last saved state, including the own part of this process; None if there is no checkpoint.
 
         Raises
         ------
         CheckpointError
-            The same as in `Checkpoint`; also if an own file is missing, or the processes find different files.
+            In the same cases as in `Checkpoint`, and if an own file is missing or the processes find different files.
         ProcessLostError
             If another process raises an error.
         """
@@ -124,7 +124,7 @@ class SharedCheckpoint:
 
 
 def _split(state: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a nested state without the values at some places, and these values by place."""
+    """Return the pair (rest, taken): the nested state without the values at some places, and these values by place."""
     taken: dict[str, Any] = {}
     rest = dict(state)
     for place in places:

@@ -18,6 +18,7 @@ class Weights:
     Parameters
     ----------
     model : nn.Module
+        The model whose weights are copied.
 
     Attributes
     ----------
