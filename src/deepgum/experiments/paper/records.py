@@ -154,12 +154,12 @@ class RunRecord:
         try:
             values = json.loads(line)
         except ValueError as error:
-            raise InvalidDataError(f"It should be a JSON object: {error}.") from error
+            raise InvalidDataError(f"The line should be a JSON object. {error}.") from error
         if not isinstance(values, dict):
-            raise InvalidDataError(f"It should be a JSON object. Found {line[:60]!r}.")
+            raise InvalidDataError(f"The line should be a JSON object. Found {line[:60]!r}.")
         missing = [field.name for field in fields(cls) if field.default is MISSING and field.name not in values]
         if missing:
-            raise InvalidDataError(f"It lacks {listing(missing, most=20)}.")
+            raise InvalidDataError(f"The line should hold a complete record. It lacks {listing(missing, most=20)}.")
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 

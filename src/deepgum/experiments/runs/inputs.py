@@ -51,7 +51,9 @@ def read_images(
     named = _list_images(inputs, config, skip_missing)
     if not named:
         given = ", ".join(str(path) for path in inputs)
-        raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", given)
+        raise InvalidParameterError(
+            "inputs", f"image files ({', '.join(IMAGES)}), folders of image files, or a table", given
+        )
     files = [file for _, file in named]
     channels, size, _ = signature.inputs
     folder = _common_folder(files)

@@ -66,7 +66,7 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
     array([2., 3.])
     """
     if not errors:
-        raise InvalidDataError("`errors` should hold at least one method. Found none.")
+        raise InvalidDataError("`errors` should hold at least one method. Found no method.")
     arrays = {method: np.asarray(values, dtype=np.float64) for method, values in errors.items()}
     first, reference = next(iter(arrays.items()))
     for method, values in arrays.items():
@@ -79,7 +79,7 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
         if (values < 0).any() or np.isinf(values).any():
             raise InvalidDataError(
                 f"{name} should be absolute errors, finite or NaN. "
-                f"Found {int((values < 0).sum())} negative and {int(np.isinf(values).sum())} infinite."
+                f"Found {int((values < 0).sum())} negative and {int(np.isinf(values).sum())} infinite values."
             )
         differences = int((np.isnan(values) != np.isnan(reference)).sum())
         if differences:
@@ -87,7 +87,7 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
                 f"{name} should have missing values in the same places as {first!r}. Found {differences} differences."
             )
     if np.isnan(reference).all():
-        raise InvalidDataError(f"{where}`errors` should hold at least one error. Found none, or only missing ones.")
+        raise InvalidDataError(f"{where}`errors` should hold at least one error. Found none, or only missing errors.")
     return arrays
 
 

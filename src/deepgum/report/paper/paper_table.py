@@ -134,8 +134,8 @@ class PaperTable:
         for row in self.rows:
             if len(row.cells) != len(self.columns):
                 raise InvalidDataError(
-                    f"`rows` should have {len(self.columns)} cells, one per column. "
-                    f"Found {len(row.cells)} for {row.label}."
+                    f"Each of `rows` should have {len(self.columns)} cells, one per column. "
+                    f"Found {len(row.cells)} cells in the row {row.label}."
                 )
         published = [column.published for column in self.columns]
         if published != sorted(published):

@@ -103,7 +103,7 @@ def table1(
     n, landmarks = next(iter(arrays.values())).shape
     if len(landmark_names) != landmarks:
         raise InvalidDataError(
-            f"`landmark_names` should hold {landmarks} names, one per landmark. Found {len(landmark_names)}."
+            f"`landmark_names` should hold {landmarks} names, one per landmark. Found {len(landmark_names)} names."
         )
     each = {method: mean(values, axis=0) for method, values in arrays.items()}
     columns = []

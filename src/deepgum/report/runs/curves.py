@@ -80,7 +80,7 @@ def draw_history(
     if samples is not None:
         most = max((count for record in rounds for count in record.flagged), default=0)
         if most > check_count("samples", samples):
-            raise InvalidDataError(f"`rounds` should flag at most all of {samples} samples. Found {most} flagged.")
+            raise InvalidDataError(f"`rounds` should flag at most {samples} samples. Found {most} flagged samples.")
     first = [record for record in epochs if record.round == 0]
     later = [record for record in epochs if record.round > 0]
     spans = [part for part in (first, later) if part]
@@ -131,7 +131,7 @@ def _group_names(rounds: Sequence[RoundRecord], names: Sequence[str] | None) -> 
         {len(record.flagged) for record in rounds} | ({len(names)} if names is not None and rounds else set())
     )
     if len(counts) > 1:
-        raise InvalidDataError(f"`rounds` and `group_names` should have one number of groups. Found {counts}.")
+        raise InvalidDataError(f"`rounds` and `group_names` should have the same number of groups. Found {counts}.")
     if names is not None or not rounds:
         return names or ()
     return [f"group {number}" for number in range(1, counts[0] + 1)] if counts[0] > 1 else ["all coordinates"]

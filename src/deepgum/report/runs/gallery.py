@@ -100,7 +100,9 @@ def gallery_size(images: Images, captions: Sequence[str], columns: int | None = 
     """
     check_images(images)
     if len(captions) != len(images):
-        raise InvalidDataError(f"`captions` should hold one per image, {len(images)}. Found {len(captions)}.")
+        raise InvalidDataError(
+            f"`captions` should hold {len(images)} captions, one per image. Found {len(captions)} captions."
+        )
     columns = grid_columns(len(images)) if columns is None else check_count("columns", columns)
     tallest = max(image.shape[1] / image.shape[2] for image in images)
     lines = max(caption.count("\n") + 1 for caption in captions)
