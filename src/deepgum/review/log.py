@@ -187,9 +187,9 @@ class LogFile:
         if meta.get("audit") != audit:
             count = self._execute("SELECT count(*) FROM log").fetchone()[0]
             raise DecisionsFileError(
-                f"'{self.path}' should hold decisions about this audit. Found decisions about another audit ({count}), started "
-                f"{meta.get('made')}: the audit was made again since then. The decisions are kept. Move the file to start "
-                "a new review, or restore the scores.parquet of the other audit."
+                f"'{self.path}' should hold decisions about this audit. Found decisions about another audit ({count}), "
+                f"started {meta.get('made')}: the audit was made again since then. The decisions are kept. Move the "
+                "file to start a new review, or restore the scores.parquet of the other audit."
             )
 
     def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:

@@ -115,7 +115,7 @@ def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | Non
 
 
 def read_action(values: Mapping[str, Any]) -> Any:
-    """Return the action (keep, fix or drop) of a message."""
+    """Return the action of a message: keep, fix, drop or skip."""
     return check_choice("action", values["action"], ACTIONS)
 
 
