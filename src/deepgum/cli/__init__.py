@@ -1,4 +1,4 @@
-"""The command `deepgum`. A command reads its options and calls the library; it makes slow imports only when it runs."""
+"""The command `deepgum` and its commands, which read options and call the library. Slow imports are made late."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ __all__ = ["main"]
 def main() -> None:
     """Train regression networks on partly wrong labels, and find the wrong labels.
 
-    A mixture of a Gaussian (right labels) and a uniform density (wrong labels) is fitted to the residuals of
-    the network. The probability that a label is right is its weight in the loss.
+    A mixture of a Gaussian (right labels) and a uniform density (wrong labels) is fitted to the residuals of the
+    network. In the loss, each label has a weight: the probability that the label is right.
 
     \b
     First steps:

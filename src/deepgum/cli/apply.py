@@ -18,11 +18,11 @@ __all__ = ["apply"]
 @click.option("--out", type=PATH, required=True, metavar="NEW", help="A new or empty folder; for a table a new file.")
 @TRUST
 def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
-    """Write DATA with the labels of PATCH to NEW, in the format of DATA.
+    """Write a copy of DATA with the corrected labels of PATCH to NEW, in the format of DATA.
 
-    `deepgum review RUN --export patch=FILE` writes a PATCH; docs/patch.md shows how to write one by hand. DATA is
-    the audited folder or table. DATA itself is never changed. Labels that the patch does not name are copied
-    unchanged, byte by byte if the format allows it.
+    `deepgum review RUN --export patch=FILE` writes a patch. docs/patch.md shows how to write a patch by hand. DATA is
+    the audited folder or table. DATA itself is never changed. Labels that the patch does not name are copied unchanged,
+    byte by byte if the format allows it.
 
     \b
     NEW is:
@@ -30,8 +30,8 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
       otherwise     a folder with the same layout as DATA: new label files, and images as hard links
                     (as copies on another disk)
 
-    A dropped label is missing in NEW: an empty cell, a null, NaN, an occluded landmark. If lists or file names
-    cannot have a missing label, the sample is left out.
+    A dropped label is missing in NEW: it becomes an empty cell, a null, NaN or an occluded landmark. If the format of
+    DATA cannot have missing labels, the sample is left out.
 
     Nothing is written if a label of DATA differs from the label that the patch replaces, or if NEW is not empty.
 

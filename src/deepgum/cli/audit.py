@@ -27,7 +27,7 @@ __all__ = ["audit"]
 
 _RESUMES = "All trained networks are kept. Run the same command again to continue with the next network."
 
-# Keys of the configuration, by the options of the command that set them.
+# Options of the command, and the keys of the configuration that they set.
 _KEYS = {
     "dataset": "data.name",
     "image_size": "data.image_size",
@@ -52,18 +52,18 @@ _KEYS = {
 _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror", "keep_together", "id", "root")
 
 
-@click.command(short_help="Find the wrong labels of a data set with networks trained out of fold.")
+@click.command(short_help="Find the wrong labels of a data set with networks that did not learn from them.")
 @click.argument("data", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Output folder: new, or of the same audit.")
 @click.option(
     "--dataset", metavar="NAME", help="Data set of `deepgum compare --help`.  [default: detected from the files]"
 )
 @click.option("--targets", callback=NAMES, metavar="COLUMNS", help="Columns of the labels in a table.")
-@click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to its folder or --root.")
+@click.option("--image", metavar="COLUMN", help="Column of image files in a table, relative to the table or --root.")
 @click.option("--features", callback=NAMES, metavar="COLUMNS", help="Columns of numbers in a table, instead of images.")
 @click.option("--landmarks", is_flag=True, help="The labels are points, x y x y ..., in pixels of the image files.")
 @click.option(
-    "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Left and right landmarks in pairs: 0:1,3:4"
+    "--swap", "swap_pairs", callback=PAIRS, metavar="PAIRS", help="Pairs of left and right landmarks: 0:1,3:4"
 )
 @click.option(
     "--mirror", type=click.Choice(["keep"]), help="Mirror images in training; labels such as ages stay the same."
@@ -76,7 +76,7 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option("--backbone", metavar="NAME", help="Network: facenet, mlp, vgg16 or package.module:factory.")
 @click.option("--weights", metavar="FILE", help="Pretrained weights of the network.")
 @click.option("--frozen", metavar="MODULE", help="Module up to which the network is not trained.")
-@click.option("--groups", type=UNITS, help="Labels that are judged as one unit.")
+@click.option("--groups", type=UNITS, help="Labels that are right or wrong as one unit.")
 @click.option(
     "--period",
     "periods",
@@ -103,10 +103,10 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
     """Find the wrong labels of DATA: the folder of a data set, a table (CSV or Parquet), or a TOML file.
 
-    Networks are trained in rounds. In every round, each sample is held out from one network, which predicts its
-    labels. From the predictions follow, for each label, the probability that it is right, the probable kind of
-    error, and a suggested value. You need neither an outlier rate nor a threshold: a label is flagged if it is more
-    probably wrong than right.
+    Networks are trained in rounds. In every round, each sample is held out from one network, and this network predicts
+    the labels of the sample. From the predictions, the command computes for each label the probability that the label
+    is right, the probable kind of error, and a suggested value. You need neither an outlier rate nor a threshold: a
+    label is flagged if it is more probably wrong than right.
 
     \b
     Writes the folder RUN:
@@ -131,7 +131,7 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
         from deepgum.report.page import write_report
         from deepgum.report.terminal.score import scores
 
-        # `is`, because 0 is an explicit value and equals False.
+        # The comparison is with `is`, because 0 is an explicit value but equals False.
         unset = [name for name, value in options.items() if value is None or value is False or value in ((), {})]
         given = {name: value for name, value in options.items() if name not in unset}
         columns = {name: given.pop(name) for name in _COLUMNS if name in given}

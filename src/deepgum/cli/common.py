@@ -1,4 +1,4 @@
-"""Shared parts of the commands: options, lists in options, error messages, progress and Ctrl-C."""
+"""Parts that several commands share: options, lists in options, error messages, progress and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ UNITS = click.Choice(["sample", "landmark", "coordinate"])
 """Values of `--groups`: the labels that are right or wrong as one unit."""
 
 THREADS = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-TRUST = click.option("--trust", is_flag=True, help="Import and run code outside deepgum that the input names.")
+TRUST = click.option("--trust", is_flag=True, help="If the input names code outside deepgum, run this code.")
 SKIP_MISSING = click.option("--skip-missing", is_flag=True, help="Leave out images that do not exist.")
 SKIP_UNREADABLE = click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
 CACHE_DIR = click.option(
     "--cache-dir",
     type=FOLDER,
     metavar="DIR",
-    help="Folder for decoded images and frozen trunks.  [default: the user's cache]",
+    help="Folder of the cache for images and frozen trunks.  [default: the user's cache]",
 )
 
 
 class Commands(click.Group):
-    """A group of commands that shows an error of the library or of the system as one message without a traceback."""
+    """A group of commands. Errors of the library and of the system are shown as one message without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and show its errors as messages."""
         try:
             return super().invoke(ctx)
         except DeepGUMError as error:
@@ -106,7 +106,7 @@ NAMES, NUMBERS, WHOLE = _list_reader(str, "names"), _list_reader(float, "numbers
 
 
 def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
-    """Read NAME=NUMBER."""
+    """Read the values of an option, each in the form NAME=NUMBER."""
     periods = {}
     for value in values:
         name, _, number = value.rpartition("=")
@@ -120,7 +120,7 @@ def _periods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[tuple[int, int], ...]:
-    """Read A:B,C:D."""
+    """Read the value of an option in the form A:B,C:D."""
     if value is None:
         return ()
     try:
@@ -135,7 +135,7 @@ PERIODS, PAIRS = _periods, _pairs
 
 
 def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a hidden option with the name of version 0.1.0; its use is an error that names the new option."""
+    """Return a hidden option with the old name, from version 0.1.0. Using it is an error that names the new option."""
 
     def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -146,14 +146,14 @@ def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 @contextmanager
 def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, Reporter]]:
-    """Run a long job with a progress line; yield the console and the observer that draws the line.
+    """Run a long job with a progress line. Yield the pair (console, observer that draws the progress line).
 
     Parameters
     ----------
     threads : int, optional
         Threads of the CPU that torch uses.
     stop_message : str
-        Sentence about the kept results, printed after Ctrl-C, which ends the command with exit status 130.
+        Sentence about the kept results, which is printed after Ctrl-C. Ctrl-C ends the command with exit status 130.
     """
     import torch
 
@@ -173,7 +173,7 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, R
 
 
 def console() -> Console:
-    """Return the console of standard output."""
+    """Return a console that prints on the standard output."""
     from rich.console import Console
 
     return Console()

@@ -39,7 +39,7 @@ class _Compare(click.Command):
         super().format_help_text(ctx, formatter)
 
 
-@click.command(cls=_Compare, short_help="Train methods side by side, with noise of your choice.")
+@click.command(cls=_Compare, short_help="Train several methods, with noise of your choice.")
 @click.option("--dataset", default="lfw-net", show_default=True, help="One of the data sets above.")
 @click.option(
     "--data", type=PATH, metavar="DIR", help="Folder of the data set; for lfw-net, the folder of its two lists."
@@ -75,10 +75,12 @@ class _Compare(click.Command):
     callback=WHOLE,
     default="0",
     show_default=True,
-    help="Seeds; each draws another subset, noise and weights.",
+    help="Seeds of the subset, the noise and the weights.",
 )
 @click.option("--train-size", type=int, metavar="N", help="Training samples.  [default: 9 of 10]")
-@click.option("--validation-size", type=int, metavar="N", help="Additional validation samples.  [default: a ninth]")
+@click.option(
+    "--validation-size", type=int, metavar="N", help="Validation samples.  [default: a ninth of --train-size]"
+)
 @click.option("--image-size", type=int, metavar="S", help="Side of the images in pixels.  [default: 48; digits 32]")
 @click.option("--epochs-max", type=int, default=100, show_default=True, metavar="E", help="Largest number of epochs.")
 @click.option("--patience", type=int, default=5, show_default=True, help="Epochs without progress before the stop.")
@@ -108,17 +110,17 @@ def compare(
     out: Path,
     **settings: Any,
 ) -> None:
-    """Train methods side by side, under every noise, rate and seed, all with the same budget.
+    """Train several methods under every noise, rate and seed. All methods are trained with the same options.
 
-    Writes DIR/results.jsonl, one line per run, and DIR/posteriors/, one table per run with one row per sample and
-    group. After Ctrl-C, run the same command again: finished runs are not repeated, and the interrupted run
-    continues after its last completed epoch. Only options of the grid (noise, rate, methods, seed) may change in
-    between.
+    The file DIR/results.jsonl gets one line per run. The folder DIR/posteriors gets one table per run, with one row per
+    sample and group. After Ctrl-C, run the same command again: finished runs are not repeated, and the interrupted run
+    continues after its last completed epoch. Only the options --noise, --rate, --methods and --seed may differ from the
+    first call.
 
     \b
     Methods:
       METHODS
-      package.module:name   your own loss, also from the working folder, in one training
+      package.module:name   your own loss; its package may be in the working folder
 
     \b
     Noise, on training and validation labels:

@@ -14,16 +14,16 @@ _NOT_RESUMED = "A demo cannot be resumed; each one needs a new or empty folder."
 
 
 @click.command()
-@click.option("--out", type=FOLDER, help="Folder for results and pictures.  [default: runs/demo, runs/demo-2, ...]")
-# One thread by default: with images this small, more threads gain little, and lose much on busy cores.
+@click.option("--out", type=FOLDER, help="Folder for results and figures.  [default: runs/demo, runs/demo-2, ...]")
+# One thread by default. With images this small, more threads gain little, and they lose much on busy cores.
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the CPU.")
 def demo(out: Path | None, threads: int) -> None:
-    """Find wrong landmarks in the digits of scikit-learn, which are already installed.
+    """Find wrong landmarks on images of digits, which are installed with scikit-learn.
 
-    The images are scanned digits, placed on a canvas by random maps; the landmarks are the four corners of each
-    digit. Two corners in five are moved away. Four methods learn from these labels: L2, Cauchy, DeepGUM, and an
-    oracle that knows which labels are wrong. Prints a comparison of the four, and writes three pictures: the
-    comparison, the least probable labels, and the posteriors.
+    The images are scanned digits, moved, turned and scaled at random on a canvas. The landmarks are the four corners of
+    each digit. Two in five landmarks are moved to wrong places. Four methods learn from these labels: L2, Cauchy,
+    DeepGUM, and an oracle that knows which labels are wrong. The command prints a comparison of the four methods, and
+    draws three figures: the comparison, the least probable labels, and the posteriors.
 
     \b
     Examples:

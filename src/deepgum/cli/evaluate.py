@@ -18,10 +18,10 @@ __all__ = ["evaluate"]
 @TRUST
 @THREADS
 def evaluate(run: Path, data: Path | None, part: str | None, trust: bool, threads: int | None) -> None:
-    """Measure the errors of the network of the finished RUN, on its test samples or on another data set.
+    """Measure the errors of the network of the finished run RUN, on its test samples or on another data set.
 
-    The other data set has the same format as the data set of the run. All its samples are used, unless --part
-    names a part. Parts follow the rule of the run; a table with a split column is split by that column.
+    The other data set has the same format as the data set of the run. All its samples are used, unless --part names a
+    part. A table with a split column is split by this column. Other data sets are split in the same way as in the run.
 
     \b
     Examples:

@@ -14,13 +14,19 @@ __all__ = ["export"]
 @click.command(short_help="Write the network or the posteriors of a run for other programs.")
 @click.argument("run", type=FOLDER)
 @click.option(
-    "--to", "files", type=PATH, multiple=True, required=True, metavar="FILE", help="One of the kinds above; repeatable."
+    "--to",
+    "files",
+    type=PATH,
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="A file with an ending above; repeatable.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @TRUST
 @THREADS
 def export(run: Path, files: tuple[Path, ...], overwrite: bool, trust: bool, threads: int | None) -> None:
-    """Write the network or the posteriors of the finished RUN to FILE. The ending of FILE names the format.
+    """Write the network or the posteriors of the finished run RUN to FILE. The ending of FILE selects the format.
 
     \b
     The network:
@@ -33,8 +39,9 @@ def export(run: Path, files: tuple[Path, ...], overwrite: bool, trust: bool, thr
       .csv, .parquet  sample_id, group, responsibility (the probability that the label is right),
                       residual_norm, flagged, true_outlier (for noise made on purpose)
 
-    Before an ONNX file is written, it is run on random inputs and compared with the network of RUN. Its metadata
-    describe the inputs: images as float32 in [0, 1] (bytes divided by 255), features unchanged from the data.
+    Before an ONNX file is written, its predictions on random inputs are compared with those of the network of RUN. The
+    metadata of the file describe the inputs: images are float32 in [0, 1] (bytes divided by 255), features are
+    unchanged from the data.
 
     \b
     Examples:

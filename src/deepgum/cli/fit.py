@@ -22,10 +22,9 @@ _RESUMES = "This run is not finished. Run the same command again to continue aft
 def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
     """Train one network, configured in the TOML file CONFIG, on labels that may be partly wrong.
 
-    Writes the folder RUN: config.toml with all defaults, history.jsonl, metrics.json, posteriors.parquet (the
-    probability that each label is right), predictions.parquet (for the test samples), weights.safetensors and
-    pictures. A finished run is not trained again. The same command continues an interrupted run after its last
-    completed epoch.
+    The folder RUN gets config.toml with all defaults, history.jsonl, metrics.json, posteriors.parquet (the probability
+    that each label is right), predictions.parquet (for the test samples), weights.safetensors and figures. A finished
+    run is not trained again. The same command continues an interrupted run after its last completed epoch.
 
     \b
     The shortest file, for your own table with image paths and one column of labels:

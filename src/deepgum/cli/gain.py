@@ -14,18 +14,22 @@ __all__ = ["gain"]
 @click.command(short_help="Train before and after a patch, and compare the errors.")
 @click.argument("run", type=FOLDER)
 @click.argument("patch", type=PATH)
-@click.option("--method", default="l2", show_default=True, help="A method of `deepgum compare --help`, used for both.")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Trainings before and after.")
+@click.option(
+    "--method", default="l2", show_default=True, help="A method of `deepgum compare --help`, for all trainings."
+)
+@click.option(
+    "--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Pairs of trainings: before, after."
+)
 @click.option("--out", type=PATH, metavar="FILE", help="A JSON file.  [default: gain.json in RUN]")
 @TRUST
 @THREADS
 def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trust: bool, threads: int | None) -> None:
-    """Measure the gain of the corrections in PATCH: train on the original and on the corrected labels.
+    """Measure the gain of the corrections in PATCH: train on the original labels and on the corrected labels.
 
-    RUN is the folder of the audit of PATCH; its data, network and training are used. Both networks are tested on
-    the test samples of the data set. If it has none, a fifth of the samples is held out, from those that PATCH does
-    not change. Errors are paired by test sample: the interval is a bootstrap interval, the test is Wilcoxon's
-    signed-rank test.
+    RUN is the folder of the audit to which PATCH belongs. The data, the network and the training of this audit are
+    used. All networks are tested on the test samples of the data set. If the data set has no test samples, a fifth of
+    the samples is held out, among the samples that PATCH does not change. The errors before and after are paired by
+    test sample. The interval is a bootstrap interval, and the test is Wilcoxon's signed-rank test.
 
     \b
     Examples:

@@ -13,15 +13,14 @@ __all__ = ["plot"]
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=PATH)
-@click.option(
-    "--out", type=PATH, help="Path of the pictures, without ending.  [default: figure5 beside the first file]"
-)
+@click.option("--out", type=PATH, help="Path of the figures, without ending.  [default: figure5 beside the first file]")
 @click.option("--methods", callback=NAMES, help="Methods to draw, in this order.  [default: all]")
 def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] | None) -> None:
-    """Draw Figure 5 of the paper from results files, or from folders with a results file.
+    """Draw Figure 5 of the paper from RESULTS: results files, or folders that hold a results file.
 
-    The failure rate is on top, precision and recall of the flags are below, with one column per kind of noise.
-    Lines are means over seeds; bands go from the lowest seed to the highest. Writes a PNG and an SVG.
+    There is one column per kind of noise, with the failure rate on top, and precision and recall of the flags below.
+    Lines are means over the seeds. Bands go from the lowest to the highest value over the seeds. The figure is written
+    as PNG and as SVG.
 
     \b
     Examples:

@@ -28,12 +28,12 @@ def predict(
     trust: bool,
     threads: int | None,
 ) -> None:
-    """Predict the labels of INPUTS with the network of the finished RUN.
+    """Predict labels for INPUTS with the network of the finished run RUN.
 
-    INPUTS are image files, folders of images, one table (CSV or Parquet) with the same columns as the table of the
-    run, or one .npz file with an array "features". The output has one row per row of a table, in the same order.
-    The network sees each whole image, in the smallest square around it. Predicted landmarks are in pixels of the
-    image file, other targets in the unit of the labels.
+    INPUTS are image files, folders of images, one table (CSV or Parquet) with the same columns as the table of the run,
+    or one .npz file with an array "features". For a table, the output has the same rows in the same order. The network
+    sees the smallest square around each whole image. Predicted landmarks are in pixels of the image file, other
+    predictions in the unit of the labels.
 
     \b
     Examples:

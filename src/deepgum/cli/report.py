@@ -26,13 +26,13 @@ __all__ = ["report"]
 def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> None:
     """Make the report of the finished audit RUN: one complete HTML page.
 
-    At the top, the page shows the share of wrong labels, by landmark, and the fit of the mixture to the residuals.
-    Below is a gallery of the flagged labels, worst first: each with its picture, the given and the predicted label,
-    the probability that the label is right, and the probable error. The gallery can be filtered and sorted by
-    landmark, reason, probability and id. Keys: j and k, n and p, Enter and ?.
+    At the top, the page shows the share of wrong labels for each landmark, and the fit of the mixture to the residuals.
+    Below, a gallery shows the flagged labels, worst first. For each label it shows the picture, the given and the
+    predicted label, the probability that the label is right, and the probable kind of error. The gallery can be
+    filtered and sorted by landmark, reason, probability and id. Press ? on the page for a list of its keys.
 
-    The page loads nothing and sends nothing. A picture needs about 4 kB. A note replaces an image that cannot be
-    read, or that lies outside the folder of the data.
+    The page loads nothing and sends nothing. A picture needs about 4 kB. If an image cannot be read, or lies outside
+    the folder of the data, there is a note instead of the picture.
 
     \b
     Examples:
@@ -50,4 +50,4 @@ def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> N
         path = write_report(AuditFolder(run, trust=trust), out, most=most, progress=reporter.reading)
     list_files(terminal, [path])
     if show and click.launch(path.resolve().as_uri()):
-        terminal.print("No browser was found. Open the file in one.", highlight=False)
+        terminal.print("No browser was found. Open the file in a browser.", highlight=False)

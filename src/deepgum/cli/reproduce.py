@@ -38,7 +38,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @click.command(short_help="Make a table or a figure of the paper.")
 @click.argument("artefact")
 @click.option("--data", type=FOLDER, metavar="DIR", help="Folder of the data set, or a folder of such folders.")
-@click.option("--dataset", metavar="NAME", help="Data set to use, if DIR holds several that fit.")
+@click.option("--dataset", metavar="NAME", help="Data set to use, if DIR holds several possible data sets.")
 @click.option("--scale", default="cpu", show_default=True, help="paper (a GPU) or cpu (two cores).")
 @click.option("--weights", type=PATH, metavar="FILE", help="Pretrained weights of VGG-16; imagenet downloads them.")
 @click.option("--rate", "rates", metavar="RATES", callback=NUMBERS, help="Shares of wrong labels, 0 to 1; see above.")
@@ -50,11 +50,13 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
     default="l-ugo,g-ugo,ngo",
     help="Kinds of noise in Figure 5.  [default: l-ugo,g-ugo,ngo]",
 )
-@click.option("--methods", metavar="NAMES", callback=NAMES, help="Methods to train.  [default: those of the paper]")
+@click.option(
+    "--methods", metavar="NAMES", callback=NAMES, help="Methods to train.  [default: the methods of the paper]"
+)
 @click.option("--seed", "seeds", metavar="SEEDS", callback=WHOLE, default="0", help="One table per seed.  [default: 0]")
 @click.option("--clothes", default="upper", show_default=True, help="Clothes of FLD: upper, lower or full.")
 @click.option("--holm", is_flag=True, help="Correct the stars for the number of tests, by Holm's method.")
-@click.option("--precision", help="float32 or bf16.  [default: that of the scale]")
+@click.option("--precision", help="float32 or bf16.  [default: set by the scale]")
 @click.option("--device", help="cpu, cuda, cuda:1, mps.  [default: cpu]")
 @THREADS
 @SKIP_MISSING
@@ -81,7 +83,8 @@ def reproduce(
     cache_dir: Path | None,
     out: Path,
 ) -> None:
-    """Make ARTEFACT, a table or a figure: train its missing runs, and write it in the paper's layout.
+    """Make ARTEFACT, a table or a figure of the paper: train the missing runs, and write ARTEFACT in the paper's
+    layout.
 
     \b
     Artefacts, and their possible data sets (the first is that of the paper):
@@ -93,11 +96,12 @@ def reproduce(
       figure5   facial landmarks, three noises, growing rates    lfw-net
 
     Runs are kept in DIR/runs. A run that two tables need is trained once. Tables are written as Markdown and LaTeX,
-    with separate columns for the published values of the paper; figures as PNG and SVG. The scale "cpu" has smaller
-    images, a smaller network and a shorter training; a note below the table lists each number that it changes.
+    with separate columns for the published values of the paper. Figures are written as PNG and SVG. The scale "cpu" has
+    smaller images, a smaller network and a shorter training. A note below the table lists each number that the scale
+    changes.
 
-    --rate is the share of labels that are made wrong: in Figure 5 by each kind of noise (default: 0, 0.2, 0.4 and
-    0.6), elsewhere by uniform random labels in their place (default: 0, unchanged labels).
+    --rate is the share of labels that are made wrong. In Figure 5, each kind of noise makes them wrong (default: 0,
+    0.2, 0.4 and 0.6). In the other artefacts, uniform random labels replace them (default: 0, no label is changed).
 
     \b
     Examples:
@@ -192,7 +196,7 @@ def _figure5(
     scale: str,
     out: Path,
 ) -> None:
-    """Train the missing runs of the grid, and write the figure and one table per noise, also if some runs failed."""
+    """Train the missing runs, and write Figure 5 and one table per kind of noise, even if some runs failed."""
     from deepgum.experiments.paper.compare import compare
     from deepgum.report.paper.reproduction import render_figure5
 

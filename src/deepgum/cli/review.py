@@ -18,7 +18,7 @@ __all__ = ["review"]
 
 
 def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, Path]]:
-    """Read KIND=FILE. The library checks the kinds."""
+    """Read the values of an option, each in the form KIND=FILE. The library checks the kinds."""
     files: list[tuple[str, Path]] = []
     for value in values:
         kind, equals, file = value.partition("=")
@@ -37,7 +37,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     "--port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Port; 0 for any free one.  [default: the last one, or any]",
+    help="Port; 0 for any free port.  [default: the last port, or any]",
 )
 @click.option("--who", default="", metavar="NAME", help="Name of the reviewer.  [default: the login name]")
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
@@ -54,12 +54,13 @@ def review(
 ) -> None:
     """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
 
-    For each label: keep it, accept the suggestion, fix it (drag the landmark, or type the value), drop it, or skip
-    it. Each decision is stored at once in RUN/decisions.sqlite, with the reviewer and the time. You can stop with
-    Ctrl-C or close the page at any time; the same command continues from there. The page works without a mouse;
-    press ? for its keys.
+    For each label you can keep the label, accept the suggestion, fix the label (drag the landmark, or type the value),
+    drop the label, or skip it. Each decision is stored at once in RUN/decisions.sqlite, with the name of the reviewer
+    and the time. You can stop with Ctrl-C or close the page at any time. The same command continues the review. The
+    page works without a mouse: press ? for a list of its keys.
 
-    Only this machine can open the page, and only at the printed address. Needs: pip install "deepgum[review]"
+    Only this machine can open the page, and only at the printed address. This command needs: pip install
+    "deepgum[review]"
 
     \b
     Kinds of --export:

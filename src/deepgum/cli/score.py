@@ -18,7 +18,7 @@ __all__ = ["score"]
 @click.option(
     "--groups",
     type=UNITS,
-    help="Labels that are judged as one unit: all of a sample, x and y of a landmark, or each coordinate.  "
+    help="Labels that are right or wrong as one unit: all of a sample, x and y of a landmark, or each coordinate.  "
     "[default: landmark if the names of the labels are pairs of x and y, else coordinate]",
 )
 @click.option("--id", metavar="COLUMN", help="Names of the samples.  [default: id, else the images, else row numbers]")
@@ -30,7 +30,7 @@ __all__ = ["score"]
     callback=PERIODS,
     help="Period of a label, such as an angle: yaw=360; repeatable.",
 )
-@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Left and right landmarks in pairs: 0:1,3:4")
+@click.option("--swap", metavar="PAIRS", callback=PAIRS, help="Pairs of left and right landmarks: 0:1,3:4")
 @click.option("--unit", default="", metavar="TEXT", help="Unit of the labels: px, years.")
 @click.option("--inliers", default="auto", metavar="NAME", help=INLIERS)
 @click.option(
@@ -55,9 +55,9 @@ def score(
 ) -> None:
     """Find the probably wrong labels of TABLE with the predictions in the same table. Nothing is trained.
 
-    TABLE is a CSV or Parquet file with one row per sample: predictions of any model of any framework, and labels.
-    An empty cell is a missing label. The predictions should be out of fold, as in a cross-validation: a model that
-    was trained on wrong labels may have memorised them.
+    TABLE is a CSV or Parquet file with one row per sample. The row has the labels and the predictions of a model, which
+    may be any model of any framework. An empty cell is a missing label. The predictions should be out of fold, as in a
+    cross-validation, because a model may have memorised the wrong labels on which it was trained.
 
     \b
     Columns are paired by their names, or by patterns, in which * stands for the same text on both sides:
@@ -69,7 +69,7 @@ def score(
     \b
     FILE has one row per sample and group of labels, in the order of TABLE:
       id, group
-      responsibility   probability that the label is right; below 0.5 it is flagged
+      responsibility   probability that the label is right; flagged if below 0.5
       residual_norm    distance from the prediction, in the unit of the labels
       mahalanobis      the same distance in standard deviations of right labels
       error_kind, why  the probable error of a flagged label

@@ -1,1 +1,1 @@
-"""Experiments: a run from its settings to its records. Nothing here draws."""
+"""Experiments: runs, comparisons and audits, from their settings to their records. This package draws no figure."""

@@ -1,4 +1,4 @@
-"""The observer of an experiment: methods that are called at every step, and do nothing unless overridden."""
+"""The observer of an experiment: an object with methods that are called at every step of the experiment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["AuditRound", "Observer", "Outcome", "Run"]
 
 
 class Run(Protocol):
-    """The properties that distinguish runs; `about` gives others than the first four, for example a fold."""
+    """The properties that distinguish runs. `about` names properties that are not in the other attributes, such as a
+    fold.
+    """
 
     @property
     def method(self) -> str: ...  # noqa: D102
@@ -27,7 +29,7 @@ class Run(Protocol):
 
 
 class Outcome(Protocol):
-    """The outcome of a run; without landmarks `failure_rate` is None, and `mae` is in `unit`."""
+    """The outcome of a run. `mae` is in `unit`. `failure_rate` is None if the targets are not landmarks."""
 
     @property
     def failure_rate(self) -> float | None: ...  # noqa: D102
@@ -68,25 +70,31 @@ class Observer:
         """Receive the progress of computing the outputs of a frozen trunk for the cache."""
 
     def started(self, total: int, finished: int) -> None:
-        """Receive the start of all runs; the settings are valid, and `finished` of `total` runs are already done."""
+        """Receive the start of all runs. The settings are valid, and `finished` of the `total` runs are already
+        done.
+        """
 
     def run_started(self, run: Run, number: int) -> None:
-        """Receive the start of a run, the `number`-th of all."""
+        """Receive the start of a run. It is run number `number`, counted from 1."""
 
     def trained(self, event: Event) -> None:
-        """Receive the end of an epoch or round of the current run, or its resumption from a checkpoint."""
+        """Receive an event of the current run: the end of an epoch, the end of a round, or the resumption from a
+        checkpoint.
+        """
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
-        """Receive the end of a run whose record is on the disk."""
+        """Receive the end of a run. The record of the run is already on the disk."""
 
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
-        """Receive the error of a run, which has no record; the other runs continue."""
+        """Receive the error of a failed run. A failed run has no record. The other runs continue."""
 
     def audit_started(self, folds: int, rounds: int) -> None:
         """Receive the start of an audit, which trains `folds` networks in each of at most `rounds` rounds."""
 
     def fit_started(self, number: int) -> None:
-        """Receive the start of a fit: the next network of an audit is trained, or its predictions are read."""
+        """Receive the start of a fit of an audit. A fit trains a network, or reads the predictions of an earlier
+        fit.
+        """
 
     def round_finished(self, finished: AuditRound) -> None:
         """Receive the end of a round of an audit."""

@@ -1,7 +1,8 @@
-"""The rules for outputs: a run, comparison or audit writes to a folder that is new, empty or its own.
+"""The rules for output folders: a run, comparison or audit writes only to a new folder, an empty folder or its own
+folder.
 
-It never overwrites the output of another. The configuration file, which is written first, identifies the owner of a
-folder. Hidden files (locks, temporary files, files of the system) are ignored.
+No run, comparison or audit overwrites the output of another. The configuration file identifies the owner of a folder;
+it is written first. Hidden files (locks, temporary files, files of the system) are ignored.
 """
 
 from __future__ import annotations
@@ -35,17 +36,18 @@ def held(folder: Path, kind: str, config: Path, read: Callable[[Path], C]) -> C 
     ----------
     folder : Path
     kind : str
-        "run", "comparison" or "audit", for messages.
+        The word for the owner in messages: "run", "comparison" or "audit".
     config : Path
         The configuration file in the folder.
     read : callable
-        Function that reads the file. It trusts only the code that the user's own configuration names. A folder that
-        names other code belongs to something else, and none of that code is imported.
+        Function that reads the configuration file. The function trusts only code that the user's configuration names.
+        If the file names other code, the folder belongs to another owner, and the other code is not imported.
 
     Raises
     ------
     OutputFolderError
-        If the folder is a file, holds anything else, or its configuration cannot be read or names other code.
+        If the path is a file, if the folder holds other files without a configuration, or if the configuration cannot
+        be read or names other code.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputFolderError(f"'{folder}' should be a folder. Found a file. {HINT}")
@@ -64,17 +66,18 @@ def held(folder: Path, kind: str, config: Path, read: Callable[[Path], C]) -> C 
 def another(
     folder: Path, kind: str, there: Mapping[str, Any], here: Mapping[str, Any], *, made_by: str = "", hint: str = HINT
 ) -> OutputFolderError:
-    """Return the error for a folder that holds another run, comparison or audit, with the settings that differ.
+    """Return the error for a folder that holds another run, comparison or audit. The message lists the settings that
+    differ.
 
     Parameters
     ----------
     folder : Path
     kind : str
-        As in `held`; more words may follow, for example "run that is not finished".
+        As in `held`. More words may follow, for example "run that is not finished".
     there, here : mapping
-        The configuration of the folder, and the new one.
+        The configuration in the folder, and the new configuration.
     made_by : str
-        The version that wrote the folder. The message names it if it is not this version.
+        The version of deepgum that wrote the folder. The message names this version if it is not the installed version.
     hint : str
         Last sentence of the message.
     """
@@ -86,12 +89,12 @@ def another(
 
 
 def check_empty(folder: Path, expected: str = "new or empty") -> None:
-    """Refuse a folder that holds any visible file.
+    """Raise an error if a folder holds a visible file.
 
     Raises
     ------
     OutputFolderError
-        If there is one; the message lists the first names.
+        If the folder holds a visible file. The message lists the first names.
     """
     present = entries(folder)
     if present:
@@ -99,19 +102,21 @@ def check_empty(folder: Path, expected: str = "new or empty") -> None:
 
 
 def entries(folder: Path) -> list[str]:
-    """Return the names of the visible files and folders in a folder, sorted; none if the folder does not exist."""
+    """Return the sorted names of the visible files and folders in a folder. Return an empty list if there is no
+    folder.
+    """
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry.name for entry in found if not entry.name.startswith("."))
 
 
 def check_file(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
-    """Check that a result can be written to a path, and make the folder of the file.
+    """Check that a result can be written to a file, and make the folder of the file.
 
     Raises
     ------
     InvalidParameterError
-        If the path has another ending or is a folder, or if its folder cannot be made or written to. The message names
-        `parameter`.
+        If the path has an ending that is not in `suffixes`, if it is a folder, or if the folder of the file cannot be
+        made or written to. The message names `parameter`.
     """
     if path.suffix not in suffixes:
         endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))

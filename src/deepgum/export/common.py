@@ -1,4 +1,4 @@
-"""Common parts of all exports: the check of a path, and the description of a network's inputs."""
+"""Functions that all exports use: the check of a path, and the description of the inputs of a network."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TABLES, WEIGHTS, ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
 
 
 def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
-    """Check that a file can be written, and make its folder.
+    """Check that a file can be written, and make the folder of the file.
 
     Raises
     ------
     InvalidParameterError
-        If the path cannot be written to, or the file exists and `overwrite` is False. The message names `to`.
+        If the path cannot be written to, or if the file exists and `overwrite` is False. The message names `to`.
     """
     check_file(path, "to", suffixes)
     if path.exists() and not overwrite:
@@ -30,7 +30,7 @@ def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
 
 
 def input_description(shape: Sequence[int]) -> dict[str, str]:
-    """Return the description of a network's inputs, for the metadata of a file.
+    """Return entries for the metadata of an exported file: the version of deepgum, and a description of the inputs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Export of weights and posteriors, from a network and a training result or from a finished run."""
+"""Export of weights and posteriors. They come from a network and the result of a training, or from a finished run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["export_posteriors", "export_run", "export_weights"]
 def export_weights(
     model: nn.Module, path: Path, *, about: Mapping[str, str] | None = None, overwrite: bool = False
 ) -> None:
-    """Write a network's parameters and buffers as safetensors, under the names of its `state_dict`.
+    """Write the parameters and buffers of a network as safetensors, with the names in the network's `state_dict`.
 
     Parameters
     ----------
     model : nn.Module
     path : Path
-        ``*.safetensors``; its folder is made if it does not exist.
+        A file ``*.safetensors``. If the folder of the file does not exist, it is made.
     about : mapping of str to str, optional
         Entries for the header of the file.
     overwrite : bool
@@ -65,7 +65,7 @@ def export_posteriors(
 
     The columns are `sample_id`, `group`, `responsibility` (the probability that the label is right), `residual_norm`
     (the length of the residual, in the targets' unit), `flagged` (whether the method flags the label) and
-    `true_outlier` (if the wrong labels are known). A missing label has nulls.
+    `true_outlier` (whether the label is wrong, if this is known). For a missing label, these values are null.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def export_posteriors(
     data : RegressionData
         The training set.
     path : Path
-        ``*.parquet`` or ``*.csv``; its folder is made if it does not exist.
+        A file ``*.parquet`` or ``*.csv``. If the folder of the file does not exist, it is made.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        The groups of the method; not needed for a result with a mixture.
+        The groups of the method. If the result has a mixture, the groups of the mixture are used instead.
     overwrite : bool
         Whether a file that exists may be replaced.
 
@@ -102,7 +102,7 @@ def export_posteriors(
 
 
 def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, trust: bool = False) -> dict[Path, str]:
-    """Write the network or the posteriors of a finished run to files; the ending of a file selects its content.
+    """Write the network or the posteriors of a finished run to files. The ending of a file selects its content.
 
     Parameters
     ----------
@@ -113,12 +113,12 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     overwrite : bool
         Whether files that exist may be replaced.
     trust : bool
-        Whether code outside the package that the run names may be imported.
+        Whether code outside the package may be imported, if the run names such code.
 
     Raises
     ------
     UntrustedCodeError
-        If the run names such code, and `trust` is False.
+        If the run names code outside the package, and `trust` is False.
     InvalidDataError
         If the run is not finished.
     InvalidParameterError, MissingDependencyError, ExportError, DiskFullError
@@ -128,7 +128,7 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     Returns
     -------
     dict of Path to str
-        The content of each file, in words.
+        A description of each written file: path -> content in words.
     """
     for file in files:
         check_path(file, (WEIGHTS, ONNX, *TABLES), overwrite)

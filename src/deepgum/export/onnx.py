@@ -1,6 +1,7 @@
 """Export of a network to ONNX, which runs without Python and without this library.
 
-The ONNX network is compared with the original on random inputs, in batches of two sizes, before its file is written.
+Before the file is written, the ONNX network is compared with the original network on random inputs, in batches of two
+sizes.
 """
 
 from __future__ import annotations
@@ -47,26 +48,29 @@ def export_onnx(
     tolerance: float = TOLERANCE,
     overwrite: bool = False,
 ) -> None:
-    """Write a network, in evaluation mode, as ONNX, and compare the ONNX network with the original.
+    """Write a network as ONNX. The network is exported in evaluation mode.
+
+    Before the file is written, the ONNX network is compared with the original network on random inputs.
 
     The ONNX network takes `inputs`, float32 of shape (batch, *input_shape), and returns `predictions`, float32 of shape
     (batch, d), for any batch size. A network of this library takes images with values in [0, 1] (bytes divided by 255),
-    or features as in the training data; their standardisation is part of the network. The metadata of the file describe
-    the inputs, and have the entries of `about`.
+    or features as in the training data. The standardisation of features is part of the network. The metadata of the
+    file have a description of the inputs, and the entries of `about`.
 
     Parameters
     ----------
     model : nn.Module
-        Network from a batch of inputs to (batch, d). It is not changed, and stays on its device.
+        Network that takes a batch of inputs and returns a tensor (batch, d). The network is not changed, and stays on
+        its device.
     path : Path
-        ``*.onnx``; its folder is made if it does not exist.
+        A file ``*.onnx``. If the folder of the file does not exist, it is made.
     input_shape : sequence of int
         Shape of one sample: (channels, height, width) for images, (p,) for features.
     about : mapping of str to str, optional
         Entries for the metadata of the file.
     tolerance : float
-        Largest allowed difference between the two networks on random inputs (images uniform in [0, 1], other inputs
-        standard normal), as a share of the largest prediction.
+        Largest allowed difference between the predictions of the two networks on random inputs, as a share of the
+        largest prediction. Random images are uniform in [0, 1], other random inputs are standard normal.
     overwrite : bool
         Whether a file that exists may be replaced.
 
@@ -75,12 +79,12 @@ def export_onnx(
     MissingDependencyError
         If onnx, onnxscript or onnxruntime is not installed.
     InvalidParameterError
-        If the path cannot be written to, the file exists, or a value is not valid.
+        If the path cannot be written to, if the file exists and `overwrite` is False, or if a value is not valid.
     InvalidDataError
         If the network cannot take inputs of this shape, or does not return one row per sample.
     ExportError
-        If the network cannot be converted to ONNX for any batch size, or the ONNX network has other predictions.
-        Nothing is written.
+        If the network cannot be converted to ONNX with a free batch size, or if the ONNX network has other predictions.
+        Then no file is written.
     DiskFullError
         If the disk cannot hold the file.
 
@@ -124,7 +128,9 @@ def _on_cpu(model: nn.Module) -> nn.Module:
 
 
 def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, about: Mapping[str, str]) -> bytes:
-    """Return the content of an ONNX file with the same predictions as the network on random inputs."""
+    """Return the content of an ONNX file, after a check that its predictions on random inputs are those of the
+    network.
+    """
     generator = torch.Generator().manual_seed(0)
     draw = torch.rand if len(shape) == 3 else torch.randn
     batches = [draw(size, *shape, generator=generator) for size in _BATCHES]
@@ -165,7 +171,7 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
 
 
 class _InFloat32(nn.Module):
-    """A wrapper with outputs in float32 for a network of another precision, for example of `DeepGUMRegressor`."""
+    """A wrapper that converts the outputs of a network to float32, for example of a float64 network."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -198,9 +204,7 @@ def _run_onnx(content: bytes, batches: Sequence[Tensor]) -> list[NDArray[np.floa
         session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         return [session.run(None, {"inputs": batch.numpy()})[0] for batch in batches]
     except Exception as error:  # errors of ONNX Runtime have no common type
-        raise ExportError(
-            f"The ONNX network should run. It does not: {_reason(error)}. Nothing was written."
-        ) from error
+        raise ExportError(f"The ONNX network should run. It fails: {_reason(error)}. Nothing was written.") from error
 
 
 def _reason(error: Exception) -> str:
@@ -210,7 +214,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode, and restore the former mode of each module at the end."""
+    """Put a network in evaluation mode during a block. At the end, restore the former mode of each module."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -222,7 +226,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress the exporter's remarks about optional packages, and its output for failed graphs."""
+    """Suppress two outputs of the exporter: remarks about optional packages, and the output for failed graphs."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

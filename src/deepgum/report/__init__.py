@@ -1,1 +1,1 @@
-"""Tables, figures and progress, from records. Nothing here trains."""
+"""Tables, figures and progress, made from records. This package trains no network."""

@@ -1,4 +1,4 @@
-"""The style of tables and figures: how methods and kinds of noise are drawn, and how a figure is written."""
+"""The style of tables and figures: how methods and kinds of noise are drawn, and how a figure is written to a file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "is_oracle", "method_style", "method_styles", "noise_label", "save", "write_figure"]
 
 FORMATS = ("png", "svg")
-# Tol's "muted" colours, for methods without an own colour. No other method has one of these colours.
+# Tol's "muted" colours, for methods without a colour of their own. No other method has one of these colours.
 _CYCLE = ("#332288", "#117733", "#999933", "#882255", "#44AA99", "#661100", "#000000")
 _NOISES = {"ngo": "NGO", "l-ugo": "l-UGO", "g-ugo": "g-UGO"}
 
 
 class Record(Protocol):
-    """A record of a method: its name and, for a plug-in, its label and colour."""
+    """A record of a method: the name of the method and, for a plug-in, the label and the colour of the method."""
 
     @property
     def method(self) -> str: ...
@@ -36,7 +36,10 @@ class Record(Protocol):
 
 
 def method_style(name: str, label: str = "", colour: str = "") -> MethodStyle:
-    """Return the style of a method of the package, or of one with this label and colour, by default a black one.
+    """Return the style in which a method is drawn: its label, its colour and its kind of line.
+
+    A method of the package has a fixed style. Another method has the given label and colour, by default its name and
+    black.
 
     Examples
     --------
@@ -47,7 +50,7 @@ def method_style(name: str, label: str = "", colour: str = "") -> MethodStyle:
 
 
 def method_styles(records: Iterable[Record]) -> dict[str, MethodStyle]:
-    """Return the style of each method of the records; a plug-in without a colour gets the next one of a cycle.
+    """Return the style of each method of the records. A plug-in without a colour gets the next colour of a cycle.
 
     Examples
     --------
@@ -68,17 +71,17 @@ def method_styles(records: Iterable[Record]) -> dict[str, MethodStyle]:
 
 
 def noise_label(name: str) -> str:
-    """Return the name of a kind of noise as the paper writes it."""
+    """Return the name that the paper uses for a kind of noise."""
     return _NOISES.get(name, name)
 
 
 def is_oracle(name: str) -> bool:
-    """Return whether a method knows which labels are wrong, so that it is a bound and not a competitor."""
+    """Return whether a method knows which labels are wrong. Such a method is a bound for the other methods."""
     return name.startswith("oracle")
 
 
 def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write a figure in several formats, each file atomically, and return the files."""
+    """Write a figure in several formats, and return the files. No file is ever left incomplete."""
     base = Path(stem)
     paths = [base.with_name(f"{base.name}.{kind}") for kind in formats]
     for path in paths:
@@ -87,14 +90,14 @@ def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FOR
 
 
 def write_figure(figure: Figure, path: Path, *, dpi: int) -> None:
-    """Write a figure in the format that the ending of its path names, atomically.
+    """Write a figure in the format that the ending of the path names. The file is never left incomplete.
 
-    The same figure gives the same bytes: an SVG has no date, and the names inside have a fixed salt.
+    The same figure always gives the same bytes: an SVG has no date, and its ids are made with a fixed salt.
     """
     from matplotlib import rc_context
 
     kind = path.suffix.lower().removeprefix(".")
-    # Drawn in memory: an encoder that writes to a full disk itself raises errors without the system's reason.
+    # Drawn in memory, because an encoder that writes to a full disk raises errors without the system's reason.
     drawn = io.BytesIO()
     with rc_context({"svg.hashsalt": "deepgum"}):
         figure.savefig(drawn, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)

@@ -1,1 +1,1 @@
-"""The review: a local web page with the gallery of an audit, where the user keeps, fixes or drops labels."""
+"""The review: a local web page on which the user keeps, fixes or drops the flagged labels of an audit."""

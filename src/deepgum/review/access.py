@@ -1,4 +1,4 @@
-"""Access control of the review: a reader needs the printed address, and only the page of the review may write."""
+"""Access control of the review. Reading needs the printed address, and only the page of the review may write."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _HEADERS = {
 
 
 class AccessCheck:
-    """An ASGI application that checks each request and forwards allowed ones under a path without the token.
+    """An ASGI application that checks each request. It forwards allowed requests, with the token removed from the path.
 
     Parameters
     ----------
     app : ASGI application
         The application that receives the allowed requests.
     token : str
-        The first part of every path.
+        The secret that must be the first part of every path.
     hosts : iterable of str
-        The allowed values of the `Host` header, with port. A page under a foreign domain name that later points to this
-        machine ("DNS rebinding") has another value.
+        The allowed values of the `Host` header, with port. This check stops "DNS rebinding", in which a foreign domain
+        name is made to point to this machine: such a request has the foreign name in its header.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
         self._app, self._token, self._hosts = app, token, frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Check one request, and serve or refuse it."""
         if scope["type"] != "http":
             return
 
@@ -84,7 +84,7 @@ class AccessCheck:
         if not write:
             if site in ("same-origin", "none") or headers.get("sec-fetch-mode") == "navigate":
                 return None
-            return refusal(scope, 403, "WrongOrigin", "Only the page of the review may read this.")
+            return refusal(scope, 403, "WrongOrigin", "Only the page of the review may read the review.")
         if headers.getlist("origin") != [f"http://{hosts[0]}"] or site != "same-origin" or HEADER not in headers:
             return refusal(scope, 403, "WrongOrigin", "Only the page of the review may write. Nothing was stored.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -99,7 +99,7 @@ class AccessCheck:
 
 
 def refusal(scope: Scope, status: int, error: str, message: str, **more: object) -> Response:
-    """Return the response that refuses a request: JSON for the page, plain text for a browser window."""
+    """Return the response that refuses a request. It is JSON for the page, and plain text for a browser window."""
     if "text/html" in Headers(scope=scope).get("accept", ""):
         return PlainTextResponse(message, status)
     return JSONResponse({"error": error, "message": message, **more}, status)

@@ -1,4 +1,4 @@
-"""The address of a review: a port of this machine and a secret token, which stay the same after a restart."""
+"""The address of a review: a port of this machine, and a secret token. Both stay the same after a restart."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ HOST = "127.0.0.1"
 class Address:
     """The address of a review.
 
-    The address is stored beside the decisions, in a file that only its owner can read. A page that is open when the
-    server stops can therefore continue with the next server.
+    The address is stored beside the decisions, in a file that only the owner of the file can read. The next server has
+    the same address. Thus a page that is open when the server stops can continue with the next server.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class Address:
 
     @property
     def hosts(self) -> tuple[str, str]:
-        """The allowed values of the `Host` header; browsers leave out the default port."""
+        """The allowed values of the `Host` header. The default port may be missing, because browsers leave it out."""
         port = "" if self.port == 80 else f":{self.port}"
         return f"{HOST}{port}", f"localhost{port}"
 
     def write(self, path: Path) -> None:
-        """Write the address to a file that only its owner can read."""
+        """Write the address to a file that only the owner of the file can read."""
         text = json.dumps({**asdict(self), "folder": str(path.parent.resolve())})
         with (
             write_atomically(path) as temporary,
@@ -63,7 +63,10 @@ class Address:
 
     @classmethod
     def read(cls, path: Path) -> Address | None:
-        """Return the stored address, or None if there is none, others can read the file, or the folder was moved."""
+        """Return the stored address.
+
+        Return None if no address is stored, if other users can read the file, or if the folder was moved.
+        """
         with suppress(OSError, ValueError, KeyError, TypeError):
             about = path.stat()
             if os.name == "posix" and (about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077):
@@ -80,9 +83,9 @@ def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]
     Parameters
     ----------
     path : Path
-        File of the address, which is rewritten if the address changes.
+        The file that stores the address. If the address changes, the file is written again.
     port : int, optional
-        Port; 0 for any free one. By default the last port, or any free port if that is in use.
+        The port; 0 for any free port. By default the port of the last time, or any free port if that port is in use.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]
         listening = socket.create_server((HOST, port or 0))
     except (OSError, OverflowError) as error:
         raise InvalidParameterError(
-            "port", f"a free port of this machine ({error})", port, "Leave it out to use any free port."
+            "port", f"a free port of this machine ({error})", port, "Leave out the port to use any free port."
         ) from error
     number = listening.getsockname()[1]
     # A program that took the old port may have received the old token, so a new port needs a new token.

@@ -1,4 +1,4 @@
-"""The review as an ASGI application: the page, its data and pictures, and the storage of its decisions."""
+"""The review as an ASGI application. It serves the page, the data and the pictures, and stores the decisions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 
 def application(review: Review, address: Address) -> AccessCheck:
-    """Return the application of a review, with access control.
+    """Return the ASGI application of a review, with access control.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class _Pages:
         }
 
     def application(self) -> Starlette:
-        """Return the application; its paths have no token."""
+        """Return the ASGI application. The paths in this application have no token."""
         return Starlette(
             routes=[
                 Route("/", self.page),
@@ -121,7 +121,10 @@ class _Pages:
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def decisions(self, request: Request) -> Response:
-        """Return the position in the log and all current decisions, or no decisions if the page knows this position."""
+        """Return the position in the log and all current decisions.
+
+        If the page already knows this position, the decisions are left out.
+        """
         with self._review.store.reading() as ledger:
             state = self._state(ledger)
             known = request.query_params.get("since") == str(ledger.head)
@@ -153,7 +156,7 @@ class _Pages:
         return await self._written(lambda: self._review.store.redo(seq, who=self._review.who, key=key))
 
     def export(self, request: Request) -> Response:
-        """Return all decisions as one file, or as an archive if the format has several files."""
+        """Return all decisions as one file. If the format has several files, the file is a zip archive."""
         kind = check_choice("kind", request.path_params["kind"], KINDS)
         review = self._review
         with TemporaryDirectory() as folder:
@@ -183,7 +186,9 @@ class _Pages:
         return values
 
     async def _written(self, write: Callable[[], Entry]) -> Response:
-        """Write in another thread, and return the new current decision about the same label."""
+        """Call `write` in another thread. Return the written decision, and the current decision about the same
+        label.
+        """
 
         def work() -> dict[str, Any]:
             entry = write()
@@ -231,6 +236,6 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _json(values: object) -> Response:
-    # In ASCII, because other encodings do not allow the lone surrogates of file names that are not valid text.
+    # File names that are not valid text have lone surrogates, which no encoding except ASCII escapes allows.
     text = json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Response(text, media_type="application/json")

@@ -1,4 +1,4 @@
-"""The current decisions, computed from the rows of the log: decisions, undos and redos."""
+"""The current decisions, computed from the rows of the log. A row is a decision, an undo or a redo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Entry:
-    """A decision and its number in the log; later decisions have higher numbers."""
+    """A decision and its number in the log. Later decisions have higher numbers."""
 
     seq: int
     decision: Decision
@@ -27,15 +27,17 @@ class Entry:
 
 
 class Ledger:
-    """The state after the first rows of a log. Three methods apply the rows, in order.
+    """The state of the decisions after the first rows of a log.
 
-    The current decision about a label is its last decision that is not undone. Undone decisions can be redone, the last
-    one first, until there is a new decision.
+    The methods `decide`, `undo` and `redo` apply the next row.
+
+    The current decision about a label is the last decision about it that is not undone. Undone decisions can be redone
+    until there is a new decision. The decision that was undone last is redone first.
 
     Attributes
     ----------
     head : int
-        Number of the last applied row; 0 before the first.
+        Number of the last applied row; 0 before the first row.
 
     Examples
     --------
@@ -88,22 +90,22 @@ class Ledger:
         return self._entries[done[-1]] if done else None
 
     def entry(self, seq: int) -> Entry | None:
-        """Return decision `seq`, even if it is undone, or None if that row is not a decision."""
+        """Return decision `seq`, even if it is undone. Return None if row `seq` is not a decision."""
         return self._entries.get(seq)
 
     @property
     def redoable(self) -> Entry | None:
-        """The decision that a redo restores."""
+        """The decision that the next redo restores. None if there is nothing to redo."""
         return self._entries[self._undone[-1]] if self._undone else None
 
     @property
     def undoable(self) -> Entry | None:
-        """The last decision or redo that is not undone."""
+        """The decision that was made or redone last and is not undone. None if there is nothing to undo."""
         latest = next(reversed(self._latest), None)
         return None if latest is None else self._entries[latest]
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the current decisions, the oldest first."""
+        """Yield the current decisions, from the oldest to the newest."""
         for seq in sorted(done[-1] for done in self._done.values()):
             yield self._entries[seq]
 

@@ -1,4 +1,4 @@
-"""An append-only log in an SQLite file: decisions, undos and redos, with reviewer and time."""
+"""A log of decisions, undos and redos in an SQLite file, with reviewers and times. Rows are only added."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ class Row(NamedTuple):
 
 
 class LogFile:
-    """An open log file. One thread may use it at a time; several processes may open the file.
+    """An open log file. Only one thread at a time may use the object. Several processes may open the same file.
 
     Parameters
     ----------
     path : Path
-        The file; it is made if it does not exist.
+        The file. If it does not exist, it is made.
     audit : str
-        Identity of the audit; the file of another audit is an error.
+        Identity of the audit. It is an error if the file belongs to another audit.
 
     Raises
     ------
     DecisionsFileError
-        If the file belongs to another audit or a later version, is not a file of decisions, or cannot be read or
-        written.
+        If the file belongs to another audit, was written by a later version, is not a file of decisions, or cannot be
+        read or written.
 
     Examples
     --------
@@ -82,14 +82,14 @@ class LogFile:
     >>> LogFile(log.path, "another audit")
     Traceback (most recent call last):
         ...
-    deepgum.errors.DecisionsFileError: '...' should hold decisions about this audit. Found 1 about another one, ...
+    deepgum.errors.DecisionsFileError: '...' should hold decisions about this audit. Found decisions ...
     >>> folder.cleanup()
     """
 
     def __init__(self, path: Path, audit: str) -> None:
         self.path = path
         with self._named("opened"):
-            # This class, not Python, begins and ends transactions. The lock of the store separates threads.
+            # This class begins and ends transactions, not Python. The lock of the store makes the threads take turns.
             self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         try:
             with self._named("opened"):
@@ -99,12 +99,12 @@ class LogFile:
             raise
 
     def close(self) -> None:
-        """Close the file, which already has all committed rows."""
+        """Close the file. All committed rows are already in the file."""
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all rows of a block, or none if there is an error; other processes wait.
+        """Write all rows of a block together, or no row if there is an error. Meanwhile, other processes wait.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class LogFile:
         who: str = "",
         key: str | None = None,
     ) -> int:
-        """Add a row with the current time, inside a transaction, and return its number."""
+        """Add a row with the current time, and return the number of the row. This must be called in a transaction."""
         values = None if new is None else json.dumps(new, allow_nan=False)
         row = (action, of, sample, group, values, reason, who, _now(), key)
         marks = ", ".join("?" * len(row))
@@ -142,7 +142,7 @@ class LogFile:
         return cursor.lastrowid
 
     def after(self, seq: int) -> list[Row]:
-        """Return the rows with numbers above `seq`, in order."""
+        """Return the rows with numbers above `seq`, in the order of the numbers."""
         with self._named("read"):
             rows = self._execute(f"SELECT seq, {_COLUMNS} FROM log WHERE seq > ? ORDER BY seq", seq)
             try:
@@ -151,7 +151,10 @@ class LogFile:
                 raise DecisionsFileError(f"'{self.path}' should hold numbers as new labels. {error}.") from error
 
     def find(self, key: str) -> int | None:
-        """Return the number of the decision that the write with this key made, undid or redid, or None."""
+        """Return the number of the decision that the write with this key made, undid or redid.
+
+        Return None if no write has this key.
+        """
         with self._named("read"):
             found = self._execute("SELECT coalesce(of, seq) FROM log WHERE key = ?", key).fetchone()
         return None if found is None else int(found[0])
@@ -184,9 +187,9 @@ class LogFile:
         if meta.get("audit") != audit:
             count = self._execute("SELECT count(*) FROM log").fetchone()[0]
             raise DecisionsFileError(
-                f"'{self.path}' should hold decisions about this audit. Found {count} about another one, started "
-                f"{meta.get('made')}: the audit was made again since. The decisions are kept. Move the file to start a "
-                "new review, or restore the scores.parquet of its audit."
+                f"'{self.path}' should hold decisions about this audit. Found decisions about another audit ({count}), "
+                f"started {meta.get('made')}: the audit was made again since then. The decisions are kept. Move the "
+                "file to start a new review, or restore the scores.parquet of the other audit."
             )
 
     def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:
@@ -201,12 +204,12 @@ class LogFile:
             code = getattr(error, "sqlite_errorcode", None)
             if code == sqlite3.SQLITE_FULL:
                 raise DiskFullError(
-                    f"The disk of '{self.path}' should hold one more decision. It is full, and the decision was not "
-                    "stored. Free some space, and decide again."
+                    f"The disk of '{self.path}' should hold one more decision. The disk is full, and the decision "
+                    "was not stored. Free some space, and decide again."
                 ) from error
             busy = " Another program is writing to it." if code == sqlite3.SQLITE_BUSY else ""
             raise DecisionsFileError(
-                f"'{self.path}' should be a file of decisions that can be {done}. {error}.{busy} Its content is kept."
+                f"'{self.path}' should be a file of decisions that can be {done}. {error}.{busy} The file is kept."
             ) from error
 
 

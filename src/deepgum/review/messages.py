@@ -1,4 +1,4 @@
-"""The JSON messages between page and server, and their checks."""
+"""The JSON messages between the page and the server of a review, and the checks of these messages."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ _LONGEST = 4096
 
 
 def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
-    """Return the JSON object of a request, which must have exactly these fields.
+    """Return the JSON object of a request. The object must have exactly the given fields.
 
     Raises
     ------
     InvalidDataError
-        If the body is not standard JSON (without NaN and infinity), is not an object, or has other fields.
+        If the body is not standard JSON (NaN and infinity are not standard), if it is not an object, or if it has other
+        fields.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
 
 
 def read_text(values: Mapping[str, Any], name: str) -> str:
-    """Return a text of a message, of at most 4096 characters."""
+    """Return a field of a message that is a text of at most 4096 characters."""
     value = values[name]
     if not isinstance(value, str) or len(value) > _LONGEST:
         raise InvalidParameterError(name, f"a text of at most {_LONGEST} characters", value)
@@ -77,7 +78,7 @@ def read_key(values: Mapping[str, Any]) -> str:
 
 
 def read_flag(values: Mapping[str, Any], name: str) -> bool:
-    """Return a truth value of a message."""
+    """Return a field of a message that is true or false."""
     value = values[name]
     if not isinstance(value, bool):
         raise InvalidParameterError(name, "true or false", value)
@@ -85,7 +86,7 @@ def read_flag(values: Mapping[str, Any], name: str) -> bool:
 
 
 def read_count(values: Mapping[str, Any], name: str) -> int:
-    """Return a whole number of a message, of at least 0, that SQLite can hold."""
+    """Return a field of a message that is a whole number of at least 0 and that SQLite can hold."""
     value = values[name]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise InvalidParameterError(name, "a whole number of at least 0", value)
@@ -93,7 +94,7 @@ def read_count(values: Mapping[str, Any], name: str) -> int:
 
 
 def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
-    """Return a list of finite numbers of a message, or None for null.
+    """Return a field of a message that is a list of finite numbers. If the field is null, return None.
 
     Examples
     --------
@@ -114,10 +115,10 @@ def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | Non
 
 
 def read_action(values: Mapping[str, Any]) -> Any:
-    """Return the action of a message."""
+    """Return the action of a message: keep, fix, drop or skip."""
     return check_choice("action", values["action"], ACTIONS)
 
 
 def entry_message(entry: Entry | None) -> dict[str, Any] | None:
-    """Return the message for a decision, or None for None."""
+    """Return the message that describes a decision. If `entry` is None, return None."""
     return None if entry is None else {"seq": entry.seq, **asdict(entry.decision)}

@@ -1,4 +1,4 @@
-"""The server of a review, which runs on this machine until it is stopped."""
+"""The server of a review. It runs on this machine until it is stopped."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
     ----------
     review : Review
     port : int, optional
-        See `deepgum.review.address.listen`.
+        The port; see `deepgum.review.address.listen`.
     ready : callable
-        Function that is called with the address when the server listens.
+        Function that is called with the address of the review when the server starts to listen.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
         address = Address.read(address_file)
         where = "" if address is None else f" at {address.url}"
         return OutputFolderError(
-            f"'{folder.path}' should have one server at a time. Another one{process} serves it{where}. Open that "
+            f"'{folder.path}' should have one server at a time. Another server{process} serves it{where}. Open that "
             "address, or stop the other server first."
         )
 
@@ -60,7 +60,10 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
 
 
 def make_server(review: Review, address: Address) -> uvicorn.Server:
-    """Return the server of a review; `run(sockets=[...])` serves it until a signal, or until `should_exit` is set."""
+    """Return the server of a review.
+
+    The method `run(sockets=[...])` of the server serves the review until there is a signal, or `should_exit` is set.
+    """
     # uvicorn is an optional package, so it is imported here.
     import uvicorn
 

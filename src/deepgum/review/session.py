@@ -1,4 +1,4 @@
-"""The review of one audit: the data of its page, its pictures and its decisions."""
+"""The review of one audit: data for the page, pictures and decisions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _READERS = 8
 
 
 class Review:
-    """An open audit with its decisions; a context manager. Without `with`, call `close`.
+    """An open audit with its decisions. Use it in a `with` statement, or call `close` at the end.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Review:
     Raises
     ------
     InvalidDataError
-        If the folder holds no finished audit, or one of its files cannot be read.
+        If the folder holds no finished audit, or a file of the audit cannot be read.
     InvalidParameterError
         If `who` is too long, or is not valid text.
     DecisionsFileError
-        See `DecisionStore`.
+        As in `DecisionStore`.
     """
 
     def __init__(self, folder: AuditFolder, who: str = "") -> None:
@@ -54,12 +54,12 @@ class Review:
         scale = _SCALE_OF_LANDMARKS if self.summary.data.landmarks else 1.0
         self.viewer = None if pictures is None else PictureViewer(pictures, root, scale)
         self.places = self.labels.worst_first()
-        # Each picture is decoded at the full size of its file, which takes much memory.
+        # Each image is decoded at the full size of its file, which takes much memory.
         self._decoding = BoundedSemaphore(4)
         self.store = DecisionStore.of(folder, self.labels)
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store of the decisions."""
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -70,9 +70,9 @@ class Review:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """The data of the page as JSON values: `gallery`, `audit`, `who`, `verdict`, `landmarks`.
+        """The data for the page as JSON values, with the keys `gallery`, `audit`, `who`, `verdict` and `landmarks`.
 
-        The first access reads the headers of all image files, for the sizes of the pictures. This takes a while.
+        The first access reads the headers of all image files, to get the sizes of the images. This takes a while.
         """
         places = self.places[:MOST]
         views = None
@@ -88,7 +88,10 @@ class Review:
         }
 
     def picture(self, row: int, side: int) -> tuple[bytes | None, str]:
-        """Return the visible part of a sample as a JPEG of `side` pixels, or None and the problem."""
+        """Return the pair (JPEG, problem) of a sample. If there is a problem, the JPEG is None.
+
+        The JPEG has the visible part of the sample. The visible square would be `side` pixels wide.
+        """
         if self.viewer is None or not 0 <= row < len(self.labels):
             return None, "There is no such picture."
         with self._decoding:
@@ -96,14 +99,16 @@ class Review:
         return jpeg, view.problem
 
     def suggested(self, sample: str, group: str) -> tuple[float, ...] | None:
-        """Return the suggested values of a label, or None if there is no suggestion or no such label."""
+        """Return the suggested values for a label. Return None if there is no suggestion, or if the label does not
+        exist.
+        """
         rows, groups = self._numbers
         if sample not in rows or group not in groups:
             return None
         return suggestion(self.labels, (rows[sample], groups[group]))
 
     def counts(self) -> dict[Action | None, int]:
-        """Return the number of flagged labels by action; the key None counts the undecided ones."""
+        """Return the numbers of flagged labels: action -> number. The key None counts labels without a decision."""
         with self.store.reading() as ledger:
             held = [ledger.current(self.labels.ids[row], self.labels.group_names[group]) for row, group in self.places]
         found = Counter(None if entry is None else entry.decision.action for entry in held)
@@ -117,9 +122,9 @@ class Review:
 
 
 def suggestion(labels: ScoredLabels, place: Place) -> tuple[float, ...] | None:
-    """Return the suggested values of a label, rounded, or None if a coordinate has no suggestion.
+    """Return the rounded suggested values for a label. Return None if a coordinate has no suggestion.
 
-    Rounding changes a value by at most a twentieth of its standard deviation.
+    Rounding changes a value by at most a twentieth of the standard deviation of this value.
 
     Examples
     --------

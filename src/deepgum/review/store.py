@@ -1,4 +1,4 @@
-"""The store of decisions about one audit, with immediate writing, undo, redo, and refusal of outdated decisions."""
+"""The store of decisions about one audit. It writes at once, has undo and redo, and refuses outdated decisions."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _LONGEST = {"reason": 2000, "who": 200}
 
 
 class DecisionStore:
-    """Decisions in an SQLite file, which several stores, in one or several processes, may open.
+    """Decisions about one audit in an SQLite file. Several stores and several processes may open the same file.
 
-    When a method returns, its write is on the disk: each write is a transaction that is synchronised before the method
-    returns, and written rows never change. Threads may share a store. Use a store as a context manager, or call
-    `close`.
+    When a method returns, the decision is on the disk: each write is a transaction that is synchronised before the
+    method returns. Written rows never change. Threads may share a store. Use a store in a `with` statement, or call
+    `close` at the end.
 
     Parameters
     ----------
     path : Path
-        The file; it is made if it does not exist.
+        The file. If it does not exist, it is made.
     labels : ScoredLabels
         The labels of the audit.
     audit : str
@@ -51,8 +51,8 @@ class DecisionStore:
     Raises
     ------
     DecisionsFileError
-        If the file belongs to another audit or a later version, is not a file of decisions, or cannot be read or
-        written.
+        If the file belongs to another audit, was written by a later version, is not a file of decisions, or cannot be
+        read or written.
 
     Examples
     --------
@@ -84,19 +84,19 @@ class DecisionStore:
 
     @classmethod
     def of(cls, folder: AuditFolder, labels: ScoredLabels | None = None) -> Self:
-        """Open the store of an audit's folder.
+        """Open the store of the decisions about an audit, from the folder of the audit.
 
         Parameters
         ----------
         folder : AuditFolder
         labels : ScoredLabels, optional
-            The labels of the folder, if they are already read.
+            The labels of the audit, if they are already read. By default they are read from the folder.
         """
         folder.summary()  # raises if there is no finished audit
         return cls(folder.decisions_file, folder.labels() if labels is None else labels, identity(folder))
 
     def close(self) -> None:
-        """Close the file, which already has all decisions."""
+        """Close the file. All decisions are already in the file."""
         with self._lock:
             self._log.close()
 
@@ -112,20 +112,21 @@ class DecisionStore:
         Parameters
         ----------
         decision : Decision
-            The decision; an empty `who` is replaced by the login name.
+            The decision. An empty `who` is replaced by the login name.
         expected : int, optional
-            Number of the current decision that the reviewer saw for this label, or 0 for none. By default there is no
-            check.
+            Number of the decision that the reviewer saw as the current decision about this label, or 0 if the label was
+            undecided. It is an error if another decision is current. By default this is not checked.
         key : str, optional
-            A different text for every write. If a write is repeated with its key, because its answer was lost, the
-            stored decision is returned and not stored again. `undo` and `redo` have the same rule.
+            A text that identifies this write; every write has a different key. A caller that lost the answer can repeat
+            the write with the same key. Then the stored decision is returned, and nothing is stored again. The same is
+            true for `undo` and `redo`.
 
         Raises
         ------
         UnknownNameError, InvalidParameterError
-            If the sample or the group is not in the audit, or the values do not fit the group.
+            If the sample or the group is not in the audit, or if the values do not fit the group.
         StaleDecisionError
-            If the current decision about the label is not the expected one.
+            If the current decision about the label is not decision `expected`.
         DecisionsFileError, DiskFullError
             If the decision cannot be stored.
         """
@@ -148,12 +149,13 @@ class DecisionStore:
         return self._entry(seq)
 
     def undo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Undo decision `seq`, and return it. The previous decision about the same label becomes current again.
+        """Undo and return decision `seq`. The previous decision about the same label becomes current again.
 
         Raises
         ------
         StaleDecisionError
-            If that decision is not current: it is already undone, or there is a later one about the same label.
+            If decision `seq` is not current, because it is already undone or because there is a later decision about
+            the same label.
         """
         with self._writing():
             if (stored := self._stored(key)) is not None:
@@ -170,7 +172,7 @@ class DecisionStore:
         return entry
 
     def redo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Redo decision `seq`, the last undone decision, and return it.
+        """Redo decision `seq`, which must be the decision that was undone last, and return this decision.
 
         Raises
         ------
@@ -182,9 +184,9 @@ class DecisionStore:
                 return stored
             entry = self._ledger.redoable
             if entry is None or entry.seq != seq:
-                state = "there is nothing to redo" if entry is None else f"decision {entry.seq} is the last undone one"
+                state = "there is nothing to redo" if entry is None else f"decision {entry.seq} was undone last"
                 raise StaleDecisionError(
-                    f"Decision {seq} can be redone only if it is the last undone one and there is no newer decision. "
+                    f"Decision {seq} can be redone only if it was undone last and there is no newer decision. "
                     f"Now {state}. Nothing was changed.",
                     entry,
                 )
@@ -193,13 +195,16 @@ class DecisionStore:
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
-        """Yield the current ledger, with the writes of other processes; this store does not write in the block."""
+        """Yield the ledger of the current decisions, with the writes of other processes.
+
+        During the block, this store does not write.
+        """
         with self._lock:
             self._catch_up()
             yield self._ledger
 
     def decisions(self) -> list[Decision]:
-        """Return the current decisions, in the order of the labels."""
+        """Return the current decisions, in the order of the labels in the audit."""
         with self.reading() as ledger:
             held = [entry.decision for entry in ledger]
         order = {name: place for place, name in enumerate(self._groups)}
@@ -214,7 +219,7 @@ class DecisionStore:
             self._catch_up()  # after the commit
 
     def _catch_up(self) -> None:
-        """Apply the rows that this process or another one wrote since the last call."""
+        """Apply the rows that this process or other processes wrote since the last call."""
         for row in self._log.after(self._ledger.head):
             try:
                 if row.action == "undo":
@@ -254,12 +259,12 @@ class DecisionStore:
 
 
 def check_text(name: str, text: str) -> str:
-    """Return a text that can be stored as `who` or `reason`.
+    """Return a text if it can be stored as `who` or as `reason`, otherwise raise an error.
 
     Raises
     ------
     InvalidParameterError
-        If the text is too long, or contains lone surrogates (from names that are not valid UTF-8).
+        If the text is too long, or contains lone surrogates, which come from names that are not valid UTF-8.
     """
     if len(text) > _LONGEST[name] or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise InvalidParameterError(name, f"a text of at most {_LONGEST[name]} Unicode characters", text)
@@ -267,14 +272,16 @@ def check_text(name: str, text: str) -> str:
 
 
 def read_decisions(folder: AuditFolder) -> list[Decision]:
-    """Return the current decisions about an audit, in the order of its labels; an empty list without a review.
+    """Return the current decisions about an audit, in the order of the labels in the audit.
+
+    The list is empty if there was no review.
 
     Raises
     ------
     InvalidDataError
         If the folder holds no finished audit.
     DecisionsFileError
-        See `DecisionStore`.
+        As in `DecisionStore`.
     """
     folder.summary()
     if not folder.decisions_file.exists():
@@ -284,13 +291,13 @@ def read_decisions(folder: AuditFolder) -> list[Decision]:
 
 
 def identity(folder: AuditFolder) -> str:
-    """Return the identity of an audit for its decisions: the SHA-256 of its scores."""
+    """Return the identity of an audit, which the file of decisions stores: the SHA-256 of the scores of the audit."""
     with open(folder.scores_file, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def login() -> str:
-    """Return the login name of the user; empty if the system does not provide it."""
+    """Return the login name of the user, or an empty text if the system does not provide this name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -104,7 +104,7 @@ def test_only_current_decisions_are_undone_and_only_the_last_undo_redone(audited
                 store.undo(wrong)
         assert store.undo(second.seq) == second
         assert store.undo(first.seq) == first
-        with pytest.raises(StaleDecisionError, match="decision 1 is the last undone one"):
+        with pytest.raises(StaleDecisionError, match="decision 1 was undone last"):
             store.redo(second.seq)
         with pytest.raises(StaleDecisionError):
             store.redo(other.seq)
@@ -171,7 +171,7 @@ def test_the_store_of_another_audit_is_refused_and_kept(audited: AuditFolder) ->
     labels = audited.labels()
     dataclasses.replace(labels, responsibilities=labels.responsibilities / 2).write(audited.scores_file)
     before = audited.decisions_file.read_bytes()
-    with pytest.raises(DecisionsFileError, match=r"Found 1 about another one, started 20.*Move the file"):
+    with pytest.raises(DecisionsFileError, match=r"about another audit \(1\), started 20.*Move the file"):
         DecisionStore.of(audited)
     assert audited.decisions_file.read_bytes() == before
     labels.write(audited.scores_file)

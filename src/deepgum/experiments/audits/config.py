@@ -36,16 +36,16 @@ class AuditSection:
     ----------
     part : str
         Samples to audit: "train", "validation", "test" or "all". Empty for all samples except the test part of the data
-        set, because a gain is measured on its labels.
+        set. A gain is measured on the labels of the test part, so the audit leaves them out.
     folds, rounds : int
-        Number of networks per round, and largest number of rounds; their product is at most 15.
+        Number of networks per round, and largest number of rounds. The product of the two numbers is at most 15.
     inliers : str
-        Density of right labels: "auto" (the one with the highest held-out likelihood), "gaussian", "student-t", or the
-        path "package.module:name" of a user's density, which is imported when the audit starts.
+        Density of right labels: "gaussian", "student-t", or the path "package.module:name" of a user's density, which
+        is imported when the audit starts. "auto" chooses the density with the highest held-out likelihood.
     periods : dict of str to float
         Periods of cyclic targets, for example `{ yaw = 360 }`.
     unit : str
-        Unit of the labels, only shown; by default the unit of the data set.
+        Unit of the labels, for the output only; by default the unit of the data set.
     reasons : tuple of str
         Paths "package.module:name" of reasons in addition to the built-in ones.
     """
@@ -81,7 +81,8 @@ class AuditConfig:
     Attributes
     ----------
     run : RunConfig
-        Data, network, groups, training and seed. The corruption makes labels wrong on purpose, to test an audit.
+        Data, network, groups, training and seed. The section of the corruption makes labels wrong on purpose, to test
+        an audit.
     audit : AuditSection
 
     Examples
@@ -103,7 +104,10 @@ class AuditConfig:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
-        """Build an audit from the nested mappings of a TOML file; the training defaults to `TRAINING`."""
+        """Build the configuration of an audit from the nested mappings of a TOML file.
+
+        A setting of the training that the mappings do not contain has its value in `TRAINING`.
+        """
         rest = {key: value for key, value in values.items() if key != "audit"}
         training = rest.get("training", {})
         if isinstance(training, Mapping):
@@ -112,19 +116,20 @@ class AuditConfig:
         return cls(RunConfig.from_mapping(rest), section)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return nested mappings of plain values."""
+        """Return the configuration as nested mappings of plain values."""
         return {**self.run.to_mapping(), "audit": plain(asdict(self.audit))}
 
     @property
     def fits_most(self) -> int:
-        """Largest number of networks that are trained."""
+        """Largest number of networks that the audit trains."""
         return self.audit.folds * self.audit.rounds
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits, the same for equal audits.
+        """Sixteen hexadecimal digits that identify the audit. Equal audits have the same digits.
 
-        An empty `reasons` is left out: version 0.1.0 had no such option, and its audits keep their digest.
+        An empty `reasons` is not part of the digest, because version 0.1.0 did not have this option. Thus audits of
+        version 0.1.0 keep their digests.
         """
         settings = asdict(self.audit)
         if not settings["reasons"]:
@@ -138,7 +143,7 @@ class AuditConfig:
 
 
 def read_audit(path: Path) -> AuditConfig:
-    """Read an audit from a TOML file.
+    """Read the configuration of an audit from a TOML file.
 
     Raises
     ------
@@ -159,15 +164,15 @@ def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> Audit
 
 
 def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]) -> AuditConfig:
-    """Return the configuration for a TOML file, a table or the folder of a data set.
+    """Return the configuration for an audit of `data`, which is a TOML file, a table or the folder of a data set.
 
     Parameters
     ----------
     data : Path
     changes : mapping of str to value
-        Keys of the configuration to change, as "section.key".
+        New values: key of the configuration, as "section.key" -> value.
     columns : mapping of str to value
-        Options of a table; see `deepgum.data.sets.table.load_table`.
+        Options for reading a table: name -> value; see `deepgum.data.sets.table.load_table`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The data of an audit: samples, their labels in the files, and the samples that were left out."""
+"""The data of an audit: the samples, the labels in the files, and the samples that were left out."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class AuditData:
-    """The n samples of an audit.
+    """The n samples of an audit, with d coordinates each.
 
     Attributes
     ----------
     pool : Pool
-        Inputs, and labels for the training of networks: landmarks as fractions of the square that the network sees,
-        cyclic labels moved by whole periods to where most labels are.
+        Inputs, and labels in the form in which networks are trained. Landmarks are fractions of the square that the
+        network sees. Cyclic labels are moved by whole periods to the range where most labels are.
     given : array (n, d)
-        Labels in the files, in their own unit; landmarks are in pixels of the image file.
+        Labels in the files, in the unit of the files. Landmarks are in pixels of the image file.
     offset, scale : arrays (n, d)
-        Factors that convert predictions to that unit: ``offset + scale * prediction``.
+        Numbers that convert predictions to the unit of the files: ``offset + scale * prediction``.
     source : DataSource
     targets : Targets
     copies : tuple of tuples of int
-        Rows with the same content, one tuple per content.
+        Rows of samples with the same content, one tuple for each content that occurs several times.
     conflicts : tuple of tuples of str
         Ids of samples with the same content and different labels.
     left_out : mapping of str to str
-        Samples without an image for the network -> the reason.
+        Samples that are left out because their image cannot be used: id -> reason.
     sequence : bool
-        Whether neighbouring rows are near copies of each other.
+        Whether neighbouring samples are almost copies of each other, as in a video.
     has_test_part : bool
         Whether the data set has a test part of its own.
     wrong : bool array (n, g) or None
@@ -77,17 +77,19 @@ class AuditData:
 
     @property
     def keep_together(self) -> tuple[str, ...]:
-        """One value per sample. Samples with the same value stay in one fold; copies have the same value."""
+        """One value per sample. Samples with the same value stay in one fold. Copies of a sample have the same
+        value.
+        """
         return join_copies(len(self.pool), self.pool.keep_together or (), self.copies)
 
 
 def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> AuditData:
-    """Read the data of an audit; leave out and list samples whose image does not exist or cannot be read.
+    """Read the data of an audit. Samples whose image does not exist or cannot be read are left out and listed.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        If the data set does not exist or cannot be read, or has no sample in the chosen part.
+        If the data set does not exist, cannot be read, or has no sample in the chosen part.
     """
     run, landmarks = config.run, config.run.measure.landmarks
     dataset = run.data.dataset
@@ -150,7 +152,9 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
 
 
 def _by_group(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
-    """Return a mask (n, g) of groups with a wrong label, from the units (samples, landmarks) that the noise moved."""
+    """Return a mask (n, g) of groups with a wrong label. `outlier` marks the units (samples, landmarks) that noise
+    moved.
+    """
     columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
     return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)
 
@@ -180,7 +184,7 @@ def _to_files(pool: Pool, landmarks: bool, side: int) -> tuple[Values, Values]:
 
 
 def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
-    """Return the pairs of landmarks that change places when an image is mirrored."""
+    """Return the pairs of landmarks that swap when an image is mirrored, for example left eye and right eye."""
     if mirror is None:
         return ()
     partners = [place // 2 for place in mirror.permutation[::2]]
@@ -188,7 +192,7 @@ def _pairs(mirror: Mirror | None) -> tuple[tuple[int, int], ...]:
 
 
 def _left_out(annotations: Annotations, pool: Pool) -> dict[str, str]:
-    """Return the samples in the label files that the loader left out, with the reason."""
+    """Return the samples that are in the label files but not in the loaded data: id -> reason."""
     there = set(pool.data.ids)
     pictures = pool.data.pictures
     reasons = {}

@@ -1,4 +1,4 @@
-"""The fits of an unfinished audit: the predictions of its networks, in files, so that the audit can be resumed."""
+"""The fits of an unfinished audit. The predictions of each network are in a file, so that the audit can be resumed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ __all__ = ["KeptLearner"]
 
 @dataclass(frozen=True)
 class KeptLearner:
-    """A learner that writes its predictions to files, and reads a file if it exists.
+    """A learner that writes the predictions of each fit to a file. If the file exists, it is read, and no network is
+    trained.
 
     Parameters
     ----------
     learner : Learner
     folder : Path
-        Folder of the files; made with the first file.
+        Folder of the files. The folder is made with the first file.
     observer : Observer
-        Its `fit_started` is called for every fit.
+        The method `fit_started` of the observer is called for every fit.
     """
 
     learner: Learner
@@ -41,14 +42,14 @@ class KeptLearner:
         return self.learner.is_robust
 
     def predict(self, train: NDArray[np.int64], teaching: Teaching | None, seed: int) -> NDArray[np.float64]:
-        """Return the predictions of a fit; see `Learner`. The rows, the teaching and the seed give the file's name."""
+        """Return the predictions of a fit; see `Learner`. The name of the file is computed from all arguments."""
         self.observer.fit_started(seed)
         known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
         key = hashlib.sha256(train.tobytes() + known).hexdigest()[:16]
         file = self.folder / f"{seed}-{key}.npy"
         if not file.is_file():
             predictions = self.learner.predict(train, teaching, seed)
-            # Encode in memory: on a full disk, NumPy's own writing raises errors without the system's reason.
+            # The file is encoded in memory, because on a full disk NumPy raises errors without the system's reason.
             content = io.BytesIO()
             np.save(content, predictions, allow_pickle=False)
             with write_atomically(file) as temporary:

@@ -1,4 +1,6 @@
-"""The gain of a patch: networks are trained before and after it, and tested on the same samples."""
+"""The gain of a patch. Networks are trained on the labels before and after the patch, and tested on the same
+samples.
+"""
 
 from __future__ import annotations
 
@@ -46,29 +48,33 @@ FAILURE, TEST_SHARE, LEAST_TEST = 0.05, 0.2, 10
 def gain_of(
     folder: AuditFolder, patch: Patch, *, method: str = "l2", seeds: int = 3, observer: Observer | None = None
 ) -> Gain:
-    """Train before and after a patch, and compare errors on test samples whose labels the patch does not change.
+    """Train networks on the labels before and after a patch, and compare their errors on the same test samples.
 
-    Test samples are the data set's own test part. If it has none, a fifth of the samples is held out: samples that the
-    patch does not change, in whole groups.
+    The patch changes no label of a test sample. The test samples are from the test part of the data set. If the data
+    set has no test part, a fifth of the samples is held out for the test. Samples that belong together are held out
+    together.
 
     Parameters
     ----------
     folder : AuditFolder
-        The audit of the patch; its data, network and training are used.
+        The folder of the audit to which the patch belongs. The data, the network and the training of this audit are
+        used.
     patch : Patch
     method : str
-        A key of `deepgum.training.METHODS`, or the path of a loss: the method of both trainings. By default L2, the
-        most common one.
+        The method of all trainings: a key of `deepgum.training.METHODS`, or the path of a loss. By default L2, the most
+        common loss.
     seeds : int
-        Number of trainings before and of trainings after the patch; each pair starts from the same weights.
+        Number of pairs of trainings. A pair has one training before the patch and one training after the patch, which
+        start from the same weights.
     observer : Observer, optional
 
     Raises
     ------
     UntrustedCodeError
-        If the audit names code outside the package, and its folder is not trusted.
+        If the audit names code outside the package, and the folder of the audit is not trusted.
     InvalidDataError
-        If the patch is of other data or changes nothing, or there are too few samples to test on.
+        If the patch is for other data, if the patch changes no label, or if there are too few samples to train or to
+        test on.
     UnknownNameError
         If the method is unknown.
     """
@@ -146,7 +152,7 @@ def gain_of(
 
 @dataclass(frozen=True, eq=False)
 class _Given(Annotations):
-    """The audited labels, with which a patch is compared."""
+    """The labels that were audited. A patch is compared with these labels."""
 
     keeps_missing: ClassVar[bool] = True
 
@@ -155,7 +161,7 @@ class _Given(Annotations):
         return cls(Path(data.source.path or data.source.name), data.pool.data.ids, data.targets.names, data.given)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Raise an error: these labels may be wrong on purpose, so they are never written."""
+        """Raise an error. These labels are never written to files, because some may be wrong on purpose."""
         raise NotImplementedError
 
 
@@ -171,7 +177,7 @@ def _patched(data: AuditData, patch: Patch) -> Values:
 def _test_of(
     config: AuditConfig, data: AuditData, patch: Patch, observer: Observer
 ) -> tuple[RegressionData, list[int], bool]:
-    """Return the test samples, the rows to train on, and whether the test part is the data set's own."""
+    """Return (test samples, rows to train on, whether the test samples are from the test part of the data set)."""
     touched = {change.id for change in patch.changes if change.decision != "keep"}
     ids = data.pool.data.ids
     clean = replace(config, run=replace(config.run, corruption=CorruptionConfig()))
@@ -210,7 +216,10 @@ def _check_enough(count: int) -> None:
 def _split(
     data: RegressionData, rows: list[int], keep_together: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return training and validation samples, the same before and after except for samples without labels."""
+    """Return training samples and validation samples.
+
+    The split is the same before and after a patch, except for samples without labels.
+    """
     share = validation_share(len(rows), widest)
     train, validation = split_validation(len(rows), share, seed, [keep_together[row] for row in rows])
     labelled = data.targets.isfinite().any(dim=1)
@@ -231,7 +240,7 @@ def _errors(
 
 
 def _failures(errors: Values) -> Values:
-    """Return the share of each sample's landmarks whose error is a failure; NaN without labels."""
+    """Return for each sample the share of its landmarks that are failures. It is NaN if a sample has no label."""
     known = ~np.isnan(errors)
     return np.where(known.any(axis=1), (errors > FAILURE).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
 

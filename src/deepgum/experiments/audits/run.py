@@ -1,4 +1,4 @@
-"""An audit, from its configuration to its folder: networks judge labels that they were not trained on."""
+"""An audit, from its configuration to its folder. Each network checks labels on which it was not trained."""
 
 from __future__ import annotations
 
@@ -47,25 +47,26 @@ FITS = "fits"
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
-    """Audit a data set, and write the folder; return a finished audit unchanged.
+    """Audit a data set, and write and return the folder of the audit. A finished audit is returned unchanged.
 
     The folder holds `audit.toml` (with all defaults) and the files of `AuditFolder`. The summary is written last. Until
-    then `fits/` holds the predictions of every network, so that an interrupted audit continues with the next network.
+    the summary is written, `fits/` holds the predictions of every trained network, so that an interrupted audit
+    continues with the next network.
 
     Parameters
     ----------
     config : AuditConfig
     out : Path
-        A folder that is new, empty, or of the same audit.
+        A new folder, an empty folder, or the folder of the same audit.
     observer : Observer, optional
         Its methods are called at every step.
 
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else, or another process writes there.
+        If `out` holds other files, or if another process writes to `out`.
     InvalidDataError, InvalidParameterError
-        If the data or the network cannot be used. This is checked before any training, and nothing is written.
+        If the data or the network cannot be used. This is checked before any training, and no file is written.
     """
     observer, folder = observer or Observer(), AuditFolder(out, trust=True)  # its code is the user's own
     if not _is_done(folder, config):
@@ -76,7 +77,7 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
 
 
 def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
-    """Return whether the audit is done; refuse a folder that is not new, empty or of this audit."""
+    """Return whether the audit is done. Raise an error unless the folder is new, is empty, or belongs to this audit."""
     trusted = code_named(config.to_mapping()).values()
     before = held(folder.path, "audit", folder.config_file, lambda path: read_recorded(path, trust=trusted))
     if before is None:
@@ -125,9 +126,9 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
 
 
 def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> NetworkLearner:
-    """Return the learner that trains the configured networks; it computes the outputs of the frozen part once."""
+    """Return a learner that trains the configured networks. The outputs of a frozen part are computed only once."""
     run, samples = config.run, data.pool.data
-    # All samples are training samples here, so that the outputs of the trunk are computed for all.
+    # All samples are training samples here, so that the outputs of the trunk are computed for all samples.
     subset = Subset(samples, samples.subset([0]), samples.subset([0]))
     network = prepare(
         run.model,
@@ -158,7 +159,7 @@ def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
         offset=data.offset,
         scale=data.scale,
         evidence=Evidence(
-            # Rows with identical features may have different labels, and all of them may be right.
+            # Rows with identical features may have different labels, and all these labels may be right.
             copies=data.copies if samples.inputs.ndim == 4 else (),
             conflicts=data.conflicts,
             sizes=None if pictures is None else ImageSizes(pictures.folder).sizes(pictures.names),
@@ -183,7 +184,7 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
 
 
 def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pictures | None:
-    """Return the pictures of the samples; images that are not files are written for the flagged samples."""
+    """Return the image files of the samples. Without image files, images of the flagged samples are written."""
     samples = data.pool.data
     if samples.pictures is not None or samples.inputs.ndim != 4:
         return samples.pictures

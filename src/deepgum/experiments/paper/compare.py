@@ -1,4 +1,4 @@
-"""A comparison of methods: every method under every noise, rate and seed, one run at a time."""
+"""A comparison of methods: one run for every combination of method, noise, rate and seed."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ Trainer = Callable[..., TrainingResult]
 def compare(
     options: CompareOptions, out: Path, observer: Observer | None = None, train: Trainer = train_method
 ) -> list[RunRecord]:
-    """Train every method of the grid, and return the records of all runs, in the order of the grid.
+    """Train every method under every noise, rate and seed, and return the records of all runs in the order of the grid.
 
-    The next call resumes an interrupted comparison: runs whose records `out` holds are not repeated, and the
-    interrupted run continues after its last completed epoch. Equal runs (corruptions of rate 0, under any name) are
-    trained once and recorded under each name.
+    A new call with the same options resumes an interrupted comparison. A run is not repeated if `out` holds the record
+    of the run. The interrupted run continues after its last completed epoch. Corruptions of rate 0 are equal under
+    every name of a noise, so such a run is trained once and recorded under every name.
 
     Parameters
     ----------
     options : CompareOptions
     out : Path
-        Folder for `config.json`, `results.jsonl` and `posteriors/`, and for `checkpoints/` during a run. It must be
-        new, empty, or of a comparison with the same settings.
+        Folder for `config.json`, `results.jsonl` and `posteriors/`, and for `checkpoints/` during a run. The folder
+        must be new, be empty, or belong to a comparison with the same settings.
     observer : Observer, optional
         Its methods are called at every step.
     train : callable
@@ -63,12 +63,12 @@ def compare(
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else, or another process writes there. This is checked before any training.
+        If `out` holds other files, or if another process writes to `out`. This is checked before any training.
     InvalidDataError, InvalidParameterError
         If the data cannot be used or the network cannot be built. This is checked before any training.
     ComparisonError
-        If runs failed (diverged, or left a method without labels). It is raised after all other runs, and has their
-        records and the failures.
+        If a run failed, because it diverged or because a method was left without labels. The error is raised after all
+        other runs. It has the records of the other runs, and its message describes the failures.
     """
     check_device(options.sgd.device)
     observer = observer or Observer()
@@ -140,9 +140,9 @@ def train_and_score(
     train: Trainer,
     checkpoint: Path | None = None,
 ) -> tuple[TrainingResult, RunRecord]:
-    """Train one method on a cell, write its posteriors, and return its result and its record.
+    """Train one method on a cell, write the posteriors, and return the pair (result of the training, record).
 
-    The caller writes the record, and then removes the checkpoint.
+    The caller has to write the record, and then to remove the checkpoint.
     """
     result = train(
         run.method,
@@ -208,5 +208,5 @@ def _missing(runs: Sequence[RunKey], records: Container[tuple[str, str, str]]) -
 
 
 def _twin(run: RunKey, records: Iterable[RunRecord]) -> RunRecord | None:
-    """Return the record of an equal run under another name, with the name of this run."""
+    """Return the record for a run if an equal run has a record under another name, otherwise None."""
     return next((replace(r, method=run.method, noise=run.noise) for r in records if r.key == run.digest), None)

@@ -35,7 +35,7 @@ DEMO = CompareOptions(
 
 @dataclass(frozen=True, eq=False)
 class DemoResult:
-    """The results of a demonstration, for n training images with l landmarks.
+    """The results of a demonstration with n training images and l landmarks per image.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class DemoResult:
         One record per method.
     images : array (n, c, h, w) of uint8
     given, predicted, clean : arrays (n, 2 l)
-        Given landmarks, predictions of the network of DeepGUM, and landmarks before the corruption.
+        Given landmarks, landmarks that the network of DeepGUM predicts, and landmarks before the corruption.
     posteriors : Posteriors
-        Posteriors of DeepGUM.
+        Posteriors that DeepGUM gives the training labels.
     """
 
     records: list[RunRecord]
@@ -57,7 +57,7 @@ class DemoResult:
 
 
 def run_demo(out: Path, observer: Observer | None = None, options: CompareOptions = DEMO) -> DemoResult:
-    """Train each method on the same corrupted digits, and write records and posteriors to a new folder.
+    """Train each method on the same digits with wrong landmarks, and write records and posteriors to a new folder.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def run_demo(out: Path, observer: Observer | None = None, options: CompareOption
     observer : Observer, optional
         Its methods are called at every step.
     options : CompareOptions
-        Options with one noise, rate and seed, and with "deepgum" among the methods.
+        Options with one noise, one rate and one seed, and with "deepgum" among the methods.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def run_demo(out: Path, observer: Observer | None = None, options: CompareOption
 
 
 def free_folder(path: Path) -> Path:
-    """Return the path if it does not exist, otherwise the first of path-2, path-3, ... that does not.
+    """Return the path if it does not exist, otherwise the first path among path-2, path-3, ... that does not exist.
 
     Examples
     --------

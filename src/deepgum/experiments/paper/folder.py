@@ -1,4 +1,6 @@
-"""The output folder of a comparison, which belongs to one configuration and is never overwritten."""
+"""The output folder of a comparison. The folder belongs to one configuration, and another comparison never overwrites
+it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ class OutputFolder:
     Parameters
     ----------
     path : Path
-        The folder; it need not exist.
+        The folder, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,12 +35,13 @@ class OutputFolder:
         self.checkpoints = path / "checkpoints"
 
     def check(self, config: Mapping[str, Any]) -> None:
-        """Refuse a folder that is not new, empty or of this configuration.
+        """Raise an error unless the folder is new, is empty, or belongs to this configuration.
 
         Raises
         ------
         OutputFolderError
-            If the folder is another's; the message lists the settings that differ, or the names of its files.
+            If the folder belongs to another configuration or holds other files. The message lists the settings that
+            differ, or the names of the files.
         """
         before = held(self.path, "comparison", self.config, _read)
         wanted = json.loads(json.dumps(config))
@@ -46,7 +49,9 @@ class OutputFolder:
             raise another(self.path, "comparison", before, wanted)
 
     def claim(self, config: Mapping[str, Any]) -> None:
-        """Check the folder, remove temporary files of killed processes, and write the configuration if it is new."""
+        """Check the folder, remove temporary files of killed processes, and write the configuration if the folder is
+        new.
+        """
         self.check(config)
         remove_partial(self.path)
         if not self.config.exists():
@@ -54,22 +59,24 @@ class OutputFolder:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def checkpoint(self, stem: str) -> Path:
-        """Return the path of a run's checkpoint; each run has its own, so the order of the runs is free."""
+        """Return the path for the checkpoint of a run. Each run has a separate checkpoint, so runs may be in any
+        order.
+        """
         return self.checkpoints / f"{stem}.safetensors"
 
     def drop_checkpoint(self, stem: str) -> None:
-        """Remove the checkpoint of a run whose record is written."""
+        """Remove the checkpoint of a run. The record of the run must already be written."""
         self.checkpoint(stem).unlink(missing_ok=True)
         with suppress(OSError):  # it holds another checkpoint, or does not exist
             self.checkpoints.rmdir()
 
     def claim_new(self, config: Mapping[str, Any]) -> None:
-        """Write the configuration of an experiment that is never resumed; its folder must be new or empty.
+        """Write the configuration of an experiment that is never resumed. The folder must be new or empty.
 
         Raises
         ------
         OutputFolderError
-            If the folder is not empty; the message lists the names of its files.
+            If the folder is not empty. The message lists the names of the files in the folder.
         """
         check_empty(self.path)
         self.claim(config)

@@ -1,4 +1,6 @@
-"""The options of a comparison, checked on construction: the grid, and the settings that all runs share."""
+"""The options of a comparison: the grid of runs, and the settings that all runs share. They are checked on
+construction.
+"""
 
 from __future__ import annotations
 
@@ -36,38 +38,42 @@ class CompareOptions:
     Parameters
     ----------
     dataset : str, Dataset or class
-        See the `name` of `deepgum.experiments.runs.config.DataConfig`. The data set's options have their defaults.
+        The data set; see the parameter `name` of `deepgum.experiments.runs.config.DataConfig`. All options of the data
+        set have their default values.
     data : Path, optional
-        Folder of the data set, if it needs one.
+        Folder of the data set. Some data sets need no folder.
     noises, rates, methods, seeds : tuples
-        The grid. Noises are keys of `deepgum.data.corruption.NOISES`; methods are keys of `deepgum.training.METHODS`
-        or paths of losses; rates are in [0, 1].
+        The grid of runs. Noises are keys of `deepgum.data.corruption.NOISES`. Methods are keys of
+        `deepgum.training.METHODS` or paths of losses. Rates are in [0, 1].
     train_size, validation_size : int, optional
-        Numbers of samples. By default all samples, one tenth of them for validation. Validation samples are in addition
-        to `train_size`; by default they are a ninth of it.
+        Numbers of training and of validation samples. Validation samples are not part of the `train_size` training
+        samples. By default all samples are used, a tenth of them for validation. If only `train_size` is given,
+        `validation_size` is a ninth of `train_size`.
     image_size : int, optional
-        Side of the images in pixels; by default that of the data set.
+        Side of the images in pixels; by default the image size of the data set.
     groups : {"sample", "landmark", "coordinate"}, optional
-        Labels that are judged as one unit. By default as in the paper: landmarks for NGO and l-UGO, samples for g-UGO.
+        Which labels are right or wrong as one unit. By default as in the paper: landmarks for NGO and l-UGO, samples
+        for g-UGO.
     model : ModelConfig or str
-        The network; a name stands for a network without pretrained weights and without a frozen part.
+        The network. A name means a network without pretrained weights and without a frozen part.
     missing : float
         Share of training and validation labels that are deleted in addition to the noise, in every run; see
         `deepgum.experiments.runs.config.CorruptionConfig`.
     pixels : bool
-        Whether landmarks are in pixels of an image 224 pixels wide instead of fractions; see
-        `deepgum.experiments.runs.config.DataConfig`.
+        Whether landmarks are in pixels of an image that is 224 pixels wide, and not in fractions of the image's width;
+        see `deepgum.experiments.runs.config.DataConfig`.
     sgd : SGDOptions
-        Options of the training, for every method.
+        Options of the training, the same for every method.
     skip_missing, skip_unreadable : bool
         Whether to leave out images that do not exist, or that cannot be decoded.
     cache_dir : Path, optional
-        Folder for decoded crops.
+        Folder for the cache of decoded images.
 
     Raises
     ------
     InvalidParameterError
-        If a value is not valid. The message names the value, and for an unknown name the most similar known one.
+        If a value is not valid. The message names the parameter and the value. For an unknown name, it suggests a known
+        name.
     """
 
     dataset: str | Any = "lfw-net"
@@ -124,14 +130,14 @@ class CompareOptions:
 
     @cached_property
     def source(self) -> Dataset:
-        """The data set with the name `dataset`."""
+        """The data set object of the name `dataset`."""
         return get_dataset(self.dataset)
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The settings that all runs share and that change results; `config.json` holds them."""
+        """The settings that all runs share and on which results depend. The file `config.json` holds these settings."""
         sgd = asdict(self.sgd)
-        # A comparison may be resumed on another device; each record has the device of its run.
+        # A comparison may be resumed on another device. Each record has the device of its run.
         del sgd["device"]
         return {
             "dataset": self.dataset,
@@ -141,7 +147,7 @@ class CompareOptions:
             "groups": self.groups,
             "model": _network_identity(self.network),
             "skip_missing": self.skip_missing,
-            # Only if they are set, so that runs without them keep their keys.
+            # These settings are added only if they are set, so that runs without them keep their keys.
             **({"skip_unreadable": True} if self.skip_unreadable else {}),
             **({"pixels": True} if self.pixels else {}),
             **({"missing": float(self.missing)} if self.missing else {}),
@@ -156,12 +162,12 @@ class CompareOptions:
 
     @property
     def network(self) -> ModelConfig:
-        """The network, as a `ModelConfig`."""
+        """The configuration of the network."""
         assert isinstance(self.model, ModelConfig)
         return self.model
 
     def runs(self) -> list[RunKey]:
-        """Return all runs of the grid, seed by seed, so that the first seed alone completes a figure."""
+        """Return all runs of the grid. All runs of the first seed come first, because they are enough for a figure."""
         grid = itertools.product(self.seeds, self.noises, self.rates, self.methods)
         return [
             RunKey(method, noise, rate, seed, self.groups or NOISES[noise].unit, _choices(method), self.shared)
@@ -169,7 +175,7 @@ class CompareOptions:
         ]
 
     def load(self, seed: int, observer: Observer) -> Subset:
-        """Load the clean samples of a seed."""
+        """Load the clean samples that a seed selects."""
         request = Request(
             folder=self.data,
             train_size=self.train_size,
@@ -187,7 +193,7 @@ class CompareOptions:
 
 
 def _network_identity(model: ModelConfig) -> str | dict[str, Any]:
-    """Return the identity of a network: its name, and its settings that are not the defaults."""
+    """Return the identity of a network: the name, and all settings that differ from their defaults."""
     plain = ModelConfig(model.name)
     if replace(model, cache=plain.cache) == plain:
         return model.name
@@ -196,7 +202,9 @@ def _network_identity(model: ModelConfig) -> str | dict[str, Any]:
 
 
 def _choices(method: str) -> dict[str, Any]:
-    """Return the choices of a method as JSON values, without its label and description, which change no result."""
+    """Return the choices that define a method, as JSON values. Label and description are left out: they change no
+    result.
+    """
     named = get_method(method)
     # The path of a plug-in does not contain the parameters of its loss, so the loss itself is added.
     loss = named.loss if named.loss is None or isinstance(named.loss, str) else f"{method} {named.loss!r}"

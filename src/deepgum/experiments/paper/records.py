@@ -1,4 +1,4 @@
-"""The records of a comparison: `results.jsonl` has one line per finished run.
+"""The records of a comparison. The file `results.jsonl` has one line per finished run.
 
 A line is on the disk before the next run starts, so an interrupted comparison loses at most the current run.
 """
@@ -21,7 +21,7 @@ __all__ = ["ResultsFile", "RunKey", "RunRecord", "read_records", "select"]
 
 @dataclass(frozen=True)
 class RunKey:
-    """The identity of a run: every setting on which its result depends.
+    """The identity of a run: all settings on which the result of the run depends.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ class RunKey:
     seed : int
         Seed of the subset, the split, the corruption, the initial weights and the batches.
     groups : str
-        Labels that are judged as one unit.
+        Which labels are right or wrong as one unit: "sample", "landmark" or "coordinate".
     choices : Mapping
-        The choices of the method; JSON values. At rate 0 the noise and the knowledge of the wrong labels have no
-        effect, so two methods with equal choices are one run.
+        The choices that define the method, as JSON values. At rate 0 there are no wrong labels. Then the noise and a
+        method's knowledge of wrong labels have no effect, and two methods with otherwise equal choices are one run.
     shared : Mapping
-        Settings that all runs of a comparison share; JSON values.
+        Settings that all runs of a comparison share, as JSON values.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class RunKey:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits, the same for equal runs on any machine."""
+        """Sixteen hexadecimal digits that identify the run. Equal runs have the same digits on every machine."""
         settings = {
             "choices": dict(self.choices) | ({} if self.rate else {"oracle": False}),
             "noise": self.noise if self.rate else None,
@@ -70,30 +70,32 @@ class RunKey:
 
     @property
     def about(self) -> str:
-        """The rest of a title: the share of deleted labels, the same for all runs of a comparison."""
+        """The part of a title that is the same for all runs of a comparison: the share of deleted labels."""
         missing = self.shared.get("missing")
         return f"{100 * missing:g} % of labels deleted" if missing else ""
 
     @property
     def stem(self) -> str:
-        """A readable file name, without ending."""
+        """A readable file name for the run, without an ending."""
         method = self.method.replace(":", "-")
         return f"{method}_{self.noise}_{self.rate:g}_seed{self.seed}_{self.digest}"
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The outcome of one run: one line of `results.jsonl`.
+    """The outcome of one run, which is one line of `results.jsonl`.
 
     Rates and scores are fractions. None (`null` in the file) marks an undefined value, for example recall without
     outliers.
 
     - Errors on the clean test set: `failure_rate` is the share of landmarks whose error exceeds 5 % of the face's
-      width, `nme` the mean distance in fractions of that width; `mae` and `rmse` are in the targets' unit.
-    - Flags on the training set: `precision`, `recall` and `average_precision`; `recall_moved` is the recall among
-      labels that were moved by more than 5 % of the image's width, `flagged` the share of flagged labels.
-    - `posteriors` is a path relative to the results file, `missing` the share of labels that were deleted on purpose.
-    - `label` and `colour` are the style of a plug-in method, so that tables and figures do not import the plug-in.
+      width. `nme` is the mean distance, in fractions of the face's width. `mae` and `rmse` are in the targets' unit.
+    - Flags on the training set: `precision`, `recall` and `average_precision`. `recall_moved` is the recall among
+      labels that were moved by more than 5 % of the image's width. `flagged` is the share of labels that are flagged.
+    - `posteriors` is a path relative to the results file.
+    - `missing` is the share of labels that were deleted on purpose.
+    - `label` and `colour` are the style of a plug-in method. With these two fields, tables and figures need not import
+      the plug-in.
 
     Examples
     --------
@@ -135,51 +137,51 @@ class RunRecord:
         return "in the targets' unit"
 
     def to_json(self) -> str:
-        """Return the record as one line of JSON; numbers that are not finite become `null`."""
+        """Return the record as one line of JSON. Numbers that are not finite become `null`."""
         values = [(name, v) for name, v in asdict(self).items() if v or name not in ("label", "colour")]
         finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values}
         return json.dumps(finite, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> RunRecord:
-        """Read a line that `to_json` wrote; unknown fields are ignored.
+        """Read a line that `to_json` wrote. Unknown fields are ignored.
 
         Raises
         ------
         InvalidDataError
-            If the line is not a JSON object, or lacks a field.
+            If the line is not a JSON object, or if a field is missing.
         """
         try:
             values = json.loads(line)
         except ValueError as error:
-            raise InvalidDataError(f"It should be a JSON object: {error}.") from error
+            raise InvalidDataError(f"The line should be a JSON object. {error}.") from error
         if not isinstance(values, dict):
-            raise InvalidDataError(f"It should be a JSON object. Found {line[:60]!r}.")
+            raise InvalidDataError(f"The line should be a JSON object. Found {line[:60]!r}.")
         missing = [field.name for field in fields(cls) if field.default is MISSING and field.name not in values]
         if missing:
-            raise InvalidDataError(f"It lacks {listing(missing, most=20)}.")
+            raise InvalidDataError(f"The line should hold a complete record. It lacks {listing(missing, most=20)}.")
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 
 class ResultsFile:
-    """A file of records, one JSON object per line. Records are only added, never changed.
+    """A file of records with one JSON object per line. Records are only added, never changed.
 
     Parameters
     ----------
     path : Path
-        The file; it need not exist.
+        The file, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> list[RunRecord]:
-        """Return all records; an incomplete last line, left by an interruption, is ignored.
+        """Return all records. If an interruption left an incomplete last line, this line is ignored.
 
         Raises
         ------
         InvalidDataError
-            If any other line cannot be read; the message gives its number.
+            If a complete line cannot be read. The message gives the number of the line.
         """
         text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
         lines = text.split("\n")
@@ -200,7 +202,7 @@ class ResultsFile:
         Raises
         ------
         DiskFullError
-            If the disk is full; the earlier records stay.
+            If the disk is full. The earlier records stay in the file.
         """
         content = self.path.read_bytes() if self.path.exists() else b""
         rest = content[content.rfind(b"\n") + 1 :]
@@ -220,15 +222,15 @@ def _is_json(line: str) -> bool:
 
 
 def read_records(paths: Iterable[Path]) -> list[RunRecord]:
-    """Read results files, or folders that hold a `results.jsonl`.
+    """Return the records of results files. A path may also be a folder that holds a `results.jsonl`.
 
-    Of several records with the same method, noise, rate, seed, data set, sizes, share of deleted labels and groups, the
-    last one is returned.
+    If several records have the same method, noise, rate, seed, data set, sizes, share of deleted labels and groups,
+    only the last record is returned.
 
     Raises
     ------
     InvalidDataError
-        If a file does not exist, holds no record, or has a line that cannot be read.
+        If a file does not exist, has no record, or has a line that cannot be read.
     """
     latest: dict[tuple[object, ...], RunRecord] = {}
     for path in paths:
@@ -247,7 +249,7 @@ def read_records(paths: Iterable[Path]) -> list[RunRecord]:
 
 
 def select(records: Iterable[RunRecord], methods: Iterable[str] | None) -> list[RunRecord]:
-    """Return the records of some methods, in the order of the methods, or all records if `methods` is None.
+    """Return the records of the named methods, in the order of `methods`. If `methods` is None, return all records.
 
     Raises
     ------

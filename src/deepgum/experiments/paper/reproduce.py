@@ -35,9 +35,9 @@ class Artefact:
     ----------
     description : str
     datasets : tuple of str
-        Data sets that can be used: that of the paper, then its possible replacements.
+        Data sets from which the artefact can be made: first the data set of the paper, then possible replacements.
     methods : tuple of str
-        The methods of the paper, in its order; a scale may replace a method.
+        The methods of the paper, in the order of the paper. A scale may replace a method.
     """
 
     description: str
@@ -65,7 +65,8 @@ ARTEFACTS: Mapping[str, Artefact] = MappingProxyType(
 
 
 def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[str, Path]:
-    """Return the name of an artefact's data set in a folder or one of its subfolders, and the folder of the data set.
+    """Find a data set for an artefact in a folder or its subfolders. Return the pair (name of the data set, its
+    folder).
 
     Raises
     ------
@@ -92,10 +93,10 @@ class Plan:
     artefact, dataset : str
     seed : int
     rate : float
-        Share of training and validation labels that are replaced by uniform random ones; 0 for unchanged labels.
+        Share of training and validation labels that are replaced by uniform random labels. With 0, no label is changed.
     runs : tuple of RunConfig
     differences : Mapping
-        Differences from the paper at this scale: name -> (paper, here).
+        Changes that the scale makes: name of a number -> (value in the paper, value here).
     """
 
     artefact: str
@@ -121,7 +122,7 @@ def make_plan(
     skip_unreadable: bool = False,
     cache_dir: Path | None = None,
 ) -> Plan:
-    """Return the runs that an artefact needs.
+    """Return the plan with the runs that an artefact needs.
 
     Raises
     ------
@@ -175,7 +176,7 @@ def figure5_options(
     skip_unreadable: bool = False,
     cache_dir: Path | None = None,
 ) -> CompareOptions:
-    """Return the grid of Figure 5 at a scale, with all faces.
+    """Return the options of the comparison behind Figure 5 at a scale, with all faces of the data set.
 
     Raises
     ------
@@ -214,19 +215,19 @@ def _with_weights(model: ModelConfig, weights: Path | None) -> ModelConfig:
 
 
 def folders_of(plans: Sequence[Plan], out: Path) -> dict[str, RunFolder]:
-    """Return the folder of every run by its digest; runs that several plans need have one folder."""
+    """Return the folders of all runs: digest of a run -> folder. A run that several plans need has one folder."""
     return {config.digest: RunFolder(out / "runs" / config.stem) for plan in plans for config in plan.runs}
 
 
 def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) -> dict[str, RunFolder]:
-    """Train the runs that are not finished, and return the folder of every run by its digest.
+    """Train the runs that are not finished, and return the folders of all runs: digest of a run -> folder.
 
     A run that several plans need is trained once. If a run fails, the others continue.
 
     Raises
     ------
     ComparisonError
-        If runs failed; it is raised after all other runs.
+        If a run failed. The error is raised after all other runs.
     """
     observer, data = observer or Observer(), Data()
     runs = list({config.digest: config for plan in plans for config in plan.runs}.values())

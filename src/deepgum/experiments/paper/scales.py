@@ -27,19 +27,19 @@ class Scale:
     features : ModelConfig
         The network for data sets of feature vectors instead of images.
     sgd, features_sgd : SGDOptions
-        Training on images and on feature vectors.
+        Options of the training on images, and of the training on feature vectors.
     faces : ModelConfig
-        The network of Figure 5, which needs at least 45 trainings.
+        The network of Figure 5. It is smaller at some scales, because Figure 5 needs at least 45 trainings.
     faces_size : int
     faces_sgd : SGDOptions
     pixels : bool
-        Whether landmarks are in pixels of the paper's images, and not in fractions of an image's side.
+        True if landmarks are in pixels of the paper's images, False if they are in fractions of the image's side.
     train_sizes : Mapping
-        Number of training samples by data set; other data sets use all samples.
+        Numbers of training samples: name of a data set -> number. Other data sets use all samples.
     deepgum : str
         The method that replaces the paper's DeepGUM (Algorithm 1), unless the user names methods.
     method_options : Mapping
-        Options by method.
+        Options of methods: name of a method -> options.
     """
 
     images: ModelConfig
@@ -56,17 +56,20 @@ class Scale:
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods of an artefact at this scale, from the paper's methods."""
+        """Return the methods to train at this scale. `names` are the paper's methods."""
         return tuple(self.deepgum if name == "deepgum-paper" else name for name in names)
 
     def with_training(self, **changes: Any) -> Scale:
-        """Return the scale with fields of every `SGDOptions` changed."""
+        """Return a scale in which the given fields are changed in all `SGDOptions`."""
         names = ("sgd", "features_sgd", "faces_sgd")
         return replace(self, **{name: replace(getattr(self, name), **changes) for name in names})
 
     def differences(self, network: str, dataset: str = "") -> dict[str, tuple[Any, Any]]:
-        """Return the differences from the paper for "images", "features" or "faces": name -> (paper, here)."""
-        # The paper has no experiment on features, so they are compared with the paper's images.
+        """Return what the scale changes for a network: name of a number -> (value in the paper, value here).
+
+        The network is "images", "features" or "faces".
+        """
+        # The paper has no experiment on features, so settings for features are compared with the paper's images.
         paper = SCALES["paper"]._settings("images" if network == "features" else network)
         here = self._settings(network)
         changed = {name: (paper[name], here[name]) for name in paper if paper[name] != here[name]}
@@ -99,8 +102,8 @@ class Scale:
 _VGG16 = ModelConfig("vgg16", frozen=LAST_BLOCK)
 _PAPER = SGDOptions(optimizer="sgd", learning_rate=1e-4, batch_size=128, patience=5)
 _SMALL_VGG16 = replace(_VGG16, fc_width=512, cache_dtype="float16")
-# A cosine schedule of twelve epochs: on few images, the score that decides about an early stop is noisy, while the
-# scores of the last epochs are not.
+# A cosine schedule of twelve epochs instead of an early stop. On few images, the score that an early stop needs is
+# noisy. At the end of a cosine schedule, scores are not noisy.
 _SMALL = SGDOptions(learning_rate=2e-4, schedule="cosine", batch_size=128, epochs_max=12, patience=12)
 
 SCALES: Mapping[str, Scale] = MappingProxyType(

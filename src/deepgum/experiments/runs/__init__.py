@@ -1,1 +1,1 @@
-"""One run: its configuration, data, network, training, records and predictions."""
+"""One run: the configuration, data, network, training, records and predictions of a run."""

@@ -1,4 +1,4 @@
-"""A cell of a comparison: a data set with one corruption and one seed, the same for every method."""
+"""A cell of a comparison: the samples with one corruption and one seed. Every method is trained on the same cell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Cell", "make_cell"]
 
 @dataclass(frozen=True)
 class Cell:
-    """Corrupted training and validation samples, clean test samples, and the corruption.
+    """Training and validation samples with corrupted labels, test samples with clean labels, and the corruption.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Cell:
     test : RegressionData
         Samples with clean labels.
     corruption, validation_corruption : Corruption
-        Corruption of the training and of the validation labels.
+        Corruption of the training labels, and corruption of the validation labels.
     clean_targets : Tensor (n, d)
         The training labels before the corruption.
     """
@@ -47,7 +47,7 @@ class Cell:
 def make_cell(
     subset: Subset, noise: str, rate: float, seed: int, *, missing: float = 0.0, landmarks: bool = True
 ) -> Cell:
-    """Corrupt the labels of training and validation samples, never those of test samples.
+    """Corrupt the labels of training and validation samples. The labels of test samples stay clean.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ def make_cell(
     noise, rate
         See `deepgum.data.corruption.corrupt`.
     seed : int
-        Seed of the noise and of the deletions, which have separate streams.
+        Seed of the noise and of the deletions. The two have separate streams of random numbers.
     missing : float
-        Share of labels, right or wrong, that are also deleted.
+        Share of labels that are deleted in addition. Right and wrong labels are deleted.
     landmarks : bool
-        Whether a label is a landmark (two coordinates) and not a single coordinate.
+        True if a label is a landmark with two coordinates, False if a label is a single coordinate.
 
     Examples
     --------

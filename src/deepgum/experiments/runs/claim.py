@@ -18,11 +18,11 @@ __all__ = ["is_done"]
 
 
 def is_done(folder: RunFolder, config: RunConfig) -> bool:
-    """Return whether the run is done; refuse a folder that is not new, empty or of this run.
+    """Return whether the run is done. Raise an error unless the folder is new, is empty, or belongs to this run.
 
-    The stored key identifies a finished run, because a later version may interpret the same settings differently, and
-    the files that the settings name may have changed. The settings identify an unfinished run; its checkpoint is
-    checked when the training is resumed.
+    The stored key identifies a finished run. The settings are not enough, because another version may interpret the
+    same settings differently, and because the files that the settings name may have changed. The settings identify an
+    unfinished run. The checkpoint of an unfinished run is checked when the training is resumed.
 
     The folder of a run that ended before its first checkpoint holds no work. Another run may use it, so that a failed
     command does not block the corrected one.
@@ -30,9 +30,10 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
     Raises
     ------
     OutputFolderError
-        If the folder is refused; the message lists the settings that differ, or the names of the files.
+        If the folder belongs to another run or holds other files. The message lists the settings that differ, or the
+        names of the files.
     InvalidDataError
-        If the scores of a finished run, with its key, cannot be read.
+        If the file with the scores and the key of a finished run cannot be read.
     """
     trusted = code_named(config.to_mapping()).values()
     before = held(folder.path, "run", folder.config, lambda path: read_recorded(path, trust=trusted))
@@ -53,7 +54,7 @@ def _check_finished(folder: RunFolder, before: RunConfig, config: RunConfig) -> 
     if not _same_settings(before, config):
         raise another(folder.path, "run", before.to_mapping(), config.to_mapping(), made_by=metrics.version)
     inputs = _input_files(config)
-    # The key can be computed again only with all these files; without one, equal settings are enough.
+    # The key can be computed again only if all these files exist. If one is missing, equal settings are enough.
     if all(path.is_file() for path in inputs.values()):
         changed = [f"the {kind} '{path}' has changed since" for kind, path in inputs.items()]
         causes = " or ".join([*changed, f"version {metrics.version}, which made it, read these settings differently"])
@@ -64,7 +65,7 @@ def _check_finished(folder: RunFolder, before: RunConfig, config: RunConfig) -> 
 
 
 def _another(folder: RunFolder, before: RunConfig, config: RunConfig) -> OutputFolderError:
-    """Return the error for a folder with another unfinished run, or with files that no run makes."""
+    """Return the error for a folder with another unfinished run, or with files that a run does not make."""
     kind, hint, made = "run", HINT, made_by(folder.config)
     if folder.checkpoint.is_file():
         kind = "run that is not finished"
@@ -82,7 +83,7 @@ def _same_settings(before: RunConfig, config: RunConfig) -> bool:
 
 
 def _input_files(config: RunConfig) -> dict[str, Path]:
-    """Return the files whose contents are part of the key."""
+    """Return the files whose contents are part of the key of a run."""
     files = {"data file": _data_file(config), "file of weights": config.model.weights}
     return {kind: path for kind, path in files.items() if path is not None and path != PUBLISHED}
 

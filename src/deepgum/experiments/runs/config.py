@@ -1,4 +1,4 @@
-"""The configuration of a run, checked on construction: data, model, method, corruption, training and seed."""
+"""The configuration of a run: data, model, method, corruption, training and seed. It is checked on construction."""
 
 from __future__ import annotations
 
@@ -36,25 +36,26 @@ class DataConfig:
     Parameters
     ----------
     name : str, Dataset or class
-        A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another name for `table`), or a user's data set: an
-        object of `deepgum.data.Dataset`, its class, or its path "package.module:name". It is stored as text.
+        A key of `deepgum.data.sets.registry.DATASETS` (`csv` is another name for `table`), or a user's data set. A
+        user's data set is an object of `deepgum.data.Dataset`, its class, or its path "package.module:name". An object
+        or a class is stored as its path.
     folder : Path, optional
         Folder of the data set, or the file of a `table`, relative to the working folder.
     image_size : int, optional
-        Side of the images in pixels; by default that of the data set.
+        Side of the images in pixels; by default the image size of the data set.
     colour : bool
-        Whether images have three channels, if the data set has both grey and colour.
+        Whether images have three channels, if the data set can be read both in grey and in colour.
     train_size, validation_size, test_size : int, optional
-        Numbers of samples (for the last two of CACD, of celebrities); the data set has its own defaults.
+        Numbers of samples. For CACD, the last two are numbers of celebrities. The defaults depend on the data set.
     fold : int
-        Fold for testing, if the data set has folds.
+        Number of the fold that is the test set, if the data set has folds.
     skip_missing, skip_unreadable : bool
         Whether to leave out images that do not exist, or that cannot be decoded.
     cache_dir : Path, optional
-        Folder for decoded crops and outputs of frozen trunks.
+        Folder for the cache of decoded images and of outputs of frozen trunks.
     pixels : bool
-        Whether landmarks are in pixels of an image 224 pixels wide, as in the paper, and not in fractions of the
-        image's side. The steps of plain SGD depend on the unit, so a learning rate is valid for one unit only.
+        Whether landmarks are in pixels of an image that is 224 pixels wide, as in the paper, and not in fractions of
+        the image's side. The steps of plain SGD depend on the unit, so a learning rate is valid for one unit only.
     options : dict
         Options of this data set, for example the columns of a table.
     """
@@ -92,7 +93,7 @@ class DataConfig:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set with this name."""
+        """The data set object of the name `name`."""
         return get_dataset(self.name, "name")
 
 
@@ -107,16 +108,16 @@ class ModelConfig:
     weights : Path, optional
         File of pretrained weights (safetensors or .pth); `imagenet` downloads the published weights of VGG-16.
     sha256 : str
-        First digits of the file's checksum; empty for no check.
+        First digits of the SHA-256 of the file of weights. If empty, the file is not checked.
     frozen : str
-        Module up to which the network is frozen, for example `features.23` (the fourth pooling of VGG-16); empty to
-        train the whole network.
+        Last module of the frozen part of the network, for example `features.23` (the fourth pooling of VGG-16). If
+        empty, the whole network is trained.
     fc_width : int
         Width of fc6 and fc7 of `vgg16`.
     cache : bool
-        Whether to compute the outputs of the frozen part once, and keep them on disk.
+        Whether to compute the outputs of the frozen part only once, and to keep these outputs on the disk.
     cache_dtype : {"float32", "float16", "bfloat16"}
-        Number format on disk.
+        Number format of the outputs on the disk.
     """
 
     name: str = "facenet"
@@ -132,12 +133,12 @@ class ModelConfig:
         check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
 
     def check_weights(self, parameter: str = "weights") -> None:
-        """Check the file of weights before a training; a finished run does not need it.
+        """Check that the file of weights exists. A training needs this file, a finished run does not.
 
         Raises
         ------
         InvalidParameterError
-            If the file does not exist, or has another ending. The message names `parameter`.
+            If the file does not exist, or does not end in .safetensors or .pth. The message names `parameter`.
         """
         if self.weights in (None, PUBLISHED):
             return
@@ -158,13 +159,14 @@ class MethodConfig:
         A key of `deepgum.training.METHODS`, or the path `package.module:name` of a loss. The loss is imported when the
         training starts, not when the file is read.
     groups : {"sample", "landmark", "coordinate"}, optional
-        Labels that are judged as one unit; by default as in the paper's experiment on the data set.
+        Which labels are right or wrong as one unit. By default as in the paper's experiment on the data set.
     options : dict
-        Changes to the `DeepGUMOptions` of a method with a mixture.
+        Options of a method with a mixture that differ from the defaults: fields of `DeepGUMOptions`.
     schedule : dict
-        Changes to the schedule; a `name` selects another schedule with its defaults.
+        Settings of the schedule that differ from the defaults. A `name` selects another schedule with the defaults of
+        that schedule.
     mixture : dict
-        Changes to the settings of the mixture.
+        Settings of the mixture that differ from the defaults.
     """
 
     name: str = "deepgum"
@@ -195,12 +197,12 @@ class MethodConfig:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The changes to the method's options, for `deepgum.training.train_method`."""
+        """The options of the method that differ from the defaults, for `deepgum.training.train_method`."""
         sections = {"schedule": self.schedule, "mixture": self.mixture}
         return self.options | {name: section for name, section in sections.items() if section}
 
     def chosen(self) -> DeepGUMOptions | None:
-        """Return the options of the training, or None for a training with one loss.
+        """Return the options of a method with a mixture, or None for a method that only minimises a loss.
 
         Raises
         ------
@@ -219,7 +221,7 @@ class MethodConfig:
 
 @dataclass(frozen=True)
 class CorruptionConfig:
-    """Section `[corruption]`: the corruption of training and validation labels. Test labels stay clean.
+    """Section `[corruption]`: the corruption of training labels and validation labels. Test labels stay clean.
 
     Parameters
     ----------
@@ -228,8 +230,8 @@ class CorruptionConfig:
     rate : float
         Share of labels that are made wrong, from 0 (none) to 1.
     missing : float
-        Share of labels (whole landmarks, or single coordinates), right or wrong, that are also deleted, from 0 (none)
-        to below 1.
+        Share of labels that are deleted in addition, from 0 (none) to below 1. Right and wrong labels are deleted:
+        whole landmarks if the targets are landmarks, otherwise single coordinates.
     """
 
     noise: str = "uniform"
@@ -244,12 +246,12 @@ class CorruptionConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The configuration of a run, one section per attribute.
+    """The configuration of a run. Each attribute is a section of the TOML file.
 
     Raises
     ------
     InvalidParameterError
-        If a value is not valid; the message names the key and the valid values.
+        If a value is not valid. The message names the key and the valid values.
 
     Examples
     --------
@@ -282,18 +284,18 @@ class RunConfig:
             hint = f"The targets of {self.data.name!r} are not landmarks."
             raise InvalidParameterError("method.groups", "'sample' or 'coordinate'", "landmark", hint)
         if self.method.groups is None:
-            # Stored, like all defaults.
+            # Like all defaults, the groups are stored.
             method = replace(self.method, groups=self.data.dataset.groups)
             object.__setattr__(self, "method", method)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RunConfig:
-        """Build a run from the nested mappings of a TOML file."""
+        """Build the configuration of a run from the nested mappings of a TOML file."""
         built: RunConfig = build(cls, values)
         return built
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return nested mappings of plain values, without unset keys."""
+        """Return the configuration as nested mappings of plain values. Keys that are not set are left out."""
         mapping: dict[str, Any] = plain(asdict(self))
         for section in ("schedule", "mixture"):
             if not mapping["method"][section]:
@@ -302,7 +304,7 @@ class RunConfig:
 
     @property
     def groups(self) -> str:
-        """The labels that are judged as one unit."""
+        """Which labels are right or wrong as one unit: "sample", "landmark" or "coordinate"."""
         assert self.method.groups is not None
         return self.method.groups
 
@@ -319,7 +321,7 @@ class RunConfig:
 
     @property
     def stem(self) -> str:
-        """A readable name for the folder of the run."""
+        """A readable file name for the folder of the run."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         dataset = self.data.dataset

@@ -23,20 +23,21 @@ C = TypeVar("C")
 
 
 def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
-    """Read a run from a TOML file.
+    """Read the configuration of a run from a TOML file.
 
     Parameters
     ----------
     path : Path
     changes : sequence of str
-        Keys to change, as `section.key=value`. The value is in TOML, or a text without quotes.
+        Changes to the configuration, as `section.key=value`. The value is written as in TOML, or is a text without
+        quotes.
 
     Raises
     ------
     InvalidDataError
-        If the file does not exist, or is not TOML; the message names the line.
+        If the file does not exist, or is not TOML. The message about wrong TOML names the line.
     InvalidParameterError
-        If a key is unknown, missing or has a wrong value; the message names the key.
+        If a key is unknown, missing or has a wrong value. The message names the key.
     """
     values = read_toml(path)
     for change in changes:
@@ -50,22 +51,27 @@ def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> RunCo
     Parameters
     ----------
     path : Path
-        The file; an earlier version may have written it (see `deepgum.storage.upgrade`).
+        The file. It may have been written by an earlier version; see `deepgum.storage.upgrade`.
     trust : bool or collection of str
-        Whether code outside the package that the file names may be imported, or the paths that may be imported.
+        Whether code outside the package may be imported, if the file names such code. A collection lists the paths that
+        may be imported.
 
     Raises
     ------
     UntrustedCodeError
-        If the file names other code; nothing is imported.
+        If the file names code outside the package that may not be imported. Then no such code is imported.
     InvalidDataError, InvalidParameterError
-        As in `read_config`. If another version wrote the file, the message names that version.
+        As in `read_config`. If the file was written by another version, the message names that version.
     """
     return recorded(path, RunConfig.from_mapping, trust)
 
 
 def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | Collection[str]) -> C:
-    """Read the configuration file of a run folder or an audit folder; parameters and errors as in `read_recorded`."""
+    """Read the configuration file of a run folder or an audit folder.
+
+    `build` is a function that takes the content of the file as nested mappings, and returns the configuration. The
+    other parameters and the errors are as in `read_recorded`.
+    """
     values = _upgraded(read_toml(path))
     check_trusted(path, code_named(values), trust)
     try:
@@ -81,7 +87,7 @@ def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | 
 
 
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration with the keys of this version."""
+    """Return a recorded configuration, with keys of earlier versions replaced by the keys of this version."""
     data, method = values.get("data"), values.get("method")
     if isinstance(data, dict) and isinstance(data.get("options"), dict):
         data["options"] = upgraded_options(str(data.get("name")), data["options"])
@@ -123,11 +129,13 @@ def _change(values: dict[str, Any], change: str) -> None:
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write a run with all defaults, so that later versions read the same configuration."""
+    """Write the configuration of a run with all defaults, so that later versions read the same configuration."""
     write_toml(config.to_mapping(), path)
 
 
 def write_toml(values: Mapping[str, Any], path: Path) -> None:
-    """Write the configuration file of a run folder or an audit folder; its first line names this version."""
+    """Write the configuration file of a run folder or an audit folder. The first line of the file names this
+    version.
+    """
     with write_atomically(path) as temporary:
         temporary.write_text(version_line() + tomli_w.dumps(values), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Errors of the network of a finished run on labelled data."""
+"""Measurement of the errors that the network of a finished run makes on labelled data."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Evaluation:
     ----------
     dataset : str
     part : str
-        The part of the data set, or "all".
+        The part of the data set that was used, or "all".
     samples : int
     unit : str
         Unit of the errors.
     mae, rmse : float
     each : dict of str to float or None
-        MAE of every landmark or coordinate.
+        MAE of every landmark or coordinate: name -> MAE. None if there is no label.
     failure_rate : float or None
         None if the targets are not landmarks.
     """
@@ -59,28 +59,28 @@ def evaluate_run(
     *,
     trust: bool = False,
 ) -> Evaluation:
-    """Measure the errors of a finished run's network, on its own data set or on another of the same format.
+    """Measure the errors of the network of a finished run, on the data set of the run or on another data set.
 
     Parameters
     ----------
     run : Path
         Folder of the run.
     data : Path, optional
-        Folder of the other data set, or the file of a table.
+        Another data set in the same format: a folder, or the file of a table.
     part : {"all", "train", "validation", "test"}, optional
-        Samples to use: one part by the split of the run, or all. By default the test part of the run's own data set, or
-        all samples of another one.
+        Samples to use. Parts are made with the split of the run. By default, the test part of the run's data set, or
+        all samples of another data set.
     observer : Observer, optional
-        Its `reading` is called while images are read.
+        The method `reading` of the observer is called while images are read.
     trust : bool
-        Whether code outside the package that the run names may be imported.
+        Whether code outside the package may be imported, if the run names such code.
 
     Raises
     ------
     UntrustedCodeError
-        If the run names such code, and `trust` is False.
+        If the run names code outside the package, and `trust` is False.
     InvalidDataError
-        If the run is not finished, its network does not fit the data, or no sample has a label.
+        If the run is not finished, if the network does not fit the data, or if no sample has a label.
     UnknownNameError
         If the part is unknown.
     InvalidParameterError

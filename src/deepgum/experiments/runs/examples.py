@@ -1,4 +1,4 @@
-"""The images for the pictures of a run, in `examples.npz`."""
+"""The example images for the figures of a run, which are in the file `examples.npz`."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ __all__ = ["Examples"]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Images for the pictures of a run.
+    """Example images for the figures of a run.
 
     Attributes
     ----------
     suspects : array (k, c, h, w) of uint8
-        The training samples with the lowest posteriors, lowest first.
+        Images of the training samples with the lowest posteriors, sorted from the lowest posterior.
     suspect_ids : tuple of str
     given, predicted : arrays (k, d)
-        Given labels and predictions of these samples, in the targets' unit.
+        Given labels and predictions of the suspects, in the targets' unit.
     responsibilities : array (k,)
-        The lowest responsibility of each of these samples.
+        The lowest responsibility in each of the suspects.
     tests : array (m, c, h, w) of uint8
-        Test samples.
+        Images of some test samples.
     test_predicted, test_labels : arrays (m, d)
-        Predictions and labels of the test samples, in the targets' unit.
+        Predictions and labels of the samples in `tests`, in the targets' unit.
     """
 
     suspects: NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Examples:
         width: float = 1.0,
         factor: float = 1.0,
     ) -> Examples | None:
-        """Return the samples to show, or None if the samples are not images."""
+        """Return the example images of a run, or None if the data set has no images."""
         if np.asarray(clean.train.inputs[:1]).ndim != 4:
             return None
         lowest = (
@@ -93,7 +93,7 @@ class Examples:
         )
 
     def write(self, path: Path) -> None:
-        """Write an .npz file, atomically."""
+        """Write an .npz file. The file is never left incomplete."""
         arrays: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
         with write_atomically(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, **arrays)

@@ -35,22 +35,25 @@ def read_images(
     skip_unreadable: bool,
     observer: Observer,
 ) -> tuple[RegressionData, list[Path]]:
-    """Return images without labels, and the file of each.
+    """Return the images without labels, and the files of the images.
 
-    A table gives one image per row, with the ids of the table, even if two rows have the same image. An image file that
-    is given more than once, by its path or by its folder, is read once.
+    A table gives one image per row, with the id in the table, even if two rows have the same image. An image file
+    outside a table is read once, even if both its path and its folder are given.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
         If there are no images, or a table cannot be read.
     MissingImagesError, UnreadableImagesError
-        If images of a table do not exist, or images cannot be decoded, and skipping is off.
+        If images of a table do not exist and `skip_missing` is False, or if images cannot be decoded and
+        `skip_unreadable` is False.
     """
     named = _list_images(inputs, config, skip_missing)
     if not named:
         given = ", ".join(str(path) for path in inputs)
-        raise InvalidParameterError("inputs", f"image files ({', '.join(IMAGES)}), folders of them or a table", given)
+        raise InvalidParameterError(
+            "inputs", f"image files ({', '.join(IMAGES)}), folders of image files, or a table", given
+        )
     files = [file for _, file in named]
     channels, size, _ = signature.inputs
     folder = _common_folder(files)
@@ -64,7 +67,7 @@ def read_images(
 
 
 def _list_images(inputs: Sequence[Path], config: RunConfig, skip_missing: bool) -> list[tuple[str, Path]]:
-    """Return the id and the file of each image."""
+    """Return the ids and the files of all images."""
     named: list[tuple[str, Path]] = []
     seen = set[Path]()
     for path in inputs:
@@ -94,13 +97,13 @@ def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, 
 
 
 def _id_column(path: Path, config: RunConfig) -> str | None:
-    """Return the id column of the run's own table, if this table has it too."""
+    """Return the name of the id column in the table of the run. Return None if the new table lacks this column."""
     column: str = config.data.options.get("id", "")
     return column if column and column in column_names(path) else None
 
 
 def _common_folder(files: Sequence[Path]) -> Path:
-    """Return the deepest folder that holds all files; messages name files relative to it."""
+    """Return the deepest folder that holds all files. Messages name the files relative to this folder."""
     folders = {file.absolute().parent for file in files}
     try:
         return Path(os.path.commonpath(folders))
@@ -114,7 +117,7 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If the input is not such a file, or cannot be read.
+        If there is not exactly one table or .npz file, or if the file cannot be read.
     """
     columns: list[str] = config.data.options.get("features") or []
     kinds = ((*TABLES, ".npz") if columns else (".npz",)) if len(inputs) == 1 else ()

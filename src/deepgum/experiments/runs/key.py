@@ -1,4 +1,4 @@
-"""The key of a run: sixteen digits, the same for equal runs, independent of the place of their files."""
+"""The key of a run: sixteen hexadecimal digits. Equal runs have the same key, wherever their files are."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ _NO_DIFFERENCE = {"data": ("folder", "cache_dir"), "model": ("cache", "sha256"),
 def key_of(config: RunConfig) -> str:
     """Return the key of a run.
 
-    The key contains the content of files (a table, weights). It does not contain settings that the run does not use, or
-    unset settings that version 0.1.0 did not have, so that runs keep their keys.
+    The key depends on the content of the input files (a table, weights). It does not depend on settings that the run
+    does not use. It also does not depend on new options that are not set, so that runs of version 0.1.0 keep their
+    keys.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def _options(config: RunConfig) -> dict[str, Any]:
 
 
 def _content(path: Path) -> str:
-    """Return the SHA-256 of a file, or its name if it does not exist."""
+    """Return the SHA-256 of a file, or the name of the file if there is no such file."""
     if not path.is_file():
         return path.name
     found = path.stat()

@@ -1,4 +1,4 @@
-"""The scores of a run, in `metrics.json`."""
+"""The scores of a run, which are in the file `metrics.json`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Metrics:
     Attributes
     ----------
     dataset, method, noise, rate, seed
-        Identity of the run.
+        Settings that identify the run.
     fold : int or None
-        Fold for testing; None without cross-validation.
+        Number of the fold that is the test set. None if the data set has no folds.
     unit : str
         Unit of the errors.
     factor : float
@@ -32,9 +32,9 @@ class Metrics:
     train_size, validation_size, test_size : int
         Numbers of samples.
     version : str
-        Version of deepgum that trained the network.
+        Version of deepgum with which the network was trained.
     key : str
-        See `deepgum.experiments.runs.key`.
+        The key of the run; see `deepgum.experiments.runs.key`.
     label : str
         Label of a plug-in method.
     """

@@ -1,4 +1,4 @@
-"""Conversion of nested mappings (from TOML) to data classes and back. Unknown keys are errors; nothing is guessed."""
+"""Conversion of nested mappings (from TOML) to data classes and back. Unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def build(cls: type, values: Any, section: str = "") -> Any:
     Raises
     ------
     InvalidParameterError
-        If a key is unknown or missing, or its value has a wrong type. The message has the full name "section.key".
+        If a key is unknown or missing, or if a value has the wrong type. The message has the full name "section.key".
 
     Examples
     --------
@@ -53,7 +53,7 @@ def build(cls: type, values: Any, section: str = "") -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
-    """Convert a TOML value to the type of a field; refuse an ambiguous value."""
+    """Convert a TOML value to the type of a field. Raise an error if the value does not have this type."""
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
         return build(hint, value, name)
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
@@ -85,7 +85,7 @@ _KINDS = {
 
 
 def plain(value: Any) -> Any:
-    """Return a value in the types of TOML and JSON: paths as text, without fields that are None."""
+    """Return a value in types of TOML and JSON. Paths become texts, and fields that are None are left out."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):

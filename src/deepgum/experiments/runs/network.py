@@ -1,4 +1,4 @@
-"""The network of a run: construction, cached outputs of its frozen part, writing and reading."""
+"""The network of a run: building, writing and reading, and the cached outputs of a frozen part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Network", "Signature", "load_network", "prepare", "save_network"]
 
 @dataclass(frozen=True)
 class Signature:
-    """The inputs and outputs of a network, enough to build the network again.
+    """The inputs and outputs of a network. With this information, the network can be built again.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Signature:
         Names of the d coordinates.
     head : {"regression", "expectation"}
     outputs : int
-        Number of outputs of the backbone: d, or the number of classes.
+        Number of outputs of the backbone: d for the head "regression", the number of classes for "expectation".
     """
 
     inputs: tuple[int, ...]
@@ -49,16 +49,17 @@ class Signature:
 
 @dataclass(frozen=True)
 class Network:
-    """The network of all runs on one subset.
+    """The network that all runs on one subset train, before the training.
 
     Attributes
     ----------
     subset : Subset
-        Inputs of the training: the data, or the outputs of the frozen trunk for the data.
+        Samples for the training. With a cached frozen trunk, the inputs are the outputs of the trunk, otherwise the
+        data.
     build : callable
-        ``build(data, n_outputs)`` returns a backbone for these inputs, for `deepgum.models.build_model`.
+        ``build(data, n_outputs)`` returns a backbone for the inputs in `subset`; see `deepgum.models.build_model`.
     whole : callable
-        Function that converts a trained network into one with the data as inputs.
+        Function that takes a trained network, and returns the whole network, whose inputs are the data.
     """
 
     subset: Subset
@@ -75,12 +76,12 @@ def prepare(
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Network:
-    """Return the network for a subset; compute the outputs of its frozen part, if the configuration caches them.
+    """Return the network for a subset. If the configuration asks for a cache, compute the outputs of the frozen part.
 
     Raises
     ------
     InvalidDataError, InvalidParameterError
-        If the network cannot be built or split, or its weights cannot be loaded.
+        If the network cannot be built or split, or if the weights cannot be loaded.
     """
     # A network needs only the shape of images, so one image is enough. Features are standardised with all samples.
     images = subset.train if subset.train.inputs.ndim == 2 else subset.train.subset([0])
@@ -131,7 +132,7 @@ def _backbone(config: ModelConfig, data: RegressionData, n_outputs: int) -> nn.M
     vgg = VGG16(n_outputs, image_size=size, fc_width=config.fc_width)
     if config.weights is not None:
         path = download_vgg16_weights() if config.weights == PUBLISHED else config.weights
-        # Fully connected layers depend on the image size and the width, which may differ from the file's.
+        # Fully connected layers depend on the image size and the width, which may differ from those in the file.
         _load(vgg, path, config, fitting=("classifier.",))
     return vgg
 
@@ -145,14 +146,14 @@ def _load(model: nn.Module, path: Path, config: ModelConfig, fitting: Sequence[s
 
 
 def save_network(model: nn.Module, signature: Signature, folder: Path) -> None:
-    """Write `weights.safetensors` and `network.json`."""
+    """Write the files `weights.safetensors` and `network.json` of a trained network."""
     save_weights(model, folder / "weights.safetensors")
     with write_atomically(folder / "network.json") as temporary:
         temporary.write_text(json.dumps(asdict(signature), indent=2) + "\n", encoding="utf-8")
 
 
 def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]:
-    """Build the network of a run and load its trained weights; return it in evaluation mode.
+    """Build the network of a run, load the trained weights, and return the network in evaluation mode.
 
     Raises
     ------
@@ -166,7 +167,7 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
         raise InvalidDataError(f"'{folder}' should be the folder of a finished run. {error}.") from error
     images = len(signature.inputs) == 3
     inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
-    # These labels only set the size of the head; the numbers of the head are part of the weights.
+    # These labels only set the size of the head. The numbers of the head are part of the weights.
     targets = torch.zeros(2, len(signature.targets))
     if signature.head == "expectation":
         targets[1] = signature.outputs - 1

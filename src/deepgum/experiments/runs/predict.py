@@ -1,4 +1,4 @@
-"""Predictions of the network of a finished run for new inputs."""
+"""Predictions for new inputs, made with the network of a finished run."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def predict_inputs(
     observer: Observer | None = None,
     trust: bool = False,
 ) -> Predictions:
-    """Predict the labels of image files, of folders of images, of a table, or of an .npz file of features.
+    """Predict labels for image files, folders of images, a table, or an .npz file of features.
 
-    The network sees each whole image, in the smallest square around it. Landmarks are in pixels of the image file,
-    other targets in the unit of the labels. The result has one row per row of a table, in the same order, with the same
-    ids as in a training. The id of an image file is its path; each file is predicted once.
+    The network sees the smallest square around each whole image. Predicted landmarks are in pixels of the image file,
+    other predictions in the unit of the labels. For a table, the predictions are in the order of the rows, with the
+    same ids as in a training. An image file has its path as id, and has only one prediction.
 
     Parameters
     ----------
@@ -42,22 +42,22 @@ def predict_inputs(
     skip_missing, skip_unreadable : bool
         Whether to leave out images that do not exist, or that cannot be decoded.
     observer : Observer, optional
-        Its `reading` is called while images are read.
+        The method `reading` of the observer is called while images are read.
     trust : bool
-        Whether code outside the package that the run names may be imported.
+        Whether code outside the package may be imported, if the run names such code.
 
     Raises
     ------
     UntrustedCodeError
-        If the run names such code, and `trust` is False.
+        If the run names code outside the package, and `trust` is False.
     InvalidDataError
-        If the run is not finished, or the inputs do not fit its network.
+        If the run is not finished, or if the inputs do not fit the network.
     InvalidParameterError
-        If an input does not exist, or its format is unknown.
+        If an input does not exist, or if the format of an input is unknown.
     MissingImagesError
-        If images of a table do not exist and `skip_missing` is not set.
+        If images of a table do not exist, and `skip_missing` is False.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set.
+        If images cannot be decoded, and `skip_unreadable` is False.
     """
     trained = TrainedRun.load(run, trust=trust)
     config, signature = trained.config, trained.signature
@@ -83,7 +83,10 @@ def predict_inputs(
 
 
 def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) -> Predictions:
-    """Convert landmarks from squares around the images, `width` wide, to pixels of the image files."""
+    """Convert landmarks to pixels of the image files. The given landmarks are in squares around the images.
+
+    In the unit of the given landmarks, the side of each square is `width`.
+    """
     points = predictions.predicted / width
     for row, file in enumerate(files):
         with Image.open(file) as image:

@@ -1,4 +1,4 @@
-"""A run, from its configuration to its folder. A finished run is read, not trained again."""
+"""A run, from its configuration to its folder. A finished run is only read, and not trained again."""
 
 from __future__ import annotations
 
@@ -49,34 +49,35 @@ SHOWN = 40
 def run(
     config: RunConfig, out: Path, observer: Observer | None = None, data: Data | None = None, number: int = 1
 ) -> RunFolder:
-    """Train the configured network, and write its folder; return a finished run unchanged.
+    """Train the configured network, and write and return the folder of the run. A finished run is returned unchanged.
 
     The folder holds `config.toml` (with all defaults), `environment.json`, `history.jsonl`, `metrics.json`,
     `posteriors.parquet`, `predictions.parquet` (for the test set), `network.json` and `weights.safetensors`, and for
-    images `examples.npz`. `metrics.json` is written last. Until then `checkpoint.safetensors` holds the state of the
-    training, so that an interrupted run continues after its last completed epoch. It ends with the same files as an
-    uninterrupted run, except for wall times.
+    images `examples.npz`. `metrics.json` is written last. Until the end, `checkpoint.safetensors` holds the state of
+    the training, so that an interrupted run continues after its last completed epoch. A continued run has the same
+    files as an uninterrupted run, except for wall times.
 
     Parameters
     ----------
     config : RunConfig
     out : Path
-        A folder that is new, empty, or of the same configuration.
+        A new folder, an empty folder, or the folder of a run with the same configuration.
     observer : Observer, optional
         Its methods are called at every step.
     data : Data, optional
-        Data that several runs share, so that each data set is read once.
+        A cache of data that several runs share. With it, successive runs on the same data read the data once.
     number : int
-        Number of the run, for the observer.
+        Number of this run among several runs, counted from 1, for the observer.
 
     Raises
     ------
     OutputFolderError
-        If `out` holds anything else, or another process trains in it.
+        If `out` holds other files, or if another process trains in `out`.
     CheckpointError
-        If the checkpoint in `out` is damaged or of an earlier version, or if the data have changed since.
+        If the checkpoint in `out` is damaged or was written by an earlier version, or if the data have changed since it
+        was written.
     InvalidDataError, InvalidParameterError
-        If the data or the network cannot be used. This is checked before any training, and nothing is written.
+        If the data or the network cannot be used. This is checked before any training, and no file is written.
     """
     observer, data, folder = observer or Observer(), data or Data(), RunFolder(out)
     if not is_done(folder, config):
@@ -171,7 +172,7 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Return versions and device, which may change the results of a run, and nothing that identifies the machine."""
+    """Return versions and device, which may change the results of a run. The machine is not identified."""
     names = ("torch", "numpy", "scipy", "pillow", "safetensors")
     return {
         "python": platform.python_version(),
@@ -184,7 +185,10 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def _resumed_environment(folder: RunFolder, now: dict[str, Any]) -> dict[str, Any]:
-    """Return the environment of a resumed run, with the time of its start; warn if anything else has changed."""
+    """Return the environment of a resumed run, with the time at which the run started.
+
+    Give a warning if anything else in the environment has changed.
+    """
     before = folder.begun_in()
     now = now | {"started": before.get("started", now["started"])}
     if before and before != now:

@@ -1,4 +1,4 @@
-"""The data and the networks of runs, shared by runs on the same data."""
+"""The data and the networks of runs. Runs on the same data share them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Data", "load_samples", "load_subset", "request_of"]
 
 
 def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
-    """Load the clean samples of a run.
+    """Load the samples of a run, before the corruption of the labels.
 
     Raises
     ------
@@ -30,13 +30,13 @@ def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
 
 
 def load_samples(config: RunConfig, observer: Observer | None = None) -> tuple[RegressionData, ...]:
-    """Load all samples of a run's data set, in one or several parts; see `deepgum.data.Dataset.everything`."""
+    """Load all samples of the data set of a run, in one or several parts; see `deepgum.data.Dataset.everything`."""
     parts = config.data.dataset.everything(request_of(config, observer), config.seed)
     return tuple(part.scaled(PIXELS) for part in parts) if config.data.pixels else parts
 
 
 def request_of(config: RunConfig, observer: Observer | None) -> Request:
-    """Return the request of a run to its data set."""
+    """Return the request with which a run loads samples from the data set."""
     data = config.data
     return Request(
         folder=data.folder,
@@ -55,21 +55,21 @@ def request_of(config: RunConfig, observer: Observer | None) -> Request:
 
 
 class Data:
-    """The last loaded subset and the last prepared network, kept for the next run on the same data."""
+    """A cache of the last loaded subset and the last prepared network, for the next run on the same data."""
 
     def __init__(self) -> None:
         self._subset: tuple[str, Subset] | None = None
         self._network: tuple[str, Network] | None = None
 
     def subset(self, config: RunConfig, observer: Observer) -> Subset:
-        """Return the clean samples of a run."""
+        """Return the samples of a run, before the corruption of the labels."""
         key = repr((config.data, config.seed))
         if self._subset is None or self._subset[0] != key:
             self._subset = key, load_subset(config, observer)
         return self._subset[1]
 
     def network(self, config: RunConfig, subset: Subset, observer: Observer) -> Network:
-        """Return the network of a run, with the outputs of its frozen part already computed."""
+        """Return the network of a run. The outputs of the frozen part of the network are already computed."""
         key = repr((config.data, config.seed, config.model))
         if self._network is None or self._network[0] != key:
             with _in_section_model():
@@ -88,10 +88,10 @@ class Data:
 
 @contextmanager
 def _in_section_model() -> Iterator[None]:
-    """Give errors about a key of the section `[model]` the full name of that key."""
+    """Change errors about a key of the section `[model]`, so that they have the full name of the key."""
     try:
         yield
     except InvalidParameterError as error:
-        # Errors of networks and factories can also be about their own parameter "name".
+        # Errors of networks and factories can also be about a parameter "name" of the factory.
         keys = {key.name for key in fields(ModelConfig)} - {"name"}
         raise (error.within("model") if error.parameter in keys else error) from error

@@ -1,4 +1,4 @@
-"""The folder of a run: the paths of its files, and their reading."""
+"""The folder of a run: the paths of the files in the folder, and methods that read the files."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class RunFolder:
     Parameters
     ----------
     path : Path
-        The folder; it need not exist.
+        The folder, which need not exist yet.
 
     Attributes
     ----------
     config : Path
         `config.toml`: the configuration, with all defaults.
     environment : Path
-        `environment.json`: versions of packages, device, threads, and the time of the start.
+        `environment.json`: versions of packages, device, number of threads, and the time at which the run started.
     checkpoint : Path
         `checkpoint.safetensors`: the state of an unfinished training.
     metrics_file : Path
-        `metrics.json`: the scores. It is written last, so it exists only if the run is finished.
+        `metrics.json`: the scores. This file is written last, so it exists only if the run is finished.
     posteriors, predictions, history_file, examples : Path
-        Results; see `Posteriors`, `Predictions`, `History` and `Examples`.
+        Files of results; see `Posteriors`, `Predictions`, `History` and `Examples`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class RunFolder:
         return [name for name in entries(self.path) if name not in known or not (self.path / name).is_file()]
 
     def begun_in(self) -> dict[str, Any]:
-        """Return the environment in which the run was started; an empty mapping if it cannot be read."""
+        """Return the environment in which the run was started, or an empty mapping if the file cannot be read."""
         try:
             found = json.loads(self.environment.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -79,19 +79,19 @@ class RunFolder:
         return found if isinstance(found, dict) else {}
 
     def claim(self) -> None:
-        """Make the folder ready for a new or resumed run: remove results and temporary files, keep the checkpoint."""
+        """Prepare the folder for a new or resumed run: remove results and temporary files, but not the checkpoint."""
         self.path.mkdir(parents=True, exist_ok=True)
         for name in _RESULTS:
             (self.path / name).unlink(missing_ok=True)
         remove_partial(self.path)
 
     def finish(self, metrics: Metrics) -> None:
-        """Write the scores, which marks the run as finished."""
+        """Write the scores. The file of the scores marks the run as finished."""
         with write_atomically(self.metrics_file) as temporary:
             temporary.write_text(json.dumps(asdict(metrics), indent=2) + "\n", encoding="utf-8")
 
     def metrics(self) -> Metrics:
-        """Return the scores.
+        """Return the scores of a finished run.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class RunFolder:
         Raises
         ------
         InvalidDataError
-            If they cannot be read.
+            If the file of the history cannot be read.
         """
         records: dict[str, list[Any]] = {"epoch": [], "round": []}
         try:

@@ -1,4 +1,4 @@
-"""The scores and the tables of a training, from its result and its network."""
+"""The scores and the tables of a training, computed from the result and the network of the training."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class Scores:
 def score_run(
     result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, measure: Measure = PLAIN
 ) -> tuple[Scores, Posteriors, Predictions]:
-    """Score the network of a training on the test set, and its flags on the training set.
+    """Score a training: the network on the test set, and the flags on the training set.
 
-    If the targets are not landmarks, the errors are those of single coordinates, and there is no failure rate. Missing
-    labels are ignored; without any label in the test set there are no errors.
+    If the targets are not landmarks, an error is the error of a single coordinate, and there is no failure rate.
+    Missing labels are ignored. If no test sample has a label, the errors are None.
 
-    The average precision ranks groups by their posteriors, or for a method without a mixture by the lengths of their
-    residuals. Without wrong labels, precision and recall are None.
+    For the average precision, groups are ranked by their posteriors. For a method without a mixture, groups are ranked
+    by the lengths of their residuals. If no label is wrong, precision and recall are None.
 
     Returns
     -------
     scores : Scores
-        Scores, with errors in the unit of the measure.
+        Scores of the training. Errors are in the unit of the measure.
     posteriors : Posteriors
         Posteriors of the training set.
     predictions : Predictions
@@ -87,23 +87,24 @@ def posteriors_of(
     *,
     true_outliers: NDArray[np.bool_] | None = None,
 ) -> Posteriors:
-    """Return the residuals, posteriors and flags of a training, by sample and group.
+    """Return the residuals, posteriors and flags of a training, with one value per sample and group.
 
     Parameters
     ----------
     result : TrainingResult
     data : RegressionData
-        The training set, with the given labels. In a training over several processes, the samples of this process,
+        The training set, with the given labels. In a training over several processes, only the samples of this process:
         `data.subset(result.index)`.
     groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
-        Labels that are judged as one unit. The mixture of the result, if there is one, takes precedence.
+        Which labels are right or wrong as one unit. If the result has a mixture, the groups of the mixture are used
+        instead.
     true_outliers : array (n, g) of bool, optional
-        True for groups with a wrong label, if this is known.
+        True for groups with a wrong label. None if the wrong labels are not known.
 
     Raises
     ------
     InvalidDataError
-        If the result is of other samples, or of other groups.
+        If the result belongs to other samples or to other groups.
     """
     if result.residuals.shape != data.targets.shape:
         several = len(data) > len(result.index) > 0 and int(result.index[-1]) != len(result.index) - 1
@@ -132,7 +133,7 @@ def _detection(
     if not truth.any():
         return dict.fromkeys(names)
     norms, r = posteriors.residual_norms, posteriors.responsibilities
-    # -r gives the same order as 1 - r, but without ties where 1 - r is rounded to 1. Groups without labels are NaN.
+    # -r has the same order as 1 - r, but has no ties where 1 - r is rounded to 1. Groups without labels are NaN.
     ranking = norms if r is None else np.where(np.isnan(norms), np.nan, -r)
     displacement = by_group(cell.corruption.displacement, groups)
     scores = detection_scores(ranking, result.flags, truth, displacement, moved)
@@ -144,7 +145,10 @@ def _known(score: Score, factor: float = 1.0) -> float | None:
 
 
 def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
-    """Return the length (n, g) of each group's residual over its observed coordinates; NaN if no coordinate is."""
+    """Return the length (n, g) of each group's residual over the observed coordinates of the group.
+
+    The length is NaN if no coordinate of the group is observed.
+    """
     values = residuals.double().cpu().numpy()
     norms = []
     for group in groups:
@@ -154,9 +158,10 @@ def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
 
 
 def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
-    """Return the largest value (n, g) among the units (n, u) that overlap with a group.
+    """Return for each group the largest value among the units that overlap with the group, as an array (n, g).
 
-    A corruption moves whole units: the d coordinates form u units of d / u coordinates each.
+    `per_unit` has one value per unit, with shape (n, u). A corruption moves whole units. The d coordinates form u units
+    of d / u coordinates each.
     """
     values = per_unit.double().cpu().numpy()
     each = sum(map(len, groups)) // values.shape[1]

@@ -1,4 +1,4 @@
-"""The tables of a run: posteriors of its training samples, and predictions for its test samples."""
+"""The tables of a run: posteriors of the training labels, and predictions for the test samples."""
 
 from __future__ import annotations
 
@@ -28,28 +28,29 @@ __all__ = ["Posteriors", "Predictions"]
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """Residuals, posteriors and flags of the labels of a training set, by sample and group.
+    """Residuals, posteriors and flags of training labels, with one value per sample and group.
 
-    A group without a label has no posterior: its responsibility becomes NaN, and it is not flagged. In files, its row
-    has only the two names, and nulls.
+    A group without a label has no posterior. The responsibility of such a group becomes NaN, and the group is not
+    flagged. In files, the row of such a group has the two names, and null in all other columns.
 
     Parameters
     ----------
     sample_ids : tuple of str, length n
     group_names : tuple of str, length g
     residual_norms : array (n, g)
-        Length of the residual over the group, in the targets' unit; NaN for a group without labels.
+        Length of the residual over the coordinates of the group, in the targets' unit. NaN for a group without a label.
     responsibilities : array (n, g), optional
         Probabilities that the labels are right; None for methods without a mixture.
     true_outliers : array (n, g) of bool, optional
-        Groups that the corruption moved; None if the wrong labels are not known.
+        True for groups that the corruption moved. None if the wrong labels are not known.
     flagged : array (n, g) of bool, optional
-        Groups that the method flags; by default those with a responsibility below 1/2; None without responsibilities.
+        True for groups that the method flags. By default, groups with a responsibility below 1/2 are flagged. Without
+        responsibilities the default is None.
 
     Raises
     ------
     InvalidDataError
-        If the shapes do not fit, or a name occurs twice.
+        If the shapes do not fit together, or if a name occurs twice.
     """
 
     sample_ids: tuple[str, ...]
@@ -77,11 +78,11 @@ class Posteriors:
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """Mask (n, g) of the groups with a label."""
+        """Mask (n, g) that is True for groups with a label."""
         return ~np.isnan(self.residual_norms)
 
     def table(self) -> pa.Table:
-        """Return a table with one row per sample and group; unknown values are null."""
+        """Return a table with one row per sample and group. Unknown values are null."""
         n, g = len(self.sample_ids), len(self.group_names)
 
         def column(values: NDArray[Any] | None, kind: Any) -> Any:
@@ -101,12 +102,15 @@ class Posteriors:
         )
 
     def write(self, path: Path, **about: str) -> None:
-        """Write CSV, or Parquet with `about` in its metadata, by the ending of the path, atomically."""
+        """Write a CSV or a Parquet file, by the ending of the path. The file is never left incomplete.
+
+        The metadata of a Parquet file contain `about`.
+        """
         _write(self.table().replace_schema_metadata(about), path)
 
     @classmethod
     def read(cls, path: Path) -> Posteriors:
-        """Read a Parquet file that `write` wrote. Flags of early versions, which are not in the file, are computed.
+        """Read a Parquet file that `write` wrote. Files of early versions have no flags; then the flags are computed.
 
         Raises
         ------
@@ -139,7 +143,7 @@ class Posteriors:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The predictions of a network for n samples, with their labels.
+    """The predictions of a network for n samples, and the labels of these samples.
 
     Parameters
     ----------
@@ -159,23 +163,30 @@ class Predictions:
 
     @classmethod
     def of(cls, values: Tensor, data: RegressionData, factor: float = 1.0) -> Predictions:
-        """Return predictions (n, d) and labels, multiplied by a factor from the targets' unit to the reported unit."""
+        """Return the predictions `values` (n, d) together with the labels of `data`.
+
+        Predictions and labels are multiplied by `factor`, which converts the targets' unit to the reported unit.
+        """
         predicted, labels = (factor * part.detach().cpu().double().numpy() for part in (values, data.targets))
         return cls(data.ids, data.target_names, predicted, labels)
 
     def errors(self, *, landmarks: bool) -> NDArray[np.float64]:
-        """Return the distance of each landmark (n, d / 2), or the absolute error of each coordinate (n, d)."""
+        """Return the errors: distances (n, d / 2) for landmarks, otherwise absolute errors (n, d) of the
+        coordinates.
+        """
         return (landmark_errors if landmarks else coordinate_errors)(self.predicted, self.labels)
 
     def each(self, *, landmarks: bool) -> dict[str, float | None]:
-        """Return the mean absolute error of every landmark or coordinate; None if it has no label."""
+        """Return the mean absolute errors: name of a landmark or coordinate -> error. Without labels, an error is
+        None.
+        """
         errors = self.errors(landmarks=landmarks)
         names = landmark_names(self.names) if landmarks else self.names
         seen = ~np.isnan(errors)
         return {name: float(errors[seen[:, i], i].mean()) if seen[:, i].any() else None for i, name in enumerate(names)}
 
     def table(self) -> pa.Table:
-        """Return the columns `id`, `predicted_NAME` and, if any label is known, `label_NAME`."""
+        """Return a table with the columns `id`, `predicted_NAME` and, if any label is known, `label_NAME`."""
         columns = {"id": pa.array(self.ids, pa.string())}
         for prefix, values in (("predicted", self.predicted), ("label", self.labels)):
             if not np.isnan(values).all():
@@ -187,12 +198,12 @@ class Predictions:
         return pa.table(columns)
 
     def write(self, path: Path) -> None:
-        """Write CSV or Parquet, by the ending of the path, atomically.
+        """Write a CSV or a Parquet file, by the ending of the path. The file is never left incomplete.
 
         Raises
         ------
         InvalidParameterError
-            See `deepgum.experiments.output.check_file`.
+            As in `deepgum.experiments.output.check_file`.
         """
         check_file(path)
         _write(self.table(), path)

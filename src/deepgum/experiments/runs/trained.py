@@ -1,4 +1,4 @@
-"""The trained network of a finished run, ready to predict."""
+"""The trained network of a finished run, ready for predictions."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class TrainedRun:
     Attributes
     ----------
     config : RunConfig
-        The configuration. Its device becomes the CPU if this machine does not have the device of the training.
+        The configuration. The device in it is the CPU if this machine does not have the device of the training.
     network : nn.Module
-        The network in evaluation mode, on that device.
+        The network in evaluation mode, on the device in `config`.
     signature : Signature
         The inputs and outputs of the network.
     """
@@ -41,20 +41,20 @@ class TrainedRun:
 
     @classmethod
     def load(cls, run: Path, *, trust: bool = False) -> TrainedRun:
-        """Read a run folder.
+        """Read the network of a finished run from the folder of the run.
 
         Parameters
         ----------
         run : Path
         trust : bool
-            Whether code outside the package that the run names may be imported.
+            Whether code outside the package may be imported, if the run names such code.
 
         Raises
         ------
         InvalidDataError
             If the run is not finished.
         UntrustedCodeError
-            If the run names such code, and `trust` is False.
+            If the run names code outside the package, and `trust` is False.
         """
         folder = RunFolder(run)
         folder.metrics()
@@ -67,12 +67,12 @@ class TrainedRun:
         return cls(config, network.to(config.training.device), signature)
 
     def check_inputs(self, data: RegressionData) -> None:
-        """Refuse data that do not fit the network.
+        """Raise an error if the data do not fit the network.
 
         Raises
         ------
         InvalidDataError
-            If the inputs have another shape, or the number of targets differs.
+            If the inputs of the data have the wrong shape, or if the data have the wrong number of targets.
         """
         found, expected = tuple(data.inputs.shape[1:]), self.signature.inputs
         if found != expected:
@@ -83,7 +83,10 @@ class TrainedRun:
             )
 
     def predict(self, data: RegressionData, factor: float = 1.0) -> Predictions:
-        """Return predictions with the labels of the data, both in the targets' unit times `factor`."""
+        """Return predictions for the data, with the labels of the data.
+
+        Predictions and labels are in the targets' unit, multiplied by `factor`.
+        """
         sgd = self.config.training
         values: torch.Tensor = predict(self.network, data, device=sgd.device, precision=sgd.precision)
         return Predictions.of(values, data, factor)

@@ -25,7 +25,7 @@ _LISTED = 500
 def page_content(
     path: Path, summary: AuditSummary, labels: ScoredLabels, calibration: Calibration | None = None
 ) -> dict[str, Any]:
-    """Return the values of the template, except those of the gallery, the scripts and the style.
+    """Return the values for the template, without the gallery, the scripts and the style.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def page_content(
     summary : AuditSummary
     labels : ScoredLabels
     calibration : Calibration, optional
-        None if it is not known which labels are wrong.
+        None if the wrong labels are not known.
     """
     shown = _panels(summary.groups)
     return {
@@ -66,7 +66,7 @@ def page_content(
 
 
 def _panels(groups: tuple[GroupSummary, ...]) -> list[int]:
-    """Return the places of the groups whose residuals are drawn: those with the most flags, in ascending order."""
+    """Return the positions of the groups with the most flags, in ascending order. Their residuals are drawn."""
     by_flags = sorted(range(len(groups)), key=lambda place: -groups[place].flags)
     return sorted(by_flags[:_PANELS])
 
@@ -90,12 +90,12 @@ def _reliability(calibration: Calibration | None) -> Markup | str:
 
 
 def _deviation(group: GroupSummary) -> float:
-    """Return the standard deviation of right labels, in their own unit: the root mean square over the coordinates."""
+    """Return the standard deviation of right labels, in the labels' unit: the root mean square over the coordinates."""
     return math.sqrt(np.trace(np.array(group.covariance)) / len(group.covariance))
 
 
 def _conflicts(summary: AuditSummary, labels: ScoredLabels) -> list[list[tuple[str, str]]]:
-    """Return the ids of copies with different labels, each with its label if that is one number, or else no text."""
+    """Return the pairs (id, text) of copies with different labels. The text is the label if a label is one number."""
     places = {name: row for row, name in enumerate(labels.ids)}
     one = len(labels.target_names) == 1
 

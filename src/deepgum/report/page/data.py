@@ -1,4 +1,4 @@
-"""The data of the gallery: flagged labels as JSON columns, compact enough for many thousands of them.
+"""The data of the gallery: flagged labels as JSON columns, compact enough for many thousands of labels.
 
 The comment at the start of `assets/gallery.js` describes the format.
 """
@@ -28,7 +28,7 @@ Values = NDArray[np.float64]
 
 
 def flagged_rows(places: Sequence[Place]) -> list[int]:
-    """Return the rows of the flagged samples, each once, in the order of their first flag.
+    """Return the rows of the flagged samples, without repetition, in the order of their first flags.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def gallery_data(
 
 
 def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]]:
-    """Return key and words of the reasons that occur; summaries of version 0.1.0 do not have the words."""
+    """Return the key and the words of each reason that occurs. Summaries of version 0.1.0 do not have the words."""
     occurring = dict.fromkeys(labels.kinds.values())
     words = {each.name: each.words for each in summary.reasons}
     words |= {name: each.words for name, each in REASONS.items() if name not in words}
@@ -105,7 +105,10 @@ def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
 
 
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
-    """Return name, period and ends of a scale for each target; the scale covers predictions and unflagged labels."""
+    """Return the name, the period and the two ends of the scale for each target.
+
+    The scale covers the predictions and the labels that are not flagged.
+    """
     kept = labels.given.copy()
     for group, flags in zip(labels.partition, labels.flags.T, strict=True):
         kept[np.ix_(flags, list(group))] = np.nan
@@ -129,5 +132,5 @@ def _numbers(values: Sequence[float] | Values, digits: int = _SHOWN) -> list[flo
 
 
 def _rounded(value: float, digits: int = _SHOWN) -> float | None:
-    """Return a number rounded to significant digits; None for NaN and infinity, which JSON does not have."""
+    """Return a number rounded to `digits` significant digits. NaN and infinity, which JSON lacks, become None."""
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None

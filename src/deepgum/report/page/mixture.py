@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DistanceMixture:
-    """The mixture of one group as a mixture of Mahalanobis distances.
+    """The fitted mixture of one group, as a distribution of the Mahalanobis distances of the labels.
 
     Distances are in standard deviations of right labels.
 
@@ -33,7 +33,7 @@ class DistanceMixture:
     right_labels : Density or TabulatedDensity
         Density of right labels.
     wrong_labels : PowerLaw
-        Density of wrong labels; its radius and its core are in the same unit as the distances.
+        Density of wrong labels. The radius and the core of this density are in the unit of the distances.
 
     Examples
     --------
@@ -64,15 +64,15 @@ class DistanceMixture:
 
     @property
     def reach(self) -> float:
-        """Distance at which wrong labels end."""
+        """Distance beyond which the density of wrong labels is 0."""
         return self.wrong_labels.radius
 
     def right(self, distance: Values) -> Values:
-        """Return the share of all labels that are right and at most this far."""
+        """Return the share of all labels that are right and at most `distance` from the prediction."""
         k = self.dimensions
         return self.prior * self.right_labels.cdf(self.right_labels.variance(k) * np.square(distance), k)
 
     def wrong(self, distance: Values) -> Values:
-        """Return the share of all labels that are wrong and at most this far."""
+        """Return the share of all labels that are wrong and at most `distance` from the prediction."""
         mass = self.wrong_labels.mass
         return (1 - self.prior) * mass(distance, self.dimensions) / mass(np.array(self.reach), self.dimensions)

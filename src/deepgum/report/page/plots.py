@@ -28,8 +28,8 @@ SHOWN = 16
 def draw_residuals(labels: ScoredLabels, place: int, group: GroupSummary) -> Figure:
     """Draw the histogram of one group's distances between labels and predictions, and the fitted mixture.
 
-    Labels with a missing coordinate are left out: their distances have fewer dimensions. Both axes are logarithmic,
-    since wrong labels are few and far from their predictions.
+    Labels with a missing coordinate are left out, because their distances have fewer dimensions. Both axes are
+    logarithmic, because wrong labels are few and far from their predictions.
     """
     columns = list(labels.partition[place])
     whole = ~np.isnan(labels.given[:, columns]).any(axis=1)
@@ -55,7 +55,7 @@ def _draw_distances(
     axes.bar(edges[:-1], wrong, color=WRONG, alpha=0.75, **step)  # type: ignore[arg-type]
     n, ratio = len(distance), edges[1] / edges[0]
     along = np.geomspace(edges[0], edges[-1], 400)
-    # Expected count of a bin around each point; wrong labels end at the reach.
+    # The expected number of labels in a bin around each point. Beyond the reach there are no wrong labels.
     right = n * (mixture.right(along * ratio**0.5) - mixture.right(along / ratio**0.5))
     axes.plot(along, np.where(right > 0.05, right, np.nan), color=PREDICTED, linewidth=1.8)
     along = along[along * ratio**0.5 < mixture.reach]
@@ -79,9 +79,10 @@ def _draw_distances(
 
 
 def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
-    """Draw the share of wrong labels of each group with its interval.
+    """Draw the share of wrong labels in each group, with the interval of the share.
 
-    At most `SHOWN` groups are drawn, those with the largest shares. A group with an unknown share has no mark.
+    If there are more than `SHOWN` groups, only the groups with the largest shares are drawn. A group with an unknown
+    share has no mark.
     """
     if len(groups) > SHOWN:
         worst = sorted(groups, key=lambda group: -1.0 if group.share is None else -group.share.estimate)
@@ -131,9 +132,12 @@ def draw_history(rounds: Sequence[Round]) -> Figure:
 
 
 def draw_reliability(calibration: Calibration) -> Figure:
-    """Draw the share of wrong labels against their probability of being wrong, for eq. 1 and for the audit.
+    """Draw the share of wrong labels against the computed probability that a label is wrong.
 
-    The area of a mark grows with the number of labels in its bin, which is the bin's weight in the calibration error.
+    One curve is for the probabilities of eq. 1, one for the probabilities of the audit.
+
+    The area of a mark grows with the number of labels in its bin. This number is the weight of the bin in the
+    calibration error.
     """
     figure, axes = _axes(3.4)
     _annotate(axes, "probability of being wrong", "share that is wrong")
@@ -155,7 +159,11 @@ def draw_reliability(calibration: Calibration) -> Figure:
 
 
 def _filled_bins(found: Reliability) -> NDArray[np.float64]:
-    """Return mean probability, share of wrong labels and share of all labels (b, 3) of the bins with labels."""
+    """Return an array (b, 3) with a row for each bin that holds labels.
+
+    A row has the mean probability of the bin, the share of its labels that are wrong, and the share of all labels that
+    are in the bin.
+    """
     total = sum(found.counts)
     bins = zip(found.predicted, found.observed, found.counts, strict=True)
     return np.array([(p, o, count / total) for p, o, count in bins if p is not None and o is not None])

@@ -1,4 +1,4 @@
-"""The report of an audit as one HTML file: verdict, figures and gallery. It loads nothing from a network."""
+"""The report of an audit as one HTML file: verdict, figures and gallery. The file loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def write_report(
     most: int = 20_000,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the report of a finished audit, whole or not at all, and return its path.
+    """Write the report of a finished audit, and return the path of the report.
+
+    If the report cannot be written completely, an earlier report is kept unchanged.
 
     Parameters
     ----------
@@ -43,14 +45,15 @@ def write_report(
     path : Path, optional
         The HTML file; by default `report.html` in the folder.
     most : int
-        Largest number of flagged labels in the gallery. It shows the worst ones, and the page gives the total.
+        Largest number of labels in the gallery. If more labels are flagged, the gallery shows the worst labels, and the
+        page gives the total number of flagged labels.
     progress : callable, optional
         Called as ``progress(done, total)`` after each picture.
 
     Raises
     ------
     InvalidDataError
-        If the folder holds no finished audit, or one of its files cannot be read.
+        If the folder holds no finished audit, or a file of the audit cannot be read.
     InvalidParameterError
         If `most` is not a whole number of at least 1.
     """
@@ -93,7 +96,7 @@ def write_report(
 
 
 def environment() -> Environment:
-    """Return the environment of the templates: values are escaped by default, and an undefined name is an error.
+    """Return the environment of the templates. It escapes values by default, and an undefined name is an error.
 
     Examples
     --------
@@ -119,7 +122,7 @@ def environment() -> Environment:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Return the content security policy: the browser runs only these scripts and loads nothing."""
+    """Return the content security policy that makes the browser run only these scripts and load nothing."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     return (

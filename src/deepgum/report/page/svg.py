@@ -27,9 +27,9 @@ def inline_svg(figure: Figure, name: str, title: str) -> Markup:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Drawn in `INK`, `SOFT`, `LINE`, `WRONG` and `PREDICTED`, which become the colours of the page.
+        A figure in the colours `INK`, `SOFT`, `LINE`, `WRONG` and `PREDICTED`, which become the colours of the page.
     name : str
-        Prefix of the ids in the figure, of letters and dashes; each figure of a page needs its own.
+        Prefix of the ids in the figure, with letters and dashes only. Each figure of a page needs a different prefix.
     title : str
         Description of the figure for screen readers.
 
@@ -43,7 +43,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> Markup:
 
     written = io.StringIO()
     with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        # A browser has other fonts, which may have the missing glyphs.
+        # A missing glyph is no problem, because a browser uses other fonts.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(written.getvalue())
@@ -54,7 +54,7 @@ def inline_svg(figure: Figure, name: str, title: str) -> Markup:
 
 
 def _adapt(element: ElementTree.Element, name: str) -> None:
-    """Remove the parts that only a standalone file needs, and use the ids and colours of the page."""
+    """Remove the parts of an SVG that only a standalone file needs, and use the ids and colours of the page."""
     element.tag = element.tag.rpartition("}")[2]  # an HTML parser knows the namespaces
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     for key, value in attributes.items():
@@ -78,7 +78,7 @@ def _adapt(element: ElementTree.Element, name: str) -> None:
 
 
 def _style(style: str) -> str:
-    # Text keeps its size and takes the font of the page; some versions of matplotlib write both as one property.
+    # Text keeps its size and takes the font of the page. Some matplotlib versions write size and font as one property.
     style = re.sub(r"font-family: [^;]*;? ?", "", style)
     style = re.sub(r"font: (?:[^;']*? )?([\d.]+px)[^;]*", r"font-size: \1", style)
     for colour, variable in _VARIABLES.items():
@@ -87,7 +87,7 @@ def _style(style: str) -> str:
 
 
 def label_text(text: str) -> str:
-    r"""Return a name for a figure: on one line, not too long, without characters that XML forbids.
+    r"""Return a name as text for a figure: one short line without characters that XML forbids.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Small pictures of samples, and the problem of each sample whose picture cannot be shown."""
+"""Small images of samples. For a sample whose image cannot be shown, there is the reason instead."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True)
 class View:
-    """The visible part of a sample's picture.
+    """The visible part of the image of one sample.
 
     Attributes
     ----------
     crop : Square or None
-        The visible square in pixels of the file; it may reach beyond the image. None if there is no picture.
+        The visible square, in pixels of the image file. The square may reach beyond the image. None if the image cannot
+        be shown.
     size : (int, int) or None
-        Width and height of the image in the file.
+        Width and height of the image in the file. None if the file cannot be read.
     problem : str
-        The reason why there is no picture, as a sentence; empty if there is one.
+        The reason why the image cannot be shown, as a sentence. Empty if the image can be shown.
     """
 
     crop: Square | None = None
@@ -46,8 +47,8 @@ class View:
 class PictureViewer:
     """A reader that cuts the visible part of each sample out of its image file.
 
-    A file is opened only if it lies in the folder of the data after all links are followed, because the file names come
-    from a table that somebody else may have written.
+    The file names come from a table that somebody else may have written. Therefore links in a path are followed first,
+    and a file is opened only if it lies in the folder of the data.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ class PictureViewer:
     root : Path, optional
         Folder that must contain every file; by default the folder of the pictures.
     scale : float
-        Side of the visible square, in sides of the square that the network saw. A value above 1 also shows labels
-        outside of that square.
+        Side of the visible square, divided by the side of the square that the network saw. With a value above 1, labels
+        outside the network's square are also visible.
 
     Examples
     --------
@@ -73,24 +74,25 @@ class PictureViewer:
 
     @classmethod
     def of(cls, source: DataSource, pictures: Pictures) -> PictureViewer:
-        """Return the viewer for the pictures of an audit; for landmarks with a margin around the square."""
+        """Return the viewer for an audit. For landmarks, it shows a margin around the square that the network saw."""
         root = Path(source.root) if source.root else None
         return cls(pictures, root, 1.15 if source.landmarks else 1.0)
 
     def view(self, row: int) -> View:
-        """Return the visible part of a sample; this reads only the header of the file."""
+        """Return the visible part of a sample. Only the header of the image file is read."""
         return self._draw(row, None)[0]
 
     def jpeg(self, row: int, side: int) -> tuple[View, bytes | None]:
-        """Return the visible part of a sample, and its image as a JPEG, or None if there is a problem.
+        """Return the pair (visible part, JPEG) of a sample. The JPEG is None if the image cannot be shown.
 
-        The picture covers `visible_box`, in a crop of `side` pixels. It is in colour even if the network saw gray
-        images. The orientation in the file's metadata is not applied, because labels refer to the stored pixels.
+        The JPEG covers the `visible_box` of the crop, at a scale at which the crop is `side` pixels wide. The JPEG is
+        in colour even if the network saw gray images. The orientation in the metadata of the file is not applied,
+        because labels refer to the stored pixels.
         """
         return self._draw(row, side)
 
     def jpegs(self, rows: Sequence[int], side: int) -> Iterator[tuple[View, bytes | None]]:
-        """Yield the result of `jpeg` for each row, in order."""
+        """Yield the result of `jpeg` for each row, in the order of the rows."""
         # Pillow releases the interpreter lock while it decodes.
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
             for start in range(0, len(rows), _AT_ONCE):
@@ -113,7 +115,7 @@ class PictureViewer:
         except UnidentifiedImageError:
             return View(problem="Cannot be read: this is not an image, or it is damaged."), None
         except Exception as error:
-            # Decoders raise errors of any kind for damaged files. The page names the file and goes on.
+            # Decoders raise errors of any kind for damaged files. The page shows the reason instead of the image.
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return View(problem=f"Cannot be read: {reason or type(error).__name__}."), None
 
@@ -131,7 +133,9 @@ def enlarged(square: Square, scale: float) -> Square:
 
 
 def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
-    """Return left, top, right and bottom of the overlap of a crop and an image, in pixels; None if there is none.
+    """Return the box (left, top, right, bottom) of the overlap of a crop and an image, in pixels.
+
+    Return None if the crop and the image do not overlap.
 
     Examples
     --------
@@ -144,12 +148,12 @@ def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
 
 
 def _encode(image: Image.Image, crop: Square, side: int) -> bytes:
-    """Return a JPEG of the part of the image in the crop, which is `side` pixels wide."""
+    """Return a JPEG of the part of the image inside the crop. The whole crop would be `side` pixels wide."""
     width, height = image.size
     box = visible_box(crop, (width, height))
     assert box is not None
     scale = side / crop.side
-    # Pillow decodes a JPEG at a half, a fourth or an eighth of its size, if that is large enough.
+    # Pillow decodes a JPEG at a half, a quarter or an eighth of its size, if the result is large enough.
     image.draft("RGB", (max(1, round(width * scale)), max(1, round(height * scale))))
     by_x, by_y = image.width / width, image.height / height
     target = max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale))

@@ -29,7 +29,7 @@ def percent(share: float | None) -> str:
 
 
 def count(value: float) -> str:
-    """Return a count with commas; a small expected count keeps one decimal.
+    """Return a count with commas between the thousands. An expected count below 10 keeps one decimal.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def headline(verdict: str) -> tuple[str, str]:
 
 
 def number(value: float) -> str:
-    """Return a number with three significant digits, and with commas from 100 on.
+    """Return a number with three significant digits. From 100 on, it is a whole number with commas.
 
     Examples
     --------
@@ -83,13 +83,13 @@ def number(value: float) -> str:
 
 
 def embedded_json(value: object) -> Markup:
-    r"""Return JSON that is safe inside a script element, for any texts.
+    r"""Return a value as JSON that is safe inside a script element, whatever texts the value contains.
 
     Examples
     --------
     >>> print(embedded_json(["</script>", "&", "é"]))
     ["\u003c/script\u003e","\u0026","\u00e9"]
     """
-    # Characters that are not ASCII are written as \u...., also the line separators that would end a script line.
+    # Characters that are not ASCII are written as \u.... . This includes line separators that would end a script line.
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))

@@ -1,4 +1,4 @@
-"""Conditions under which our own values of a table are measured, as notes below the table."""
+"""Conditions under which our own values in a table were measured, as notes below the table."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["Conditions"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions under which our own values are measured; the table has them as notes.
+    """Conditions under which our own values in a table were measured. The notes below the table list these conditions.
 
     Attributes
     ----------
     dataset : str
         Name of the data set.
     scale : str
-        Name of the scale, as on the command line.
+        Name of the scale of the experiment, as in the option `--scale`.
     changed : mapping of str to pair
-        Name of each number that the scale changes -> (value of the paper, value here).
+        Changes that the scale makes: name of a number -> (value in the paper, value here).
     seeds : sequence of int
     counts : mapping of str to int
-        Sizes, for example of the training and the validation set.
+        Numbers of samples, for example in the training set and in the validation set.
     remarks : sequence of str
-        Whole sentences, for example about the weights that the network starts from.
+        Further sentences, for example about the weights with which the training of the network starts.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Conditions:
             raise InvalidParameterError("changed", f"every number that the scale {self.scale!r} changes", self.changed)
 
     def sentences(self, **counts: int) -> list[str]:
-        """Return the notes, with these counts in addition to `counts`."""
+        """Return the conditions as sentences. The arguments are counts in addition to the attribute `counts`."""
         sizes = [f"{name} {count:,}" for name, count in {**self.counts, **counts}.items()]
         seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
         notes = [f"Ours: {'; '.join([self.dataset, *sizes, seeds])}."]

@@ -36,12 +36,12 @@ def draw_figure2(
     losses: Sequence[str | Loss] = ("l2", "huber", "biweight"),
     largest: float = 8.0,
 ) -> Figure:
-    """Draw Figure 2 on a new figure, and write it.
+    """Draw Figure 2 of the paper, and write the figure to a file.
 
     Parameters
     ----------
     path : path, optional
-        The file (PNG, SVG or PDF, by its ending); an existing file is replaced. If None, no file is written.
+        The file, which is PNG, SVG or PDF by its ending. An existing file is replaced. If None, no file is written.
     settings, losses, largest
         See `plot_gradients`.
 
@@ -52,7 +52,7 @@ def draw_figure2(
     Raises
     ------
     UnknownNameError, InvalidParameterError
-        As in `plot_gradients`; InvalidParameterError also if the ending of the path is not a figure format.
+        As in `plot_gradients`. InvalidParameterError also if the ending of the path is not a figure format.
 
     Examples
     --------
@@ -81,17 +81,17 @@ def plot_gradients(
     """Plot the gradient of each loss, and of DeepGUM for several pi and gamma, against the residual.
 
     For all curves, the unit of the residual is the standard deviation of the inliers. The gradients are odd functions,
-    so only positive residuals are shown. The straight line of L2 is cut a little above the plateau of Huber.
+    so the figure shows only positive residuals. The straight line of L2 ends a little above the plateau of Huber.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
         The axes to plot on.
     settings : sequence of pairs (pi, gamma)
-        The curves of DeepGUM, see `gum_gradient`.
+        The values of pi and gamma of each curve of DeepGUM; see `gum_gradient`.
     losses : sequence of str or Loss
-        The other losses, as for `deepgum.losses.get_loss`. The name "cauchy" stands for a scale of 2.3849 standard
-        deviations, which makes Cauchy's loss as efficient on Gaussian noise as the biweight.
+        The other losses, as names or objects that `deepgum.losses.get_loss` accepts. The name "cauchy" means a scale of
+        2.3849 standard deviations. With this scale, Cauchy's loss is as efficient on Gaussian noise as the biweight.
     largest : float, default 8
         The largest residual.
 
@@ -132,11 +132,11 @@ def gum_gradient(residuals: ArrayLike, inlier_prior: float, uniform_density: flo
     Parameters
     ----------
     residuals : array of any shape
-        delta, in standard deviations of the inliers.
+        The residuals delta, in standard deviations of the inliers.
     inlier_prior : float in (0, 1)
-        pi.
+        The prior pi of an inlier.
     uniform_density : float above 0
-        gamma, the density of the uniform.
+        The density gamma of the uniform component.
 
     Raises
     ------

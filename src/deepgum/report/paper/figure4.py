@@ -39,12 +39,12 @@ def draw_figure4(
     title: str = "Flagged as outliers; below each image its annotation",
     columns: int | None = None,
 ) -> Figure:
-    """Draw the table with its notes on the left, and the gallery on the right.
+    """Draw Figure 4 of the paper: a table with its notes on the left, and a gallery of images on the right.
 
     Parameters
     ----------
     table : PaperTable
-        The table of `figure4_table`, or any other.
+        The table of `figure4_table`, or any other table.
     images, captions, columns
         See `draw_gallery`.
     title : str
@@ -77,7 +77,7 @@ def draw_figure4(
     plot_table(axes, table)
     gallery = parts[1]
     if height > gallery_height + _TITLE_HEIGHT:
-        # The gallery is only as high as its images; otherwise they would be spread over the height of the table.
+        # The gallery is only as high as its images. Otherwise the images would be spread over the height of the table.
         gallery = gallery.subfigures(
             2, 1, squeeze=False, height_ratios=[gallery_height + _TITLE_HEIGHT, height - gallery_height - _TITLE_HEIGHT]
         )[0, 0]
@@ -100,7 +100,7 @@ def table_size(table: PaperTable) -> tuple[float, float]:
 
 
 def plot_table(axes: Axes, table: PaperTable) -> None:
-    """Draw a table on axes that count in points from the upper left corner, with y downwards.
+    """Draw a table on axes whose unit is a point, with the origin in the upper left corner and y downwards.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def _column_width(table: PaperTable, index: int) -> float:
 
 
 def _wrap(text: str, room: float, letters: float, weight: str = "normal") -> list[str]:
-    """Break a text between words into lines no wider than `room` points; a longer word has its own line."""
+    """Break a text between words into lines of at most `room` points. A word that is wider has a line of its own."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -205,7 +205,7 @@ def _width(text: str, weight: str = "normal", style: Literal["normal", "italic"]
     properties = FontProperties(weight=weight, style=style)
     if "$" in text:
         return float(TextPath((0, 0), text, size=_FONT, prop=properties).get_extents().x1)
-    # The font's own measure is many times faster. It has 10 dots per point and 64 units per dot.
+    # Measuring with the font itself is many times faster. The font has 10 dots per point and 64 units per dot.
     font = get_font(findfont(properties))
     font.set_size(_FONT, 10 * _INCH)
     font.set_text(text)
@@ -213,7 +213,7 @@ def _width(text: str, weight: str = "normal", style: Literal["normal", "italic"]
 
 
 def _write(axes: Axes, x: float, y: float, text: str, **style: object) -> None:
-    # Only the methods' labels contain mathematics; elsewhere a dollar sign is plain text.
+    # Only the labels of methods contain mathematics. Elsewhere, a dollar sign is plain text.
     plain = {"fontsize": _FONT, "va": "center_baseline", "parse_math": False}
     if text:
         axes.text(x, y, text, **(plain | style))  # type: ignore[arg-type]

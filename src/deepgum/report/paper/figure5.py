@@ -24,16 +24,17 @@ _NOISE_ORDER = ("ngo", "l-ugo", "g-ugo")
 
 
 def draw_figure5(records: Sequence[RunRecord]) -> Figure:
-    """Draw one column per kind of noise: the failure rate on top, precision and recall of the flags below.
+    """Draw Figure 5: one column per kind of noise, with the failure rate on top, and precision and recall of the flags
+    below.
 
-    A line is the mean over the seeds; a band goes from the lowest to the highest value. Methods without a flag rule
-    (L2, L1) and the oracles have no precision and no recall.
+    A line is the mean over the seeds. A band goes from the lowest to the highest value over the seeds. Methods without
+    a flag rule (L2, L1) and the oracles have no precision and no recall.
 
     Raises
     ------
     InvalidDataError
-        If there are no records; if they differ in data set, sizes or share of deleted labels; or if records of one kind
-        of noise differ in their groups.
+        If there are no records; if the records differ in data set, sizes or share of deleted labels; or if records of
+        one kind of noise differ in their groups.
     """
     if not records:
         raise InvalidDataError("`records` should hold at least one run. Found none.")
@@ -84,7 +85,7 @@ def _draw_panel(axes: Axes, records: Sequence[RunRecord], field: str, styles: Ma
             marker=style.marker or "None",
             linestyle=style.dashes,
             markersize=5,
-            # Methods are drawn over the oracles.
+            # The lines of methods are drawn above the lines of oracles.
             zorder=2 if is_oracle(method) else 3,
         )
         if any(value.count > 1 for value in spreads):

@@ -1,4 +1,6 @@
-"""Errors of several methods as cells of a table: the lowest is bold, and has stars if the tests favour it."""
+"""Errors of several methods as cells of a table. The lowest error is bold, and has stars if it is significantly
+lower.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ CORRECTIONS = {
 
 
 def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = "") -> dict[str, Array]:
-    """Check errors, and return them as arrays that can be compared entry by entry.
+    """Check the errors of several methods, and return arrays that can be compared entry by entry.
 
     Parameters
     ----------
@@ -50,13 +52,13 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
     dimensions : int
         Number of dimensions of each array.
     where : str
-        Text before the name of the array in a message.
+        Text before the name of an array in a message.
 
     Raises
     ------
     InvalidDataError
         If there is no method or no error; if the arrays differ in shape; if an error is negative or infinite; or if the
-        methods have their NaN in different places, for example because a network diverged.
+        arrays have NaN in different places, for example because a network diverged.
 
     Examples
     --------
@@ -64,7 +66,7 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
     array([2., 3.])
     """
     if not errors:
-        raise InvalidDataError("`errors` should hold at least one method. Found none.")
+        raise InvalidDataError("`errors` should hold at least one method. Found no method.")
     arrays = {method: np.asarray(values, dtype=np.float64) for method, values in errors.items()}
     first, reference = next(iter(arrays.items()))
     for method, values in arrays.items():
@@ -77,7 +79,7 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
         if (values < 0).any() or np.isinf(values).any():
             raise InvalidDataError(
                 f"{name} should be absolute errors, finite or NaN. "
-                f"Found {int((values < 0).sum())} negative and {int(np.isinf(values).sum())} infinite."
+                f"Found {int((values < 0).sum())} negative and {int(np.isinf(values).sum())} infinite values."
             )
         differences = int((np.isnan(values) != np.isnan(reference)).sum())
         if differences:
@@ -85,24 +87,26 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
                 f"{name} should have missing values in the same places as {first!r}. Found {differences} differences."
             )
     if np.isnan(reference).all():
-        raise InvalidDataError(f"{where}`errors` should hold at least one error. Found none, or only missing ones.")
+        raise InvalidDataError(f"{where}`errors` should hold at least one error. Found none, or only missing errors.")
     return arrays
 
 
 def compare_errors(
     errors: Mapping[str, Array], shown: Mapping[str, float], correction: Correction
 ) -> tuple[dict[str, Cell], Comparison | None]:
-    """Return one cell per method, the lowest bold and with stars, and the tests; oracles take no part.
+    """Return the pair (one cell per method, the tests). The lowest cell is bold and has stars.
 
-    The method with the lowest value in the table may not have the lowest mean error, for example if the table shows
-    means over folds of different sizes. Then there are no stars.
+    Oracles are not compared: they have a cell, but they are neither bold nor tested.
+
+    There are no stars if the method with the lowest value in the table is not the method with the lowest mean error.
+    This can happen if the table shows means over folds of different sizes.
 
     Parameters
     ----------
     errors : mapping of method to array (n,)
-        The errors that are tested, sample by sample.
+        The errors to test, one per sample.
     shown : mapping of method to float
-        The values in the table.
+        The values that the table shows.
     correction : {"none", "holm"}
 
     Examples
@@ -124,7 +128,7 @@ def compare_errors(
 
 
 def mark_lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
-    """Return one cell per method, the lowest bold; an oracle or a single value is never bold.
+    """Return one cell per method. The lowest value is bold, but never that of an oracle, and never a single value.
 
     Examples
     --------
@@ -137,7 +141,7 @@ def mark_lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
 
 
 def significance_notes(comparison: Comparison | None, correction: Correction, errors: str) -> list[str]:
-    """Return notes that explain the stars, and give the p-value of each test.
+    """Return notes that explain the stars and list the p-value of each test.
 
     Examples
     --------
@@ -158,7 +162,7 @@ def significance_notes(comparison: Comparison | None, correction: Correction, er
 
 
 def mean(values: Array, axis: int | None = None) -> Array:
-    """Return the mean of the values that are not NaN, or NaN, without numpy's warning, if there are none.
+    """Return the mean of the values that are not NaN. If all values are NaN, return NaN without a warning of NumPy.
 
     Examples
     --------
@@ -181,7 +185,7 @@ def exceeds(values: Array, threshold: float) -> Array:
 
 
 def summarise_folds(values: Sequence[float]) -> Cell:
-    """Return the mean of the folds' values, and their standard deviation with n - 1 in the denominator.
+    """Return a cell with the mean and the standard deviation (with n - 1 in the denominator) of one value per fold.
 
     Examples
     --------

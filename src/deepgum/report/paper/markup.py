@@ -1,4 +1,4 @@
-"""Escaping of a table's texts for Markdown and for LaTeX."""
+"""Functions that escape the texts of a table for Markdown and for LaTeX."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    r"""Escape a text for LaTeX, except the mathematics between its dollar signs.
+    r"""Escape a text for LaTeX. Mathematics between dollar signs is not escaped.
 
     Examples
     --------

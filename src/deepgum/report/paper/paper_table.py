@@ -1,4 +1,4 @@
-"""A table in the paper's layout, for a terminal, Markdown and LaTeX; the paper's values have separate columns."""
+"""A table in the paper's layout, for a terminal, Markdown and LaTeX. The paper's values have separate columns."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Cell:
     Attributes
     ----------
     value : float or None
-        None or NaN is shown as "-".
+        The value. None and NaN are shown as "-".
     deviation : float or None
         Standard deviation, after the sign ±.
     stars : str
         Stars of significance, after the value.
     best : bool
-        Whether the value is the lowest of its comparison; it is shown bold.
+        Whether the value is the lowest in a comparison. The lowest value is shown bold.
     """
 
     value: float | None = None
@@ -46,7 +46,7 @@ class Cell:
         return self.value is None or math.isnan(self.value)
 
     def number(self, digits: int) -> str:
-        """Return the value, with its deviation if there is one, without stars.
+        """Return the value as text, with the standard deviation if the cell has one, and without stars.
 
         Examples
         --------
@@ -68,9 +68,9 @@ class Column:
     header : str
         Name of the measure.
     group : str
-        Source of the values and their data set; the heading of all columns of the group.
+        Source and data set of the values. Columns with the same source and data set have one common heading.
     published : bool
-        Whether the values are the paper's, and not ours.
+        True if the values are from the paper, False if they are our own.
     digits : int
         Number of decimals.
     """
@@ -83,7 +83,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One method: its label, which may contain mathematics between dollar signs, and one cell per column."""
+    """One row of a table: a method's label, which may contain mathematics between dollar signs, and a cell per
+    column.
+    """
 
     label: str
     cells: tuple[Cell, ...]
@@ -91,13 +93,13 @@ class Row:
 
 @dataclass(frozen=True)
 class PaperTable:
-    r"""Our values and, in separate columns, the paper's.
+    r"""A table of our values, with the paper's values in separate columns.
 
     Attributes
     ----------
     title : str
     columns : tuple of Column
-        Ours first, then the paper's.
+        Columns with our values first, then columns with the paper's values.
     rows : tuple of Row
     notes : tuple of str
         Sentences below the table.
@@ -105,7 +107,7 @@ class PaperTable:
     Raises
     ------
     InvalidDataError
-        If a row does not have one cell per column, or a column of ours comes after one of the paper's.
+        If a row does not have one cell per column, or if a column with our values comes after a column of the paper.
 
     Examples
     --------
@@ -132,8 +134,8 @@ class PaperTable:
         for row in self.rows:
             if len(row.cells) != len(self.columns):
                 raise InvalidDataError(
-                    f"`rows` should have {len(self.columns)} cells, one per column. "
-                    f"Found {len(row.cells)} for {row.label}."
+                    f"Each of `rows` should have {len(self.columns)} cells, one per column. "
+                    f"Found {len(row.cells)} cells in the row {row.label}."
                 )
         published = [column.published for column in self.columns]
         if published != sorted(published):
@@ -142,11 +144,11 @@ class PaperTable:
             )
 
     def to_rich(self) -> ConsoleRenderable:
-        """Return the table for a terminal; on a narrow one, the paper's columns stand below ours."""
+        """Return the table for a terminal. On a narrow terminal, the paper's columns are below ours."""
         return TerminalTable(self)
 
     def to_markdown(self) -> str:
-        """Return the table for Markdown, with the title above and the notes below."""
+        """Return the table as Markdown, with the title above the table and the notes below the table."""
         headers = [f"{column.group}: {column.header}" if column.published else column.header for column in self.columns]
         lines = [
             f"**{markdown(self.title)}**",
@@ -161,7 +163,7 @@ class PaperTable:
         return "\n".join([*lines, *notes]) + "\n"
 
     def to_latex(self) -> str:
-        r"""Return a `table` environment for LaTeX with the package booktabs; all text is escaped."""
+        r"""Return the table as a `table` environment for LaTeX with the package booktabs. All text is escaped."""
         lines = [
             "% needs \\usepackage{booktabs}",
             r"\begin{table}",
@@ -213,7 +215,7 @@ def _latex_row(cells: Sequence[str]) -> str:
     return ("{}" if cells[0].startswith(("[", "*")) else "") + " & ".join(cells) + r" \\"
 
 
-# Wider than any terminal, to measure a table without line breaks.
+# A width above that of any terminal, to measure a table without line breaks.
 _UNLIMITED = 10_000
 
 
@@ -265,7 +267,7 @@ class TerminalTable:
             # Line breaks make the heading about as narrow as the values.
             group = column.group.replace(" (", "\n(").replace(", ", ",\n")
             header = f"{group}\n{column.header}" if column.published and both else column.header
-            # The texts have spaces on the left: if rich aligned them, stars would shift the digits.
+            # The texts have spaces on the left. If rich aligned the texts, stars would shift the digits.
             part.add_column(Text(header, justify="right"), overflow="fold")
             texts[index] = self._texts(index, max(map(len, header.splitlines())))
         for number, row in enumerate(self.table.rows):
@@ -274,7 +276,7 @@ class TerminalTable:
         return part
 
     def _texts(self, index: int, heading: int) -> list[Text]:
-        """Return the cells of a column, all of the same width, which is at least that of the heading."""
+        """Return the texts of a column, padded to the same width. This width is at least the width `heading`."""
         cells = [row.cells[index] for row in self.table.rows]
         column = self.table.columns[index]
         numbers = [cell.number(column.digits) for cell in cells]

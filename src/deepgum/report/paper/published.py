@@ -1,9 +1,10 @@
 """Values that the paper publishes in its tables. This library did not compute any of them.
 
-Our tables show them in separate columns. Signs, stars and method names are the paper's; a number in brackets after a
-name is an entry of the paper's bibliography. The tests check the values against the paper's text. Where the paper
-contradicts itself, the printed value stays: the averages of both DFA rows of Table 1 are not the means of their six
-landmarks (22.85 instead of 22.81, and 15.23 instead of 15.64). The averages of all other rows are, except for rounding.
+Our tables show these values in separate columns. Signs, stars and method names are as in the paper. A number in
+brackets after a method name is an entry of the paper's bibliography. The tests check the values against the paper's
+text. Where the paper contradicts itself, we keep the printed value: in Table 1, the average in each of the two DFA rows
+is not the mean of the six landmarks (22.85 is printed instead of 22.81, and 15.23 instead of 15.64). In all other rows,
+the average is the mean of the landmarks, except for rounding.
 
 References
 ----------
@@ -20,7 +21,7 @@ __all__ = ["FIGURE4", "TABLE1", "TABLE2", "PublishedRow", "PublishedTable", "Pub
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One printed value.
+    """One value that the paper prints.
 
     Attributes
     ----------
@@ -28,7 +29,8 @@ class PublishedValue:
     deviation : float or None
         Number after the sign ±.
     stars : str
-        Stars of significance. The paper prints some at the method's name; here they belong to the method's MAE.
+        Stars of significance. The paper prints some stars after the name of a method. Here these stars belong to the
+        MAE of the method.
     """
 
     value: float
@@ -43,11 +45,11 @@ class PublishedRow:
     Attributes
     ----------
     name : str
-        The printed name.
+        The name of the method in the paper.
     method : str or None
-        This library's name of the same method; None if the library does not have the method.
+        The name of the method in this library. None if this library does not have the method.
     values : tuple of PublishedValue or None, one per column
-        None where the paper has a dash or no value.
+        The values of the method. None where the paper has a dash or no value.
     """
 
     name: str
@@ -65,11 +67,11 @@ class PublishedTable:
         Number of the table or figure, for example "Table 1"; name of the data set; unit of the errors.
     columns : tuple of str
     digits : tuple of int, one per column
-        Number of printed decimals.
+        Number of decimals of the values in each column.
     rows : tuple of PublishedRow
         Rows in the paper's order.
     remarks : tuple of str
-        Remarks of the paper about these values.
+        Remarks about the values, from the paper.
 
     Examples
     --------
@@ -89,15 +91,15 @@ class PublishedTable:
 
     @property
     def source(self) -> str:
-        """The source of the values, for a note."""
+        """The text that names the source of the values, for a note below a table."""
         return f"as published, ECCV 2018 paper, {self.number}"
 
     def row(self, method: str) -> PublishedRow | None:
-        """Return the row of a method of this library, or None if the paper has none."""
+        """Return the row for a method of this library, or None if the paper's table has no row for this method."""
         return next((row for row in self.rows if row.method == method), None)
 
     def value(self, method: str, column: str) -> PublishedValue | None:
-        """Return one value of a method of this library, or None if the paper has none."""
+        """Return one value for a method of this library, or None if the paper's table does not have this value."""
         row = self.row(method)
         return row.values[self.columns.index(column)] if row is not None and column in self.columns else None
 

@@ -28,7 +28,7 @@ from deepgum.report.style import is_oracle, method_style
 
 __all__ = ["figure4_table", "table1", "table2"]
 
-# The paper's order; methods that the paper does not have stand beside similar ones.
+# The order of the paper. A method that the paper does not have stands beside a similar method.
 _ORDER = (
     "l2",
     "l1",
@@ -60,32 +60,32 @@ def table1(
     published: bool = True,
     correction: Correction = "none",
 ) -> PaperTable:
-    """Return Table 1: the MAE per landmark, their average, and the percentage of failures.
+    """Return Table 1: the MAE per landmark, the average of these MAEs, and the percentage of failures.
 
-    As in the paper, the average is the mean of the landmarks' columns. The stars of a landmark's column test the errors
-    of that landmark; the stars of the average test each image's mean error over its observed landmarks. The paper's
-    columns are the landmarks that have the same name, and the average.
+    As in the paper, the average is the mean of the columns of the landmarks. The stars in the column of a landmark are
+    from a test on the errors of this landmark. The stars of the average are from a test on the mean error of each image
+    over its observed landmarks. The paper's columns are the landmarks with the same names as here, and the average.
 
     Parameters
     ----------
     errors : mapping of method to array (n, l)
-        Distance of each landmark of each test image in pixels; NaN marks a missing label, in the same places for all
-        methods.
+        Error of each landmark in each test image, as a distance in pixels. NaN marks a missing label. All methods have
+        NaN in the same places.
     landmark_names : sequence of str, length l
-        For landmarks of the paper, the paper's names: LC RC LS RS LH RH.
+        Names of the landmarks. A landmark of the paper has its name in the paper: LC, RC, LS, RS, LH or RH.
     conditions : Conditions
     failure_threshold : float
         Distance in pixels above which an observed landmark counts as a failure.
     published : bool
-        Whether the paper prints values for these landmarks.
+        Whether the paper has values for these landmarks.
     correction : {"none", "holm"}
         Correction for the number of tests.
 
     Raises
     ------
     InvalidDataError
-        If there are no errors; if they differ in shape, are negative or infinite, or have NaN in different places; or
-        if there is not one name per landmark.
+        If there are no errors; if the arrays differ in shape, have negative or infinite values, or have NaN in
+        different places; or if there is not one name per landmark.
     InvalidParameterError, UnknownNameError
         If the threshold is not above 0, or the correction is unknown.
 
@@ -103,7 +103,7 @@ def table1(
     n, landmarks = next(iter(arrays.values())).shape
     if len(landmark_names) != landmarks:
         raise InvalidDataError(
-            f"`landmark_names` should hold {landmarks} names, one per landmark. Found {len(landmark_names)}."
+            f"`landmark_names` should hold {landmarks} names, one per landmark. Found {len(landmark_names)} names."
         )
     each = {method: mean(values, axis=0) for method, values in arrays.items()}
     columns = []
@@ -136,14 +136,15 @@ def figure4_table(
     *,
     correction: Correction = "none",
 ) -> PaperTable:
-    """Return the table of Figure 4: the MAE of the age in years, and the share of flagged training images.
+    """Return the table of Figure 4: the MAE of the age in years, and the share of the training images that are flagged.
 
     Parameters
     ----------
     errors : mapping of method to array (n,)
         Absolute error of each test image in years.
     flagged : mapping of method to float or None
-        Share of the training images, in [0, 1]. A method without a flag rule has None or no entry.
+        Share of the training images that the method flags, in [0, 1]. A method without a flag rule has None or no
+        entry.
     conditions, correction
         See `table1`.
 
@@ -152,7 +153,7 @@ def figure4_table(
     InvalidDataError
         As in `table1`.
     InvalidParameterError, UnknownNameError
-        If a share is not in [0, 1], or its method has no errors; or if the correction is unknown.
+        If a share is not in [0, 1], if a method with a share has no errors, or if the correction is unknown.
 
     Examples
     --------
@@ -182,23 +183,24 @@ def figure4_table(
 def table2(
     fold_errors: Mapping[str, Sequence[ArrayLike]], conditions: Conditions, *, correction: Correction = "none"
 ) -> PaperTable:
-    """Return Table 2: MAE and RMSE of head pose, mean ± standard deviation over the folds of a cross-validation.
+    """Return Table 2: MAE and RMSE of head pose, as mean ± standard deviation over the folds of a cross-validation.
 
     The MAE of a fold is the mean absolute error over its samples and coordinates; the RMSE is the root of the mean
-    squared error over the same values. The standard deviation has ddof = 1; the paper does not name its own. The stars
-    test the mean error of each sample over its coordinates, all folds together.
+    squared error over the same values. The standard deviation has ddof = 1; the paper does not say which ddof it uses.
+    The stars are from a test on the mean error of each sample over its coordinates, with the samples of all folds
+    together.
 
     Parameters
     ----------
     fold_errors : mapping of method to sequence of arrays (n_fold, d)
-        Absolute error of each coordinate of each test sample, fold by fold; NaN marks a missing label.
+        For each fold, the absolute error of each coordinate of each test sample. NaN marks a missing label.
     conditions, correction
         See `table1`.
 
     Raises
     ------
     InvalidDataError
-        As in `table1`; also if the methods do not have the same folds, or a fold has no label.
+        As in `table1`. Also if the methods do not have the same folds, or if a fold has no label.
 
     Examples
     --------
@@ -243,7 +245,10 @@ def _table(
     shown: Sequence[str],
     notes: Sequence[str],
 ) -> PaperTable:
-    """Put our columns, each a mapping of method to cell, beside the shown columns of the paper."""
+    """Return a table with our columns, and beside them the columns of the paper that are named in `shown`.
+
+    Each of our columns is a mapping from a method to a cell.
+    """
     ours = list(columns[0])
     group = f"paper ({paper.dataset}, as published)"
     theirs = [Column(name, group, True, paper.digits[paper.columns.index(name)]) for name in shown]

@@ -1,4 +1,4 @@
-"""The paper's tables and figures from the folders of finished runs."""
+"""The paper's tables and figures, made from the folders of finished runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SHOWN = ("deepgum-alternate", "deepgum", "deepgum-paper", "deepgum-authors", "de
 
 @dataclass(frozen=True)
 class Rendered:
-    """The output of a plan: a table, if there is one, and the written files."""
+    """The output of a plan: the written files, and the table if the plan has a table."""
 
     table: PaperTable | None
     files: tuple[Path, ...]
@@ -49,13 +49,15 @@ class Rendered:
 def render(
     plan: Plan, folders: Mapping[str, RunFolder], out: Path, scale: str, correction: Correction = "none"
 ) -> Rendered:
-    """Make a table or figure from its finished runs, and write it as Markdown, LaTeX, PNG and SVG.
+    """Make the table or figure of a plan from finished runs, and write the files.
+
+    A table is written as Markdown and LaTeX, a figure as PNG and SVG.
 
     Parameters
     ----------
     plan : Plan
     folders : mapping of str to RunFolder
-        Folder of each run of the plan, by digest.
+        Folders of the runs of the plan: digest of a run -> folder.
     out : Path
     scale : str
         Name of the scale, for the notes.
@@ -65,7 +67,7 @@ def render(
     clothes = plan.runs[0].data.options.get("clothes", "upper")
     name = plan.artefact + ("" if clothes == "upper" else f"-{clothes}")
     name += f"-uniform{100 * plan.rate:g}" if plan.rate else ""
-    # Each seed has its own table, because a test counts every sample once.
+    # Each seed has a separate table, because a test counts every sample once.
     name += f"-seed{plan.seed}" if plan.seed else ""
     return _MAKERS[plan.artefact](plan, folders, out / name, scale, correction)
 
@@ -79,7 +81,7 @@ def _table1(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str
         [_short(name) for name in metrics.each],
         _conditions(plan, folders, scale),
         failure_threshold=0.05 * metrics.factor,
-        # The paper prints the upper-body subset; the others are in its supplementary material.
+        # The paper has the upper-body subset. The other subsets are in the supplementary material of the paper.
         published=plan.runs[0].data.options["clothes"] == "upper",
         correction=correction,
     )
@@ -97,7 +99,7 @@ def _table2(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str
 
 def _figure3(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: str, correction: Correction) -> Rendered:
     runs = {run.method.name: run for run in plan.runs}
-    # As in the paper, the figure shows DeepGUM; if the user names only other methods, it shows the first one.
+    # As in the paper, the figure shows DeepGUM. If the user names only other methods, it shows the first method.
     run = _shown(runs) or plan.runs[0]
     folder = folders[run.digest]
     examples, names = Examples.read(folder.examples), list(folder.metrics().each)
@@ -126,13 +128,13 @@ def _figure4(plan: Plan, folders: Mapping[str, RunFolder], stem: Path, scale: st
 def render_figure5(
     records: Sequence[RunRecord], differences: Mapping[str, tuple[object, object]], out: Path, scale: str
 ) -> list[Rendered]:
-    """Draw Figure 5, and write a table of failure rates for each noise, which the paper does not have.
+    """Draw Figure 5, and write a table of failure rates for each kind of noise. The paper does not have these tables.
 
     Parameters
     ----------
     records : sequence of RunRecord
     differences : mapping
-        Name of each number that the scale changes -> (value of the paper, value here).
+        Changes that the scale makes: name of a number -> (value in the paper, value here).
     out : Path
     scale : str
     """
@@ -223,7 +225,7 @@ def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Con
 
 
 def _short(name: str) -> str:
-    """Return the short name of a landmark in the paper's tables: "left collar" or "left_collar" becomes "LC"."""
+    """Return the name that the paper's tables give a landmark: "left collar" or "left_collar" becomes "LC"."""
     return "".join(word[0].upper() for word in name.replace("_", " ").split())
 
 

@@ -34,7 +34,7 @@ class Spread:
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
-    """Summarise the values that are not None; return None if there are none.
+    """Return the summary of the values that are not None, or None if there are no such values.
 
     Examples
     --------
@@ -51,5 +51,8 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 
 def distinct(records: Sequence[RunRecord], value: Callable[[RunRecord], T]) -> list[T]:
-    """Return the different values of the records, in order of first appearance."""
+    """Return the values of the records without repetition, in the order of their first appearance.
+
+    The function `value` takes a record and returns the value.
+    """
     return list(dict.fromkeys(value(record) for record in records))

@@ -1,4 +1,4 @@
-"""Tables of records for a terminal."""
+"""Tables of the records of a comparison, for a terminal."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["detection_table", "failure_table", "mae_table", "tables"]
 
 
 def tables(records: Sequence[RunRecord]) -> list[Group]:
-    """Return two tables with titles for each kind of noise: the errors, and the detection of wrong labels."""
+    """Return two tables for each kind of noise, with titles: the errors, and the detection of wrong labels."""
     made = []
     for noise, missing in distinct(records, lambda record: (record.noise, record.missing)):
         of_noise = [record for record in records if (record.noise, record.missing) == (noise, missing)]
         seeds = len(distinct(of_noise, lambda record: record.seed))
         deleted = f", {100 * missing:g} % of labels deleted" if missing else ""
         about = f"{noise_label(noise)}{deleted}, {seeds} seed{'s' if seeds > 1 else ''}"
-        # Only landmarks have a failure rate; other targets have the mean absolute error.
+        # Landmarks have a failure rate. Other targets have only a mean absolute error.
         fails = any(record.failure_rate is not None for record in of_noise)
         errors = "failure rate in %, clean test labels" if fails else "mean absolute error, clean test labels"
         titled = {
@@ -41,16 +41,16 @@ def tables(records: Sequence[RunRecord]) -> list[Group]:
 
 
 def failure_table(records: Sequence[RunRecord]) -> Table:
-    """Return failure rates in percent for the records of one noise: one row per method, one column per rate.
+    """Return a table of failure rates in percent, for records of one kind of noise.
 
-    A cell is the mean over the seeds, with the standard deviation. The lowest value of each column is bold, except
-    oracles.
+    There is one row per method, and one column per rate of wrong labels. A cell has the mean and the standard deviation
+    over the seeds. The lowest value of each column is bold. Oracles are never bold.
     """
     return _error_table(records, "failure_rate", 100, 1)
 
 
 def mae_table(records: Sequence[RunRecord]) -> Table:
-    """Return mean absolute errors, in the unit of the data set, in the layout of `failure_table`."""
+    """Return a table of mean absolute errors in the unit of the data set, with the layout of `failure_table`."""
     return _error_table(records, "mae", 1, 2)
 
 
@@ -74,10 +74,10 @@ def _error_table(records: Sequence[RunRecord], field: str, factor: float, digits
 
 
 def detection_table(records: Sequence[RunRecord]) -> Table:
-    """Return precision / recall of the flags in percent for the records of one noise, in the layout of `failure_table`.
+    """Return a table of precision / recall of the flags in percent, with the layout of `failure_table`.
 
-    The average precision, which needs a ranking but no flags, stands in brackets. Only methods that rank or flag
-    labels have a row, and only rates above 0 have a column.
+    All records are of one kind of noise. The average precision is in brackets; it needs a ranking of the labels, but no
+    flags. Only methods that rank or flag labels have a row, and only rates above 0 have a column.
     """
     some = [r for r in records if r.average_precision is not None or r.recall is not None]
     table = _table()

@@ -1,1 +1,1 @@
-"""Pictures and tables of one run or one comparison."""
+"""Figures and tables of one run or one comparison."""

@@ -1,4 +1,4 @@
-"""Curves of a training: loss and score of each epoch, and the share of labels that each round flags."""
+"""Curves of a training: loss and score of each epoch, and the share of samples that each round flags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_history"]
 
 _LOSS, _SCORE, _KEPT = "#0072B2", "#D55E00", "#000000"
-# Okabe and Ito's colours; each group has its own colour and marker.
+# Okabe and Ito's colours. Each group has a different colour and marker.
 _GROUPS = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
 # Values that span more than this factor are drawn on a logarithmic scale.
 _LOG_FACTOR = 5.0
@@ -36,33 +36,33 @@ def draw_history(
     group_names: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw the training loss and the validation score of all epochs, and the share of labels that each round flags.
+    """Draw the training loss and the validation score of all epochs, and the share of samples that each round flags.
 
-    The first fit and the weighted rounds have separate axes, because their losses and scores have different units. For
-    the same reason lines are interrupted between rounds and between losses: scores are comparable within one round,
-    losses as long as the same loss is minimised. A star marks the epoch whose weights a round kept.
-    A training of one run (a plain loss, or the interleaved schedule) has one column, with its mixtures below their
-    epochs.
+    The first fit and the weighted rounds have separate axes, because their losses and scores have different units.
+    Scores are comparable only within one round, so the line of the scores is interrupted between rounds. Losses are
+    comparable only while the same loss is minimised, so the line of the losses is interrupted when the loss changes. A
+    star marks the epoch whose weights a round kept. A training without rounds (a plain loss, or the interleaved
+    schedule) has one column. Each mixture is drawn below the epoch after which it was fitted.
 
     Parameters
     ----------
     epochs : sequence of EpochRecord
         Epochs in the order of training.
     rounds : sequence of RoundRecord
-        Rounds in the order of training; empty for a method without a mixture. If all epochs belong to one run, the
-        number of a round is the epoch after which its mixture was fitted.
+        Rounds in the order of training; empty for a method without a mixture. In a training without rounds, these are
+        the fits of the mixture, and the number of a fit is the epoch after which it was made.
     samples : int, optional
-        Number of training samples. If given, flags are drawn as a share in percent, otherwise as a number.
+        Number of training samples. If it is given, the flags are drawn as a share in percent, otherwise as a number.
     group_names : sequence of str, optional
-        Names of the groups of coordinates that are flagged as a whole. By default they are numbered from 1.
+        Names of the groups of coordinates that are flagged as a whole. By default the groups are numbered from 1.
     title : str
         Title of the figure.
 
     Raises
     ------
     InvalidDataError
-        If there are no epochs, the rounds and the names differ in their number of groups, or more samples are flagged
-        than `samples`.
+        If there are no epochs, if the rounds and `group_names` differ in the number of groups, or if more samples are
+        flagged than `samples`.
     InvalidParameterError
         If `samples` is not a whole number of at least 1.
 
@@ -80,7 +80,7 @@ def draw_history(
     if samples is not None:
         most = max((count for record in rounds for count in record.flagged), default=0)
         if most > check_count("samples", samples):
-            raise InvalidDataError(f"`rounds` should flag at most all of {samples} samples. Found {most} flagged.")
+            raise InvalidDataError(f"`rounds` should flag at most {samples} samples. Found {most} flagged samples.")
     first = [record for record in epochs if record.round == 0]
     later = [record for record in epochs if record.round > 0]
     spans = [part for part in (first, later) if part]
@@ -131,7 +131,7 @@ def _group_names(rounds: Sequence[RoundRecord], names: Sequence[str] | None) -> 
         {len(record.flagged) for record in rounds} | ({len(names)} if names is not None and rounds else set())
     )
     if len(counts) > 1:
-        raise InvalidDataError(f"`rounds` and `group_names` should have one number of groups. Found {counts}.")
+        raise InvalidDataError(f"`rounds` and `group_names` should have the same number of groups. Found {counts}.")
     if names is not None or not rounds:
         return names or ()
     return [f"group {number}" for number in range(1, counts[0] + 1)] if counts[0] > 1 else ["all coordinates"]
@@ -140,7 +140,7 @@ def _group_names(rounds: Sequence[RoundRecord], names: Sequence[str] | None) -> 
 def _draw_pieces(
     axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], keys: Sequence[Hashable], colour: str
 ) -> None:
-    """Draw one line for each run of equal keys."""
+    """Draw one line for each sequence of consecutive points with equal keys."""
     known = np.where(np.isfinite(y), y, np.nan)
     if np.nanmin(known, initial=np.inf) > 0 and np.nanmax(known) > _LOG_FACTOR * np.nanmin(known):
         axes.set_yscale("log")
@@ -154,7 +154,7 @@ def _draw_pieces(
 
 
 def _mark_rounds(upper: Axes, lower: Axes, x: NDArray[np.int64], records: Sequence[EpochRecord], run: str) -> None:
-    """Write the minimised losses above the panels, and draw lines between rounds and between losses."""
+    """Write the name of each loss above the panels, and draw a vertical line where the round or the loss changes."""
     first = records[0].round == 0
     phases = list(dict.fromkeys(record.phase for record in records))
     several = first and len(phases) > 1

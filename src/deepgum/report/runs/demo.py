@@ -1,4 +1,4 @@
-"""Pictures of the demonstration."""
+"""Figures of the demonstration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 18
 
 
 def draw_demo(result: DemoResult, folder: Path) -> list[Path]:
-    """Draw the comparison, the images with the least probable labels, and the posteriors; return the PNG files."""
+    """Draw three figures, and return their PNG files: the comparison, the least probable labels, and the posteriors."""
     first = result.records[0]
     corruption = f"{noise_label(first.noise)}, {100 * first.rate:g} % of the landmarks are wrong"
     r = result.posteriors.responsibilities

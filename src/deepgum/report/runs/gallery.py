@@ -1,4 +1,6 @@
-"""Gallery of images flagged as outliers, with their annotations as captions (Figure 4 of the paper, right)."""
+"""Gallery of images that are flagged as outliers, with captions about the labels (right part of the paper's Figure
+4).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ _NARROWEST = 3.2
 
 
 def label_caption(given: float, predicted: float, responsibility: float) -> str:
-    """Return a caption of three lines: annotation, prediction, and probability that the annotation is correct.
+    """Return a caption of three lines: label, prediction, and probability that the label is right.
 
     Raises
     ------
@@ -54,18 +56,18 @@ def draw_gallery(images: Images, captions: Sequence[str], title: str = "", *, co
     Parameters
     ----------
     images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
-        Gray (c = 1) or RGB (c = 3); they may differ in size.
+        Gray images (c = 1) or RGB images (c = 3). The images may differ in size.
     captions : sequence of str, length k
-        The first line of a caption is large, the others are small and grey.
+        One caption per image. The first line of a caption is large, the other lines are small and grey.
     title : str
         Title of the figure.
     columns : int, optional
-        Images per row; by default see `grid_columns`.
+        Images per row; by default the result of `grid_columns`.
 
     Raises
     ------
     InvalidDataError
-        If there are no images, their shapes are wrong, or there is not one caption per image.
+        If there are no images, if an image has a wrong shape, or if there is not one caption per image.
     InvalidParameterError
         If `columns` is not a whole number of at least 1.
 
@@ -88,7 +90,7 @@ def draw_gallery(images: Images, captions: Sequence[str], title: str = "", *, co
 
 
 def gallery_size(images: Images, captions: Sequence[str], columns: int | None = None) -> tuple[float, float]:
-    """Return the width and height in inches that a gallery needs; parameters and errors as in `draw_gallery`.
+    """Return the width and height in inches that a gallery needs. Parameters and errors are as in `draw_gallery`.
 
     Examples
     --------
@@ -98,7 +100,9 @@ def gallery_size(images: Images, captions: Sequence[str], columns: int | None = 
     """
     check_images(images)
     if len(captions) != len(images):
-        raise InvalidDataError(f"`captions` should hold one per image, {len(images)}. Found {len(captions)}.")
+        raise InvalidDataError(
+            f"`captions` should hold {len(images)} captions, one per image. Found {len(captions)} captions."
+        )
     columns = grid_columns(len(images)) if columns is None else check_count("columns", columns)
     tallest = max(image.shape[1] / image.shape[2] for image in images)
     lines = max(caption.count("\n") + 1 for caption in captions)
@@ -107,7 +111,7 @@ def gallery_size(images: Images, captions: Sequence[str], columns: int | None = 
 
 
 def plot_gallery(figure: FigureBase, images: Images, captions: Sequence[str], columns: int | None = None) -> None:
-    """Draw a gallery on a figure, or on a part of one, with a constrained layout; see `draw_gallery`.
+    """Draw a gallery on a figure or subfigure with a constrained layout. Parameters are as in `draw_gallery`.
 
     Examples
     --------

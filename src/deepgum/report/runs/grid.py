@@ -1,4 +1,4 @@
-"""Grids of images, for pictures that draw on the images or write captions below."""
+"""Grids of images, for figures with drawings on the images or captions below the images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEWEST, _MOST = 4, 8
 
 
 def grid_columns(count: int) -> int:
-    """Return the number of columns of a grid that is about twice as wide as high and has few empty places.
+    """Return the number of columns for a grid of `count` images, about twice as wide as high and with few empty places.
 
     Examples
     --------
@@ -28,17 +28,17 @@ def grid_columns(count: int) -> int:
     if count <= _FEWEST:
         return count
     wanted = math.sqrt(2 * count)
-    # Avoiding an empty place is worth one column more or less.
+    # To avoid one empty place, one column more or less is acceptable.
     return min(range(_FEWEST, _MOST + 1), key=lambda columns: 1.25 * (-count % columns) + abs(columns - wanted))
 
 
 def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> None:
-    """Check that images can be drawn as a grid.
+    """Raise an error if the images cannot be drawn as a grid.
 
     Raises
     ------
     InvalidDataError
-        If there are no images, or one does not have shape (c, h, w) with c 1 or 3, or is not uint8.
+        If there are no images, or if an image is not uint8 of shape (c, h, w) with c 1 or 3.
 
     Examples
     --------
@@ -57,16 +57,16 @@ def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Non
 def image_panels(
     figure: FigureBase, images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], columns: int
 ) -> list[Axes]:
-    """Draw the images row by row, and return their axes; places without an image stay empty.
+    """Draw the images row by row, and return their axes. The last row may have empty places.
 
-    Coordinates are continuous, in fractions of the image's width: its left and right edges are 0 and 1, and y increases
-    downwards.
+    The coordinates of the axes are fractions of the image's width. The left edge of the image is at x = 0, the right
+    edge at x = 1, and y increases downwards.
 
     Parameters
     ----------
     figure : Figure or SubFigure
     images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
-        Gray (c = 1) or RGB (c = 3).
+        Gray images (c = 1) or RGB images (c = 3).
     columns : int
         Images per row.
     """

@@ -1,4 +1,4 @@
-"""Histograms of a mixture's posteriors, for right and for wrong labels."""
+"""Histograms of the posteriors of a mixture, for right labels and for wrong labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["draw_posteriors"]
 
 
 def draw_posteriors(posteriors: Posteriors, title: str = "") -> Figure:
-    """Draw a histogram of the responsibilities, one each for right and wrong labels if the truth is known.
+    """Draw a histogram of the responsibilities. If the wrong labels are known, right and wrong labels are separate.
 
     Raises
     ------

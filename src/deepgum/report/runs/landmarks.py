@@ -1,4 +1,4 @@
-"""Pictures of images with their given and their predicted landmarks."""
+"""Grids of images with given and predicted landmarks."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MARGIN = 0.25
 
 
 def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the positions of the samples, with the least probable labels first.
+    """Return the positions of the samples, sorted so that samples with the least probable labels are first.
 
-    Samples are sorted by the responsibility of their least probable group, and equal ones by their longest residual.
-    A group without a label (NaN) is ignored, and a sample without any label comes last.
+    Samples are sorted by the responsibility of their least probable group. Samples with equal responsibilities are
+    sorted by their longest residual. A group without a label (NaN) is ignored. A sample without any label is last.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[n
     array([2, 1, 0])
     """
     longest = np.nan_to_num(residual_norms).max(axis=1)
-    # A sample without labels comes after one that is certainly right.
+    # A sample without labels comes after a sample that is certainly right.
     least = np.nan_to_num(responsibilities, nan=2.0).min(axis=1)
     return np.lexsort((-longest, least.round(6)))
 
@@ -50,7 +50,7 @@ def draw_gallery(
     columns: int = 6,
     title: str = "",
 ) -> Figure:
-    """Draw images in a grid with their given landmarks (red crosses) and their predicted ones (green circles).
+    """Draw images in a grid, with given landmarks as red crosses and predicted landmarks as green circles.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def draw_gallery(
     given, predicted : arrays (n, 2 l)
         Coordinates x1 y1 x2 y2 ... in fractions of the image's width; NaN marks a missing label.
     responsibilities : array (n, l) or (n, 1), optional
-        Probability that a label is right. A landmark below 1/2 has a ring, and a line to its prediction. An arrow
-        points to a landmark outside the picture's margin.
+        Probability that the label of a landmark is right. If it is below 1/2, the given landmark has a ring, and a line
+        to the predicted landmark. An arrow points to a landmark outside the margin of the image.
     captions : sequence of str, length n, optional
         Texts below the images.
     columns : int
@@ -70,7 +70,7 @@ def draw_gallery(
     Raises
     ------
     InvalidDataError
-        If there are no images, or the shapes do not fit.
+        If there are no images, or if the shapes of the arrays do not fit together.
     """
     n, landmarks = len(images), given.shape[-1] // 2
     if n == 0 or images.ndim != 4 or given.shape != (n, 2 * landmarks) or predicted.shape != given.shape:
@@ -113,7 +113,7 @@ def _draw_image(axes: Axes, image: NDArray[np.uint8]) -> None:
     # Landmarks have continuous coordinates: the image's edges are 0 and 1, whatever its size.
     height = image.shape[1] / image.shape[2]
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=(0, 1, height, 0), interpolation="nearest")
-    # One scale for all images, so that distances are comparable; arrows point to labels outside the margin.
+    # All images have one scale, so that distances are comparable. Arrows point to labels outside the margin.
     axes.set_xlim(-_MARGIN, 1 + _MARGIN)
     axes.set_ylim(height + _MARGIN, -_MARGIN)
     axes.set_autoscale_on(False)
@@ -137,7 +137,7 @@ def _draw_landmarks(
 
 
 def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw an arrow towards a point outside the picture, up to the picture's edge."""
+    """Draw an arrow towards a point outside the image's margin. The arrow ends at the edge of the margin."""
     reach = 1.0
     for from_, to, (low, high) in zip(start, end, (sorted(axes.get_xlim()), sorted(axes.get_ylim())), strict=True):
         if not low <= to <= high:

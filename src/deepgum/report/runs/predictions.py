@@ -18,7 +18,7 @@ from deepgum.report.runs.grid import check_images, grid_columns, image_panels
 
 __all__ = ["draw_predictions"]
 
-# Okabe and Ito's colours, the brightest first, and the same number of markers: eight landmarks differ in both.
+# Okabe and Ito's colours, the brightest first, and the same number of markers. Eight landmarks differ in both.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#0072B2", "#CC79A7", "#FFFFFF")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _SIZE = 7.0
@@ -34,26 +34,27 @@ def draw_predictions(
     columns: int | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw images in a grid with their predicted landmarks; a landmark has the same colour and marker in all images.
+    """Draw images in a grid, with their predicted landmarks. A landmark has the same colour and marker in all images.
 
     Parameters
     ----------
     images : array (k, c, h, w) of uint8, c 1 or 3
     predictions : array (k, l, 2)
-        x and y of each landmark in fractions of the image's width; NaN is not drawn.
+        x and y of each landmark, in fractions of the image's width. A landmark with NaN is not drawn.
     labels : array (k, l, 2), optional
-        The annotations, in the same unit: a line goes from each prediction to a small cross at its label.
+        The labels, in the same unit. A line goes from each prediction to a small cross at the label of the same
+        landmark.
     names : sequence of str, length l
         Names of the landmarks, for the legend.
     columns : int, optional
-        Images per row; by default see `grid_columns`.
+        Images per row; by default the result of `grid_columns`.
     title : str
         Title of the figure.
 
     Raises
     ------
     InvalidDataError
-        If there are no images, or the shapes do not fit.
+        If there are no images, or if the shapes of the arrays do not fit together.
     InvalidParameterError
         If `columns` is not a whole number of at least 1.
 
@@ -91,7 +92,7 @@ def draw_predictions(
 
 
 def _style(landmark: int) -> dict[str, Any]:
-    """Return the style of a landmark; when the colours repeat, the markers are shifted by one."""
+    """Return the style of a landmark. When the colours repeat, the markers are shifted by one."""
     return {
         "marker": _MARKERS[(landmark + landmark // len(_COLOURS)) % len(_MARKERS)],
         "markersize": _SIZE,

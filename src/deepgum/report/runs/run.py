@@ -1,4 +1,4 @@
-"""Pictures and tables of one run, from its folder."""
+"""Figures and tables of one run, made from the folder of the run."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ SHOWN = 24
 
 
 def draw_run(folder: RunFolder) -> list[Path]:
-    """Draw the history, the posteriors, the flagged labels and the predictions of a finished run; return the files.
+    """Draw figures of a finished run, and return the files: history, posteriors, flagged labels and predictions.
 
-    If the examples cannot be read, their images are left out with a warning.
+    If the example images of the run cannot be read, the figures with images are left out, and a warning is given.
     """
     metrics, (epochs, rounds) = folder.metrics(), folder.history()
     posteriors = Posteriors.read(folder.posteriors)
@@ -81,9 +81,9 @@ def _pictures(examples: Examples, metrics: Metrics) -> dict[str, Figure]:
 
 
 def captions_of(examples: Examples, unit: str) -> list[str]:
-    """Return a caption for each flagged sample: its label, the prediction, and the probability that the label is right.
+    """Return a caption for each flagged sample: the label, the prediction, and the probability that the label is right.
 
-    A dash marks a coordinate without a label.
+    A dash in a caption marks a coordinate without a label.
     """
     captions = []
     for given, predicted, r in zip(examples.given, examples.predicted, examples.responsibilities, strict=True):

@@ -11,7 +11,9 @@ __all__ = ["applied_table"]
 
 
 def applied_table(applied: Applied) -> Table:
-    """Return a table of the numbers of fixed, dropped, kept and unchanged labels, and of samples left out."""
+    """Return a table with the numbers of fixed, dropped, kept and unchanged labels, and the number of samples left
+    out.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=True)
     table.add_column("labels")
     table.add_column("", justify="right")

@@ -14,7 +14,7 @@ __all__ = ["gain_table"]
 
 
 def gain_table(gain: Gain) -> RenderableType:
-    """Return a table with one row for all errors and one per landmark or target, and the conclusion.
+    """Return a table with one row for all errors and one row per landmark or target. The conclusion is below the table.
 
     Examples
     --------

@@ -28,7 +28,7 @@ class Reporter(Observer):
     Parameters
     ----------
     console : rich.console.Console
-        On a terminal bars are shown, elsewhere plain lines.
+        The console to print on. A terminal shows bars; a file or a pipe gets plain lines.
 
     Examples
     --------
@@ -73,11 +73,11 @@ class Reporter(Observer):
         self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def reading(self, done: int, total: int) -> None:
-        """Show the number of decoded images."""
+        """Show how many of the images are decoded."""
         self._show_count("Reading images", done, total)
 
     def computing(self, done: int, total: int) -> None:
-        """Show the number of images whose outputs of the frozen trunk are computed."""
+        """Show for how many images the outputs of the frozen trunk are computed."""
         self._show_count("Computing the frozen trunk", done, total)
 
     def _show_count(self, task: str, done: int, total: int) -> None:
@@ -88,7 +88,7 @@ class Reporter(Observer):
             self.say(f"{task}: {done} of {total}.")
 
     def started(self, total: int, finished: int) -> None:
-        """Show the number of runs, and how many of them are finished."""
+        """Show the number of runs and the number of finished runs."""
         self._total = total
         self._progress.update(self._runs, total=total, completed=finished, visible=True)
         done = f", {finished} of them already finished" if finished else ""
@@ -117,7 +117,7 @@ class Reporter(Observer):
             self.say(line)
 
     def run_finished(self, run: Run, outcome: Outcome) -> None:
-        """Print a line with the outcome."""
+        """Print a line with the outcome of a finished run."""
         self._progress.update(self._runs, advance=1)
         if outcome.failure_rate is not None:
             result = f"failure rate {100 * outcome.failure_rate:.1f} %"
@@ -126,13 +126,13 @@ class Reporter(Observer):
         self.say(f"{self._name}: {result}, {outcome.epochs} epochs, {outcome.seconds:.0f} s")
 
     def run_failed(self, run: Run, error: DeepGUMError) -> None:
-        """Print a line with the reason."""
+        """Print a line with the error of a failed run."""
         self._progress.update(self._runs, advance=1)
-        # The run may have failed before it started, so `self._name` may be that of another run.
+        # The run may have failed before it started, so `self._name` may be the name of another run.
         self.say(f"{_describe(run)}: failed. {error}", style="red")
 
     def audit_started(self, folds: int, rounds: int) -> None:
-        """Show the number of networks to train."""
+        """Show the number of networks that an audit trains."""
         self._folds, self._total, self._fits = folds, folds * rounds, 0
         self._progress.update(self._runs, description="networks", total=self._total, completed=0, visible=True)
         self.say(f"Up to {rounds} rounds of {folds} networks, until the flags no longer change.")
@@ -146,7 +146,7 @@ class Reporter(Observer):
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
     def round_finished(self, finished: AuditRound) -> None:
-        """Print a line with the number of flags."""
+        """Print a line with the number of labels that the round of an audit flags."""
         share = "" if finished.share is None else f", about {100 * finished.share:.1f} % of the labels wrong"
         changed = f" ({finished.changed:,} flags changed)" if finished.round else ""
         line = (

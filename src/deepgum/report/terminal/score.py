@@ -22,7 +22,7 @@ __all__ = ["group_table", "next_steps", "scores", "worst_table"]
 
 
 def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] = ()) -> RenderableType:
-    """Return the complete output: groups, verdict, remarks and worst labels.
+    """Return the complete output of `deepgum score`: groups, verdict, remarks and worst labels.
 
     Parameters
     ----------
@@ -58,7 +58,11 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
 
 
 def group_table(groups: Sequence[GroupSummary]) -> Table:
-    """Return a table, one row per group: labels, flags, expected number of right flagged labels, share of wrong."""
+    """Return a table with one row per group.
+
+    The columns are the number of labels, the number of flags, the expected number of flagged labels that are right, and
+    the share of wrong labels.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("group", overflow="fold")
     for heading in ("labels", "flagged", "of these right", "share wrong"):
@@ -69,7 +73,7 @@ def group_table(groups: Sequence[GroupSummary]) -> Table:
 
 
 def worst_table(worst: Sequence[Flag]) -> Table:
-    """Return a table, one row per flag: sample, group, given and suggested label, responsibility, and reason."""
+    """Return a table with one row per flag: sample, group, given label, suggested label, responsibility and reason."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", overflow="fold", max_width=40)
     table.add_column("group", overflow="fold")
@@ -79,13 +83,13 @@ def worst_table(worst: Sequence[Flag]) -> Table:
     for flag in worst:
         values = (_values(flag.given), _values(flag.suggested))
         texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind)
-        # `Text` and not strings: rich would interpret square brackets in an id as markup.
+        # The cells are `Text`, because rich would interpret square brackets in a string as markup.
         table.add_row(*map(Text, texts))
     return table
 
 
 def _remarks(summary: AuditSummary) -> list[str]:
-    """Return the verdicts of groups without a converged mixture, each once with the names of its groups."""
+    """Return each verdict about groups without a converged mixture, after the names of the groups with this verdict."""
     groups: dict[str, list[str]] = {}
     for group in summary.groups:
         if group.status != MixtureStatus.CONVERGED.name and group.verdict != summary.verdict:
@@ -94,7 +98,7 @@ def _remarks(summary: AuditSummary) -> list[str]:
 
 
 def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str]:
-    """Return lines with the file of the scores and the next step for the user.
+    """Return lines that name the file of the scores and the next step for the user.
 
     Parameters
     ----------
@@ -102,7 +106,7 @@ def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str
     table : Path
         The file that was scored.
     out : Path or None
-        The file of the scores, if they were written.
+        The file of the scores. None if the scores were not written.
     """
     if out is None:
         return [f"To write all scores, one row per sample and group: deepgum score {table} --out scores.csv"]

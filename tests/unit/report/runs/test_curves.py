@@ -148,9 +148,9 @@ def test_the_same_bytes_twice(tmp_path):
 def test_bad_input_is_refused():
     with pytest.raises(InvalidDataError, match="at least one record"):
         draw_history([])
-    with pytest.raises(InvalidDataError, match=r"one number of groups. Found \[1, 2\]"):
+    with pytest.raises(InvalidDataError, match=r"the same number of groups. Found \[1, 2\]"):
         draw_history(EPOCHS, [*ROUNDS, fitted(3, 5)])
-    with pytest.raises(InvalidDataError, match=r"one number of groups. Found \[2, 3\]"):
+    with pytest.raises(InvalidDataError, match=r"the same number of groups. Found \[2, 3\]"):
         draw_history(EPOCHS, ROUNDS, group_names="abc")
     with pytest.raises(InvalidDataError, match=r"at most all of 44 samples. Found 45"):
         draw_history(EPOCHS, ROUNDS, samples=44)

@@ -31,7 +31,7 @@ def read_asset(name: str) -> str:
 
 
 def script() -> str:
-    """Return everything that `new DeepGUM.Gallery(...)` needs, as one script; see the start of `gallery.js`.
+    """Return one script with everything that `new DeepGUM.Gallery(...)` needs. `gallery.js` explains the call.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def style() -> str:
 
 
 def theme() -> str:
-    """Return the script of the buttons that choose the theme; it belongs into the head of a page.
+    """Return the script of the buttons that choose the theme. The script belongs in the head of a page.
 
     Examples
     --------
