@@ -32,7 +32,7 @@ BUFFER = 2**20
 
 
 class ParquetBatches:
-    """Batches (b, d) of residuals from a Parquet file, or from all Parquet files of a folder, in the order of file names.
+    """Batches (b, d) of residuals from one Parquet file, or from all Parquet files of a folder in order of their names.
 
     Parameters
     ----------

@@ -198,7 +198,7 @@ def test_an_age_is_corrected_in_the_name(aged, tmp_path):
     old = f"31_1_0_{NASTY[0]}"
     ages = {old: 33.4, f"4_1_0_{NASTY[2]}": np.nan, "no age.jpg": 5.0}
     notes = written(labels, tmp_path / "new", {name: np.array([age]) for name, age in ages.items()})
-    assert notes == ("New labels were rounded to whole numbers: a file name can hold no others.",)
+    assert notes == ("New labels were rounded to whole numbers: a file name can hold only whole numbers.",)
     names = {path.name for path in (tmp_path / "new").iterdir()}
     expected = set(labels.ids) - {old, f"4_1_0_{NASTY[2]}", "no age.jpg"} | {f"33_1_0_{NASTY[0]}", "5_no age.jpg"}
     assert names == expected
