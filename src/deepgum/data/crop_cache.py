@@ -90,7 +90,7 @@ class CropPlan:
 def default_cache_dir() -> Path:
     """Return the default folder of the cache.
 
-    It is the folder that the environment variable DEEPGUM_CACHE names. If the variable is not set, it is a folder in the
+    The environment variable DEEPGUM_CACHE names this folder. If the variable is not set, the default is a folder in the
     cache folder of the user.
     """
     return Path(os.environ.get("DEEPGUM_CACHE") or platformdirs.user_cache_dir("deepgum"))
