@@ -154,7 +154,7 @@ def _entries(path: Path) -> Iterator[tuple[int, list[str]]]:
     found = sum(map(bool, rest))
     if int(head[0]) != found:
         raise InvalidDataError(
-            f"'{path}', line 1: the number of images should be {found}, the number of lines of images. Found {head[0]}."
+            f"'{path}', line 1: the list should have lines of {int(head[0])} images. Found {found} lines of images."
         )
     if not found:
         raise InvalidDataError(f"The list '{path}' should have at least one image. Found none.")
