@@ -129,8 +129,8 @@ def load_cacd(
         names = list(on_disk)
         images = _from_names(names)
         rule = (
-            f"Images in '{root / IMAGE_FOLDER}' should have names of the form AGE_Given_Family_NNNN.jpg, with an AGE from "
-            f"0 to {OLDEST}."
+            f"Images in '{root / IMAGE_FOLDER}' should have names of the form AGE_Given_Family_NNNN.jpg, with an AGE "
+            f"from 0 to {OLDEST}."
         )
     rows = present_rows(root / IMAGE_FOLDER, {METADATA: names}, skip_missing, _SOURCE, on_disk.__contains__)[METADATA]
     good = plausible(images.ages[rows]).tolist()

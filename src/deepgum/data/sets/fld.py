@@ -181,7 +181,7 @@ def _check_named(landmark_list: Path, lines: list[FldLine], path: Path, named: C
 
 
 def _targets(line: FldLine, square: Square) -> NDArray[np.float64]:
-    """Return the targets x y x y ... of an image in fractions of the side of the crop. NaN marks invisible landmarks."""
+    """Return the targets x y x y ... of an image, in fractions of the crop's side. NaN marks invisible landmarks."""
     return np.where(line.visibility[:, None] == 0, square.fractions(line.points), np.nan).reshape(-1)
 
 

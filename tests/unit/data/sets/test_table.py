@@ -187,7 +187,7 @@ def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
         (0, "", {}, "column 'image': a cell should be some text"),
         (3, "ann", {"id": "person"}, "column 'person': a cell should be a name that no other row has. Found 'ann'"),
         (3, "ann", {"keep_together": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
-        (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are no targets"),
+        (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are not targets"),
     ],
 )
 def test_wrong_cells_of_other_columns_are_named(
