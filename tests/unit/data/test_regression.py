@@ -192,9 +192,12 @@ def test_features_keep_their_format_and_their_mirror_images(shape: tuple[int, ..
         ({"mirrored_inputs": torch.zeros(6, 1, 2, 2)}, r"`mirrored_inputs` should be uint8 .* Found float32"),
         (
             {"inputs": torch.zeros(6, 4), "mirror": Mirror.landmarks([], 1)},
-            r"with `mirrored_inputs`\. Found .*\(6, 4\)",
+            r"`mirrored_inputs` should be given\. Found .*\(6, 4\)",
         ),
-        ({"inputs": torch.zeros(6, 2, 4), "mirror": Mirror.landmarks([], 1)}, r"with `mirrored_inputs`\. Found"),
+        (
+            {"inputs": torch.zeros(6, 2, 4), "mirror": Mirror.landmarks([], 1)},
+            r"`mirrored_inputs` should be given\. Found",
+        ),
     ],
 )
 def test_mirror_images_that_cannot_be_had_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -261,7 +261,7 @@ def test_a_matlab_file_that_lacks_a_field_is_refused(folder: Path, name: str) ->
 )
 def test_a_matlab_file_with_other_values_is_refused(folder: Path, changes: dict[str, Any]) -> None:
     write(folder, **changes)
-    with pytest.raises(InvalidDataError, match=f"{METADATA}.*numbers as"):
+    with pytest.raises(InvalidDataError, match=f"{METADATA}.*number"):
         load(folder)
 
 
