@@ -1,4 +1,4 @@
-"""Data sets in their published formats, corruption, splits, and the cache of decoded crops."""
+"""Data sets in their published formats, artificial outliers, splits, and the cache of decoded crops."""
 
 from deepgum.data.corruption import NOISES, Corruption, corrupt
 from deepgum.data.edits.base import Annotations

@@ -1,7 +1,8 @@
-"""Mini-batches that carry the index of every sample.
+"""Mini-batches that contain the index of every sample.
 
-Responsibilities belong to samples, not to positions in a loader. Each batch therefore contains the indices of its
-samples and marks the mirrored ones, so that their weights and scales can be looked up and mirrored too.
+Each responsibility belongs to a sample, and not to a position in a loader. A batch therefore contains the indices of
+its samples and a mask of the mirrored samples. With the index, the weights and scales of a sample can be found. With
+the mask, the weights and scales of mirrored samples can be mirrored too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from deepgum.data.regression import RegressionData, take_rows
 __all__ = ["Batch", "Cut", "ordered_batches", "shuffled_batches"]
 
 Cut = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
-"""Maps the order (n,) of an epoch and its mirrored mask (n,) to the order and the mask of each batch to yield."""
+"""Function of the order (n,) of an epoch and the mask (n,) of the mirrored samples. For each batch, it yields the pair
+(indices of the samples, mask of the mirrored samples)."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,13 @@ class Batch:
     index : Tensor (b,) of int64
         Positions of the samples in the data set.
     inputs : Tensor (b, ...) of float32
-        uint8 images are scaled to [0, 1]; inputs of mirrored samples are already mirrored.
+        Inputs. uint8 images are scaled to [0, 1]. Inputs of mirrored samples are already mirrored.
     targets : Tensor (b, d) of float32
-        Labels; NaN marks a missing one. Labels of mirrored samples are already mirrored.
+        Labels; NaN marks a missing label. Labels of mirrored samples are already mirrored.
     mirrored : Tensor (b,) of bool
         Mask of the mirrored samples.
     mirror : Mirror or None
-        The change of the coordinates in a mirrored sample; None if no sample is mirrored.
+        Change of the targets of a mirrored sample; None if no sample is mirrored.
     sample_weight : Tensor (b,) of float32, or None
         Weight of each sample in the loss; None means equal weights.
     """
@@ -50,17 +52,20 @@ class Batch:
     sample_weight: Tensor | None = None
 
     def per_coordinate(self, values: Tensor) -> Tensor:
-        """Permute values per coordinate to the coordinate order of this batch.
+        """Permute the values of mirrored samples to the order of their mirrored coordinates.
+
+        A mirrored left eye takes the place of the right eye. The value of the left eye changes its place in the same
+        way.
 
         Parameters
         ----------
         values : Tensor (b, d) or (d,)
-            For example the weights of this batch's samples, or a scale per coordinate.
+            Values of coordinates, for example weights (b, d) of the samples of this batch, or scales (d,).
 
         Returns
         -------
-        Tensor (b, d) or as given
-            The values, permuted in the mirrored rows: the weight of a left eye follows that eye.
+        Tensor
+            Values (b, d) in which the rows of mirrored samples are permuted. If `mirror` is None, `values` unchanged.
         """
         if self.mirror is None:
             return values
@@ -70,7 +75,11 @@ class Batch:
 def ordered_batches(
     data: RegressionData, batch_size: int, device: torch.device | str = "cpu", index: Tensor | None = None
 ) -> Iterator[Batch]:
-    """Yield all samples in their order, or the samples `index` (m,) in the order of `index`; none is mirrored."""
+    """Yield batches of samples in a fixed order, without mirroring.
+
+    If `index` (m,) is given, the batches have the samples at these positions, in the order of `index`. Otherwise they
+    have all samples, in the order of the data set.
+    """
     samples = torch.arange(len(data)) if index is None else index
     for part, nothing in _in_slices(samples, torch.zeros(len(samples), dtype=torch.bool), batch_size):
         yield _batch(data, part, nothing, None, device)
@@ -85,24 +94,24 @@ def shuffled_batches(
     device: torch.device | str = "cpu",
     cut: Cut | None = None,
 ) -> Iterator[Batch]:
-    """Yield the data set once in a random order, each sample mirrored with probability 1/2.
+    """Yield batches of all samples of a data set in a random order. Each sample is mirrored with probability 1/2.
 
     Parameters
     ----------
     data : RegressionData
         The n samples.
     batch_size : int
-        Samples per batch. A last batch of a single sample is left out (batch normalisation cannot use it), unless it
-        is the only one.
+        Number of samples per batch. If the last batch would have a single sample, it is left out, because batch
+        normalisation cannot use it. If this batch is also the first batch, it is kept.
     generator : torch.Generator
-        Source of the order and of the mirroring; both are drawn before the first batch.
+        Generator that draws the order and the mirrored samples, before the first batch.
     mirror : bool
-        Whether to mirror; it has no effect on data that cannot be mirrored (`data.mirror` is None).
+        Whether to mirror samples. If `data.mirror` is None, no sample is mirrored.
     device : torch.device or str
         Device of the batches.
     cut : callable, optional
-        Selects the samples of each batch, for example one process's share; see `Cut`. By default, consecutive slices
-        of the order.
+        Function that selects the samples of each batch, for example the samples of one process; see `Cut`. By default,
+        a batch is the next `batch_size` samples of the order.
     """
     n = len(data)
     order = torch.randperm(n, generator=generator)
@@ -133,7 +142,7 @@ def _batch(
         else:
             inputs = torch.as_tensor(take_rows(data.inputs, index))
             inputs = torch.where(mirrored.view(-1, 1, 1, 1), mirror.images(inputs), inputs)
-    # Send bytes and half floats to the device first and convert them there: fewer bytes are transferred.
+    # Send uint8 and half-precision inputs to the device first and convert them there: fewer bytes are transferred.
     inputs = inputs.to(device, non_blocking=True)
     inputs = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs.float()
     if inputs.ndim == 4:
@@ -143,7 +152,10 @@ def _batch(
 
 
 def _take_either(inputs: Tensor | np.ndarray, others: Tensor | np.ndarray, index: Tensor, other: Tensor) -> Tensor:
-    """Return rows of `inputs`, or of `others` where `other` is true; each row is read once."""
+    """Return the rows `index` (b,), taken from `others` where the mask `other` (b,) is true, else from `inputs`.
+
+    Only one of the two rows is read.
+    """
     first, second = torch.as_tensor(inputs), torch.as_tensor(others)
     rows = [(second if swapped else first)[row] for row, swapped in zip(index.tolist(), other.tolist(), strict=True)]
     if first.ndim == 4:

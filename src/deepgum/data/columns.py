@@ -1,4 +1,4 @@
-"""Named columns of a CSV or Parquet file, with the place of each cell in the file for error messages."""
+"""Named columns of a CSV or Parquet file. For error messages, the place of each row in the file is also read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of
 
 _DELIMITERS = (",", ";", "\t")
 PARQUET = (".parquet", ".pq")
-"""Suffixes of Parquet files; any other file is read as CSV."""
+"""Suffixes of Parquet files. A file with any other suffix is read as CSV."""
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -35,9 +35,11 @@ class Columns:
     path : Path
         The file that the cells were read from.
     cells : mapping of str to list, length n
-        Text from a CSV file; from a Parquet file, values of any type, with None for a missing value.
+        The cells of each column, by the name of the column. Cells of a CSV file are texts. Cells of a Parquet file are
+        values of any type; a missing value is None.
     places : tuple of str, length n
-        Place of each row: ``"line 2"`` of a CSV file (the header is line 1), ``"row 1"`` of a Parquet file.
+        Place of each row in the file. The first row is ``"line 2"`` in a CSV file, where the header is line 1, and
+        ``"row 1"`` in a Parquet file.
     """
 
     path: Path
@@ -48,12 +50,12 @@ class Columns:
         return len(self.places)
 
     def numbers(self, name: str, *, missing: bool) -> NDArray[np.float64]:
-        """Return a column as numbers (n,), NaN where a cell is empty, null or ``nan``.
+        """Return a column as an array of numbers (n,). A cell that is empty, null or ``nan`` becomes NaN.
 
         Raises
         ------
         InvalidDataError
-            If a cell is not a number that float32 can hold, or is empty and `missing` is not set.
+            If a cell is not a number that float32 can hold, or if a cell is empty and `missing` is not set.
         """
         at_once = _numbers(self.cells[name])
         if at_once is not None and (missing or not np.isnan(at_once).any()):
@@ -64,7 +66,7 @@ class Columns:
         return np.array(values, dtype=np.float64)
 
     def texts(self, name: str) -> list[str]:
-        """Return a column as text, with the white space around each cell removed.
+        """Return the cells of a column as texts, without white space around the text.
 
         Raises
         ------
@@ -76,9 +78,9 @@ class Columns:
         return values
 
     def refuse(self, name: str, rows: Sequence[int], expected: str) -> None:
-        """Raise an `InvalidDataError` about these rows of a column, or do nothing if `rows` is empty.
+        """Raise an `InvalidDataError` about the cells in these rows of a column. If `rows` is empty, do nothing.
 
-        The message names the file, line and column of the first cell, and lists the places of the others.
+        The message gives the file, the line and the column of the first wrong cell, and the places of the others.
         """
         if rows:
             cell = self.cells[name][rows[0]]
@@ -90,25 +92,27 @@ class Columns:
 
 
 def read_columns(path: Path, names: Collection[str]) -> Columns:
-    r"""Read columns of a Parquet file (``.parquet``, ``.pq``) or of a CSV file (anything else).
+    r"""Read columns of a CSV or Parquet file.
 
-    A CSV file is text in UTF-8, with or without a byte order mark. Its first line names the columns. Its delimiter is
-    the one of comma, semicolon and tab that splits this line into the most cells. Cells may be quoted; blank rows are
-    skipped.
+    A file with the suffix ``.parquet`` or ``.pq`` is read as a Parquet file, and any other file as a CSV file. A CSV
+    file is text in UTF-8, with or without a byte order mark. The first line has the names of the columns. The delimiter
+    is a comma, a semicolon or a tab: the character that splits the first line into the most cells. Cells may be in
+    quotes. Blank rows are skipped.
 
     Parameters
     ----------
     path : Path
+        The file.
     names : collection of str
-        The columns to read, as the file names them; white space around the names does not matter.
+        Names of the columns to read. White space around a name in the file is ignored.
 
     Raises
     ------
     InvalidParameterError
         If there is no such file.
     InvalidDataError
-        If the file cannot be read or has no row, a row has too many or too few cells, or the file does not have
-        exactly one column of each name; the message then lists the columns of the file.
+        If the file cannot be read, has no row, or has a row with too many or too few cells. Also if a name does not
+        belong to exactly one column. If a column is missing, the message lists the columns of the file.
 
     Examples
     --------
@@ -126,7 +130,7 @@ def read_columns(path: Path, names: Collection[str]) -> Columns:
 
 
 def column_batches(path: Path, names: Collection[str], rows: int) -> Iterator[Columns]:
-    r"""Yield the columns that `read_columns` reads, `rows` rows at a time; only these rows are in memory.
+    r"""Yield the columns that `read_columns` reads, in parts of `rows` rows. Only one part at a time is in memory.
 
     Parameters
     ----------
@@ -138,7 +142,7 @@ def column_batches(path: Path, names: Collection[str], rows: int) -> Iterator[Co
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        See `read_columns`; an error in a row is raised when that row is reached.
+        See `read_columns`. An error in a row is raised when the part with this row is read.
 
     Examples
     --------
@@ -166,7 +170,7 @@ def column_names(path: Path) -> list[str]:
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        If there is no such file, or it cannot be read.
+        If there is no such file, or if the file cannot be read.
     """
     _check_file(path)
     if not _is_parquet(path):
@@ -191,7 +195,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _lines(path: Path) -> Generator[str, None, None]:
-    """Yield the lines of a UTF-8 file one at a time, with their line ends."""
+    """Yield the lines of a UTF-8 file one at a time, including the line breaks."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from file
@@ -202,7 +206,7 @@ def _lines(path: Path) -> Generator[str, None, None]:
 
 
 def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and an iterator over the records below the header (see `_records`)."""
+    """Return the pair (names of the columns, iterator over the records below the header); see `_records`."""
     with closing(_lines(path)) as lines:
         delimiter = delimiter_of(lines)
     records = _records(path, delimiter)
@@ -217,15 +221,17 @@ def _csv_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Column
         for line, row in part:
             if len(row) != len(header):
                 raise InvalidDataError(
-                    f"'{path}', line {line}: a row should have {len(header)} cells, as the header has. "
-                    f"Found {len(row)}."
+                    f"'{path}', line {line}: a row should have {len(header)} cells, like the header. Found {len(row)}."
                 )
         cells = {name: [row[place] for _, row in part] for name, place in found.items()}
         yield Columns(path, cells, tuple(f"line {line}" for line, _ in part))
 
 
 def delimiter_of(lines: Iterable[str]) -> str:
-    """Return the one of comma, semicolon and tab that splits the first line that is not blank into the most cells.
+    """Return the delimiter of CSV lines: comma, semicolon or tab.
+
+    The delimiter is the character that splits the header into the most cells. The header is the first line that is not
+    blank.
 
     Examples
     --------
@@ -235,7 +241,7 @@ def delimiter_of(lines: Iterable[str]) -> str:
     read: list[str] = []
 
     def all_lines() -> Iterator[str]:
-        """Yield the lines that were already read, then further lines; a header may span several lines."""
+        """Yield the lines that were already read, and then further lines. A header may have several lines."""
         yield from list(read)
         for line in rest:
             read.append(line)
@@ -246,7 +252,10 @@ def delimiter_of(lines: Iterable[str]) -> str:
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank with the number of its first line; quoted cells may hold line breaks."""
+    """Yield the pair (line number, cells) for each row that is not blank.
+
+    A row may have several lines, because a cell in quotes may hold line breaks. The number is that of the first line.
+    """
     reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -256,7 +265,7 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise InvalidDataError(
-            f"'{path}', line {line}: a row should be cells between {delimiter!r}. Found: {error}."
+            f"'{path}', line {line}: a row should consist of cells separated by {delimiter!r}. Found: {error}."
         ) from error
 
 
@@ -278,7 +287,7 @@ def _parquet_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Co
 
 
 def _header_positions(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
-    """Return the position of each column in the header."""
+    """Return the position of each named column in the header. Raise an error if a name does not occur exactly once."""
     missing = [name for name in names if name not in header]
     if missing:
         by_lower = {name.lower(): name for name in header}
@@ -290,12 +299,12 @@ def _header_positions(path: Path, header: list[str], names: Collection[str]) -> 
         )
     double = [name for name in names if header.count(name) > 1]
     if double:
-        raise InvalidDataError(f"'{path}' should have each column once. Found more than one: {listing(double)}.")
+        raise InvalidDataError(f"'{path}' should have each column once. Found more than once: {listing(double)}.")
     return {name: header.index(name) for name in names}
 
 
 def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
-    """Convert all cells to numbers at once; return None if single cells need a check."""
+    """Convert all cells to numbers at once. Return None if the cells must be checked one by one."""
     kinds = set(map(type, cells))
     if (kinds != {str} and not kinds <= {float, int}) or (kinds == {str} and "_" in "".join(cells)):
         return None
@@ -307,10 +316,13 @@ def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
 
 
 def _number(cell: Any) -> float | None:
-    """Return a cell as a number, NaN if it is empty, or None if it is not a number that float32 can hold."""
+    """Convert a cell to a number.
+
+    Return NaN if the cell is empty, and None if the cell is not a number that float32 can hold.
+    """
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return math.nan
-    # Python reads True as 1 and 1_000 as 1000; in a table either is more likely a mistake.
+    # Python reads True as 1 and 1_000 as 1000. In a table, such cells are probably mistakes.
     if isinstance(cell, bool) or (isinstance(cell, str) and "_" in cell):
         return None
     try:

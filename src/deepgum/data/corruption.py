@@ -1,15 +1,17 @@
-"""Artificial outliers: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels replaced by uniformly drawn ones.
+"""Artificial outliers: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels replaced by uniformly drawn labels.
 
-NGO, l-UGO and g-UGO shift landmarks by a distance d in a uniformly drawn direction. Distances are in pixels of a
-face image 224 pixels wide, the paper's input, and scale with the width of the targets. A shifted landmark may leave the
-image: the paper's wrong clicks and exchanged files do not stop at its border, and clipping would pile outliers up along
-it. The paper writes N(25, 2) and does not define the 2. Here it is a standard deviation, in pixels like the mean.
+NGO, l-UGO and g-UGO shift landmarks by a distance d in a uniformly drawn direction. Distances are given in pixels of a
+face image 224 pixels wide, which is the paper's input. They are scaled to the width of the image in the unit of the
+targets. A shifted landmark may leave the image. The paper's wrong clicks and exchanged files do not stop at the border
+of the image, and clipping would collect many outliers along the border. The paper writes N(25, 2) and does not define
+the 2. Here the 2 is a standard deviation, in pixels like the mean.
 
-`uniform` is for labels of any kind (ages, angles): it redraws the labels of some samples, each coordinate between its
-smallest and its largest label. The new labels stay within the labels' range, so no rule on that range detects them.
+`uniform` can be used for labels of any kind, for example ages or angles. It draws new labels for some samples: each
+coordinate is drawn between the smallest and the largest label of this coordinate. All new labels are therefore in the
+range of the old labels, and no check of the range can detect a new label.
 
-Afterwards, labels can be deleted, both correct and wrong ones: whole landmarks, or single coordinates if the targets
-are not points. A deleted label is missing (NaN); it is neither an outlier nor an inlier.
+Afterwards, correct and wrong labels can be deleted. Landmarks are deleted as a whole. If the targets are not points,
+single coordinates are deleted. A deleted label is missing (NaN). It is neither an outlier nor an inlier.
 """
 
 from __future__ import annotations
@@ -34,18 +36,19 @@ FACE_WIDTH = 224.0
 class Corruption:
     """Corrupted targets, with a mask of the outliers.
 
-    A unit is a group of d / u neighbouring coordinates that are corrupted together: coordinate i belongs to unit
-    i // (d / u).
+    The d coordinates are divided into u units. A unit is a group of d / u neighbouring coordinates that are corrupted
+    together: coordinate i belongs to unit i // (d / u).
 
     Attributes
     ----------
     targets : tensor, shape (n, d)
     outlier : bool tensor, shape (n, u)
-        True where a unit's labels were replaced: u = d / 2 landmarks, or u = 1 for the whole sample. A unit without
+        True where the labels of a unit were replaced. If landmarks are corrupted, a unit is a landmark, and u = d / 2.
+        If samples are corrupted with `uniform`, a unit is all coordinates of a sample, and u = 1. A unit without
         labels is never an outlier.
     displacement : tensor, shape (n, u)
-        Euclidean distance over the observed coordinates by which the labels were moved, in the unit of the targets; 0
-        elsewhere.
+        Euclidean distance between the new and the old labels of the unit, over its observed coordinates, in the unit
+        of the targets. The distance is 0 where no label was replaced.
     """
 
     targets: Tensor
@@ -60,9 +63,10 @@ class Noise:
     Attributes
     ----------
     unit : str
-        The unit that is corrupted, ``"landmark"`` or ``"sample"``; also the matching `groups` of a mixture.
+        The unit that is corrupted, ``"landmark"`` or ``"sample"``. A mixture for this noise has `groups` of this name.
     apply : callable
-        ``apply(targets (n, d), rate, generator, width) -> Corruption``, for float targets with d > 0.
+        Function ``apply(targets, rate, generator, width)`` that returns a `Corruption`. Its arguments are those of
+        `corrupt`: float targets (n, d) with d > 0, the rate, the generator and the width.
     of_landmarks : bool
         Whether the targets must be landmarks.
     """
@@ -73,41 +77,46 @@ class Noise:
 
 
 def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator, width: float = 1.0) -> Corruption:
-    """Return a copy of the targets in which exactly round(rate * count) landmarks or samples are wrong.
+    """Return a copy of the targets in which some landmarks or samples are wrong.
 
-    Use it for training and validation labels, and keep the test labels correct.
+    The number of wrong landmarks or samples is exactly round(rate * count), where count is the number of landmarks or
+    samples that have labels. Corrupt the training and validation labels, and keep the test labels correct.
 
     Parameters
     ----------
     targets : tensor, shape (n, d)
-        For all kinds but ``"uniform"`` landmarks x1 y1 x2 y2 ... A missing label (NaN) stays missing. A landmark with a
-        missing coordinate is never selected or counted, and neither is a sample without any label.
+        For ``"uniform"``, labels of any kind. For all other kinds, landmarks in the order x1 y1 x2 y2 ... A missing
+        label (NaN) stays missing. Landmarks with a missing coordinate and samples without any label are never selected
+        and never counted.
     kind : str
-        - ``"ngo"``: single landmarks of any sample are moved by abs(d) with d from N(25, 2);
-        - ``"l-ugo"``: the same, with d uniform from 0 to 224;
-        - ``"g-ugo"``: all landmarks of some samples are moved, each by another d, uniform from 0 to 224;
-        - ``"uniform"``: all labels of some samples are drawn anew, each coordinate by itself, uniformly between the
-          smallest and the largest label of that coordinate in `targets`. If all labels of a coordinate are whole
-          numbers (ages), whole numbers are drawn, both ends included. A drawn label that equals the correct one by
-          chance counts as an outlier, with displacement 0.
+        - ``"ngo"``: single landmarks are moved by the distance abs(d), where d is drawn from N(25, 2);
+        - ``"l-ugo"``: single landmarks are moved by a distance d, drawn uniformly from 0 to 224;
+        - ``"g-ugo"``: all landmarks of some samples are moved. For each landmark, a distance d is drawn uniformly from
+          0 to 224;
+        - ``"uniform"``: all labels of some samples are replaced. Each new label is drawn uniformly between the smallest
+          and the largest label of its coordinate in `targets`. If all labels of a coordinate are whole numbers (ages),
+          only whole numbers are drawn, from the smallest to the largest label. A new label that equals the correct
+          label by chance counts as an outlier with displacement 0.
     rate : float
-        Fraction of the observed landmarks; for ``"g-ugo"`` and ``"uniform"``, of the samples that have any label.
+        Fraction that is made wrong. For ``"ngo"`` and ``"l-ugo"`` it is a fraction of the observed landmarks. For
+        ``"g-ugo"`` and ``"uniform"`` it is a fraction of the samples that have at least one label.
     generator : torch.Generator
-        Must be on the CPU, also for targets on an accelerator, so that a seed gives the same outliers on every device.
+        Must be on the CPU, even if the targets are on an accelerator. A seed then gives the same outliers on every
+        device.
     width : float
-        The image's width in the unit of the targets; it has no effect on ``"uniform"``.
+        Width of the image in the unit of the targets. It has no effect on ``"uniform"``.
 
     Returns
     -------
     Corruption
-        With u = d / 2 units, or u = 1 for ``"uniform"``.
+        The number of units per sample is u = 1 for ``"uniform"``, and u = d / 2 for all other kinds.
 
     Raises
     ------
     UnknownNameError, InvalidParameterError
         If the kind is unknown, or the rate or the width is out of range.
     InvalidDataError
-        If the targets are not floats (n, d), or are not landmarks although the kind moves landmarks.
+        If the targets are not floats of shape (n, d), or if the kind moves landmarks and the targets are not landmarks.
 
     Examples
     --------
@@ -117,7 +126,7 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
     >>> dirty.outlier.sum().item(), dirty.outlier.all(dim=1).sum().item()
     (50, 10)
 
-    Redraw three of ten ages:
+    Replace three of ten ages by other ages:
 
     >>> ages = torch.tensor([[21.0], [34.0], [45.0], [58.0], [60.0], [62.0], [63.0], [70.0], [71.0], [90.0]])
     >>> dirty = corrupt(ages, "uniform", rate=0.3, generator=torch.Generator().manual_seed(0))
@@ -137,10 +146,11 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
 def delete_labels(
     corruption: Corruption, clean: Tensor, rate: float, generator: torch.Generator, together: int = 1
 ) -> Corruption:
-    """Return a copy in which exactly round(rate * count) of the labels, correct or wrong, are missing.
+    """Return a copy of a corruption in which some more labels are missing.
 
-    The deleted labels are drawn independently of the outliers, with a generator of their own, so that the remaining
-    outliers are a subset of the previous ones. A unit that loses all its labels is no longer an outlier.
+    The number of deleted labels is exactly round(rate * count), where count is the number of observed labels, correct
+    or wrong. The labels to delete are drawn independently of the outliers. The outliers of the copy are therefore a
+    subset of the outliers of `corruption`. A unit that loses all its labels is no longer an outlier.
 
     Parameters
     ----------
@@ -149,11 +159,11 @@ def delete_labels(
     clean : tensor, shape (n, d)
         The targets before the corruption.
     rate : float
-        Fraction of the observed labels.
+        Fraction of the observed labels that is deleted.
     generator : torch.Generator
-        Must be on the CPU, as for `corrupt`.
+        Must be on the CPU. Do not use the generator that was used for `corrupt`.
     together : int
-        Number of neighbouring coordinates in one label: 2 for landmarks, which are deleted as a whole.
+        Number of neighbouring coordinates that are deleted together: 2 for landmarks, 1 for single coordinates.
 
     Raises
     ------
@@ -177,7 +187,7 @@ def delete_labels(
     targets = corruption.targets.masked_fill(deleted.to(corruption.targets.device), math.nan)
     units = (n, corruption.outlier.shape[1], -1)
     remaining = ~targets.isnan().view(units)
-    # Recompute the displacement only where labels were deleted; elsewhere it is exactly the drawn distance.
+    # Recompute the displacement only where labels were deleted. Elsewhere it is exactly the drawn distance.
     distance = (targets - clean).view(units).nan_to_num().norm(dim=2)
     has_deleted = deleted.view(units).any(dim=2).to(targets.device)
     return Corruption(
@@ -189,14 +199,16 @@ def delete_labels(
 
 @dataclass(frozen=True)
 class _Shift:
-    """Moves landmarks by random distances in random directions.
+    """A noise that moves landmarks by random distances in random directions.
 
     Attributes
     ----------
     select : callable
-        ``select(observed (n, l) bool, rate, generator) -> (n, l) bool``, the landmarks to move.
+        Function ``select(observed, rate, generator)`` that returns the mask (n, l) of the landmarks to move. `observed`
+        is the mask (n, l) of the observed landmarks.
     distances : callable
-        ``distances(count, generator) -> (count,)``, in pixels of a face 224 pixels wide.
+        Function ``distances(count, generator)`` that returns `count` distances, in pixels of a face image 224 pixels
+        wide.
     """
 
     select: Callable[[Tensor, float, torch.Generator], Tensor]
@@ -206,7 +218,7 @@ class _Shift:
         if targets.shape[1] % 2:
             raise InvalidDataError(
                 "`targets` should be landmarks, of shape (n, 2 * landmarks). "
-                f"Found shape {tuple(targets.shape)}; the noise for labels of any kind is 'uniform'."
+                f"Found shape {tuple(targets.shape)}. For labels that are not landmarks, use the noise 'uniform'."
             )
         points = targets.reshape(len(targets), targets.shape[1] // 2, 2)
         outlier = self.select(points.isfinite().all(dim=-1).cpu(), rate, generator)
@@ -222,7 +234,7 @@ class _Shift:
 
 
 def _redraw(targets: Tensor, rate: float, generator: torch.Generator, width: float) -> Corruption:
-    """Redraw all labels of some samples within the range of each coordinate."""
+    """Replace all labels of some samples by labels drawn uniformly from the range of each coordinate."""
     labels = targets.double().cpu()
     observed = labels.isfinite()
     outlier = _draw(observed.any(dim=1), rate, generator)
@@ -250,7 +262,10 @@ def _select_samples(observed: Tensor, rate: float, generator: torch.Generator) -
 
 
 def _draw(candidates: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Return a mask of round(rate * count) of the candidates (m,) bool, drawn without replacement."""
+    """Draw round(rate * count) of the candidates without replacement, and return their mask (m,).
+
+    `candidates` is a mask (m,), and count is the number of its true elements.
+    """
     places = candidates.nonzero().flatten()
     order = torch.randperm(len(places), generator=generator)
     drawn = torch.zeros_like(candidates)

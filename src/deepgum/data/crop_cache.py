@@ -1,8 +1,9 @@
 """Cache of decoded crops: one memory-mapped array on disk, so that each image file is decoded only once.
 
-The array's name is a hash of everything that determines its content. A changed list, file, box or size gives another
-name, so an outdated array is never read. Images that cannot be decoded can be left out; the note beside the array then
-lists them, so that the next load does not try them again.
+The name of the array contains a hash of everything that determines the crops. If a list, a file, a box or the size
+changes, the name changes too. An outdated array is therefore never read. Images that cannot be decoded can be left out.
+A second file beside the array, the note, then lists these images, so that the next load does not try to decode them
+again.
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ class CropPlan:
     Parameters
     ----------
     folder : Path
-        Folder of the images. It is not part of the key, so that a data set can be moved.
+        Folder of the images. The hash of the plan does not contain the folder, so that a data set can be moved.
     names : tuple of str, length n
-        Image files relative to the folder.
+        Names of the image files, relative to the folder.
     squares : tuple of Square or None, length n
-        None means the whole image.
+        Square to cut from each image. None means the smallest square around the whole image.
     image_size : int
         Side of each crop in pixels.
     colour : bool
-        RGB if true, gray otherwise.
+        RGB if true, grey otherwise.
     """
 
     folder: Path
@@ -73,7 +74,11 @@ class CropPlan:
         return Pictures(self.folder, self.names, self.squares)
 
     def key(self) -> str:
-        """Return the hash of the crops' inputs: file names, sizes and times, squares, shape, colour and versions."""
+        """Return the hash of everything that determines the crops.
+
+        These are the name, size and time of every image file, the squares, the shape of the crops, and the versions of
+        Pillow and of the cache.
+        """
         digest = hashlib.sha256(repr((_VERSION, PIL.__version__, self.shape)).encode())
         for name, square in zip(self.names, self.squares, strict=True):
             file = os.stat(self.folder / name)
@@ -83,20 +88,25 @@ class CropPlan:
 
 
 def default_cache_dir() -> Path:
-    """Return the folder in the environment variable DEEPGUM_CACHE; if it is not set, the user's cache folder."""
+    """Return the default folder of the cache.
+
+    The environment variable DEEPGUM_CACHE names this folder. If the variable is not set, the default is a folder in the
+    cache folder of the user.
+    """
     return Path(os.environ.get("DEEPGUM_CACHE") or platformdirs.user_cache_dir("deepgum"))
 
 
 class ReadableCrops(NamedTuple):
-    """The crops of the images that could be decoded.
+    """The crops of the images that could be decoded, and a list of the other images.
 
     Parameters
     ----------
     crops : array, shape (m, c, h, w), uint8
+        Crops of the m images that could be decoded.
     rows : list of int, length m
-        Positions of the crops in the plan, in ascending order.
+        Position of each crop in the plan, in ascending order.
     unreadable : dict of int to str
-        For each omitted position, the image's name and the reason.
+        Position in the plan of each image that could not be decoded, mapped to the name of the image and the reason.
     """
 
     crops: NDArray[np.uint8]
@@ -107,25 +117,26 @@ class ReadableCrops(NamedTuple):
 def load_crops(
     plan: CropPlan, cache_dir: str | os.PathLike[str] | None = None, on_progress: Progress | None = None
 ) -> NDArray[np.uint8]:
-    """Return the crops (n, c, h, w) as a memory map; decode the images only if no valid cache exists.
+    """Return the crops (n, c, h, w) as a memory map. The images are decoded only if the cache does not have the crops.
 
     Parameters
     ----------
     plan : CropPlan
+        The crops to load.
     cache_dir : path, optional
-        By default `default_cache_dir`.
+        Folder of the cache; by default the folder that `default_cache_dir` returns.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` while images are decoded.
 
     Raises
     ------
     UnreadableImagesError
-        If images cannot be decoded. The message names all these images, and the cache stays empty.
+        If images cannot be decoded. The message names all these images, and no crop is stored.
     InvalidParameterError
         If the cache folder cannot be written to.
     DiskFullError
-        If the cache's disk cannot hold the crops. The free space is checked before the first image is decoded, and the
-        disk may also fill up later.
+        If the disk of the cache cannot hold the crops. The free space is checked before the first image is decoded. The
+        error is also raised if the disk fills up later.
     """
     return _load_or_make(plan, cache_dir, on_progress, leave_out=False).crops
 
@@ -133,16 +144,16 @@ def load_crops(
 def load_readable_crops(
     plan: CropPlan, cache_dir: str | os.PathLike[str] | None = None, on_progress: Progress | None = None
 ) -> ReadableCrops:
-    """Return the crops of the images that can be decoded, with their positions.
+    """Return the crops of the images that can be decoded, and the positions of these images in the plan.
 
-    It shares its cache with `load_crops`. An image is left out if its content cannot be decoded or its box does not
-    fit it. A failure of the system (no permission, a disk error, too many open files) raises an error instead: the
-    image itself may be intact, and the next load may succeed.
+    `load_crops` uses the same cache. An image is left out if its content cannot be decoded, or if its square does not
+    fit the image. If the operating system cannot read the file (no permission, a disk error, too many open files), an
+    error is raised, because the image may be intact and the next load may succeed.
 
     Raises
     ------
     UnreadableImagesError
-        If the system refuses to read a file, or if no image at all can be decoded.
+        If the operating system cannot read a file, or if no image can be decoded.
     InvalidParameterError, DiskFullError
         See `load_crops`.
     """
@@ -185,7 +196,7 @@ def _note(key: str, shape: tuple[int, ...], unreadable: dict[int, str]) -> dict[
 def _open_valid(
     array: Path, note: Path, key: str, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.uint8], dict[int, str]] | None:
-    """Return the cached crops and the omitted images, or None if the cache is absent, truncated or of another key."""
+    """Return the pair (cached crops, unreadable images), or None if the cache has no complete array for this key."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         unreadable = {int(row): str(why) for row, why in content.get("unreadable", ())}
@@ -200,8 +211,8 @@ def _open_valid(
 
 
 def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, *, leave_out: bool) -> dict[int, str]:
-    """Write the crops one after the other, and return the omitted images with the reasons."""
-    # Plain writes, not a writable map: a full disk then raises an error instead of ending the process (bus error).
+    """Write the crops one after the other. Return the positions of the unreadable images, with names and reasons."""
+    # Plain writes, not a writable memory map: with a map, a full disk would end the process (bus error).
     _write_header(file, plan.shape)
     unreadable: dict[int, str] = {}
     refused: dict[int, str] = {}  # failures of the system: the image itself may be intact
@@ -241,7 +252,7 @@ def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[NDArray[np
 
 
 def _decode(plan: CropPlan, index: int) -> NDArray[np.uint8] | Exception:
-    """Return a crop, or the exception that the image raised."""
+    """Return the crop at position `index` of the plan, or the exception that was raised while it was decoded."""
     try:
         return read_crop(plan.folder / plan.names[index], plan.squares[index], plan.image_size, colour=plan.colour)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:

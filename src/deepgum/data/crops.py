@@ -1,7 +1,8 @@
 """Square crops around boxes, and the coordinates of points in these crops.
 
-Coordinates are continuous: ``(0, 0)`` is the upper left corner of an image's first pixel, and ``(0.5, 0.5)`` its
-centre. A crop then shifts and scales coordinates, and resizing does not change them as fractions of the crop.
+Coordinates are continuous: ``(0, 0)`` is the upper left corner of the first pixel of an image, and ``(0.5, 0.5)`` is
+the centre of this pixel. Cropping shifts and scales coordinates. If coordinates are given as fractions of the crop,
+resizing does not change them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["Square", "cut_square", "read_crop"]
 
 
 class Square(NamedTuple):
-    """A square region of an image, in pixels; its edges may lie between pixels and outside the image.
+    """A square region of an image, in pixels. The edges of the square may lie between pixels or outside the image.
 
     Examples
     --------
@@ -35,26 +36,30 @@ class Square(NamedTuple):
 
     @classmethod
     def around(cls, left: float, right: float, top: float, bottom: float, scale: float) -> Square:
-        """Return the square at the box's centre, `scale` times as wide as the box's longer side."""
+        """Return the square that has the same centre as a box. Its side is `scale` times the longer side of the box."""
         side = scale * max(right - left, bottom - top)
         return cls((left + right - side) / 2, (top + bottom - side) / 2, side)
 
     def fractions(self, points: object) -> NDArray[np.float64]:
-        """Return points (..., 2), given in pixels of the image, as fractions of the square's side."""
+        """Convert points (..., 2) from pixels of the image to fractions of the side of the square.
+
+        The upper left corner of the square becomes ``(0, 0)``.
+        """
         return (np.asarray(points, dtype=np.float64) - (self.left, self.top)) / self.side
 
 
 def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
-    """Return the square as an image of `size` x `size` pixels, filtered against aliasing.
+    """Return a square of an image as a new image of `size` x `size` pixels, filtered against aliasing.
 
-    Outside the image, the image's outermost pixels are repeated. A constant fill would make a straight edge of high
-    contrast, which a network learns like a part of the face.
+    Where the square lies outside the image, the outermost pixels of the image are repeated. A constant colour would
+    make a straight edge of high contrast, which a network would learn like a part of the face.
 
     Raises
     ------
     ValueError
-        If the square's centre is outside the image, or its side is more than three times the image's longer side. Such
-        a box belongs to another image, and its crop could need any amount of memory.
+        If the centre of the square is outside the image, or if the side of the square is more than three times the
+        longer side of the image. Such a square probably belongs to another image, and the crop could need too much
+        memory.
     """
     left, top, side = square
     right, bottom = left + side, top + side
@@ -72,15 +77,15 @@ def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
 
 
 def read_crop(path: Path, square: Square | None, size: int, *, colour: bool) -> NDArray[np.uint8]:
-    """Return a crop of an image file, shape (3, size, size) in colour, else (1, size, size).
+    """Return a crop of an image file as an array (c, size, size), where c = 3 with `colour` and c = 1 without.
 
     If `square` is None, the crop is the smallest square around the whole image, so that the aspect ratio is kept. The
-    orientation tag of the file is ignored: labels refer to the pixels as they are stored.
+    orientation tag of the file is ignored, because the labels refer to the stored pixels.
 
     Raises
     ------
     OSError, SyntaxError, ValueError
-        Raised by Pillow for a file that it cannot decode, or by `cut_square`.
+        Raised by Pillow if it cannot decode the file, or by `cut_square`.
     """
     mode = "RGB" if colour else "L"
     with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation: blocks of a sequence, or whole clusters (see `splits`); never rows at random."""
+"""Folds of a cross-validation. A fold is a block of a sequence, or consists of whole clusters (see `splits`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["fold_split", "folds"]
 
 
 def folds(n: int, k: int, *, keep_together: KeepTogether | None = None, seed: int = 0) -> list[Tensor]:
-    """Return the test positions of k folds, each in ascending order; every sample is in one of them.
+    """Return k lists of positions: the test samples of each fold, in ascending order. Every sample is in one fold.
 
     Parameters
     ----------
@@ -26,16 +26,17 @@ def folds(n: int, k: int, *, keep_together: KeepTogether | None = None, seed: in
     k : int, at least 2
         Number of folds.
     keep_together : sequence of length n, optional
-        Samples with the same value stay in one fold. The clusters are assigned from the largest to the smallest, each
-        to the fold with the fewest samples. Without it, the samples are one sequence in its order, whose neighbours may
-        be near copies (frames of a video): folds are contiguous blocks, and their sizes differ by one at most.
+        One value for each sample. Samples with the same value form a cluster and stay in one fold. The clusters are
+        assigned from the largest to the smallest, each to the fold with the fewest samples at that time. Without
+        `keep_together`, the samples are one sequence whose neighbours may be near copies (frames of a video). The folds
+        are then contiguous blocks, and the sizes of two folds differ by at most one.
     seed : int
-        Seed of the order of clusters of the same size; it has no effect on contiguous blocks.
+        Seed of the order of clusters that have the same size. It has no effect on contiguous blocks.
 
     Raises
     ------
     InvalidDataError
-        If there are fewer samples, or values of `keep_together`, than folds.
+        If there are fewer samples than folds, or fewer different values of `keep_together` than folds.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def folds(n: int, k: int, *, keep_together: KeepTogether | None = None, seed: in
     cluster, count = clusters(n, keep_together)
     if count < k:
         unit = "sample" if keep_together is None else "value of `keep_together`"
-        raise InvalidDataError(f"{k} folds should have at least one {unit} each. Found {count}.")
+        raise InvalidDataError(f"Each of {k} folds should have at least one {unit}. Found {count} in all.")
     if keep_together is None:
         return [torch.from_numpy(block) for block in np.array_split(np.arange(n), k)]
     sizes = np.bincount(cluster)
@@ -70,31 +71,32 @@ def fold_split(
     validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Divide the samples outside a fold into training and validation positions, each in ascending order.
+    """Return the pair (training positions, validation positions) of the samples outside a test fold.
 
-    Without `keep_together` the samples are one sequence, as in `folds`. The validation part is the block of
-    round(validation_fraction * rest) samples that follows the test block; past the end of the sequence it continues at
-    its start. So no validation sample lies between training samples, and a training sample is next to the test block
-    at one end only. The other end is next to the validation block, which holds a near copy of at most one test
-    sample.
+    The positions are in ascending order. Without `keep_together`, the samples are one sequence, as in `folds`. The
+    validation part is then the block that follows the test block. It has round(validation_fraction * rest) samples,
+    where rest is the number of samples outside the fold. If the block reaches the end of the sequence, it continues at
+    the start of the sequence. Training samples are therefore next to only one end of the test block. The validation
+    block is next to the other end.
 
     Parameters
     ----------
-    test : positions
-        A fold of `folds`, made with the same n and `keep_together`.
+    test : tensor or sequence of int
+        Positions of the test samples: one of the folds that `folds` returns for the same n and `keep_together`.
     n : int
         Number of samples.
     keep_together : sequence of length n, optional
-        Samples with the same value stay in one part, as in `split_validation`.
+        One value for each sample. Samples with the same value stay in one part, as in `split_validation`.
     validation_fraction : float, between 0 and 1
-        Share of the validation part among the samples outside the fold.
+        Fraction of the samples outside the fold that is used for validation.
     seed : int
-        Seed of the choice of clusters; it has no effect on contiguous blocks.
+        Seed of the random choice of clusters. It has no effect on contiguous blocks.
 
     Raises
     ------
     InvalidDataError
-        If the test positions are not a contiguous block, or divide a cluster, or if a part would be empty.
+        If a part would be empty. With `keep_together`, if the test positions contain only some samples of a cluster.
+        Without `keep_together`, if the test positions are not one contiguous block.
 
     Examples
     --------
@@ -113,14 +115,14 @@ def fold_split(
         if len(divided):
             values = listing([keep_together[int(np.flatnonzero(cluster == number)[0])] for number in divided])
             raise InvalidDataError(
-                f"`test` should hold all samples with a value of `keep_together`, or none. Found {len(divided)} values "
-                f"divided: {values}."
+                f"`test` should hold either all or none of the samples with the same value of `keep_together`. Found "
+                f"{len(divided)} values with samples inside and outside `test`: {values}."
             )
         kept = [keep_together[row] for row in rest.tolist()]
         train, validation = split_validation(len(rest), validation_fraction, seed, kept)
         return torch.from_numpy(rest)[train], torch.from_numpy(rest)[validation]
     if held[-1] - held[0] != len(held) - 1:
-        raise InvalidDataError("`test` should be one contiguous block without `keep_together`. Found gaps in it.")
+        raise InvalidDataError("Without `keep_together`, `test` should be one contiguous block. Found gaps in `test`.")
     size = round(validation_fraction * len(rest))
     if not 0 < size < len(rest):
         side = "validation" if size == 0 else "training"
@@ -133,7 +135,7 @@ def fold_split(
 
 
 def _positions(test: Tensor | Sequence[int], n: int) -> NDArray[np.int64]:
-    """Return the positions in ascending order, each checked."""
+    """Check the positions of the test samples, and return them in ascending order."""
     values = np.asarray(test)
     if values.ndim != 1 or len(values) == 0 or values.dtype.kind not in "iu":
         raise InvalidDataError(

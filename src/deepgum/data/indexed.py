@@ -1,7 +1,7 @@
-"""A data set whose items contain their indices, and a sampler with the same order as `fit_deepgum`.
+"""A data set whose items contain their indices, and a sampler that gives samples in the same order as `fit_deepgum`.
 
-Responsibilities belong to samples. The batches of a loader that shuffles do not identify their samples, so each item
-must contain its index.
+Each responsibility belongs to a sample. If a loader shuffles the samples, a batch alone does not show which samples it
+contains. Each item must therefore contain the index of its sample.
 """
 
 from __future__ import annotations
@@ -23,32 +23,34 @@ _BLOCK = 65536
 
 
 class IndexedDataset(Dataset[Any]):
-    """A wrapper that adds the index of each sample to its item.
+    """A wrapper of a data set that adds the index of each sample to the item of the sample.
 
     | item of `dataset` | item of the wrapper |
     |---|---|
-    | tuple or list | the same with the index as its last element: `(x, y)` becomes `(x, y, index)` |
-    | dict or other mapping | a dict with the index under `name` |
-    | dataclass or named tuple | a copy with the index in its field `name`, which must exist |
+    | tuple or list | a copy with the index as an additional last element: `(x, y)` becomes `(x, y, index)` |
+    | dict or other mapping | a dict with the same keys and the index under the key `name` |
+    | dataclass or named tuple | a copy with the index in the field `name`, which must exist |
     | anything else, for example a tensor | the pair `(item, index)` |
 
-    The index is an int; torch's default collation turns the indices of a batch into an int64 tensor (b,). It is the
-    position in `dataset`, independent of the loader (shuffling, samplers, workers). Split off a validation part before
-    or after wrapping. Two training samples must never share an index, so wrap a concatenation, not its parts.
+    The index is an int. The default collation of torch turns the indices of a batch into an int64 tensor (b,). The
+    index is the position of the sample in `dataset`, and does not depend on shuffling, samplers or workers of the
+    loader. A validation part can be split off before or after wrapping. Two training samples must never have the same
+    index. To concatenate data sets, concatenate them first and wrap the result.
 
     Parameters
     ----------
     dataset : Dataset
         Any object with `__getitem__` and `__len__`, for example a `Subset` or a `ConcatDataset`.
     name : str
-        Key or field of the index, for items that are mappings, dataclasses or named tuples.
+        Key or field that holds the index, if the items are mappings, dataclasses or named tuples.
 
     Raises
     ------
     InvalidParameterError
         If `dataset` is an `IterableDataset`, has no length, or is already wrapped.
     InvalidDataError
-        When an item is fetched: if its key `name` already exists, or its field `name` does not.
+        Raised when an item is fetched: if a mapping already has the key `name`, or if a dataclass or named tuple has
+        no field `name`.
 
     Examples
     --------
@@ -65,8 +67,9 @@ class IndexedDataset(Dataset[Any]):
         kind = type(dataset).__name__
         if isinstance(dataset, IterableDataset):
             hint = (
-                "A stream has no positions. As the last element of each sample, let it yield an index, counted from 0, "
-                "that is the same in every epoch and in every worker, for example the sample's row in its file."
+                "A stream has no positions. Let the stream yield an index as the last element of each sample, counted "
+                "from 0. The index of a sample must be the same in every epoch and in every worker: for example the "
+                "row of the sample in the file."
             )
             raise InvalidParameterError("dataset", "a map-style data set, with `__getitem__` and `__len__`", kind, hint)
         if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
@@ -85,19 +88,19 @@ class IndexedDataset(Dataset[Any]):
         return self._indexed(self.dataset[position], position)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Return several items, fetched with one call if the data set supports it."""
+        """Return several items. They are fetched with one call if the data set has the method `__getitems__`."""
         positions = [self._position(index) for index in indices]
         fetch = getattr(self.dataset, "__getitems__", None)
         items = fetch(positions) if callable(fetch) else [self.dataset[position] for position in positions]
         if len(items) != len(positions):
             raise InvalidDataError(
-                f"`{type(self.dataset).__name__}.__getitems__` should give {len(positions)} items, one per index. "
-                f"Found {len(items)}."
+                f"`{type(self.dataset).__name__}.__getitems__` should return {len(positions)} items, one per index. "
+                f"Found {len(items)} items."
             )
         return [self._indexed(item, position) for item, position in zip(items, positions, strict=True)]
 
     def _position(self, index: int) -> int:
-        """Return the index counted from the start, also for a negative one."""
+        """Convert a negative index, which counts from the end, to the position counted from the start."""
         position = int(index)
         # For an index outside the range, the data set raises its own error.
         return position + len(self) if -len(self) <= position < 0 else position
@@ -107,7 +110,7 @@ class IndexedDataset(Dataset[Any]):
         if isinstance(item, Mapping):
             if name in item:
                 raise InvalidDataError(
-                    f"Sample {index} already has a key {name!r}. Choose another key for the index: "
+                    f"Sample {index} should not have a key {name!r} already. Choose another key for the index: "
                     f"`IndexedDataset(dataset, name='sample_index')`."
                 )
             return {**item, name: index}
@@ -128,24 +131,24 @@ class IndexedDataset(Dataset[Any]):
 
 
 def _fields(item: Any) -> tuple[str, ...] | None:
-    """Return the field names of a dataclass or named tuple; None for any other object."""
+    """Return the field names if the item is a dataclass or a named tuple. Otherwise return None."""
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
         return tuple(field.name for field in dataclasses.fields(item) if field.init)
     return getattr(item, "_fields", None) if isinstance(item, tuple) else None
 
 
 def _has_indices(dataset: Any) -> bool:
-    """Return whether a data set is wrapped, or is a part or a concatenation of wrapped data sets."""
+    """Return whether a data set is wrapped, or is a part of a wrapped data set, or contains a wrapped data set."""
     parts = getattr(dataset, "datasets", ())
     inside = [getattr(dataset, "dataset", None), *(parts if isinstance(parts, (list, tuple)) else ())]
     return isinstance(dataset, IndexedDataset) or any(part is not None and _has_indices(part) for part in inside)
 
 
 class EpochSampler(Sampler[int]):
-    """A sampler that permutes all samples anew in each epoch, in the same order as `fit_deepgum` with this seed.
+    """A sampler that yields all samples in a new random order in each epoch: the order of `fit_deepgum` with this seed.
 
-    Each permutation is `torch.randperm(n, generator=generator)`, with one generator for all epochs. To get the same
-    batches as `fit_deepgum` without mirroring, also give the loader's `batch_size`.
+    The order of an epoch is `torch.randperm(n, generator=generator)`. All epochs use the same generator. Without
+    mirroring, `fit_deepgum` has the same batches as a loader with this sampler, if `batch_size` is also given.
 
     Parameters
     ----------
@@ -154,13 +157,13 @@ class EpochSampler(Sampler[int]):
     seed : int
         Seed of the generator.
     batch_size : int, optional
-        Batch size of the loader. If the last batch would have a single sample, which batch normalisation cannot use,
-        that sample is left out of the epoch.
+        Batch size of the loader. If the last batch would consist of a single sample, this sample is left out of the
+        epoch, because batch normalisation cannot use such a batch. By default no sample is left out.
 
     Attributes
     ----------
     epoch : int
-        Epoch of the next permutation, from 0.
+        Number of the next epoch, counted from 0.
 
     Raises
     ------
@@ -192,12 +195,12 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         order = torch.randperm(self.n, generator=self._generator)[: len(self)]
         self.epoch += 1
-        # Block by block: a list of all numbers takes several times the memory of the permutation.
+        # Block by block: a list of all numbers would need several times the memory of the permutation.
         for start in range(0, len(order), _BLOCK):
             yield from order[start : start + _BLOCK].tolist()
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch (from 0) of the next permutation; Lightning calls this to resume at the right epoch.
+        """Set the number of the next epoch, counted from 0. Lightning calls this when it resumes a run.
 
         Raises
         ------
@@ -212,11 +215,11 @@ class EpochSampler(Sampler[int]):
             self.epoch += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state, plain values and a byte tensor, for a sampler of the same `n` and `seed`."""
+        """Return the state of the sampler as a dict of ints and a byte tensor. See `load_state_dict`."""
         return {"n": self.n, "seed": self.seed, "epoch": self.epoch, "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue with the next epoch of the sampler that returned this state.
+        """Load the state of another sampler with the same `n` and `seed`, and continue with its next epoch.
 
         Raises
         ------

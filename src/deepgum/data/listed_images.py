@@ -1,4 +1,4 @@
-"""Images in a list: checks that they exist and can be read, and the pool of the remaining images."""
+"""Checks that the images of a list exist and can be read, and the pool of the images that pass these checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the sorted names of the image files directly in a folder, without hidden files."""
+    """Return the sorted names of the image files in a folder, without hidden files and without files of subfolders."""
     names = (entry.name for entry in folder.iterdir() if entry.is_file())
     return sorted(name for name in names if name.lower().endswith(_SUFFIXES) and not name.startswith("."))
 
@@ -38,22 +38,25 @@ def present_rows(
     exists: Callable[[str], bool] | None = None,
     stacklevel: int = 3,
 ) -> dict[str, list[int]]:
-    """Return, for each list, the positions of the existing images.
+    """Return, for each list of images, the positions of the images that exist.
 
     Parameters
     ----------
     root : Path
-        Folder that the names are relative to.
+        Folder of the images. The names of the images are relative to this folder.
     lists : mapping of str to sequence of str
-        The images of each list, by the name of the list.
+        The name of each list, mapped to the names of the images in the list.
     skip_missing : bool
-        Leave out missing images; a `DeepGUMWarning` counts them and names the first.
+        If true, missing images are left out, and a `DeepGUMWarning` gives their number and the first names. If false,
+        a missing image is an error.
     source : str
-        A full sentence about the source of the data set, for the message.
+        A full sentence about the source of the data set, for the error message.
     exists : callable, optional
-        Return whether the image of a name exists; by default, whether its file exists.
+        Function ``exists(name)`` that returns whether the image with this name exists. By default it looks for the
+        file.
     stacklevel : int
-        See `warnings.warn`; by default a warning names the caller of the loader that calls this function.
+        See `warnings.warn`. By default, a warning points to the code that called the loader, where the loader is the
+        function that calls `present_rows`.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def present_rows(
         return present
     report = "; ".join(reports)
     if not all(present.values()):
-        raise MissingImagesError(f"'{root}' holds no image of a list. Missing: {report}. {source}")
+        raise MissingImagesError(f"'{root}' should hold images of every list. Missing: {report}. {source}")
     if not skip_missing:
         hint = "Set skip_missing=True (--skip-missing) to continue without them."
         raise MissingImagesError(f"'{root}' is incomplete. Missing: {report}. {hint} {source}")
@@ -86,11 +89,14 @@ def usable_rows(names: Sequence[str], usable: Sequence[bool], rule: str, skip_un
     Parameters
     ----------
     names : sequence of str, length n
+        Names of the images.
     usable : sequence of bool, length n
+        Whether the label of each image can be used.
     rule : str
-        The condition on each image, a full sentence, for the message.
+        A full sentence for the message: the condition that the label of each image must meet.
     skip_unreadable : bool
-        Leave out the other images; a `DeepGUMWarning` counts them and names the first.
+        If true, images that are not usable are left out, and a `DeepGUMWarning` gives their number and the first names.
+        If false, an image that is not usable is an error.
 
     Raises
     ------
@@ -124,15 +130,15 @@ def readable_crops(
     on_progress: Progress | None,
     stacklevel: int = 3,
 ) -> tuple[NDArray[np.uint8], list[int]]:
-    """Return the crops (m, c, h, w) that can be read, and their m positions in the plan.
+    """Return the crops (m, c, h, w) of the images that can be read, and the m positions of these images in the plan.
 
-    With `skip_unreadable`, images that cannot be decoded are left out; a `DeepGUMWarning` counts them and names the
-    first.
+    With `skip_unreadable`, images that cannot be decoded are left out, and a `DeepGUMWarning` gives their number and
+    the first names.
 
     Raises
     ------
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or see `load_readable_crops`.
+        If images cannot be decoded and `skip_unreadable` is not set. For further reasons, see `load_readable_crops`.
     """
     if not skip_unreadable:
         return load_crops(plan, cache_dir, on_progress), list(range(len(plan.names)))
@@ -157,16 +163,22 @@ def load_pool(
     on_progress: Progress | None = None,
     stacklevel: int = 3,
 ) -> Pool:
-    """Return the images of a plan with their labels; all lengths are the plan's n, and the normaliser is 1.
+    """Return the pool of the n images of a plan with their labels. The normaliser of every sample is 1.
 
     Parameters
     ----------
     plan : CropPlan
+        The n image files, their squares, and the size of the crops.
     targets : array, shape (n, d)
+        Labels; NaN marks a missing label.
     target_names : sequence of str, length d
+        Names of the targets.
     mirror : Mirror or None
-    ids, keep_together, parts : sequence of str, length n, optional
-        See `Pool`; by default the ids are the plan's names.
+        Change of the targets when an image is mirrored; None if images must not be mirrored.
+    ids : sequence of str, length n, optional
+        Names of the samples; by default the names of the image files.
+    keep_together, parts : sequence of str, length n, optional
+        See `Pool`.
     skip_unreadable, cache_dir, on_progress, stacklevel
         See `readable_crops`.
 
@@ -214,25 +226,31 @@ def load_whole_images(
     on_progress: Progress | None = None,
     stacklevel: int = 3,
 ) -> Pool:
-    """Return images with their labels, each image whole in the smallest square around it, and resized.
+    """Return the pool of whole images with their labels. The smallest square around each image is cut out and resized.
 
     Parameters
     ----------
     folder : Path
+        Folder of the images.
     names : sequence of str, length n
         Image files, relative to the folder.
     targets : array, shape (n, d)
-        NaN where a label is missing.
+        Labels; NaN marks a missing label.
     target_names : sequence of str, length d
+        Names of the targets.
     landmarks : bool
-        Targets are points, x y x y ..., in pixels of the image file (see `deepgum.data.crops`). They become fractions
-        of the square's side, which is the image's longer side. Otherwise targets stay unchanged.
+        Whether the targets are points x y x y ..., in pixels of the image file (see `deepgum.data.crops`). Points are
+        converted to fractions of the longer side of the image. Other targets stay unchanged.
     mirror : Mirror, optional
-        The effect of mirroring an image on its targets; without it images are not mirrored.
-    ids, keep_together, parts : sequence of str, length n, optional
-        See `deepgum.data.Pool`; by default the ids are the names.
-    title, source : str
-        Name of the list (by default the folder), and a full sentence about the source of the images, for messages.
+        Change of the targets when an image is mirrored. By default images are not mirrored.
+    ids : sequence of str, length n, optional
+        Names of the samples; by default the names of the image files.
+    keep_together, parts : sequence of str, length n, optional
+        See `deepgum.data.Pool`.
+    title : str
+        Name of the list of images, for messages; by default the name of the folder.
+    source : str
+        A full sentence about the source of the images, for messages.
     image_size, colour, skip_missing, skip_unreadable, cache_dir, on_progress
         See `deepgum.data.Request`.
     stacklevel : int
@@ -243,7 +261,7 @@ def load_whole_images(
     MissingImagesError
         If images are missing and `skip_missing` is not set, or if all images are missing.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or if none can.
+        If images cannot be decoded and `skip_unreadable` is not set, or if no image can be decoded.
     """
     list_name = title or folder.name
     rows = present_rows(folder, {list_name: names}, skip_missing, source, stacklevel=stacklevel + 1)[list_name]
@@ -272,7 +290,7 @@ def load_whole_images(
 
 
 def _square(path: Path) -> Square | None:
-    """Return the smallest square around an image, or None if the file does not give its size."""
+    """Return the smallest square around an image, or None if the size of the image cannot be read from the file."""
     try:
         with Image.open(path) as image:
             return Square.around(0, image.width, 0, image.height, scale=1)
@@ -281,7 +299,7 @@ def _square(path: Path) -> Square | None:
 
 
 def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
-    """Return points (n, d), in pixels of their images, as fractions of the squares' sides."""
+    """Convert the points (n, d) of n images from pixels to fractions of the side of each image's square."""
     fractions = np.full_like(points, np.nan)
     for row, square in enumerate(squares):
         if square is not None:

@@ -1,8 +1,8 @@
 """Left-right mirroring: the change of the targets when an image is flipped.
 
 Coordinates are continuous: an image of width ``w`` spans ``[0, w]``, and its pixel ``j`` has its centre at ``j + 1/2``.
-Flipping the pixel columns (``j -> w - 1 - j``) therefore takes the coordinate ``x`` to ``w - x`` exactly, and in
-fractions of the width to ``1 - x``. There is no half-pixel term for any image size.
+Flipping the pixel columns (``j -> w - 1 - j``) therefore changes the coordinate ``x`` to exactly ``w - x``. If ``x`` is
+a fraction of the width, it becomes ``1 - x``. No image size needs a correction of half a pixel.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ __all__ = ["Mirror"]
 
 @dataclass(frozen=True)
 class Mirror:
-    """The change of targets when their image is mirrored: ``t -> offset + sign * t[..., permutation]``.
+    """The change of the targets when an image is mirrored.
+
+    The targets ``t`` of an image become ``offset + sign * t[..., permutation]``.
 
     Parameters
     ----------
     permutation : tuple of int, length d
-        Source of each mirrored coordinate. A left landmark and its right partner change places.
+        For each coordinate of the mirrored image, the coordinate of the original image from which it is computed. A
+        left landmark and the corresponding right landmark change places.
     sign, offset : tuple of float, length d
-        ``-1`` and the image's width for a landmark's x, ``1`` and ``0`` for its y, ``-1`` and ``0`` for a yaw angle.
+        Factor and summand of each coordinate. For the x of a landmark they are ``-1`` and the width of the image. For
+        the y of a landmark they are ``1`` and ``0``. For a yaw angle they are ``-1`` and ``0``.
 
     Raises
     ------
@@ -37,7 +41,7 @@ class Mirror:
 
     Examples
     --------
-    Yaw and roll change their signs, pitch does not:
+    The signs of yaw and roll change, and the sign of pitch stays:
 
     >>> import torch
     >>> yaw_pitch_roll = Mirror(permutation=(0, 1, 2), sign=(-1, 1, -1), offset=(0, 0, 0))
@@ -68,15 +72,16 @@ class Mirror:
         Parameters
         ----------
         swap_pairs : sequence of (int, int)
-            Pairs of landmarks that change places (left eye and right eye); the others keep their places.
+            Pairs of landmarks that change places, for example the left and the right eye. All other landmarks keep
+            their places.
         n_landmarks : int
             Number of landmarks, d / 2.
         width : float
-            The image's width in the unit of the targets.
+            Width of the image in the unit of the targets.
 
         Examples
         --------
-        Two eyes and a nose; the left eye at x = 0.25 becomes the right eye at x = 0.75:
+        The landmarks are two eyes and a nose. The left eye at x = 0.25 becomes the right eye at x = 0.75:
 
         >>> import torch
         >>> face = Mirror.landmarks([(0, 1)], n_landmarks=3)
@@ -100,18 +105,21 @@ class Mirror:
         return images.flip(-1)
 
     def targets(self, targets: Tensor) -> Tensor:
-        """Return the targets (..., d) of the mirrored images; a missing target (NaN) moves like any other."""
+        """Return the targets (..., d) of the mirrored images. A missing target (NaN) moves like the others."""
         self._check_columns("targets", targets)
         sign, offset = targets.new_tensor(self.sign), targets.new_tensor(self.offset)
         return offset + sign * targets[..., self._index(targets)]
 
     def residuals(self, residuals: Tensor) -> Tensor:
-        """Return the residuals (..., d) of the mirrored samples from the residuals of the originals, or vice versa."""
+        """Return the residuals (..., d) of the mirrored samples, given the residuals of the original samples.
+
+        The same function also computes the residuals of the original samples, given those of the mirrored samples.
+        """
         self._check_columns("residuals", residuals)
         return residuals.new_tensor(self.sign) * residuals[..., self._index(residuals)]
 
     def weights(self, weights: Tensor) -> Tensor:
-        """Return per-coordinate weights or masks (..., d) in the order of the mirrored targets."""
+        """Return weights or masks (..., d) of coordinates in the order of the mirrored targets."""
         self._check_columns("weights", weights)
         return weights[..., self._index(weights)]
 

@@ -1,4 +1,4 @@
-"""Pictures of the samples for people to look at: the image file, and the square of it that the network sees."""
+"""Image files of the samples to show to people, and the square of each image that the network receives."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ __all__ = ["Pictures"]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Image files of n samples, and the squares cut from them. They are shown to people and not used in training.
+    """Image files of n samples, and the square of each image that the network receives.
+
+    They are only shown to people, and not used in training.
 
     Parameters
     ----------
     folder : Path
-        Folder that the names are relative to.
+        Folder of the image files.
     names : tuple of str, length n
-        Image files.
+        Names of the image files, relative to `folder`.
     squares : tuple of Square or None, length n
-        Squares in pixels of the file; None means the smallest square around the whole image.
+        The square of each image, in pixels of the image file. None means the smallest square around the whole image.
 
     Raises
     ------
@@ -51,20 +53,20 @@ class Pictures:
         return len(self.names)
 
     def subset(self, rows: Sequence[int]) -> Pictures:
-        """Return the pictures at these positions, in this order."""
+        """Return the image files and squares at these positions, in the order of `rows`."""
         return Pictures(self.folder, tuple(self.names[row] for row in rows), tuple(self.squares[row] for row in rows))
 
     def file(self, row: int) -> Path:
-        """Return the path of a picture."""
+        """Return the path of the image file at position `row`."""
         return self.folder / self.names[row]
 
     def square(self, row: int) -> Square:
-        """Return the square of a picture, in pixels of its file.
+        """Return the square of the image at position `row`, in pixels of the image file.
 
         Raises
         ------
         OSError, SyntaxError, ValueError
-            Raised by Pillow if the square is the whole image and the file does not give its size.
+            Raised by Pillow if the square is given as None and the size of the image cannot be read from the file.
         """
         square = self.squares[row]
         if square is not None:

@@ -1,4 +1,4 @@
-"""All samples of a data set in its own order, with the parts and clusters that splits must respect."""
+"""All samples of a data set in the order of the data set, with the parts and clusters that every split must respect."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class Pool:
     data : RegressionData
         The n samples.
     keep_together : tuple of str, length n, optional
-        Samples with the same value (one person, one video, copies of one image) stay in one part of every split.
+        One value for each sample, for example the person, the video or the image content. Samples with the same value
+        stay in the same part of every split.
     parts : tuple of str, length n, optional
-        The part of each sample, one of `PARTS`, if the data set defines parts.
+        The part of each sample, one of `PARTS`; None if the data set defines no parts.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class Pool:
 
     @classmethod
     def of_parts(cls, train: RegressionData, test: RegressionData) -> Pool:
-        """Return the pool of two official parts, the training part first."""
+        """Return the pool of an official training part and an official test part, with the training samples first."""
         pictures = None
         if train.pictures is not None and test.pictures is not None:
             one, other = train.pictures, test.pictures
@@ -78,14 +79,14 @@ class Pool:
         return len(self.data)
 
     def subset(self, indices: Sequence[int] | Tensor) -> Pool:
-        """Return the samples at these positions, in this order."""
+        """Return the pool of the samples at these positions, in the order of `indices`."""
         rows = torch.as_tensor(indices).tolist()
         values = self.keep_together, self.parts
         keep_together, parts = (None if v is None else tuple(v[row] for row in rows) for v in values)
         return replace(self, data=self.data.subset(rows), keep_together=keep_together, parts=parts)
 
     def part(self, name: str) -> RegressionData:
-        """Return the samples of a part.
+        """Return the samples of the part `name`, one of `PARTS`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Warning about columns that lose their spread in float32: values that differ by little and lie far from zero."""
+"""A warning about columns whose values are far from zero and differ so little that float32 loses the differences."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _WIDE_TYPES = ("float64", "longdouble", "int32", "int64", "uint32", "uint64")
 
 
 def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the median and the interquartile range (d,) of columns (n, d), ignoring missing values (NaN).
+    """Return the pair (median, spread) of columns (n, d), each of shape (d,). Missing values (NaN) are ignored.
 
-    If the interquartile range is 0, it is replaced by the mean absolute deviation from the median, which is 0 only for
-    a constant column. A few wrong values hardly change either number. Both are NaN for a column without any value.
+    The spread is the interquartile range. If the interquartile range is 0, the spread is the mean absolute deviation
+    from the median, which is 0 only for a constant column. A few wrong values hardly change the median or the
+    interquartile range. For a column without any value, the median and the spread are NaN.
 
     Examples
     --------
@@ -42,13 +43,13 @@ def median_and_spread(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArra
 
 
 def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Sequence[str] | None = None) -> None:
-    """Warn of columns of numbers (n, d) whose spread is less than a ten-thousandth of their median.
+    """Warn about columns of numbers (n, d) whose spread is less than 1e-4 times the absolute value of their median.
 
-    The distance between neighbouring float32 numbers is up to 1.2e-7 of their value. Such a column therefore keeps at
-    most three digits of the differences between its values, and timestamps in seconds keep none. This is a warning and
-    not an error: these digits may be enough, or other columns may hold the information. Values that are already
-    float32 are not checked, because their digits are already lost. If there are many rows, a few thousand evenly
-    spaced ones are checked.
+    The relative distance between neighbouring float32 numbers is up to 1.2e-7. In such a column, the differences
+    between values therefore keep at most three digits. Differences between timestamps in seconds keep no digit. This is
+    a warning and not an error, because these digits may be enough, or other columns may hold the information. Values
+    that are already float32 are not checked, because their digits are already lost. If there are many rows, only a few
+    thousand evenly spaced rows are checked.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Samples and their targets, in the form of training and evaluation."""
+"""Samples and their targets, in the form that training and evaluation use."""
 
 from __future__ import annotations
 
@@ -24,39 +24,42 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, eq=False)
 class RegressionData:
-    """Inputs, targets, and the fields that augmentation and scores need, one row per sample.
+    """Samples with their inputs, their targets, and the fields that augmentation and scores need.
 
-    `RegressionData.from_arrays` fills in all optional fields.
+    Every array has one row per sample. Use `RegressionData.from_arrays` to make an object from arrays or lists: it has
+    default values for ids, names and normaliser.
 
     Parameters
     ----------
     inputs : array or tensor, shape (n, c, h, w) uint8, (n, p) float, or (n, ...) float32, float16 or bfloat16
-        Images (a memory map stays on disk), vectors, or features of any shape. Batches are float32.
+        Images, vectors, or features of any shape. A memory map stays on disk. Batches of the inputs are float32.
     targets : tensor, shape (n, d), float32
-        NaN marks a missing label. Landmarks have the order x1 y1 x2 y2 ..., as fractions of the image's width.
+        NaN marks a missing label. Landmarks have the order x1 y1 x2 y2 ..., in fractions of the width of the image.
     ids : tuple of str, length n
-        Names of the samples; every subset keeps them.
+        Names of the samples. A sample has the same name in every subset.
     target_names : tuple of str, length d
         Names of the targets.
     normaliser : tensor, shape (n,), positive
-        Divisor of each sample's errors (the face's width), in the unit of the targets.
+        The errors of a sample are divided by this number, for example the width of the face. It has the unit of the
+        targets.
     mirror : Mirror, optional
-        Change of the targets when an image is flipped; None if flipping makes no sense.
+        Change of the targets when an image is mirrored; None if images must not be mirrored.
     mirrored_inputs : array or tensor, shape and type of the inputs, optional
-        Inputs of the mirrored samples, for inputs that cannot be flipped: the outputs of a frozen trunk. Without it,
-        inputs of four dimensions are images of any type, and the order of their columns is reversed.
+        Inputs of the mirrored samples. They are needed if the inputs cannot be mirrored, for example if the inputs are
+        the outputs of a frozen trunk. By default, inputs of four dimensions are images and are mirrored by reversing
+        the order of their columns.
     sample_weight : tensor, shape (n,), float32, at least 0, optional
-        Weight of each sample in the losses and in the mixture; 0 leaves it out of both. In the losses a weight
-        multiplies the learning rate, so weights with mean 1 keep the rate; in the mixture only their ratios matter.
-        None means equal weights.
+        Weight of each sample in the losses and in the mixture; None means equal weights. A sample with weight 0 has no
+        influence. In the losses, a weight has the effect of a factor of the learning rate, so that weights with mean 1
+        do not change the rate. In the mixture, only the ratios of the weights matter.
     pictures : Pictures, optional
-        Image files of the samples, to show them to people.
+        Image files of the samples, to show to people.
 
     Raises
     ------
     InvalidDataError
-        If there are no samples, shapes disagree, or targets, float inputs, the normaliser or the weights hold values
-        that cannot be used. The message names the first of these samples.
+        If there are no samples, if shapes do not match, or if a target, a float input, a normaliser or a weight has an
+        invalid value. For an invalid value, the message names the first samples with such a value.
 
     Examples
     --------
@@ -68,7 +71,7 @@ class RegressionData:
     >>> RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [float("inf")]], ids=["a", "b"])
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidDataError: `targets` should be finite, or NaN where missing. Found 1 infinite: b (y0).
+    deepgum.errors.InvalidDataError: `targets` should be finite, or NaN if missing. Found 1 infinite labels: b (y0).
     """
 
     inputs: NDArray[Any] | Tensor
@@ -98,16 +101,18 @@ class RegressionData:
         mirrored_inputs: Any = None,
         sample_weight: Any = None,
     ) -> RegressionData:
-        """Return the data of array-like objects; by default ids count from 0, names from y0, and the normaliser is 1.
+        """Make a `RegressionData` from array-like objects.
 
-        Lists become arrays, and targets of shape (n,) become one column. Inputs that are arrays or tensors are used
-        without a copy, except that tensors on an accelerator are moved to the CPU. None in a list, or a frame's
-        missing value, is a missing label.
+        By default, the ids are "0", "1", ..., the names of the targets are "y0", "y1", ..., and every normaliser is 1.
+        Lists are converted to arrays, and targets of shape (n,) to one column. Inputs that are arrays or tensors are
+        used without a copy, but tensors on an accelerator are moved to the CPU. None in a list and the missing value of
+        a data frame mark a missing label.
 
         Warns
         -----
         DeepGUMWarning
-            If float32 loses the spread of a column; see `deepgum.data.precision`.
+            If the values of a column differ so little that float32 cannot represent the differences; see
+            `deepgum.data.precision`.
         """
         features, labels = _as_array("inputs", inputs), _as_array("targets", targets)
         mirrored = None if mirrored_inputs is None else _as_array("mirrored_inputs", mirrored_inputs)
@@ -127,10 +132,10 @@ class RegressionData:
             mirrored_inputs=None if mirrored is None else _as_inputs(mirrored_inputs, mirrored),
             sample_weight=None if sample_weight is None else _as_float32("sample_weight", sample_weight),
         )
-        # Checked only here: the arrays may be large and on disk, and every subset would read them again.
+        # Checked only here: the arrays may be large and on disk, and a check of every subset would read them again.
         _check_finite(data, more_than_vectors=True)
         if data.sample_weight is not None and not data.sample_weight.any():
-            raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found zero for all {n}.")
+            raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found 0 for all {n} samples.")
         warn_of_lost_spread("inputs", features)
         warn_of_lost_spread("targets", labels.reshape(n, d), data.target_names)
         return data
@@ -139,7 +144,7 @@ class RegressionData:
         return len(self.ids)
 
     def subset(self, indices: Sequence[int] | NDArray[np.int64] | Tensor) -> RegressionData:
-        """Return the samples at these positions, in this order, as a copy in memory."""
+        """Return a copy in memory of the samples at these positions, in the order of `indices`."""
         rows = torch.as_tensor(indices)
         if rows.ndim != 1 or len(rows) == 0 or rows.is_floating_point() or rows.dtype == torch.bool:
             raise InvalidDataError(
@@ -162,7 +167,7 @@ class RegressionData:
         )
 
     def scaled(self, factor: float) -> RegressionData:
-        """Return the same samples with their targets in another unit: targets and normaliser times `factor`.
+        """Return the same samples with targets in another unit: targets and normalisers are multiplied by `factor`.
 
         Examples
         --------
@@ -181,7 +186,7 @@ class RegressionData:
 
 
 def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
-    """Return a list, a series or a frame of any library as a float64 array; return arrays and tensors unchanged."""
+    """Convert a list, a series or a data frame to a float64 array. Return an array or a tensor unchanged."""
     if isinstance(values, Tensor) or (isinstance(values, np.ndarray) and values.dtype != object):
         return values
     try:
@@ -191,7 +196,7 @@ def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
 
 
 def _as_inputs(given: Any, array: NDArray[Any] | Tensor) -> NDArray[Any] | Tensor:
-    """Return the array on the CPU, in its own type if the caller gave an array, otherwise in float32."""
+    """Return inputs on the CPU: unchanged in type if the caller gave an array or a tensor, otherwise as float32."""
     if isinstance(array, Tensor):
         return array.cpu()
     return array if array is given else array.astype(np.float32)
@@ -205,7 +210,7 @@ def _as_float32(name: str, values: Any) -> Tensor:
 
 
 def take_rows(inputs: NDArray[Any] | Tensor, rows: Tensor) -> NDArray[Any] | Tensor:
-    """Return a copy of some rows, of the same class and the same memory layout as the inputs."""
+    """Return a copy of some rows of the inputs. The copy has the class and the memory layout of the inputs."""
     if not isinstance(inputs, Tensor):
         return np.asarray(inputs[rows.numpy()])
     if inputs.ndim == 4 and inputs.stride(1) == 1:
@@ -244,11 +249,11 @@ def _check_shapes(data: RegressionData) -> None:
     weight = data.sample_weight
     if weight is not None and (tuple(weight.shape) != (n,) or weight.dtype != torch.float32):
         raise InvalidDataError(
-            f"`sample_weight` should be float32 of shape ({n},), one per sample. "
+            f"`sample_weight` should be float32 of shape ({n},), one weight per sample. "
             f"Found {weight.dtype} of shape {tuple(weight.shape)}."
         )
     if data.mirror is not None and len(data.mirror.permutation) != found[1]:
-        raise InvalidDataError(f"`mirror` should have {found[1]} targets. Found {len(data.mirror.permutation)}.")
+        raise InvalidDataError(f"`mirror` should be for {found[1]} targets. Found {len(data.mirror.permutation)}.")
     mirrored = data.mirrored_inputs
     if mirrored is not None and (tuple(mirrored.shape), _kind(mirrored)) != (shape, kind):
         raise InvalidDataError(
@@ -257,7 +262,8 @@ def _check_shapes(data: RegressionData) -> None:
         )
     if data.mirror is not None and mirrored is None and len(shape) != 4:
         raise InvalidDataError(
-            f"`mirror` should go with images (n, c, h, w), or with `mirrored_inputs`. Found inputs of shape {shape}."
+            "With `mirror`, the inputs should be images (n, c, h, w), or `mirrored_inputs` should be given. "
+            f"Found inputs of shape {shape} without `mirrored_inputs`."
         )
 
 
@@ -266,7 +272,7 @@ def _check_values(data: RegressionData) -> None:
     if infinite:
         places = listing([f"{data.ids[row]} ({data.target_names[column]})" for row, column in infinite])
         raise InvalidDataError(
-            f"`targets` should be finite, or NaN where missing. Found {len(infinite)} infinite: {places}."
+            f"`targets` should be finite, or NaN if missing. Found {len(infinite)} infinite labels: {places}."
         )
     _check_finite(data, more_than_vectors=False)
     _refuse(data, ~(data.normaliser.isfinite() & (data.normaliser > 0)), "`normaliser` should be finite and positive")
@@ -287,4 +293,4 @@ def _refuse(data: RegressionData, wrong: Tensor, rule: str) -> None:
     rows = wrong.nonzero().flatten().tolist()
     if rows:
         names = listing([data.ids[row] for row in rows])
-        raise InvalidDataError(f"{rule}. Found {len(rows)} samples that are not: {names}.")
+        raise InvalidDataError(f"{rule}. Found {len(rows)} samples with an invalid value: {names}.")

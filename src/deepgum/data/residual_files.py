@@ -1,8 +1,8 @@
-"""Batches of residuals on disk for the fit of a mixture: from a Parquet file or folder, or from a memory map.
+"""Batches of residuals for the fit of a mixture, read from a Parquet file or folder, or from a memory map.
 
-Each iteration starts at the first row and holds one batch in memory, as `GaussianUniformMixture.fit_batches` requires.
-A fit reads the file some tens of times. For speed, write float32 columns without dictionary encoding, with little or
-no compression, in row groups of a few hundred thousand rows.
+Each iteration starts at the first row and holds one batch in memory. `GaussianUniformMixture.fit_batches` requires
+this. A fit reads the file some tens of times. Reading is fast if the file has float32 columns without dictionary
+encoding, little or no compression, and row groups of a few hundred thousand rows.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ BUFFER = 2**20
 
 
 class ParquetBatches:
-    """Batches (b, d) of residuals from a Parquet file, or from all Parquet files of a folder, sorted by name.
+    """Batches (b, d) of residuals from one Parquet file, or from all Parquet files of a folder in order of their names.
 
     Parameters
     ----------
     path : path
         A file, or a folder with files whose names end in ``.parquet``.
     columns : sequence of str, optional
-        The coordinates, in this order: columns of numbers; null is a missing label. By default, all columns of the
-        first file except `sample_weight` and the index of pandas.
+        Names of the columns of residuals, one per coordinate. A null in a column marks a missing label. By default, all
+        columns of the first file except the column `sample_weight` and the index of pandas.
     sample_weight : str, optional
-        A column of weights. Batches are then pairs (residuals, sample_weight).
+        Name of the column of weights. With this column, batches are pairs (residuals, sample_weight).
     batch_size : int
         Maximum number of rows per batch.
     processes : Processes, default a single process
-        The processes that share the rows: of N processes, process r reads every N-th row group, starting at the r-th.
-        Write many more row groups than there are processes.
+        The processes that share the rows. Process r of N processes reads the row groups r, r + N, r + 2 N and so on,
+        counted from 0. The files should have many more row groups than there are processes.
 
     Attributes
     ----------
     columns : tuple of str
         Names of the coordinates.
     n_rows : int
-        Rows that this process reads.
+        Number of rows that this process reads.
 
     Raises
     ------
@@ -113,7 +113,7 @@ class ParquetBatches:
                 for batch in parquet.iter_batches(self._batch_size, row_groups, columns=list(self._names)):
                     yield self._numbers(batch)
         except (OSError, pa.ArrowException) as error:
-            raise InvalidDataError(f"File {file} cannot be read to its end. Write it again. Found: {error}") from error
+            raise InvalidDataError(f"File {file} cannot be read to the end. Write it again. Found: {error}") from error
 
     def _numbers(self, batch: Any) -> Numbers | tuple[Numbers, Numbers]:
         # Column by column, which is the layout of the file and of the mixture: the transpose copies nothing.
@@ -128,30 +128,34 @@ class ParquetBatches:
 class ArrayBatches:
     """Batches (b, d) of residuals from an array that is too large for memory: a memory map or a ``.npy`` file.
 
-    Tools may count the pages of a map that were read as memory of the process; the system reclaims them when needed.
+    Some tools count the parts of a memory map that were read as memory of the process. The operating system takes this
+    memory back when it is needed.
 
     Parameters
     ----------
-    array : (n, d) array, or path of a file of `numpy.save`
-        A path is opened by ``numpy.load(path, mmap_mode="r")``.
-    sample_weight : (n,) array or path, optional
-        Weights of the rows. Batches are then pairs (residuals, sample_weight).
+    array : array, shape (n, d), or path
+        The residuals. A path is the path of a file that `numpy.save` wrote, and is opened by
+        ``numpy.load(path, mmap_mode="r")``.
+    sample_weight : array, shape (n,), or path, optional
+        Weights of the rows. With weights, batches are pairs (residuals, sample_weight).
     batch_size : int
         Maximum number of rows per batch.
     processes : Processes, default a single process
-        The processes that share the rows: each of N processes reads one of N blocks of nearly equal length.
+        The processes that share the rows. For N processes, the rows are divided into N blocks of nearly equal length,
+        and each process reads one block.
 
     Attributes
     ----------
     n_rows : int
-        Rows that this process reads.
+        Number of rows that this process reads.
 
     Raises
     ------
     InvalidParameterError
         If the file does not exist.
     InvalidDataError
-        If a file does not hold an array of numbers, the array is not (n, d), or the weights are not (n,).
+        If a file does not hold an array of numbers, the array does not have shape (n, d), or the weights do not have
+        shape (n,).
 
     Examples
     --------
@@ -176,7 +180,7 @@ class ArrayBatches:
         n = len(self._array)
         if self._weight is not None and self._weight.shape != (n,):
             raise InvalidDataError(
-                f"`sample_weight` should have shape ({n},), one per row. Found {tuple(self._weight.shape)}."
+                f"`sample_weight` should have shape ({n},), one weight per row. Found {tuple(self._weight.shape)}."
             )
         self._first, self._end = (n * rank // processes.world_size for rank in (processes.rank, processes.rank + 1))
         self.n_rows = self._end - self._first
@@ -191,7 +195,7 @@ class ArrayBatches:
 
 
 class _Layout:
-    """Layout of a Parquet file: its columns, and the number of rows of each row group."""
+    """Layout of a Parquet file: the columns of the file, and the number of rows in each row group."""
 
     def __init__(self, file: Path) -> None:
         import pyarrow as pa
@@ -209,7 +213,7 @@ class _Layout:
         return tuple(each for each in self._schema.names if each not in (name, *self._index()))
 
     def _index(self) -> list[str]:
-        """Return the columns that hold the index of a pandas frame; a range index is not a column."""
+        """Return the names of the columns that hold the index of a pandas data frame. A range index has no column."""
         try:
             named = (self._schema.pandas_metadata or {}).get("index_columns", [])
         except (ValueError, AttributeError):  # metadata of another program under the key of pandas
@@ -217,7 +221,7 @@ class _Layout:
         return [each for each in named if isinstance(each, str)]
 
     def types(self, names: Sequence[str]) -> list[Any]:
-        """Return the NumPy types of these columns; raise an error if one is missing or does not hold numbers."""
+        """Return the NumPy types of some columns. Raise an error if a column is missing or does not hold numbers."""
         import pyarrow as pa
 
         missing = [name for name in names if name not in self._schema.names]
@@ -229,7 +233,7 @@ class _Layout:
         others = [f"{n} ({kind})" for n, kind in kinds.items() if not _is_number(pa.types, kind)]
         if others:
             raise InvalidDataError(
-                f"Columns of file {self._file} should hold numbers. Found others: {listing(others)}. Select the "
+                f"Columns of file {self._file} should hold numbers. Found other types: {listing(others)}. Select the "
                 "columns of numbers with `columns`."
             )
         return [kind.to_pandas_dtype() for kind in kinds.values()]
@@ -267,5 +271,5 @@ def _mapped(parameter: str, array: Numbers | str | os.PathLike[str]) -> Numbers:
     except (OSError, ValueError) as error:
         raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). Found: {error}") from error
     if not isinstance(loaded, np.ndarray):
-        raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). Found several (.npz).")
+        raise InvalidDataError(f"File {path} should hold one array of numbers (.npy). Found several arrays (.npz).")
     return loaded

@@ -1,7 +1,8 @@
-"""An array on disk that one process at a time writes row by row; finished rows survive an interruption.
+"""An array on disk that is written row by row, by one process at a time. Finished rows survive an interruption.
 
-A note beside the array contains the number of rows that are safely on disk. It is written after the rows, so they are
-complete even if the process ends early (an interrupt, a full disk, a power cut).
+A second file beside the array, the note, contains the number of rows that are safely on disk. The note is written after
+the rows. The rows that the note counts are therefore complete, even if the process ends early (an interrupt, a full
+disk, a power cut).
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ class RowFile:
     Parameters
     ----------
     path : Path
-        Path of the array, in an existing folder. A note (.json) and a lock (.lock) are beside it.
+        Path of the array, in an existing folder. The note (.json) and the lock (.lock) are in the same folder.
     key : str
-        Hash of everything that determines the rows; an array with another key is not read.
+        Hash of everything that determines the rows. An array that was written with another key is not read.
     shape : tuple of int
         Shape of the array, (n, ...).
     dtype : torch.dtype
-        Type of its elements.
+        Type of the elements of the array.
 
     Examples
     --------
@@ -72,7 +73,7 @@ class RowFile:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def done(self) -> int:
-        """Return the number of rows, counted from the first, that are safely on disk."""
+        """Return the number of rows that are safely on disk. These are the first rows of the array."""
         try:
             note = json.loads(self._note_path.read_text(encoding="utf-8"))
             rows = int(note.pop("rows"))
@@ -84,7 +85,7 @@ class RowFile:
     def read(self) -> Tensor:
         """Return the finished rows as a memory-mapped tensor.
 
-        Writing to the tensor changes only its copy in memory, never the file.
+        Writing to the tensor changes only the tensor in memory, never the file.
         """
         rows = self.done()
         held = np.memmap(self.path, np.uint8, mode="c", shape=(rows * self.row_bytes,))
@@ -92,10 +93,10 @@ class RowFile:
 
     @contextmanager
     def making(self, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """Hold the array's lock; wait while another process or thread holds it.
+        """Hold the lock of the array. If another process or thread holds the lock, wait.
 
-        The system releases the lock when the process ends in any way. `waiting` is called repeatedly while this
-        call waits.
+        While this call waits, it calls `waiting()` repeatedly. The operating system releases the lock when the process
+        ends, also after a crash.
         """
         with open(self.path.with_suffix(".lock"), "ab") as file:
             while not try_lock(file.fileno()):
@@ -104,7 +105,7 @@ class RowFile:
             yield
 
     def discard(self) -> None:
-        """Remove the rows; a process that has them open can still read them."""
+        """Remove the array. A process that has already opened the array can still read it."""
         self._note_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
@@ -114,7 +115,7 @@ class RowFile:
         Raises
         ------
         DiskFullError
-            If the disk is too small; the message has the needed and the free bytes.
+            If the disk is too small. The message gives the number of needed bytes and the number of free bytes.
         """
         check_space(self.path.parent, (self.shape[0] - self.done()) * self.row_bytes + _NOTE_BYTES, what)
 
@@ -159,8 +160,8 @@ class RowFile:
         folder, total = self.path.parent, self.shape[0]
         return DiskFullError(
             f"The disk of '{folder}' filled up ({error}). {rows} of {total} rows are kept, and the next call continues "
-            f"after them. It needs {(total - rows) * self.row_bytes} more bytes; {shutil.disk_usage(folder).free} are "
-            "free. Free some space, or give a folder on another disk."
+            f"after them. The other rows need {(total - rows) * self.row_bytes} more bytes, and "
+            f"{shutil.disk_usage(folder).free} bytes are free. Free some space, or give a folder on another disk."
         )
 
     @property

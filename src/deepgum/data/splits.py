@@ -1,7 +1,7 @@
-"""Splits into training, validation and test parts, which never divide samples that are kept together.
+"""Splits into training, validation and test parts. Samples that are kept together are always in the same part.
 
-`keep_together` has one value for each sample: a person, a video, the content of an image. The samples with the same
-value form a cluster, and every split puts the whole cluster into one part.
+`keep_together` has one value for each sample, for example the person, the video or the image content. The samples with
+the same value form a cluster. Every split puts the whole cluster into one part.
 """
 
 from __future__ import annotations
@@ -24,25 +24,28 @@ KeepTogether = Sequence[Hashable]
 def split_validation(
     n: int, fraction: float = 0.1, seed: int = 0, keep_together: KeepTogether | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return the positions of the training and of the validation samples, each in ascending order.
+    """Return the pair (training positions, validation positions) of n samples. The positions are in ascending order.
 
     Parameters
     ----------
     n : int
         Number of samples.
     fraction : float, between 0 and 1
-        Share of the validation part, which has round(fraction * n) samples. With `keep_together`, clusters are added in
-        random order until the size is as near to that number as possible. If the first cluster alone is too large, the
-        cluster whose size is nearest is taken.
+        Fraction of the samples that is used for validation. The validation part has round(fraction * n) samples. With
+        `keep_together`, clusters are added to the validation part in random order until its size is as near to this
+        number as possible. If even the first cluster is too large, the validation part is the one cluster whose size
+        is nearest to this number.
     seed : int
         The same seed gives the same split.
     keep_together : sequence of length n, optional
-        Samples with the same value (one person, one video, copies of one image) stay in one part.
+        One value for each sample, for example the person, the video or the image content. Samples with the same value
+        stay in one part.
 
     Raises
     ------
     InvalidDataError
-        If the training part would be empty: with one sample or one cluster, or with too large a fraction.
+        If the training part would be empty, because there is only one sample or one cluster, or because the fraction is
+        too large.
 
     Examples
     --------
@@ -74,24 +77,27 @@ def split_validation(
 def split_sizes(
     n: int, validation: int, test: int, seed: int = 0, keep_together: KeepTogether | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the positions of the training, validation and test samples, drawn at random, each in ascending order.
+    """Divide n samples at random, and return the positions of the training, validation and test samples.
+
+    The positions of each part are in ascending order.
 
     Parameters
     ----------
     n : int
         Number of samples.
     validation, test : int, at least 0
-        Numbers of samples; the rest are for training. With `keep_together`, clusters are added in random order until
-        the sizes are as near to these numbers as possible.
+        Numbers of validation and test samples. All other samples are for training. With `keep_together`, clusters are
+        added to these parts in random order until the sizes of the parts are as near to these numbers as possible.
     seed : int
         The same seed gives the same split.
     keep_together : sequence of length n, optional
-        Samples with the same value stay in one part.
+        One value for each sample. Samples with the same value stay in one part.
 
     Raises
     ------
     InvalidDataError
-        If the training part would be empty, or the validation or test part although its size is not 0.
+        If the training part would be empty, or if the validation or test part would be empty and its requested size is
+        not 0.
 
     Examples
     --------
@@ -116,22 +122,24 @@ def split_sizes(
 def split_clusters(
     keep_together: KeepTogether, validation: int, test: int, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the positions of the training, validation and test samples; the sizes are numbers of clusters.
+    """Divide n samples by cluster, and return the positions of the training, validation and test samples.
+
+    The sizes of the validation and test parts are given as numbers of clusters.
 
     Parameters
     ----------
     keep_together : sequence of length n
-        Samples with the same value stay in one part. For CACD these are the celebrities, 80 of them for validation and
-        120 for the test.
+        One value for each sample. The samples with the same value form a cluster and stay in one part. For CACD a
+        cluster is a celebrity: the paper uses 80 celebrities for validation and 120 for the test.
     validation, test : int, at least 0
-        Numbers of different values, drawn at random; the rest are for training.
+        Numbers of validation and test clusters, which are drawn at random. All other clusters are for training.
     seed : int
         The same seed gives the same split.
 
     Raises
     ------
     InvalidDataError
-        If no value is left for training.
+        If no cluster is left for training.
 
     Examples
     --------
@@ -147,9 +155,9 @@ def split_clusters(
 
 
 def clusters(n: int, keep_together: KeepTogether | None) -> tuple[NDArray[np.int64], int]:
-    """Return the number of each sample's cluster (n,), in the order of their first samples, and the number of clusters.
+    """Return the pair (numbers, count): the cluster number of each sample, shape (n,), and the number of clusters.
 
-    Without `keep_together` each sample is one cluster.
+    Clusters are numbered from 0 in the order of their first samples. Without `keep_together`, each sample is a cluster.
 
     Raises
     ------
@@ -166,18 +174,19 @@ def clusters(n: int, keep_together: KeepTogether | None) -> tuple[NDArray[np.int
 
 
 def join_copies(n: int, keep_together: Iterable[Hashable], copies: Iterable[Sequence[int]]) -> tuple[str, ...]:
-    """Return values for `keep_together` that also keep copies together.
+    """Return new values for `keep_together`, with which copies of a sample also stay in one part.
 
-    Two samples get the same value if they share a value or a copy, directly or through other samples.
+    Two samples get the same new value if they have the same old value or are copies of each other. If this connects
+    sample A to B and sample B to C, all three get the same value.
 
     Parameters
     ----------
     n : int
         Number of samples.
     keep_together : iterable of hashable, length n or 0
-        Empty if only copies are kept together.
+        The old value of each sample; empty if only copies have to stay together.
     copies : iterable of sequences of int
-        Positions of samples with the same content.
+        Each sequence has the positions of samples with the same content.
 
     Examples
     --------
@@ -202,7 +211,7 @@ def join_copies(n: int, keep_together: Iterable[Hashable], copies: Iterable[Sequ
 
 
 def places(mask: NDArray[np.bool_]) -> Tensor:
-    """Return the positions where a mask (n,) is true, in ascending order."""
+    """Return the positions of the true elements of a mask (n,), in ascending order."""
     return torch.from_numpy(np.flatnonzero(mask))
 
 
@@ -213,7 +222,10 @@ def _check_sizes(validation: int, test: int, seed: int) -> None:
 
 
 def _nearest(totals: NDArray[np.int64], wanted: int) -> int:
-    """Return the number of clusters, from 0 on, whose total size is nearest to the wanted one."""
+    """Return how many of the first clusters to take, so that their total size is nearest to `wanted`.
+
+    `totals` has the total size of the first cluster, of the first two clusters, and so on.
+    """
     return int(np.abs(np.concatenate([[0], totals]) - wanted).argmin())
 
 
@@ -224,7 +236,11 @@ def _three_parts(
     sizes: tuple[int, int],
     keep_together: KeepTogether | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return three parts: the first counts[0] clusters validate, the next counts[1] test, the others train."""
+    """Return the positions of the training, validation and test samples, given the order of the clusters.
+
+    The first counts[0] clusters are for validation, the next counts[1] clusters for the test, and the others for
+    training.
+    """
     first, second = counts[0], sum(counts)
     parts = {"training": order[second:], "validation": order[:first], "test": order[first:second]}
     for (side, members), needed in zip(parts.items(), (1, *sizes), strict=True):

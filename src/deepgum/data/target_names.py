@@ -1,7 +1,7 @@
-"""Names of targets, landmarks and groups, from the names of columns and their common parts.
+"""Names of landmarks and groups, made from the common parts of the names of columns.
 
-This is the only module that makes such names. Fits, audits, reports and exports call it, so that the same columns have
-the same names everywhere.
+No other module makes such names. Fits, audits, reports and exports use this module, so that the same columns have the
+same names everywhere.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ _SEPARATORS = "_-. "
 
 
 def landmark_name(x: str, y: str) -> str | None:
-    """Return the common part of two column names that differ only in one x and one y.
+    """Return the common part of two column names if the names differ only in an x and a y.
 
     Returns
     -------
     str or None
-        Empty for the columns ``x`` and ``y``; None if the two names are not the x and the y of one landmark.
+        The name of the landmark, which is an empty text for the columns ``x`` and ``y``. None if the two columns are
+        not the x and the y of one landmark.
 
     Examples
     --------
@@ -46,18 +47,18 @@ def landmark_name(x: str, y: str) -> str | None:
 
 
 def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], str] | None = None) -> tuple[str, ...]:
-    """Return a different name for each landmark, whose coordinates are consecutive columns x y x y ...
+    """Return a unique name for each of l landmarks. The columns are in the order x y x y ...
 
-    The name of a landmark is the common part of the names of its two columns, which differ in one letter or in whole
-    words. Landmarks without a common part are numbered by their position from 0. Repeated names are replaced by the
-    names of both columns.
+    The name of a landmark is the common part of the names of its two columns. These names may differ in one letter or
+    in whole words. If the two names have no common part, the name is "landmark" and the position of the landmark,
+    counted from 0. If two landmarks would have the same name, each is named after both of its columns.
 
     Parameters
     ----------
     target_names : sequence of str, length 2 l
-        Names of the columns, each once.
+        Unique names of the columns.
     known : mapping of (int, int) to str, optional
-        Names that some landmarks already have, by their two columns.
+        Names that some landmarks already have. The key is the pair of positions of the landmark's two columns.
 
     Examples
     --------
@@ -75,14 +76,14 @@ def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], 
 
 
 def landmark_order(target_names: Sequence[str]) -> list[int] | None:
-    """Return the order of the columns that puts the x and the y of each landmark side by side.
+    """Return the order of the columns in which the x of each landmark is followed by the y of the same landmark.
 
-    Landmarks keep the order of their first columns.
+    Landmarks are ordered by the position of their first column.
 
     Returns
     -------
     list of int or None
-        None if some columns are not coordinates of landmarks.
+        Positions of the columns in this order. None if some columns are not coordinates of landmarks.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def landmark_order(target_names: Sequence[str]) -> list[int] | None:
 
 
 def default_groups(target_names: Sequence[str]) -> str:
-    """Return "landmark" if the columns are the x and the y of one landmark after the other, otherwise "coordinate".
+    """Return "landmark" if the names of the columns are landmarks in the order x y x y ..., otherwise "coordinate".
 
     Examples
     --------
@@ -116,7 +117,9 @@ def default_groups(target_names: Sequence[str]) -> str:
 
 
 def are_landmarks(target_names: Sequence[str], groups: Groups | None) -> bool:
-    """Return whether the columns are landmarks, x y x y ..., by their names or by the groups.
+    """Return whether the columns are landmarks in the order x y x y ...
+
+    This is true if the names of the columns show it, or if `groups` is "landmark".
 
     Examples
     --------
@@ -129,16 +132,16 @@ def are_landmarks(target_names: Sequence[str], groups: Groups | None) -> bool:
 
 
 def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
-    """Return a different name for each group of columns.
+    """Return a unique name for each group of columns.
 
-    With ``groups="landmark"`` the names come from `landmark_names`. Otherwise a group of one column has the name of
-    the column; the x and the y of one landmark have their common name; all columns together are the ``sample``; any
-    other group has the names of its columns, joined by a plus sign.
+    With ``groups="landmark"``, the names are those of `landmark_names`. Otherwise, a group of one column has the name
+    of the column. A group of the x and the y of one landmark has the name of the landmark. A group of all columns has
+    the name ``sample``. The name of any other group is the names of its columns, joined by plus signs.
 
     Parameters
     ----------
     target_names : sequence of str, length d
-        Names of the columns, each once.
+        Unique names of the columns.
     groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
         See `deepgum.mixture.GaussianUniformMixture`.
 
@@ -159,12 +162,13 @@ def group_names(target_names: Sequence[str], groups: Groups) -> tuple[str, ...]:
 
 
 def check_target_names(target_names: Sequence[str], groups: Groups | None) -> None:
-    """Refuse repeated names, and landmarks whose column names require another order.
+    """Check that the names of the columns are unique and, for landmarks, that the columns are in the order x y x y ...
 
     Raises
     ------
     InvalidDataError
-        The message has the repeated names, or the order that landmarks need.
+        If a name occurs twice, or if `groups` is "landmark" and the names show that the columns are in another order.
+        The message gives the repeated names or the correct order.
     """
     twice = [name for name, count in Counter(target_names).items() if count > 1]
     if twice:
@@ -172,13 +176,13 @@ def check_target_names(target_names: Sequence[str], groups: Groups | None) -> No
     order = landmark_order(target_names) if groups == "landmark" else None
     if order is not None and order != sorted(order):
         raise InvalidDataError(
-            f"groups='landmark' needs the x and y of each landmark side by side: "
+            f"With groups='landmark', the x and y of each landmark should be side by side: "
             f"{listing([target_names[place] for place in order])}. Found {listing(target_names)}."
         )
 
 
 def _split_names(x: str, y: str) -> tuple[str, str, str, str]:
-    """Return the common beginning of two names, the different middle parts, and the common end."""
+    """Divide two names, and return (common beginning, middle part of `x`, middle part of `y`, common end)."""
     before = _common_start(x, y)
     x_rest, y_rest = x[len(before) :], y[len(before) :]
     after = _common_start(x_rest[::-1], y_rest[::-1])[::-1]
@@ -190,10 +194,10 @@ def _common_start(one: str, other: str) -> str:
 
 
 def _common_name(x: str, y: str) -> str:
-    """Return the common part of the names of a landmark's two columns; empty without one."""
+    """Return the common part of the names of two columns, or an empty text if the names have no common part."""
     before, x_only, y_only, after = _split_names(x, y)
     if not len(x_only) == len(y_only) == 1:
-        # Whole words only: lat1 and lng1 have no l in common.
+        # Only whole words are common parts. The l of lat1 and lng1 is not one.
         before = before[: max(before.rfind(sign) for sign in _SEPARATORS) + 1]
         starts = [place for place, sign in enumerate(after) if sign in _SEPARATORS]
         after = after[starts[0] :] if starts else ""
@@ -201,14 +205,14 @@ def _common_name(x: str, y: str) -> str:
 
 
 def _join(before: str, after: str) -> str:
-    """Join the beginning and the end of a name: p_1 for p_ and _1."""
+    """Join the beginning and the end of a name. For example, p_ and _1 become p_1."""
     if before[-1:] in _SEPARATORS and after[:1] in _SEPARATORS:  # one separator is enough
         after = after[1:]
     return (before + after).strip(_SEPARATORS)
 
 
 def _replace_letter(name: str, letters: Mapping[str, str]) -> list[str]:
-    """Return the variants of a name with one of these letters replaced."""
+    """Return all names that arise when one letter of `name` is replaced. `letters` maps old letters to new letters."""
     return [
         name[:place] + letters[letter] + name[place + 1 :] for place, letter in enumerate(name) if letter in letters
     ]
@@ -226,6 +230,6 @@ def _long_names(target_names: Sequence[str], groups: Sequence[tuple[int, ...]]) 
 
 
 def _make_distinct(short: Sequence[str], long: Sequence[str]) -> tuple[str, ...]:
-    """Return the short names, or the long names for repeated short ones."""
+    """Return the short name of each group. If several groups have the same short name, return their long names."""
     times = Counter(short)
     return tuple(name if times[name] == 1 else full for name, full in zip(short, long, strict=True))

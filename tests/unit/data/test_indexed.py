@@ -165,7 +165,7 @@ def test_the_key_can_have_another_name():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda value: {"index": value}, "Sample 2 already has a key 'index'.*name="),
+        (lambda value: {"index": value}, "Sample 2 should not have a key 'index'.*name="),
         (Bare, "Sample 2, of type Bare, should have a field `index`.*`index: int = -1`"),
         (Unnumbered, "Sample 2, of type Unnumbered, should have a field `index`"),
     ],
@@ -207,7 +207,7 @@ def test_a_batch_that_lacks_items_is_refused():
         def __getitems__(self, indices):
             return super().__getitems__(indices)[1:]
 
-    with pytest.raises(InvalidDataError, match=r"Short.__getitems__` should give 3 items.*Found 2"):
+    with pytest.raises(InvalidDataError, match=r"Short.__getitems__` should return 3 items.*Found 2"):
         IndexedDataset(Short(pair)).__getitems__([0, 1, 2])
 
 

@@ -129,7 +129,7 @@ def test_missing_labels_are_accepted() -> None:
 def test_infinite_labels_are_named_by_sample_and_column(value: float) -> None:
     targets = torch.zeros(6, 2, dtype=torch.float64)
     targets[3, 1] = targets[5, 0] = value
-    with pytest.raises(InvalidDataError, match=r"2 infinite: s3 \(y\), s5 \(x\)"):
+    with pytest.raises(InvalidDataError, match=r"2 infinite labels: s3 \(y\), s5 \(x\)"):
         make(targets=targets)
 
 
@@ -142,12 +142,15 @@ def test_infinite_labels_are_named_by_sample_and_column(value: float) -> None:
         ({"ids": ["a"]}, r"`ids` should have length 6\. Found 1"),
         ({"target_names": ["x"]}, "`target_names` should have length 2"),
         ({"normaliser": [1.0]}, "`normaliser` should have length 6"),
-        ({"normaliser": [1, 1, 0, 1, NAN, 1]}, r"positive\. Found 2 samples that are not: s2, s4"),
+        ({"normaliser": [1, 1, 0, 1, NAN, 1]}, r"positive\. Found 2 samples with an invalid value: s2, s4"),
         ({"inputs": np.zeros((6, 1, 2, 2))}, "float64"),
         ({"inputs": np.zeros((6, 2, 2), np.uint8)}, r"\(6, 2, 2\)"),
         ({"inputs": np.zeros(6)}, r"\(6,\)"),
-        ({"inputs": np.array([[0.0]] * 5 + [[NAN]])}, r"`inputs` should be finite\. Found 1 samples that are not: s5"),
-        ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should have 2 targets"),
+        (
+            {"inputs": np.array([[0.0]] * 5 + [[NAN]])},
+            r"`inputs` should be finite\. Found 1 samples with an invalid value: s5",
+        ),
+        ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should be for 2 targets"),
     ],
 )
 def test_parts_that_disagree_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -189,9 +192,12 @@ def test_features_keep_their_format_and_their_mirror_images(shape: tuple[int, ..
         ({"mirrored_inputs": torch.zeros(6, 1, 2, 2)}, r"`mirrored_inputs` should be uint8 .* Found float32"),
         (
             {"inputs": torch.zeros(6, 4), "mirror": Mirror.landmarks([], 1)},
-            r"with `mirrored_inputs`\. Found .*\(6, 4\)",
+            r"`mirrored_inputs` should be given\. Found .*\(6, 4\)",
         ),
-        ({"inputs": torch.zeros(6, 2, 4), "mirror": Mirror.landmarks([], 1)}, r"with `mirrored_inputs`\. Found"),
+        (
+            {"inputs": torch.zeros(6, 2, 4), "mirror": Mirror.landmarks([], 1)},
+            r"`mirrored_inputs` should be given\. Found",
+        ),
     ],
 )
 def test_mirror_images_that_cannot_be_had_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -204,7 +210,7 @@ def test_mirror_images_that_cannot_be_had_are_refused(changes: dict[str, Any], m
 def test_features_that_are_not_finite_are_named(name: str, shape: tuple[int, ...]) -> None:
     arrays = {"inputs": torch.zeros(shape), "mirrored_inputs": torch.zeros(shape)}
     arrays[name].view(6, -1)[4, 1] = INF
-    with pytest.raises(InvalidDataError, match=f"`{name}` should be finite. Found 1 samples that are not: s4"):
+    with pytest.raises(InvalidDataError, match=f"`{name}` should be finite. Found 1 samples with an invalid value: s4"):
         make(**arrays)
 
 

@@ -190,7 +190,7 @@ def test_what_holds_no_residuals_is_refused(tmp_path):
             ArrayBatches(tmp_path / name)
     with pytest.raises(InvalidDataError, match=r"shape \(n, d\). Found \(3,\)"):
         ArrayBatches(np.zeros(3))
-    with pytest.raises(InvalidDataError, match=r"should have shape \(3,\), one per row. Found \(2,\)"):
+    with pytest.raises(InvalidDataError, match=r"should have shape \(3,\), one weight per row. Found \(2,\)"):
         ArrayBatches(np.zeros((3, 2)), sample_weight=np.zeros(2))
     for reader, what in ((ParquetBatches, named), (ArrayBatches, np.zeros((3, 2)))):
         with pytest.raises(InvalidParameterError, match="batch_size"):
@@ -202,5 +202,5 @@ def test_a_file_that_breaks_off_is_named(tmp_path):
     batches = ParquetBatches(file)
     whole = file.read_bytes()
     file.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
-    with pytest.raises(InvalidDataError, match=r"r\.parquet cannot be read to its end"):
+    with pytest.raises(InvalidDataError, match=r"r\.parquet cannot be read to the end"):
         list(batches)

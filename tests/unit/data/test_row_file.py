@@ -164,7 +164,7 @@ def test_a_disk_that_fills_up_keeps_what_was_written(rows: RowFile, small_disk: 
         DiskFullError, match=r"filled up \(.*\)\. 9 of 20 rows are kept, and the next call continues"
     ) as info:
         rows.append(blocks(0, size=3))
-    assert f"needs {11 * rows.row_bytes} more bytes" in str(info.value)
+    assert f"need {11 * rows.row_bytes} more bytes" in str(info.value)
     assert rows.done() == 9
     assert torch.equal(rows.read(), block(0, 9))
     assert rows.path.stat().st_size == 9 * rows.row_bytes

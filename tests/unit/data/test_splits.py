@@ -287,7 +287,7 @@ def test_the_validation_part_of_a_fold_holds_whole_videos() -> None:
         ([], {}, "at least one position"),
         ([0.0, 1.0], {}, "integers"),
         ([[0, 1]], {}, "integers"),
-        ([0, 1], {"keep_together": list("aaabbbcccc")}, "Found 1 values divided: a"),
+        ([0, 1], {"keep_together": list("aaabbbcccc")}, "Found 1 values with samples inside and outside `test`: a"),
         ([0, 1, 2], {"keep_together": list("aaabbbbbbb")}, "The training part"),
         (list(range(9)), {}, "The validation part"),
         ([0], {"validation_fraction": 0.99}, "The training part"),

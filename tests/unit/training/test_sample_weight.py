@@ -55,10 +55,13 @@ def test_sample_weights_follow_their_rows() -> None:
     [
         ([1.0, 2.0], r"`sample_weight` should be float32 of shape \(60,\).* Found .* \(2,\)"),
         (np.ones((60, 1)), r"Found .* \(60, 1\)"),
-        ([1.0] * 59 + [-1.0], "`sample_weight` should be finite and at least 0. Found 1 samples that are not: 59"),
-        ([NAN] + [1.0] * 59, "Found 1 samples that are not: 0"),
-        ([1.0, 1e300] + [1.0] * 58, "Found 1 samples that are not: 1"),
-        ([0.0] * 60, "above 0 for some samples. Found zero for all 60"),
+        (
+            [1.0] * 59 + [-1.0],
+            "`sample_weight` should be finite and at least 0. Found 1 samples with an invalid value: 59",
+        ),
+        ([NAN] + [1.0] * 59, "Found 1 samples with an invalid value: 0"),
+        ([1.0, 1e300] + [1.0] * 58, "Found 1 samples with an invalid value: 1"),
+        ([0.0] * 60, "above 0 for some samples. Found 0 for all 60"),
     ],
 )
 def test_invalid_weights_are_refused(weights: Any, message: str) -> None:

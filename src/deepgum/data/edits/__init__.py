@@ -1,1 +1,1 @@
-"""Labels as their files have them: read in the unit of the file, written in its format."""
+"""Reading and writing of labels in the unit and the format of the files of a data set."""

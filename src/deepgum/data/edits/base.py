@@ -17,22 +17,24 @@ from deepgum.errors import InvalidDataError, listing
 
 __all__ = ["ROUNDED", "Annotations", "Changes", "Values", "stored"]
 
-ROUNDED = "New labels were rounded to whole numbers: {where} can hold no others."
-"""Note for the user of a format of whole numbers; `where` is the place."""
+ROUNDED = "New labels were rounded to whole numbers: {where} can hold only whole numbers."
+"""Note for the user of a format that can hold only whole numbers. `where` is the name of the file or column."""
 
 
 def stored(values: Values, dtype: np.dtype[Any], where: str) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return numbers in the type of an array, rounded for integer types, and notes for the user.
+    """Convert numbers to the type of an array. Return the pair (numbers, notes for the user).
+
+    For an integer type, the numbers are rounded. `where` is the name of the file or column, for messages.
 
     Raises
     ------
     InvalidDataError
-        If the type cannot hold NaN where a number is missing, or cannot hold one of the numbers.
+        If the type cannot hold one of the numbers, or if a number is NaN (missing) and the type cannot hold NaN.
 
     Examples
     --------
     >>> stored(np.array([33.4]), np.dtype(np.uint8), "The file")
-    (array([33], dtype=uint8), ('New labels were rounded to whole numbers: The file can hold no others.',))
+    (array([33], dtype=uint8), ('New labels were rounded to whole numbers: The file can hold only whole numbers.',))
     """
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
@@ -54,30 +56,31 @@ def stored(values: Values, dtype: np.dtype[Any], where: str) -> tuple[NDArray[An
 Values = NDArray[np.float64]
 
 Changes = Mapping[str, Values]
-"""New labels (d,) of samples, by their ids; NaN for a label that becomes missing."""
+"""The new labels (d,) of each changed sample, by the id of the sample. NaN means that the label becomes missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Annotations(ABC):
-    """Labels of n samples at d targets in the files of a data set; each format is a subclass.
+    """Labels in the files of a data set: n samples with d targets. Each format of label files has a subclass.
 
     Parameters
     ----------
     source : Path
-        The folder or the table of the labels.
+        The folder or the table that holds the labels.
     ids : tuple of str, length n
-        Unique names of the samples, the same as the loader's. The loader may leave out samples without an image.
+        Unique names of the samples. A loader of the same files gives the samples the same names, but may leave out
+        samples without an image.
     names : tuple of str, length d
         Names of the targets.
     values : array (n, d)
-        Labels in the file's own unit, landmarks in pixels of the image file; NaN where a label is missing.
+        Labels in the unit of the files; landmarks are in pixels of the image file. NaN marks a missing label.
 
     Attributes
     ----------
     keeps_missing : bool
-        Whether the format can mark a label as missing. Otherwise `write` leaves out samples that lose a label.
+        Whether the format can mark a label as missing. If it cannot, `write` leaves out samples that lose a label.
     is_folder : bool
-        Whether `write` makes a folder for training; otherwise it makes one file.
+        Whether `write` makes a folder. If false, `write` makes one file.
 
     Raises
     ------
@@ -97,7 +100,7 @@ class Annotations(ABC):
         if len(set(self.ids)) < len(self.ids):
             twice = [name for name, count in Counter(self.ids).items() if count > 1]
             raise InvalidDataError(
-                f"'{self.source}' should name each sample once, so that each label belongs to one sample. "
+                f"'{self.source}' should have each sample once, so that each label belongs to one sample. "
                 f"Found more than once: {listing(twice)}."
             )
 
@@ -106,15 +109,22 @@ class Annotations(ABC):
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
-        """Row of each sample."""
+        """Row of each sample in `values`, by the id of the sample."""
         return {name: row for row, name in enumerate(self.ids)}
 
     def image_file(self, name: str) -> str:
-        """Return the image file of a sample, relative to the folder of the images; by default the sample's name."""
+        """Return the image file of the sample with this id, relative to the folder of the images.
+
+        By default, the id is the name of the image file.
+        """
         return name
 
     def left_out(self, changes: Changes) -> tuple[str, ...]:
-        """Return the samples that `write` leaves out: they lose a label, and the format has no missing labels."""
+        """Return the ids of the samples that `write` leaves out.
+
+        If the format cannot mark a label as missing, these are the samples that lose a label. Otherwise no sample is
+        left out.
+        """
         if self.keeps_missing:
             return ()
         return tuple(name for name in self.ids if name in changes and self._loses(changes[name], self.rows[name]))
@@ -124,14 +134,16 @@ class Annotations(ABC):
 
     @abstractmethod
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the data set with new labels of some samples. Everything else stays, byte for byte where possible.
+        """Write the data set with new labels for some samples.
+
+        Everything else stays unchanged. Where possible, it is copied byte for byte.
 
         Parameters
         ----------
         changes : mapping of str to array (d,)
-            New labels by ids; all ids are known.
+            The new labels of each changed sample, by the id of the sample. All ids must be in `ids`.
         out : Path
-            An empty folder, or a file that does not exist; never the source.
+            An empty folder, or a file that does not exist. It must not be the source.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Transfer of image files from one folder to another, by hard links if the file system has them."""
+"""Transfer of files from one folder to another, by hard links if the file system supports them, otherwise by copies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["carry", "check_within", "leaves"]
 
 
 def leaves(name: str) -> bool:
-    """Return whether a relative name leads out of its folder.
+    """Return whether the name of a file, relative to a folder, is the name of a file outside this folder.
 
     Examples
     --------
@@ -26,43 +26,47 @@ def leaves(name: str) -> bool:
 
 
 def check_within(source: Path, names: Iterable[str]) -> None:
-    """Refuse names that lead out of the folder; relative to another folder they would name other files.
+    """Check that file names, relative to a folder, name files inside this folder.
+
+    A name such as ``../a.jpg`` would name another file if the labels were moved to another folder.
 
     Raises
     ------
     InvalidDataError
-        The message has the first of these names.
+        If a name leads out of the folder. The message gives the first names that do.
     """
     outside = [name for name in names if leaves(name)]
     if outside:
         raise InvalidDataError(
-            f"'{source}' should name files inside of it, so that the corrected labels can be written to another "
-            f"folder. Found {len(outside)} that lead out of it: {listing(outside)}."
+            f"The names of files in '{source}' should not lead out of this folder, so that the corrected labels can be "
+            f"written to another folder. Found {len(outside)} names that lead out of it: {listing(outside)}."
         )
 
 
 def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> None:
-    """Put files into another folder: as hard links, or as copies if the file system has no links.
+    """Put files into another folder, as hard links if possible, otherwise as copies.
 
-    The new folder stays complete after the old folder is moved or removed.
+    If the old folder is moved or removed later, the new folder stays complete.
 
     Parameters
     ----------
     source : Path
+        The old folder.
     names : mapping of str to str
-        The files, relative to `source`, and their new names, relative to `out`. Missing files are ignored:
-        a list may name images that its folder lacks.
+        The name of each file, relative to `source`, mapped to the new name of the file, relative to `out`. Names
+        without a file are ignored, because a list may name images that do not exist.
     out : Path
-        An existing folder.
+        The new folder, which must exist.
     link : bool
-        False for files that a user may edit (lists): an edit of a hard link would change the source too.
+        Whether to use hard links. Use copies for files that a user may edit, for example lists: if a hard link is
+        edited, the file in the old folder changes too.
 
     Raises
     ------
     InvalidDataError
-        If a name leads out of its folder.
+        If a name of a file in `source` leads out of this folder.
     DiskFullError
-        If the files have to be copied, and the disk cannot hold them.
+        If the files have to be copied and the disk cannot hold the copies.
     """
     check_within(source, names)
     files = {old: new for old, new in names.items() if (source / old).is_file()}
@@ -73,7 +77,7 @@ def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = Tru
     for folder in {(out / new).parent for new in files.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     for old, new in files.items():
-        # The file itself: a relative symbolic link would not be valid in another folder.
+        # Resolve symbolic links: a relative symbolic link would not be valid in another folder.
         real = os.path.realpath(source / old)
         if not (link and _linked(real, out / new)):
             shutil.copy2(real, out / new)
@@ -84,6 +88,6 @@ def _linked(source: str, target: Path) -> bool:
         os.link(source, target)
     except FileExistsError:
         raise
-    except OSError:  # no links here, or too many to this file
+    except OSError:  # the file system has no hard links, or the file already has too many
         return False
     return True

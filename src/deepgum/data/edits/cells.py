@@ -1,4 +1,4 @@
-"""CSV and Parquet tables, written again with single cells changed."""
+"""Reading of CSV and Parquet tables, and writing of the same tables with other values in some cells."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ from deepgum.errors import InvalidDataError
 __all__ = ["NewCells", "Row", "Table", "cell_rows", "inner", "open_table", "with_number"]
 
 NewCells = Mapping[int, Mapping[str, float]]
-"""New values of cells by row (counted from 0 without blank rows) and column; NaN for an empty cell."""
+"""New values of cells, by row and column. Rows are counted from 0, without blank rows. NaN means an empty cell."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table(ABC):
-    """Some columns of a table, which can be written again with other cells."""
+    """Some columns of a table. The whole table can be written again with new values in these columns."""
 
     columns: Columns
 
     @abstractmethod
     def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
-        """Write the table with new cells and without some (other) rows; return notes for the user.
+        """Write the table with new values in some cells and without some rows. Return notes for the user.
+
+        The rows `without` are counted from 0, without blank rows, and must not have new values.
 
         Raises
         ------
@@ -43,7 +45,7 @@ class Table(ABC):
 
 
 def open_table(path: Path, names: Sequence[str]) -> Table:
-    """Read columns of a table; see `deepgum.data.columns.read_columns`.
+    """Read columns of a CSV or Parquet table; see `deepgum.data.columns.read_columns`.
 
     Raises
     ------
@@ -81,7 +83,10 @@ class _CsvTable(Table):
 
 
 def _csv_table(columns: Columns) -> _CsvTable:
-    """Return the table with the positions of its cells; refuse cells that `read_columns` reads differently."""
+    """Find the position of each cell in the text of a CSV file, and return the table.
+
+    Raise an error if the text at these positions differs from the cells that `read_columns` has read.
+    """
     text = Text.read(columns.path)
     header = column_names(columns.path)
     places = {name: header.index(name) for name in columns.cells}
@@ -99,7 +104,8 @@ def _csv_table(columns: Columns) -> _CsvTable:
 
 def _unclear(path: Path) -> InvalidDataError:
     return InvalidDataError(
-        f"'{path}' should be CSV with cells at clear places in the text. Found ambiguous ones: save it again as CSV."
+        f"'{path}' should be a CSV file in which the start and end of each cell are clear. Found ambiguous cells. Save "
+        "the table again as CSV."
     )
 
 
@@ -126,7 +132,8 @@ class _ParquetTable(Table):
                 table = table.set_column(place, field, column)
             except (pa.ArrowException, NotImplementedError) as error:
                 raise InvalidDataError(
-                    f"'{path}', column {name!r}: {field.type} should hold the new labels. It cannot: {error}."
+                    f"'{path}', column {name!r} should be able to hold the new labels. "
+                    f"Found that the type {field.type} cannot: {error}."
                 ) from error
             notes.update(dict.fromkeys(column_notes))
         if without:
@@ -141,7 +148,10 @@ class _ParquetTable(Table):
 
 
 def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:
-    """Return numbers as an Arrow array of a field's type, null for NaN, and notes for the user."""
+    """Convert numbers to an Arrow array of the type of a field. Return the pair (array, notes for the user).
+
+    NaN becomes null. `where` is the name of the column, for messages.
+    """
     import pyarrow as pa
 
     missing = np.isnan(values)
@@ -160,11 +170,13 @@ def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str,
 
 
 Row = tuple[int, int, list[tuple[int, int]]]
-"""Start of a row, start of the next row, and start and end of each cell, quotes included."""
+"""Start of a row, start of the next row, and a list of the start and end of each cell. Quotes belong to the cell."""
 
 
 def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
-    r"""Yield the rows of a well-formed text, without blank rows; quoted cells may hold delimiters and line breaks.
+    r"""Yield the positions of the rows and cells of a CSV text. Blank rows are skipped.
+
+    Cells in quotes may hold delimiters and line breaks.
 
     Examples
     --------
@@ -179,7 +191,7 @@ def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
         start, cells = place, []
         while True:
             match = cell.match(text, place)
-            assert match is not None  # an empty cell is one too
+            assert match is not None  # an empty cell matches too
             cells.append(match.span())
             place = match.end()
             if not text.startswith(delimiter, place):
@@ -205,7 +217,7 @@ def inner(cell: str) -> str:
 
 
 def with_number(cell: str, number: str) -> str:
-    """Return a cell with another number, or empty, with its quotes and white space kept.
+    """Return a cell with another number, and with the same quotes and white space. An empty `number` empties the cell.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Edits of single numbers in a text; a new number has the style of the other numbers."""
+"""Replacement of single numbers in a text. A new number has the style of the other numbers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 __all__ = ["Edit", "NumberStyle", "Text", "edited"]
 
 Edit = tuple[int, int, str]
-"""Start and end of a piece of text, and the text that replaces it."""
+"""Start and end of a piece of a text, and the new text for this piece."""
 
 _PLAIN = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]*))?")
 
 
 @dataclass(frozen=True)
 class Text:
-    """Content of a text file, with its byte order mark if it has one.
+    """Content of a text file, and the byte order mark of the file (empty if the file has no mark).
 
-    Bytes that are not UTF-8 (as lone surrogates) and the end of every line are kept: a file that is read and written
-    stays the same.
+    If a file is read and written again, all bytes stay the same. Line breaks are not converted, and bytes that are not
+    UTF-8 are kept as lone surrogates.
     """
 
     content: str
@@ -31,19 +31,19 @@ class Text:
 
     @classmethod
     def read(cls, path: Path) -> Text:
-        """Read a file."""
+        """Read a text file."""
         raw = path.read_bytes()
         mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
         return cls(raw[len(mark) :].decode("utf-8", "surrogateescape"), mark)
 
     def write(self, path: Path) -> None:
-        """Write a file; its folder is created."""
+        """Write the text to a file. The folder of the file is created if needed."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.mark + self.content.encode("utf-8", "surrogateescape"))
 
 
 def edited(content: str, edits: Iterable[Edit]) -> str:
-    """Return a text with replaced pieces, which do not overlap.
+    """Return a text in which some pieces are replaced. The pieces must not overlap.
 
     Examples
     --------
@@ -59,14 +59,14 @@ def edited(content: str, edits: Iterable[Edit]) -> str:
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """Style of the numbers of a column; a new number has the same style and its full precision.
+    """Style of the numbers in a column. A new number is written in this style, with all its digits.
 
     Parameters
     ----------
     decimals : int
-        Minimum number of digits behind the point.
+        Minimum number of digits after the decimal point.
     digits : int
-        Minimum number of digits before the point, with leading zeros.
+        Minimum number of digits before the decimal point; leading zeros are added if needed.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class NumberStyle:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> NumberStyle:
-        """Return the common style of numbers; texts that are not numbers in plain notation are ignored."""
+        """Return the common style of some numbers. Texts that are not plain decimal numbers are ignored."""
         plain = [match for match in map(_PLAIN.fullmatch, texts) if match]
         if not plain:
             return cls()
@@ -94,7 +94,7 @@ class NumberStyle:
         )
 
     def text(self, value: float) -> str:
-        """Return the shortest text of this number in the style."""
+        """Return the shortest text of a number in this style from which the number can be read without loss."""
         if self.decimals:
             text = np.format_float_positional(abs(value), min_digits=self.decimals)
         else:

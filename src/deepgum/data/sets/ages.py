@@ -1,4 +1,4 @@
-"""Common parts of the data sets of ages: file names that begin with an age, and targets in years."""
+"""Common functions of the data sets of ages, for file names that begin with an age and for targets in years."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ AGE = ("age",)
 """Name of the target."""
 
 MIRROR = Mirror(permutation=(0,), sign=(1.0,), offset=(0.0,))
-"""A mirrored face has the same age."""
+"""Change of the targets when an image is mirrored: the age stays the same."""
 
 OLDEST = 120
-"""Largest possible age. A larger one is a mistake in a name or a table; the mixture finds wrong ages below it."""
+"""Largest accepted age. A larger age is a mistake in a file name or a table, and raises an error. Smaller wrong ages
+are accepted, because the mixture finds them."""
 
 
 def ages_in_names(names: Iterable[str]) -> NDArray[np.float64]:
-    """Return the whole number before the first underscore of each name, in years, or NaN without such a number.
+    """Return the age in years in each file name: the whole number before the first underscore.
+
+    The age is NaN if the name does not begin with a whole number and an underscore.
 
     Examples
     --------
@@ -58,12 +61,12 @@ _AGE = re.compile("([0-9]+)_")
 
 @dataclass(frozen=True, eq=False)
 class NamedAges(Annotations):
-    """Ages in file names, in whole years from 0 to `OLDEST`. A name cannot mark the age as missing."""
+    """Ages at the start of file names, in whole years from 0 to `OLDEST`. A name cannot mark the age as missing."""
 
     keeps_missing = False
 
     files: tuple[str, ...] = ()
-    """File names of the samples as the file system has them, relative to `source` / `inside`."""
+    """File name of each sample, relative to `source` / `inside`, in exactly the form of the file system."""
     inside: str = ""
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
@@ -82,9 +85,7 @@ class NamedAges(Annotations):
                 if age != round(age):
                     notes[ROUNDED.format(where="a file name")] = None
                 if clash:
-                    notes["Some new names were in use; these images have another number at the end of their names."] = (
-                        None
-                    )
+                    notes["Some new names were already in use. These images got another number at the end."] = None
         root, target = self.source / self.inside, out / self.inside
         target.mkdir(parents=True, exist_ok=True)
         carry(root, names, target)
@@ -103,9 +104,10 @@ def _renamed(file: str, age: int, style: NumberStyle) -> str:
 
 
 def _free(name: str, taken: set[str]) -> tuple[str, bool]:
-    """Return a name that no other image has, and whether it differs from the given one.
+    """Return the pair (free name, changed): a name that is not taken, and whether this name differs from `name`.
 
-    The number at the end of a taken name is increased; without a number, one is inserted before the first point.
+    If `name` is taken, the number at the end of the name is increased. If `name` has no number at the end, a number is
+    inserted before the first point.
 
     Examples
     --------

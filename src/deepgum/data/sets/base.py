@@ -1,7 +1,8 @@
-"""The contract of a data set: one class that locates samples and labels and defines their use.
+"""The base class of all data sets. A subclass reads the samples and labels of a data set and defines their use.
 
-A data set of the package is such a class in a file of this folder and one line in `deepgum.data.sets.registry`. A data
-set of the user is the same class in a module of the user; see `docs/datasets.md` for an example.
+To add a data set to the package, write a subclass in a file of this folder, and add it to
+`deepgum.data.sets.registry`. To use a data set of your own, write a subclass in a module of your own; see
+`docs/datasets.md` for an example.
 """
 
 from __future__ import annotations
@@ -41,37 +42,38 @@ _EXPECTED = {
 class Dataset(ABC):
     """A data set.
 
-    A subclass gives `name` and `pool`; everything else has a default. An object has no state: every variable is an
-    option, so that the file of a run contains it.
+    A subclass must define `name` and `pool`. Everything else has a default. An object has no state: all settings are
+    options, so that the file of a run contains them.
 
     Attributes
     ----------
     name : str
-        Letters, digits, ".", "_" and "-". Tables, messages and names of folders show it.
+        Name of the data set in tables, messages and names of folders. It consists of letters, digits, ".", "_" and "-".
     description : str
         One line about the data set.
     image_size : int
         Default side of the images in pixels; 0 for feature vectors.
     needs_folder : bool
-        Whether the user must name a folder (or a file).
+        Whether the user must name a folder or a file.
     is_file : bool
-        Whether the data set is one file. A file is identified by its content, wherever it lies.
+        Whether the data set is one file. Files with the same content are the same data set, wherever they are.
     is_sequence : bool
-        Whether neighbours in the data set's order are near copies. Folds of a sequence are contiguous blocks.
+        Whether neighbouring samples, in the order of the data set, are near copies. The folds of such a data set are
+        contiguous blocks.
     groups : {"sample", "landmark", "coordinate"}
-        Labels that are right or wrong as one unit, by default.
+        Default groups of labels. The labels of a group are right or wrong together.
     measure : Measure
         Unit of the errors.
     folds : int
-        Number of folds of the cross-validation; 0 without one.
+        Number of folds of the cross-validation; 0 if there is no cross-validation.
     options : mapping of str to value
-        Settings of this data set alone, with their defaults (text, bool, int, float, list or dict).
+        Settings that only this data set has, with their defaults (text, bool, int, float, list or dict).
     choices : mapping of str to sequence of str
-        Values that an option may have, where they are names.
+        Valid values of an option, by the name of the option. Options that are not listed may have any value.
     label_options : tuple of str
-        Options that locate the labels and name the samples. A patch keeps them.
+        Options that determine where the labels are and how the samples are named. A patch file stores these options.
     local_options : tuple of str
-        Options that are paths on one machine. They do not identify a run.
+        Options that are paths on one machine. Two runs that differ only in these options count as the same run.
 
     Examples
     --------
@@ -105,36 +107,37 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Name of the data set; a subclass gives it as a class attribute."""
+        """Name of the data set. A subclass defines it as a class attribute."""
 
     @abstractmethod
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return all samples, in the data set's own order.
+        """Return all samples, in the order of the data set.
 
         Parameters
         ----------
         request : Request
-            Folder, options, and settings for reading images. Numbers of samples matter only in generated data sets.
+            Folder, options, and settings for reading images. The numbers of samples in the request are used only by
+            generated data sets.
         seed : int
-            Seed of random draws, in generated data sets.
+            Seed of random draws. It is used only by generated data sets.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If the data set is not there or cannot be read.
+            If the data set does not exist or cannot be read.
         """
 
     def load(self, request: Request, seed: int) -> Subset:
         """Return samples for training, validation and test.
 
-        By default the parts are those of the pool. A pool without parts is split by one of the `folds`; without folds,
-        the seed draws a tenth for validation and a fifth for the test. Samples that the pool keeps together stay in one
-        part.
+        If the pool defines parts, these parts are used. If it does not, and `folds` is not 0, the requested fold is the
+        test part. Otherwise, a tenth of the samples is drawn at random for validation, and a fifth for the test.
+        Samples that the pool keeps together stay in one part.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            See `pool`; or if there are too few samples for the split.
+            If there are too few samples for the split. For further reasons, see `pool`.
         """
         pool = self.pool(request, seed)
         if pool.parts is not None:
@@ -146,7 +149,7 @@ class Dataset(ABC):
         return cut(pool, split_sizes(len(pool), validation, test, seed, pool.keep_together), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return all samples, in one part or several, independent of the sizes and the split.
+        """Return all samples as one or several parts. The parts do not depend on a split or on requested sizes.
 
         Raises
         ------
@@ -156,55 +159,58 @@ class Dataset(ABC):
         return (self.pool(request, seed).data,)
 
     def detect(self, path: Path) -> bool:
-        """Return whether a folder or file holds this data set, by the files that are there; False by default."""
+        """Return whether a folder or file looks like this data set. The default is False."""
         return False
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> Annotations:
-        """Read the labels with their files, so that corrected labels can be written in the same format.
+        """Read the labels and the label files, so that corrected labels can be written in the same format.
 
         Parameters
         ----------
         path : Path
-            The data set's folder or file.
+            Folder or file of the data set.
         options : mapping
             All options, as `check_options` returns them.
 
         Raises
         ------
         InvalidDataError
-            If the files are malformed, or the data set has no label files (the default).
+            If the files are malformed. Also if the subclass does not define this method.
         InvalidParameterError
-            If the files are not there.
+            If the files do not exist.
         """
         raise InvalidDataError(
-            f"The data set {self.name!r} has no label files that can be read and written: no label can be "
-            f"corrected. Give `{type(self).__name__}` a method `labels`."
+            f"The data set {self.name!r} has no label files that can be read and written, so no label can be "
+            f"corrected. Add a method `labels` to `{type(self).__name__}`."
         )
 
     @property
     def has_label_files(self) -> bool:
-        """Whether `labels` reads label files."""
+        """Whether the data set has label files, so that a subclass defines `labels`."""
         return type(self).labels is not Dataset.labels
 
     def has_images(self, options: Mapping[str, Any]) -> bool:
-        """Return whether the inputs are images, and not feature vectors."""
+        """Return whether the inputs are images. Otherwise they are feature vectors."""
         return self.image_size > 0
 
     def measure_of(self, options: Mapping[str, Any]) -> Measure:
-        """Return the unit of the errors under these options."""
+        """Return the unit of the errors for these options."""
         return self.measure
 
     def audit_groups(self, options: Mapping[str, Any]) -> str:
-        """Return the labels that an audit judges as one unit under these options, by default."""
+        """Return the default groups of an audit for these options: "sample", "landmark" or "coordinate".
+
+        The labels of a group are right or wrong together.
+        """
         return self.groups
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all options; missing ones have their defaults.
+        """Check some options, and return all options. Options that are not given have their default values.
 
         Raises
         ------
         UnknownNameError
-            If there is no such option.
+            If the data set does not have one of the options.
         InvalidParameterError
             If the type of a value differs from the type of the default.
         """
@@ -218,12 +224,14 @@ class Dataset(ABC):
         return {**self.options, **options}
 
     def check(self, parameter: str) -> None:
-        """Refuse a data set with a wrong attribute, before any work.
+        """Check that the attributes of the data set have valid values.
+
+        `parameter` is the name of the parameter that holds the data set, for the message.
 
         Raises
         ------
         InvalidParameterError
-            About `parameter`, with the attribute and its valid values.
+            If an attribute has an invalid value. The message gives the attribute and its value.
         """
         wrong = {
             "name": isinstance(self.name, str) and re.fullmatch(r"\w[\w.-]*", self.name) is not None,
@@ -251,12 +259,12 @@ class Dataset(ABC):
 
 
 def check_texts(parameter: str, value: object) -> None:
-    """Refuse a value that is no list of texts.
+    """Check that the value of a parameter is a list of texts. `parameter` is its name, for the message.
 
     Raises
     ------
     InvalidParameterError
-        About `parameter`.
+        If the value is not a list of texts.
     """
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise InvalidParameterError(parameter, "a list of texts in quotes", value)

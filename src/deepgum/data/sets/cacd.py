@@ -1,21 +1,22 @@
-"""CACD, the Cross-Age Celebrity Dataset: faces of celebrities with their age.
+"""CACD, the Cross-Age Celebrity Dataset: faces of celebrities with their ages.
 
 B.-C. Chen, C.-S. Chen and W. H. Hsu, "Cross-Age Reference Coding for Age-Invariant Face Recognition and Retrieval",
-ECCV 2014; the set of the paper's section 4.2: 163,446 images of 2,000 celebrities. The folder ``CACD2000`` holds the
-images, 250 x 250 pixels, with names of the form
+ECCV 2014. The paper uses this data set in section 4.2. It has 163,446 images of 2,000 celebrities. The folder
+``CACD2000`` holds the images of 250 x 250 pixels, with names of the form
 
     53_Given_Family_0001.jpg
 
-The name begins with the age, and the celebrity's name may have letters outside ASCII. ``celebrity2000_meta.mat`` beside
-the folder (see `deepgum.data.sets.cacd_lists`) has the age and the identity of each image. Without this file, both are
-read from the file names, and the celebrity's name is the identity.
+A file name begins with the age. The name of the celebrity may have letters outside ASCII. The MATLAB file
+``celebrity2000_meta.mat`` beside the folder (see `deepgum.data.sets.cacd_lists`) has the age and the identity of each
+image. If this file is missing, the ages and the names of the celebrities are read from the file names, and the name of
+the celebrity is the identity.
 
-Unicode has several forms of the same letter, and the program that unpacked the images may have used another form than
-the MATLAB file. Names are therefore compared in composed form (NFC), and the ids are in composed form. A name of bytes
-that are not UTF-8 is taken as Latin-1.
+Unicode has several forms of the same letter. The MATLAB file and the program that unpacked the images may have used
+different forms. Names are therefore converted to composed form (NFC) before they are compared. The ids are in composed
+form too. If the bytes of a name are not UTF-8, the name is read as Latin-1.
 
-The paper splits by celebrity: 1,800 to train on, 80 to validate on, 120 to test on. The paper's choice of celebrities
-is not published; a user can name them in a file.
+The paper splits by celebrity: 1,800 celebrities are for training, 80 for validation and 120 for the test. The paper
+does not say which celebrities are in each part. A user can list them in a file.
 """
 
 from __future__ import annotations
@@ -68,23 +69,26 @@ def load_cacd(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return the images with their ages, in the order of the MATLAB file, or without it in the order of their names.
+    """Return the images with their ages.
+
+    The images are in the order of the MATLAB file. If this file is missing, they are in the order of their names.
 
     Parameters
     ----------
     folder : path
-        Folder with ``CACD2000``; ``celebrity2000_meta.mat`` may be missing.
+        Folder that holds the folder ``CACD2000`` and the MATLAB file ``celebrity2000_meta.mat``. The MATLAB file may be
+        missing.
     image_size : int
         Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
+        If true, images are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     split_file : path, optional
-        The part of each identity; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the numbers of the
-        MATLAB file, or without it ``Given_Family``.
+        File with the part of each identity; see `deepgum.data.sets.cacd_lists.read_split`. Identities are the numbers
+        in the MATLAB file. If the MATLAB file is missing, they are the names in the form ``Given_Family``.
     skip_missing : bool
-        Leave out images that the MATLAB file names and that are not there; a warning counts them.
+        Whether to leave out images that the MATLAB file lists but that do not exist. A warning gives their number.
     skip_unreadable : bool
-        Leave out images that cannot be decoded or have no age; a warning counts them.
+        Whether to leave out images that cannot be decoded or have no age. A warning gives their number.
     cache_dir : path, optional
         Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
@@ -93,17 +97,18 @@ def load_cacd(
     Returns
     -------
     Pool
-        One target, the age in years. Images of one identity are kept together; the parts are those of the split file.
+        The samples have one target, the age in years. Images of one identity are kept together. The pool has the parts
+        of the split file, or no parts if no split file is given.
 
     Raises
     ------
     InvalidParameterError
-        If the folder is not there or holds no images, or `image_size` is out of range.
+        If the folder does not exist or holds no images, or `image_size` is out of range.
     InvalidDataError
-        If the MATLAB file or the split file is malformed, the split file lacks an identity, or images have no age from
-        0 to 120 and `skip_unreadable` is not set.
+        If the MATLAB file or the split file is malformed, or the split file lacks an identity. Also if the age of an
+        image is not from 0 to 120 and `skip_unreadable` is not set.
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if none is there.
+        If images are missing and `skip_missing` is not set, or if all images are missing.
     UnreadableImagesError, DiskFullError
         See `deepgum.data.listed_images.load_pool`.
     """
@@ -123,7 +128,10 @@ def load_cacd(
     else:
         names = list(on_disk)
         images = _from_names(names)
-        rule = f"Images in '{root / IMAGE_FOLDER}' should be named AGE_Given_Family_NNNN.jpg, AGE from 0 to {OLDEST}."
+        rule = (
+            f"Images in '{root / IMAGE_FOLDER}' should have names of the form AGE_Given_Family_NNNN.jpg, with an AGE "
+            f"from 0 to {OLDEST}."
+        )
     rows = present_rows(root / IMAGE_FOLDER, {METADATA: names}, skip_missing, _SOURCE, on_disk.__contains__)[METADATA]
     good = plausible(images.ages[rows]).tolist()
     rows = [rows[kept] for kept in usable_rows([names[row] for row in rows], good, rule, skip_unreadable)]
@@ -146,7 +154,9 @@ def load_cacd(
 
 
 def composed(name: str) -> str:
-    r"""Return a name in composed form. Lone surrogates (Python's form of bytes that are not UTF-8) are read as Latin-1.
+    r"""Return a name in the composed form of Unicode (NFC).
+
+    If the name has lone surrogates, which Python uses for bytes that are not UTF-8, its bytes are read as Latin-1.
 
     Examples
     --------
@@ -162,7 +172,7 @@ def composed(name: str) -> str:
 
 
 def _from_names(names: list[str]) -> CacdImages:
-    """Return the ages and identities in file names; a name of another form has no age."""
+    """Read the ages and identities from file names. If a name has another form, its age is NaN."""
     matches = [re.fullmatch(r"([0-9]+)_(.+)_[0-9]+\.[a-z]+", name, flags=re.IGNORECASE) for name in names]
     ages = np.array([float(match[1]) if match else np.nan for match in matches])
     return CacdImages(names, ages, [match[2] if match else "" for match in matches])
@@ -173,7 +183,7 @@ def _check_split(split_file: str, parts: dict[str, str], identities: list[str]) 
     if without:
         raise InvalidDataError(
             f"The split file '{split_file}' should have a line for each of {len(set(identities))} identities. "
-            f"Found none for {len(without)}: {listing(without)}."
+            f"Found no line for {len(without)} identities: {listing(without)}."
         )
 
 
@@ -182,14 +192,14 @@ Cells = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class CacdAnnotations(Annotations):
-    """Ages in the structure of the MATLAB file. `write` leaves out images without an age: the loader refuses them."""
+    """Ages in the structure of the MATLAB file. `write` leaves out images that lose their age."""
 
     keeps_missing = False
 
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the MATLAB file to a folder, with the images."""
+        """Write the MATLAB file with the new ages to a folder, and put the images into the same folder."""
         import scipy.io
 
         dropped = set(self.left_out(changes))
@@ -211,15 +221,15 @@ class CacdAnnotations(Annotations):
         return notes
 
     def _check(self, made: Path, changes: Changes, dropped: set[str]) -> None:
-        """Read the new file and compare: SciPy cannot write everything that a MATLAB file can hold."""
+        """Read the written file and check its names and ages. SciPy cannot write everything that MATLAB can write."""
         images = read_metadata(made)
         kept = [name for name in self.ids if name not in dropped]
         expected = np.array([changes.get(name, self.values[self.rows[name]])[0] for name in kept])
         named = [f"{IMAGE_FOLDER}/{composed(name)}" for name in images.names]
         if named != kept or not np.allclose(images.ages, expected, atol=0.5, equal_nan=True):
             raise InvalidDataError(
-                f"'{self.source / METADATA}' should have a structure that can be written again. Found another one: the "
-                "written file differs. Save it again in MATLAB with save(..., '-v7')."
+                f"'{self.source / METADATA}' should have a structure that can be written again. Found a structure that "
+                "changes when it is written. Save the file again in MATLAB with save(..., '-v7')."
             )
 
 
@@ -231,8 +241,8 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
         variables = scipy.io.loadmat(path)
     except NotImplementedError as error:  # SciPy's error for HDF5
         raise InvalidDataError(
-            f"'{path}' should be a MATLAB 5 file, which can be written. Found MATLAB 7.3 (HDF5). "
-            "Save it again in MATLAB with save(..., '-v7')."
+            f"'{path}' should be a MATLAB 5 file, because only such files can be written. Found MATLAB 7.3 (HDF5). "
+            "Save the file again in MATLAB with save(..., '-v7')."
         ) from error
     except Exception as error:  # the reader raises many kinds of errors for a damaged file
         raise InvalidDataError(
@@ -249,7 +259,11 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
 
 
 def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where: str) -> tuple[Cells, tuple[str, ...]]:
-    """Return a structure of arrays, or an array of structures, with new ages at some places (in MATLAB's order)."""
+    """Return a copy of a MATLAB structure with some new ages, and notes for the user.
+
+    `structure` is a structure of arrays or an array of structures. `ages` has the new ages by the position of the image
+    in MATLAB's order. `where` is the name of the file, for messages.
+    """
     made, notes = structure.copy(), dict[str, None]()
 
     def changed(array: Cells, wanted: Mapping[int, NDArray[np.float64]]) -> Cells:
@@ -271,7 +285,10 @@ def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where:
 
 
 def _without(structure: Cells, rows: list[int], n: int) -> Cells:
-    """Return the structure without some images, in every field that has one entry per image."""
+    """Return a MATLAB structure of n images without the images at some positions.
+
+    The entries of these images are removed from every field that has one entry per image.
+    """
     if not rows:
         return structure
     if len(rows) == n:
@@ -300,11 +317,15 @@ class Cacd(Dataset):
     options = MappingProxyType({"split_file": ""})
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the images in the order of the MATLAB file, or else of their names."""
+        """Return the images in the order of the MATLAB file, or in the order of their names if this file is missing."""
         return load_cacd(request.path, split_file=request.options["split_file"] or None, **request.images)
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Split by celebrity: 80 to validate on, 120 to test on, or by the user's file (section 4.2)."""
+        """Split the images by celebrity (section 4.2 of the paper).
+
+        If the user gives a split file, it determines the parts. Otherwise 80 celebrities are drawn for validation and
+        120 for the test, unless the request has other numbers.
+        """
         pool = self.pool(request, seed)
         if pool.parts is not None:
             return cut(pool, by_parts(pool, seed), request, seed)
@@ -314,20 +335,20 @@ class Cacd(Dataset):
         return cut(pool, split_clusters(pool.keep_together, validation, test, seed), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return all images, independent of the split file."""
+        """Return all images. The split file is not read."""
         return super().everything(replace(request, options={**request.options, "split_file": ""}), seed)
 
     def detect(self, path: Path) -> bool:
-        """Return whether the MATLAB file or the image folder is there: the MATLAB file may be missing."""
+        """Return whether the folder has the MATLAB file or the folder of the images."""
         return (path / METADATA).is_file() or (path / IMAGE_FOLDER).is_dir()
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> Annotations:
-        """Read the MATLAB file, or else the names of the images.
+        """Read the ages from the MATLAB file, or from the names of the images if this file is missing.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If there is neither, or the file is malformed or of MATLAB 7.3.
+            If there is no MATLAB file and no image, or if the MATLAB file is malformed or of MATLAB 7.3.
         """
         if (path / METADATA).is_file():
             return _from_metadata(path)

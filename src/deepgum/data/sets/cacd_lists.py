@@ -1,8 +1,8 @@
-"""The lists of CACD: its MATLAB file, and a user's file with the part of each celebrity.
+"""Two lists for CACD: the MATLAB file of the data set, and a file of the user with the part of each celebrity.
 
-The MATLAB file ``celebrity2000_meta.mat`` holds a structure ``celebrityImageData``. Its fields ``age``, ``identity``
-(from 1) and ``name`` have one entry per image. Most copies are MATLAB 5 files; some are MATLAB 7.3 files, which are
-HDF5 and need h5py.
+The MATLAB file ``celebrity2000_meta.mat`` holds a structure ``celebrityImageData``. The fields ``age``, ``identity``
+(counted from 1) and ``name`` of this structure have one entry per image. Most copies of the file are MATLAB 5 files.
+Some copies are MATLAB 7.3 files, which have the format HDF5. To read these, h5py must be installed.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class CacdImages:
     names : list of str, length n
         Names of the image files.
     ages : array, shape (n,)
-        In years; NaN where an image has no age.
+        Age in years of the person in each image; NaN if an image has no age.
     identities : list of str, length n
-        The celebrity that an image shows.
+        Identity of the celebrity in each image.
     """
 
     names: list[str]
@@ -44,13 +44,15 @@ class CacdImages:
 
 
 def read_metadata(path: Path) -> CacdImages:
-    """Return the images of ``celebrity2000_meta.mat``, in its order; identities are its numbers, written as text.
+    """Return the images that the MATLAB file ``celebrity2000_meta.mat`` lists, in the order of the file.
+
+    The file has identities as numbers, and they are returned as texts.
 
     Raises
     ------
     InvalidDataError
-        If the file cannot be read, lacks a field, or its fields differ in length; or if it is HDF5 and h5py is not
-        installed.
+        If the file cannot be read or lacks a field, or if its fields have different lengths. Also if the file has the
+        format HDF5 and h5py is not installed.
     """
     import scipy.io
 
@@ -67,7 +69,7 @@ def read_metadata(path: Path) -> CacdImages:
         ) from error
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
-        raise InvalidDataError(f"'{path}' should hold {STRUCTURE}.{missing[0]}. Found no such field.")
+        raise InvalidDataError(f"'{path}' should have the field {STRUCTURE}.{missing[0]}. Found no such field.")
     lengths = {name: len(values) for name, values in fields.items()}
     if len(set(lengths.values())) > 1 or not lengths["name"]:
         found = ", ".join(f"{length} of {name}" for name, length in lengths.items())
@@ -75,23 +77,25 @@ def read_metadata(path: Path) -> CacdImages:
     try:
         ages, identities = (np.array(fields[name], dtype=np.float64) for name in ("age", "identity"))
     except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"'{path}' should hold numbers as age and identity. Found others: {error}.") from error
+        raise InvalidDataError(
+            f"Every age and identity in '{path}' should be a number. Found another value: {error}."
+        ) from error
     if not (identities == np.round(identities)).all():
-        raise InvalidDataError(f"'{path}' should hold whole numbers as identity. Found others.")
+        raise InvalidDataError(f"Every identity in '{path}' should be a whole number. Found other numbers.")
     return CacdImages([str(name) for name in fields["name"]], ages, [str(int(number)) for number in identities])
 
 
 def read_split(path: Path) -> dict[str, str]:
-    """Return the part of each identity, of `deepgum.data.pool.PARTS`.
+    """Read a split file, and return the part of each identity: one of `deepgum.data.pool.PARTS`.
 
-    The file is text. A line has an identity and a part, separated by a comma, a semicolon or white space. Parts are
-    ``train``, ``validation`` (or ``val``) and ``test``. Empty lines, lines that begin with ``#`` and a first line
-    ``identity,part`` are ignored.
+    The file is a text file. A line has an identity and a part, separated by a comma, a semicolon or white space. The
+    part is ``train``, ``validation`` (or ``val``) or ``test``. Empty lines and lines that begin with ``#`` are ignored.
+    The first line may be the header ``identity,part``.
 
     Raises
     ------
     InvalidDataError
-        If the file is not there, a line is malformed, or an identity has two lines; the message names the line.
+        If the file does not exist, a line is malformed, or an identity has two lines. The message names the line.
 
     Examples
     --------
@@ -117,14 +121,14 @@ def read_split(path: Path) -> dict[str, str]:
             raise InvalidDataError(f"'{path}', line {number}: the line should be {expected}. Found {line.strip()!r}.")
         if fields[0] in parts:
             raise InvalidDataError(
-                f"'{path}', line {number}: an identity should have one line. Found {fields[0]!r} again."
+                f"'{path}', line {number}: an identity should have only one line. Found {fields[0]!r} again."
             )
         parts[fields[0]] = part
     return parts
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the values in the cells of a field, in MATLAB's order."""
+    """Yield the values in the cells of a field of a MATLAB structure, in MATLAB's order."""
     if isinstance(value, np.ndarray):
         for item in value.ravel(order="F"):
             yield from _leaves(item)
@@ -137,8 +141,8 @@ def _read_hdf5(path: Path) -> dict[str, list[Any]]:
         h5py: Any = importlib.import_module("h5py")
     except ImportError as error:
         raise InvalidDataError(
-            f"'{path}' should be a MATLAB 5 file. Found MATLAB 7.3 (HDF5). Save it again in MATLAB with "
-            "save(..., '-v7'), or install h5py, which reads this format."
+            f"'{path}' should be a MATLAB 5 file. Found MATLAB 7.3 (HDF5). Save the file again in MATLAB with "
+            "save(..., '-v7'), or install h5py, which can read MATLAB 7.3."
         ) from error
     try:
         with h5py.File(path, "r") as file:

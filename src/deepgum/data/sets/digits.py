@@ -1,8 +1,9 @@
-"""A small landmark set that needs no download: scikit-learn's scanned digits as cards on a desk.
+"""A small set of landmarks that needs no download: scanned digits of scikit-learn as cards on a desk.
 
-Each digit (8 x 8, the UCI set of handwritten digits) is dark ink on a light card. A random affine map places the card
-on a darker, unevenly lit, slightly noisy canvas. The four corners of the card are the landmarks. The edges of the card
-make the corners visible. A card is turned by at most 20 degrees, so that an image determines which corner is which.
+Each digit (8 x 8 pixels, from the UCI set of handwritten digits) is dark ink on a light card. A random affine map
+places the card on a darker, unevenly lit, slightly noisy canvas. The four corners of the card are the landmarks. They
+are visible at the edges of the card. A card is turned by at most 20 degrees, so that the image shows which corner is
+the top left one.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ __all__ = ["CORNERS", "Digits", "load_digits_landmarks"]
 CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 
 _TURN, _SHEAR, _STRETCH = math.radians(20), 0.1, 0.05
-_SIDE = (0.5, 0.7)  # of the canvas
-_NOISE = 0.03  # standard deviation, white being 1
+_SIDE = (0.5, 0.7)  # smallest and largest side of a card, in fractions of the side of the canvas
+_NOISE = 0.03  # standard deviation, where white is 1
 # Corner positions of a square from -1 to 1, in the order of CORNERS.
 _SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 
@@ -35,18 +36,18 @@ _SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 def load_digits_landmarks(
     n_train: int, n_test: int, seed: int = 0, image_size: int = 32
 ) -> tuple[RegressionData, RegressionData]:
-    """Return a training and a test set of gray images (n, 1, image_size, image_size) and their eight targets.
+    """Return a training and a test set of grey images (n, 1, image_size, image_size), each with eight targets.
 
-    The source digits are divided between both sets in proportion to their sizes, so no scan is in both. If more images
-    are requested than there are digits, digits are used again under other maps.
+    The scanned digits are divided between the two sets in proportion to `n_train` and `n_test`, so that no scan is in
+    both sets. If there are fewer scans than requested images, several images show the same scan under different maps.
 
-    Targets are x then y of each of `CORNERS`, in fractions of the canvas's width; the normaliser is this width, 1.
-    There is no mirror: a mirrored digit is not a digit, and no test image looks like one.
+    The targets are the x and the y of each corner, in the order of `CORNERS`, in fractions of the width of the canvas.
+    The normaliser is 1, the width of the canvas. Images are never mirrored, because a mirrored digit is not a digit.
 
     Parameters
     ----------
     n_train, n_test : int
-        Numbers of images.
+        Numbers of training and test images.
     seed : int
         The same seed gives the same sets.
     image_size : int
@@ -89,7 +90,10 @@ def _make(digits: Tensor, sources: Tensor, count: int, size: int, generator: tor
 
 
 def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return affine maps (n, 2, 2) and (n, 2) from the square [-1, 1]^2 of a card to the square of the canvas."""
+    """Return n random affine maps from the square [-1, 1]^2 of a card to the square [-1, 1]^2 of the canvas.
+
+    A map is a matrix and a shift. The result is the pair (matrices (n, 2, 2), shifts (n, 2)).
+    """
 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=generator)
@@ -99,17 +103,17 @@ def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
     form = torch.stack([1 + stretch, shear, torch.zeros(count), 1 - stretch], dim=1).view(-1, 2, 2)
     linear = side[:, None, None] * turn @ form
-    # The extent of a card along each axis limits its shift, so that all corners are in view; the largest is 0.984.
+    # The shift is limited by the extent of the card along each axis (at most 0.984), so that all corners are in view.
     room = 1 - linear.abs().sum(dim=2)
     return linear, room * torch.stack([uniform(-1, 1), uniform(-1, 1)], dim=1)
 
 
 def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return canvases (n, 1, size, size) with values in [0, 1], plus noise."""
+    """Return images (n, 1, size, size) of the cards on the canvas: values in [0, 1], to which noise is added."""
     count = len(digits)
     inverse = torch.linalg.inv(linear)
     theta = torch.cat([inverse, -inverse @ centre[:, :, None]], dim=2)
-    # align_corners=False puts the outer edges of the pixels at -1 and 1: the continuous coordinates of the targets.
+    # With align_corners=False, -1 and 1 are the outer edges of the outer pixels, as in the coordinates of the targets.
     grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
     ink = F.grid_sample(digits[:, None], grid, padding_mode="zeros", align_corners=False)
     card = F.grid_sample(torch.ones(count, 1, size, size), grid, padding_mode="zeros", align_corners=False)
@@ -122,7 +126,7 @@ def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, gener
 
 
 class Digits(Dataset):
-    """Corners of scikit-learn's digits; generated from the seed."""
+    """Corners of cards with scikit-learn's digits. The images are generated from the seed."""
 
     name = "digits"
     description = "corners of scikit-learn's digits on a canvas: needs no folder"
@@ -132,13 +136,13 @@ class Digits(Dataset):
     measure = Measure("of the side")
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return `train_size` (2,500) training and `test_size` (500) test images."""
+        """Return `train_size` (default 2,500) training images and `test_size` (default 500) test images."""
         train_size = 2500 if request.train_size is None else request.train_size
         test_size = 500 if request.test_size is None else request.test_size
         return Pool.of_parts(*load_digits_landmarks(train_size, test_size, seed, request.image_size))
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Return 1,800 images to train on, 200 to validate on and 500 to test on, or the requested numbers."""
+        """Return the requested numbers of images. The default is 1,800 to train, 200 to validate and 500 to test on."""
         train_size, validation_size = sizes(request, 2000)
         test_size = 500 if request.test_size is None else request.test_size
         pool, test = load_digits_landmarks(train_size + validation_size, test_size, seed, request.image_size)

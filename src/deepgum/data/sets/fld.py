@@ -1,13 +1,14 @@
 """FLD, the Fashion Landmark Detection benchmark of DeepFashion: landmarks on clothes.
 
-Z. Liu, S. Yan, P. Luo, X. Wang and X. Tang, "Fashion Landmark Detection in the Wild", ECCV 2016; the set of the paper's
-section 4.1. The lists (see `deepgum.data.sets.fld_lists`) stand beside the folder ``img``. Coordinates are pixels of
-the image, taken as continuous (see `deepgum.data.crops`). Left and right follow the lists: a mirrored image swaps
-them.
+Z. Liu, S. Yan, P. Luo, X. Wang and X. Tang, "Fashion Landmark Detection in the Wild", ECCV 2016. The paper uses this
+data set in section 4.1. The lists (see `deepgum.data.sets.fld_lists`) are beside the folder ``img``. Coordinates are in
+pixels of the image, and are used as continuous coordinates (see `deepgum.data.crops`). "Left" and "right" have the same
+meaning as in the lists. When an image is mirrored, left and right landmarks change places.
 
-The paper splits each type of clothes at random: 5,000 images to validate on, 5,000 to test on, the others to train on.
-`Pool.parts` has the published partition, which the paper does not use. The paper's errors are in pixels of a network
-input of `FLD_PIXELS` pixels: errors in fractions of the crop's side, times that number.
+The paper splits the images of each type of clothes at random: 5,000 images are for validation, 5,000 for the test, and
+the others for training. `Pool.parts` has the published partition, which the paper does not use. The paper gives errors
+in pixels of a network input that is `FLD_PIXELS` pixels wide. Such an error is the error in fractions of the side of
+the crop, multiplied by `FLD_PIXELS`.
 """
 
 from __future__ import annotations
@@ -57,16 +58,16 @@ LANDMARK_LIST, BOX_LIST = "Anno/list_landmarks.txt", "Anno/list_bbox.txt"
 PARTITION_LIST = "Eval/list_eval_partition.txt"
 
 FLD_PIXELS = 224
-"""Side of the paper's network input. The paper measures errors in pixels of this input."""
+"""Side of the network input of the paper. The paper gives errors in pixels of this input."""
 
-# Every landmark has a partner: the lists have left and right side by side.
+# Every left landmark is followed by the corresponding right landmark.
 MIRRORS: Mapping[str, Mirror] = MappingProxyType(
     {
         clothes: Mirror.landmarks([(i, i + 1) for i in range(0, len(names), 2)], n_landmarks=len(names))
         for clothes, names in LANDMARKS.items()
     }
 )
-"""The effect of mirroring an image on the targets, by type of clothes."""
+"""Change of the targets when an image is mirrored, for each type of clothes."""
 
 _SOURCE = (
     "The set is the 'Fashion Landmark Detection Benchmark' of DeepFashion, of Z. Liu, S. Yan, P. Luo, X. Wang and "
@@ -87,23 +88,25 @@ def load_fld(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return the images of one type of clothes, in the order of the list, cropped around their boxes and resized.
+    """Return the images of one type of clothes, in the order of the list. Each image is cropped to its box and resized.
 
     Parameters
     ----------
     folder : path
-        Folder with ``Anno`` and the image folders that the lists name; the partition in ``Eval`` may be missing.
+        Folder that holds the folder ``Anno`` and the image folders that the lists name. The partition in the folder
+        ``Eval`` may be missing.
     clothes : {"upper", "lower", "full"}
+        Type of clothes.
     image_size : int
         Side of the crops in pixels.
     colour : bool
-        RGB crops (n, 3, h, w); otherwise grey ones (n, 1, h, w).
+        If true, crops are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     box_scale : float
-        Side of the crop as a multiple of the longer side of the clothes' box.
+        Side of the crop, as a multiple of the longer side of the box around the clothes.
     skip_missing : bool
-        Leave out images that are not there; a warning counts them.
+        Whether to leave out images that do not exist. A warning gives their number.
     skip_unreadable : bool
-        Leave out images that cannot be decoded or whose box is empty; a warning counts them.
+        Whether to leave out images that cannot be decoded or whose box is empty. A warning gives their number.
     cache_dir : path, optional
         Folder of the cache of decoded crops; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
@@ -112,17 +115,19 @@ def load_fld(
     Returns
     -------
     Pool
-        Targets are x then y of each of ``LANDMARKS[clothes]``, in fractions of the crop's side; NaN (missing) where
-        the landmark is occluded or cut off. The normaliser is 1. The parts follow the published partition.
+        The targets are the x and the y of each landmark in ``LANDMARKS[clothes]``, in fractions of the side of the
+        crop. The targets of a landmark that is occluded or cut off are NaN (missing). The normaliser is 1. The parts
+        are those of the published partition, or None if the partition is missing.
 
     Raises
     ------
     InvalidParameterError
-        If the folder or a list is not there, or an option is out of range.
+        If the folder or a list does not exist, or an option is out of range.
     InvalidDataError
-        If a list is malformed, lacks an image that another names, or holds no clothes of this type.
+        If a list is malformed or lacks an image that the list of landmarks names, or if there are no clothes of this
+        type.
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if none is there.
+        If images are missing and `skip_missing` is not set, or if all images are missing.
     UnreadableImagesError, DiskFullError
         See `deepgum.data.listed_images.load_pool`.
     """
@@ -166,17 +171,17 @@ def load_fld(
 
 
 def _check_named(landmark_list: Path, lines: list[FldLine], path: Path, named: Container[str]) -> None:
-    """Refuse images of the list of landmarks that another list does not name."""
+    """Check that another list, `path`, names every image of the list of landmarks."""
     missing = [line for line in lines if line.name not in named]
     if missing:
         raise InvalidDataError(
-            f"'{landmark_list}', line {missing[0].number}: '{path}' should name the image {missing[0].name!r}. "
-            f"Found no such line, and so for {len(missing)} of {len(lines)} images."
+            f"'{landmark_list}', line {missing[0].number}: '{path}' should have a line for the image "
+            f"{missing[0].name!r}. Found no line for {len(missing)} of {len(lines)} images."
         )
 
 
 def _targets(line: FldLine, square: Square) -> NDArray[np.float64]:
-    """Return x y x y ... in fractions of the crop's side, NaN where the landmark cannot be seen."""
+    """Return the targets x y x y ... of an image, in fractions of the crop's side. NaN marks invisible landmarks."""
     return np.where(line.visibility[:, None] == 0, square.fractions(line.points), np.nan).reshape(-1)
 
 
@@ -186,22 +191,22 @@ _FIRST = 3  # fields before the landmarks: name, type of clothes, variation
 
 @dataclass(frozen=True, eq=False)
 class FldAnnotations(Annotations):
-    """Points on one type of clothes, in pixels of the image; NaN where a point is not visible.
+    """Landmarks on one type of clothes, in pixels of the image. NaN marks a landmark that is not visible.
 
-    A new missing point is written as occluded, with its old coordinates; a new point is written as visible. A point
-    that lacks one coordinate is missing as a whole.
+    A landmark whose label is deleted is written as occluded, with its old coordinates. A landmark that gets a label is
+    written as visible. If one coordinate of a landmark is missing, the whole landmark is missing.
     """
 
     keeps_missing = True
 
     text: Text = field(default_factory=lambda: Text(""))
     numbers: tuple[int, ...] = ()
-    """Numbers of the samples' lines, from 1."""
+    """Number of the line of each sample, counted from 1."""
     images: tuple[str, ...] = ()
-    """Images of all types of clothes."""
+    """Names of the images of all types of clothes."""
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the list to a folder, with the other lists and the images."""
+        """Write the list of landmarks to a folder, and put the other lists and the images into the same folder."""
         lines = io.StringIO(self.text.content, newline="").readlines()
         fields = [[match.span() for match in re.finditer(r"\S+", line)] for line in lines]
         of_samples = [number - 1 for number in self.numbers]
@@ -223,7 +228,7 @@ def _values(line: FldLine) -> Values:
 
 
 def _edits(before: Values, after: Values, fields: list[tuple[int, int]], style: NumberStyle) -> list[Edit]:
-    """Return the edits of the fields visibility, x and y of each landmark."""
+    """Return the edits that change the fields visibility, x and y of one line from the old to the new labels."""
     edits: list[Edit] = []
     for place, (old, new) in enumerate(zip(before.reshape(-1, 2), after.reshape(-1, 2), strict=True)):
         visibility, *axes = fields[3 * place : 3 * place + 3]
@@ -238,7 +243,7 @@ def _edits(before: Values, after: Values, fields: list[tuple[int, int]], style: 
 
 
 class Fld(Dataset):
-    """FLD, one type of clothes at a time."""
+    """FLD. The option `clothes` selects one type of clothes."""
 
     name = "fld"
     description = f"fashion landmarks (section 4.1); options: clothes = {', '.join(CLOTHES)}"
@@ -254,22 +259,25 @@ class Fld(Dataset):
         return load_fld(request.path, request.options["clothes"], **request.images)
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Return 5,000 images to validate on, 5,000 to test on and the others, drawn at random (section 4.1)."""
+        """Split the images at random (section 4.1 of the paper).
+
+        By default, 5,000 images are for validation and 5,000 for the test. All other images are for training.
+        """
         pool = self.pool(request, seed)
         validation, test = (5000 if size is None else size for size in (request.validation_size, request.test_size))
         return cut(pool, split_sizes(len(pool), validation, test, seed), request, seed)
 
     def detect(self, path: Path) -> bool:
-        """Return whether the list of landmarks is there."""
+        """Return whether the folder has the list of landmarks."""
         return (path / LANDMARK_LIST).is_file()
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> FldAnnotations:
-        """Read the list of landmarks, of one type of clothes.
+        """Read the landmarks of one type of clothes, given by the option `clothes`.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If the list is not there or malformed, or has no such clothes.
+            If the list of landmarks does not exist, is malformed, or has no clothes of this type.
         """
         clothes = options["clothes"]
         if not (path / LANDMARK_LIST).is_file():

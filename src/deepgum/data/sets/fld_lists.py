@@ -1,14 +1,14 @@
 """The three lists of FLD, the Fashion Landmark Detection benchmark of DeepFashion, in their published form.
 
-Each list begins with a line with the number of images and a line of column names. Each further line is one image, in
-fields separated by white space:
+The first line of each list has the number of images, and the second line has the names of the columns. Each further
+line describes one image. The fields of a line are separated by white space:
 
     Anno/list_landmarks.txt        image_name clothes_type variation_type, then visibility x y of each landmark
     Anno/list_bbox.txt             image_name x_1 y_1 x_2 y_2
     Eval/list_eval_partition.txt   image_name train|val|test
 
-The type of clothes is 1 (upper-body), 2 (lower-body) or 3 (full-body). It determines the landmarks (`LANDMARKS`), and a
-line has exactly these landmarks. Numbers may have leading zeros.
+The type of clothes is 1 (upper-body), 2 (lower-body) or 3 (full-body). A line has exactly the landmarks that
+`LANDMARKS` lists for its type of clothes. Numbers may have leading zeros.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from deepgum.errors import InvalidDataError
 __all__ = ["CLOTHES", "LANDMARKS", "FldLine", "read_boxes", "read_landmarks", "read_partition"]
 
 CLOTHES = ("upper", "lower", "full")
-"""The types of clothes, in the order of their numbers from 1."""
+"""The types of clothes. Their numbers in the lists are 1, 2 and 3."""
 
 LANDMARKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -50,17 +50,17 @@ class FldLine:
     Parameters
     ----------
     number : int
-        Number of the line in its file, from 1.
+        Number of the line in the file, counted from 1.
     name : str
-        The image file.
+        Name of the image file.
     clothes : str
         One of `CLOTHES`.
     variation : int
-        1 normal pose, 2 medium pose, 3 large pose, 4 medium zoom-in, 5 large zoom-in.
+        1 means normal pose, 2 medium pose, 3 large pose, 4 medium zoom-in, and 5 large zoom-in.
     visibility : array, shape (k,)
-        0 visible, 1 occluded, 2 cut off; for each landmark.
+        A number for each of k landmarks: 0 means visible, 1 occluded, and 2 cut off.
     points : array, shape (k, 2)
-        x and y of each landmark in pixels of the image, also of invisible ones.
+        x and y of each landmark in pixels of the image. Invisible landmarks also have an x and a y.
     """
 
     number: int
@@ -72,12 +72,13 @@ class FldLine:
 
 
 def read_landmarks(path: Path) -> list[FldLine]:
-    """Return the lines of a list of landmarks, in its order.
+    """Return the lines of a list of landmarks, in the order of the list.
 
     Raises
     ------
     InvalidDataError
-        If the count does not match, or a line is malformed; the message names the file and the line.
+        If the first line does not have the number of images, or a line is malformed. The message names the file and the
+        line.
 
     Examples
     --------
@@ -112,7 +113,7 @@ def read_boxes(path: Path) -> dict[str, tuple[float, float, float, float]]:
     Raises
     ------
     InvalidDataError
-        See `read_landmarks`. Empty boxes are accepted here.
+        See `read_landmarks`. A box without area is no error.
     """
     boxes: dict[str, tuple[float, float, float, float]] = {}
     for number, fields in _entries(path):
@@ -126,7 +127,7 @@ def read_boxes(path: Path) -> dict[str, tuple[float, float, float, float]]:
 
 
 def read_partition(path: Path) -> dict[str, str]:
-    """Return the part of each image, of `deepgum.data.pool.PARTS`.
+    """Return the part of each image: one of `deepgum.data.pool.PARTS`.
 
     Raises
     ------
@@ -143,16 +144,18 @@ def read_partition(path: Path) -> dict[str, str]:
 
 
 def _entries(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of each line of an image, after a check of the number of images."""
+    """Check the two header lines of a list. Then yield the pair (line number, fields) for the line of each image."""
     lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n")
     head, columns, *rest = (line.split() for line in [*lines, "", ""])
     if len(head) != 1 or not head[0].isdecimal():
         raise _malformed(path, 1, "the number of images", head)
     if columns[:1] != ["image_name"]:
-        raise _malformed(path, 2, "the column names, image_name first", columns)
+        raise _malformed(path, 2, "the column names, starting with image_name", columns)
     found = sum(map(bool, rest))
     if int(head[0]) != found:
-        raise InvalidDataError(f"'{path}', line 1: the count is {int(head[0])} images. Found {found} lines of images.")
+        raise InvalidDataError(
+            f"'{path}', line 1: the list should have lines of {int(head[0])} images. Found {found} lines of images."
+        )
     if not found:
         raise InvalidDataError(f"The list '{path}' should have at least one image. Found none.")
     yield from ((number, fields) for number, fields in enumerate(rest, start=3) if fields)
@@ -186,4 +189,4 @@ def _malformed(path: Path, number: int, expected: str, fields: list[str]) -> Inv
 
 def _check_new(path: Path, number: int, name: str, seen: Container[str]) -> None:
     if name in seen:
-        raise InvalidDataError(f"'{path}', line {number}: an image should have one line. Found {name!r} again.")
+        raise InvalidDataError(f"'{path}', line {number}: an image should have only one line. Found {name!r} again.")

@@ -1,10 +1,11 @@
-"""Head poses: feature vectors of faces with yaw, pitch and roll, as NumPy archives.
+"""Head poses: feature vectors of faces with the angles yaw, pitch and roll, in NumPy archives.
 
-An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3) in degrees; NaN is an unknown angle. `biwi_train.npz` and
-`biwi_test.npz` are the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face Analysis", IJCV 2013) in
-the order of its sequences. Neighbours are near copies of each other, so these rows must be split into contiguous
-blocks, never at random. `aflw2000.npz` is AFLW2000-3D (Zhu et al., "Face Alignment Across Large Poses", CVPR 2016),
-single photographs. Some angles are impossible for a head: natural gross outliers.
+An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3). Poses are in degrees, and NaN marks an unknown angle.
+`biwi_train.npz` and `biwi_test.npz` hold the frames of BIWI (Fanelli et al., "Random Forests for Real Time 3D Face
+Analysis", IJCV 2013) in the order of the video sequences. Neighbouring rows are near copies of each other. These rows
+must therefore be split into contiguous blocks, never at random. `aflw2000.npz` holds AFLW2000-3D (Zhu et al., "Face
+Alignment Across Large Poses", CVPR 2016), a set of single photographs. Some of its angles are impossible for a head.
+They are natural gross outliers.
 """
 
 from __future__ import annotations
@@ -39,33 +40,35 @@ BIWI = ("biwi_train.npz", "biwi_test.npz")
 
 
 def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIWI, extra: Sequence[str] = ()) -> Pool:
-    """Return the rows of archives, one archive after the other, each in its own order.
+    """Return the rows of several archives, one archive after the other. Each archive keeps the order of its rows.
 
     Parameters
     ----------
     folder : path
         Folder of the archives.
     parts : sequence of str
-        Archives to train and to test on.
+        File names of archives that are used for training and for testing.
     extra : sequence of str
-        Further archives, to train on and never to test on. Their rows come last.
+        File names of further archives, which are used only for training. The rows of these archives come last.
 
     Returns
     -------
     Pool
-        Inputs are the features, float32 (n, p). Targets are `ANGLES` in degrees; NaN is a missing angle. The normaliser
-        is 1. Ids are ``"biwi_train:000123"``, counted from 0. There is no mirror: the features of a mirrored face are
-        unknown. No samples are kept together: rows are a sequence, to be split with `deepgum.data.folds.folds`. If the
-        names of all `parts` end in ``_train`` or ``_test``, and both occur, `Pool.parts` follows them, with the rows of
-        `extra` in the training part; otherwise it is None.
+        Inputs are the features, float32 (n, p). Targets are `ANGLES` in degrees; NaN marks a missing angle. The
+        normaliser is 1. An id is the name of the archive and the number of the row, counted from 0, for example
+        ``"biwi_train:000123"``. Samples cannot be mirrored, because the features of a mirrored face are unknown. No
+        samples are kept together: the rows are a sequence, which `deepgum.data.folds.folds` can split. `Pool.parts` is
+        None unless the names of all `parts` end in ``_train`` or ``_test``, and each of the two occurs. In this case
+        the names give the parts, and the rows of `extra` are in the training part.
 
     Raises
     ------
     InvalidParameterError
-        If the folder or an archive is not there, or an archive is named twice or not at all.
+        If the folder or an archive does not exist, if no archive is named, or if an archive is named twice.
     InvalidDataError
-        If an archive cannot be read without unpickling, lacks an array, or has arrays of a wrong shape, features that
-        are not finite, or infinite angles. The message names the file and the first rows.
+        If an archive cannot be read without unpickling, lacks an array, or has an array of a wrong shape. Also if a
+        feature is not finite or an angle is infinite. The message names the file, and the first rows with an invalid
+        value.
 
     Examples
     --------
@@ -79,7 +82,9 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
     root = Path(folder)
     names = [*parts, *extra]
     if not parts or isinstance(parts, str) or isinstance(extra, str) or len(set(names)) < len(names):
-        raise InvalidParameterError("parts, extra", "names of archives, at least one in `parts`, each once", names)
+        raise InvalidParameterError(
+            "parts, extra", "lists of names of archives, each name once, and at least one name in `parts`", names
+        )
     absent = [name for name in names if not (root / name).is_file()]
     if absent:
         raise InvalidParameterError("folder", f"a folder that holds {listing(absent)}", str(root))
@@ -102,12 +107,12 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
 
 
 def _side(name: str) -> str:
-    """Return the part of an archive's name behind the last underscore, without the suffix."""
+    """Return the text after the last underscore in the name of an archive, without the suffix of the file."""
     return Path(name).stem.rpartition("_")[2]
 
 
 def archive_ids(name: str, n: int) -> list[str]:
-    """Return the ids of an archive's n rows.
+    """Return the ids of the n rows of an archive.
 
     Examples
     --------
@@ -118,7 +123,7 @@ def archive_ids(name: str, n: int) -> list[str]:
 
 
 def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the features (n, p) and the poses (n, 3) of an archive, in the archive's own types.
+    """Return the pair (features (n, p), poses (n, 3)) of an archive. The arrays have the same types as in the archive.
 
     Raises
     ------
@@ -160,7 +165,7 @@ def _check(path: Path, name: str, values: NDArray[Any], *, missing: bool) -> Non
     wrong = np.flatnonzero(bad.any(axis=1)).tolist()
     if wrong:
         raise InvalidDataError(
-            f"`{name}` of '{path}' should be finite{', or NaN where one is missing' if missing else ''}. "
+            f"`{name}` of '{path}' should be finite{', or NaN where an angle is missing' if missing else ''}. "
             f"Found {len(wrong)} invalid rows (counted from 0): {listing(wrong)}."
         )
 
@@ -170,14 +175,14 @@ _MEMBER = "poses.npy"
 
 @dataclass(frozen=True, eq=False)
 class HeadPoseAnnotations(Annotations):
-    """Yaw, pitch and roll of each row, in degrees."""
+    """Yaw, pitch and roll in degrees of each row of the archives."""
 
     keeps_missing = True
 
     poses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the archives with changes to a folder, and copies of the others beside them."""
+        """Write the archives to a folder: those with changed labels anew, and copies of all other archives."""
         notes: dict[str, None] = {}
         for file, poses in self.poses.items():
             new = poses.copy()
@@ -202,7 +207,7 @@ def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:
 
 
 class HeadPose(Dataset):
-    """BIWI, and other archives of head poses."""
+    """BIWI and other archives of head poses."""
 
     name = "head-pose"
     description = "head pose from features, BIWI and AFLW2000, 7 contiguous folds; options: parts, extra"
@@ -214,12 +219,15 @@ class HeadPose(Dataset):
     label_options = ("parts", "extra")
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the rows of `parts`, then the rows of `extra`."""
+        """Return the rows of the archives in the option `parts`, and then the rows of the archive in `extra`."""
         extra = request.options["extra"]
         return load_head_pose(request.path, parts=tuple(request.options["parts"]), extra=(extra,) if extra else ())
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Split `parts` into seven contiguous blocks; all rows of `extra` are training samples, after the others."""
+        """Split the rows of the option `parts` into seven contiguous blocks, and use the requested one for the test.
+
+        All rows of the option `extra` are training samples. They come after the other training samples.
+        """
         pool = self.pool(request, seed)
         own = pool
         if request.options["extra"]:
@@ -229,16 +237,16 @@ class HeadPose(Dataset):
         return cut(pool, (torch.cat([train, more]), validation, test), request, seed)
 
     def detect(self, path: Path) -> bool:
-        """Return whether BIWI's training archive is there."""
+        """Return whether the folder has the training archive of BIWI."""
         return (path / BIWI[0]).is_file()
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> HeadPoseAnnotations:
-        """Read the archives of `parts` and `extra`.
+        """Read the archives that the options `parts` and `extra` name.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If an archive is not there or malformed.
+            If an archive does not exist or is malformed.
         """
         files = (*(options["parts"] or BIWI), *filter(None, [options["extra"]]))
         check_within(path, files)
@@ -255,7 +263,7 @@ class HeadPose(Dataset):
         )
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all options; `parts` must be a list of texts."""
+        """Check some options, and return all options. The option `parts` must be a list of texts."""
         checked = super().check_options(options)
         check_texts("options.parts", checked["parts"])
         return checked

@@ -1,15 +1,16 @@
 r"""LFW + NET, the facial landmark set of Sun, Wang and Tang, in its published form.
 
-Y. Sun, X. Wang and X. Tang, "Deep Convolutional Network Cascade for Facial Point Detection", CVPR 2013; the set of the
-paper's section 4.4. A line of a list has the form
+Y. Sun, X. Wang and X. Tang, "Deep Convolutional Network Cascade for Facial Point Detection", CVPR 2013. The paper uses
+this data set in section 4.4. A line of a list has the form
 
     lfw_5590\NAME.jpg left right top bottom x1 y1 x2 y2 x3 y3 x4 y4 x5 y5
 
-Note the order of the box and the backslash. The points are left eye, right eye, nose tip, left and right corner of the
-mouth, where left is the side of the smaller x in the image. Numbers are pixels of the original image. The loader
-takes them as continuous coordinates (0 is the left edge of the first pixel; see `deepgum.data.crops`). If they were
-indices of pixels, faces and mirrored faces would disagree by one pixel of the original image; in a linear fit to both
-they disagree by less than 0.3 % of the crop's width, and a failure begins at 5 %.
+The path has a backslash, and the order of the box is left, right, top, bottom. The points are the left eye, the right
+eye, the tip of the nose, and the left and the right corner of the mouth. "Left" means the side of the smaller x in the
+image. Numbers are in pixels of the original image. The loader uses these numbers as continuous coordinates, where 0 is
+the left edge of the first pixel (see `deepgum.data.crops`). If the numbers were indices of pixels, the labels of a face
+and of the mirrored face would differ by one pixel of the original image. In a linear fit to faces and mirrored faces
+the difference is less than 0.3 % of the width of the crop. A failure begins at 5 %.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ _SOURCE = (
 
 @dataclass(frozen=True)
 class Face:
-    """One line of a list: image file, box (left, right, top, bottom) and five points (5, 2), in pixels."""
+    """One line of a list: name of the image file, box (left, right, top, bottom) and points (5, 2), in pixels."""
 
     name: str
     box: tuple[float, float, float, float]
@@ -83,46 +84,46 @@ def load_lfw_net(
     on_progress: Progress | None = None,
     skip_unreadable: bool = False,
 ) -> tuple[RegressionData, RegressionData]:
-    """Return the training and the test set of the official lists, every face cropped and resized.
+    """Return the pair (training set, test set) of the official lists. Each face is cropped and resized.
 
     Parameters
     ----------
     folder : path
-        Folder with ``trainImageList.txt``, ``testImageList.txt`` and the image folders that they name.
+        Folder that holds ``trainImageList.txt``, ``testImageList.txt`` and the image folders that these lists name.
     image_size : int
         Side of the crops in pixels.
     colour : bool
-        RGB crops (n, 3, h, w); otherwise grey ones (n, 1, h, w).
+        If true, crops are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     box_scale : float
-        Side of the crop as a multiple of the box's longer side.
+        Side of the crop, as a multiple of the longer side of the box around the face.
     skip_missing : bool
-        Leave out images that are not there; a warning counts them.
+        Whether to leave out images that do not exist. A warning gives their number.
     cache_dir : path, optional
         Folder of the cache of decoded crops; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
-        Called as ``on_progress(done, total)`` while images are decoded; not called for images in the cache.
+        Called as ``on_progress(done, total)`` while images are decoded. It is not called for images in the cache.
     skip_unreadable : bool
-        Leave out images that cannot be decoded; a warning counts them.
+        Whether to leave out images that cannot be decoded. A warning gives their number.
 
     Returns
     -------
     train, test : RegressionData
-        Ten targets, x then y of each of `LANDMARKS`, in fractions of the crop's side. The normaliser is the width of
-        the face's box in the same unit, as Sun et al. measure errors.
+        The samples have ten targets: the x and the y of each landmark, in the order of `LANDMARKS`, in fractions of the
+        side of the crop. The normaliser is the width of the box around the face, in the same unit. Sun et al. also
+        divide errors by this width.
 
     Raises
     ------
     InvalidParameterError
-        If the folder or a list is not there, or an option is out of range.
+        If the folder or a list does not exist, or an option is out of range.
     InvalidDataError
         If a line of a list is malformed.
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if none is there.
+        If images are missing and `skip_missing` is not set, or if all images of a list are missing.
     UnreadableImagesError
-        If images cannot be decoded and `skip_unreadable` is not set, or if a list has no image that can be decoded; the
-        message names all.
+        If images cannot be decoded and `skip_unreadable` is not set, or if a list has no image that can be decoded.
     DiskFullError
-        If the cache's disk cannot hold the crops.
+        If the disk of the cache cannot hold the crops.
     """
     root = Path(folder)
     check_count("image_size", image_size, least=8)
@@ -147,12 +148,12 @@ def load_lfw_net(
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Refuse a folder without both lists.
+    """Check that a folder has the training list and the test list. `name` is the parameter that gives the folder.
 
     Raises
     ------
     InvalidParameterError
-        About the parameter `name`; the message says where to get the set.
+        If a list is missing. The message names the parameter, and explains where to get the data set.
     """
     if not all((folder / file).is_file() for file in (TRAIN_LIST, TEST_LIST)):
         expected = f"a folder that holds '{TRAIN_LIST}' and '{TEST_LIST}'"
@@ -160,12 +161,12 @@ def check_folder(name: str, folder: Path) -> None:
 
 
 def read_list(path: Path) -> list[Face]:
-    """Return the faces of a list, in its order.
+    """Return the faces of a list, in the order of the list.
 
     Raises
     ------
     InvalidDataError
-        If the list is empty or a line malformed; the message names the file and the line.
+        If the list is empty or a line is malformed. The message names the file and the line.
     """
     lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     faces = [_parse(line, path, number) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -209,14 +210,14 @@ COORDINATES = 2 * len(LANDMARKS)
 
 @dataclass(frozen=True, eq=False)
 class LfwNetAnnotations(Annotations):
-    """Five points of each face, in pixels of the image. A list cannot mark a point as missing."""
+    """The five points of each face, in pixels of the image. The format of the lists has no mark for a missing point."""
 
     keeps_missing = False
 
     lists: Mapping[str, Text] = field(default_factory=dict)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write both lists to a folder, with the images that they name."""
+        """Write the two lists with the new labels to a folder, and put the images into the same folder."""
         dropped = set(self.left_out(changes))
         for file, text in self.lists.items():
             lines = text.content.splitlines(keepends=True)
@@ -241,13 +242,13 @@ class LfwNetAnnotations(Annotations):
 
 
 def _name(line: str) -> str:
-    """Return the id of a line, the same as in `read_list`; an empty text for a blank line."""
+    """Return the id of the sample in a line of a list, as in `read_list`. For a blank line, return an empty text."""
     name, *_ = line.strip().rsplit(maxsplit=14) or [""]
     return name.replace("\\", "/")
 
 
 class LfwNet(Dataset):
-    """LFW + NET, with its two official lists."""
+    """LFW + NET with the two official lists."""
 
     name = "lfw-net"
     description = "five facial landmarks, LFW + NET of Sun et al. (section 4.4)"
@@ -256,30 +257,34 @@ class LfwNet(Dataset):
     measure = Measure("of the crop's side")
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the faces of both lists, the training list first."""
+        """Return the faces of the training list, and then the faces of the test list."""
         return Pool.of_parts(*self._lists(request))
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Return the official test list, and the official training list divided by the seed."""
+        """Return the samples of the official lists.
+
+        The samples of the training list are divided at random into training and validation samples. The samples of the
+        test list are the test samples.
+        """
         train, test = self._lists(request)
         return split(train, test, request, seed)
 
     def _lists(self, request: Request) -> tuple[RegressionData, RegressionData]:
-        # The user of a configuration knows the folder by this name.
+        # "data" is the name of the folder in a configuration.
         check_folder("data", request.path)
         return load_lfw_net(request.path, **request.images)
 
     def detect(self, path: Path) -> bool:
-        """Return whether both lists are there."""
+        """Return whether the folder has the training list and the test list."""
         return all((path / file).is_file() for file in (TRAIN_LIST, TEST_LIST))
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> LfwNetAnnotations:
-        """Read both lists, the training list first.
+        """Read the training list, and then the test list.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If a list is not there or malformed.
+            If a list does not exist or is malformed.
         """
         check_folder("data", path)
         faces = [face for file in (TRAIN_LIST, TEST_LIST) for face in read_list(path / file)]

@@ -1,20 +1,22 @@
 """The McGill Real-World Face Videos: one folder of frames per video, and the yaw angle of the head in each frame.
 
 M. Demirkus, D. Precup, J. J. Clark and T. Arbel, "Hierarchical temporal graphical model for head pose estimation and
-subsequent attribute classification in real-world videos", CVIU 2015; the set of the paper's section 4.3. A video shows
-one person, so a video is kept together, and the paper's seven folds are folds of whole videos.
+subsequent attribute classification in real-world videos", CVIU 2015. The paper uses this data set in section 4.3. A
+video shows one person. The frames of a video are therefore kept together, and each of the paper's seven folds consists
+of whole videos.
 
-The released label files vary. The loader reads a table beside the folders, a CSV file (or a Parquet file; see
-`deepgum.data.columns`) whose first line names its columns. Further columns are ignored:
+The label files that were released differ from each other. The loader therefore reads a table beside the folders: a CSV
+or Parquet file (see `deepgum.data.columns`) with these columns. Further columns are ignored:
 
     video,frame,yaw
     v01,frame_0001.png,-15
     v01,2,-10.5
 
-``video`` is the name of a folder. ``frame`` is the name of a file in it, or a whole number. A number stands for the one
-file whose name has that number right before its suffix (2 for ``frame_0002.png``), so frames may count from 0 or from
-1, and some may be missing. ``yaw`` is in degrees; 0 is a frontal face, and a mirrored face has the opposite sign.
-Angles beyond 90 degrees are accepted: the mixture finds wrong labels. Frames without a line in the table are not read.
+``video`` is the name of a folder. ``frame`` is the name of a file in this folder, or a whole number. A number means the
+one file whose name has this number right before the suffix, for example 2 means ``frame_0002.png``. Frames may
+therefore be counted from 0 or from 1, and some frames may be missing. ``yaw`` is in degrees. It is 0 for a frontal
+face, and changes its sign when a face is mirrored. Angles beyond 90 degrees are accepted, because the mixture finds
+wrong labels. Frames without a line in the table are not read.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ __all__ = [
 
 TABLE, COLUMNS = "yaw.csv", ("video", "frame", "yaw")
 MIRROR = Mirror(permutation=(0,), sign=(-1.0,), offset=(0.0,))
-"""A mirrored face looks to the other side."""
+"""Change of the targets when an image is mirrored: the sign of the yaw angle changes."""
 
 _SOURCE = (
     "The set is the McGill Real-World Face Video Database of M. Demirkus, D. Precup, J. J. Clark and T. Arbel's "
@@ -67,7 +69,7 @@ _SOURCE = (
 
 @dataclass(frozen=True)
 class Frame:
-    """One line of the table: its place in the file, the video, the name or number of the frame, yaw in degrees."""
+    """One line of the table: place of the line in the file, video, name or number of the frame, and yaw in degrees."""
 
     place: str
     video: str
@@ -93,16 +95,16 @@ def load_mcgill(
     folder : path
         Folder with one folder of frames per video.
     image_size : int
-        Side of the images in pixels, after resizing. A frame that is not square keeps its proportions: its outermost
-        pixels are repeated above and below.
+        Side of the images in pixels, after resizing. A frame that is not square keeps its proportions, because its
+        outermost pixels are repeated to make a square.
     table : path
-        Relative to `folder`.
+        The table, relative to `folder`.
     colour : bool
-        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
+        If true, images are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     skip_missing : bool
-        Leave out frames that are not there; a warning counts them.
+        Whether to leave out frames that do not exist. A warning gives their number.
     skip_unreadable : bool
-        Leave out frames that cannot be decoded; a warning counts them.
+        Whether to leave out frames that cannot be decoded. A warning gives their number.
     cache_dir : path, optional
         Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
@@ -111,16 +113,18 @@ def load_mcgill(
     Returns
     -------
     Pool
-        One target, yaw in degrees. Frames of one video are kept together. Ids are ``video/file``.
+        The samples have one target, the yaw angle in degrees. Frames of one video are kept together. The id of a sample
+        is ``video/file``.
 
     Raises
     ------
     InvalidParameterError
-        If the table is not there, or `image_size` is out of range.
+        If the table does not exist, or `image_size` is out of range.
     InvalidDataError
-        If the table lacks a column, a line is malformed, or a frame has two lines or a number that two files share.
+        If the table lacks a column, a line is malformed, a frame has two lines, or the number of a frame occurs in the
+        names of two files.
     MissingImagesError
-        If frames are missing and `skip_missing` is not set, or if none is there.
+        If frames are missing and `skip_missing` is not set, or if all frames are missing.
     UnreadableImagesError, DiskFullError
         See `deepgum.data.listed_images.load_pool`.
     """
@@ -149,12 +153,12 @@ def load_mcgill(
 
 
 def read_frames(path: Path) -> list[Frame]:
-    """Return the lines of a table, in its order.
+    """Return the lines of the table at `path`, in the order of the table.
 
     Raises
     ------
     InvalidDataError
-        If there is no line, a column is missing, a name is empty or a yaw angle is not a number; the message names the
+        If there is no line, a column is missing, a name is empty or a yaw angle is not a number. The message names the
         file, the line and the column.
 
     Examples
@@ -174,12 +178,14 @@ def read_frames(path: Path) -> list[Frame]:
 
 
 def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]:
-    """Return the file of each frame as ``video/file``, or None where there is no file.
+    """Return the file of each frame as ``video/file``, or None for a frame without a file.
+
+    `root` is the folder of the videos, and `path` the table, for messages.
 
     Raises
     ------
     InvalidDataError
-        If two files have the number of a frame, or a frame has two lines of the table at `path`.
+        If the number of a frame occurs in the names of two files, or if a frame has two lines in the table.
     """
     videos: dict[str, dict[str, list[str]]] = {}
     seen: set[str] = set()
@@ -192,10 +198,10 @@ def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]
         found = known.get(key, [])
         place = f"'{path}', {frame.place}, column 'frame'"
         if len(found) > 1:
-            raise InvalidDataError(f"{place}: one file should have the number {key}. Found {', '.join(found)}.")
+            raise InvalidDataError(f"{place}: only one file should have the number {key}. Found {', '.join(found)}.")
         file = f"{frame.video}/{found[0]}" if found else None
         if file in seen:
-            raise InvalidDataError(f"{place}: a frame should have one line. Found '{file}' again.")
+            raise InvalidDataError(f"{place}: a frame should have only one line. Found '{file}' again.")
         if file is not None:
             seen.add(file)
         files.append(file)
@@ -203,7 +209,7 @@ def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]
 
 
 def _frames_by_name(folder: Path) -> dict[str, list[str]]:
-    """Return the image files of a video, by their names and by the numbers at the end of their stems."""
+    """Return the image files of a video, by name and by the number at the end of the name, before the suffix."""
     names: dict[str, list[str]] = {}
     for file in image_names(folder) if folder.is_dir() else []:
         number = re.search(r"([0-9]+)\.[^.]*$", file)
@@ -214,18 +220,18 @@ def _frames_by_name(folder: Path) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, eq=False)
 class McGillAnnotations(Annotations):
-    """Yaw in degrees of each frame whose file is there."""
+    """Yaw angle in degrees of each frame whose file exists."""
 
     keeps_missing = False
 
     table: Table = field(kw_only=True)
     file: str = field(kw_only=True)
-    """Path of the table, relative to the source."""
+    """Path of the table, relative to `source`."""
     places: tuple[int, ...] = field(kw_only=True)
     """Row of each sample in the table."""
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the table to a folder, with the frames."""
+        """Write the table with the new labels to a folder, and put the frames into the same folder."""
         dropped = set(self.left_out(changes))
         if len(dropped) == len(self):
             raise InvalidDataError(f"'{self.file}' should keep at least one line. All of its samples are dropped.")
@@ -237,7 +243,7 @@ class McGillAnnotations(Annotations):
 
 
 class McGill(Dataset):
-    """The McGill videos, in seven folds of whole videos (section 4.3)."""
+    """The McGill videos. Each of the seven folds consists of whole videos (section 4.3 of the paper)."""
 
     name = "mcgill"
     description = "head pose in videos, 7 folds of videos (section 4.3); options: table"
@@ -248,22 +254,22 @@ class McGill(Dataset):
     label_options = ("table",)
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the frames of the table, in its order."""
+        """Return the frames of the table, in the order of the table."""
         return load_mcgill(request.path, table=request.options["table"], **request.images)
 
     def detect(self, path: Path) -> bool:
-        """Return whether the table is there, under its default name."""
+        """Return whether the folder has a table with the default name."""
         return (path / TABLE).is_file()
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> McGillAnnotations:
-        """Read the table. Lines of frames whose files are not there are no samples; `write` keeps them.
+        """Read the table. A line whose frame does not exist gives no sample, but `write` keeps the line.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If the table is not there or malformed.
+            If the table does not exist or is malformed.
         MissingImagesError
-            If no frame is there.
+            If no frame exists.
         """
         file = options["table"] or TABLE
         check_within(path, [file])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 __all__ = ["PIXELS", "Measure"]
 
 PIXELS = 224.0
-"""Width of the paper's images; its networks predict landmarks in pixels of such an image."""
+"""Width of the paper's images in pixels. The paper's networks predict landmarks in pixels of such an image."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,14 @@ class Measure:
     Attributes
     ----------
     unit : str
-        Unit of MAE and RMSE: the unit of the targets, times `factor`.
+        Name of the unit of MAE and RMSE.
     factor : float
+        Errors in the unit of the targets are multiplied by this factor to get errors in `unit`.
     landmarks : bool
-        Whether targets are x y of points. Errors are then distances, and there is a failure rate.
+        Whether the targets are points x y x y ... The error of a point is a distance, and there is a failure rate.
     moved : float
-        Distance in the targets' unit. `recall_moved` counts labels that corruption moved by more than this.
+        Distance in the unit of the targets. The score `recall_moved` counts only labels that artificial noise moved by
+        more than this distance.
 
     Examples
     --------
@@ -36,5 +38,5 @@ class Measure:
     moved: float = 0.05
 
     def in_pixels(self) -> Measure:
-        """Return the measure of the same landmarks with targets in pixels of the paper's images."""
+        """Return the measure of the same landmarks if the targets are in pixels of the paper's images."""
         return replace(self, unit="px of 224", factor=1.0, moved=PIXELS * self.moved)

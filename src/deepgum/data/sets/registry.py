@@ -1,4 +1,4 @@
-"""The registry of data sets, by name, by the path of a plug-in, or by the files of a folder."""
+"""The registry of data sets. A data set is found by its name, by the path of a plug-in, or by the files in a folder."""
 
 from __future__ import annotations
 
@@ -38,22 +38,23 @@ _OTHER_NAMES = {"csv": "table"}
 
 
 def get_dataset(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") -> Dataset:
-    """Return the data set of a name, a path or an object.
+    """Return a data set, given its name, the path of its plug-in, an object or a class.
 
     Parameters
     ----------
     dataset : str, Dataset or class
-        A key of `DATASETS` ("csv" is another word for "table"), the path "package.module:name" of a plug-in, an object
-        or its class.
+        A key of `DATASETS` ("csv" is another name of "table"), the path "package.module:name" of a plug-in, an object
+        of a subclass of `Dataset`, or such a subclass.
     parameter : str
-        Name of the parameter, for the message.
+        Name of the parameter that has the value `dataset`, for the message.
 
     Raises
     ------
     UnknownNameError
         If the registry does not have the name.
     InvalidParameterError
-        If a plug-in cannot be imported or lacks a part; the message names the part.
+        If a plug-in cannot be imported, or if the data set lacks a method or has an invalid attribute. The message
+        names the method or attribute.
 
     Examples
     --------
@@ -67,7 +68,7 @@ def get_dataset(dataset: str | Dataset | type[Dataset], parameter: str = "datase
 
 
 def name_of(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") -> str:
-    """Return the text that stands for a data set in a file: its name, or the path of a plug-in.
+    """Return the text that means a data set in a configuration file: the name, or the path of the plug-in.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def name_of(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") 
     Raises
     ------
     UnknownNameError, InvalidParameterError
-        See `get_dataset`; or if a file cannot name the object.
+        If there is no path from which the class of the object can be imported. For further reasons, see `get_dataset`.
 
     Examples
     --------
@@ -91,12 +92,12 @@ def name_of(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") 
 
 
 def detect(path: Path) -> Dataset:
-    """Return the data set that a folder or file holds, by the files that are there.
+    """Return the data set of the registry that a folder or file holds. The data set is recognised by its files.
 
     Raises
     ------
     InvalidParameterError
-        If it holds no data set of the registry, or the files of several.
+        If the folder or file holds no data set of the registry, or has the files of several data sets.
     """
     found = [name for name, dataset in DATASETS.items() if dataset.detect(path)]
     if len(found) == 1:

@@ -1,4 +1,4 @@
-"""A request for samples of a data set, the resulting subset, and the rules that split data sets."""
+"""A request for samples of a data set, the resulting subset, and functions that split a data set."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["Request", "Subset", "by_parts", "cut", "fold_of", "generator", "sizes", "split"]
 
-# One seed drives all random draws. Each kind of draw has its own stream, so one does not change the others.
+# All random draws use one seed. Each kind of draw has its own stream, so that one draw does not change another.
 SUBSET, TRAIN, VALIDATION, TRAIN_MISSING, VALIDATION_MISSING = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
 class Request:
-    """The samples to load, their folder, and settings for reading images.
+    """A request for samples of a data set: folder, numbers of samples, and settings for reading images.
 
     Attributes
     ----------
     folder : Path or None
-        The data set's folder (its file, for a table); None for a data set that needs none.
+        Folder of the data set, or the file if the data set is a table. None if the data set needs no folder.
     train_size, validation_size, test_size : int or None
-        Numbers of samples; None for the data set's own rule.
+        Numbers of training, validation and test samples. None means the default of the data set.
     image_size : int
         Side of the images in pixels.
     skip_missing, skip_unreadable : bool
-        Leave out missing images, or images that cannot be decoded.
+        Whether to leave out images that do not exist, and images that cannot be decoded.
     cache_dir : Path or None
-        Folder of the cache of decoded crops.
+        Folder of the cache of decoded crops; None means the default folder.
     on_progress : callable, optional
-        Called with (done, total) while images are decoded.
+        Called as ``on_progress(done, total)`` while images are decoded.
     colour : bool
-        Three channels instead of one, if the data set has this choice.
+        Whether images are RGB. If false, they are grey.
     fold : int
-        Fold to test on, from 0, in data sets that are cross-validated.
+        Number of the fold to test on, counted from 0, if the data set has folds.
     options : Mapping
-        Options of this data set alone, complete.
+        All options that only this data set has.
     """
 
     folder: Path | None
@@ -63,12 +63,12 @@ class Request:
 
     @property
     def path(self) -> Path:
-        """The folder, where there must be one.
+        """The folder. Use this property if the data set needs a folder.
 
         Raises
         ------
         InvalidParameterError
-            If it is None.
+            If the folder is None.
         """
         if self.folder is None:
             raise InvalidParameterError("data", "the data set's folder", None)
@@ -76,14 +76,17 @@ class Request:
 
     @property
     def images(self) -> dict[str, Any]:
-        """The common arguments of all loaders of image files."""
+        """The arguments that all loaders of image files have in common."""
         names = ("image_size", "colour", "skip_missing", "skip_unreadable", "cache_dir", "on_progress")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Clean training, validation and test samples; `width` is the width of the images in the unit of landmarks."""
+    """Training, validation and test samples without artificial outliers.
+
+    `width` is the width of the images in the unit of the targets, for targets that are landmarks.
+    """
 
     train: RegressionData
     validation: RegressionData
@@ -91,13 +94,13 @@ class Subset:
     width: float = 1.0
 
     def scaled(self, factor: float) -> Subset:
-        """Return the same samples with targets `factor` times as large, in another unit."""
+        """Return the same samples with targets in another unit: targets and `width` are multiplied by `factor`."""
         train, validation, test = (part.scaled(factor) for part in (self.train, self.validation, self.test))
         return Subset(train, validation, test, factor * self.width)
 
 
 def split(pool: RegressionData, test: RegressionData, request: Request, seed: int) -> Subset:
-    """Draw the training and the validation samples from a pool, without overlap.
+    """Draw separate training and validation samples from a pool. Return them together with the test samples.
 
     Raises
     ------
@@ -107,12 +110,14 @@ def split(pool: RegressionData, test: RegressionData, request: Request, seed: in
     train_size, validation_size = sizes(request, len(pool))
     if train_size < 1 or train_size + validation_size > len(pool):
         given = request.validation_size
-        most, beside = (len(pool) * 9 // 10, "a ninth of it") if given is None else (len(pool) - given, str(given))
+        most, beside = (
+            (len(pool) * 9 // 10, "a ninth of this number") if given is None else (len(pool) - given, str(given))
+        )
         raise InvalidParameterError(
             "train_size",
             f"from 1 to {max(most, 0)}, with {beside} for validation",
             train_size,
-            f"The data set has {len(pool)} samples that are not for testing.",
+            f"The data set has {len(pool)} samples for training and validation together.",
         )
     order = torch.randperm(len(pool), generator=generator(seed, SUBSET))
     train, validation = order[:train_size], order[train_size : train_size + validation_size]
@@ -120,7 +125,11 @@ def split(pool: RegressionData, test: RegressionData, request: Request, seed: in
 
 
 def sizes(request: Request, available: int) -> tuple[int, int]:
-    """Return the numbers of training and validation samples; nine to one unless both are given."""
+    """Return the pair (training size, validation size) for a request.
+
+    Sizes that the request does not give are chosen such that a tenth of the samples is for validation. `available` is
+    the number of samples for training and validation together.
+    """
     if request.train_size is None:
         validation = available // 10 if request.validation_size is None else request.validation_size
         return max(available - validation, 0), validation
@@ -129,7 +138,9 @@ def sizes(request: Request, available: int) -> tuple[int, int]:
 
 
 def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed: int) -> Subset:
-    """Return the samples at the positions of a split; `request.train_size` of the training samples, drawn by the seed.
+    """Return the samples at the positions (training, validation, test) of a split.
+
+    If `request.train_size` is given, only this number of training samples is returned. They are drawn at random.
 
     Raises
     ------
@@ -139,14 +150,16 @@ def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed:
     train, validation, test = rows
     if request.train_size is not None:
         if request.train_size > len(train):
-            raise InvalidParameterError("train_size", f"at most {len(train)}, with this split", request.train_size)
+            raise InvalidParameterError("train_size", f"at most {len(train)} for this split", request.train_size)
         order = torch.randperm(len(train), generator=generator(seed, SUBSET))[: request.train_size]
         train = train[order.sort().values]
     return Subset(pool.data.subset(train), pool.data.subset(validation), pool.data.subset(test))
 
 
 def by_parts(pool: Pool, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the positions of a pool's own parts; without a validation part, it is a tenth of the training samples.
+    """Return the positions of the training, validation and test samples of a pool that defines parts.
+
+    If the pool has no validation sample, a tenth of the training samples is drawn for validation.
 
     Raises
     ------
@@ -170,7 +183,10 @@ def by_parts(pool: Pool, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the split of one fold of a cross-validation: contiguous blocks of a sequence, or whole clusters.
+    """Return the positions of the training, validation and test samples for one fold of a cross-validation.
+
+    `request.fold` is the number of the fold for the test, and `count` the number of folds. If the pool keeps samples
+    together, the parts consist of whole clusters. Otherwise they consist of contiguous blocks.
 
     Raises
     ------
@@ -186,5 +202,5 @@ def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor
 
 
 def generator(seed: int, stream: int) -> torch.Generator:
-    """Return the generator of one stream of a seed."""
+    """Return the random generator for a seed and a stream. Each kind of draw has the number of its own stream."""
     return torch.Generator().manual_seed(seed * 1000 + stream)

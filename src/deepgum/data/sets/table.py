@@ -1,6 +1,7 @@
-"""A table of the user: images or features, targets, and optional columns for splits.
+"""A table of the user, with columns of images or features, of targets, and optionally of parts or clusters for splits.
 
-A row is a sample. The caller names the columns; `deepgum.data.columns` describes the files.
+A row of the table is a sample. The caller gives the names of the columns. `deepgum.data.columns` describes the formats
+of the files.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from deepgum.errors import InvalidParameterError
 __all__ = ["PART_NAMES", "TableAnnotations", "TableFile", "load_table", "row_ids"]
 
 PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
-"""Words of a column of parts, in any case, and the part of `deepgum.data.pool.PARTS` that each word means."""
+"""The words that a column of parts may contain, and the part of `deepgum.data.pool.PARTS` that each word means. Upper
+and lower case have the same meaning."""
 
 
 def load_table(
@@ -55,45 +57,51 @@ def load_table(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    r"""Return the samples of a CSV or Parquet file, in its order.
+    r"""Return the samples of a CSV or Parquet file, in the order of the file.
 
     Parameters
     ----------
     path : path
-        A CSV file (comma, semicolon or tab; UTF-8; the first line names the columns) or a Parquet file (``.parquet``).
+        A Parquet file (``.parquet``) or a CSV file. A CSV file is text in UTF-8 with comma, semicolon or tab between
+        cells. The first line has the names of the columns.
     targets : sequence of str
-        Columns of numbers, one per coordinate. An empty cell is a missing label.
+        Names of the columns of labels, one column of numbers per coordinate. An empty cell is a missing label.
     image : str, optional
-        Column of image files. The input is the whole image, in the smallest square around it.
+        Name of the column of image files. The input is the smallest square around the whole image.
     features : sequence of str, optional
-        Columns of numbers, none missing: the input instead of an image.
+        Names of the columns of features, if the inputs are not images. These columns hold numbers, and no number may be
+        missing.
     part : str, optional
-        Column with the part of each sample, in the words of `PART_NAMES`.
+        Name of the column with the part of each sample. The words in this column must be keys of `PART_NAMES`.
     keep_together : str, optional
-        Column whose values stay in one part or fold of every split: a person, a video. Without it, the rows of one
-        image are kept together if an image has several rows.
+        Name of a column, for example of persons or videos. Samples with the same value in this column stay in the same
+        part or fold of every split. By default, the rows of the same image file stay together.
     id : str, optional
-        Column of unique names. By default the image file, with the row's place if an image has several rows; for
-        features the table's name with the row's place, ``"ages:line 2"``.
+        Name of a column of unique ids. By default, the id of an image is the name of its file, followed by the place of
+        the row if an image has several rows. The default id of features is the name of the table and the place of the
+        row, for example ``"ages:line 2"``.
     root : path, optional
-        Folder that image files are relative to; by default the table's own.
+        Folder of the image files; by default the folder of the table.
     image_size : int
         Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
+        If true, images are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     landmarks : bool
-        Targets are points, x y x y ..., in pixels of the image file: continuous coordinates from its upper left corner
-        (see `deepgum.data.crops`). They become fractions of the square's side, which is the image's longer side. Errors
-        are in the same unit: the normaliser is 1. Otherwise targets stay unchanged.
+        Whether the targets are points x y x y ..., in pixels of the image file. Coordinates are continuous, and (0, 0)
+        is the upper left corner of the image (see `deepgum.data.crops`). Points are converted to fractions of the
+        longer side of the image. Errors are in the same unit, because the normaliser is 1. Other targets stay
+        unchanged.
     swap_pairs : sequence of (int, int), optional
-        With `landmarks`: images may be mirrored, and these pairs of landmarks (counted from 0) then change places. An
-        empty sequence if all landmarks lie on the axis. Without it images are not mirrored.
+        Only with `landmarks`: pairs of landmarks, counted from 0, that change places when an image is mirrored. An
+        empty sequence means that images may be mirrored and that no landmarks change places. By default images are not
+        mirrored.
     mirror : {"keep"}, optional
-        Without `landmarks`: images may be mirrored, and their targets stay (ages). By default they are not mirrored.
+        Only without `landmarks`: "keep" means that images may be mirrored, and that mirroring does not change the
+        targets (ages). By default images are not mirrored.
     skip_missing : bool
-        Leave out images that are not there; a warning counts them.
+        Whether to leave out images that do not exist. A warning gives their number.
     skip_unreadable : bool
-        Leave out images that cannot be decoded; a warning counts them.
+        Whether to leave out images that cannot be decoded. A warning gives their number.
     cache_dir : path, optional
         Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
@@ -104,9 +112,9 @@ def load_table(
     InvalidParameterError
         If there is no such file, or the options contradict each other.
     InvalidDataError
-        If a column is missing or a cell has a wrong value; the message names file, line and column.
+        If a column is missing or a cell has a wrong value. The message names the file, the line and the column.
     MissingImagesError
-        If images are missing and `skip_missing` is not set, or if none is there.
+        If images are missing and `skip_missing` is not set, or if all images are missing.
     UnreadableImagesError
         If images cannot be decoded and `skip_unreadable` is not set, or if none can be decoded.
 
@@ -157,7 +165,7 @@ def load_table(
         keep_together=clusters,
         parts=parts,
         title=file.name,
-        source=f"The column {image!r} names them, and `root` the folder that they are in.",
+        source=f"The column {image!r} has the names of the images, and `root` is the folder of the images.",
         image_size=image_size,
         colour=colour,
         skip_missing=skip_missing,
@@ -172,30 +180,33 @@ def _check_columns(targets: Sequence[str], features: Sequence[str] | None, image
         if names is not None and (isinstance(names, str) or not names or len(set(names)) < len(names)):
             raise InvalidParameterError(parameter, "a list of one or more columns, each once", names)
     if (image is None) == (features is None):
-        raise InvalidParameterError("image, features", "given one without the other: the input", (image, features))
+        raise InvalidParameterError("image, features", "either `image` or `features`, not both", (image, features))
     both = [name for name in features or () if name in targets]
     if both:
-        raise InvalidParameterError("features", "columns that are no targets", both)
+        raise InvalidParameterError("features", "columns that are not targets", both)
 
 
 def _mirror_rule(
     d: int, landmarks: bool, swap_pairs: Sequence[tuple[int, int]] | None, mirror: str | None, *, images: bool
 ) -> Mirror | None:
-    """Return the mirror of d targets, or None; refuse options that contradict each other."""
+    """Return the change of d targets when an image is mirrored, or None if images must not be mirrored.
+
+    Raise an error if the options contradict each other.
+    """
     if not images and (landmarks or mirror is not None):
-        raise InvalidParameterError("landmarks, mirror", "left out where the input is no image", (landmarks, mirror))
+        raise InvalidParameterError("landmarks, mirror", "left out if inputs are not images", (landmarks, mirror))
     if landmarks and d % 2:
-        raise InvalidParameterError("targets", "pairs of columns, x and y of each landmark", f"{d} columns")
+        raise InvalidParameterError("targets", "two columns for each landmark, x and y", f"{d} columns")
     if landmarks and mirror is not None:
         hint = "Give `swap_pairs` to mirror landmarks."
-        raise InvalidParameterError("mirror", "left out where targets are landmarks", mirror, hint)
+        raise InvalidParameterError("mirror", "left out if targets are landmarks", mirror, hint)
     if mirror is not None:
         check_choice("mirror", mirror, ("keep",))
         return Mirror(tuple(range(d)), (1.0,) * d, (0.0,) * d)
     if swap_pairs is None:
         return None
     if not landmarks or not all(_is_pair(pair) for pair in swap_pairs):
-        raise InvalidParameterError("swap_pairs", "pairs of places, for targets that are landmarks", swap_pairs)
+        raise InvalidParameterError("swap_pairs", "pairs of whole numbers, with targets that are landmarks", swap_pairs)
     return Mirror.landmarks(swap_pairs, d // 2)
 
 
@@ -214,16 +225,19 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
     side: dict[str, str] = {}
     pairs = zip(table.texts(column), parts, strict=True)
     divided = [row for row, (label, part) in enumerate(pairs) if side.setdefault(label, part) != part]
-    table.refuse(column, divided, "a value that has all its samples in one part")
+    table.refuse(column, divided, "a value whose samples are all in the same part")
 
 
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
-    """Return the ids of a column, or else the names, with the rows' places if a name occurs twice.
+    """Return the id of each row of a table.
+
+    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If a name occurs
+    twice, the place of the row is added to every name.
 
     Raises
     ------
     InvalidDataError
-        If a cell of the column is empty, or its name occurs twice.
+        If a cell of the column is empty, or if two cells of the column are equal.
     """
     if column is None:
         unique = len(set(names)) == len(names)
@@ -237,21 +251,21 @@ def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class TableAnnotations(Annotations):
-    """Targets in columns of a CSV or Parquet file; a missing label is an empty cell, or a null."""
+    """Labels in columns of a CSV or Parquet file. A missing label is an empty cell in CSV, and a null in Parquet."""
 
     keeps_missing = True
     is_folder = False
 
     table: Table = field(kw_only=True)
     images: Mapping[str, str] = field(kw_only=True, default_factory=dict)
-    """Image file of each sample; empty for features."""
+    """Image file of each sample, by the id of the sample. The mapping is empty if the inputs are features."""
 
     def image_file(self, name: str) -> str:
-        """Return the image file of a sample, from its column."""
+        """Return the image file of the sample with this id. If the sample has no image file, return the id."""
         return self.images.get(name, name)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the table alone: image files stay where they are."""
+        """Write the table with the new labels. Image files are not copied."""
         cells = {}
         for name, labels in changes.items():
             row = self.rows[name]
@@ -292,26 +306,26 @@ class TableFile(Dataset):
         }
         columns["landmarks"] = bool(columns["landmarks"])
         if columns["mirror"] == "landmarks":
-            # Without pairs, every landmark keeps its name.
+            # If `swap_pairs` is empty, no landmarks change places.
             columns |= {"mirror": None, "swap_pairs": request.options["swap_pairs"]}
         if columns["image"]:
             columns |= request.images
         if not request.path.is_file():
-            # The user of a configuration knows the file by this name.
+            # "data.folder" is the name of the file in a configuration.
             raise InvalidParameterError("data.folder", "a CSV or Parquet file", str(request.path))
         return load_table(request.path, **columns)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return all rows, independent of the columns `part` and `keep_together`."""
+        """Return all rows of the table. The options `part` and `keep_together` are ignored."""
         options = {**request.options, "part": "", "keep_together": ""}
         return (self.pool(replace(request, options=options), seed).data,)
 
     def detect(self, path: Path) -> bool:
-        """Return whether it is a file: any file may be a table."""
+        """Return whether the path is a file, because any file may be a table."""
         return path.is_file()
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> TableAnnotations:
-        """Read the targets of a table.
+        """Read the labels of a table.
 
         Raises
         ------
@@ -335,11 +349,11 @@ class TableFile(Dataset):
         )
 
     def has_images(self, options: Mapping[str, Any]) -> bool:
-        """Return whether no columns of features are named."""
+        """Return whether the inputs are images. This is the case if the option `features` is empty."""
         return not options["features"]
 
     def measure_of(self, options: Mapping[str, Any]) -> Measure:
-        """Return the unit of the errors: distances of points if the targets are landmarks."""
+        """Return the unit of the errors. If the targets are landmarks, errors are distances of points."""
         return replace(self.measure, landmarks=bool(options["landmarks"]))
 
     def audit_groups(self, options: Mapping[str, Any]) -> str:
@@ -347,7 +361,10 @@ class TableFile(Dataset):
         return "landmark" if options["landmarks"] else "coordinate"
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all options; `targets` and `features` must be lists of texts, and there must be targets."""
+        """Check some options, and return all options.
+
+        The options `targets` and `features` must be lists of texts, and `targets` must not be empty.
+        """
         if "group" in options:
             hint = "The option is called `keep_together` since version 0.2.0. Rename it."
             raise InvalidParameterError("options.group", "left out", options["group"], hint)

@@ -1,14 +1,14 @@
-"""UTKFace: faces with their age in the file name.
+"""UTKFace: images of faces with the age of the person in the file name.
 
-Z. Zhang, Y. Song and H. Qi, "Age Progression/Regression by Conditional Adversarial Autoencoder", CVPR 2017; the
-"aligned and cropped" part of the set on the page of that publication. One folder holds all images, 200 x 200 pixels,
-under names of the form
+Z. Zhang, Y. Song and H. Qi, "Age Progression/Regression by Conditional Adversarial Autoencoder", CVPR 2017. This is the
+"aligned and cropped" part of the data set on the web page of that publication. One folder holds all images of 200 x 200
+pixels, with names of the form
 
     AGE_GENDER_RACE_TIMESTAMP.jpg.chip.jpg
 
-The age is the first field, in whole years. Only the age is read: some names lack a later field. There is no list and no
-official split. Some images are in the set several times, byte for byte, under different ages. Copies are kept together,
-so that no copy of a training image is tested on.
+The age is the first field, in whole years. Only the age is read, because other fields are missing in some names. There
+is no list and no official split. Some images have exact copies in the data set, under different ages. Copies are kept
+together, so that no test image is a copy of a training image.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def load_utkface(
     cache_dir: str | os.PathLike[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Pool:
-    """Return all images of the folder with their ages, in the order of their names.
+    """Return all images of a folder with their ages, in the order of the file names.
 
     Parameters
     ----------
@@ -59,11 +59,13 @@ def load_utkface(
     image_size : int
         Side of the images in pixels, after resizing.
     colour : bool
-        RGB images (n, 3, h, w); otherwise grey ones (n, 1, h, w).
+        If true, images are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     skip_missing : bool
-        Without effect: there is no list, so no image can be missing. All loaders of images have this parameter.
+        This parameter has no effect, because there is no list and no image can be missing. It exists because all
+        loaders of images have this parameter.
     skip_unreadable : bool
-        Leave out images that cannot be decoded or whose name gives no age; a warning counts them.
+        Whether to leave out images that cannot be decoded or have no valid age in their names. A warning gives their
+        number.
     cache_dir : path, optional
         Folder of the cache of decoded images; see `deepgum.data.crop_cache.load_crops`.
     on_progress : callable, optional
@@ -72,14 +74,15 @@ def load_utkface(
     Returns
     -------
     Pool
-        One target, the age in years. Byte-identical images are kept together. Ids are file names.
+        The samples have one target, the age in years. Images that are exact copies are kept together. The id of a
+        sample is the file name.
 
     Raises
     ------
     InvalidParameterError
-        If the folder is not there or holds no image, or `image_size` is out of range.
+        If the folder does not exist or holds no image, or `image_size` is out of range.
     InvalidDataError
-        If names give no age from 0 to 120 and `skip_unreadable` is not set.
+        If a file name has no age from 0 to 120 and `skip_unreadable` is not set.
     UnreadableImagesError, DiskFullError
         See `deepgum.data.listed_images.load_pool`.
     """
@@ -107,7 +110,7 @@ def load_utkface(
 
 
 class UtkFace(Dataset):
-    """UTKFace, split by the seed; copies of an image stay on one side."""
+    """UTKFace, split at random. All copies of an image stay in one part."""
 
     name = "utkface"
     description = "ages, UTKFace"
@@ -115,20 +118,20 @@ class UtkFace(Dataset):
     measure = Measure("years", landmarks=False, moved=5.0)
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the images in the order of their names."""
+        """Return the images in the order of the file names."""
         return load_utkface(request.path, **request.images)
 
     def detect(self, path: Path) -> bool:
-        """Return whether a file has a name of the published form, AGE_GENDER_RACE_TIME."""
+        """Return whether the folder has a file whose name has the published form AGE_GENDER_RACE_TIMESTAMP.jpg."""
         return path.is_dir() and any(_PUBLISHED.match(entry.name) for entry in path.iterdir())
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> NamedAges:
-        """Read the names of the images.
+        """Read the ages from the names of the images.
 
         Raises
         ------
         InvalidParameterError
-            If the folder holds none.
+            If the folder holds no image.
         """
         files = tuple(image_names(path)) if path.is_dir() else ()
         if not files:

@@ -251,7 +251,7 @@ def test_a_target_without_labels_and_too_few_names_are_refused(targets):
     learner = Recorder(zero)
     with pytest.raises(InvalidDataError, match=r"columns \[1\]"):
         cross_fit(learner, np.hstack([targets, np.full((N, 1), np.nan)]), n_folds=FOLDS)
-    with pytest.raises(InvalidDataError, match="3 folds should have at least one value of `keep_together` each"):
+    with pytest.raises(InvalidDataError, match="Each of 3 folds should have at least one value of `keep_together`"):
         cross_fit(learner, targets, keep_together=["one", "two"] * (N // 2), n_folds=FOLDS)
     names = ["all"] * (N - 5) + list("abcde")
     with pytest.raises(InvalidDataError, match=rf"at least 6 samples.*leaves 5 of {N}\. {N - 5} samples share a value"):

@@ -289,7 +289,7 @@ def test_a_name_and_a_pool_are_enough(tmp_path: Path) -> None:
     assert not Line().detect(tmp_path)
     assert not Line().has_images({})
     assert Line().check_options({}) == {}
-    with pytest.raises(InvalidDataError, match=r"'line' has no label files.*Give `Line` a method `labels`"):
+    with pytest.raises(InvalidDataError, match=r"'line' has no label files.*Add a method `labels` to `Line`"):
         Line().labels(tmp_path, {})
 
 

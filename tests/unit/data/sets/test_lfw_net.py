@@ -132,7 +132,7 @@ def test_missing_images_are_counted_and_named_for_each_list(folder: Path) -> Non
 def test_a_list_without_any_image_is_refused_even_when_skipping(folder: Path) -> None:
     for name in TEST:
         (folder / name.replace("\\", "/")).unlink()
-    with pytest.raises(MissingImagesError, match="no image of a list"):
+    with pytest.raises(MissingImagesError, match="images of every list"):
         load(folder, skip_missing=True)
 
 
@@ -309,7 +309,7 @@ def test_a_list_is_never_left_without_a_line(faces, tmp_path):
 def test_a_sample_that_is_named_twice_is_refused(faces):
     lines = (faces / LISTS[0]).read_bytes()
     (faces / LISTS[1]).write_bytes(lines)
-    with pytest.raises(InvalidDataError, match=r"name each sample once.*lfw_5590"):
+    with pytest.raises(InvalidDataError, match=r"have each sample once.*lfw_5590"):
         labels_of(faces)
 
 

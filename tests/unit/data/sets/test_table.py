@@ -186,8 +186,8 @@ def test_an_empty_target_is_a_missing_label(table: Path, cell: str) -> None:
         (3, " ", {"keep_together": "person"}, "column 'person': a cell should be some text"),
         (0, "", {}, "column 'image': a cell should be some text"),
         (3, "ann", {"id": "person"}, "column 'person': a cell should be a name that no other row has. Found 'ann'"),
-        (3, "ann", {"keep_together": "person", "part": "split"}, "all its samples in one part. Found 'ann'"),
-        (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are no targets"),
+        (3, "ann", {"keep_together": "person", "part": "split"}, "all in the same part. Found 'ann'"),
+        (1, "", {"targets": ["age"], "features": ["x", "age"]}, "columns that are not targets"),
     ],
 )
 def test_wrong_cells_of_other_columns_are_named(
@@ -213,7 +213,7 @@ def test_missing_columns_are_named_with_what_the_file_has_and_the_nearest(table:
 def test_a_duplicate_column_is_refused_only_if_it_is_used(table: Path) -> None:
     write(table, [("photos/a.png", 1, 2, 3)], header="image,age,other,other")
     assert load(table).data.targets.tolist() == [[1]]
-    with pytest.raises(InvalidDataError, match="more than one: other"):
+    with pytest.raises(InvalidDataError, match="more than once: other"):
         load(table, targets=["other"])
 
 
@@ -224,8 +224,8 @@ def test_a_duplicate_column_is_refused_only_if_it_is_used(table: Path) -> None:
         (b"image,age\n", "at least one row"),
         (b"image,age\n\n,\n", "at least one row"),
         (b"image,age\na.png,1\nb.png\n", "line 3: a row should have 2 cells"),
-        (b"image,age\na.png,1,2\n", "line 2: a row should have 2 cells, as the header has. Found 3"),
-        (b'image,age\na.png,1\n"b.png,1\n', "line 3: a row should be cells"),
+        (b"image,age\na.png,1,2\n", "line 2: a row should have 2 cells, like the header. Found 3"),
+        (b'image,age\na.png,1\n"b.png,1\n', "line 3: a row should consist of cells"),
         (b"image,age\n\xe4.png,1\n", "UTF-8"),
         ("image,age\na.png,1\n".encode("utf-16"), "UTF-8"),
     ],

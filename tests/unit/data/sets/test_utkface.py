@@ -198,7 +198,7 @@ def test_an_age_is_corrected_in_the_name(aged, tmp_path):
     old = f"31_1_0_{NASTY[0]}"
     ages = {old: 33.4, f"4_1_0_{NASTY[2]}": np.nan, "no age.jpg": 5.0}
     notes = written(labels, tmp_path / "new", {name: np.array([age]) for name, age in ages.items()})
-    assert notes == ("New labels were rounded to whole numbers: a file name can hold no others.",)
+    assert notes == ("New labels were rounded to whole numbers: a file name can hold only whole numbers.",)
     names = {path.name for path in (tmp_path / "new").iterdir()}
     expected = set(labels.ids) - {old, f"4_1_0_{NASTY[2]}", "no age.jpg"} | {f"33_1_0_{NASTY[0]}", "5_no age.jpg"}
     assert names == expected
@@ -211,7 +211,7 @@ def test_an_age_is_corrected_in_the_name(aged, tmp_path):
 def test_no_image_is_lost_where_a_corrected_name_is_taken(aged, tmp_path):
     labels = labels_of(aged)
     notes = written(labels, tmp_path / "new", {"13_1_0_twin.jpg.chip.jpg": np.array([31.0])})
-    assert "Some new names were in use" in notes[0]
+    assert "Some new names were already in use" in notes[0]
     assert (aged / "13_1_0_twin.jpg.chip.jpg").samefile(tmp_path / "new" / "31_1_0_twin_2.jpg.chip.jpg")
     assert (aged / "31_1_0_twin.jpg.chip.jpg").samefile(tmp_path / "new" / "31_1_0_twin.jpg.chip.jpg")
     # Two images that swap their ages keep their unique names.

@@ -290,7 +290,7 @@ def test_one_in_ten_validates_unless_it_is_said(train_size, validation_size, exp
             5,
             "`train_size` should be from 1 to 15, with 5 for validation. Found `train_size = 30`. .*has 20 samples",
         ),
-        (19, None, "from 1 to 18, with a ninth of it for validation"),
+        (19, None, "from 1 to 18, with a ninth of this number for validation"),
         (None, 20, "from 1 to 0, with 20 for validation"),
     ],
 )
