@@ -129,7 +129,7 @@ def cross_fit(
     n_folds, most_rounds : int
         Number of folds, and maximum number of rounds. Their product is at most 15 fits.
     periods : sequence of float, length d, optional
-        Period of each target; 0 if it has none.
+        Period of each target; 0 for a target without a period.
     noise : LocalNoise, optional
         Estimator of the scale of residuals for each sample; by default the scale is the same for all.
     inliers : str, Density or class

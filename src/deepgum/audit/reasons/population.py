@@ -30,7 +30,7 @@ class Population:
         Width of the interval in which labels are counted: the step of their grid, or the standard deviation of right
         labels' residuals.
     periods : sequence of float or None
-        Period of each label; 0 where it has none.
+        Period of each label; 0 for a label without a period.
 
     Examples
     --------
