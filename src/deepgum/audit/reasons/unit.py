@@ -87,7 +87,7 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _MOST_PARTS = 3
-"""In a group with at most this number of parts, all subsets are tried. In a larger group, only single parts are tried."""
+"""In a group with at most this number of parts, all subsets are tried. In a larger group, each single part is tried."""
 
 _PERIODIC_SLACK = 3.0
 """Tolerance of periodic labels beyond the range of the predictions, in standard deviations of right labels."""
