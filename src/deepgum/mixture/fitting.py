@@ -105,8 +105,8 @@ def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
 def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
     """Return the responsibilities (n,) of the eq. 1 to which EM converges, for complete residuals (n, k) of one group.
 
-    `GaussianUniformMixture` replaces the parameters if a test finds no mixture. This function makes no test, so it finds
-    outliers even in the residuals of a single Gaussian.
+    `GaussianUniformMixture` replaces the parameters if a test finds no mixture. This function makes no test. It
+    therefore finds outliers even in the residuals of a single Gaussian.
 
     Examples
     --------

@@ -9,8 +9,8 @@ r of being an inlier. Given the other groups, u is inverse-gamma again, and the 
     a = nu + sum r k,  b = nu + sum r q  (sums over the other groups),  delta ~ t_a(0, b / a Sigma)
 
 If the other landmarks of a sample are far from the prediction, larger residuals are accepted. If the other landmarks
-fit well, they are not. In a sample of one group, the residual is Student's t with nu degrees of freedom. In the limit of
-infinite nu, this is eq. 2.
+fit well, larger residuals are not accepted. In a sample of one group, the residual is Student's t with nu degrees of
+freedom. In the limit of infinite nu, this is eq. 2.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
 
 
 def _share(estimate: float, draws: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with its interval. The interval is from `count` if given, otherwise from percentiles of `draws`."""
+    """Return the share with an interval from `count` if given, otherwise from percentiles of `draws`."""
     if count is not None:
         # If a count is c, its mean is between c - 2 sqrt(c) and c + 2 sqrt(c) + 3. For c = 0 this is the rule of three.
         low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
