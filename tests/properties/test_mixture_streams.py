@@ -523,7 +523,7 @@ def test_shares_of_different_widths_stop_all_processes():
 
     zero, one = together(2, fit)
     assert isinstance(zero, InvalidDataError)
-    assert "as many coordinates, 3. Found 2" in str(zero)
+    assert "should have 3 coordinates. Found 2" in str(zero)
     assert isinstance(one, ProcessLostError)
 
 

@@ -156,7 +156,7 @@ _WITHOUT_OUTLIERS = {
     ): "No wrong labels were found: the density of right labels alone describes the residuals well enough.",
     (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals.",
     (True, False): (
-        "Wrong labels, if any, cannot be distinguished from right ones: the largest residuals are hardly larger than "
+        "Wrong labels, if any, cannot be distinguished from right labels: the largest residuals are hardly larger than "
         "the others, like the residuals of samples that are hard to predict. Better predictions would help."
     ),
     (True, True): (

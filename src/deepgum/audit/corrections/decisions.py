@@ -86,7 +86,7 @@ class Decision:
 def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> dict[Place, Decision]:
     """Return a mapping from (row, group) to the last decision about this label, in the order of the labels.
 
-    A label whose last decision is "skip" has no entry.
+    If the last decision about a label is "skip", the label has no entry.
 
     Raises
     ------

@@ -118,8 +118,8 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
         key = change.id, change.group
         if key in changes:
             raise InvalidDataError(
-                f"'{path}', line {number}: a label should have one decision. Found a second one for {change.id!r}, "
-                f"group {change.group!r}, after line {places[key]}."
+                f"'{path}', line {number}: a label should have one decision. Found a second decision for "
+                f"{change.id!r}, group {change.group!r}, after line {places[key]}."
             )
         changes[key], places[key] = change, number
     return Patch(**head_values, changes=tuple(changes.values()))

@@ -67,7 +67,7 @@ class Survey:
         Raises
         ------
         InvalidDataError
-            If there are too few samples, no labels, or a target whose labels are all the same.
+            If there are too few samples, there are no labels, or all labels of a target are the same.
         """
         if self._samples < LEAST_SAMPLES:
             raise InvalidDataError(

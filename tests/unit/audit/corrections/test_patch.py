@@ -100,7 +100,7 @@ def test_an_invalid_header_is_refused(tmp_path, change, message):
         (LINE | {"new": [1, True]}, "`new` should be a list of numbers"),
         (LINE | {"old": [10**400, 1]}, "`old` should be numbers that a float can hold"),
         (LINE | {"decision": "keep"}, "`new` should be null for the decision 'keep'"),
-        (LINE | {"id": "b"}, "Found a second one for 'b', group 'p', after line 2"),
+        (LINE | {"id": "b"}, "Found a second decision for 'b', group 'p', after line 2"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path, line, message):
