@@ -121,8 +121,9 @@ def audit_labels(
         raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features.values)}.")
     infinite = ~np.isfinite(features.values)
     if infinite.any():
-        count = int(infinite.any(axis=1).sum())
-        raise InvalidDataError(f"`X` should be finite. Found {count} rows with a missing or infinite feature.")
+        raise InvalidDataError(
+            f"`X` should be finite. Found {int(infinite.any(axis=1).sum())} rows with a missing or infinite feature."
+        )
     names = given.names or tuple(f"y{column}" for column in range(given.values.shape[1]))
     targets = Targets.of(names, groups, periods=periods, unit=unit)
     check_same_index("X", features, "y", given)

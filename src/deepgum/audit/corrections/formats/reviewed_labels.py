@@ -115,6 +115,6 @@ class ReviewedLabels:
         if unreadable:
             raise MissingImagesError(
                 f"'{self.pictures_for(program).folder}' should hold the {len(rows)} pictures of the export: {program} "
-                f"needs their sizes. {len(unreadable)} pictures cannot be read: {listing(unreadable, 3)}."
+                f"needs their sizes. Found {len(unreadable)} unreadable: {listing(unreadable, 3)}."
             )
         return sizes
