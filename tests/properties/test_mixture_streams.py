@@ -472,7 +472,7 @@ def test_residuals_in_memory_are_refused_with_the_name_of_fit():
     [
         ([], "at least one batch"),
         ([torch.zeros(0, 2)], "at least 3 samples of positive weight. Found 0"),
-        ([torch.zeros(4, 2), torch.zeros(4, 3)], r"as many coordinates as the first, 2. Found 3 in batch 1"),
+        ([torch.zeros(4, 2), torch.zeros(4, 3)], r"2 coordinates, like the first batch. Found 3 in batch 1"),
         ([torch.zeros(4, 2), torch.tensor([[1.0, math.inf]])], r"Batch 1: Residuals should be finite"),
         ([torch.zeros(4)], r"Batch 0: Residuals should have shape \(n, d\)"),
         ([(torch.zeros(4, 2), torch.ones(3))], r"Batch 0: `sample_weight` should have shape \(4,\)"),
@@ -523,7 +523,7 @@ def test_shares_of_different_widths_stop_all_processes():
 
     zero, one = together(2, fit)
     assert isinstance(zero, InvalidDataError)
-    assert "as many coordinates, 3. Found 2" in str(zero)
+    assert "should have 3 coordinates. Found 2" in str(zero)
     assert isinstance(one, ProcessLostError)
 
 

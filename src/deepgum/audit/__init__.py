@@ -1,11 +1,11 @@
 """Audits of labels: how probably each label is wrong, why it is wrong, and what it should be.
 
 - `deepgum.audit.scoring` scores labels by given predictions: arrays, tables and streams.
-- `deepgum.audit.out_of_fold` makes the predictions itself, with networks or regressors not trained on the label.
-- `deepgum.audit.reasons` explains the flags; reasons can be added from outside.
+- `deepgum.audit.out_of_fold` first predicts each label by networks or regressors that were not trained on this label.
+- `deepgum.audit.reasons` explains the flags; other packages can add reasons.
 - `deepgum.audit.corrections` turns decisions about flags into patches and corrected files.
 
-They exchange scores as `ScoredLabels`; so do the report and the review.
+These packages, the report and the review exchange scores as `ScoredLabels`.
 """
 
 from deepgum.audit.labels import ScoredLabels

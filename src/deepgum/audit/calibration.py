@@ -1,6 +1,6 @@
 """Calibration of posteriors: among labels that are right with a probability of 80 %, eight in ten should be right.
 
-Calibration can be measured only if the wrong labels are known: on labels that were made wrong on purpose.
+Calibration can be measured only if the wrong labels are known, because labels were made wrong on purpose.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Reliability:
-    """Posteriors of wrong labels and observed shares of wrong labels, in bins of equal width from 0 to 1.
+    """The posteriors that labels are wrong, and the observed shares of wrong labels, in equal bins from 0 to 1.
 
     Attributes
     ----------
     error : float
-        Expected calibration error: the mean over labels of the difference in the label's bin.
+        Expected calibration error: the absolute difference between `predicted` and `observed`, averaged over bins with
+        the weights `counts`.
     counts : tuple of int
         Number of labels in each bin.
     predicted, observed : tuple of float or None
-        Mean posterior and share of wrong labels in each bin; None in an empty bin.
+        Mean posterior in each bin, and share of wrong labels in each bin; None for an empty bin.
     """
 
     error: float
@@ -42,12 +43,12 @@ class Reliability:
 
 
 def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Reliability:
-    """Return the reliability of posteriors of wrong labels; NaN posteriors are left out.
+    """Compare the posteriors that labels are wrong with the truth (`wrong`), in bins. NaN posteriors are left out.
 
     Raises
     ------
     InvalidDataError
-        If the lengths differ, no posterior is known, or one is outside of [0, 1].
+        If the lengths differ, all posteriors are NaN, or a posterior is outside of [0, 1].
 
     Examples
     --------
@@ -83,11 +84,11 @@ class Calibration:
     share : float
         True share of wrong labels.
     average_precision : float or None
-        Average precision of the ranking by posterior; None if no label is wrong.
+        Average precision of the ranking of labels by the posterior that they are wrong; None if no label is wrong.
     precision, recall : float or None
         Precision and recall of the flags.
     before, after : Reliability
-        Reliability of the posteriors of eq. 1, and of the posteriors of the chosen densities.
+        Reliability of the posteriors of eq. 1 (`before`), and of the posteriors of the chosen densities (`after`).
     """
 
     share: float
@@ -99,7 +100,7 @@ class Calibration:
 
     @classmethod
     def of(cls, after: NDArray[np.float64], before: NDArray[np.float64], wrong: NDArray[np.bool_]) -> Calibration:
-        """Compare the final responsibilities and those of eq. 1, (n, g), with the truly wrong labels (n, g)."""
+        """Compare responsibilities (n, g), final (`after`) and of eq. 1 (`before`), with the wrong labels (n, g)."""
         from deepgum.evaluation import detection_scores
 
         scores = detection_scores(1 - after, after < 0.5, wrong)

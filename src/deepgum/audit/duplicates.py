@@ -32,10 +32,10 @@ __all__ = [
 Values = NDArray[np.float64]
 
 RARE = 0.1
-"""Maximum share of rows in conflict; above it, features are too coarse to distinguish samples."""
+"""Maximum share of rows in conflict. If more rows are in conflict, features are too coarse to distinguish samples."""
 
 _ROUNDING = 1e-6
-"""Tolerance relative to the labels, for rounding errors of float32."""
+"""Tolerance for rounding errors of float32, relative to the size of the labels."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class ContentGroups:
     Attributes
     ----------
     groups : tuple of tuples of int
-        Rows, one tuple per content that occurs more than once, in the order of first occurrence.
+        The rows of identical samples: one tuple for each content that occurs more than once, in the order of the first
+        occurrence of the content.
     unreadable : mapping of int to str
-        Rows whose file cannot be read, and the message of the system; they are in no group.
+        The error message of the operating system, for each row whose file cannot be read. Such rows are in no group.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -60,8 +61,9 @@ def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
     Parameters
     ----------
     contents : Pictures, or array or tensor (n, ...)
-        Image files are identical if their bytes and their squares are equal: two faces in one picture are two samples.
-        Rows of an array are identical if their bytes are equal.
+        Two samples with image files are identical if the files have equal bytes and the squares in the images are
+        equal. Two faces in one image are therefore two samples. Rows of an array are identical if their bytes are
+        equal.
 
     Returns
     -------
@@ -84,22 +86,23 @@ def conflicts(
     ids: Sequence[str],
     periods: Sequence[float] | None = None,
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the ids of identical samples whose labels differ, one tuple per content.
+    """Return the ids of identical samples whose labels differ, one tuple for each content.
 
     Parameters
     ----------
     groups : ContentGroups or sequence of sequences of int
         Rows of identical content.
     given : array (n, d)
-        A missing label (NaN) contradicts none. Labels differ if the difference exceeds the rounding error of float32.
+        Labels. A missing label (NaN) contradicts no label. Two labels differ if their difference exceeds the rounding
+        error of float32.
     ids : sequence of str, length n
     periods : sequence of float, length d, optional
-        Period of each label; 0 where it has none.
+        Period of each label; 0 for a label without a period.
 
     Raises
     ------
     InvalidDataError
-        If there are not as many labels as ids.
+        If the number of rows of labels is not the number of ids.
 
     Examples
     --------
@@ -120,9 +123,9 @@ def conflicts(
 
 
 def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
-    """Return the conflicts between rows of features if few of the n rows have one, and otherwise none.
+    """Return the conflicts between rows of features if few of the n rows are in conflict; otherwise an empty tuple.
 
-    Two flats with three rooms each may have different rents: if many rows are identical, different labels are normal.
+    If many rows are identical, different labels are normal: two flats with three rooms each may have different rents.
 
     Examples
     --------
@@ -133,12 +136,12 @@ def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[
 
 
 def label_size(given: Values) -> Values:
-    """Return the median absolute label (d,) of each column (n, d); rounding errors are relative to it."""
+    """Return the median absolute value (d,) of the labels (n, d) in each column: the scale of rounding errors."""
     return np.array([np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else 0.0 for column in given.T])
 
 
 def differ(one: Values, other: Values, scale: Values, periods: Sequence[float] | None = None) -> bool:
-    """Return whether two labels (d,) differ by more than a rounding error, where both have a value.
+    """Return whether two rows of labels (d,) differ by more than a rounding error in a column with two known values.
 
     Examples
     --------
@@ -201,22 +204,25 @@ def at_most_one_right(
     copies: Sequence[Sequence[int]],
     periods: Sequence[float] | None = None,
 ) -> Values:
-    """Return the responsibilities, given that at most one of several labels of one content is right.
+    """Correct the responsibilities for identical samples: at most one of several different labels is right.
 
-    Let o_j be the odds of label j of a content without regard to the other labels. Its probability is then
-    o_j / (1 + sum o), because one of the labels is right, or none. Equal labels of copies count as one. Two labels that
-    fit equally well are both slightly more probably wrong than right, so both are flagged for a person to check.
+    Let o_j be the odds that label j of a content is right, without regard to the other labels. The corrected
+    probability of label j is o_j / (1 + sum o), because at most one of the labels is right. Equal labels of copies
+    count as one label. If two labels fit equally well, each of them is slightly more probably wrong than right. Both
+    labels are then flagged, so that a person checks them.
 
     Parameters
     ----------
     responsibilities : array (n, g)
-        NaN where a group has no label.
+        Probability that each label is right; NaN where a group has no label.
     given : array (n, d)
+        Labels.
     partition : tuple of tuples of int
+        The columns of each group.
     copies : sequence of sequences of int
-        Rows of the same content.
+        Rows of identical samples, one sequence for each content.
     periods : sequence of float, length d, optional
-        Period of each label; 0 where it has none.
+        Period of each label; 0 for a label without a period.
 
     Examples
     --------
@@ -245,7 +251,7 @@ def at_most_one_right(
 
 
 def _label_numbers(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
-    """Number the distinct labels among m labels (m, k) from 0, and return the number of each label."""
+    """Return a number, from 0, for each of m labels (m, k). Equal labels have the same number."""
     numbers = np.full(len(labels), -1, dtype=np.int64)
     firsts: list[int] = []
     for row in range(len(labels)):

@@ -31,8 +31,8 @@ class AuditFolder:
     path : Path
         The folder; it need not exist.
     trust : bool
-        Whether code outside the package that the folder names may be imported. If not, reading a folder that names code
-        raises `UntrustedCodeError`.
+        Whether to import code outside the package, if the folder names such code. If False, reading a folder that names
+        such code raises `UntrustedCodeError`.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class AuditFolder:
     pictures_file : Path
         `pictures.parquet`: file and square of each sample, if the inputs are images.
     images : Path
-        `images/`: pictures of flagged samples that have no image file.
+        `images/`: images of flagged samples that have no image file.
     calibration_file : Path
         `calibration.json`, if labels were made wrong on purpose; see `deepgum.audit.calibration`.
     decisions_file : Path
@@ -80,7 +80,7 @@ class AuditFolder:
         )  # fmt: skip
 
     def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:
-        """Write scores, pictures and, last, the summary."""
+        """Write the scores, then the pictures (if any), then the summary."""
         self.path.mkdir(parents=True, exist_ok=True)
         labels.write(self.scores_file)
         if pictures is not None:
@@ -102,32 +102,32 @@ class AuditFolder:
         InvalidDataError
             If the folder holds no finished audit.
         UntrustedCodeError
-            If the folder names code outside the package, and is not trusted.
+            If the folder names code outside the package, and the folder is not trusted.
         """
         self._check_trusted()
         if not self.summary_file.is_file():
             raise InvalidDataError(
                 f"'{self.path}' should be the folder of a finished audit. Found no summary.json in it. "
-                "Make one: deepgum audit DATA --out FOLDER."
+                "To audit a data set: deepgum audit DATA --out FOLDER."
             )
         return AuditSummary.read(self.summary_file)
 
     def labels(self) -> ScoredLabels:
-        """Return the labels with their scores; see `summary` for errors."""
+        """Return the labels with their scores. Errors are the same as for `summary`."""
         self._check_trusted()
         return ScoredLabels.read(self.scores_file)
 
     def calibration(self) -> Calibration | None:
-        """Return the calibration on labels that were made wrong on purpose; None without such labels."""
+        """Return the calibration on labels that were made wrong on purpose; None if there are no such labels."""
         return Calibration.read(self.calibration_file) if self.calibration_file.is_file() else None
 
     def pictures(self) -> Pictures | None:
-        """Return the pictures of the samples in the order of the labels; None if they have none.
+        """Return the pictures in the order of the samples; None if the samples have no pictures.
 
         Raises
         ------
         InvalidDataError
-            If their file cannot be read.
+            If the file of the pictures cannot be read.
         """
         if not self.pictures_file.is_file():
             return None
@@ -143,9 +143,9 @@ class AuditFolder:
             raise InvalidDataError(f"'{self.pictures_file}' cannot be read: {error}.") from error
 
     def _check_trusted(self) -> None:
-        """Refuse the code of a data set, a density or a reason; networks are never built from this folder."""
+        """Refuse the code of a data set, a density or a reason. Networks are never built from this folder."""
         values: dict[str, Any] = {}
-        # An unreadable file names no code here; the reader of the file refuses it.
+        # Ignore an unreadable file here: the function that reads the file raises the error.
         with suppress(OSError, ValueError):
             config = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
             values = {name: config.get(name) for name in ("data", "audit")}

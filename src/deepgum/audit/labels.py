@@ -37,7 +37,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class ScoredLabels:
-    """n samples of d labels in g groups; labels, predictions and suggestions are in the unit of the labels.
+    """Labels with scores: n samples, each with d labels in g groups. Predictions are in the unit of the labels.
 
     Parameters
     ----------
@@ -52,18 +52,20 @@ class ScoredLabels:
     responsibilities : array (n, g)
         Probability that a label is right; NaN where a group has no label.
     mahalanobis : array (n, g)
-        Mahalanobis distance of the residual, over the observed coordinates of the group, by the covariance of right
-        labels; NaN where no coordinate is observed.
+        Mahalanobis distance of the residual under the covariance of right labels, over the observed coordinates of the
+        group; NaN where no coordinate is observed.
     suggested, uncertainty : arrays (n, d)
-        Suggestion for a flagged label, and its standard deviation; NaN where nothing is suggested.
+        Suggestion for a flagged label, in the unit of the labels, and its standard deviation; NaN where there is no
+        suggestion.
     spread : array (n, g), optional
-        Root mean square distance of the predictions of several networks from their mean, over the group.
+        Disagreement of several networks about a group: the root mean square distance between the prediction of a
+        network and the mean prediction.
     kinds : mapping of (row, group) to str
         Name of the reason of each flagged label; see `deepgum.audit.reasons`.
     why : mapping of (row, group) to str
         A sentence about each flagged label.
     periods : tuple of float, length d, optional
-        Period of each label, 360 for degrees; 0 where it has none.
+        Period of each label, for example 360 for degrees; 0 for a label without a period.
 
     Raises
     ------
@@ -124,7 +126,7 @@ class ScoredLabels:
 
     @cached_property
     def residual_norms(self) -> Values:
-        """Euclidean length (n, g) of the observed coordinates of the residual; NaN without observed ones."""
+        """Euclidean length (n, g) of the observed coordinates of the residual; NaN if no coordinate is observed."""
         residuals, norms = self.residuals, np.full((len(self), len(self.group_names)), np.nan)
         for place, group in enumerate(self.partition):
             part = residuals[:, group]
@@ -134,28 +136,28 @@ class ScoredLabels:
 
     @cached_property
     def flags(self) -> NDArray[np.bool_]:
-        """Whether a label is more probably wrong than right, (n, g)."""
+        """Array (n, g) of bool: whether a label is more probably wrong than right."""
         flags: NDArray[np.bool_] = self.responsibilities < 0.5
         return flags
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
-        """Names of the landmarks x y x y ...; a landmark that is a group has the name of the group."""
+        """Names of the landmarks, if labels are x y x y ... A landmark that is a group has the name of the group."""
         return landmark_names(self.target_names, dict(zip(self.partition, self.group_names, strict=True)))
 
     @property
     def expected_false_flags(self) -> float:
-        """Expected number of flagged labels that are right, by the posteriors."""
+        """Expected number of flagged labels that are right, computed from the posteriors."""
         return float(self.responsibilities[self.flags].sum())
 
     def worst_first(self) -> list[Place]:
-        """Return row and group of the flagged labels, the least probable first; on ties the farthest first."""
+        """Return the (row, group) of each flagged label, sorted by rising responsibility, then by falling distance."""
         rows, groups = self.flags.nonzero()
         order = np.lexsort((-self.mahalanobis[rows, groups], self.responsibilities[rows, groups]))
         return [(int(rows[i]), int(groups[i])) for i in order]
 
     def table(self) -> pa.Table:
-        """Return one row per sample and group with `COLUMNS`; null where a value is unknown."""
+        """Return a table with the columns `COLUMNS` and one row per sample and group; unknown values are null."""
         n, g = len(self), len(self.group_names)
         missing = np.isnan(self.residual_norms).reshape(-1)
 
@@ -252,13 +254,13 @@ class ScoredLabels:
 
 
 def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
-    """Write scores of the same targets part by part, to the same file as `ScoredLabels.write`.
+    """Write scores part by part. The file is the same as if `ScoredLabels.write` wrote all parts at once.
 
     Parameters
     ----------
     path : Path
     parts : iterable of ScoredLabels
-        At least one; only one at a time is in memory.
+        At least one part. All parts have the same targets. Only one part at a time is in memory.
     """
     with write_atomically(path) as temporary, ExitStack() as files:
         writer: Any = None

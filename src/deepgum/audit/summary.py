@@ -27,7 +27,7 @@ class GroupSummary:
     ----------
     name : str
     labels, flags : int
-        Number of labels, and of flagged labels.
+        Number of labels, and number of flagged labels.
     expected_false_flags : float
         Expected number of flagged labels that are right.
     share : Share or None
@@ -37,17 +37,18 @@ class GroupSummary:
     verdict : str
         The result in words.
     prior : float
-        pi of eq. 1.
+        pi of eq. 1: the prior probability that a label is right.
     covariance : tuple of tuples of float
-        Sigma (k, k), in the unit of the labels.
+        Sigma of eq. 1, (k, k), for residuals in the unit of the labels.
     log_uniform_density : float
+        Log of the uniform density of eq. 1.
     degrees_of_freedom : float or None
-        Degrees of freedom of Student's t, the density of right labels; None for a Gaussian or another density.
+        Degrees of freedom, if the density of right labels is Student's t; None for a Gaussian or another density.
     exponent, radius : float or None
-        b and R of the density of wrong labels, `deepgum.posteriors.power_law`; R in standard deviations of right
+        b and R of the density of wrong labels; see `deepgum.posteriors.power_law`. R is in standard deviations of right
         labels.
     density : TabulatedDensity or None
-        The density of right labels, if degrees of freedom do not describe it.
+        Table of the density of right labels; None for a Gaussian or Student's t.
     """
 
     name: str
@@ -68,7 +69,7 @@ class GroupSummary:
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """Number of flags of one reason, and the reason's name and words."""
+    """A reason: its name, its words, and the number of flags that have this reason."""
 
     name: str
     words: str
@@ -77,7 +78,7 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class Round:
-    """One round of an audit: networks fitted, labels flagged, flags changed, share of wrong labels, duration."""
+    """A round of an audit: numbers of fits, flags and changed flags, the share of wrong labels, and the duration."""
 
     round: int
     fits: int
@@ -89,18 +90,18 @@ class Round:
 
 @dataclass(frozen=True)
 class DataSource:
-    """The location and form of the data, to read, show and correct them again.
+    """The location and form of the data, so that the data can be read, shown and corrected again.
 
     Attributes
     ----------
     name : str
         A key of `deepgum.data.sets.registry.DATASETS`, the path of a plug-in, or "arrays".
     path : str
-        The folder, or the file of a table; empty without either.
+        The folder of the data, or the file of a table; empty if there is neither folder nor file.
     options : mapping
         Options of the data set.
     root : str
-        The folder of the image files; empty where inputs are not image files.
+        The folder of the image files; empty if inputs are not image files.
     landmarks : bool
         Whether labels are points, x y x y ..., in pixels of the image file.
     unit : str
@@ -126,23 +127,24 @@ class AuditSummary:
     ----------
     data : DataSource
     samples, labels, flags : int
-        Number of samples; of labels that are not missing, counted by groups; and of flagged labels.
+        Numbers of samples, labels and flagged labels. All labels of one group in one sample count as one label; missing
+        labels do not count.
     expected_false_flags : float
-        Expected number of flagged labels that are right, by the posteriors.
+        Expected number of flagged labels that are right, computed from the posteriors.
     share : Share or None
         Share of wrong labels; None where the mixture cannot estimate it.
     verdict : str
         The result in words.
     groups : tuple of GroupSummary
     reasons : tuple of ReasonCount
-        The reasons of the flagged labels in the order of their ranks; empty in summaries of version 0.1.0.
+        The reasons of the flagged labels, from the lowest rank up; empty in summaries of version 0.1.0.
     history : tuple of Round
     conflicts : tuple of tuples of str
         Ids of samples with identical content and different labels, one tuple per content.
     unreadable : mapping of str to str
-        Samples that could not be read, with the reason.
+        Error message for each sample that could not be read.
     backbone, inliers : str
-        The origin of the predictions, and the chosen density of right labels, in words.
+        The origin of the predictions (`backbone`) and the chosen density of right labels (`inliers`), in words.
     folds, fits, seed : int
     seconds : float
     version : str

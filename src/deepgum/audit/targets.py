@@ -28,11 +28,11 @@ class Targets:
     names : tuple of str, length d
     group_names : tuple of str, length g
     partition : tuple of tuples of int
-        The targets of each group.
+        The columns of the targets of each group.
     periods : tuple of float, length d, or None
-        Period of each label; 0 where it has none.
+        Period of each label; 0 for a label without a period.
     unit : str
-        Unit of the labels, for texts.
+        Unit of the labels, as texts show it.
     landmarks : bool
         Whether labels are points, x y x y ...
     swap_pairs : tuple of (int, int)
@@ -69,10 +69,11 @@ class Targets:
         ----------
         names : sequence of str
         groups : see `GaussianUniformMixture`, optional
-            By default landmarks if the names come in pairs of x and y, and single targets otherwise; see
-            `default_groups`.
+            By default, each landmark is a group if the names come in pairs of x and y. Otherwise each target is a
+            group. See `default_groups`.
         periods : mapping of str to float, or sequence of float, optional
-            Periods by name, of the targets that have one; or of all targets.
+            Either a mapping from names to periods, for the targets that have a period, or a sequence with the period of
+            each target (0 for a target without a period).
         unit, swap_pairs
             See the attributes.
 
@@ -117,10 +118,12 @@ def _periods(names: Sequence[str], periods: Mapping[str, float] | Sequence[float
 def _pairs(swap_pairs: Sequence[tuple[int, int]], landmarks: int) -> tuple[tuple[int, int], ...]:
     places = [place for pair in swap_pairs for place in pair]
     if len(set(places)) < len(places) or any(len(pair) != 2 for pair in swap_pairs):
-        raise InvalidParameterError("swap_pairs", "pairs of landmarks, each in one pair", tuple(swap_pairs))
+        raise InvalidParameterError("swap_pairs", "pairs of landmarks, each landmark in one pair", tuple(swap_pairs))
     if not all(0 <= place < landmarks for place in places):
         expected = (
-            f"pairs of landmarks, counted from 0 to {landmarks - 1}" if landmarks else "left out without landmarks"
+            f"pairs of landmarks, counted from 0 to {landmarks - 1}"
+            if landmarks
+            else "left out if labels are not landmarks"
         )
         raise InvalidParameterError("swap_pairs", expected, tuple(swap_pairs))
     return tuple((int(a), int(b)) for a, b in swap_pairs)

@@ -14,13 +14,13 @@ from deepgum.wording import percent
 __all__ = ["FEW_LABELS", "can_judge", "group_verdict", "overall_verdict"]
 
 FEW_LABELS = 30
-"""Minimum number of labels of a group for a reliable verdict."""
+"""Minimum number of labels in a group for a reliable verdict."""
 
 _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
 
 
 def can_judge(status: MixtureStatus) -> bool:
-    """Return whether a group can be judged: its fit is a mixture, or has no outliers.
+    """Return whether a verdict on a group is possible: the fit of the group is a mixture, or there are no outliers.
 
     Examples
     --------
@@ -46,13 +46,13 @@ def group_verdict(
     status : MixtureStatus
         Status of the group's fit.
     labels, flags : int
-        Number of labels, and of flagged labels.
+        Number of labels, and number of flagged labels.
     expected_false_flags : float
         Expected number of flagged labels that are right.
     share : Share or None
-        Share of wrong labels, if it can be estimated.
+        Share of wrong labels; None if this share cannot be estimated.
     heavy_tails : bool
-        With the status `NO_OUTLIERS`: whether wrong labels cannot be distinguished from hard samples.
+        Whether wrong labels cannot be distinguished from hard samples; used for the status `NO_OUTLIERS`.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def group_verdict(
     ...     MixtureStatus.CONVERGED, labels=1000, flags=120, expected_false_flags=3.2, share=Share(0.12, 0.09, 0.15))
     'About 12 % of the labels are wrong (9 to 15 %); 3 of the 120 flagged are expected to be right.'
     >>> group_verdict(MixtureStatus.TOO_FEW_SAMPLES, labels=2, flags=0, expected_false_flags=0.0, share=None)
-    'No verdict is possible: 2 labels are too few for a mixture. Give more, or put them in smaller groups.'
+    'No verdict is possible: 2 labels are too few for a mixture. Give more labels, or make the groups smaller.'
     """
     if status in _MIXTURES:
         words = f"{_share_of_wrong(share, '')}; {_right_flags(flags, expected_false_flags)}."
@@ -73,7 +73,7 @@ def group_verdict(
     else:
         words = f"No verdict is possible: {_why_not(status, labels)}"
     if labels < FEW_LABELS and status is not MixtureStatus.TOO_FEW_SAMPLES:
-        words += f" With only {labels} labels this is a guess."
+        words += f" With only {labels} labels, this verdict is a guess."
     return words
 
 
@@ -95,7 +95,8 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     >>> none = Share(0.0, 0.0, 0.01)
     >>> mouth = GroupSummary("mouth", flags=0, share=none, status="NO_OUTLIERS", verdict="No wrong ...", **same)
     >>> overall_verdict([nose, mouth], Share(0.06, 0.04, 0.08))
-    'About 6 % of all labels are wrong (4 to 8 %); 2 of the 60 flagged are expected to be right. None found in mouth.'
+    'About 6 % of all labels are wrong (4 to 8 %); 2 of the 60 flagged are expected to be right. No wrong labels were
+    found in mouth.'
     """
     if len(groups) == 1 or len({group.verdict for group in groups}) == 1:
         return groups[0].verdict
@@ -110,9 +111,9 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     with_flags = [group.name for group in without_outliers if group.share is not None and group.flags]
     without_share = [group.name for group in without_outliers if group.share is None]
     if with_flags:
-        words.append(f"Few wrong labels in {listing(with_flags)}: only the flagged ones.")
+        words.append(f"Few wrong labels in {listing(with_flags)}: only the flagged labels.")
     if without_flags:
-        words.append(f"{'None' if words else 'No wrong labels'} found in {listing(without_flags)}.")
+        words.append(f"No wrong labels were found in {listing(without_flags)}.")
     if without_share:
         words.append(
             f"The number of wrong labels in {listing(without_share)} cannot be estimated: residuals have heavy tails."
@@ -144,15 +145,18 @@ def _right_flags(flags: int, expected: float) -> str:
 def _why_not(status: MixtureStatus, labels: int) -> str:
     if status is MixtureStatus.TOO_FEW_SAMPLES:
         count = f"{labels} label{' is' if labels == 1 else 's are'}"
-        return f"{count} too few for a mixture. Give more, or put them in smaller groups."
+        return f"{count} too few for a mixture. Give more labels, or make the groups smaller."
     return _WHY_NOT[status]
 
 
 _WITHOUT_OUTLIERS = {
-    (False, False): "No wrong labels were found: the density of right labels alone describes the residuals as well.",
-    (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals as well.",
+    (
+        False,
+        False,
+    ): "No wrong labels were found: the density of right labels alone describes the residuals well enough.",
+    (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals.",
     (True, False): (
-        "Wrong labels, if any, cannot be distinguished from right ones: the largest residuals are hardly larger than "
+        "Wrong labels, if any, cannot be distinguished from right labels: the largest residuals are hardly larger than "
         "the others, like the residuals of samples that are hard to predict. Better predictions would help."
     ),
     (True, True): (
@@ -160,12 +164,12 @@ _WITHOUT_OUTLIERS = {
         "predict. Better predictions would help."
     ),
 }
-"""Verdicts without outliers; the keys are: whether tails are heavy, and whether labels are flagged."""
+"""Verdicts for groups without outliers. A key is a pair: whether tails are heavy, and whether labels are flagged."""
 
 _WHY_NOT = {
     MixtureStatus.NO_INLIERS: (
         "the residuals are spread so evenly that no label stands out as right. The predictions are hardly better than "
-        "guesses, or belong to other rows. No label is flagged."
+        "guesses, or the predictions belong to other rows. No label is flagged."
     ),
     MixtureStatus.COLLAPSED_COVARIANCE: (
         "most residuals are almost zero or depend linearly on each other. The network has memorised its labels, or "

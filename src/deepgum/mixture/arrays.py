@@ -1,4 +1,4 @@
-"""Checks of the mixture's input, and conversions between NumPy arrays and tensors."""
+"""Checks of the input of the mixture, and conversions between NumPy arrays and tensors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Array: TypeAlias = Tensor | npt.NDArray[Any]
 ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
 
 LARGEST = 1e100
-"""Maximum residual: sums of squares must not overflow float64."""
+"""Maximum absolute residual, because sums of squares must not overflow float64."""
 
 
 def as_residuals(residuals: Array) -> Tensor:
-    """Return the residuals as `as_rows` does, or raise an error with the rows that are infinite or too large."""
+    """Return the residuals like `as_rows`. The error for infinite or too large residuals names the rows."""
     tensor = as_rows(residuals)
-    # Comparisons with NaN are false, so a missing label passes.
+    # Comparisons with NaN are false, so a missing label is valid.
     rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()
     if rows:
         raise InvalidDataError(
@@ -34,7 +34,7 @@ def as_residuals(residuals: Array) -> Tensor:
 
 
 def as_rows(residuals: Array) -> Tensor:
-    """Return the residuals as a detached (n, d) tensor of their own type and device, or raise an error."""
+    """Return the residuals as a detached (n, d) tensor of the same type on the same device, or raise an error."""
     if not isinstance(residuals, Tensor | np.ndarray):
         raise InvalidDataError(
             f"Residuals should be a torch tensor or a NumPy array. Found {type(residuals).__name__}."
@@ -44,7 +44,7 @@ def as_rows(residuals: Array) -> Tensor:
     tensor = _as_tensor(residuals).detach()
     if tensor.is_complex():
         raise InvalidDataError(f"Residuals should be real numbers. Found dtype {tensor.dtype}.")
-    if tensor.device.type == "mps":  # that device has no float64
+    if tensor.device.type == "mps":  # an MPS device has no float64
         tensor = tensor.cpu()
     if tensor.ndim != 2 or tensor.shape[1] == 0:
         hint = " Use `residuals.reshape(-1, 1)` for a single coordinate." if tensor.ndim == 1 else ""
@@ -84,12 +84,12 @@ def as_responsibilities(responsibilities: Array | None, residuals: Tensor, group
 
 
 def like(template: ArrayT, result: Tensor) -> ArrayT:
-    """Return `result` as a NumPy array if `template` is one, and as a tensor otherwise."""
+    """Return `result` as a NumPy array if `template` is a NumPy array, otherwise as a tensor."""
     return result.cpu().numpy() if isinstance(template, np.ndarray) else result
 
 
 def _as_tensor(values: Array) -> Tensor:
-    # Torch supports neither negative strides, which reversed views of arrays have, nor read-only memory.
+    # Torch does not support read-only memory or negative strides (of reversed views of arrays).
     if isinstance(values, np.ndarray) and (min(values.strides, default=0) < 0 or not values.flags.writeable):
         values = np.array(values)
     return torch.as_tensor(values)

@@ -1,8 +1,8 @@
-"""The layout of the residuals of all groups of one size: complete rows, and separately rows with missing labels.
+"""The layout of the residuals of all groups of one size: complete rows are separate from rows with missing labels.
 
-Rows that are complete in a group are stored coordinate-major, (g, k, n), and processed in chunks that fit the cache.
-Rows that lack a part of a group are in one list for all groups, with the patterns of observed coordinates. Rows that
-lack the whole group are in neither.
+Rows that are complete in a group are stored in an array (g, k, n) and processed in chunks that fit the cache. Rows that
+lack a part of a group are in one list for all groups, with the patterns of observed coordinates. Rows that lack the
+whole group are not stored.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ Terms: TypeAlias = tuple[Tensor, ...]
 CHUNK = {"cpu": 2**15}
 """Number of float64 values in a chunk, by device.
 
-A quarter of a megabyte fits the second-level cache of a core, and is small enough for torch to use one thread: on a
-busy machine waiting for a second thread costs more than it saves.
+A chunk has a quarter of a megabyte. It fits the second-level cache of a core, and it is so small that torch uses one
+thread. On a busy machine, a second thread costs more time than it saves.
 """
 
 CHUNK_ELSEWHERE = 2**24
-"""Number of float64 values in a chunk on an accelerator, which needs large launches."""
+"""Number of float64 values in a chunk on an accelerator, which is efficient only for large chunks."""
 
 BITS_PER_NUMBER = 30
 
 
 @dataclass(frozen=True)
 class Incomplete:
-    """The m pairs of a row and a group with a missing part.
+    """The m pairs (row, group) in which a part of the group is missing.
 
     Attributes
     ----------
     row, group : Tensor (m,)
         Row and group of each pair.
     values : Tensor (m, k)
-        Residuals, 0 where missing.
+        Residuals; 0 where a label is missing.
     weight : Tensor (m,)
-        Sample weights.
+        Weight of the sample of each pair.
     pattern : Tensor (m,)
-        Index of the pattern of each pair, among P.
+        Index, from 0 to P - 1, of the pattern of each pair.
     pattern_group : Tensor (P,)
         Group of each pattern.
     observed : Tensor (P, k)
-        1.0 where observed, 0.0 where missing.
+        1.0 if the pattern contains the coordinate, 0.0 if the coordinate is missing.
     """
 
     row: Tensor
@@ -63,7 +63,7 @@ class Incomplete:
     observed: Tensor
 
     def chunks(self) -> Iterator[slice]:
-        """Yield slices of the pairs, so that intermediate results (pairs, k, k) stay small."""
+        """Yield slices of the pairs. Slices are short, so that intermediate results (pairs, k, k) are small."""
         k = self.values.shape[1]
         return slices(len(self.values), self.values, k * k)
 
@@ -75,16 +75,16 @@ class Block:
     Attributes
     ----------
     values : Tensor (g, k, n) of float64
-        0 where missing.
+        Residuals; 0 where a label is missing.
     weight : Tensor (g, n) or (1, n), or None
-        Sample weight, 0 in rows that are not complete; None if it is 1 everywhere.
+        Sample weight, 0 in rows that are not complete; None if all weights are 1.
     incomplete : Incomplete or None
-        The pairs of a row and a group with a missing part.
+        The pairs (row, group) in which a part of the group is missing; None if there are no such pairs.
     observed_rows : Tensor (g, n) of bool
-        Whether some coordinate of the group is observed.
+        Whether at least one coordinate of the group is observed.
     totals : tuple of Tensor
-        Over the complete rows: weight (g,), weighted sum (g, k), weighted sum of squares (g, k). They are the same in
-        every iteration.
+        Sums over the complete rows: of weights (g,), of weighted residuals (g, k), of weighted squares (g, k). These
+        sums are the same in every iteration.
     """
 
     values: Tensor
@@ -94,7 +94,7 @@ class Block:
     totals: tuple[Tensor, Tensor, Tensor]
 
     def chunks(self) -> Iterator[slice]:
-        """Yield slices of the rows that fit the cache."""
+        """Yield slices of the rows. Each slice fits the cache."""
         g, k, n = self.values.shape
         return slices(n, self.values, g * k)
 
@@ -108,16 +108,16 @@ class Block:
 
 
 def columns(residuals: Tensor, group_class: SizeClass) -> Tensor:
-    """Return residuals (n, d) as (g, k, n) float64, coordinate-major, NaN where missing."""
+    """Return residuals (n, d) as a float64 array (g, k, n); NaN marks a missing label."""
     index = torch.tensor(group_class.columns, device=residuals.device)
     return residuals.T[index].to(torch.float64).contiguous()
 
 
 def make_block(values: Tensor, sample_weight: Tensor | None = None) -> Block:
-    """Return the block of residuals (g, k, n), NaN where missing; `values` is overwritten."""
+    """Return the block of residuals (g, k, n), in which NaN marks a missing label. `values` is overwritten."""
     weight = None if sample_weight is None else sample_weight[None]
     totals = _totals(values, weight)
-    # A sum is NaN if a term is: cheaper than a test of each term.
+    # A sum is NaN if a term is NaN. This is cheaper than a test of each term.
     if not bool(totals[1].isnan().any()):
         everywhere = torch.ones(1, 1, dtype=torch.bool, device=values.device)
         return Block(values, weight, None, everywhere.expand(values.shape[0], values.shape[2]), totals)
@@ -141,9 +141,9 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
 
 
 def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the distinct pairs of a group (m,) and its observed coordinates (m, k), and the index (m,) of each."""
+    """Return groups (P,) and observed coordinates (P, k) of distinct patterns, and the pattern (m,) of each pair."""
     pattern = example = group
-    # Rows sort fast as whole numbers; one number holds a limited number of bits.
+    # Rows are sorted fast if they are converted to whole numbers. A number holds a limited number of bits.
     for bits in torch.split(seen, BITS_PER_NUMBER, dim=1):
         powers = 2 ** torch.arange(bits.shape[1], device=seen.device, dtype=seen.dtype).flip(0)
         numbers = (pattern << bits.shape[1]) + (bits @ powers).to(torch.int64)
@@ -161,6 +161,6 @@ def _totals(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tens
 
 
 def slices(length: int, like: Tensor, values_per_row: int) -> Iterator[slice]:
-    """Yield slices of rows that fit the cache, for rows of this many values on the device of `like`."""
+    """Yield slices of `length` rows. Each slice fits the cache of the device of `like`."""
     step = max(1, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_per_row)
     return (slice(first, first + step) for first in range(0, length, step))

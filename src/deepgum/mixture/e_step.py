@@ -17,8 +17,8 @@ __all__ = ["summarise"]
 def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = None) -> Statistics:
     """Return the sums of the E step (eq. 2) over all samples, in float64.
 
-    Responsibilities (g, n) that are `given` for the samples of one block replace those of eq. 2. The expectations of
-    missing coordinates and the likelihood still follow from the parameters.
+    If responsibilities (g, n) are `given`, they replace the responsibilities of eq. 2. There is then only one block.
+    The expectations of missing coordinates and the likelihood still follow from the parameters.
     """
     return Statistics(*samples.total(lambda block: _block(block, parameters, given).tensors))
 
@@ -36,8 +36,8 @@ def _complete(block: Block, parameters: Parameters, given: Tensor | None) -> Sta
         values = block.values[:, :, chunk]
         inlier, outlier = parameters.log_joint(values)
         responsibility = torch.sigmoid(inlier - outlier)
-        # The density is the larger joint density divided by its posterior, which is at least a half. This is exact, and
-        # three times as fast as `logaddexp`.
+        # The density is the larger joint density divided by its posterior, which is at least one half. This formula is
+        # exact, and three times as fast as `logaddexp`.
         log_density = torch.maximum(inlier, outlier).sub_(torch.maximum(responsibility, 1 - responsibility).log_())
         if given is not None:
             responsibility.copy_(given[:, chunk])
@@ -51,7 +51,7 @@ def _complete(block: Block, parameters: Parameters, given: Tensor | None) -> Sta
         scatter += weighted @ values.mT
     weight, total_first, total_second = block.totals
     second = scatter.diagonal(dim1=-2, dim2=-1)
-    # The sums of outliers are the totals minus the sums of inliers: cheaper than a second pass.
+    # The sums of outliers are the totals minus the sums of inliers. This is cheaper than a second pass.
     return Statistics(
         weight=weight,
         inlier_weight=mass,
@@ -78,7 +78,7 @@ def _partial_chunk(
 ) -> Statistics:
     inlier, outlier = parameters.log_joint_incomplete(pairs, conditional, chunk)
     weight, pattern, group = pairs.weight[chunk], pairs.pattern[chunk], pairs.group[chunk]
-    # Two sigmoids: 1 minus a responsibility close to 1 would lose digits.
+    # Compute two sigmoids, because 1 minus a responsibility close to 1 would lose digits.
     responsibility, complement = torch.sigmoid(inlier - outlier), torch.sigmoid(outlier - inlier)
     if given is not None:
         responsibility = given[group, pairs.row[chunk]]

@@ -1,4 +1,4 @@
-"""The EM loop: the M step of equations 3 to 6, and its repetition until the parameters converge."""
+"""The EM loop: the M step of equations 3 to 6, and the repetition of E and M steps until the parameters converge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EM", "Fit"]
 START_PRIOR = 0.5
 
 LEAST_SAMPLES = 0.5
-"""Minimum distance of an estimated prior from 0 and 1, in samples. A prior of 0 or 1 could never change again."""
+"""Minimum distance of an estimated prior from 0 and 1, in samples, because a prior of 0 or 1 would never change."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class EM:
     uniform : UniformRule
         Rule that estimates the uniform density.
     inlier_prior : float or None
-        pi if it is fixed; None if it is estimated.
+        pi if the prior is fixed; None if the prior is estimated.
     separation : float
         Minimum ratio of the widths of outliers and inliers in a mixture; see `judge`.
     reg_covar : float
-        Added to each variance, as a fraction of the squared robust scale.
+        Regularisation: a fraction of the squared robust scale, which is added to each variance.
     tol : float
-        EM stops when every parameter changes by less.
+        EM stops when every parameter changes by less than `tol`.
     max_iter : int
         Maximum number of M steps.
     """
@@ -86,7 +86,7 @@ class EM:
         return replace(self, covariance_type=self.covariance_type.removeprefix(TIED))
 
     def start(self, spread: Spread) -> Parameters:
-        """Return the robust start: independent coordinates of the robust scale, a prior of one half, a wide uniform."""
+        """Return the robust start: independent coordinates with robust scales, a prior of 1/2, a wide uniform."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
         covariance = torch.diag_embed(self.unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))
@@ -94,7 +94,8 @@ class EM:
     def m_step(self, statistics: Statistics, spread: Spread, previous: Parameters) -> Parameters:
         """Return the parameters of equations 3 to 6.
 
-        The scatter of eq. 3 is divided by the sum of the responsibilities: as printed it would grow with N.
+        The scatter of eq. 3 is divided by the sum of the responsibilities. Without this division, which the paper does
+        not print, the covariance would grow with N.
         """
         covariance = self.covariance(statistics.scatter, statistics.inlier_weight, statistics.weight, spread, previous)
         uniform = self.uniform.update(statistics, covariance, previous.outliers)
@@ -103,7 +104,7 @@ class EM:
     def covariance(
         self, scatter: Tensor, inlier_weight: Tensor, weight: Tensor, spread: Spread, previous: Parameters
     ) -> Tensor:
-        """Return eq. 3 from its sums, regularised; a group with hardly any inlier weight keeps its covariance."""
+        """Return the regularised covariance of eq. 3. A group with hardly any inlier weight keeps its covariance."""
         some = self.structure.pooled(inlier_weight) > 1e-12 * self.structure.pooled(weight)
         covariance = regularised(self.structure.mean(scatter, inlier_weight), self.unit(spread), self.reg_covar)
         return torch.where(some[:, None, None], covariance, previous.covariance)
@@ -111,9 +112,9 @@ class EM:
     def run(self, samples: Samples, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
         """Alternate E and M steps from `start` until every group converges or after `max_iter` M steps.
 
-        The first M step uses the responsibilities `given` (g, n), if any, instead of those under `start`. Several
-        processes take the same steps: all use the parameters of process 0, because the last bit may differ between
-        processes.
+        If responsibilities (g, n) are `given`, the first M step uses them instead of the responsibilities under
+        `start`. Several processes take the same steps. All processes use the parameters of process 0, because the last
+        bit may differ between processes.
         """
         parameters, n_iter = start, 0
         statistics = summarise(samples, parameters, given)
@@ -127,9 +128,9 @@ class EM:
         return Fit(parameters, statistics, n_iter, converged)
 
     def unit(self, spread: Spread) -> Tensor:
-        """Return squared scales (g, k), equal for coordinates of a group, or of all groups, with a shared variance."""
+        """Return squared robust scales (g, k). They are equal for all coordinates that share a variance."""
         squared = torch.diag_embed(spread.scale.square())
-        # A group without labels has no scale to contribute to a shared one.
+        # A group without labels does not contribute to a shared scale.
         weight = spread.effective if bool(spread.effective.any()) else torch.ones_like(spread.effective)
         if self.structure.is_tied:
             squared = self.structure.mean(squared * weight[:, None, None], weight)

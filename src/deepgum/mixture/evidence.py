@@ -15,23 +15,23 @@ from deepgum.mixture.parameters import Parameters
 __all__ = ["Evidence", "evidence"]
 
 SWEEPS = 4
-"""Number of sweeps over the groups of a hard sample; more sweeps would change fewer than one flag in 1000."""
+"""Number of sweeps over the groups of a hard sample. More sweeps would change less than one flag in 1000."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The densities of each residual under both components, (n, g); (g, n) for the groups of one size.
+    """The densities of each residual under both components: arrays (n, g), or (g, n) for the groups of one size.
 
     Attributes
     ----------
     inlier, outlier : Tensor
-        Log of pi N(delta) and of (1 - pi) gamma, of the observed part of a group.
+        Log of pi N(delta) (`inlier`) and of (1 - pi) gamma (`outlier`), for the observed part of a group.
     distance : Tensor
         Squared Mahalanobis distance of the observed part.
     observed : Tensor
         Number of observed coordinates.
     prior : Tensor
-        pi: the posterior without observed coordinates.
+        pi: the posterior if no coordinate is observed.
     """
 
     inlier: Tensor
@@ -42,7 +42,7 @@ class Evidence:
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[Sequence[int], Evidence]]) -> Evidence:
-        """Return the evidence (n, g) of all groups from pairs of positions and evidence (g_i, n) of one group size."""
+        """Join the evidence (g_i, n) of each group size to evidence (n, g). A part is a pair (positions, evidence)."""
         places = torch.tensor([group for groups, _ in parts for group in groups])
         order = places.argsort().to(parts[0][1].inlier.device)
         names = [field.name for field in fields(cls)]
@@ -50,12 +50,12 @@ class Evidence:
 
     @property
     def responsibility(self) -> Tensor:
-        """Equation 2."""
+        """Responsibilities: eq. 2."""
         return self._posterior(self.inlier)
 
     @property
     def log_likelihood(self) -> Tensor:
-        """Log density, eq. 1; 0 without observed coordinates."""
+        """Log density: eq. 1; 0 if no coordinate is observed."""
         return torch.where(self.observed > 0, torch.logaddexp(self.inlier, self.outlier), 0.0)
 
     def hard(self, degrees_of_freedom: float, sweeps: int = SWEEPS) -> Tensor:
@@ -74,7 +74,7 @@ class Evidence:
         k, distance = self.observed, self.distance
 
         def posterior(a: Tensor, b: Tensor) -> Tensor:
-            # Student's t divided by the Gaussian: the peak at 0, and the tail.
+            # The ratio of Student's t to the Gaussian has two factors: the ratio at 0, and the ratio of the tails.
             peak = torch.lgamma((a + k) / 2) - torch.lgamma(a / 2) - k / 2 * (b / 2).log()
             tail = -(a + k) / 2 * torch.log1p(distance / b)
             return self._posterior(self.inlier + 0.5 * distance + peak + tail)
@@ -93,7 +93,7 @@ class Evidence:
 
 
 def evidence(block: Block, parameters: Parameters) -> Evidence:
-    """Return the evidence (g, n) of residuals under parameters of the groups of one size."""
+    """Return the evidence (g, n) of the residuals in a block, under the parameters."""
     g, k, n = block.values.shape
     found = Evidence(
         inlier=block.values.new_zeros(g, n),

@@ -38,13 +38,13 @@ class MixtureFit:
     Attributes
     ----------
     parameters : tuple of Parameters
-        One per group size, the smallest first.
+        One `Parameters` per group size, from the smallest size up.
     status : tuple of MixtureStatus
-        One per group.
+        One status per group.
     n_iter : int
-        Number of M steps, the largest over the sizes.
+        Number of M steps: the largest number over all group sizes.
     converged : bool
-        Whether EM converged in every group, whatever the verdict is.
+        Whether EM converged in every group, regardless of the verdict.
     """
 
     parameters: tuple[Parameters, ...]
@@ -77,8 +77,8 @@ def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
 def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
     """Fit every group of the residuals of a source.
 
-    EM begins with the responsibilities of the source, if any. Otherwise it continues from `warm`, a fit of the same
-    partition, or begins with the robust start.
+    If the source has responsibilities, EM begins with them. Otherwise EM begins with `warm`, a fit of the same
+    partition, or with the robust start if `warm` is None.
     """
     status: dict[int, MixtureStatus] = {}
     fits: list[tuple[Parameters, int, bool]] = []
@@ -103,10 +103,10 @@ def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
 
 
 def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
-    """Return the responsibilities (n,) of eq. 2 where EM converges, for the complete residuals (n, k) of one group.
+    """Return the responsibilities (n,) of the eq. 1 to which EM converges, for complete residuals (n, k) of one group.
 
-    `GaussianUniformMixture` tests whether there is a mixture, and otherwise changes the parameters. This function does
-    not, so it finds outliers even in the residuals of a single Gaussian.
+    `GaussianUniformMixture` replaces the parameters if a test finds no mixture. This function makes no test. It
+    therefore finds outliers even in the residuals of a single Gaussian.
 
     Examples
     --------
@@ -122,9 +122,9 @@ def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
 
 
 def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -> str:
-    """Return one message that names the groups without a usable mixture, and the remedy; empty if all are usable.
+    """Return a message that names the groups without a usable mixture, and the remedy; empty if all are usable.
 
-    With `fixed_steps`, EM takes a given number of steps, and a fit that has not converged is no fault.
+    `fixed_steps` means that EM takes a given number of steps. The iteration limit is then not a fault.
     """
     parts = []
     for fault in MixtureStatus:
@@ -136,7 +136,7 @@ def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -
 
 
 def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
-    """Return the verdict of process 0; in borderline cases, the verdict of another process may differ."""
+    """Return the verdict of process 0, because in borderline cases the verdict of another process may differ."""
     known = tuple(MixtureStatus)
     codes = verdict.parameters.inlier_prior.new_tensor([known.index(status) for status in verdict.status])
     *tensors, codes = samples.agreed((*verdict.parameters.tensors, codes))
@@ -144,7 +144,7 @@ def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
 
 
 def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:
-    """Return the last fit for groups in which it was a mixture, and the robust start for the others."""
+    """Return the start of EM: `warm` for groups in which `warm` is a mixture, and `start` for the other groups."""
     usable = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
     device = start.inlier_prior.device
     where = torch.tensor([warm.status[group] in usable for group in size_class.groups], device=device)

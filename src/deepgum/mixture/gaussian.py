@@ -1,6 +1,6 @@
-"""The component of inliers: a zero-mean Gaussian, its exact marginals for missing labels, and its structures.
+"""The component of inliers: a zero-mean Gaussian, exact marginals for missing labels, and structures of covariances.
 
-The covariance is always stored as a full matrix, so one set of formulas serves all structures.
+The covariance is always stored as a full matrix, so the formulas are the same for all structures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["FLOOR", "STRUCTURES", "TIED", "Conditional", "Gaussian", "Structure"
 
 LOG_2PI = math.log(2 * math.pi)
 FLOOR = 1e-10
-"""Minimum relative eigenvalue of a covariance. The Cholesky factorisation is accurate far below it."""
+"""Minimum relative eigenvalue of a covariance. The Cholesky factorisation is accurate far below this minimum."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Conditional:
     Attributes
     ----------
     precision : Tensor (P, k, k)
-        Inverse covariance of the observed coordinates, 0 elsewhere.
+        Inverse covariance of the observed coordinates; 0 for missing coordinates.
     log_peak : Tensor (P,)
-        Log density at 0.
+        Log density of the observed coordinates at 0.
     gain : Tensor (P, k, k)
-        Maps the observed residuals to the expectations of the missing ones.
+        Matrix that maps observed residuals to the expectations of missing residuals.
     covariance : Tensor (P, k, k)
-        Covariance of the missing coordinates given the observed ones, 0 elsewhere.
+        Covariance of the missing coordinates given the observed coordinates; 0 for observed coordinates.
     """
 
     precision: Tensor
@@ -46,7 +46,7 @@ class Conditional:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Zero-mean Gaussians of g groups, with a `covariance` (g, k, k)."""
+    """The zero-mean Gaussian of each of g groups, with `covariance` (g, k, k)."""
 
     covariance: Tensor
 
@@ -75,8 +75,8 @@ class Gaussian:
         seen = incomplete.observed
         covariance = self.covariance[incomplete.pattern_group]
         both = seen[:, :, None] * seen[:, None, :]
-        # Missing coordinates get the variance 1 and no correlation. This changes neither the determinant nor the
-        # inverse of the observed part.
+        # Missing coordinates get the variance 1 and no correlation. The determinant and the inverse of the observed
+        # part do not change.
         padded = covariance * both + torch.diag_embed(1 - seen)
         factor = torch.linalg.cholesky(padded)
         precision = torch.cholesky_inverse(factor) * both
@@ -111,14 +111,15 @@ class Structure:
     Attributes
     ----------
     shape : callable
-        Function from symmetric matrices (g, k, k) to the maximum-likelihood covariances of this structure.
+        Function that takes symmetric matrices (g, k, k) and returns the maximum-likelihood covariances (g, k, k) of
+        this structure.
     parameters : callable
-        Function from k to the number of free parameters of one covariance.
+        Function that takes k and returns the number of free parameters of one covariance.
     is_full : bool
-        Whether coordinates may be correlated. The covariance then needs k + 1 samples, and otherwise 2.
+        Whether coordinates may be correlated. If so, the covariance needs k + 1 samples, otherwise 2 samples.
     is_tied : bool
-        Whether all groups share one covariance, estimated from the samples of all groups. All groups must have one
-        size.
+        Whether all groups share one covariance, estimated from the samples of all groups. If so, all groups must have
+        the same size.
     """
 
     shape: Callable[[Tensor], Tensor]
@@ -131,21 +132,21 @@ class Structure:
         return k + 1 if self.is_full else 2
 
     def mean(self, scatter: Tensor, weight: Tensor) -> Tensor:
-        """Return the covariances (g, k, k) from sums of outer products (g, k, k) and the weights (g,) of their samples.
+        """Return the covariances (g, k, k) from sums of outer products (g, k, k) and sums of weights (g,).
 
-        Weights are above 0; if the covariance is shared, one weight above 0 suffices.
+        All sums of weights are above 0. If the covariance is shared, it suffices that one of them is above 0.
         """
         if self.is_tied:
             scatter, weight = self.pooled(scatter), self.pooled(weight)
         return self.shape(scatter / torch.where(weight > 0, weight, 1.0)[:, None, None])
 
     def pooled(self, sums: Tensor) -> Tensor:
-        """Return sums over samples (g, ...); if the covariance is shared, also over groups."""
+        """Return `sums` (g, ...) over samples. If the covariance is shared, add them up over groups."""
         return sums.sum(dim=0, keepdim=True).expand_as(sums) if self.is_tied else sums
 
 
 TIED = "tied-"
-"""Prefix of the names of structures with a shared covariance; without it, the name of the unshared structure."""
+"""Prefix of the names of structures with a shared covariance. The rest of the name is the unshared structure."""
 
 STRUCTURES: dict[str, Structure] = {
     "full": Structure(_full, lambda k: k * (k + 1) // 2, is_full=True),
@@ -156,9 +157,9 @@ STRUCTURES: dict[str, Structure] = {
 
 
 def regularised(covariance: Tensor, unit: Tensor, reg_covar: float) -> Tensor:
-    """Return covariances with `reg_covar` units added to each variance, raised until they can be factorised.
+    """Add `reg_covar` times `unit` to each variance, and raise covariances until they can be factorised.
 
-    `unit` (g, k) holds squared robust scales, so a change of the unit of residuals changes nothing else.
+    `unit` (g, k) holds squared robust scales. So the regularisation does not depend on the unit of the residuals.
     """
     covariance = covariance + torch.diag_embed(reg_covar * unit)
     variance = covariance.diagonal(dim1=-2, dim2=-1).maximum(FLOOR * unit)

@@ -1,15 +1,16 @@
-"""Hard samples: a factor on the covariance that the groups of one sample share.
+"""Hard samples: the covariances of all groups of a sample are multiplied by one factor.
 
-Equation 1 has one covariance for all samples. But a network errs more on a blurred face than on a sharp one, in all
+Equation 1 has one covariance for all samples. But a network errs more on a blurred face than on a sharp face, in all
 landmarks at once. So Sigma is multiplied, in each sample, by a factor u that the groups of the sample share. The prior
-of u is inverse-gamma with nu degrees of freedom: about 1 in most samples, much larger in a few. The other groups of the
-sample are inliers with probabilities r, at squared Mahalanobis distances q, in k coordinates each. Given these groups,
-u is inverse-gamma again, and the residual of the group itself is Student's t:
+of u is inverse-gamma with nu degrees of freedom: u is about 1 in most samples, and much larger in a few. Consider one
+group of a sample. Each other group of the sample has k coordinates, a squared Mahalanobis distance q, and a probability
+r of being an inlier. Given the other groups, u is inverse-gamma again, and the residual of this group is Student's t:
 
     a = nu + sum r k,  b = nu + sum r q  (sums over the other groups),  delta ~ t_a(0, b / a Sigma)
 
-If the other landmarks of a sample are far from the prediction, larger residuals are accepted; if they fit well, not. In
-a sample of one group, the residual is Student's t with nu degrees of freedom. As nu goes to infinity, this is eq. 2.
+If the other landmarks of a sample are far from the prediction, larger residuals are accepted. If the other landmarks
+fit well, larger residuals are not accepted. In a sample of one group, the residual is Student's t with nu degrees of
+freedom. In the limit of infinite nu, this is eq. 2.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ def responsibilities_of_hard_samples(
     degrees_of_freedom: float | Tensor,
     sweeps: int,
 ) -> Tensor:
-    """Return the fixed point of the responsibilities (n, g), each of which depends on the other groups.
+    """Return the fixed point of the responsibilities (n, g). Each depends on the other groups of the sample.
 
     Parameters
     ----------
     start : Tensor (n, g)
-        Start of the iteration; entries without observed coordinates are ignored.
+        Responsibilities at the start of the iteration. Groups without an observed coordinate are ignored.
     posterior : callable
-        Function of a and b, (n, g) each, that returns the responsibilities (n, g).
+        Function that takes a (n, g) and b (n, g) of the module docstring and returns the responsibilities (n, g).
     distance, observed : Tensor (n, g)
         Squared Mahalanobis distance of a group, and the number of its observed coordinates.
     degrees_of_freedom : float or Tensor (g,)
-        nu.
+        nu of the module docstring.
     sweeps : int
-        Number of iterations. Each updates all groups at once.
+        Number of iterations. Each iteration updates all groups at once.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def responsibilities_of_hard_samples(
     """
     responsibility = start
     for _ in range(sweeps):
-        # An infinite distance has weight 0, and 0 times infinity is NaN.
+        # An infinite distance has weight 0, but 0 times infinity would be NaN.
         certain = torch.where(observed > 0, responsibility, 0.0)
         weighted = torch.where(certain > 0, certain * distance, 0.0)
         a, b = (

@@ -38,13 +38,13 @@ SETTINGS = (
 FORMAT = "deepgum.GaussianUniformMixture/1"
 RESULTS = ("partition", "priors", "covariances", "log_uniform", "status", "n_iter", "converged", "array")
 DEFAULTS_OF_OLD_STATES = {"separation": 0.0, "degrees_of_freedom": None}
-"""Defaults for states that were saved before these settings existed."""
+"""Values of settings for states that were saved before these settings existed."""
 
 
 class GaussianUniformMixture:
     """Mixture of a zero-mean Gaussian (inliers) and a uniform density (outliers), one per group of coordinates.
 
-    Equation 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, is fitted by EM to regression residuals.
+    EM fits eq. 1 of the paper, p(delta) = pi N(delta; 0, Sigma) + (1 - pi) gamma, to the residuals of a regression.
     All groups of one size are fitted in one batched computation, always in float64.
 
     Parameters
@@ -52,71 +52,73 @@ class GaussianUniformMixture:
     groups : {"sample", "landmark", "coordinate"} or list of lists of int, default "sample"
         Coordinates that are right or wrong together; see `partition`.
     covariance_type : {"full", "diag", "spherical", "tied-spherical"}, default "full"
-        Structure of Sigma within a group. "tied-spherical" is one variance for all coordinates of all groups, which
-        must have one size (the authors' code, for landmarks).
+        Structure of Sigma within a group. "tied-spherical" means one variance for all coordinates of all groups; all
+        groups must then have the same size. (The authors' code does this for landmarks.)
     uniform : {"moments", "range"} or float, default "moments"
-        gamma from the moments of the outliers (eq. 5 and 6), from the box that holds all residuals, or fixed. A number
-        is the log density **per coordinate**: -log(224) for labels inside 224 pixels.
+        "moments": gamma is estimated from the moments of the outliers (eq. 5 and 6). "range": gamma is the density of
+        the box that holds all residuals. A number fixes the log density **per coordinate**, for example -log(224) for
+        labels inside 224 pixels.
     inlier_prior : "estimate" or float in (0, 1), default "estimate"
-        pi by eq. 4, or fixed. A fixed prior asserts that there are both inliers and outliers: no group then has the
-        status `NO_OUTLIERS` or `NO_INLIERS`.
+        "estimate": pi is estimated by eq. 4. A number fixes pi, and asserts that there are inliers and outliers: no
+        group then has the status `NO_OUTLIERS` or `NO_INLIERS`.
     separation : float, default 2.5
-        Minimum ratio of the widths of outliers and inliers, per coordinate. Below it, a group has no outliers
-        (`NO_OUTLIERS`). In the residuals of a single Gaussian, EM finds outliers that are 1.5 to 2.2 times as wide. 0
-        or a fixed prior turns the test off.
+        Minimum ratio of the width of outliers to the width of inliers, per coordinate. A group with a smaller ratio has
+        no outliers (`NO_OUTLIERS`). The reason: in the residuals of a single Gaussian, EM finds "outliers" that are 1.5
+        to 2.2 times as wide as the inliers. 0 or a fixed prior turns the test off.
     degrees_of_freedom : float or None, default None
-        None: inliers have the tails of a Gaussian, as in the paper. With a number, `responsibilities` allows for hard
-        samples by Student's t; a smaller number allows for more. The fit and the likelihood do not change.
+        None: inliers have the tails of a Gaussian, like in the paper. With a number, `responsibilities` allows for hard
+        samples, by Student's t. A smaller number allows for harder samples. The fit and the likelihood do not change.
     tol : float, default 1e-6
-        EM stops when no parameter of any group changes by more: the prior, each covariance divided by the standard
-        deviations, the log density per coordinate. With 0, EM takes exactly `max_iter` steps; the status is
-        then `ITERATION_LIMIT`, without a warning.
+        EM stops when no parameter of any group changes by more than `tol`. Parameters are the prior, each covariance
+        divided by the standard deviations, and the log density per coordinate. With 0, EM takes exactly `max_iter`
+        steps; the status is then `ITERATION_LIMIT`, without a warning.
     max_iter : int, default 200
         Maximum number of iterations.
     reg_covar : float, default 1e-6
-        Added to each variance, as a **fraction** of the squared robust scale of its coordinate, so that residuals in
-        another unit give the same fit in that unit. With 0, the minimum of a singular covariance is 1e-10.
+        Regularisation that is added to each variance: a **fraction** of the squared robust scale of the coordinate. So
+        the fit does not depend on the unit of the residuals. With 0, the minimum of a singular covariance is 1e-10.
     init : {"mad"}, default "mad"
-        Robust start: independent coordinates, each with a median absolute deviation about 0, taken at the lower
-        quartile so that it resists up to three quarters of outliers.
+        Robust start: independent coordinates, each with a robust standard deviation. This is like the median absolute
+        deviation about 0, but with the lower quartile instead of the median, so up to three quarters of the residuals
+        may be outliers.
     warm_start : bool, default False
-        Start from the parameters of the previous fit in the groups where it converged or reached `max_iter`, if
-        `groups` and `uniform` are still the same.
+        Whether EM starts from the parameters of the previous fit, if `groups` and `uniform` are unchanged. Only groups
+        with the previous status `CONVERGED` or `ITERATION_LIMIT` do so.
 
     Attributes
     ----------
     partition_ : tuple of tuples of int
-        The groups, g of them.
+        The coordinates of each of the g groups.
     inlier_prior_ : (g,) array
-        pi.
+        pi of each group.
     covariances_ : tuple of g (k, k) arrays
         Sigma of each group.
     log_uniform_density_ : (g,) array
-        log gamma.
+        log gamma of each group.
     n_iter_ : int
-        Number of M steps, the largest over the group sizes.
+        Number of M steps: the largest number over all group sizes.
     converged_ : bool
-        Whether EM converged within `max_iter` in every group, whatever its status is: even if the result of EM was
-        replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On clean residuals, EM need not
-        converge, and this is no fault: see `status_`.
+        Whether EM converged within `max_iter` in every group, regardless of the status of the group. It counts even if
+        the result of EM was replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On clean
+        residuals, EM need not converge, and this is no fault: see `status_`.
     status_ : tuple of MixtureStatus
         Outcome of the fit, one per group.
     n_features_in_ : int
-        d.
+        d: the number of coordinates.
 
     Notes
     -----
-    Settings are attributes. They are checked by the constructor and again by `fit`, which uses their current values.
+    Settings are attributes. The constructor checks the settings. `fit` uses the current settings and checks them again.
 
-    Differences from the paper: the scatter of eq. 3 is divided by the sum of the responsibilities; the
-    variances of the uniform density are at least those of the Gaussian; and a group that is no mixture (see
-    `MixtureStatus`) gets parameters that keep its responsibilities usable. Differences from the authors' code: the
-    prior is re-estimated (in their code it stays 0.95), and the uniform density follows eq. 5 (in their code it is a
-    constant).
+    There are three differences from the paper. The scatter of eq. 3 is divided by the sum of the responsibilities. The
+    variances of the uniform density are at least the variances of the Gaussian. A group that is no mixture (see
+    `MixtureStatus`) gets parameters with usable responsibilities. There are two differences from the authors' code. The
+    prior is re-estimated (it is always 0.95 in their code). The uniform density follows eq. 5 (it is a constant in
+    their code).
 
-    `NaN` marks a missing label. The observed part of a group is used exactly: its marginal density in the E step, the
-    expected scatter in the M step. A group that is missing altogether has the prior as responsibility, log-likelihood 0
-    and no influence on the estimates.
+    `NaN` marks a missing label. The observed part of a group is used exactly: the E step uses its marginal density, and
+    the M step uses the expected scatter. If a whole group is missing, its responsibility is the prior, its
+    log-likelihood is 0, and it has no influence on the estimates.
 
     Examples
     --------
@@ -158,7 +160,7 @@ class GaussianUniformMixture:
         init: str = "mad",
         warm_start: bool = False,
     ) -> None:
-        # Every attribute is the argument itself, as scikit-learn's `clone` requires.
+        # Every attribute is the argument itself, because `clone` of scikit-learn requires this.
         self.groups = groups
         self.covariance_type = covariance_type
         self.uniform = uniform
@@ -173,7 +175,7 @@ class GaussianUniformMixture:
         self._em()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name; `deep` exists for scikit-learn, and has no effect.
+        """Return the settings by name. `deep` has no effect; scikit-learn requires this parameter.
 
         Examples
         --------
@@ -183,7 +185,7 @@ class GaussianUniformMixture:
         return {name: getattr(self, name) for name in SETTINGS}
 
     def set_params(self, **params: Any) -> Self:
-        """Change settings by name, all or none; the next `fit` uses them.
+        """Change settings by name. If one setting is refused, no setting changes. The next `fit` uses the settings.
 
         Raises
         ------
@@ -218,15 +220,15 @@ class GaussianUniformMixture:
         Parameters
         ----------
         residuals : (n, d) tensor or array
-            Target minus prediction; NaN where a label is missing. Any real type, any device.
+            Target minus prediction; NaN where a label is missing. Every real type and every device is possible.
         sample_weight : (n,) tensor or array, optional
-            Weights of at least 0. Only their ratios matter; a weight of 0 leaves the sample out.
+            Weights of at least 0. Only the ratios of weights matter. A sample with the weight 0 is left out.
         responsibilities : (n, g) tensor or array, optional
             Responsibilities for the first M step, in place of the robust start. If all are 1, EM begins with the
             Gaussian of all residuals.
         processes : Processes, default one process
-            Processes that fit together. The samples given here are the share of this process, (0, d) if it has none.
-            All processes get the same parameters as one process with all samples. Only sums are exchanged.
+            Processes that fit together. `residuals` are then the samples of this process; (0, d) if it has no samples.
+            All processes get the same parameters as one process with all samples. Processes exchange only sums.
 
         Returns
         -------
@@ -238,33 +240,34 @@ class GaussianUniformMixture:
         InvalidParameterError
             If the constructor would refuse a changed setting, or groups of several sizes should share a covariance.
         InvalidDataError
-            If residuals are not (n, d) or not finite, weights or responsibilities do not fit them, or there are fewer
-            samples than the covariance of the largest group needs (k + 1; 2 if it is not full).
+            If residuals are not (n, d) or not finite, weights or responsibilities do not fit the residuals, or there
+            are fewer samples than the covariance of the largest group needs (k + 1 for a full covariance, otherwise 2).
         ProcessLostError
             If another process died, or stopped with an error.
 
         Warns
         -----
         IdentifiabilityWarning
-            Once, with every group whose status is neither `CONVERGED` nor `NO_OUTLIERS`, and the remedy. (No outliers
-            are good news, without a warning. With a `tol` of 0 `ITERATION_LIMIT` has no warning, either.)
+            If a group has a status other than `CONVERGED` and `NO_OUTLIERS`. One warning names all such groups and the
+            remedy. With a `tol` of 0, there is no warning about `ITERATION_LIMIT`.
         """
         return self._fit_to(InMemory(residuals, sample_weight, responsibilities, self.resolve, processes))
 
     def fit_batches(self, batches: Iterable[Batch], *, processes: Processes = SOLO) -> Self:
-        """Fit eq. 1 to residuals in batches, in the memory of one batch.
+        """Fit eq. 1 to residuals in batches. Only one batch is in memory at a time.
 
-        The result equals that of `fit` on all batches. The batches are read once for checks, once for their sums, twice
-        for the robust scales of float32 numbers (four times for float64; see `deepgum.mixture.quantiles`), once per EM
-        iteration and about five times for the verdict. Groups of several sizes are fitted one size after the other.
+        The result equals the result of `fit` on all batches together. The batches are read many times: once for checks,
+        once for sums, twice for the robust scales of float32 numbers (four times for float64; see
+        `deepgum.mixture.quantiles`), once per EM iteration and about five times for the verdict. Groups of several
+        sizes are fitted one size after the other.
 
         Parameters
         ----------
         batches : iterable of (b, d) tensors or arrays, or of pairs (residuals, sample_weight)
-            Each iteration yields the same rows: a list, `ParquetBatches`, `ArrayBatches` or a `DataLoader`, but not a
-            generator. See `fit` for `residuals` and `sample_weight`.
+            Each iteration must yield the same rows. A list, `ParquetBatches`, `ArrayBatches` or a `DataLoader` can do
+            this; a generator cannot. See `fit` for `residuals` and `sample_weight`.
         processes : Processes, default one process
-            Processes that fit together; the batches are the share of this process, which may be empty.
+            Processes that fit together. `batches` are then the batches of this process; there may be none.
 
         Returns
         -------
@@ -274,17 +277,17 @@ class GaussianUniformMixture:
         Raises
         ------
         InvalidParameterError
-            If the batches cannot be read twice, or a setting is refused as in `fit`.
+            If the batches cannot be read twice, or `fit` would refuse a setting.
         InvalidDataError
-            If `fit` would refuse a batch (the message has its number), batches have different widths, a later pass
-            yields other rows, or there are too few samples.
+            If `fit` would refuse a batch (the message has the number of the batch), batches have different numbers of
+            columns, a later pass yields other rows, or there are too few samples.
         ProcessLostError
             If another process died, or stopped with an error.
 
         Warns
         -----
         IdentifiabilityWarning
-            The same as in `fit`.
+            The same warning as from `fit`.
 
         Examples
         --------
@@ -319,9 +322,9 @@ class GaussianUniformMixture:
         return groups
 
     def responsibilities(self, residuals: ArrayT) -> ArrayT:
-        """Return the probability of being an inlier, eq. 2: (n, g) float64; the prior where a group is missing.
+        """Return the probabilities (n, g) of being an inlier, eq. 2, in float64; the prior where a group is missing.
 
-        With `degrees_of_freedom` the covariances of a sample are multiplied by a factor that its groups share: see
+        With `degrees_of_freedom`, the covariances of all groups of a sample are multiplied by a common factor: see
         `deepgum.mixture.hard_samples`.
         """
         evidence = self._evidence(residuals)
@@ -330,16 +333,16 @@ class GaussianUniformMixture:
         return like(residuals, evidence.hard(self.degrees_of_freedom))
 
     def mahalanobis(self, residuals: ArrayT) -> ArrayT:
-        """Return the distance of the observed part in standard deviations of inliers: (n, g) float64, or NaN."""
+        """Return the Mahalanobis distances (n, g) of the observed parts, in float64; NaN where a group is missing."""
         evidence = self._evidence(residuals)
         return like(residuals, torch.where(evidence.observed > 0, evidence.distance.clamp_min(0).sqrt(), torch.nan))
 
     def log_likelihood(self, residuals: ArrayT) -> ArrayT:
-        """Return the log density, eq. 1, of the observed part: (n, g) float64; 0 where a group is missing."""
+        """Return the log densities (n, g), eq. 1, of the observed parts, in float64; 0 where a group is missing."""
         return like(residuals, self._evidence(residuals).log_likelihood)
 
     def partial_statistics(self, residuals: Array, sample_weight: Array | None = None) -> PartialStatistics:
-        """Return the sums of the E step over samples, under the fitted parameters. Sums of parts add up."""
+        """Return the sums of the E step over samples, under the fitted parameters. They can be added over batches."""
         tensor = self._checked(residuals)
         weights = as_weights(sample_weight, tensor)
         return PartialStatistics(
@@ -350,7 +353,7 @@ class GaussianUniformMixture:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return settings and fit as tensors, numbers, strings and lists, for JSON and safetensors without pickle."""
+        """Return settings and fit as tensors, numbers, strings and lists, which JSON and safetensors can store."""
         state: dict[str, Any] = {"format": FORMAT} | _plain(self.get_params())
         if self._fit is None:
             return state
@@ -365,7 +368,7 @@ class GaussianUniformMixture:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Return the estimator with this `state_dict`, to the last bit.
+        """Return the estimator with this `state_dict`. All numbers are equal to the last bit.
 
         Raises
         ------
@@ -384,7 +387,7 @@ class GaussianUniformMixture:
         return mixture
 
     def _em(self) -> EM:
-        """Return the EM of the current settings, or raise an error for an invalid one."""
+        """Return the EM of the current settings, or raise an error for an invalid setting."""
         if isinstance(self.groups, str):
             check_choice("groups", self.groups, NAMES)
         check_choice("init", self.init, ("mad",))
@@ -416,7 +419,7 @@ class GaussianUniformMixture:
         return self
 
     def _warm(self, groups: Partition) -> MixtureFit | None:
-        # A density that EM does not update would survive a change of the setting.
+        # If EM does not update the density, a warm start would keep the density after a change of the setting.
         if self.warm_start and self._fit is not None and self._fitted_uniform == self.uniform:
             return self._fit if self.partition_ == groups else None
         return None
@@ -459,15 +462,16 @@ class GaussianUniformMixture:
 
 
 def _check_state(state: Mapping[str, Any]) -> None:
-    """Raise `InvalidDataError` unless the dictionary has this format, all of its keys and no other."""
+    """Raise `InvalidDataError` unless the dictionary has this format, and all keys of this format and no other keys."""
     found = state.get("format")
     if found != FORMAT:
-        raise InvalidDataError(f"A mixture's state should have format {FORMAT!r}. Found {found!r}.")
+        raise InvalidDataError(f"The state of a mixture should have format {FORMAT!r}. Found {found!r}.")
     expected = {"format", *SETTINGS, *(RESULTS if any(key in state for key in RESULTS) else ())}
     missing, unknown = sorted(expected - set(state)), sorted(set(state) - expected)
     if missing or unknown:
         raise InvalidDataError(
-            f"A mixture's state lacks {listing(missing) or 'nothing'} and has unknown {listing(unknown) or 'nothing'}."
+            "The state of a mixture should have all keys and no other keys. "
+            f"Found missing keys: {listing(missing) or 'none'}; unknown keys: {listing(unknown) or 'none'}."
         )
 
 
@@ -494,8 +498,8 @@ def _pack(parameters: tuple[Parameters, ...], partition: Partition) -> dict[str,
     Returns
     -------
     dict
-        "priors" (g,); "covariances", the flattened k x k matrix of each group; "log_uniform", k log densities per
-        group.
+        Three tensors: "priors" (g,), "covariances" (the flattened k x k matrix of each group), and "log_uniform" (k log
+        densities per group).
     """
     priors: dict[int, Tensor] = {}
     covariances: dict[int, Tensor] = {}
@@ -539,5 +543,5 @@ def _unpack(state: Mapping[str, Any], partition: Partition) -> tuple[Parameters,
 
 
 def _split(flat: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    """Return the pieces of a (sum of sizes,) tensor, one per group."""
+    """Split a tensor of the length sum(sizes) into one piece per group."""
     return torch.split(flat, list(sizes))

@@ -22,7 +22,7 @@ class Parameters:
     Attributes
     ----------
     inlier_prior : Tensor (g,)
-        pi. 0 is a uniform density alone, and 1 a Gaussian alone.
+        pi. 0 means a uniform density alone, and 1 means a Gaussian alone.
     covariance : Tensor (g, k, k)
         Sigma.
     outliers : Uniform
@@ -35,7 +35,7 @@ class Parameters:
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Prior, covariance and log density per coordinate, in the order of `of`."""
+        """Prior, covariance and log density per coordinate, in the order of the parameters of `of`."""
         return self.inlier_prior, self.covariance, self.outliers.log_density_per_coordinate
 
     @classmethod
@@ -53,13 +53,13 @@ class Parameters:
         return self.inlier_prior.log(), torch.log1p(-self.inlier_prior)
 
     def log_joint(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logs of pi N (g, c) and of (1 - pi) gamma (g, 1), for complete residuals (g, k, c)."""
+        """Return the pair of logs of pi N, (g, c), and of (1 - pi) gamma, (g, 1), for complete residuals (g, k, c)."""
         log_inlier, log_outlier = self._log_priors
         inlier = self.inliers.log_density(values).add_(log_inlier[:, None])
         return inlier, self.outliers.log_density(values) + log_outlier[:, None]
 
     def log_joint_incomplete(self, pairs: Incomplete, conditional: Conditional, chunk: slice) -> tuple[Tensor, Tensor]:
-        """Return the logs of pi N and of (1 - pi) gamma, (m,) each, for the observed parts of incomplete residuals."""
+        """Return the pair of logs (m,) of pi N and of (1 - pi) gamma, for observed parts of incomplete residuals."""
         log_inlier, log_outlier = self._log_priors
         pattern, group, values = pairs.pattern[chunk], pairs.group[chunk], pairs.values[chunk]
         whitened = (conditional.precision[pattern] @ values[:, :, None])[:, :, 0]
@@ -68,7 +68,7 @@ class Parameters:
 
 
 def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
-    """Return the parameters `new` for the groups of the mask `where` (g,), and `old` for the others."""
+    """Return the parameters `new` for groups in the mask `where` (g,), and `old` for all other groups."""
     density = new.outliers.log_density_per_coordinate, old.outliers.log_density_per_coordinate
     return Parameters(
         torch.where(where, new.inlier_prior, old.inlier_prior),
@@ -78,10 +78,10 @@ def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
 
 
 def change(new: Parameters, old: Parameters) -> Tensor:
-    """Return the largest change of a parameter in each group (g,), without units.
+    """Return the largest change (g,) of a parameter in each group, independent of the unit of residuals.
 
-    The changes are differences of the prior, of the entries of the covariance divided by the product of the two
-    standard deviations, and of the log densities.
+    Changes are differences of the prior, of the log densities, and of each entry of the covariance divided by the
+    product of the two standard deviations.
     """
     deviation = old.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
     difference = (new.covariance - old.covariance).abs() / deviation[:, :, None] / deviation[:, None, :]

@@ -1,7 +1,7 @@
 """Groups of coordinates that are right or wrong together: a sample, a landmark, a coordinate, or any lists of indices.
 
-Section 3.1 of the paper chooses between one mixture per sample, per landmark or per coordinate. All three, and all
-groupings between them, are partitions of the D coordinates.
+Section 3.1 of the paper chooses between one mixture per sample, per landmark or per coordinate. These three choices,
+and all lists of groups, are partitions of the D coordinates.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def partition(groups: Groups, d: int) -> Partition:
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        One group of all coordinates; consecutive pairs (x1 y1 x2 y2 ...); one group per coordinate; or index lists that
-        name every coordinate once.
+        "sample": one group of all coordinates. "landmark": consecutive pairs (x1 y1 x2 y2 ...). "coordinate": one group
+        per coordinate. Index lists must name every coordinate once.
     d : int
         Number of coordinates.
 
@@ -42,7 +42,7 @@ def partition(groups: Groups, d: int) -> Partition:
     Raises
     ------
     UnknownNameError
-        If a name is not one of the three.
+        If `groups` is a text other than these three names.
     InvalidParameterError
         If index lists are not a partition of 0 ... d - 1.
     InvalidDataError
@@ -100,7 +100,7 @@ class SizeClass:
     groups : tuple of int
         The positions of the groups in the partition, length g.
     columns : tuple of tuples of int
-        The coordinates of the groups, (g, k).
+        The k coordinates of each of the g groups.
     """
 
     groups: tuple[int, ...]
@@ -113,7 +113,7 @@ class SizeClass:
 
 
 def size_classes(groups: Partition) -> tuple[SizeClass, ...]:
-    """Return the groups of a partition by size, the smallest first.
+    """Return the groups of a partition by size, from the smallest size up.
 
     Examples
     --------

@@ -1,6 +1,7 @@
-"""Exact quantiles of the absolute values of residuals in memory, with weights, or in a stream.
+"""Exact quantiles of absolute residuals: in memory, with weights, or in a stream.
 
-A quantile is the smallest residual at which the sum of the weights reaches a share of the total.
+The quantile of a share is the smallest absolute residual for which the residuals up to it have this share of the total
+weight.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from deepgum.processes import Processes
 __all__ = ["Quantiles", "bits_per_pass", "plain_quantiles", "streamed_quantiles", "weighted_quantiles"]
 
 Quantiles: TypeAlias = Callable[[float], Tensor]
-"""Function from a probability to the quantiles (g, k)."""
+"""A function that takes a share and returns the quantiles (g, k)."""
 
 SLACK = 1e-9
-"""Relative slack of a share: equal weights may reach the share exactly, up to rounding of the sum."""
+"""Relative tolerance of a share, because equal weights may reach the share exactly, except for rounding of the sum."""
 
 ALL_BITS = 63
 LOW_BITS = 29
-"""Number of bits that are 0 in float64 when the number comes from float32."""
+"""Number of last bits of a float64 number that are 0 if the number was converted from float32."""
 
 MOST_BINS = 2**21
 BITS = (8, 17)
@@ -34,13 +35,13 @@ BITS = (8, 17)
 
 
 def plain_quantiles(magnitude: Tensor) -> Quantiles:
-    """Return the quantiles of complete values (g, k, n) of equal weight, by selection: no sorting."""
+    """Return the quantiles of complete values (g, k, n) with equal weights, by selection, without sorting."""
     n = magnitude.shape[-1]
     return lambda probability: magnitude.kthvalue(max(1, math.ceil(probability * n)), dim=-1).values
 
 
 def weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Quantiles:
-    """Return the quantiles of weighted values (g, k, n); missing values (NaN) have the weight 0."""
+    """Return the quantiles of weighted values (g, k, n). Missing values (NaN) have the weight 0."""
     ordered, order = magnitude.nan_to_num(nan=torch.inf).sort(dim=-1)
     cumulative = weight.gather(-1, order).cumsum(-1)
     last = magnitude.shape[-1] - 1
@@ -56,10 +57,10 @@ def weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Quantiles:
 def streamed_quantiles(
     pieces: Iterable[Piece], processes: Processes, nothing: Tensor, n: int, *, single: bool
 ) -> Quantiles:
-    """Return the quantiles of |residual| over all pieces of all processes.
+    """Return the quantiles of absolute residuals over all pieces of all processes.
 
-    Each pass over the pieces finds the next bits of the quantile, by a histogram of the residuals that begin with the
-    bits found so far.
+    Each pass over the pieces finds the next bits of the quantile, from a histogram of the residuals that begin with the
+    bits that are already known.
 
     Parameters
     ----------
@@ -67,15 +68,16 @@ def streamed_quantiles(
         The pieces of this process.
     processes : Processes
     nothing : Tensor (g, k, 0)
+        An empty piece, which has the shape and the device.
     n : int
         Number of samples.
     single : bool
-        Whether all residuals are float32 numbers, with last bits of 0.
+        Whether all residuals are float32 numbers, so that their last bits are 0.
 
     Returns
     -------
     Quantiles
-        0 for a coordinate without a residual.
+        A function that returns 0 for a coordinate without a residual.
     """
     low = LOW_BITS if single else 0
     step = bits_per_pass(nothing.shape[0] * nothing.shape[1], n)
@@ -94,7 +96,7 @@ def streamed_quantiles(
             cumulative = below[..., None] + processes.sum(histogram).cumsum(-1)
             if share is None:
                 share = probability * (1 - SLACK) * cumulative[..., -1:]
-            # Rounding must not lead past the last non-empty bin.
+            # Because of rounding, limit the bin to the last bin that is not empty.
             digit = torch.searchsorted(cumulative, torch.minimum(share, cumulative[..., -1:]))
             before = cumulative.gather(-1, (digit - 1).clamp_min(0))
             below = torch.where(digit > 0, before, below[..., None])[..., 0]
@@ -107,7 +109,7 @@ def streamed_quantiles(
 def bits_per_pass(coordinates: int, n: int) -> int:
     """Return the number of bits that one pass finds.
 
-    It is smaller for many coordinates, and no coordinate has more bins than there are samples.
+    The number is smaller if there are many coordinates. The number of bins is at most the number of samples.
 
     Examples
     --------
@@ -120,14 +122,14 @@ def bits_per_pass(coordinates: int, n: int) -> int:
 
 
 def _count(values: Tensor, weight: Tensor | None, known: Tensor, unknown: int, histogram: Tensor) -> None:
-    """Add the weights of the residuals that begin with the `known` bits to the bins of the bits that follow."""
+    """Add the weight of each residual that begins with the `known` bits to the bin of the bits that follow."""
     g, k, n = values.shape
     bins = histogram.shape[-1]
     first = torch.arange(g * k, device=values.device).reshape(g, k, 1) * bins
     for chunk in slices(n, values, g * k):
         bits = values[:, :, chunk].abs().view(torch.int64)
         inside = (bits >> unknown + bins.bit_length() - 1 == known[..., None]) & ~values[:, :, chunk].isnan()
-        # Adding 0 for the other residuals is faster than leaving them out.
+        # Adding 0 for the other residuals is faster than leaving these residuals out.
         terms = inside.to(values.dtype) if weight is None else inside * weight[chunk]
         index = (bits >> unknown & bins - 1).add_(first).mul_(inside)
         histogram.view(-1).scatter_add_(0, index.flatten(), terms.flatten())

@@ -1,7 +1,8 @@
 """The samples of a fit: in memory, in a stream of batches, or over several processes.
 
-EM and the verdict need one operation: the sum over all samples of terms that a function computes for a block. A `Block`
-returns its own terms, a `Stream` adds up its pieces with one in memory at a time, and `Shared` adds up processes.
+EM and the verdict need one operation: a function computes terms for a block, and the terms are summed over all samples.
+A `Block` returns its own terms. A `Stream` sums the terms of its pieces, with one piece in memory at a time. `Shared`
+sums the terms of all processes.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from deepgum.processes import Processes
 __all__ = ["Piece", "Samples", "Shared", "Stream", "add_up"]
 
 Piece: TypeAlias = tuple[Tensor, Tensor | None]
-"""Residuals (g, k, c) float64, NaN where missing; weights (c,) above 0, or None if all are 1."""
+"""A pair: float64 residuals (g, k, c), NaN where a label is missing; weights (c,) above 0, or None if all are 1."""
 
 
 class Samples(Protocol):
     """Residuals of the groups of one size."""
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the sums over all samples of the terms of a block."""
+        """Return the sums over all samples. The function `terms` takes a block and returns the sums for this block."""
 
     def agreed(self, values: Terms) -> Terms:
         """Return the values of process 0, so that all processes continue with the same values."""
@@ -34,21 +35,21 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples in pieces, which are read again for every sum; one piece is in memory.
+    """Samples in pieces. The pieces are read again for every sum, with one piece in memory at a time.
 
     Attributes
     ----------
     pieces : iterable of Piece
-        Yields the same samples in every pass.
+        An iterable that yields the same samples in every pass.
     nothing : Tensor (g, k, 0)
-        An empty piece; its terms start the sum.
+        An empty piece. The sum begins with the terms of this piece.
     """
 
     pieces: Iterable[Piece]
     nothing: Tensor
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the sums over all pieces."""
+        """Return the sums of the terms over all pieces."""
         total = terms(make_block(self.nothing.clone()))
         for values, weight in self.pieces:
             part = terms(make_block(values, weight))
@@ -62,13 +63,13 @@ class Stream:
 
 @dataclass(frozen=True)
 class Shared:
-    """Samples that are divided among processes; only sums are exchanged, in one message per sum."""
+    """Samples that are divided among processes. Processes exchange only sums, with one message per sum."""
 
     part: Samples
     processes: Processes
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the sums over all processes, the same on each to the last bit."""
+        """Return the sums of the terms over all processes. The sums are equal, to the last bit, on all processes."""
         return add_up(self.part.total(terms), self.processes)
 
     def agreed(self, values: Terms) -> Terms:

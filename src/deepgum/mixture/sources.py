@@ -1,4 +1,4 @@
-"""The sources of a fit: residuals in memory or in batches, on one or several processes, checked before any work."""
+"""The residuals for a fit: in memory or in batches, on one or several processes. They are checked before any work."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ __all__ = ["Batch", "InMemory", "Source", "Streamed"]
 
 Batch: TypeAlias = Array | tuple[Array, Array | None]
 Resolve: TypeAlias = Callable[[int], Partition]
-"""Function from the number of coordinates to the groups."""
+"""A function that takes the number of coordinates and returns the groups."""
 
 PIECE = 2**18
-"""Number of values in a piece of a batch on a CPU: a piece fits the cache, and its memory is reused."""
+"""Number of values in a piece of a batch on a CPU. A piece fits the cache, and the memory of the piece is reused."""
 
 
 class Source(Protocol):
-    """The residuals that a mixture is fitted to.
+    """The residuals to which a mixture is fitted.
 
     Attributes
     ----------
     groups : Partition
         The groups of the coordinates.
     n : int
-        Number of samples of positive weight, on all processes.
+        Number of samples with a positive weight, on all processes together.
     as_numpy : bool
-        Whether the residuals, and so the results, are NumPy arrays.
+        Whether the residuals are NumPy arrays. If so, the results are NumPy arrays too.
     """
 
     groups: Partition
@@ -53,7 +53,7 @@ class Source(Protocol):
 
 
 class InMemory:
-    """Residuals (n, d) in memory: all of them, or the share of this process."""
+    """Residuals (n, d) in memory: all residuals, or the residuals of this process."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class InMemory:
         if self._processes.world_size == 1:
             scales = spread(values, self._weights)
             return make_block(values, self._weights), scales
-        # In pieces, intermediate results need little memory.
+        # With pieces, intermediate results need little memory.
         cuts = slices(values.shape[-1], values, values.shape[0] * values.shape[1])
         weights = self._weights
         pieces = [(values[:, :, cut], None if weights is None else weights[cut]) for cut in cuts]
@@ -95,7 +95,7 @@ class InMemory:
 
 
 class Streamed:
-    """Residuals in batches that can be read several times; each process has its own."""
+    """Residuals in batches that can be read several times. Each process has its own batches."""
 
     def __init__(self, batches: Iterable[Batch], resolve: Resolve, processes: Processes) -> None:
         with all_or_none(processes):
@@ -123,7 +123,7 @@ class Streamed:
 
 @dataclass(frozen=True)
 class _Survey:
-    """The result of the first pass: coordinates (0 without a batch), rows, rows of positive weight, device and type."""
+    """The result of the first pass over batches: numbers of coordinates, rows and rows with weight, device and type."""
 
     d: int
     rows: int
@@ -143,7 +143,7 @@ def _survey(batches: Iterable[Batch]) -> _Survey:
             raise InvalidDataError(f"Batch {number}: {error}") from error
         if d and tensor.shape[1] != d:
             found = f"Found {tensor.shape[1]} in batch {number}."
-            raise InvalidDataError(f"All batches should have as many coordinates as the first, {d}. {found}")
+            raise InvalidDataError(f"All batches should have {d} coordinates, like the first batch. {found}")
         d, rows = tensor.shape[1], rows + len(tensor)
         n += len(tensor) if weights is None else int((weights > 0).sum())
         device, as_numpy = tensor.device, isinstance(residuals, np.ndarray)
@@ -159,7 +159,7 @@ def _pair(batch: object) -> tuple[Array, Array | None]:
 
 
 def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
-    """Return the batches if they can be read several times; otherwise raise an error with the remedy."""
+    """Return the batches if they can be read several times; otherwise raise an error that names the remedy."""
     hint = ""
     if isinstance(batches, Iterator):
         hint = (
@@ -175,7 +175,7 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
 
 @dataclass(frozen=True)
 class _LaterPasses:
-    """Later passes over the batches: residuals (b, d) and weights (b,) above 0; the number of rows is checked."""
+    """Later passes over the batches: pairs (residuals (b, d), weights (b,) above 0). The number of rows is checked."""
 
     batches: Iterable[Batch]
     d: int
@@ -200,19 +200,19 @@ class _LaterPasses:
 
     def _complain(self, found: str) -> None:
         expected = f"`batches` should give the same {self.rows} rows of {self.d} coordinates in every pass."
-        raise InvalidDataError(f"{expected} Found {found} in a later one.")
+        raise InvalidDataError(f"{expected} Found {found} in a later pass.")
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """The same batches as pieces of the groups of one size."""
+    """The batches, split into pieces of the groups of one size."""
 
     batches: _LaterPasses
     size_class: SizeClass
 
     def __iter__(self) -> Iterator[Piece]:
         for residuals, weights in self.batches:
-            # A batch with missing labels is not cut, because rows with the same pattern share work.
+            # Do not split a batch with missing labels, because rows with the same pattern share work.
             cut_up = residuals.is_cpu and not bool(residuals.sum().isnan())
             rows = PIECE // sum(map(len, self.size_class.columns)) + 1 if cut_up else len(residuals)
             for first in range(0, len(residuals), rows):
@@ -221,13 +221,13 @@ class _Pieces:
 
 
 def _common_width(d: int, processes: Processes) -> int:
-    """Return the number of coordinates on all processes; a process without batches has 0."""
+    """Return the number of coordinates, which must be equal on all processes. A process without batches has d = 0."""
     common = int(processes.maximum(torch.tensor(d)))
     with all_or_none(processes):
         if d not in (0, common):
-            raise InvalidDataError(f"Residuals of all processes should have as many coordinates, {common}. Found {d}.")
+            raise InvalidDataError(f"Residuals of all processes should have {common} coordinates. Found {d}.")
     if common == 0:
-        raise InvalidDataError("`batches` should hold at least one batch, here or on another process. Found none.")
+        raise InvalidDataError("`batches` should hold at least one batch, on this process or another. Found no batch.")
     return common
 
 

@@ -1,4 +1,4 @@
-"""The spread of residuals before any outlier is known: the unit of EM's start and of its regularisation."""
+"""The spread of residuals before any outlier is known: the scale for the start of EM and for the regularisation."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from deepgum.processes import Processes
 __all__ = ["Spread", "spread", "spread_over"]
 
 QUANTILES = (0.25, 0.5, 0.75)
-"""Quantiles of |residual|; the first one that is not zero gives the robust scale."""
+"""Quantiles of absolute residuals. The first quantile that is not zero gives the robust scale."""
 
 SMALLEST = 1e-100
-"""Residuals below this size count as 0: their square underflows."""
+"""Absolute residuals below this number count as 0, because their square underflows."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Per-coordinate spread of the residuals of g groups of k coordinates.
+    """Spread of the residuals of g groups of k coordinates, for each coordinate.
 
     Attributes
     ----------
     scale : Tensor (g, k)
-        Robust standard deviation of the inliers about 0, above 0.
+        Robust standard deviation of the inliers about 0. It is above 0.
     variance : Tensor (g, k)
-        Plain variance of all residuals.
+        Variance of all residuals.
     width : Tensor (g, k)
-        Largest minus smallest residual. If this is below `scale` (all residuals are equal, and not 0), it is the width
-        2 sqrt(3) `scale` of a uniform density with the standard deviation `scale`.
+        Largest minus smallest residual. If this difference is below `scale` (for example if all residuals are equal),
+        `width` is 2 sqrt(3) `scale`: the width of a uniform density with the standard deviation `scale`.
     observed : Tensor (g, k)
         Number of observed residuals.
     effective : Tensor (g,)
@@ -51,13 +51,14 @@ class Spread:
 
 
 def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
-    """Return the spread of residuals (g, k, n), NaN where missing; weights (n,) are above 0.
+    """Return the spread of residuals (g, k, n), in which NaN marks a missing label. Weights (n,) are above 0.
 
-    The scale is the 25 % quantile of |residual| divided by the 25 % quantile of a standard normal, 0.3186: like the
-    median absolute deviation about 0, with the lower quartile instead of the median. For a Gaussian it is the standard
-    deviation. It resists up to three quarters of outliers; the median resists up to a half. If the scale is 0 (a
-    quarter of the residuals is exactly 0), the median, the upper quartile and the root mean square are tried in turn. A
-    coordinate whose residuals are all 0 has the smallest scale of its group, or 1.
+    The scale is like the median absolute deviation about 0, but with the lower quartile instead of the median. It is
+    the 25 % quantile of absolute residuals, divided by the same quantile of a standard normal, 0.3186. So the scale of
+    a Gaussian is the standard deviation. Up to three quarters of the residuals may be outliers (with the median, one
+    half). If the scale is 0 (a quarter of the residuals is exactly 0), the median, the upper quartile and the root mean
+    square are tried in turn. If all residuals of a coordinate are 0, the scale of the coordinate is the smallest scale
+    of its group, or 1.
     """
     seen = ~values.isnan()
     weight = _weight(seen, sample_weight)
@@ -67,10 +68,10 @@ def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
 
 
 def spread_over(pieces: Iterable[Piece], processes: Processes, nothing: Tensor) -> Spread:
-    """Return the spread of samples in pieces, over all processes; no sample is kept.
+    """Return the spread of samples in pieces, over all processes. No sample is kept in memory.
 
-    One pass over the pieces gives the sums, and a few more give the quantiles, which are exact: see
-    `deepgum.mixture.quantiles`. `nothing` is (g, k, 0).
+    One pass over the pieces gives the sums. A few more passes give the quantiles, which are exact: see
+    `deepgum.mixture.quantiles`. `nothing` is an empty piece (g, k, 0).
     """
     sums = _sums(nothing, ~nothing.isnan(), torch.ones_like(nothing))
     ends = nothing.new_full((2, *nothing.shape[:2]), -torch.inf)
@@ -93,7 +94,7 @@ def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
 
 
 def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
-    """Return sums of weights, residuals, squares and counts (g, k), and of group weights and their squares (g,)."""
+    """Return sums (g, k) of weights, residuals, squares and counts, and sums (g,) of weights and squared weights."""
     filled = values.masked_fill(~seen, 0.0)
     group_weight = weight.amax(dim=1)
     return (
@@ -107,7 +108,7 @@ def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
 
 
 def _ends(values: Tensor, seen: Tensor) -> Tensor:
-    """Return the largest residuals and the largest negated residuals: (2, g, k)."""
+    """Return an array (2, g, k): the largest residuals, and the largest of the residuals times -1."""
     highest = values.masked_fill(~seen, -torch.inf).amax(-1)
     lowest = values.masked_fill(~seen, torch.inf).amin(-1)
     return torch.stack([highest, -lowest])

@@ -19,13 +19,13 @@ class Statistics:
     Attributes
     ----------
     weight : Tensor (g,)
-        Sum of the weights of samples that have a label of the group.
+        Sum of the weights of samples in which the group has a label.
     inlier_weight : Tensor (g,)
-        Sum of r.
+        Sum of the responsibilities r.
     scatter : Tensor (g, k, k)
-        Sum of r times the outer product of the residual, or its expectation if labels are missing.
+        Sum of r times the outer product of the residual with itself, or the expectation of it if labels are missing.
     outlier_weight, outlier_first, outlier_second : Tensor (g, k)
-        Sums of 1 - r, (1 - r) delta and (1 - r) delta^2 over the samples that have the coordinate.
+        Sums of 1 - r, (1 - r) delta and (1 - r) delta^2 over the samples in which the coordinate is observed.
     log_likelihood : Tensor (g,)
         Sum of the log density of eq. 1.
     """
@@ -50,7 +50,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class PartialStatistics:
-    """The statistics of some samples for every group: one `Statistics` per group size, the smallest first.
+    """The statistics of some samples for every group: one `Statistics` per group size, from the smallest size up.
 
     The statistics of two sets of samples under the same parameters add up to the statistics of both sets.
     """

@@ -8,30 +8,32 @@ __all__ = ["MixtureStatus"]
 
 
 class MixtureStatus(Enum):
-    """Outcome of the fit of one group: the value is a message, and `remedy` is an instruction.
+    """Outcome of the fit of one group. The value of a member is a message, and `remedy` is an instruction.
 
     Responsibilities are finite and usable for every status:
 
     - `CONVERGED`, `ITERATION_LIMIT`: responsibilities follow from eq. 2.
-    - `NO_OUTLIERS`: a Gaussian alone explains the residuals as well. It is fitted to all residuals, and the prior is 1
-      minus half a sample. Responsibilities are close to 1 near the residuals, and fall to 0 far away.
-    - `NO_INLIERS`: a uniform density alone explains the residuals as well. The Gaussian comes from the robust start,
-      and the prior is half a sample. Responsibilities are close to 0, in the order of the Mahalanobis distances.
-    - `COLLAPSED_COVARIANCE`: the covariance is at its minimum; residuals inside it have a responsibility close to 1.
-    - `TOO_FEW_SAMPLES`: the parameters are those of the robust start.
+    - `NO_OUTLIERS`: a mixture describes the residuals no better than a single Gaussian. The Gaussian is fitted to all
+      residuals, and the prior is 1 minus half a sample. Responsibilities are close to 1 in the range of the residuals,
+      and fall to 0 far away.
+    - `NO_INLIERS`: a mixture describes the residuals no better than a uniform density. The Gaussian comes from the
+      robust start, and the prior is half a sample. Responsibilities are close to 0, and fall with the Mahalanobis
+      distance.
+    - `COLLAPSED_COVARIANCE`: the covariance is at its minimum. Residuals near 0 have a responsibility close to 1.
+    - `TOO_FEW_SAMPLES`: the parameters come from the robust start.
 
     Examples
     --------
     >>> print(MixtureStatus.NO_OUTLIERS.value)
-    no outliers: a single Gaussian explains the residuals as well
+    no outliers: a mixture describes the residuals no better than a single Gaussian
     >>> MixtureStatus.NO_OUTLIERS.is_usable
     True
     """
 
     CONVERGED = "converged"
-    ITERATION_LIMIT = "iteration limit: the parameters were still moving"
-    NO_OUTLIERS = "no outliers: a single Gaussian explains the residuals as well"
-    NO_INLIERS = "no inliers: a uniform density alone explains the residuals as well"
+    ITERATION_LIMIT = "iteration limit: the parameters still changed in the last step"
+    NO_OUTLIERS = "no outliers: a mixture describes the residuals no better than a single Gaussian"
+    NO_INLIERS = "no inliers: a mixture describes the residuals no better than a uniform density"
     COLLAPSED_COVARIANCE = "collapsed covariance: the inliers lie (almost) in a point or a subspace"
     TOO_FEW_SAMPLES = "too few samples: fewer observed residuals than the covariance has dimensions"
 
@@ -42,7 +44,7 @@ class MixtureStatus(Enum):
 
     @property
     def remedy(self) -> str:
-        """The remedy, a full sentence; empty if nothing has to be done."""
+        """The remedy, in a full sentence; empty if no remedy is needed."""
         return _REMEDIES.get(self, "")
 
 

@@ -1,7 +1,7 @@
 """The component of outliers: a density that is the same everywhere, and the three rules that estimate it.
 
-The density has no bounds, so a residual beyond all residuals of the fit is an outlier and not a certain inlier. The
-density is a product over coordinates, so the factor of a missing coordinate is left out.
+The density has no bounds. So a residual that is larger than all residuals of the fit is an outlier, not an inlier. The
+density is a product over coordinates. The factor of a missing coordinate is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOG_12 = math.log(12.0)
 
 @dataclass(frozen=True)
 class Uniform:
-    """Constant densities of g groups, with `log_density_per_coordinate` (g, k)."""
+    """The constant densities of g groups, with `log_density_per_coordinate` (g, k)."""
 
     log_density_per_coordinate: Tensor
 
@@ -37,7 +37,7 @@ class Uniform:
         return -0.5 * LOG_12 - self.log_density_per_coordinate
 
     def log_density(self, values: Tensor) -> Tensor:
-        """Return the log density (g, 1) of complete residuals (g, k, c): it does not depend on them."""
+        """Return the log density (g, 1) of complete residuals (g, k, c). It is the same for all residuals."""
         return self.log_density_per_coordinate.sum(dim=1, keepdim=True)
 
     def log_marginal(self, incomplete: Incomplete, chunk: slice) -> Tensor:
@@ -51,7 +51,7 @@ class UniformRule(Protocol):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether the density is given and not estimated."""
+        """Whether the density is given by the user, not estimated."""
 
     def start(self, spread: Spread) -> Uniform:
         """Return the density before the first E step."""
@@ -68,8 +68,8 @@ def _from_variance(variance: Tensor) -> Uniform:
 class OutlierMoments:
     """Equations 5 and 6: a box with the variances of the outliers, 1/gamma = prod_d 2 sqrt(3 (C2_d - C1_d^2)).
 
-    The residuals are weighted by 1 - r. The variance of the Gaussian is the minimum, because a uniform density narrower
-    than the inliers does not describe outliers; a single outlier could cause one.
+    The residuals are weighted by 1 - r. The variances are at least the variances of the Gaussian, because a uniform
+    density that is narrower than the inliers does not describe outliers. A single outlier could cause such a density.
     """
 
     is_fixed: bool = False
@@ -79,7 +79,7 @@ class OutlierMoments:
         return _from_variance(spread.variance.maximum(spread.scale.square()))
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
-        """Return eq. 5; a group without any outlier weight keeps its density."""
+        """Return the density of eq. 5. A group without outlier weight keeps its density."""
         weight = statistics.outlier_weight
         some = weight > 1e-12 * statistics.weight[:, None]
         safe = torch.where(some, weight, 1.0)
@@ -89,18 +89,18 @@ class OutlierMoments:
 
 
 def box(spread: Spread) -> Uniform:
-    """Return the box that holds all residuals: per coordinate, 1 over the largest minus the smallest."""
+    """Return the density of the box that holds all residuals: 1 / (largest - smallest residual) per coordinate."""
     return Uniform(-spread.width.log())
 
 
 @dataclass(frozen=True)
 class ResidualRange:
-    """The box that holds all residuals of a group; it is the same in every iteration."""
+    """The density of the box that holds all residuals of a group. It is the same in every iteration."""
 
     is_fixed: bool = False
 
     def start(self, spread: Spread) -> Uniform:
-        """Return the box."""
+        """Return the density of the box."""
         return box(spread)
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
@@ -116,7 +116,7 @@ class FixedDensity:
     is_fixed: bool = True
 
     def start(self, spread: Spread) -> Uniform:
-        """Return the constant for every group and coordinate."""
+        """Return the given constant for every group and coordinate."""
         return Uniform(torch.full_like(spread.scale, self.log_density_per_coordinate))
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:

@@ -1,19 +1,21 @@
-"""The verdict on a fit: whether a group is a mixture, or a Gaussian or a uniform density alone.
+"""The verdict on a fit: whether a group is a mixture, a Gaussian alone, or a uniform density alone.
 
-The likelihood of eq. 1 cannot decide. Its uniform density has no bounds, so with the moments of eq. 5 it does not
-integrate to 1; on clean Gaussian residuals it prefers that a part of them are outliers (most of them, in ten
-dimensions). Therefore proper densities are compared by the Bayesian information criterion:
+The likelihood of eq. 1 cannot decide. The uniform density of eq. 1 has no bounds, so with the moments of eq. 5 the
+density of eq. 1 does not integrate to 1. On clean Gaussian residuals, a fit with many outliers has the larger
+likelihood (in ten dimensions, most residuals are outliers). Therefore proper densities are compared by the Bayesian
+information criterion:
 
-- There are outliers if the fitted Gaussian mixed with a wider Gaussian, which has the moments of the outliers, is
-  better than a Gaussian alone.
-- There are inliers if the fitted Gaussian mixed with the box that holds all residuals is better than that box alone.
+- There are outliers if a mixture of two Gaussians is better than a Gaussian alone. The mixture has the fitted Gaussian
+  and a wider Gaussian with the moments of the outliers.
+- There are inliers if a mixture of the fitted Gaussian and a box is better than the box alone. The box holds all
+  residuals.
 
-If the mixture does not win both comparisons, the better of Gaussian and box alone takes its place.
+If a mixture is not better in both comparisons, it is replaced by a Gaussian alone or a box alone, whichever is better.
 
-A group is no mixture either if outliers are hardly wider than inliers. On the residuals of a single Gaussian, EM
-converges to outliers that are 1.5 times (in ten coordinates) to 2 times (in one) as wide as the inliers. Residuals with
-a slightly sharper peak, for example of labels that a network has partly memorised, are then described better by two
-Gaussians than by one, although no label is wrong. So the ratio of the widths has a minimum.
+A group is also no mixture if outliers are hardly wider than inliers. On the residuals of a single Gaussian, EM finds
+outliers that are 1.5 times (in ten coordinates) to 2 times (in one coordinate) as wide as the inliers. If residuals
+have a slightly sharper peak, for example because a network has partly memorised the labels, two Gaussians describe the
+residuals better than one Gaussian, although no label is wrong. So the ratio of the widths has a minimum.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class Verdict:
 
 
 def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit) -> Verdict:
-    """Return the status of each group, and its parameters: usable ones where there is no mixture."""
+    """Return the status and the parameters of each group. If a group is no mixture, its parameters are replaced."""
     parameters = fit.parameters
     too_few = _too_few(em, spread)
     collapsed = _collapsed(em.untied, spread, fit.statistics) & ~too_few
@@ -87,8 +89,8 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
 
 
 def _gaussian_alone(em: EM, samples: Samples, spread: Spread, fit: Fit) -> Fit:
-    """Return the fit with a prior of 1: a single M step if no label is missing, and a good approximation otherwise."""
-    # One covariance per group: a shared one would include the outliers of other groups.
+    """Return the fit with a prior of 1. It is exact if no label is missing, and otherwise a good approximation."""
+    # Use one covariance per group, because a shared covariance would include the outliers of other groups.
     alone = replace(em.untied, inlier_prior=1.0, tol=max(em.tol, 1e-6))
     certain = torch.ones_like(fit.parameters.inlier_prior)
     return alone.run(samples, spread, replace(fit.parameters, inlier_prior=certain))
@@ -99,8 +101,8 @@ def _tied(
 ) -> Parameters:
     """Return the parameters with one covariance for all groups.
 
-    It is estimated from all samples of groups of inliers only (`certain`), from no sample of groups `without` inliers,
-    and with the responsibilities of the fit from the other groups.
+    The covariance is estimated from all samples of groups in which all residuals are inliers (`certain`), and from no
+    sample of groups `without` inliers. Samples of all other groups are weighted by the responsibilities of the fit.
     """
     whole, part, nothing = alone.statistics, fit.statistics, torch.zeros_like(fit.statistics.inlier_weight)
     weight = torch.where(without, nothing, torch.where(certain, whole.inlier_weight, part.inlier_weight))
@@ -114,7 +116,7 @@ def _too_few(em: EM, spread: Spread) -> Tensor:
 
 
 def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
-    """Return whether regularisation exceeds the scatter of the inliers in some direction."""
+    """Return whether regularisation exceeds the variance of the inliers in at least one direction."""
     weight = statistics.inlier_weight
     scale = em.unit(spread).sqrt()
     relative = em.structure.mean(statistics.scatter, weight) / scale[:, :, None] / scale[:, None, :]
@@ -123,17 +125,17 @@ def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
 
 
 def _gain(one: Tensor, other: Tensor, spread: Spread, weight: Tensor) -> Tensor:
-    """Return the log-likelihood ratio (g,), scaled to the effective number of samples."""
+    """Return the log-likelihood ratio (g,) of `one` to `other`, scaled to the effective number of samples."""
     return (one - other) * spread.effective / torch.where(weight > 0, weight, 1.0)
 
 
 def _price(parameters: int, spread: Spread) -> Tensor:
-    """Return the log-likelihood that additional parameters must gain, by the Bayesian information criterion."""
+    """Return the gain of log-likelihood that additional parameters need, by the Bayesian information criterion."""
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
 def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
-    """Return log-likelihoods (g,): the Gaussian mixed with a wider one, mixed with the box, and the box alone."""
+    """Return log-likelihoods (g,) of three densities: Gaussian and wider Gaussian, Gaussian and box, box alone."""
     parameters = fit.parameters
     outer, mean = _wider_gaussian(fit)
     with_box = replace(parameters, outliers=box(spread))
@@ -148,7 +150,7 @@ def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
 
 
 def _wider_gaussian(fit: Fit) -> tuple[Parameters, Tensor]:
-    """Return the Gaussian with the moments of the outliers, as parameters with their own prior, and its mean (g, k)."""
+    """Return the pair (parameters, mean (g, k)) of a Gaussian with the moments and the weight of the outliers."""
     statistics, parameters = fit.statistics, fit.parameters
     weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
     mean = statistics.outlier_first / weight
@@ -164,7 +166,7 @@ def _has_outliers(spread: Spread, fit: Fit, alone: Fit, two_gaussians: Tensor) -
 
 
 def separation(parameters: Parameters) -> Tensor:
-    """Return the ratio (g,) of the widths of outliers and inliers, per coordinate: from the volumes of both."""
+    """Return the ratio (g,) of the width of outliers to the width of inliers: a geometric mean over coordinates."""
     outliers = parameters.outliers.log_standard_deviation.mean(dim=1)
     inliers = 0.5 * torch.linalg.slogdet(parameters.covariance).logabsdet / parameters.covariance.shape[-1]
     ratio: Tensor = (outliers - inliers).exp()
@@ -172,7 +174,7 @@ def separation(parameters: Parameters) -> Tensor:
 
 
 def _two_gaussians(block: Block, inner: Parameters, outer: Parameters, mean: Tensor) -> Tensor:
-    """Return the log-likelihood (g,) of two Gaussians, each with its own prior; the outer one has a mean (g, k)."""
+    """Return the log-likelihood (g,) of a mixture of two Gaussians. The outer Gaussian has the mean (g, k)."""
     total = torch.zeros_like(inner.inlier_prior)
     for chunk in block.chunks():
         values = block.values[:, :, chunk]
@@ -193,7 +195,7 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
     weight = fit.statistics.weight
     price = _price(1 + em.structure.parameters(spread.scale.shape[1]), spread)
     at_least_one = _gain(fit.statistics.inlier_weight, torch.zeros_like(weight), spread, weight) >= 1
-    # If even a residual of 0 is not clearly more likely right than wrong, the two components share one cluster of
+    # If even a residual of 0 is not clearly more likely right than wrong, both components describe the same cluster of
     # residuals, for example a cluster away from 0.
     inlier, outlier = fit.parameters.log_joint(torch.zeros_like(spread.scale)[:, :, None])
     clear = (inlier - outlier >= math.log(LEAST_ODDS))[:, 0]
@@ -201,10 +203,10 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
 
 
 def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:
-    """Return whether the box alone describes the residuals best, with two parameters per coordinate for its ends."""
+    """Return whether a box alone describes residuals best. The box has two parameters (its ends) per coordinate."""
     ends = 2 * spread.scale.shape[1]
     gain = _gain(box_alone, alone.statistics.log_likelihood, spread, alone.statistics.weight)
-    # One more nat per end: a box from the extremes of n samples is too narrow by about 1/n at each end.
+    # Require one more nat per end, because the box of n samples is too narrow by about 1/n at each end.
     return gain > _price(ends, spread) + ends
 
 

@@ -1,4 +1,4 @@
-"""Posteriors that are probabilities: densities of right and wrong labels beyond eq. 1, and the mixture of the two."""
+"""Calibrated posteriors: densities of right labels and of wrong labels beyond eq. 1, and mixtures of two densities."""
 
 from __future__ import annotations
 

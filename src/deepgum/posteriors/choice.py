@@ -1,14 +1,15 @@
 """The choice of the densities of right and wrong labels by held-out likelihood, for each group.
 
-The candidates are densities of right labels, each with the kinds of wrong labels of `deepgum.posteriors.em`. Each pair
-is fitted to two thirds of the samples and scored on the last third, three times. Samples are sorted by their distance
-from the prediction and dealt to the folds in turn. So the choice depends less on chance, and not on the order of
-samples.
+The candidates are pairs of a density of right labels and a kind of wrong labels (see `deepgum.posteriors.em`). Each
+pair is fitted to two thirds of the samples and scored on the last third, three times. The samples are sorted by their
+distance from the prediction, and each fold gets every third sample. So the choice depends less on chance, and does not
+depend on the order of the samples.
 
-A group has no wrong labels unless the best mixture passes two tests. First, its likelihood exceeds that of right labels
-alone by more than twice the standard error of the difference. Second, its two parts are far enough apart, as in eq. 1:
-wrong labels are 2.5 times as wide as right ones, and a residual of 0 is at least twice as likely right as wrong.
-Without the second test, flat residuals would be a mixture of two densities with half of the labels wrong.
+A group has no wrong labels unless the best mixture passes two tests. First, the likelihood of the mixture exceeds the
+likelihood of right labels alone by more than twice the standard error of the difference. Second, right and wrong labels
+are far enough apart, with the same limits as for eq. 1: wrong labels spread at least 2.5 times as widely as right
+labels, and a residual of 0 is at least twice as likely right as wrong. Without the second test, flat residuals would be
+described by a mixture in which half of the labels are wrong.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ __all__ = ["Choice", "choose", "fit_chosen", "resolution_of", "starts"]
 
 FOLDS = 3
 LEAST_ROWS = 30
-"""Minimum number of labels of a group for held-out scores. Below it, the verdict of eq. 1 is kept."""
+"""Minimum number of labels in a group for held-out scores. With fewer labels, the verdict of eq. 1 is kept."""
 
 ERRORS = 2.0
-"""Number of standard errors by which the likelihood of a mixture must exceed that of right labels alone."""
+"""A mixture must have a likelihood this number of standard errors above the likelihood of right labels alone."""
 
 MOST_VALUES = 60_000
-"""Maximum number of rows times groups in the sample for the choice."""
+"""Maximum of the number of rows times the number of groups, in the part of the residuals that the choice uses."""
 
 MOST_GROUPS = 8
-"""Maximum number of groups with a choice of their own."""
+"""Maximum number of groups for which densities are scored. The other groups get the density that is best for these."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class Choice:
     densities : tuple of Density
         Density of right labels.
     kinds : tuple of str
-        Kind of wrong labels; one of `deepgum.posteriors.em.KINDS`.
+        Kind of wrong labels, from `deepgum.posteriors.em.KINDS`.
     plausible : tuple of mappings of Density to float
-        The probability of each candidate density, by its held-out likelihood.
+        The probability of each candidate density, computed from the held-out likelihoods.
     """
 
     densities: tuple[Density, ...]
@@ -67,7 +68,7 @@ class Choice:
 
 
 def starts(mixture: GaussianUniformMixture, densities: Sequence[Density]) -> list[GroupMixture]:
-    """Return the start of EM for each group: the inliers of a fitted eq. 1."""
+    """Return the start of EM for each group: prior and covariance of a fitted eq. 1, and the density of the group."""
     priors = np.asarray(mixture.inlier_prior_)
     return [
         GroupMixture(float(prior), torch.as_tensor(covariance), density, PowerLaw(float(len(covariance)), 1.0))
@@ -82,9 +83,9 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
     ----------
     residuals : Tensor (n, d) of float64
     mixture : GaussianUniformMixture
-        Fitted to these residuals.
+        The fit of eq. 1 to these residuals.
     densities : sequence of Density, optional
-        Candidates for right labels; by default those of "auto".
+        Candidates for right labels; by default the candidates of "auto".
 
     Examples
     --------
@@ -142,7 +143,7 @@ def fit_chosen(
     tol: float = 1e-6,
     max_iter: int = 200,
 ) -> GroupMixtures:
-    """Fit the chosen densities to all residuals, group by group; see `resolution_of` for `resolution` (d,)."""
+    """Fit the chosen densities to all residuals, group by group. `resolution` (d,) is from `resolution_of`."""
     fitted = (
         fit_group(
             residuals[:, list(columns)],
@@ -164,7 +165,7 @@ def resolution_of(residuals: Tensor) -> Tensor:
 
 
 def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int) -> Tensor:
-    """Return at most `most` rows, evenly spread from the smallest distance to the largest."""
+    """Return at most `most` rows, evenly spread from the smallest distance to the largest distance."""
     if len(residuals) <= most:
         return residuals
     distances = torch.as_tensor(mixture.mahalanobis(residuals)).nan_to_num().sum(dim=1)
@@ -177,7 +178,7 @@ def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
 
 
 def _choose_kind(values: Tensor, start: GroupMixture, resolution: Tensor, separation: float) -> tuple[str, float]:
-    """Choose the kind of wrong labels of a group; return it with its held-out log-likelihood."""
+    """Return the pair (kind of wrong labels of a group, its held-out log-likelihood) with the best likelihood."""
     kinds = KINDS if values.shape[1] > 1 else KINDS[:2]  # in one dimension both mixtures are the same
     mixtures = set(kinds[1:])
     held_out = {kind: torch.zeros(len(values), dtype=torch.float64) for kind in kinds}
@@ -204,7 +205,7 @@ def _choose_kind(values: Tensor, start: GroupMixture, resolution: Tensor, separa
 def _is_mixture(group: GroupMixture, separation: float) -> bool:
     """Return whether right and wrong labels are far enough apart; see the module docstring."""
     k, b = len(group.scale), group.wrong.exponent
-    # Standard deviation of a coordinate of wrong labels whose distance has the density b d^(b - 1) / R^b.
+    # Standard deviation of a coordinate of wrong labels, if the distance d has the density b d^(b - 1) / R^b.
     wrong_deviation = group.wrong.radius * math.sqrt(b / (b + 2) / k)
     zero = Part(torch.zeros(1, dtype=torch.int64), torch.arange(k), torch.zeros(1, k, dtype=torch.float64))
     right, wrong = group.log_terms(zero, group.squared_distance(zero))

@@ -1,11 +1,11 @@
 """Densities of right labels: the Gaussian of eq. 1, Student's t, and densities of the user.
 
-The Gaussian of eq. 1 suffices to rank labels and to train. But its posteriors are too certain as probabilities: a
-network errs much more on some samples than on others, so the residuals of right labels have heavy tails, like Student's
-t.
+The Gaussian of eq. 1 suffices to rank labels and to train. But the posteriors of eq. 1 are too close to 0 and 1. The
+reason is that a network errs much more on some samples than on others, so the residuals of right labels have heavy
+tails, like Student's t.
 
-A density is a subclass of `Density`. A density of this package also has an entry in `DENSITIES`, so "auto" tries it. A
-density of the user needs no entry; see `deepgum.posteriors.inliers`.
+A density is an object of a subclass of `Density`. Each density of this package has an entry in `DENSITIES`, so that
+"auto" tries this density. A density of the user needs no entry; see `deepgum.posteriors.inliers`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Values = NDArray[np.float64]
 
 
 class Density(ABC):
-    """Density of right labels' residuals: elliptical about 0, with a scale matrix S that EM estimates.
+    """Density of the residuals of right labels: elliptical about 0, with a scale matrix S that EM estimates.
 
-    With q the squared Mahalanobis distance under S of a residual of k coordinates, the log density of the residual is
-    ``log_density(q, k) - log(det(S)) / 2``. A class defines `log_density`, `em_weight`, `variance`, `cdf` and `words`;
-    the other parts have defaults. Objects must be immutable and hashable, as frozen dataclasses are.
+    Let q be the squared Mahalanobis distance, under S, of a residual of k coordinates. The log density of the residual
+    is ``log_density(q, k) - log(det(S)) / 2``. A subclass defines `log_density`, `em_weight`, `variance`, `cdf` and
+    `words`; the other parts have defaults. Objects must be immutable and hashable, like frozen dataclasses.
 
     Examples
     --------
@@ -45,24 +45,24 @@ class Density(ABC):
     def log_density(self, squared: Tensor, dimensions: int) -> Tensor:
         """Return the log density (m,) at squared distances (m,), for a scale matrix of determinant 1.
 
-        It is finite at 0, integrates to 1 over the space of this many dimensions, and falls with the distance.
-        `dimensions` is the number of observed coordinates; with missing labels, this is the marginal density.
+        The density is finite at 0, has the integral 1, and falls with the distance. `dimensions` is the number of
+        observed coordinates. If labels are missing, this is the marginal density of the observed coordinates.
         """
 
     @abstractmethod
     def em_weight(self, squared: Tensor, dimensions: int) -> Tensor:
         """Return the weight (m,) of residuals in the M step of the scale matrix: -2 d `log_density` / d `squared`.
 
-        It is 1 for a Gaussian, and smaller for large residuals of a density with heavy tails. It is finite.
+        The weight must be finite. It is 1 for a Gaussian, and smaller for large residuals if tails are heavy.
         """
 
     @abstractmethod
     def variance(self, dimensions: int) -> float:
-        """Return the variance of one coordinate for the scale 1: the mean squared distance over `dimensions`."""
+        """Return the variance of a coordinate for a scale matrix of 1: the mean squared distance over `dimensions`."""
 
     @abstractmethod
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the probabilities that the squared distance is at most `squared`, for the curve in the report."""
+        """Return the probability that a squared distance is at most `squared`. The report draws this function."""
 
     @property
     @abstractmethod
@@ -73,28 +73,28 @@ class Density(ABC):
     def has_mean_weight_1(self) -> bool:
         """Whether the mean of `em_weight` over samples of the density is 1, in any number of dimensions.
 
-        The M step then divides by the sum of the weights instead of by the number of samples, and EM converges faster.
+        If so, the M step divides by the sum of the weights instead of the number of samples: EM converges faster.
         """
         return False
 
     @property
     def has_heavy_tails(self) -> bool:
-        """Whether the tails may hide wrong labels. A verdict then never states that no label is wrong."""
+        """Whether the tails may hide wrong labels. If so, a verdict never states that no label is wrong."""
         return False
 
     @property
     def degrees_of_freedom(self) -> float | None:
-        """Parameter nu of Student's t, otherwise None. With nu, the groups of a sample share one scale factor."""
+        """Parameter nu of Student's t; None for other densities. With nu, the groups of a sample share a scale."""
         return None
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return the candidate densities of this class; by default the one without parameters."""
+        """Return the candidate densities of this class. By default, this is one density without parameters."""
         return (cls(),)
 
     @classmethod
     def words_of_several(cls, members: Sequence[Self]) -> str:
-        """Return several densities of this class in words: the densities of several groups."""
+        """Return the densities of several groups in words. All densities are of this class."""
         return ", or ".join(dict.fromkeys(member.words for member in members))
 
 
@@ -103,11 +103,11 @@ class Gaussian(Density):
     """The density of eq. 1."""
 
     def log_density(self, squared: Tensor, dimensions: int) -> Tensor:
-        """Return the log density of a standard normal."""
+        """Return the log density of the standard normal distribution."""
         return -0.5 * (dimensions * math.log(2 * math.pi) + squared)
 
     def em_weight(self, squared: Tensor, dimensions: int) -> Tensor:
-        """Return 1."""
+        """Return 1 for each residual."""
         return torch.ones_like(squared)
 
     def variance(self, dimensions: int) -> float:
@@ -115,19 +115,19 @@ class Gaussian(Density):
         return 1.0
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the cumulative distribution of chi-squared."""
+        """Return the cumulative distribution function of chi-squared."""
         from scipy.stats import chi2  # Imported late: `scipy.stats` takes a second.
 
         return np.asarray(chi2.cdf(squared, dimensions))
 
     @property
     def words(self) -> str:
-        """The name."""
+        """The name of the density."""
         return "Gaussian"
 
     @property
     def has_mean_weight_1(self) -> bool:
-        """Yes: all weights are 1."""
+        """True, because all weights are 1."""
         return True
 
 
@@ -144,28 +144,28 @@ class StudentT(Density):
     degrees_of_freedom: float = 4.0
 
     LEAST_WITH_VARIANCE = 2.5
-    """Minimum degrees of freedom in `variance`; at 2 and below the variance is infinite."""
+    """Minimum degrees of freedom in `variance`, because the variance is infinite at 2 and below."""
 
     MOST_HEAVY = 10.0
-    """Maximum degrees of freedom of heavy tails."""
+    """Tails are heavy up to this number of degrees of freedom."""
 
     def __post_init__(self) -> None:
         nu = self.degrees_of_freedom
         if isinstance(nu, bool) or not isinstance(nu, int | float) or not 0 < nu < math.inf:
             raise InvalidParameterError(
-                "degrees_of_freedom", "a finite number above 0", nu, "Infinity is `Gaussian()`."
+                "degrees_of_freedom", "a finite number above 0", nu, "For infinity, use `Gaussian()`."
             )
 
     def log_density(self, squared: Tensor, dimensions: int) -> Tensor:
-        """Return the log density of a multivariate t; a marginal has the same degrees of freedom."""
+        """Return the log density of a multivariate t. A marginal density has the same degrees of freedom."""
         return log_student(squared, dimensions, torch.tensor(self.degrees_of_freedom, dtype=torch.float64))
 
     def em_weight(self, squared: Tensor, dimensions: int) -> Tensor:
-        """Return the expected precision of the residual, in the unit of the inverse scale."""
+        """Return the expected precision of each residual, relative to the inverse scale matrix."""
         return (self.degrees_of_freedom + dimensions) / (self.degrees_of_freedom + squared)
 
     def variance(self, dimensions: int) -> float:
-        """Return nu / (nu - 2).
+        """Return nu / (nu - 2), with nu at least `LEAST_WITH_VARIANCE`.
 
         Examples
         --------
@@ -176,24 +176,24 @@ class StudentT(Density):
         return nu / (nu - 2)
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the cumulative distribution of F at the squared distance over the number of dimensions."""
+        """Return the cumulative distribution function of F at `squared` divided by `dimensions`."""
         from scipy.stats import f  # Imported late: `scipy.stats` takes a second.
 
         return np.asarray(f.cdf(squared / dimensions, dimensions, self.degrees_of_freedom))
 
     @property
     def words(self) -> str:
-        """The name and the degrees of freedom."""
+        """The name of the density and the degrees of freedom."""
         return self.words_of_several([self])
 
     @property
     def has_mean_weight_1(self) -> bool:
-        """Yes, for all degrees of freedom."""
+        """True, for all degrees of freedom."""
         return True
 
     @property
     def has_heavy_tails(self) -> bool:
-        """Whether there are at most 10 degrees of freedom."""
+        """Whether the degrees of freedom are at most 10."""
         return self.degrees_of_freedom <= self.MOST_HEAVY
 
     @classmethod
@@ -203,14 +203,14 @@ class StudentT(Density):
 
     @classmethod
     def words_of_several(cls, members: Sequence[Self]) -> str:
-        """Return the name with the least and the largest degrees of freedom."""
+        """Return the name of the density, with the smallest and the largest degrees of freedom."""
         freedom = sorted({member.degrees_of_freedom for member in members})
         several = f"{freedom[0]:g} to {freedom[-1]:g}" if len(freedom) > 1 else f"{freedom[0]:g}"
         return f"Student's t, {several} degrees of freedom"
 
 
 def log_student(squared: Tensor, k: int | Tensor, nu: Tensor) -> Tensor:
-    """Return the log density of Student's t of unit scale in k dimensions, at squared distances.
+    """Return the log density of Student's t with scale 1 in k dimensions, at squared distances.
 
     Examples
     --------
@@ -228,7 +228,7 @@ DENSITIES: dict[str, type[Density]] = {"gaussian": Gaussian, "student-t": Studen
 
 
 def density_of(degrees_of_freedom: float | None) -> Density:
-    """Return the density with the degrees of freedom of a file: Student's t, or a Gaussian for None.
+    """Return Student's t with these degrees of freedom; a Gaussian if `degrees_of_freedom` is None.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def density_of(degrees_of_freedom: float | None) -> Density:
 
 
 def words_of(densities: Iterable[Density]) -> str:
-    """Return densities in words, each kind once.
+    """Return densities in words. Each class of densities is named once.
 
     Examples
     --------
@@ -249,6 +249,6 @@ def words_of(densities: Iterable[Density]) -> str:
     kinds: dict[type[Density], list[Density]] = {}
     for density in densities:
         kinds.setdefault(type(density), []).append(density)
-    # A Gaussian comes last, as the density without heavy tails.
+    # A Gaussian comes last, because it has no heavy tails.
     ordered = sorted(kinds, key=lambda kind: kind is Gaussian)
     return ", or ".join(kind.words_of_several(kinds[kind]) for kind in ordered)

@@ -1,12 +1,13 @@
 """EM for the mixture of `deepgum.posteriors.group_mixtures`, one group at a time, with given densities.
 
-E step: compute r, the posterior of a right label, and u, the EM weight of the density of right labels. For Student's t,
-u is the expected precision of the residual, (nu + o) / (nu + q), with the squared distance q in o observed coordinates.
+E step: compute r, the posterior that a label is right, and u, the EM weight of the density of right labels. For
+Student's t, u is the expected precision of the residual, (nu + o) / (nu + q). Here q is the squared distance, and o is
+the number of observed coordinates.
 
-M step: pi = mean of r, and S = sum r u delta delta' / sum r. The expectation of a missing coordinate replaces the
-coordinate, and its conditional covariance is added. If the mean of u is 1, as for Student's t, the divisor is sum r u:
-EM then converges faster to the same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated,
-because a free exponent would mistake the tails of right labels for wrong labels.
+M step: pi = mean of r, and S = sum r u delta delta' / sum r. A missing coordinate is replaced by its expectation, and
+its conditional covariance is added. If the mean of u is 1 (true for Student's t), the divisor is sum r u: EM then
+converges faster to the same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated, because
+a free exponent would mistake the tails of right labels for wrong labels.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ KINDS = ("none", "uniform", "radial")
 """Kinds of wrong labels: "none" (a prior of 1 minus half a sample, b = k), "uniform" (b = k), "radial" (b = 1)."""
 
 _FLOOR = 1e-6
-"""Minimum of the variance that is added to the scale, relative to the start."""
+"""Minimum of the variance that is added to the scale matrix, relative to the scale matrix at the start."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The mixture of a group, the log-likelihood of the residuals under it, and the number of M steps."""
+    """The fitted mixture of a group, the log-likelihood of the residuals, and the number of M steps."""
 
     group: GroupMixture
     log_likelihood: float
@@ -62,10 +63,10 @@ def fit_group(
     weight : Tensor (n,), optional
         Weights of the samples; 1 by default.
     resolution : Tensor (k,), optional
-        Variance of the rounding of the residuals: the minimum variance of right labels. Otherwise many equal residuals
-        would become right labels without variance, and all other labels wrong.
+        Variance of the rounding of the residuals. It is the minimum variance of right labels. Without a minimum, many
+        equal residuals could become right labels with variance 0, and all other labels would be wrong.
     tol : float
-        EM stops when no parameter changes by more: the prior, and the scale relative to itself.
+        EM stops when no parameter changes by more than `tol`. Changes of the scale matrix are relative.
     max_iter : int
         Maximum number of M steps.
 
@@ -144,7 +145,7 @@ def _m_step(
 
 
 def _change(before: GroupMixture, after: GroupMixture) -> float:
-    """Return the largest change of the prior or of the scale, the latter relative to itself."""
+    """Return the larger of two changes: of the prior, and of the scale matrix (relative)."""
     deviation = before.scale.diagonal().sqrt()
     scale = (after.scale - before.scale).abs() / deviation[:, None] / deviation[None, :]
     return max(abs(after.prior - before.prior), float(scale.max()))

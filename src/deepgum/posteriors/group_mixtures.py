@@ -1,13 +1,13 @@
 """Equation 1 with other densities: right labels with heavy tails, and wrong labels concentrated near the right place.
 
-Equation 1 has a Gaussian for right labels and a uniform density for wrong ones. Here each may be another density. Wrong
-labels are often nearer to the right place than under a uniform density, because annotators slip or disagree. With m the
-Mahalanobis distance of a residual of k coordinates and S the scale,
+Equation 1 has a Gaussian for right labels and a uniform density for wrong labels. This module also has other densities.
+Wrong labels are often nearer to the right place than under a uniform density, because annotators slip or disagree. Let
+m be the Mahalanobis distance of a residual of k coordinates, and S the scale matrix:
 
     p(delta) = pi f(delta; 0, S) + (1 - pi) g(m)
 
 where f is a density of `deepgum.posteriors.densities` and g the power law of `deepgum.posteriors.power_law`. If a part
-of a group is missing, both are the densities of the observed part.
+of a group is missing, f and g are the densities of the observed part.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from deepgum.posteriors.power_law import PowerLaw
 __all__ = ["GroupMixture", "GroupMixtures"]
 
 SWEEPS = 6
-"""Number of sweeps over the groups of a sample for their common difficulty."""
+"""Number of sweeps over the groups of a sample that estimate how hard the sample is."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class GroupMixture:
     Attributes
     ----------
     prior : float
-        pi.
+        pi: the prior probability that a label is right.
     scale : Tensor (k, k)
-        S: the covariance of right labels divided by the variance of their density.
+        S: the covariance of right labels, divided by the variance of the density `right`.
     right : Density
-        f.
+        f: the density of right labels.
     wrong : PowerLaw
-        g.
+        g: the density of wrong labels.
     """
 
     prior: float
@@ -86,20 +86,20 @@ class GroupMixtures:
     partition: Partition
 
     def log_density(self, residuals: Tensor) -> Tensor:
-        """Return the log of p(delta) of the observed coordinates, (n, g); 0 without any."""
+        """Return the log (n, g) of p(delta) of the observed coordinates; 0 if no coordinate is observed."""
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
 
     def mahalanobis(self, residuals: Tensor) -> Tensor:
-        """Return the distance of the observed coordinates, (n, g), in the unit of the scale; NaN without any."""
+        """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
 
     def responsibilities(self, residuals: Tensor) -> Tensor:
-        """Return the probability of being right, (n, g); NaN where nothing is observed.
+        """Return the probability (n, g) that a label is right; NaN if no coordinate of the group is observed.
 
         Student's t is a Gaussian whose scale differs from sample to sample. The groups of a sample with this density
-        share one scale factor: see `deepgum.mixture.hard_samples`. Their degrees of freedom may differ.
+        share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between groups.
         """
         evidence = self._evidence(residuals)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
@@ -141,7 +141,7 @@ class GroupMixtures:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """Logs of pi f and (1 - pi) g, squared distance, log volume and number of observed coordinates, (n, g) each."""
+    """Arrays (n, g): logs of pi f and (1 - pi) g, squared distance, log volume and number of observed coordinates."""
 
     right: Tensor
     wrong: Tensor

@@ -17,10 +17,10 @@ from deepgum.posteriors.densities import DENSITIES, Density
 __all__ = ["AUTO", "Inliers", "candidates"]
 
 AUTO = "auto"
-"""The name for the density of the highest held-out likelihood."""
+"""The name that stands for the density with the highest held-out likelihood."""
 
 Inliers: TypeAlias = "str | Density | type[Density]"
-"""Type of the parameter `inliers`: "auto", a name of `DENSITIES`, a density, its class, or its path."""
+"""Type of the parameter `inliers`: "auto", a name from `DENSITIES`, a density, a class of densities, or a path."""
 
 
 def candidates(inliers: Inliers) -> tuple[Density, ...]:
@@ -29,15 +29,15 @@ def candidates(inliers: Inliers) -> tuple[Density, ...]:
     Parameters
     ----------
     inliers : str, Density or class
-        "auto" for all of `DENSITIES`; the name of one density; or a density of the user: an object, its class or its
-        path "package.module:name".
+        "auto" for all of `DENSITIES`, the name of one density, or a density of the user. The user can give an object, a
+        class, or a path "package.module:name".
 
     Raises
     ------
     UnknownNameError
         If no density has this name.
     InvalidParameterError
-        If the density cannot be imported, or lacks a part of the contract of `Density`: the message names the part.
+        If the density cannot be imported, or lacks a part of the contract of `Density`. The message names the part.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def candidates(inliers: Inliers) -> tuple[Density, ...]:
 
 
 def _check_parts(density: Density, inliers: Inliers) -> None:
-    """Refuse a density whose parts break the contract, before any work begins."""
+    """Refuse a density if one of its parts breaks the contract, before any work begins."""
     squared = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64)
 
     def is_tensor(value: Any) -> bool:
@@ -80,7 +80,7 @@ def _check_parts(density: Density, inliers: Inliers) -> None:
         ("variance", lambda: density.variance(2), is_variance, "a finite number above 0"),
         ("cdf", lambda: density.cdf(squared.numpy(), 2), is_array, "an array of 3 probabilities"),
         ("words", lambda: density.words, lambda value: isinstance(value, str), "a string"),
-        ("__hash__", lambda: hash(density), lambda value: True, "a number, as in a frozen dataclass"),
+        ("__hash__", lambda: hash(density), lambda value: True, "a number, like a frozen dataclass"),
     )
     for name, part, is_valid, expected in parts:
         try:

@@ -1,4 +1,4 @@
-"""The probability that each label is right: a mixture with the densities that fit the residuals best."""
+"""The probability that each label is right, from a mixture of the densities that fit the residuals best."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class LabelMixture:
     choice : Choice
         The choice of these densities by held-out likelihood.
     status : tuple of MixtureStatus, one per group
-        `NO_OUTLIERS` if no mixture is better than right labels alone.
+        Outcome of the fit; `NO_OUTLIERS` if no mixture is better than right labels alone.
     shares : tuple of Share or None, one per group
-        Share of wrong labels, with an interval; None if it cannot be estimated.
+        Share of wrong labels, with an interval; None if the share cannot be estimated.
     share : Share or None
-        Share of wrong labels among all labels.
+        Share of wrong labels in all groups together; None if the share cannot be estimated.
     chosen : tuple of bool, one per group
         Whether the posteriors come from `densities`; otherwise they come from `mixture`.
 
@@ -90,10 +90,10 @@ class LabelMixture:
         groups : {"sample", "landmark", "coordinate"} or list of lists of int
             Coordinates that are right or wrong together; see `GaussianUniformMixture`.
         inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path
-            Density of right labels; by default the one of the highest held-out likelihood. "gaussian" is
-            unchanged eq. 1, with its own verdict. See `deepgum.posteriors.inliers`.
+            Density of right labels; by default the density with the highest held-out likelihood. With "gaussian", eq. 1
+            and its verdict are unchanged. See `deepgum.posteriors.inliers`.
         intervals : bool
-            Whether shares have intervals. The bootstrap for them takes most of the time.
+            Whether shares have intervals. The bootstrap for the intervals takes most of the time.
         seed : int
             Seed of the bootstrap.
 
@@ -102,7 +102,7 @@ class LabelMixture:
         InvalidDataError
             If `GaussianUniformMixture.fit` refuses the residuals.
         InvalidParameterError
-            If a parameter has a value that cannot be used, or a density of the user lacks a part.
+            If a parameter has an invalid value, or a density of the user lacks a part of the contract.
         """
         densities, seed = candidates(inliers), check_count("seed", seed, least=0)
         mixture = GaussianUniformMixture(groups=groups)
@@ -182,7 +182,7 @@ class LabelMixture:
         return tuple(group.right.variance(len(group.scale)) for group in self.densities.groups)
 
     def radius(self, group: int) -> float:
-        """Return the largest distance of a group's wrong labels, in standard deviations of right ones."""
+        """Return the largest distance of wrong labels in a group, in standard deviations of right labels."""
         return self.densities.groups[group].wrong.radius / math.sqrt(self._variances[group])
 
     def has_heavy_tails(self, group: int) -> bool:
@@ -202,7 +202,7 @@ class LabelMixture:
 
     @property
     def covariances(self) -> tuple[Values, ...]:
-        """Covariance (k, k) of each group's right labels."""
+        """Covariance (k, k) of right labels in each group."""
         estimates = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))
         return tuple(
             covariance if chosen else np.asarray(given)
@@ -210,9 +210,9 @@ class LabelMixture:
         )
 
     def responsibilities(self, residuals: Values) -> Values:
-        """Return the probability that each label is right, (n, g); NaN where a group has no label.
+        """Return the probability (n, g) that each label is right; NaN where a group has no label.
 
-        It is one half for all labels of a group that cannot be judged, so none is flagged.
+        If no verdict on a group is possible, the probability is one half for all its labels, so no label is flagged.
         """
         values = self._checked(residuals)
         posteriors = self.densities.responsibilities(values).numpy()
@@ -223,7 +223,7 @@ class LabelMixture:
         return np.where(np.isnan(posteriors), np.nan, np.where(is_informative, given, 0.5))
 
     def mahalanobis(self, residuals: Values) -> Values:
-        """Return the distance in standard deviations of right labels, (n, g); NaN where a group has no label."""
+        """Return the distance (n, g) in standard deviations of right labels; NaN where a group has no label."""
         values = self._checked(residuals)
         distances = self.densities.mahalanobis(values).numpy() / np.sqrt(self._variances)
         if all(self.chosen):
@@ -240,7 +240,7 @@ class LabelMixture:
 
 
 def _evenly_spread(batches: Iterable[Any]) -> Values:
-    """Return at most `MOST_ROWS` rows in order, at equal steps."""
+    """Return at most `MOST_ROWS` rows of all batches, in order, with equal steps between rows."""
     n = sum(len(_rows(batch)) for batch in batches)
     step = max(1, math.ceil(n / MOST_ROWS))
     kept, first = [], 0

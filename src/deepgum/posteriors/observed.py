@@ -1,8 +1,9 @@
 """The observed part of residuals with missing labels: distances, volumes and expectations under a scale matrix.
 
-The package has this linear algebra three times. `deepgum.mixture.gaussian` batches over groups and patterns, because EM
-during training has to be fast. This module handles one group and one scale matrix at a time. `deepgum.audit.reasons`
-has a covariance for each sample. They round differently in the last bit, so one implementation would change results.
+The package has this linear algebra three times. `deepgum.mixture.gaussian` computes all groups and patterns in one
+batch, because EM during training must be fast. This module computes one group with one scale matrix at a time.
+`deepgum.audit.reasons` has a covariance for each sample. The three versions round differently in the last bit, so a
+common version would change results.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 __all__ = ["Part", "parts_of"]
 
 FARTHEST = 1e300
-"""Maximum squared distance. An infinite one would have density 0 under both components, and no posterior."""
+"""Maximum squared distance. At an infinite distance, both densities would be 0, and there would be no posterior."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Part:
     Attributes
     ----------
     rows : Tensor (m,)
-        The rows among all residuals of the group.
+        The positions of these residuals among all residuals of the group.
     seen : Tensor (o,)
-        The observed coordinates, by their places in the group.
+        The observed coordinates: their positions in the group.
     values : Tensor (m, o)
         The observed values.
     """
@@ -47,7 +48,7 @@ class Part:
         return 0.5 * float(torch.linalg.slogdet(self._own(scale)).logabsdet)
 
     def regression(self, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the matrix (k, o) from observed to expected coordinates, and the conditional covariance (k, k).
+        """Return the pair (matrix (k, o) from observed to expected coordinates, conditional covariance (k, k)).
 
         Observed coordinates are mapped to themselves, with a conditional covariance of 0.
         """
@@ -65,7 +66,7 @@ class Part:
 
 
 def parts_of(values: Tensor) -> list[Part]:
-    """Split the residuals (n, k) of a group by their pattern of observed coordinates; leave out rows without a label.
+    """Split the residuals (n, k) of a group by the pattern of observed coordinates. Leave out rows without a label.
 
     Examples
     --------

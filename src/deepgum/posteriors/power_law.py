@@ -1,15 +1,15 @@
 """The density of wrong labels: a power of the Mahalanobis distance from the prediction.
 
-With m the Mahalanobis distance of a residual of k coordinates,
+Let m be the Mahalanobis distance of a residual of k coordinates:
 
     g(m) proportional to max(m, c) ** (b - k)  up to  m = R,    c = max(1, sqrt(k - b))
 
-b = k is the uniform density of eq. 1. With b = 1 the distance of a wrong label is uniform and its direction is uniform,
-as in the l-UGO noise of the paper. The power law is constant inside the core c of right labels: otherwise a residual of
-0 would certainly be wrong. For every b up to k, the posterior of a label then decreases with its distance.
+b = k is the uniform density of eq. 1. With b = 1, the distance of a wrong label is uniform and its direction is
+uniform, like the l-UGO noise of the paper. The power law is constant for m < c, because otherwise a residual of 0 would
+certainly be wrong. For every b up to k, the posterior that a label is right then decreases with the distance.
 
-If only o of the k coordinates of a group are observed, the marginal of the power law has no closed form. The exponent
-b o / k then replaces b, which is exact for the uniform density.
+If only o of the k coordinates of a group are observed, the marginal of the power law has no closed form. The exponent b
+is then replaced by b o / k. This is exact for the uniform density.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """Density of wrong labels' residuals in k coordinates.
+    """Density of the residuals of wrong labels, in k coordinates.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class PowerLaw:
     radius : float
         R: the largest Mahalanobis distance of the fitted residuals.
     variance : float
-        Variance of right labels under the scale matrix, if distances are in standard deviations of right labels; it is
-        above 1 for densities with heavy tails. 1 if distances are in the unit of the scale matrix. The core shrinks
-        with the square root of the variance.
+        1 if distances are in the unit of the scale matrix. If distances are in standard deviations of right labels:
+        the variance of the density of right labels for a scale matrix of 1. c is divided by the square root of this
+        variance.
 
     Examples
     --------
@@ -53,12 +53,12 @@ class PowerLaw:
     variance: float = 1.0
 
     def log_shape(self, squared: Tensor, observed: int, dimensions: int) -> Tensor:
-        """Return the log density (m,) at squared distances, up to a constant; it has no cut at the radius."""
+        """Return the log density (m,) at squared distances (m,), up to a constant, as if the radius were infinite."""
         b = self._exponent_of(observed, dimensions)
         return (b - observed) * 0.5 * squared.clamp_min(self._core(b, observed) ** 2).log()
 
     def log_normaliser(self, observed: int, dimensions: int) -> float:
-        """Return the log of the integral of `log_shape` up to the radius, for a scale matrix of determinant 1."""
+        """Return the log of the integral of exp(`log_shape`) up to the radius, for a scale matrix of determinant 1."""
         b = self._exponent_of(observed, dimensions)
         core = self._core(b, observed)
         surface = math.log(2) + 0.5 * observed * math.log(math.pi) - math.lgamma(0.5 * observed)
@@ -67,7 +67,8 @@ class PowerLaw:
     def mass(self, distance: Values, dimensions: int) -> Values:
         """Return the integral of the density up to a distance, up to a constant factor.
 
-        Divided by the mass up to the radius, it is the probability that a wrong label is no farther.
+        The mass up to a distance, divided by the mass up to the radius, is the probability that the distance of a wrong
+        label is at most as large.
         """
         k, b = dimensions, self.exponent
         core, distance = self._core(b, k), np.minimum(distance, self.radius)

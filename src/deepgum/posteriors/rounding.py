@@ -1,4 +1,4 @@
-"""The grid of rounded labels (whole years, half points), and the variance of the rounding."""
+"""The grid of rounded labels (whole years, half points), and the variance of rounding errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Values = NDArray[np.float64]
 
 
 def label_step(values: Values) -> tuple[float, float]:
-    """Return the step and a point of the grid of labels (n,); (0, 0) for fewer than three different values.
+    """Return the pair (step, point) of the grid of labels (n,); (0, 0) if there are fewer than three different labels.
 
-    The step is a low quantile of the distances between neighbouring values. For labels without a grid, the step has no
+    The step is a low quantile of the differences between neighbouring labels. If labels lie on no grid, the step has no
     meaning, and hardly any label lies on the estimated grid.
 
     Examples
@@ -28,9 +28,9 @@ def label_step(values: Values) -> tuple[float, float]:
 
 
 def rounding_variance(values: Values) -> Values:
-    """Return the variance (d,) of the rounding of values (n, d): the square of the step over 12.
+    """Return the variance (d,) of the rounding errors of values (n, d): the square of the grid step over 12.
 
-    It is close to 0 for values that lie on no grid.
+    The variance is close to 0 for values that lie on no grid.
 
     Examples
     --------

@@ -26,7 +26,7 @@ class Share:
     Attributes
     ----------
     estimate, low, high : float
-        The share and the ends of its interval, in [0, 1].
+        The share, and the lower and upper end of its interval, in [0, 1].
     level : float
         Coverage: the probability that such an interval contains the true share.
     """
@@ -48,30 +48,30 @@ def shares_of(
     resolution: Tensor | None = None,
     replicates: int = 100,
 ) -> tuple[tuple[Share | None, ...], Share | None]:
-    """Return the share of wrong labels of each group, and of all labels.
+    """Return the pair (shares, share): the share of wrong labels in each group, and in all groups together.
 
-    A replicate of the bootstrap counts each sample a Poisson number of times, with all its groups. It draws the density
-    of right labels with the probabilities `plausible`. Samples are resampled as a whole, because a hard sample is hard
-    in all its groups; intervals from independent labels would be too narrow. The intervals ignore the variation between
-    networks.
+    In a replicate of the bootstrap, each sample has a Poisson number as weight, and the density of right labels is
+    drawn with the probabilities `plausible`. All groups of a sample have the same weight, because a hard sample is hard
+    in all its groups: with independent weights, intervals would be too narrow. The intervals ignore the variation
+    between networks.
 
     Parameters
     ----------
     residuals : Tensor (n, d)
     mixtures : GroupMixtures
-        Fitted to these residuals.
+        The mixtures that were fitted to these residuals.
     kinds : sequence of str, one per group
-        Kind of wrong labels. For "none", the share is the share of flagged labels.
+        Kind of wrong labels. For "none", the share of wrong labels is computed from the flagged labels.
     is_known : sequence of bool, one per group
-        Whether the share can be estimated. If not, it is None, and the share of all labels ignores the group.
+        Whether the share can be estimated. If not, the share is None, and the share of all groups ignores this group.
     plausible : sequence of mappings of Density to float, one per group
         The probability of each density of right labels.
     seed : int
         Seed of the bootstrap.
     resolution : Tensor (d,), optional
-        Variance of rounding; see `fit_chosen`.
+        Variance of rounding errors; see `fit_chosen`.
     replicates : int
-        Number of replicates; with 0, intervals have no width.
+        Number of replicates. With 0 replicates, low and high are equal.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def shares_of(
                 weight=counts, resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
             replicate[mixed] = [1 - group.prior for group in fitted.groups]
-    # Intervals from a part of the rows are too wide by the square root of the ratio.
+    # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).
     shrink = np.sqrt(len(sample) / len(residuals))
     counts_by_group = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
     shares = tuple(
@@ -125,7 +125,7 @@ def shares_of(
         return shares, None
     total = int(part.sum())
     part = part / total
-    # If no group with a known share has a mixture, the share of all labels is a count too.
+    # If no group with a known share has a mixture, the share of all groups is computed from a count too.
     count_alone = None if mixed else float(flagged @ np.array(is_known))
     return shares, _share(float(estimates @ part), draws @ part, shrink, total, count_alone)
 
@@ -141,9 +141,9 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
 
 
 def _share(estimate: float, draws: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with its interval, from bootstrap percentiles or, if `count` is given, from this count."""
+    """Return the share with an interval from `count` if given, otherwise from percentiles of `draws`."""
     if count is not None:
-        # A count of c has a mean from c - 2 sqrt(c) to c + 2 sqrt(c) + 3; a count of 0, up to 3 (the rule of three).
+        # If a count is c, its mean is between c - 2 sqrt(c) and c + 2 sqrt(c) + 3. For c = 0 this is the rule of three.
         low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
     else:
         tail = (1 - LEVEL) / 2

@@ -17,14 +17,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TabulatedDensity:
-    """A table of a density of right labels: a report can draw it without importing the user's code.
+    """A table of a density of right labels. A report can draw the table without the code of the density.
 
     Attributes
     ----------
     coordinate_variance : float
         Variance of a coordinate, for a scale matrix of 1.
     distances, probabilities : tuples of float
-        Mahalanobis distances, and the probability that a right label is at most as far.
+        Mahalanobis distances, and for each the probability that the distance of a right label is at most as large.
     """
 
     coordinate_variance: float
@@ -33,7 +33,7 @@ class TabulatedDensity:
 
     @classmethod
     def of(cls, density: Density, dimensions: int) -> TabulatedDensity | None:
-        """Return the table of a density; None for a density that `density_of` makes from degrees of freedom.
+        """Return the table of a density; None if `density_of` can make the density from degrees of freedom.
 
         Examples
         --------
@@ -53,7 +53,7 @@ class TabulatedDensity:
         return self.coordinate_variance
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the probabilities of squared distances of at most `squared`, interpolated in the table."""
+        """Return the probability that a squared distance is at most `squared`, interpolated in the table."""
         with np.errstate(divide="ignore"):
             along = 0.5 * np.log(squared)
         return np.interp(along, np.log(self.distances), self.probabilities, left=0.0)

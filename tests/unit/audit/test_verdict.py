@@ -88,8 +88,8 @@ def test_verdicts_contain_the_numbers():
 
 @pytest.mark.parametrize("status", [MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS, MixtureStatus.NO_INLIERS])
 def test_few_labels_are_only_a_guess(status):
-    assert "this is a guess" in words(status, labels=12)
-    assert "this is a guess" not in words(status, labels=1000)
+    assert "this verdict is a guess" in words(status, labels=12)
+    assert "this verdict is a guess" not in words(status, labels=1000)
 
 
 @pytest.mark.parametrize("share", [0.0, 1e-4, 0.004, 0.0994, 0.0996, 0.5, 0.999, 1.0])
@@ -117,7 +117,12 @@ def test_the_overall_verdict_follows_from_the_groups():
     assert text.startswith(
         "About 5 % of all labels are wrong (3 to 7 %); 3 of the 16 flagged are expected to be right."
     )
-    assert "Few wrong labels in f: only the flagged ones. None found in c. The number of wrong labels in g" in text
+    assert (
+        "Few wrong labels in f: only the flagged labels. No wrong labels were found in c. "
+        "The number of wrong labels in g"
+    ) in text
     assert "No verdict is possible on d (too few samples)." in text
     assert "No verdict is possible on e (no inliers)." in text
-    assert overall_verdict(mixed[2:6:3], None).startswith("No wrong labels found in c. No verdict is possible on d")
+    assert overall_verdict(mixed[2:6:3], None).startswith(
+        "No wrong labels were found in c. No verdict is possible on d"
+    )

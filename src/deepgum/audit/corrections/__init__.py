@@ -1,1 +1,1 @@
-"""Corrections: decisions about labels, the patch that holds them, and its application to the files of a data set."""
+"""Corrections: decisions about labels, patches that hold decisions, and the application of a patch to a data set."""

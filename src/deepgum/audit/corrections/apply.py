@@ -19,22 +19,23 @@ from deepgum.storage.disk import folder_atomically, write_atomically
 __all__ = ["TOLERANCE", "Applied", "apply_patch", "check_patch"]
 
 TOLERANCE = 1e-5
-"""Two labels are the same if they differ by at most this times the sum of the label's absolute value and the median
-absolute value of its column. An audit reads labels through float32 fractions of a crop and rounds them to seven digits,
-which changes them by at most 1e-6 of their size. Real corrections are larger."""
+"""Relative tolerance for equal labels. Two labels are equal if their difference is at most `TOLERANCE` times the sum of
+the absolute label and the median absolute label of the column. An audit converts labels to float32 fractions of a crop
+and rounds them to seven digits, which changes a label by at most 1e-6 of its size. Real corrections are larger."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """The result of a patch.
+    """The result of the application of a patch.
 
     Attributes
     ----------
     out : Path
+        The new folder or file.
     fixed, dropped, kept : int
-        Numbers of groups of labels with these decisions.
+        Number of groups of labels with each decision.
     untouched : int
-        Number of groups of labels without a decision; they are unchanged.
+        Number of groups of labels without a decision. These labels are unchanged.
     left_out : tuple of str
         Samples that are not in the new data set, because a label was dropped and the format has no missing labels.
     notes : tuple of str
@@ -57,7 +58,7 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
     ------
     InvalidDataError
         If the targets differ, a sample is missing, or an old label differs from the file (see `TOLERANCE`). The message
-        shows the first differences, and their number.
+        shows the first differences, and the number of differences.
     """
     if patch.targets != annotations.names:
         raise InvalidDataError(
@@ -74,7 +75,7 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
     if unknown:
         raise InvalidDataError(
             f"'{annotations.source}' should have the {samples} samples of the patch{_made_of(patch)}. "
-            f"Found none named {_quoted(unknown)}."
+            f"Found no sample named {_quoted(unknown)}."
         )
     scale = np.nan_to_num(_medians(annotations.values))
     mismatches = []
@@ -88,20 +89,20 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
 
 
 def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
-    r"""Write a data set with the corrected labels, in its own format, to another place.
+    r"""Write the data set with corrected labels to another place, in the same format.
 
     Parameters
     ----------
     patch : Patch
     annotations : Annotations
-        Labels of the data set of the patch, from `deepgum.data.Dataset.labels`.
+        Labels of the data set that the patch corrects, from `deepgum.data.Dataset.labels`.
     out : Path
         A new or empty folder, or a new file if the data set is one file.
 
     Raises
     ------
     InvalidDataError
-        See `check_patch`; also if the format cannot hold a new label. Nothing is then written.
+        If `check_patch` refuses the patch, or the format cannot hold a new label. Nothing is then written.
     InvalidParameterError
         If `out` is the data set itself, exists already, or would change a table between CSV and Parquet.
 
@@ -130,7 +131,7 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     if len(left_out) == len(annotations):
         raise InvalidDataError(
             f"'{annotations.source}' should keep at least one sample. Each of the {len(annotations)} samples has a "
-            "dropped label, and its format has no missing labels."
+            "dropped label, and the format has no missing labels."
         )
     with (folder_atomically if annotations.is_folder else write_atomically)(out) as temporary:
         notes = annotations.write(changes, temporary)
@@ -160,7 +161,7 @@ def _check_out(annotations: Annotations, out: Path) -> None:
     Raises
     ------
     InvalidParameterError
-        About the parameter `out`.
+        If `out` is the data set itself, exists already, or is of another kind than the data set.
     """
     source = annotations.source
     if out.exists() and out.samefile(source):
@@ -180,7 +181,7 @@ def _check_out(annotations: Annotations, out: Path) -> None:
     if out.exists():
         raise InvalidParameterError("out", "a new file", str(out), "It exists, and files are never replaced.")
     if (out.suffix.lower() in PARQUET) != (source.suffix.lower() in PARQUET):
-        raise InvalidParameterError("out", f"a file that ends in '{source.suffix}', as the data set does", str(out))
+        raise InvalidParameterError("out", f"a file that ends in '{source.suffix}', like the data set", str(out))
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -213,11 +214,12 @@ def _mismatch(
     hint = (
         "They are the labels after the patch: the patch has been applied to this data set before."
         if already_applied
-        else "Use the data set that the patch was made from, or audit and review this one again."
+        else "Use the data set that the patch was made from, or audit and review this data set again."
     )
     return (
         f"The labels of '{annotations.source}' should be the old labels of the patch{_made_of(patch)}. Found "
-        f"{len(mismatches)} of {len(patch.changes)} that differ: {'; '.join(examples)}{more}. Nothing was written. "
+        f"{len(mismatches)} of {len(patch.changes)} old labels that differ: {'; '.join(examples)}{more}. "
+        "Nothing was written. "
         f"{hint}"
     )
 

@@ -33,7 +33,7 @@ class Decision:
         Name of the group of labels.
     action : {"keep", "fix", "drop", "skip"}
     new : tuple of float, optional
-        The correct labels of the group, in their own unit; only with "fix".
+        The correct labels of the group, in the unit of the data set; only for the action "fix".
     reason : str, optional
         The reason, in the words of the reviewer or of the audit.
     who : str, optional
@@ -44,7 +44,7 @@ class Decision:
     Raises
     ------
     UnknownNameError
-        If the action is not one of the four.
+        If `action` is not one of the four actions.
     InvalidParameterError
         If `new` does not fit the action.
 
@@ -84,9 +84,9 @@ class Decision:
 
 
 def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> dict[Place, Decision]:
-    """Return the last decision about each label, by row and group, in the order of the labels.
+    """Return a mapping from (row, group) to the last decision about this label, in the order of the labels.
 
-    A label whose last decision is "skip" has no entry.
+    If the last decision about a label is "skip", the label has no entry.
 
     Raises
     ------
@@ -100,13 +100,13 @@ def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> d
         if decision.sample not in rows or decision.group not in groups:
             raise InvalidDataError(
                 f"A decision should be about a sample and a group of the audit. Found {decision.sample!r}, "
-                f"{decision.group!r}. It has {len(rows)} samples and the groups {', '.join(map(repr, groups))}."
+                f"{decision.group!r}. The audit has {len(rows)} samples and the groups {', '.join(map(repr, groups))}."
             )
         place = rows[decision.sample], groups[decision.group]
         size = len(labels.partition[place[1]])
         if decision.new is not None and len(decision.new) != size:
             raise InvalidDataError(
-                f"The group {decision.group!r} has {size} labels. Found {len(decision.new)} new ones for "
+                f"The group {decision.group!r} has {size} labels. Found {len(decision.new)} new labels for "
                 f"{decision.sample!r}."
             )
         last[place] = decision
@@ -114,7 +114,7 @@ def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> d
 
 
 def corrected_labels(labels: ScoredLabels, decisions: Mapping[Place, Decision]) -> Values:
-    """Return the labels (n, d) after the decisions: NaN for a dropped label, the given label without a decision.
+    """Return the labels (n, d) after the decisions. A dropped label is NaN; a label without a decision is unchanged.
 
     Parameters
     ----------

@@ -24,16 +24,17 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean errors before and after corrections, over test samples and trainings, and their difference.
+    """The mean error before and after corrections, and the difference. Means are over test samples and trainings.
 
     Attributes
     ----------
     name : str
-        Name of the landmark or target; empty for all.
+        Name of the landmark or target; empty for all labels together.
     before, after : float
         Mean errors.
     lower, low, high : float
-        ``before - after`` with its interval; above 0 the corrections help.
+        `lower` is ``before - after``, and the interval from `low` to `high` contains the true difference with a
+        probability of 95 %. If the interval is above 0, the corrections help.
     p_value : float
         p-value of a two-sided paired Wilcoxon test over test samples.
     samples : int
@@ -51,14 +52,15 @@ class Difference:
 
 
 def difference(name: str, before: Values, after: Values, seed: int = 0) -> Difference:
-    """Compare the errors (n,) of test samples, each a mean over trainings; NaN for samples without a label.
+    """Compare the errors (n,) of test samples before and after corrections.
 
-    The 95 % interval comes from a bootstrap over test samples.
+    Each error is a mean over trainings; NaN marks a sample without a label. The 95 % interval comes from a bootstrap
+    over test samples.
 
     Raises
     ------
     InvalidDataError
-        If no sample has both errors.
+        If no sample has an error before and an error after.
 
     Examples
     --------
@@ -98,15 +100,16 @@ class Gain:
     seeds : tuple of int
         Seeds of the trainings.
     train, test : int
-        Numbers of samples.
+        Number of training samples, and number of test samples.
     fixed, dropped : int
         Numbers of groups of labels that the patch fixes and drops.
     unit : str
         Unit of the errors.
     errors : tuple of Difference
-        Mean errors: over all labels, then of each landmark or target.
+        Mean errors: first of all labels together, then of each landmark or target.
     failures : Difference or None
-        Share of landmarks with an error above 5 % of the normaliser; None without landmarks.
+        Share of landmarks with an error above 5 % of the distance that normalises errors; None if labels are not
+        landmarks.
     official : bool
         Whether the test samples are the official test part. If not, they are held out from samples that the patch does
         not change.
@@ -141,7 +144,7 @@ class Gain:
 
 
 def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple[Difference, ...]:
-    """Return the difference of the mean errors by sample, from errors (n, g), and of each column with errors."""
+    """Compare errors (n, g): first the means of the rows, then each column that has an error before and after."""
     with np.errstate(invalid="ignore"):
         whole = difference("", _row_means(before), _row_means(after))
     columns = zip(names, before.T, after.T, strict=True)

@@ -25,7 +25,7 @@ FINAL_ACTIONS: tuple[FinalAction, ...] = get_args(FinalAction)
 
 @dataclass(frozen=True)
 class Change:
-    """A decision about the labels of one group in one sample, with the labels before it.
+    """A decision about the labels of one group in one sample, with the labels before the decision.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Change:
     old : tuple of float
         The reviewed labels, in the unit of the file; NaN for a missing label.
     new : tuple of float or None
-        The correct labels; only with "fix".
+        The correct labels; None unless the decision is "fix".
     decision : {"keep", "fix", "drop"}
         "keep": the labels are right. "fix": they are wrong, and `new` is right. "drop": they are wrong or useless.
     reason, who, at : str, optional
@@ -45,7 +45,7 @@ class Change:
     Raises
     ------
     UnknownNameError
-        If the decision is not one of the three.
+        If `decision` is not one of the three decisions.
     InvalidParameterError
         If `new` does not fit the decision.
 
@@ -86,13 +86,13 @@ class Patch:
     targets : tuple of str, length d
         Names of the labels.
     groups : mapping of str to tuple of int
-        The places of each group's labels in `targets`.
+        For each group, the places of its labels in `targets`.
     unit : str
         Unit of the labels, as text.
     source : str
         Name of the reviewed folder or file, as text.
     changes : tuple of Change
-        In the order of the data set.
+        The decisions, in the order of the data set.
 
     Raises
     ------
@@ -119,7 +119,8 @@ class Patch:
         places = [place for group in self.groups.values() for place in group]
         if len(set(places)) < len(places) or not set(places) <= set(range(len(self.targets))):
             raise InvalidDataError(
-                f"`groups` should hold places of the {len(self.targets)} targets, each once. Found {dict(self.groups)}."
+                f"`groups` should hold places of the {len(self.targets)} targets, each place once. "
+                f"Found {dict(self.groups)}."
             )
         seen: set[tuple[str, str]] = set()
         for change in self.changes:
@@ -142,10 +143,10 @@ def check_change(change: Change, groups: Mapping[str, tuple[int, ...]]) -> None:
     Raises
     ------
     InvalidDataError
-        The message has the group and its number of labels.
+        If the group is unknown, or the change has another number of labels than the group.
     """
     if change.group not in groups:
         raise InvalidDataError(f"A group should be one of {', '.join(map(repr, groups))}. Found {change.group!r}.")
     size = len(groups[change.group])
     if len(change.old) != size:
-        raise InvalidDataError(f"The group {change.group!r} has {size} labels. Found {len(change.old)} in `old`.")
+        raise InvalidDataError(f"The group {change.group!r} has {size} labels. `old` has {len(change.old)}.")

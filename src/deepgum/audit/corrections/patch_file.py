@@ -82,15 +82,15 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
     ----------
     path : Path
     trust : bool
-        Whether the patch may name a data set outside the package, as "package.module:name", which is then imported.
+        Whether to import code outside the package, if the patch names such a data set: "package.module:name".
 
     Raises
     ------
     UntrustedCodeError
-        If the patch names such a data set, and is not trusted.
+        If the patch names a data set outside the package, and `trust` is False.
     InvalidDataError
-        If there is no such file, it is not a patch of a known version, a line is malformed, or a label has two
-        decisions; the message names the line.
+        If the file does not exist, the file is not a patch of a known version, a line is malformed, or a label has two
+        decisions. The message names the line.
     """
     try:
         # `splitlines` would also split at U+2028 and U+0085, which JSON may contain unescaped.
@@ -118,8 +118,8 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
         key = change.id, change.group
         if key in changes:
             raise InvalidDataError(
-                f"'{path}', line {number}: a label should have one decision. Found a second one for {change.id!r}, "
-                f"group {change.group!r}, after line {places[key]}."
+                f"'{path}', line {number}: a label should have one decision. Found a second decision for "
+                f"{change.id!r}, group {change.group!r}, after line {places[key]}."
             )
         changes[key], places[key] = change, number
     return Patch(**head_values, changes=tuple(changes.values()))
@@ -149,8 +149,8 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
         )
     if values.get("version") != VERSION:
         raise InvalidDataError(
-            f"{where} the version should be {VERSION}, which this deepgum reads. Found {values.get('version')!r}: "
-            "a later deepgum may have written it. Use that version."
+            f"{where} the version should be {VERSION}, which this version of deepgum reads. "
+            f"Found {values.get('version')!r}: a later version of deepgum may have written the file. Use that version."
         )
     missing = [name for name in _HEAD if name not in values]
     if missing:
@@ -167,8 +167,8 @@ def _head(path: Path, number: int, values: dict[str, Any]) -> dict[str, Any]:
     )
     if not valid:
         raise InvalidDataError(
-            f"{where} `dataset` should be a name, `options` an object, `targets` a list of names and `groups` an "
-            'object of lists of places of targets from 0, {"nose": [4, 5]}. '
+            f"{where} `dataset` should be a name, `options` an object, `targets` a list of names, and `groups` an "
+            'object that lists the places of its targets, counted from 0, for each group: {"nose": [4, 5]}. '
             f"Found {', '.join(f'{name} = {values[name]!r}' for name in _HEAD)}."
         )
     arguments = {

@@ -26,7 +26,7 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
     Raises
     ------
     InvalidDataError
-        If the audit cannot be read; see also `decisions_by_place`.
+        If the audit cannot be read, or a decision does not fit the audit (see `decisions_by_place`).
     """
     labels, data = folder.labels(), folder.summary().data
     changes = []
@@ -44,7 +44,7 @@ def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
                     at=decision.at,
                 )
             )
-    # Do not import a plug-in, because the folder may be untrusted; its patch has all options that are set.
+    # Do not import a plug-in, because the folder may be untrusted. The patch of a plug-in has all options that are set.
     kept = DATASETS[data.name].label_options if data.name in DATASETS else data.options
     return Patch(
         dataset=data.name,

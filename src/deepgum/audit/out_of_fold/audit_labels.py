@@ -1,4 +1,4 @@
-"""Audits of tables: wrong labels by the out-of-fold predictions of any scikit-learn regressor."""
+"""Audits of tables: find wrong labels with the out-of-fold predictions of any scikit-learn regressor."""
 
 from __future__ import annotations
 
@@ -52,44 +52,46 @@ def audit_labels(
 ) -> Scored:
     """Find the wrong labels of a table. No outlier rate and no threshold is needed.
 
-    The regressor is fitted out of fold in several rounds; from the second round on, only to labels that are probably
-    right. There are at most `n_folds` times `most_rounds` fits, and fewer if the flags settle earlier.
+    The regressor is fitted out of fold in several rounds. From the second round on, it is fitted only to labels that
+    are probably right. There are at most `n_folds` times `most_rounds` fits, and fewer if the flags settle earlier.
 
     Parameters
     ----------
     X : array or frame (n, p)
-        Features; none may be missing.
+        Features. No value may be missing.
     y : array, series or frame, (n,) or (n, d)
-        Labels; NaN where one is missing.
+        Labels; NaN marks a missing label.
     regressor : regressor, optional
-        Any regressor with the interface of scikit-learn; it is cloned. By default one `HistGradientBoostingRegressor`
-        per target.
+        Any regressor with the interface of scikit-learn. The regressor is cloned, not changed. By default, one
+        `HistGradientBoostingRegressor` per target.
     groups : see `score_labels`
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
     keep_together : sequence, length n, optional
-        Rows with the same value stay in one fold: a person, a machine. Rows with the same features always do.
+        Rows with the same value stay in one fold, for example all rows of one person. Rows with the same features
+        always stay in one fold.
     periods, unit, inliers, reasons : see `score_labels`
     n_folds, most_rounds : int
-        Their product is at most 15.
+        Number of folds, and maximum number of rounds. The product of the two numbers is at most 15.
     random_state : int
         Seed of the folds, of the default regressor and of the bootstrap.
     on_round : callable, optional
         Called with each finished `Round`.
     together : None
-        The old name of `keep_together`; a value is refused.
+        The old name of `keep_together`. Any value other than None is refused.
 
     Returns
     -------
     Scored
-        Labels and summary, as `score_labels` returns them. `summary.conflicts` names rows with the same features and
-        different labels if they are rare. If many rows have the same features, different labels may all be right.
+        Labels and summary, in the same form as from `score_labels`. `summary.conflicts` names rows with the same
+        features and different labels, if such rows are rare. If many rows have the same features, different labels may
+        all be right.
 
     Raises
     ------
     InvalidDataError
-        If `X` and `y` have different rows, features are text, missing or infinite, labels are infinite, there are too
-        few rows, or the labels of a target are all the same.
+        If `X` and `y` have different rows, features are text, missing or infinite, labels are infinite, the rows are
+        too few, or the labels of a target are all the same.
     InvalidParameterError
         If a parameter does not fit, the regressor refuses the data, or a reason lacks a part of its contract.
 
@@ -108,7 +110,7 @@ def audit_labels(
     begun = time.perf_counter()
     if together is not None:
         raise InvalidParameterError(
-            "together", "left out", together, "It is called `keep_together` since version 0.2.0."
+            "together", "left out", together, "Use `keep_together`, the name since version 0.2.0."
         )
     check_count("random_state", random_state, least=0)
     candidates(inliers)
@@ -119,7 +121,9 @@ def audit_labels(
         raise InvalidDataError(f"`X` should have one row per label, {n}. Found {len(features.values)}.")
     infinite = ~np.isfinite(features.values)
     if infinite.any():
-        raise InvalidDataError(f"`X` should be finite. Found {int(infinite.any(axis=1).sum())} rows that are not.")
+        raise InvalidDataError(
+            f"`X` should be finite. Found {int(infinite.any(axis=1).sum())} rows with a missing or infinite feature."
+        )
     names = given.names or tuple(f"y{column}" for column in range(given.values.shape[1]))
     targets = Targets.of(names, groups, periods=periods, unit=unit)
     check_same_index("X", features, "y", given)

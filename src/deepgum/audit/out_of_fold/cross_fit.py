@@ -1,10 +1,11 @@
-"""Cross-fitting: out-of-fold predictions, repeated with the responsibilities of each round until the flags settle.
+"""Cross-fitting: rounds of out-of-fold predictions, each with the responsibilities of the round before it.
 
-A network that has memorised a wrong label predicts it, so its residual is small. Each label is therefore compared with
-the predictions of learners that were not trained on it. Every round divides the samples into new folds, and fits one
-learner per fold to all other folds. From the second round on, learners receive the responsibilities of the previous
-round. The prediction of a sample is the mean over the rounds, which varies less than a single round. The differences
-between rounds show the hard samples.
+A network that has memorised a wrong label predicts this label, so the residual of the label is small. Each label is
+therefore compared with the predictions of learners that were not trained on the label. Every round divides the samples
+into new folds, and fits one learner per fold to all other folds. From the second round on, learners receive the
+responsibilities of the previous round. The rounds end when the flags settle. The prediction of a sample is the mean
+over the rounds, which varies less than the prediction of a single round. The differences between rounds show the hard
+samples.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ MOST_FITS = 15
 """Maximum number of fits."""
 
 LEAST_LEARNED = 6
-"""Minimum number of samples outside a fold, for training."""
+"""Minimum number of samples outside a fold. The learner of the fold is trained on these samples."""
 
 SETTLED = 0.02
-"""Maximum share of flags that change in the last round."""
+"""Rounds end when at most this share of the flags changes in a round."""
 
 
 class Learner(Protocol):
@@ -51,8 +52,8 @@ class Learner(Protocol):
     Attributes
     ----------
     is_robust : bool
-        Whether the learner tolerates unknown wrong labels. The first round of another learner only gives the weights
-        for the next rounds, and is not part of the mean.
+        Whether the learner tolerates unknown wrong labels. If not, its first round only gives the weights for the next
+        rounds, and is not part of the mean prediction.
     """
 
     @property
@@ -78,12 +79,12 @@ class CrossFit:
     Attributes
     ----------
     predictions : array (n, d)
-        Mean over the rounds of the out-of-fold predictions.
+        Out-of-fold predictions: the mean over the rounds.
     spread : array (n, g)
         Sample standard deviation of the predictions over the rounds: the root of the sum of squared distances from the
-        mean, divided by the number of rounds minus 1. NaN with one round.
+        mean, divided by the number of rounds minus 1. NaN if there is only one round.
     scale : array (n, d)
-        Divisor of the residuals before scoring; 1 if noise is the same everywhere.
+        Residuals are divided by this scale before scoring; 1 if the noise is the same for all samples.
     mixture : LabelMixture
         The mixture of the divided residuals.
     history : tuple of Round
@@ -117,35 +118,35 @@ def cross_fit(
     ----------
     learner : Learner
     targets : array (n, d)
-        NaN marks a missing label.
+        Labels; NaN marks a missing label.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Labels that are right or wrong together; see `GaussianUniformMixture`.
     keep_together : sequence of str, length n, optional
-        Samples with the same value stay in one fold: a person, a video, copies of an image. By default each sample is
-        independent.
+        Samples with the same value stay in one fold, for example all samples of a person or a video, or copies of an
+        image. By default, all samples are independent.
     sequence : bool
-        Whether neighbours are near copies, like the frames of a video. Folds are then contiguous blocks, the same in
-        every round.
+        Whether neighbouring samples are near copies, like the frames of a video. If so, folds are contiguous blocks,
+        the same in every round.
     n_folds, most_rounds : int
-        Number of folds, and maximum number of rounds. Their product is at most 15 fits.
+        Number of folds, and maximum number of rounds. The product of the two numbers is at most 15.
     periods : sequence of float, length d, optional
-        Period of each target; 0 if it has none.
+        Period of each target; 0 for a target without a period.
     noise : LocalNoise, optional
-        Estimator of the scale of residuals for each sample; by default the scale is the same for all.
+        Estimator of the scale of residuals for each sample. By default, the scale is the same for all samples.
     inliers : str, Density or class
         Density of right labels; see `LabelMixture.fit`.
     seed : int
         Seed of the folds and of the learners.
     on_round : callable, optional
-        Called with each `Round`.
+        Called with the `Round` after each round.
 
     Raises
     ------
     InvalidParameterError
         If there would be too many fits, or a parameter has a value that cannot be used.
     InvalidDataError
-        If there are fewer samples, or fewer values of `keep_together`, than folds; if a fold leaves too few samples to
-        learn from, because most samples have the same value; if a target has no label.
+        If there are fewer samples, or fewer values of `keep_together`, than folds; if too few samples are outside a
+        fold, because most samples have the same value; if a target has no label.
     """
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
@@ -160,7 +161,7 @@ def cross_fit(
     places = partition(groups, d)
     empty = [column for column in range(d) if np.isnan(targets[:, column]).all()]
     if empty:
-        raise InvalidDataError(f"Every target should have a label. Found none in the columns {empty}.")
+        raise InvalidDataError(f"Every target should have a label. Found no label in the columns {empty}.")
     keep_together = None if sequence else list(keep_together or map(str, range(n)))
     _check_folds(folds(n, n_folds, keep_together=keep_together, seed=seed), n, keep_together)
     held_out: list[Values] = []
@@ -186,7 +187,7 @@ def cross_fit(
             for _ in range(2):
                 scale = noise.scale(residuals, _by_column(weights, places), mean, unknown)
                 weights = weights_without_verdict(residuals / scale, places)
-        # A learner that is not robust uses the weights only, so its rounds need no choice of densities.
+        # A learner that is not robust uses only the weights, so its rounds need no choice of densities.
         density = inliers if learner.is_robust else "gaussian"
         mixture = LabelMixture.fit(residuals / scale, groups, inliers=density, intervals=False, seed=seed)
         teaching = Teaching(mixture.responsibilities(residuals / scale), weights)
@@ -218,7 +219,7 @@ def _check_folds(all_folds: Sequence[Tensor], n: int, keep_together: Sequence[st
 
 
 def _by_column(values: Values, places: Sequence[Sequence[int]]) -> Values:
-    """Repeat the values of groups (n, g) for the columns (n, d) of each group; 0 where a group has no label."""
+    """Repeat the values (n, g) of each group for all its columns (n, d); 0 where a group has no label."""
     columns = np.empty((len(values), sum(map(len, places))))
     for place, group in enumerate(places):
         columns[:, list(group)] = np.nan_to_num(values[:, [place]])

@@ -27,13 +27,14 @@ Rows = NDArray[np.int64]
 
 VALIDATION = 0.1
 _LEAST_RIGHT = 10, 0.1
-"""Minimum number and share of unflagged labels; below either, the group's flags are ignored."""
+"""Minimum number and minimum share of unflagged labels in a group. With fewer, the flags of the group are ignored."""
 _LEAST_VALIDATION = 10
-"""Minimum number of validation samples beyond the coordinates of a group: the mixture is fitted to their residuals."""
+"""Minimum number of validation samples, minus the number of coordinates of a group. The mixture is fitted to the
+residuals of these samples."""
 
 
 def validation_share(rows: int, widest: int) -> float:
-    """Return the share of validation samples: a tenth, and more if there are few samples, up to a third.
+    """Return the share of validation samples: a tenth, or up to a third if there are few samples.
 
     Parameters
     ----------
@@ -52,14 +53,14 @@ def validation_share(rows: int, widest: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class NetworkLearner:
-    """Trains a new network for each fold by robust training, without the flagged labels.
+    """A learner that trains a new network for each fold, by robust training without the flagged labels.
 
     Attributes
     ----------
     data : RegressionData
         All samples.
     build : callable
-        ``build(data, seed)`` returns an untrained network for the samples.
+        ``build(data, seed)`` returns an untrained network for samples `data`; `seed` is the seed of its weights.
     options : DeepGUMOptions
     sgd : SGDOptions
     keep_together : tuple of str, length n, optional
@@ -78,7 +79,7 @@ class NetworkLearner:
     is_robust: ClassVar[bool] = True
 
     def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
-        """Return the predictions (n, d) of a network for all samples; see `Learner`."""
+        """Train a network and return its predictions (n, d) for all samples; see `Learner`."""
         data = self.data
         if teaching is not None:
             right = teaching.responsibilities
@@ -97,7 +98,7 @@ class NetworkLearner:
 
 
 def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups, train: Rows) -> torch.Tensor:
-    """Return the targets with NaN for flagged labels, except in groups with too few other labels."""
+    """Return the targets with NaN for flagged labels, except in groups with too few unflagged labels."""
     kept = targets.clone()
     for place, columns in enumerate(partition(groups, targets.shape[1])):
         flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
@@ -111,7 +112,9 @@ def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Gr
 
 @dataclass(frozen=True, eq=False)
 class EstimatorLearner:
-    """Fits a clone of an estimator for each fold; the weight of a row is the probability that its labels are right.
+    """A learner that fits a clone of an estimator for each fold.
+
+    The weight of a row is the probability that the labels of the row are right.
 
     Attributes
     ----------
@@ -120,7 +123,7 @@ class EstimatorLearner:
         rows are left out.
     features : array (n, p)
     targets : array (n, d)
-        Rows with a missing label are left out.
+        Labels. Rows with a missing label are left out.
     """
 
     estimator: Any
@@ -130,7 +133,7 @@ class EstimatorLearner:
     is_robust: ClassVar[bool] = False
 
     def predict(self, train: Rows, teaching: Teaching | None, seed: int) -> Values:
-        """Return the predictions (n, d) of a clone for all samples; see `Learner`."""
+        """Fit a clone of the estimator and return its predictions (n, d) for all samples; see `Learner`."""
         # Imported late, because it takes a second.
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
@@ -148,7 +151,7 @@ class EstimatorLearner:
         labels = self.targets[rows]
         labels = labels[:, 0] if labels.shape[1] == 1 else labels
         try:
-            # Equal weights in the first round: some estimators fit differently with weights and without.
+            # Weights are equal in the first round, because some estimators fit differently with and without weights.
             weights = np.ones(len(rows)) if weights is None and weighted else weights
             estimator.fit(self.features[rows], labels, **({} if weights is None else {"sample_weight": weights}))
             predicted = np.asarray(estimator.predict(self.features), dtype=np.float64)

@@ -1,10 +1,11 @@
-"""The scale of right labels' residuals for each sample, because noise differs between the rows of a table.
+"""The scale of the residuals of right labels, for each sample, because noise differs between the rows of a table.
 
 The residual of a right label has two sources: the noise of the label and the error of the learner. The noise is
-estimated from the neighbours of the sample. The error is estimated by the jackknife: the variance of predictions over
-the fold that is left out. Residuals are divided by the standard deviation of the sum. Neighbours are nearest in the
-features and nearest in the prediction. Neither suffices alone: in many dimensions no sample is near, and samples with
-the same prediction may have different noise.
+estimated from the neighbours of the sample. The error is estimated by the jackknife: the variance between the
+predictions of learners that each left out another fold. Residuals are divided by the standard deviation of noise plus
+error. A sample has neighbours with similar features and neighbours with similar predictions. Features alone do not
+suffice, because in many dimensions no sample is near. Predictions alone do not suffice, because samples with the same
+prediction may have different noise.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ __all__ = ["LocalNoise", "jackknife"]
 Values = NDArray[np.float64]
 
 IN_FEATURES, IN_PREDICTION = 30, 50
-"""Number of neighbours in the features, and in the prediction."""
+"""Number of neighbours with similar features, and number of neighbours with similar predictions."""
 
 OVERALL = 10
-"""Weight of the noise of all samples, in neighbours."""
+"""Weight of the mean noise of all samples. The weight of each neighbour is 1."""
 
 
 class LocalNoise:
-    """Estimates the scale of right labels' residuals around each sample.
+    """An estimator of the scale of the residuals of right labels, for each sample.
 
     Parameters
     ----------
@@ -50,12 +51,12 @@ class LocalNoise:
         self._around = _nearest(values, IN_FEATURES)
 
     def scale(self, residuals: Values, right: Values, predictions: Values, unknown: Values) -> Values:
-        """Return the standard deviation (n, d) of a right label's residual at each sample.
+        """Return the standard deviation (n, d) of the residual of a right label, for each sample.
 
         Parameters
         ----------
         residuals : array (n, d)
-            NaN where a label is missing.
+            Labels minus predictions; NaN where a label is missing.
         right : array (n, d)
             Probability that each label is right.
         predictions : array (n, d)
@@ -79,7 +80,10 @@ class LocalNoise:
 
 
 def jackknife(predictions: Sequence[Values], folds: int) -> Values:
-    """Return the variance (n, d) of predictions, from predictions (n, d) of learners that each left out one fold."""
+    """Return the jackknife variance (n, d) of predictions.
+
+    Each item of `predictions`, an array (n, d), comes from a learner that left out another one of the `folds`.
+    """
     variance: Values = (folds - 1) * np.var(np.stack(list(predictions)), axis=0)
     return variance
 

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions in the form of the scoring pipeline."""
+"""Out-of-fold predictions in the form that the scoring pipeline needs."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class OutOfFoldPredictions:
     targets : Targets
     ids : sequence of str, length n
     given : array (n, d)
-        The labels in their own unit.
+        The labels in the unit of the data set.
     training_labels : array (n, d)
         The labels in the unit of the training.
     crossfit : CrossFit
-        Predictions of `training_labels`.
+        The result of cross-fitting, with predictions of `training_labels`.
     offset, scale : arrays (n, d) or float
         Conversion from the unit of `training_labels` to the unit of `given`: ``offset + scale * label``.
     evidence : Evidence
     unit : float
-        The usual size of a residual of 1 in the unit of the labels.
+        The usual size, in the unit of the labels, of a residual of 1.
     """
 
     targets: Targets
@@ -52,7 +52,7 @@ class OutOfFoldPredictions:
 
     @property
     def residuals(self) -> Values:
-        """Residuals (n, d) in the unit of their noise, as for the fit of the mixture."""
+        """Residuals (n, d) divided by the scale of their noise, like the residuals that the mixture was fitted to."""
         return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
 
     def posterior(self) -> LabelMixture:
@@ -60,7 +60,7 @@ class OutOfFoldPredictions:
         return self.crossfit.mixture
 
     def batches(self) -> Iterable[Batch]:
-        """Return the one batch."""
+        """Return the only batch."""
         crossfit = self.crossfit
         scale = np.broadcast_to(np.asarray(self.scale, dtype=np.float64), self.given.shape)
         group_scale = scale[:, [group[0] for group in self.targets.partition]]

@@ -1,4 +1,4 @@
-"""The probabilities of right labels, for the learners of the next round."""
+"""The probabilities that labels are right, for the learners of the next round."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Teaching:
     responsibilities : array
         Posteriors under the chosen densities, close to 1 if no label seems wrong. A label below one half is flagged.
     weights : array
-        Responsibilities of eq. 1 where EM converges, without a verdict. They are also small for some unflagged labels:
-        the loss of a right label costs little, training on a wrong one costs a lot.
+        Responsibilities of the mixture of eq. 1 to which EM converges, whatever the verdict on the mixture. These
+        weights are also small for some unflagged labels, because training on a wrong label costs more than the loss of
+        a right label.
     """
 
     responsibilities: Values
@@ -34,9 +35,10 @@ class Teaching:
 
 
 def weights_without_verdict(residuals: Values, partition: Partition) -> Values:
-    """Return the responsibilities (n, g) of eq. 1 where EM converges; NaN where a group has no label.
+    """Return the responsibilities (n, g) of the mixture of eq. 1 to which EM converges, whatever the verdict.
 
-    A partly observed group counts as missing. In a group with too few labels, all labels have the weight 1.
+    A value is NaN where a group has no label. A partly observed group counts as missing. In a group with too few
+    labels, all labels have the weight 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The contract of a reason: its name, its words, its rank, and the rule that finds it."""
+"""The contract of a reason: its name, its words, its rank, and the rule that finds labels with this reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reason(ABC):
     """A kind of error that a flagged label can have.
 
     A subclass sets `name`, `words` and `rank` as class attributes and defines `find`. `deepgum.audit.reasons.REASONS`
-    lists the built-in ones; `score_labels(..., reasons=[MyReason()])` adds others.
+    lists the built-in reasons; `score_labels(..., reasons=[MyReason()])` adds a reason.
 
     Examples
     --------
@@ -44,20 +44,21 @@ class Reason(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The value of `error_kind` in files: lower-case letters, digits, underscores and hyphens."""
+        """Name of the reason, as in the column `error_kind` of files: lower-case letters, digits, _ and - only."""
 
     @property
     @abstractmethod
     def words(self) -> str:
-        """A short description, for the summary and the report."""
+        """Short description of the mistake, for the summary and the report."""
 
     @property
     @abstractmethod
     def rank(self) -> int:
-        """Precedence: if several reasons apply to a label, the one with the lowest rank is reported.
+        """Precedence: if several reasons apply to a label, the reason with the lowest rank is reported.
 
         The built-in ranks are 10 (`copy`), 20 (`swapped`, `foreign`, `unit`), 40 (`outside`), 50 (`hard`) and 60
-        (`shifted`, `off`). Among equal ranks the first of the list wins, and built-in reasons come first.
+        (`shifted`, `off`). Of two reasons with equal ranks, the first in the list is reported. Built-in reasons come
+        first in the list.
         """
 
     @abstractmethod
@@ -72,15 +73,15 @@ class Reason(ABC):
         Returns
         -------
         iterable of Finding or Explanation
-            A `Finding` is a statement about one label. An `Explanation` is a hypothesis about many labels; it is
-            reported if it is far more probable than all others. Its statements about unflagged labels are ignored. A
-            rule that yields explanations is applied twice to a case.
+            A `Finding` is a statement about one label. An `Explanation` is a hypothesis about many labels. An
+            explanation is reported if it is far more probable than all other explanations. Statements about unflagged
+            labels are ignored. A rule that yields explanations is applied twice to a case.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A statement about one flagged label, in a group of k coordinates.
+    """A statement about one flagged label of k coordinates.
 
     Attributes
     ----------
@@ -90,9 +91,10 @@ class Finding:
     why : str
         A sentence that explains the statement.
     suggested, uncertainty : array (k,) or None
-        The suggested label, and the standard deviation of a right label about it; None without a suggestion.
+        The suggested label, and the standard deviation of the right label about the suggested label; None if there is
+        no suggestion.
     rank : int or None
-        Rank of this finding; by default that of its reason.
+        Rank of this finding; by default the rank of `reason`.
     """
 
     reason: Reason
@@ -111,9 +113,9 @@ class Explanation:
     ----------
     reason : Reason
     mechanism : str
-        The mistake. All cases of one mechanism are counted together; a frequent mistake needs less evidence.
+        Name of the mistake. All cases of one mechanism are counted together: a frequent mistake needs less evidence.
     weight : float
-        Prior count: the number of cases of the mechanism that are assumed before any data.
+        Prior count: the number of cases of the mechanism that is assumed before any data are seen.
     rows : array (m,) of int
         Rows of the samples.
     covers : array (m, g) of bool
@@ -121,10 +123,10 @@ class Explanation:
     log_likelihood : array (m,)
         Log density of the covered labels under the hypothesis.
     suggest : callable
-        ``suggest(i, group)`` returns the right label (k,) of sample ``rows[i]`` in a group under the hypothesis, and
-        the variance (k,) of a right label about it.
+        ``suggest(i, group)`` is about sample ``rows[i]`` and the group with this number. It returns a pair: the right
+        label (k,) under the hypothesis, and the variance (k,) of the true right label about this label.
     why : callable
-        ``why(i, group)`` returns a sentence about the label of sample ``rows[i]`` in a group.
+        ``why(i, group)`` returns a sentence about the label of sample ``rows[i]`` in the group with this number.
     """
 
     reason: Reason

@@ -21,7 +21,7 @@ __all__ = ["Case", "Evidence", "Sizes", "part_names"]
 
 
 def part_names(labels: ScoredLabels, columns: Sequence[int], landmarks: bool) -> list[str]:
-    """Return the names of the landmarks that columns belong to, or of the columns."""
+    """Return the names of the landmarks to which `columns` belong; if labels are not landmarks, of the columns."""
     if landmarks:
         return [labels.landmark_names[landmark] for landmark in dict.fromkeys(column // 2 for column in columns)]
     return [labels.target_names[column] for column in columns]
@@ -32,24 +32,26 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 Sizes = Callable[[list[int]], Values]
-"""Function of the rows of flagged samples: width and height (n, 2) of all images, NaN in other rows and if unknown."""
+"""A function of the rows of flagged samples. It returns the width and height (n, 2) of each image, in pixels or another
+unit of the labels; NaN in all other rows, and where a size is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """Facts about n samples besides their labels and predictions.
 
-    Rules read it as `Case.evidence`, exactly as the caller passed it. A new kind of evidence needs a new attribute here
-    and a driver that sets it.
+    A rule reads these facts from `Case.evidence`, unchanged. A new kind of evidence needs a new attribute of this class
+    and a driver that sets the attribute.
 
     Attributes
     ----------
     copies : sequence of sequences of int
-        Rows of identical content, of which at most one label is right; see `deepgum.audit.duplicates`.
+        Rows of identical samples, one sequence for each content. At most one of several different labels of a content
+        is right; see `deepgum.audit.duplicates`.
     conflicts : sequence of sequences of str
         Ids of samples with identical content and different labels.
     sizes : callable or None
-        Image sizes in the unit of the labels; called with the rows of flagged samples. See `Sizes`.
+        A function that returns image sizes in the unit of the labels, given the rows of flagged samples; see `Sizes`.
     """
 
     copies: Sequence[Sequence[int]] = ()
@@ -59,29 +61,30 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """n samples of d labels in g groups, and all evidence about them. `Case.of` fills in the defaults.
+    """All evidence about n samples, each with d labels in g groups. `Case.of` fills in the defaults.
 
     Attributes
     ----------
     labels : ScoredLabels
     covariances : tuple of arrays (k, k), one per group
-        Covariance of right labels' residuals.
+        Covariance of the residuals of right labels.
     log_densities : tuple of float, one per group
-        Log density of wrong labels' residuals: the mixture's uniform, over all k coordinates.
+        Log density of the residuals of wrong labels: the uniform density of the mixture, over all k coordinates.
     landmarks : bool
         Whether labels are points, x y x y ...
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
     unit : str
-        Unit of the labels, as sentences show it.
+        Unit of the labels, for sentences.
     evidence : Evidence
     conflicts : tuple of tuples of int
-        Rows of `evidence.conflicts`.
+        Rows of the samples in `evidence.conflicts`.
     sizes : array (n, 2) or None
-        Width and height of the images of flagged samples, NaN elsewhere; None without images or landmarks.
+        Width and height of the image of each flagged sample, NaN for other samples; None if samples have no images or
+        labels are not landmarks.
     explained : array (n, g) or None
         Probability that a rule explains a flag. The density of labels that are wrong in no particular way is fitted to
-        the other flags.
+        the flags that no rule explains.
 
     Examples
     --------
@@ -125,7 +128,7 @@ class Case:
         Parameters
         ----------
         labels : ScoredLabels
-            Labels with scores; their kinds and suggestions are ignored.
+            Labels with scores. The kinds and suggestions in `labels` are ignored.
         landmarks, swap_pairs, unit
             See the attributes.
         covariances : sequence of arrays (k, k), one per group, optional
@@ -140,7 +143,7 @@ class Case:
             If landmarks have an odd number of coordinates, `swap_pairs` names unknown landmarks, a covariance is
             invalid, or a density is not finite.
         InvalidDataError
-            If image sizes have another shape, or conflicts name ids that the labels do not have.
+            If image sizes have a wrong shape, or conflicts name ids that the labels do not have.
         """
         n, d, groups = len(labels), len(labels.target_names), range(len(labels.partition))
         evidence = evidence or Evidence()
@@ -178,17 +181,17 @@ class Case:
 
     @cached_property
     def labelled(self) -> Mask:
-        """Whether a group has a label, (n, g)."""
+        """Array (n, g) of bool: whether a group has a label."""
         return ~np.isnan(self.labels.responsibilities) & ~np.isnan(self.labels.residual_norms)
 
     @cached_property
     def flags(self) -> Mask:
-        """Flagged labels (n, g): those that need a reason."""
+        """Array (n, g) of bool: whether a label is flagged, and therefore needs a reason."""
         return self.labels.flags & self.labelled
 
     @cached_property
     def places(self) -> list[Place]:
-        """Row and group of each flag."""
+        """The (row, group) of each flag."""
         return [(int(row), int(group)) for row, group in np.argwhere(self.flags)]
 
     @cached_property
@@ -199,7 +202,7 @@ class Case:
 
     @cached_property
     def excess(self) -> Values:
-        """Excess variance (n, g) of a prediction per coordinate, from the spread between networks.
+        """Excess variance (n, g) of each coordinate of a prediction, from the spread between networks.
 
         Only the excess over the usual variance counts: the covariance of right labels contains the usual variance.
         """
@@ -211,7 +214,7 @@ class Case:
 
     @cached_property
     def usual_spread(self) -> Values:
-        """Median spread (g,) of the unflagged labels; 0 where unknown."""
+        """Median spread (g,) of the predictions of unflagged labels; 0 where the spread is unknown."""
         usual = np.zeros(len(self.labels.partition))
         if self.labels.spread is not None:
             for group, values in enumerate(self.labels.spread.T):
@@ -221,7 +224,7 @@ class Case:
 
     @cached_property
     def deviation(self) -> Values:
-        """Standard deviation (n, d) of a right label about its prediction, with the spread between networks."""
+        """Standard deviation (n, d) of a right label about its prediction. It contains the spread between networks."""
         variance = np.empty_like(self.labels.predicted)
         for group, columns in enumerate(self.labels.partition):
             variance[:, columns] = self.covariances[group].diagonal()
@@ -230,13 +233,13 @@ class Case:
         return np.sqrt(variance)
 
     def parts(self, group: int) -> list[list[int]]:
-        """Return the landmarks or coordinates of a group, which can be wrong alone, as positions in the group."""
+        """Return the parts of a group that can be wrong alone (landmarks or coordinates), as positions in the group."""
         columns = self.labels.partition[group]
         owners = [column // 2 if self.landmarks else column for column in columns]
         return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
 
     def log_right(self, residuals: Values, rows: Rows, group: int, extra: Values | None = None) -> Values:
-        """Return the log density (m,) of residuals (m, k) of right labels in a group, for given rows (m,).
+        """Return the log density (m,) of residuals (m, k) in a group for given rows (m,), if the labels are right.
 
         The density is wider where the networks disagree more than usual about a sample. `extra` (m, k) is additional
         variance.
@@ -258,14 +261,14 @@ class Case:
 
     @cached_property
     def log_any(self) -> Values:
-        """Log density (n, g) of each label in the distribution of all labels; parts of a group are independent."""
+        """Log density (n, g) of each label in the distribution of all labels. Parts of a group count as independent."""
         partition = self.labels.partition
         parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
         return np.stack([self.population.log_density_of_parts(self.labels.given, each) for each in parts], axis=1)
 
     @cached_property
     def unflagged(self) -> Values:
-        """The labels (n, d), NaN where a label is flagged."""
+        """The labels (n, d), with NaN in place of flagged labels."""
         given = self.labels.given.copy()
         for group, columns in enumerate(map(list, self.labels.partition)):
             given[:, columns] = np.where(self.flags[:, [group]], np.nan, given[:, columns])
@@ -286,7 +289,7 @@ class Case:
         return tuple(densities)
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
-        """Return the log odds (m,) that labels with residuals (m, k) are right, by eq. 2 with the spread."""
+        """Return the log odds (m,) that labels with residuals (m, k) are right: eq. 2 with the spread of networks."""
         log_prior = np.log1p(-self.wrong[group]) - np.log(self.wrong[group])
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
@@ -306,8 +309,8 @@ class Case:
     def log_unexplained(self) -> Values:
         """Log joint density (n, g) of a label that no rule explains.
 
-        It is the sum of the densities of wrong labels and of right labels that are hard to predict, weighted by their
-        shares; 0 where there is no label, NaN in rows without flags.
+        The density is the sum of two densities, weighted by the shares of such labels: of wrong labels, and of right
+        labels that are hard to predict. The log density is 0 where there is no label, and NaN in rows without flags.
         """
         density = np.full(self.flags.shape, np.nan)
         rows = np.flatnonzero(self.flags.any(axis=1))
@@ -334,7 +337,7 @@ class Case:
             return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
-        """Return residuals (..., d), or (..., k) of some columns, wrapped by the periods of their labels."""
+        """Return residuals (..., d) of all columns, or (..., k) of some `columns`, wrapped by the periods of labels."""
         periods = self.labels.periods
         if periods is not None and columns is not None:
             periods = tuple(periods[column] for column in columns)
@@ -345,7 +348,5 @@ def _check_pairs(pairs: Sequence[tuple[int, int]], landmarks: int) -> None:
     used = [index for pair in pairs for index in pair]
     paired = all(len(pair) == 2 for pair in pairs) and len(set(used)) == len(used)
     if not paired or not all(0 <= index < landmarks for index in used):
-        expected = (
-            f"pairs of different landmarks below {landmarks}" if landmarks else "empty where labels are not points"
-        )
+        expected = f"pairs of different landmarks below {landmarks}" if landmarks else "empty if labels are not points"
         raise InvalidParameterError("swap_pairs", expected, tuple(pairs))

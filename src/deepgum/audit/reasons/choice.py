@@ -1,8 +1,8 @@
-"""The choice between explanations: one is reported if it is far more probable than all alternatives.
+"""The choice between explanations: an explanation is reported if it is far more probable than all alternatives.
 
-The probability of each mistake is estimated from the flags themselves: a mistake that recurs is more probable than one
-that explains a single label. The label's own case is not counted. (This is collapsed variational Bayes of
-order zero: Asuncion, Welling, Smyth and Teh, "On Smoothing and Inference for Topic Models", UAI 2009.)
+The probability of each mistake is estimated from the flags: a mistake that recurs is more probable than a mistake that
+explains a single label. For each label, only the cases of other labels are counted. (This is collapsed variational
+Bayes of order zero: Asuncion, Welling, Smyth and Teh, "On Smoothing and Inference for Topic Models", UAI 2009.)
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 LEAST_ODDS = 9.0
-"""Minimum odds of the explanations of one reason against all alternatives, for the reason to be reported."""
+"""A reason is reported if the odds of all its explanations against all alternatives are at least this number."""
 
 _UNEXPLAINED = 3.0
-"""Prior count of unexplained flags: the same as the prior count of cases of the three built-in reasons."""
+"""Prior count of unexplained flags. It equals the total prior count of the three built-in reasons with explanations."""
 
 _LEAST_LOG_FACTOR = -10.0
-"""Minimum log Bayes factor of an entry; the others are left out."""
+"""Minimum log Bayes factor of an entry. Entries below the minimum are left out."""
 
 _ITERATIONS = 100
 _TINY = float(np.finfo(np.float64).eps)
 
 
 def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
-    """Return the posterior of explanations. Each competes with the others and with no explanation."""
+    """Return the posterior of explanations. The alternatives of each are the other explanations and no explanation."""
     rate = math.log(float(case.wrong.mean()))
     empty = np.zeros(0, dtype=np.intp)
     parts = [(empty, empty, empty, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
@@ -54,18 +54,19 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Probabilities of explanations. An entry is one explanation of one sample; very improbable entries are left out.
+    """Probabilities of explanations. An entry is an explanation of one sample. Very improbable entries are left out.
 
     Attributes
     ----------
     case : Case
     explanations : tuple of Explanation
     index, place, row : arrays (e,) of int
-        The explanation of each entry, its position in the explanation, and the row of its labels.
+        For each entry: the position of its explanation in `explanations`, the position of its sample in the
+        explanation, and the row of the sample.
     covers : array (e, g) of bool
         The groups whose labels an entry explains.
     log_factor : array (e,)
-        Log Bayes factor of each entry against no explanation.
+        Log Bayes factor of each entry against the alternative that no explanation is true.
     """
 
     case: Case
@@ -78,7 +79,7 @@ class Posterior:
 
     @cached_property
     def probability(self) -> Values:
-        """Probability (e,) that each entry is true, given the others that cover the same labels."""
+        """Probability (e,) that each entry is true. Other entries that cover the same labels are alternatives."""
         keys = [(each.reason.name, each.mechanism) for each in self.explanations]
         names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         mechanism = np.array([names[keys[i]] for i in self.index.tolist()], dtype=np.intp)
@@ -106,7 +107,7 @@ class Posterior:
 
     @cached_property
     def entries_at(self) -> dict[Place, list[int]]:
-        """The entries that explain each flagged label."""
+        """For each flagged label, the entries that explain this label."""
         entries: dict[Place, list[int]] = defaultdict(list)
         for entry, group in np.argwhere(self.covers).tolist():
             row = int(self.row[entry])
@@ -123,9 +124,9 @@ class Posterior:
         return explained
 
     def findings(self) -> list[Finding]:
-        """Return a finding for each flagged label for which one reason has odds of at least `LEAST_ODDS`.
+        """Return a finding for each flagged label that has a reason with odds of at least `LEAST_ODDS`.
 
-        Among several explanations of this reason the most probable one is reported.
+        If this reason has several explanations, the most probable explanation is reported.
         """
         findings = []
         for place, entries in self.entries_at.items():
@@ -146,7 +147,7 @@ class Posterior:
         return self.explanations[int(self.index[entry])]
 
     def _finding(self, at: Place, entries: list[int], best: int) -> Finding:
-        """Return the finding of the best entry; its uncertainty includes all entries and the case that none is true."""
+        """Return the finding of the best entry. The uncertainty includes all entries, and that none may be true."""
         row, group = at
         case, columns = self.case, list(self.case.labels.partition[group])
         explanation, place = self._explanation(best), int(self.place[best])

@@ -1,4 +1,4 @@
-"""Reason `copy`: a sample of the same content has another label. Nothing is inferred: one of the labels is wrong."""
+"""Reason `copy`: a sample of identical content has another label. Nothing is inferred: one of the labels is wrong."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from deepgum.wording import values
 __all__ = ["Copy"]
 
 _UNDECIDED_RANK = 30
-"""Rank of a finding if no label of the content is probably right."""
+"""Rank of a finding if none of the different labels of the content is probably right."""
 
 
 class Copy(Reason):
     """A copy of the sample contradicts the label.
 
-    The most probable label of the content is suggested if it is more probably right than wrong. All copies with the
-    same prediction then get the same suggestion. Otherwise the prediction is suggested, and the finding ranks behind
-    the explanations, which name the mistake.
+    The most probable label of the content is suggested if this label is more probably right than wrong. All copies with
+    the same prediction then have the same suggestion. Otherwise the prediction is suggested, and the finding has a
+    higher rank than explanations, because explanations name the mistake.
     """
 
     name = "copy"
@@ -55,7 +55,7 @@ class Copy(Reason):
         text = f"'{labels.ids[others[other - 1]]}' has the same content and another label, "
         text += values(candidates[other], case.unit)
         if log_odds[best] < 0:
-            why = f"{text}; neither is near the prediction."
+            why = f"{text}; neither label is near the prediction."
             return Finding(self, (row, group), why, predicted, deviation, _UNDECIDED_RANK)
         log_weights = np.append(log_odds, 0.0)  # the last entry: no label is right
         weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
@@ -63,6 +63,6 @@ class Copy(Reason):
         differences = np.vstack([residuals, np.zeros(len(columns))]) - residuals[best]
         variance = weights @ np.nan_to_num(np.square(differences)) + weights[-1] * np.square(deviation)
         clearly = abs(log_odds[0] - log_odds[other]) >= math.log(LEAST_ODDS)
-        comparison = "; this one fits better" if best == 0 else ", which fits better"
-        verdict = comparison if clearly else ", which fits as well"
+        comparison = "; this label fits better" if best == 0 else ", which fits better"
+        verdict = comparison if clearly else ", which fits equally well"
         return Finding(self, (row, group), f"{text}{verdict}.", suggested, np.sqrt(variance))

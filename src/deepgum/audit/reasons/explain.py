@@ -18,18 +18,18 @@ __all__ = ["explain"]
 
 
 def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels:
-    """Return the labels of a case with the reason and the suggestion of each flagged one.
+    """Return the labels of a case, with a reason and a suggestion for each flagged label.
 
     Parameters
     ----------
     case : Case
     reasons : sequence of Reason, optional
-        In the order of their ranks; by default the built-in ones.
+        All reasons, in the order of their ranks; by default the built-in reasons.
 
     Returns
     -------
     ScoredLabels
-        The labels with `kinds`, `why`, `suggested` and `uncertainty` of the flagged ones.
+        The labels, with `kinds`, `why`, `suggested` and `uncertainty` for flagged labels.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     """
     labels = case.labels
     findings, explanations = _apply(all_reasons() if reasons is None else reasons, case)
-    # The density of other wrong labels is fitted to the unexplained flags; then the rules are weighed again.
+    # The density of other wrong labels is fitted to the unexplained flags. Then all rules are applied again.
     case = replace(case, explained=weigh(case, explanations).explained)
     explaining_reasons = {each.reason.name: each.reason for each in explanations}
     _, explanations = _apply(tuple(explaining_reasons.values()), case)
@@ -96,7 +96,7 @@ def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[E
 
 
 def _first(case: Case, findings: Sequence[Finding]) -> dict[Place, Finding]:
-    """Return the finding of the lowest rank for each flagged label; among equal ranks the first."""
+    """Return, for each flagged label, the finding with the lowest rank. Of equal ranks, the first finding counts."""
     lowest: dict[Place, Finding] = {}
     for finding in sorted(findings, key=lambda each: each.reason.rank if each.rank is None else each.rank):
         lowest.setdefault(finding.place, finding)

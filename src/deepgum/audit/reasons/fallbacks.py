@@ -21,7 +21,7 @@ class Shifted(Reason):
     rank = 60
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for every flag where labels are landmarks."""
+        """Yield a finding for every flag if labels are landmarks."""
         if case.landmarks:
             yield from _distances(self, case)
 
@@ -34,15 +34,16 @@ class Off(Reason):
     rank = 60
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for every flag where labels are values."""
+        """Yield a finding for every flag if labels are not landmarks."""
         if not case.landmarks:
             yield from _distances(self, case)
 
 
 def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
-    """Yield the distance of every flagged label from its prediction.
+    """Yield a finding for every flagged label, with its distance from the prediction.
 
-    In a group of several landmarks or values, it names the farthest one, relative to its own standard deviation.
+    In a group of several landmarks or values, the finding names the farthest landmark or value. Its distance is
+    measured in its own standard deviations.
     """
     labels = case.labels
     for row, group in case.places:

@@ -1,4 +1,4 @@
-"""Reason `foreign`: all labels of a sample belong to another sample, so most of them are flagged."""
+"""Reason `foreign`: all labels of a sample belong to another sample, so most of these labels are flagged."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _LEAST_NUMBERS = 3
-"""Minimum number of labels (numbers) of a sample."""
+"""Minimum number of single labels (numbers) that a sample must have for this reason."""
 
 _NEAREST = 3
 """Number of nearest samples whose densities are added."""
 
 _CLEAR = 0.9
-"""Minimum probability that the labels fit the nearest sample, for it to be named."""
+"""The nearest sample is named if the labels belong to it with at least this probability."""
 
 
 class Foreign(Reason):
     """All labels of a sample belong to another sample. The prediction is suggested.
 
-    The rule applies to samples with at least three numbers and flags in most groups. Three cases are equally probable
-    a priori: the labels fit another sample of the set; they are distributed like the labels of some unknown sample; or
-    each is wrong in no particular way. A single wrong number could always belong to another sample, so the rule ignores
-    it.
+    The rule applies to samples with at least three numbers and flags in most groups. Three cases are equally probable a
+    priori: the labels fit another sample of the data set; the labels are distributed like the labels of some unknown
+    sample; or each label is wrong in no particular way. The rule ignores a sample with a single number, because a wrong
+    number could always belong to another sample.
     """
 
     name = "foreign"
@@ -86,9 +86,9 @@ class Foreign(Reason):
 
 
 def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
-    """Return, for each row, the sample whose predictions its labels fit best, and the log density of the labels.
+    """Return two arrays: for each row, the sample with the predictions nearest to the labels, and the log density.
 
-    The density assumes that the labels belong to one of the other samples, all equally probable.
+    The density of the labels of a row assumes that they belong to one of the other samples, all equally probable.
     """
     labels = case.labels
     nearest, density = rows.copy(), np.full(len(rows), -np.inf)
@@ -109,7 +109,7 @@ def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
 
 
 def _whiten(case: Case, values: Values) -> Values:
-    """Return values (m, d) in units in which right labels' residuals are uncorrelated and have variance 1."""
+    """Return values (m, d), transformed so that residuals of right labels are uncorrelated and have variance 1."""
     white = np.empty_like(values)
     for columns, covariance in zip(case.labels.partition, case.covariances, strict=True):
         white[:, columns] = solve_triangular(np.linalg.cholesky(covariance), values[:, columns].T, lower=True).T
@@ -117,7 +117,7 @@ def _whiten(case: Case, values: Values) -> Values:
 
 
 def _nearest_of_all(case: Case, row: np.intp) -> tuple[np.intp, float]:
-    """Return the nearest sample and the log density for one row with missing or periodic labels."""
+    """Return the nearest sample and the log density for a single row, which may have missing or periodic labels."""
     labels = case.labels
     seen = ~np.isnan(labels.given[row])
     residuals = case.wrapped(labels.given[row] - labels.predicted)

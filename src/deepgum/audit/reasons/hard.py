@@ -23,7 +23,7 @@ class Hard(Reason):
     rank = 50
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged label within the spread of its predictions."""
+        """Yield a finding for each flagged label that would not be flagged if the spread were counted."""
         labels = case.labels
         if labels.spread is None:
             return
@@ -36,6 +36,6 @@ class Hard(Reason):
                 away = amount(labels.residual_norms[row, group], case.unit)
                 why = (
                     f"The networks disagree by {spread} about this sample ({usual} is usual), and the label is {away} "
-                    "from their mean: it may well be right."
+                    "from the mean prediction: it may well be right."
                 )
                 yield Finding(self, (row, group), why)

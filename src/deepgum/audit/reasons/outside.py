@@ -14,14 +14,14 @@ __all__ = ["Outside"]
 
 
 class Outside(Reason):
-    """The landmark lies outside the image, and its prediction inside. The prediction is suggested."""
+    """The landmark lies outside the image, and its prediction lies inside. The prediction is suggested."""
 
     name = "outside"
     words = "outside the image"
     rank = 40
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged landmark beyond the edges."""
+        """Yield a finding for each flagged landmark that lies beyond an edge of the image."""
         if case.sizes is None:
             return
         labels = case.labels

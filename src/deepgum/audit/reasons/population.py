@@ -24,13 +24,14 @@ class Population:
     Parameters
     ----------
     centre, covariance : arrays (d,) and (d, d)
+        Mean and covariance of the right labels.
     values : sequence of arrays, one per column
-        The right labels in ascending order.
+        The right labels of each column, in ascending order.
     widths : array (d,)
-        Width of the interval in which labels are counted: the step of their grid, or the standard deviation of right
-        labels' residuals.
+        Width of the interval in which labels are counted: the step of the grid of the labels, or the standard deviation
+        of the residuals of right labels.
     periods : sequence of float or None
-        Period of each label; 0 where it has none.
+        Period of each label; 0 for a label without a period.
 
     Examples
     --------
@@ -50,7 +51,11 @@ class Population:
     def of(
         cls, right: Values, predicted: Values, covariance: Values, widths: Values, periods: Sequence[float] | None
     ) -> Population:
-        """Return the population of right labels (n, d), NaN for others, given predictions (n, d) and a covariance."""
+        """Return the distribution of right labels (n, d), NaN for other labels.
+
+        `predicted` (n, d) are the predictions, `covariance` (d, d) belongs to the residuals of right labels, and
+        `widths` and `periods` are parameters of the class.
+        """
         centre = np.asarray(predicted.mean(axis=0))
         for column, period in enumerate(periods or ()):
             if period > 0:
@@ -61,13 +66,14 @@ class Population:
         return cls(centre, covariance + deviations.T @ deviations / len(predicted), values, widths, periods)
 
     def log_density(self, given: Values) -> Values:
-        """Return the joint Gaussian log density (m,) of labels (m, d): the labels of one sample."""
+        """Return the log density (m,) of the labels (m, d) of each sample under the joint Gaussian."""
         return normal(wrapped(given - self.centre, self.periods), self.covariance).log_density
 
     def log_density_of_parts(self, given: Values, parts: Sequence[Sequence[int]]) -> Values:
-        """Return the log density (m,) of labels (m, d) with independent parts: the columns of a landmark or value.
+        """Return the log density (m,) of labels (m, d), if the `parts` (the columns of a landmark) are independent.
 
-        The density of a single value is half Gaussian and half the frequency of the value: some are frequent.
+        The density of a single value is the mean of the Gaussian density and the frequency of the value, because some
+        values are frequent.
         """
         deviations = wrapped(given - self.centre, self.periods)
         total = np.zeros(len(given))

@@ -37,14 +37,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tuple[Reason, ...]:
-    """Return the built-in reasons and the added ones, in the order of their ranks.
+    """Return the built-in reasons and the added reasons, in the order of their ranks.
 
     Parameters
     ----------
     added : sequence of Reason, class or str
-        Objects, classes without arguments, or paths "package.module:name" of either.
+        Reasons to add: objects, classes that need no arguments, or paths "package.module:name" to objects or classes.
     parameter : str
-        Name of the parameter in messages.
+        Name of the parameter that messages show.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Estimates of the densities of residuals from the labels, for callers that do not pass them."""
+"""Estimates of the densities of residuals from the labels, for callers that do not pass these densities."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def label_scale(given: Values) -> Values:
 
 
 def label_covariance(labels: ScoredLabels, group: int) -> Values:
-    """Return the covariance (k, k) about 0 of the residuals of a group's unflagged labels.
+    """Return the covariance (k, k) about 0 of the residuals of unflagged labels in a group.
 
-    Correlations are shrunk towards 0 as if k + 1 uncorrelated residuals were added, so that few labels or missing
-    coordinates still give a covariance. If a coordinate has fewer than two unflagged labels, the standard deviation is
-    derived from Mahalanobis distances.
+    Correlations are shrunk towards 0, as if k + 1 uncorrelated residuals were added. So there is a covariance even if
+    labels are few or coordinates are missing. If a coordinate has fewer than two unflagged labels, its standard
+    deviation is derived from Mahalanobis distances.
     """
     columns = list(labels.partition[group])
     unflagged = ~labels.flags[:, group] & ~np.isnan(labels.responsibilities[:, group])
@@ -60,7 +60,7 @@ def check_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> li
     Raises
     ------
     InvalidParameterError
-        If their number or a shape does not fit, or a covariance is not symmetric, finite and positive.
+        If the number or shape of the covariances does not fit, or a covariance is not symmetric, finite and positive.
     """
     if len(covariances) != len(labels.partition):
         raise InvalidParameterError("covariances", f"{len(labels.partition)} arrays, one per group", covariances)
@@ -88,10 +88,10 @@ def _usual_deviation(labels: ScoredLabels, group: int) -> float:
 
 
 def label_uniform(labels: ScoredLabels, group: int, covariance: Values) -> float:
-    """Return the log density of a uniform box for the residuals of a group's flagged labels.
+    """Return the log density of a uniform box for the residuals of flagged labels in a group.
 
-    The width along each coordinate is four times the median absolute residual, as for a uniform about 0. A few labels
-    that are wrong by a factor of a thousand do not change it.
+    The width along each coordinate is four times the median absolute residual, like the width of a uniform density
+    about 0. A few labels that are wrong by a factor of a thousand do not change the width.
     """
     deviation = np.sqrt(covariance.diagonal())
     residuals = np.abs(labels.residuals[labels.flags[:, group]][:, labels.partition[group]])

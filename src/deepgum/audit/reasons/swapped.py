@@ -1,4 +1,4 @@
-"""Reason `swapped`: left and right are exchanged. The exchange of the labels of a pair of landmarks makes them fit."""
+"""Reason `swapped`: left and right are exchanged. The labels of a pair of landmarks fit after an exchange."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Values = NDArray[np.float64]
 class Swapped(Reason):
     """The labels of left and right landmarks are exchanged. The exchanged labels are suggested.
 
-    There is one explanation per pair, and one for all pairs at once, for mirrored images. Each explains both landmarks
-    of a pair, even if only one is flagged. If one landmark has no label, the label of the other may belong to it; the
-    prediction is then suggested.
+    There is one explanation for each pair, and one explanation for all pairs at once (mirrored images). An explanation
+    is about both landmarks of a pair, even if only one landmark is flagged. If one landmark has no label, the label of
+    the other landmark may belong to it; the prediction is then suggested.
     """
 
     name = "swapped"

@@ -23,8 +23,8 @@ __all__ = ["POINT_CONVERSIONS", "VALUE_CONVERSIONS", "Conversion", "Unit"]
 class Conversion(NamedTuple):
     """A conversion: the right value is `scale` times the label, plus `offset`.
 
-    `words` begin a sentence that continues with "it fits". The `usual` conversions are slips of the decimal point and
-    of the sign; their total prior probability is one half.
+    `words` begin a sentence that continues with "it fits". `usual` marks slips of the decimal point and of the sign.
+    The total prior probability of all usual conversions is one half.
     """
 
     words: str
@@ -36,7 +36,10 @@ class Conversion(NamedTuple):
 def _by_factor(
     factor: float, text: str, multiplied: str = "", divided: str = "", usual: bool = False
 ) -> tuple[Conversion, Conversion]:
-    """Return the conversions by a factor and by its inverse, each with the mistake that may have caused it."""
+    """Return two conversions: by a factor, and by 1 over the factor.
+
+    `multiplied` and `divided` name the mistake for which the label must be multiplied or divided by the factor.
+    """
 
     def words(verb: str, mistake: str) -> str:
         return f"{verb} by {text}" + (f" ({mistake}?)" if mistake else "")
@@ -77,14 +80,14 @@ VALUE_CONVERSIONS: tuple[Conversion, ...] = (
 """Conversions of values."""
 
 POINT_CONVERSIONS: tuple[Conversion, ...] = (*_DECIMALS, _SIGN, *_HALVES, *_INCHES)
-"""Conversions of landmarks, in pixels or fractions; the factor 2 comes from images labelled at another size."""
+"""Conversions of landmarks, in pixels or fractions. The factor 2 is for images that were labelled at another size."""
 
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _MOST_PARTS = 3
-"""Maximum number of parts of a group whose subsets are all tried; in a larger group, only single parts are tried."""
+"""In a group with at most this number of parts, all subsets are tried. In a larger group, each single part is tried."""
 
 _PERIODIC_SLACK = 3.0
 """Tolerance of periodic labels beyond the range of the predictions, in standard deviations of right labels."""
@@ -93,9 +96,10 @@ _PERIODIC_SLACK = 3.0
 class Unit(Reason):
     """The label is in another unit, or has the wrong sign or scale. The converted label is suggested.
 
-    Each conversion is tried on each flagged group, on all flagged groups of a sample at once, and, in a group of
-    several landmarks or values, on subsets of the group. The density of the converted label is transformed to the
-    scale of the label. So a label near zero or a rounded label, which fits many conversions, is weak evidence for each.
+    Each conversion is tried on each flagged group and on all flagged groups of a sample at once. In a group of several
+    landmarks or values, it is also tried on subsets of the group. The density of the converted label is transformed to
+    the scale of the label. A label near zero or a rounded label fits many conversions, and is therefore weak evidence
+    for each of these conversions.
     """
 
     name = "unit"
@@ -103,7 +107,7 @@ class Unit(Reason):
     rank = 20
 
     def find(self, case: Case) -> Iterator[Explanation]:
-        """Yield one explanation per conversion and set of converted labels."""
+        """Yield one explanation for each conversion of each set of labels."""
         rows = np.flatnonzero(case.flags.any(axis=1))
         shape = (len(rows), len(case.labels.target_names))
         table = POINT_CONVERSIONS if case.landmarks else VALUE_CONVERSIONS
@@ -119,7 +123,7 @@ class Unit(Reason):
 
 @dataclass(frozen=True, eq=False)
 class _ConvertedLabels:
-    """The labels of m rows after one conversion with scales (m, d). Places are positions among these rows."""
+    """The labels of m rows after one conversion with scales (m, d). A place is a position among these m rows."""
 
     reason: Reason
     case: Case
@@ -130,7 +134,7 @@ class _ConvertedLabels:
 
     @cached_property
     def right(self) -> Values:
-        """The converted labels, (m, d)."""
+        """The converted labels (m, d)."""
         return np.asarray(self.scales * self.case.labels.given[self.rows] + self.conversion.offset)
 
     @cached_property
@@ -158,9 +162,9 @@ class _ConvertedLabels:
     def log_change(self) -> Values:
         """Log ratio (m, d) of the density of the label to the density of the converted label.
 
-        The ratio is the scale, unless right labels lie on a grid, for example whole years. If they were rounded before
-        the change of unit, only some values are possible, and each of them is more probable: years times ten are
-        multiples of ten. Rounding before the change and rounding after it are equally probable.
+        The ratio is the scale, unless right labels lie on a grid, for example whole years. If labels were rounded
+        before the change of unit, only some values are possible: years times ten are multiples of ten. Each possible
+        value is then more probable. Rounding before the change and rounding after the change are equally probable.
         """
         step, start = self.case.grids
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -24,12 +24,12 @@ _ITERATIONS = 50
 
 
 class Normal(NamedTuple):
-    """A zero-mean Gaussian at m residuals, each over its observed coordinates.
+    """Values of a zero-mean Gaussian for m residuals. Only observed coordinates count.
 
     Attributes
     ----------
     log_density, distance, log_volume : arrays (m,)
-        Log density; Mahalanobis distance; half the log determinant of the observed coordinates' covariance.
+        Log density, Mahalanobis distance, and half the log determinant of the covariance of the observed coordinates.
     seen : array (m,)
         Number of observed coordinates.
     """
@@ -48,7 +48,7 @@ def normal(residuals: Values, covariance: Values, extra: Values | None = None) -
     residuals : array (m, k)
     covariance : array (k, k)
     extra : array (m, k), optional
-        Variance of each residual that is added to the diagonal.
+        Variances that are added to the diagonal of the covariance, for each residual.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def normal(residuals: Values, covariance: Values, extra: Values | None = None) -
             matrices = np.repeat(covariance[None], len(values[part]), axis=0)
             if extra is not None:
                 matrices[:, range(k), range(k)] += extra[part]
-            # A missing coordinate becomes independent, of variance 1 and value 0: it adds nothing.
+            # A missing coordinate becomes independent, with variance 1 and value 0, so it adds nothing.
             matrices = np.where(observed[part, :, None] & observed[part, None, :], matrices, np.eye(k))
             factors = np.linalg.cholesky(matrices)
             white[part] = np.linalg.solve(factors, values[part, :, None])[:, :, 0]
@@ -83,28 +83,28 @@ def normal(residuals: Values, covariance: Values, extra: Values | None = None) -
 
 @dataclass(frozen=True, eq=False)
 class WrongLabels:
-    """The density of labels that are wrong in no particular way, for one group of k coordinates.
+    """The density of residuals of labels that are wrong in no particular way, for one group of k coordinates.
 
     It is a mixture of
 
-    - *anywhere*: the uniform of the label mixture, in a box of its volume;
-    - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. It covers labels
-      that are a little wrong or very far away, which are improbable under the uniform;
-    - *any label*: each landmark or value comes from some sample of the set;
+    - *anywhere*: a box with the uniform density of the label mixture;
+    - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. This component
+      covers labels that are a little wrong or very far away, which are improbable under the uniform density;
+    - *any label*: each landmark or value comes from some sample of the data set;
     - *in part*: one landmark or value of the group is anywhere, and the others are right.
 
     Parameters
     ----------
     covariance : array (k, k)
-        Covariance of right labels' residuals; distances are measured by it.
+        Covariance of the residuals of right labels, for Mahalanobis distances.
     log_uniform : float
-        Log density of the label mixture's uniform, over all k coordinates.
+        Log of the uniform density of the label mixture, over all k coordinates.
     farthest : float
-        The largest distance of a flagged label, in standard deviations.
+        The largest Mahalanobis distance of a flagged label.
     parts : sequence of lists of int
-        The landmarks or values of the group, as positions of their coordinates in it.
+        For each landmark or value of the group, the positions of its coordinates in the group.
     log_weights : array (3,) or (4,), optional
-        Log weights of the components in the order above; equal by default.
+        Log weights of the components in the order above. By default, all weights are equal.
     """
 
     covariance: Values
@@ -115,18 +115,19 @@ class WrongLabels:
 
     @property
     def log_width(self) -> Values:
-        """Log width (k,) of the uniform along each coordinate, proportional to right labels' standard deviations."""
+        """Log width (k,) of the box along each coordinate, proportional to the standard deviation of right labels."""
         log_deviation: Values = 0.5 * np.log(self.covariance.diagonal())
         return np.asarray(log_deviation + (-self.log_uniform - log_deviation.sum()) / len(log_deviation))
 
     def log_uniform_density(self, residuals: Values) -> Values:
-        """Return the log density (m,) of the uniform alone, over the observed coordinates of residuals (m, k)."""
+        """Return the log of the uniform density (m,) over the observed coordinates of residuals (m, k)."""
         return np.asarray(-(~np.isnan(residuals) * self.log_width).sum(axis=1))
 
     def fit(self, residuals: Values, log_any: Values, shares: Values) -> WrongLabels:
-        """Return the mixture with weights fitted to flagged residuals (m, k), each counted by its share (m,).
+        """Return the mixture with weights fitted to the residuals (m, k) of flagged labels.
 
-        The weights are fitted by EM, with a prior count of one label per component.
+        Each residual counts with its share (m,) of a label; `log_any` is as in `log_density`. The weights are fitted by
+        EM, with a prior count of one label per component.
         """
         components = self._components(residuals, log_any)
         weights = np.full(len(components), -math.log(len(components)))
@@ -146,7 +147,7 @@ class WrongLabels:
         return np.asarray(logsumexp(components + weights[:, None], axis=0))
 
     def _components(self, residuals: Values, log_any: Values) -> Values:
-        """Return the log densities of the components, (3, m) or (4, m)."""
+        """Return the log densities (3, m) or (4, m) of the components."""
         columns = list(range(residuals.shape[1]))
         components = [*self._anywhere_and_shifted(residuals, columns), log_any]
         if len(self.parts) > 1:
@@ -160,7 +161,7 @@ class WrongLabels:
         log_uniform = np.asarray(-(~np.isnan(residuals[:, part]) * self.log_width[part]).sum(axis=1))
         log_ball = 0.5 * seen * math.log(math.pi) - gammaln(0.5 * seen + 1)
         log_distance = np.log(np.maximum(right.distance, 1.0))
-        # The axes of the box are unknown, so its volume takes the shape of the right labels' ellipsoid.
+        # The axes of the box are unknown, so its volume gets the shape of the ellipsoid of right labels.
         inside = seen * log_distance <= -log_uniform - log_ball - right.log_volume
         orders_of_magnitude = max(1.0, math.log(max(self.farthest, 1.0)))
         shifted = -math.log(orders_of_magnitude) - seen * log_distance - np.log(seen) - log_ball - right.log_volume

@@ -1,1 +1,1 @@
-"""Scores of labels by given predictions: arrays, tables and streams."""
+"""Scores of labels, computed from given predictions: arrays, tables and streams."""

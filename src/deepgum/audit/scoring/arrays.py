@@ -1,4 +1,4 @@
-"""Predictions and labels as float64 arrays: from arrays, tensors, lists, series and frames."""
+"""Conversion of predictions and labels to float64 arrays, from arrays, tensors, lists, series and frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows"
 
 
 class NamedArray(NamedTuple):
-    """Numbers (n, d), NaN for a missing one, with names of columns and rows, or None without names."""
+    """Numbers (n, d), with names of columns and rows. NaN is a missing number; None stands for missing names."""
 
     values: NDArray[np.float64]
     names: tuple[str, ...] | None
@@ -23,12 +23,12 @@ class NamedArray(NamedTuple):
 
 
 def as_named_array(parameter: str, values: Any) -> NamedArray:
-    """Return an array, tensor, list, series or frame as numbers; one dimension makes one column.
+    """Convert an array, tensor, list, series or frame to numbers (n, d). Values (n,) become one column.
 
     Raises
     ------
     InvalidDataError
-        If `values` are not (n, d) or (n,), or are not all numbers; the message names `parameter`.
+        If the shape is not (n, d) or (n,), or a value is not a number. The message names `parameter`.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
     Raises
     ------
     InvalidDataError
-        If the shapes differ, or two frames have different indices or columns.
+        If the shapes differ, or both are frames with different indices or columns.
     """
     if predictions.values.shape != targets.values.shape or not targets.values.shape[1]:
         raise InvalidDataError(
@@ -73,18 +73,18 @@ def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
     ours, theirs = predictions.names, targets.names
     if ours is not None and theirs is not None and ours != theirs and set(ours) == set(theirs):
         raise InvalidDataError(
-            f"`predictions` and `targets` should have their columns in the same order. Found {listing(ours)}, and "
+            f"`predictions` and `targets` should have the same columns in the same order. Found {listing(ours)}, and "
             f"{listing(theirs)}."
         )
 
 
 def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray) -> None:
-    """Refuse frames with different indices: their rows or the order of their rows differ.
+    """Refuse frames with different indices, because the rows or the order of the rows may differ.
 
     Raises
     ------
     InvalidDataError
-        If the indices differ; the message names the parameters `first` and `second`.
+        If the indices differ. The message names the parameters `first` and `second`.
     """
     if None not in (one.rows, other.rows) and one.rows != other.rows:
         raise InvalidDataError(
@@ -94,12 +94,12 @@ def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray
 
 
 def row_names(n: int, ids: Sequence[object] | None, *tables: NamedArray) -> tuple[str, ...]:
-    """Return names for n rows: the ids, else the first index of a table if its names are unique, else numbers.
+    """Return names for n rows: `ids` if given, otherwise the first index of a table (if unique), otherwise numbers.
 
     Raises
     ------
     InvalidDataError
-        If there are not n ids.
+        If the number of ids is not n.
 
     Examples
     --------

@@ -15,7 +15,7 @@ _BYTES = 16
 
 
 class Digests:
-    """Digests of names in the order of the names.
+    """Digests of names, in the order in which the names are added.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def check_ids(ids: Sequence[str]) -> None:
     Raises
     ------
     InvalidDataError
-        If an id is repeated; the message names the repeated ids.
+        If an id is repeated. The message names the repeated ids.
     """
     digests = Digests()
     digests.add(ids)

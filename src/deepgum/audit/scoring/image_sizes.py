@@ -18,17 +18,17 @@ __all__ = ["ImageSizes"]
 
 
 class ImageSizes:
-    """Reads the sizes of image files on demand.
+    """A reader of the sizes of image files. It reads a size only when the size is requested.
 
     Parameters
     ----------
     folder : Path
-        Folder that the names are relative to.
+        Names of images are relative to this folder.
 
     Attributes
     ----------
     unreadable : list of str
-        Names of images whose size was requested and cannot be read.
+        Names of images with a size that was requested and cannot be read.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class ImageSizes:
         self.unreadable: list[str] = []
 
     def sizes(self, names: Sequence[str]) -> Sizes:
-        """Return a function that reads the sizes of the images in given rows: (n, 2), NaN in other rows."""
+        """Return a function that takes rows, reads the sizes of their images, and returns sizes (n, 2); see `Sizes`."""
         return partial(self._read, names)
 
     def _read(self, names: Sequence[str], rows: Sequence[int]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
-"""The columns of a table that hold predictions, paired with the columns that hold their labels.
+"""The pairs of columns of a table: a column of predictions and a column of labels.
 
 Columns are paired by name or by pattern. By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of
-``age`` or ``label_age``, and ``pred`` is the prediction of the only other column. In a pair of patterns, the star
-stands for the same text. An ambiguous column is refused.
+``age`` or ``label_age``, and ``pred`` is the prediction of the only other column. In a pair of patterns, the stars of
+both patterns stand for the same text. An ambiguous column is refused.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ def find_pairs(
     columns : sequence of str
         All columns of the table.
     pred, target : sequences of str
-        Columns, or patterns with one star. If both are given, they have the same length and are paired in this order.
-        Otherwise the partners are found by name.
+        Columns, or patterns with one star. If `pred` and `target` are both given, they must have the same length, and
+        are paired in this order. Otherwise columns are paired by name.
     exclude : collection of str
         Columns that are neither predictions nor labels: ids, images.
 
     Raises
     ------
     InvalidParameterError
-        If a pattern has two stars or fits no column, or two patterns cannot be paired.
+        If a pattern has two stars or fits no column, or patterns cannot be paired.
     InvalidDataError
-        If a prediction has not exactly one label, or a label not exactly one prediction; the message names the columns.
+        If a column of predictions does not fit exactly one column of labels, or a column of labels does not fit exactly
+        one column of predictions. The message names the columns.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def find_pairs(
     """
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
-        raise InvalidDataError(f"The table should have each column once. Found more than one: {listing(twice)}.")
+        raise InvalidDataError(f"The table should have each column once. Found repeated columns: {listing(twice)}.")
     # A column without a name is the index of a frame, which pandas writes by default.
     free = [name for name in columns if name and name not in exclude]
     if pred and target:
@@ -85,7 +86,7 @@ def find_pairs(
 
 
 def _by_name(columns: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair possible predictions with possible labels by name; every requested column gets a pair."""
+    """Pair possible predictions with possible labels by name. Every requested column is in a pair."""
     chosen = {
         name: {star.lower()}
         for each in (pred or target)
@@ -136,7 +137,7 @@ def _by_patterns(columns: Sequence[str], pred: Sequence[str], target: Sequence[s
             expected = f"a {'pattern with a star' if '*' in other else 'name without a star'}, like {other!r}"
             raise InvalidParameterError("pred", expected, one)
         predictions, labels = _matching("pred", one, columns), _matching("target", other, columns)
-        # A column that fits both patterns belongs to the longer one: x*_hat, not x*.
+        # A column that fits both patterns belongs to the longer pattern: x*_hat, not x*.
         for star in [star for star, name in predictions.items() if name in labels.values()]:
             name = predictions[star]
             if len(one) == len(other):
@@ -153,12 +154,12 @@ def _by_patterns(columns: Sequence[str], pred: Sequence[str], target: Sequence[s
             pairs.append((one, other))
     repeats = [name for name, count in Counter(name for pair in pairs for name in pair).items() if count > 1]
     if repeats:
-        _refuse(f"Each column should be in one pair. Found in more than one: {listing(repeats)}.")
+        _refuse(f"Each column should be in one pair. Found columns in several pairs: {listing(repeats)}.")
     return pairs
 
 
 def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return the columns that fit a pattern, by the text in place of the star; without a star, by name."""
+    """Return the columns that fit a pattern. The key is the text in place of the star, or the name if there is none."""
     if pattern.count("*") > 1:
         raise InvalidParameterError(parameter, "the name of a column, or a pattern with one star", pattern)
     before, star, after = pattern.partition("*")
@@ -179,7 +180,7 @@ def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str,
 def _check_all(
     names: Mapping[str, set[str]], paired: set[str], others: Mapping[str, set[str]], kind: str, partner: str
 ) -> None:
-    """Refuse columns without a partner; the message names the most similar columns."""
+    """Refuse columns that are not in a pair. The message names the most similar columns."""
     unpaired = [name for name in names if name not in paired]
     if not unpaired:
         return
@@ -195,7 +196,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _parts(name: str, words: str) -> tuple[str, str] | None:
-    """Return the word at the start or end of a name and the rest of the name; None without any of the words."""
+    """Return the pair (word at the start or end of a name, rest of the name); None if there is no such word."""
     match = re.fullmatch(rf"(?:({words})(?:{_SIGN}(.+))?)|(?:(.+){_SIGN}({words}))", name, re.IGNORECASE)
     if match is None:
         return None
@@ -204,7 +205,7 @@ def _parts(name: str, words: str) -> tuple[str, str] | None:
 
 
 def _stem(name: str, words: str) -> str | None:
-    """Return a name without its word at the start or end; None without any of the words."""
+    """Return a name without the word at its start or end; None if there is no such word."""
     parts = _parts(name, words)
     # A column named yhat predicts y.
     return None if parts is None else ("y" if parts == ("yhat", "") else parts[1])

@@ -2,7 +2,7 @@
 
 A driver prepares `Predictions` and passes a function that consumes the scored labels. Arrays are one batch, and a long
 table is many batches. An audit is one batch with a posterior that the cross-fit has fitted. `Survey` checks the data
-earlier, while the driver reads them, because an audit trains before it has a posterior.
+earlier, while the driver reads the data, because an audit trains networks before it has a posterior.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Batch:
     ----------
     ids : sequence of str, length n
     given, predicted : arrays (n, d)
-        Labels, NaN where one is missing, and predictions; both in the unit of the labels.
+        Labels (NaN marks a missing label), and predictions in the unit of the labels.
     residuals : array (n, d)
         Residuals in the unit of the posterior.
     unit : array (n, d) or float
-        The size of a residual of 1 in the unit of the labels.
+        The size, in the unit of the labels, of a residual of 1 in the unit of the posterior.
     spread : array (n, g) or None
         See `ScoredLabels`.
     evidence : Evidence
@@ -64,7 +64,7 @@ class Predictions(Protocol):
 
     @property
     def unit(self) -> float:
-        """The usual size of a residual of 1 in the unit of the labels; the summary's densities are in that unit."""
+        """The usual size, in the unit of the labels, of a residual of 1; the summary converts densities with it."""
         ...
 
     def posterior(self) -> LabelMixture:
@@ -100,7 +100,7 @@ class ArrayPredictions:
         return LabelMixture.fit(self.batch.residuals, self.targets.partition, inliers=self.inliers, seed=self.seed)
 
     def batches(self) -> Iterable[Batch]:
-        """Return the one batch."""
+        """Return the only batch."""
         return (self.batch,)
 
 
@@ -110,10 +110,10 @@ class Outcome(NamedTuple, Generic[T]):
     Attributes
     ----------
     labels : T
-        The result of `deliver`.
+        The result of the function `deliver`.
     summary : AuditSummary
     worst : tuple of Flag
-        The least probable labels.
+        The flagged labels with the lowest responsibilities.
     """
 
     labels: T
@@ -128,18 +128,18 @@ def score_predictions(
     provenance: Provenance,
     deliver: Callable[[Iterator[ScoredLabels]], T],
 ) -> Outcome[T]:
-    """Score all labels, find the reasons of the flagged ones, and summarise both.
+    """Score all labels, find the reason of each flagged label, and summarise scores and reasons.
 
     Parameters
     ----------
     predictions : Predictions
     targets : Targets
     reasons : sequence of Reason
-        In the order of their ranks; see `all_reasons`.
+        All reasons, in the order of their ranks; see `all_reasons`.
     provenance : Provenance
         Origin of the labels and predictions, for the summary.
     deliver : callable
-        Consumes the scored labels batch by batch: keeps them in memory, or writes them to a file.
+        Function of an iterator over batches of scored labels. It keeps the labels in memory or writes them to a file.
     """
     posterior = predictions.posterior()
     tally = Tally(targets, posterior, reasons, unit=predictions.unit)
@@ -161,7 +161,7 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
 
 
 def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
-    """Return the labels with their posteriors; the suggestion for a flagged label is its prediction."""
+    """Return the labels with their posteriors. The suggestion for a flagged label is the prediction."""
     residuals, given, predicted = batch.residuals, batch.given, batch.predicted
     right = posterior.responsibilities(residuals)
     judgeable = np.array([can_judge(status) for status in posterior.status])

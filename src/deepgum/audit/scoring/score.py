@@ -1,4 +1,4 @@
-"""Scores of arrays: wrong labels by the predictions of any model, without training."""
+"""Scores of arrays: find wrong labels with the predictions of any model, without training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Scored:
     summary : AuditSummary
         The estimated share of wrong labels, and a verdict in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first, from groups that can be judged.
+        At most ten flagged labels, from the lowest responsibility up, from groups with a verdict.
     """
 
     labels: ScoredLabels
@@ -62,39 +62,40 @@ def score_labels(
     seed: int = 0,
     reasons: Sequence[Reason | type[Reason] | str] = (),
 ) -> Scored:
-    """Return how probably each label is right, given the predictions of a model of any framework.
+    """Return the probability that each label is right, given the predictions of any model.
 
-    Nothing is trained. The predictions should be for samples that the model was not trained on: a model that has
-    memorised its labels also predicts the wrong ones. `sklearn.model_selection.cross_val_predict` makes such
-    predictions for a whole data set.
+    Nothing is trained. The model should not have been trained on the samples: a model that has memorised its labels
+    also predicts the wrong labels. `sklearn.model_selection.cross_val_predict` makes suitable predictions for a whole
+    data set.
 
     Parameters
     ----------
     predictions, targets : array, tensor, list, series or frame, (n, d) or (n,)
-        NaN, None or null marks a missing label; its prediction may be missing too.
+        Predictions and labels. NaN, None or null marks a missing label. The prediction of a missing label may be
+        missing too.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int, optional
-        Labels that are judged as one unit: all labels of a sample; the x and y of each landmark, in two consecutive
-        columns; each label by itself. By default landmarks if the names of all targets come in pairs of x and y, and
-        otherwise coordinates.
+        Labels that are right or wrong together. "sample": all labels of a sample. "landmark": the x and y of each
+        landmark, in two consecutive columns. "coordinate": each label alone. By default "landmark" if the names of all
+        targets come in pairs of x and y, otherwise "coordinate".
     ids : sequence, length n, optional
-        Unique names of the samples; by default the index of `targets` if it has no repeated label, and otherwise
+        Unique names of the samples. By default, the index of `targets` if the index has no repeated value, otherwise
         numbers from 0.
     target_names : sequence of str, length d, optional
-        By default the columns of `targets` if it is a frame, and otherwise y0, y1 ...
+        Names of the targets. By default, the columns of `targets` if `targets` is a frame, otherwise y0, y1 ...
     periods : mapping of str to float, or sequence of float, optional
-        Periods of the labels that have one: ``{"yaw": 360}``.
+        Periods of periodic labels: ``{"yaw": 360}``.
     unit : str
         Unit of the labels, for texts: "px", "years".
     swap_pairs : sequence of (int, int)
         Pairs of left and right landmarks, counted from 0.
     inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path "package.module:name"
-        The density of right labels' residuals; by default the one of the highest held-out likelihood. See `Density` for
-        your own density.
+        The density of the residuals of right labels; by default the density with the highest held-out likelihood. See
+        `Density` for your own density.
     seed : int
         Seed of the bootstrap that gives the intervals.
     reasons : sequence of Reason, class or str
-        Reasons in addition to the built-in ones: objects, classes, or paths "package.module:name" of either; see
-        `deepgum.audit.Reason`.
+        Reasons in addition to the built-in reasons: objects, classes, or paths "package.module:name" to objects or
+        classes. See `deepgum.audit.Reason`.
 
     Returns
     -------
@@ -103,8 +104,8 @@ def score_labels(
     Raises
     ------
     InvalidDataError
-        If the arrays have different shapes or rows, hold text or infinite values, or lack the prediction of a label; if
-        an id is repeated, there are fewer than 10 samples, or the labels of a target are all the same.
+        If the arrays have different shapes or rows, hold text or infinite values, or lack the prediction of a label.
+        Also if an id is repeated, there are fewer than 10 samples, or the labels of a target are all the same.
     InvalidParameterError
         If a parameter does not fit the targets, or a reason lacks a part of its contract.
 

@@ -1,4 +1,4 @@
-"""Scores of a table of labels and predictions: any model, any length."""
+"""Scores of a table of labels and predictions. The table may be longer than memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from deepgum.posteriors.label_mixture import LabelMixture
 __all__ = ["ScoredTable", "score_table"]
 
 IN_MEMORY = 2_000_000
-"""Maximum number of labels and predictions of a table that is scored in memory; a longer table is streamed."""
+"""Maximum number of labels plus predictions of a table that is scored in memory. A longer table is streamed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,11 @@ class ScoredTable:
     summary : AuditSummary
         The estimated share of wrong labels, and a verdict in words.
     worst : tuple of Flag
-        The least probable labels, at most ten, the least probable first, from groups that can be judged.
+        At most ten flagged labels, from the lowest responsibility up, from groups with a verdict.
     labels : ScoredLabels or None
         All labels; None for a table that does not fit into memory.
     pairs : tuple of Pair
-        The columns of labels and of their predictions.
+        The columns of labels and predictions.
     """
 
     summary: AuditSummary
@@ -74,40 +74,41 @@ def score_table(
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
 ) -> ScoredTable:
-    r"""Return how probably each label of a table is right, given the predictions in the table; see `score_labels`.
+    r"""Return the probability that each label of a table is right, given predictions in the table; see `score_labels`.
 
     Parameters
     ----------
     path : Path
-        A CSV or Parquet file, read as by `deepgum.data.columns.read_columns`.
+        A CSV or Parquet file; `deepgum.data.columns.read_columns` reads the file.
     pred, target : sequences of str
-        Columns of predictions and labels, or patterns; by default found by name. See `find_pairs`.
+        Columns of predictions and labels, or patterns. By default, columns are found by name. See `find_pairs`.
     groups : see `score_labels`, optional
-        Landmarks whose x and y are not side by side are put in order by their names.
+        If the columns of x and y of a landmark are not side by side, they are put side by side by their names.
     id : str, optional
-        Column of unique names; by default the column ``id``. Without it, the names are the image files, or else the
-        positions of the rows.
+        Column of unique names; by default the column ``id``. If there is no such column, the names are the image files,
+        or the positions of the rows if there is no `image` column either.
     image : str, optional
-        Column of image files, relative to the table's folder. The sizes of flagged images are read.
+        Column of image files, relative to the folder of the table. The sizes of images of flagged samples are read.
     periods, swap_pairs, unit, inliers, seed, reasons
-        See `score_labels`; `periods` is by name of the target. A long table is scored in batches, so a reason has one
-        batch at a time.
+        See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
+        is then applied to one batch at a time.
     out : Path, optional
-        File for the scores, one row per sample and group in the order of the table: CSV if it ends in .csv,
-        otherwise Parquet.
+        File for the scores, with one row per sample and group, in the order of the table. The format is CSV if the name
+        ends in .csv, otherwise Parquet.
     in_memory : int
-        Maximum number of labels and predictions in memory. A longer table is scored as a stream: one batch is in
-        memory, and all numbers are in a temporary file beside `out` (without `out`, in the system's temporary folder).
+        Maximum number of labels plus predictions in memory. A longer table is scored as a stream: one batch is in
+        memory, and all numbers are in a temporary file in the folder of `out` (in the temporary folder of the system if
+        `out` is None).
     on_stage : callable, optional
-        Called with a sentence when a long step begins.
+        Called with a sentence for people when a long step begins.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        See `score_labels`; the message names the first invalid cell. Also if a file cannot be read, columns cannot be
-        paired, or `out` is the table itself.
+        The errors of `score_labels`; the message names the first invalid cell. Also if a file cannot be read, columns
+        cannot be paired, or `out` is the table itself.
     DiskFullError
-        If a disk cannot hold a long table's numbers.
+        If a disk cannot hold the numbers of a long table.
 
     Examples
     --------
@@ -161,7 +162,7 @@ def score_table(
             for _ in parts:
                 pass
 
-    say(f"The table has more than {in_memory:,} numbers: it is read once, and then scored in batches.")
+    say(f"The table has more than {in_memory:,} numbers: the table is read once, and then scored in batches.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deepgum-score-", dir=None if out is None else out.parent) as folder:
@@ -176,7 +177,7 @@ def score_table(
 
 
 class _SurveyedRows(Iterator[Rows]):
-    """The rows of a table, which are read once; each part is checked and its ids are recorded."""
+    """The rows of a table, which are read once. Each part of the rows is checked, and the ids are stored."""
 
     def __init__(self, layout: Layout) -> None:
         self._rows = read_rows(layout)
@@ -190,14 +191,14 @@ class _SurveyedRows(Iterator[Rows]):
         return rows
 
     def finish(self, parts: Iterable[Rows]) -> None:
-        """Refuse a table whose labels cannot be judged, and ids that are repeated in any of its parts."""
+        """Refuse a table that `Survey.check` refuses, and ids that are repeated in the table."""
         self._survey.check()
         self.ids.check(parts)
 
 
 @dataclass(frozen=True, eq=False)
 class _BatchBuilder:
-    """Makes batches of rows."""
+    """A converter of rows to batches."""
 
     targets: Targets
     ids: IdColumn
@@ -211,7 +212,7 @@ class _BatchBuilder:
 
 @dataclass(frozen=True, eq=False)
 class _StreamPredictions:
-    """The rows of a spool, one batch per part; see `Predictions`."""
+    """Predictions from a spool: each part of the spool is one batch; see `Predictions`."""
 
     spool: Spool
     builder: _BatchBuilder

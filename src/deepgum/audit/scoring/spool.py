@@ -1,4 +1,4 @@
-"""A temporary file with the checked rows of a long table, for repeated reading."""
+"""A temporary file with the checked rows of a long table, which can be read many times."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEXTS = ("places", "names", "images")
 class Spool:
     """Rows in an Arrow file that is mapped into memory.
 
-    A fit reads the rows some tens of times, and a text file would have to be parsed each time.
+    A fit reads the rows some tens of times, and a text file would be parsed each time.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class Spool:
             if error.errno not in FULL:
                 raise
             raise DiskFullError(
-                f"The disk of '{self._path.parent}' should hold the rows of the table while they are scored. It is "
-                f"full ({error}); the temporary file is removed. Free space, or name an output on another disk."
+                f"The disk of '{self._path.parent}' should hold the rows of the table while they are scored. The disk "
+                f"is full ({error}); the temporary file is removed. Free space, or name an output on another disk."
             ) from error
 
     def __iter__(self) -> Iterator[Rows]:
-        """Yield the parts in their order."""
+        """Yield the parts, in the order in which they were written."""
         for batch in self._batches():
             places, names, images = (_texts(batch.column(name)) for name in _TEXTS)
             yield Rows(
@@ -79,7 +79,7 @@ class Spool:
 
 
 class Residuals:
-    """Residuals of a spool; each iteration starts at the first part.
+    """An iterable over the residuals in a spool. Each iteration starts at the first part.
 
     Parameters
     ----------

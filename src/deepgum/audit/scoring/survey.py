@@ -15,11 +15,11 @@ __all__ = ["LEAST_SAMPLES", "Survey", "check_samples"]
 Values = NDArray[np.float64]
 
 LEAST_SAMPLES = 10
-"""Minimum number of samples; with fewer, one sample is more than a tenth of the data."""
+"""Minimum number of samples. With fewer samples, one sample is more than a tenth of the data."""
 
 
 class Survey:
-    """Counts samples and labels, and keeps the range of each target's labels.
+    """A check of the data in batches: counts samples and labels, and keeps the range of the labels of each target.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Survey:
     >>> survey.check()
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidDataError: There should be at least 10 samples to tell wrong labels from right ones. Found 3.
+    deepgum.errors.InvalidDataError: There should be at least 10 samples to find wrong labels among them. Found 3.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -43,12 +43,12 @@ class Survey:
         self._low, self._high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
 
     def add(self, given: Values, predicted: Values | None, ids: Sequence[str]) -> None:
-        """Check and count the labels (n, d) of n samples, and their predictions (n, d), if any.
+        """Check and count the labels (n, d) of n samples, and check their predictions (n, d), if there are any.
 
         Raises
         ------
         InvalidDataError
-            If a value is infinite, or a label has no prediction; the message names the samples.
+            If a value is infinite, or a label has no prediction. The message names the samples.
         """
         labelled = ~np.isnan(given)
         self._refuse(np.isinf(given), ids, "The labels should be finite, or missing")
@@ -62,20 +62,20 @@ class Survey:
         self._high = np.maximum(self._high, np.where(labelled, given, -np.inf).max(axis=0, initial=-np.inf))
 
     def check(self) -> None:
-        """Refuse data whose labels cannot be judged.
+        """Refuse data in which wrong labels cannot be found.
 
         Raises
         ------
         InvalidDataError
-            If there are too few samples, no labels, or a target whose labels are all the same.
+            If there are too few samples, there are no labels, or all labels of a target are the same.
         """
         if self._samples < LEAST_SAMPLES:
             raise InvalidDataError(
-                f"There should be at least {LEAST_SAMPLES} samples to tell wrong labels from right ones. "
+                f"There should be at least {LEAST_SAMPLES} samples to find wrong labels among them. "
                 f"Found {self._samples}."
             )
         if not self._labels.any():
-            raise InvalidDataError(f"There should be labels. Found none in {self._samples} samples.")
+            raise InvalidDataError(f"There should be labels. Found no label in {self._samples} samples.")
         constant = [
             f"{name} (always {low:g})"
             for name, low, high, labels in zip(self._names, self._low, self._high, self._labels, strict=True)
@@ -94,12 +94,12 @@ class Survey:
         targets = [self._names[column] for column in np.flatnonzero(wrong.any(axis=0))]
         samples = f"{len(rows)} sample{'s' if len(rows) > 1 else ''}"
         raise InvalidDataError(
-            f"{rule}. Found {samples} with other values: {listing([ids[row] for row in rows])} ({listing(targets)})."
+            f"{rule}. Found {samples} with invalid values: {listing([ids[row] for row in rows])} ({listing(targets)})."
         )
 
 
 def check_samples(names: Sequence[str], ids: Sequence[str], given: Values, predicted: Values | None = None) -> None:
-    """Check all samples at once.
+    """Check all samples at once, with a `Survey`.
 
     Parameters
     ----------
@@ -107,13 +107,14 @@ def check_samples(names: Sequence[str], ids: Sequence[str], given: Values, predi
         Names of the targets.
     ids : sequence of str, length n
     given : array (n, d)
+        Labels.
     predicted : array (n, d), optional
-        None if there are no predictions yet.
+        Predictions; None if there are no predictions yet.
 
     Raises
     ------
     InvalidDataError
-        If ids are repeated, or the survey refuses the data.
+        If ids are repeated, or `Survey` refuses the data.
     """
     check_ids(ids)
     survey = Survey(names)

@@ -1,4 +1,4 @@
-"""The rows of a table of predictions and labels, read in batches; errors name the cell."""
+"""The rows of a table of predictions and labels, read in batches. Error messages name the cell."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Layout:
     ----------
     path : Path
     pairs : tuple of Pair
-        The targets; x and y of a landmark are side by side.
+        The targets. The x and y of a landmark are side by side.
     id, image : str or None
         Columns of ids and of image files.
 
@@ -63,14 +63,15 @@ class Layout:
         id: str | None = None,
         image: str | None = None,
     ) -> Layout:
-        """Return the layout of a table by the names of its columns; see `find_pairs` for `pred` and `target`.
+        """Find the layout of a table from the names of its columns; see `find_pairs` for `pred` and `target`.
 
         By default a column named ``id`` holds the ids.
 
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If the columns cannot be read or paired (see `column_names`, `find_pairs`), or `id` or `image` is no column.
+            If the columns cannot be read or paired (see `column_names`, `find_pairs`), or there is no column `id` or
+            `image`.
         """
         columns = column_names(path)
         for parameter, name in (("id", id), ("image", image)):
@@ -90,7 +91,7 @@ class Layout:
 
     @property
     def columns(self) -> list[str]:
-        """All columns that are read, without repetition."""
+        """All columns that are read, each column once."""
         named = [name for name in (self.id, self.image) if name is not None]
         return list(dict.fromkeys([*named, *(name for pair in self.pairs for name in pair[1:])]))
 
@@ -102,9 +103,9 @@ class Rows:
     Attributes
     ----------
     places : sequence of str, length n
-        Position of each row in the file, as messages show it.
+        Position of each row in the file, in the form that messages show.
     names : sequence of str or None
-        Values of the id column, or else of the image column.
+        Values of the id column, or of the image column if there is no id column.
     images : sequence of str or None
     given, predicted : arrays (n, d)
     """
@@ -120,7 +121,7 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """Return the rows of all parts of one table as one."""
+        """Join all parts of a table to one `Rows`."""
 
         def texts(name: str) -> list[str] | None:
             lists = [getattr(part, name) for part in parts]
@@ -136,8 +137,8 @@ def read_rows(layout: Layout) -> Iterator[Rows]:
     Raises
     ------
     InvalidDataError
-        If the file cannot be read, a cell has the wrong type, or a label has no prediction; the message names file,
-        line and column.
+        If the file cannot be read, a cell has the wrong type, or a label has no prediction. The message names the file,
+        the line and the column.
     """
     for table in column_batches(layout.path, layout.columns, max(1, BATCH // (2 * len(layout.pairs)))):
         predicted = np.stack([table.numbers(pair.predicted, missing=True) for pair in layout.pairs], axis=1)
@@ -155,10 +156,11 @@ def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, pre
 
 
 class IdColumn:
-    """The ids of a table's samples; they are complete after all rows are read.
+    """The ids of the samples of a table. They are complete after all rows are read.
 
-    Ids are the unique values of the id column. Without an id column they are the image files, with the positions of the
-    rows if an image has several rows. Without images they are the table's name and the positions.
+    Ids are the unique values of the id column. If there is no id column, ids are the image files, with the positions of
+    the rows if an image has several rows. If there is no image column either, ids are the name of the table and the
+    positions.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ class IdColumn:
         Raises
         ------
         InvalidDataError
-            If an id is repeated; the message names the first one, its position and its column.
+            If an id is repeated. The message names the first repeated id, its position and its column.
         """
         repeated = self._digests.repeated()
         self._digests, self._repeated = Digests(), bool(repeated)
@@ -197,7 +199,7 @@ class IdColumn:
                 row = repeated[0] - first
                 more = len(repeated) - 1
                 others = f" {more:,} more {'are' if more > 1 else 'is'} repeated." if more else ""
-                hint = "Name another column with --id, or leave this one out."
+                hint = "Name another column with --id, or leave --id out."
                 raise InvalidDataError(
                     f"'{self._layout.path}', {rows.places[row]}, column {self._layout.id!r}: a cell should be a name "
                     f"that no other row has. Found {rows.names[row]!r}.{others} {hint}"

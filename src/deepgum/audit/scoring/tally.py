@@ -1,4 +1,4 @@
-"""Counts of scored labels over all batches: the flags of each group and reason, and the worst flags."""
+"""Counts of scored labels over all batches: flags by group and by reason, and the worst flags."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Flag(NamedTuple):
     ----------
     id, group : str
     given, suggested : tuple of float
-        The values of the group, NaN for a missing value.
+        The label and the suggestion; NaN for a missing value.
     responsibility, mahalanobis : float
     kind : str
         Name of the reason.
@@ -50,7 +50,7 @@ class Flag(NamedTuple):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Origin of the labels and of their predictions, for a summary.
+    """Origin of the labels and predictions, for a summary.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Provenance:
 
 
 class Tally:
-    """Counts scored labels.
+    """A counter of scored labels, batch by batch.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ class Tally:
     posterior : LabelMixture
         The mixture that scores the labels.
     reasons : sequence of Reason
-        In the order of the summary.
+        All reasons, in the order of the summary.
     unit : float
-        The usual size of a residual of 1 in the unit of the labels.
+        The usual size, in the unit of the labels, of a residual of 1 in the unit of the posterior.
     worst : int
         Number of flags to keep.
     """
@@ -127,7 +127,7 @@ class Tally:
 
     @property
     def worst(self) -> tuple[Flag, ...]:
-        """The flags of the least probable labels, the least probable first, from groups that can be judged."""
+        """The flags with the lowest responsibilities, from the lowest up, from groups with a verdict."""
         return tuple(flag for *_, flag in self._worst)
 
     def summary(self, provenance: Provenance) -> AuditSummary:
@@ -191,7 +191,7 @@ class Tally:
 
 
 def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:
-    """Return the flags of the least probable labels, the least probable first."""
+    """Return the `most` flags with the lowest responsibilities, from the lowest up."""
     return tuple(_flag(labels, place) for place in labels.worst_first()[:most] if place in labels.kinds)
 
 

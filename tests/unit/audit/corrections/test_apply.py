@@ -95,10 +95,10 @@ def test_old_labels_that_differ_are_counted_and_named(points, tmp_path):
     with pytest.raises(InvalidDataError) as caught:
         apply_patch(patch(right, *wrong[1:]), annotations(points), tmp_path / "new.csv")
     message = str(caught.value)
-    assert f"{len(NASTY) - 1} of {len(NASTY)} that differ" in message
+    assert f"{len(NASTY) - 1} of {len(NASTY)} old labels that differ" in message
     assert "'with space.jpg', group 'p': (1.1, 1.5) in the patch, (1, 1.5) in the file" in message
     assert "and 1 more" in message
-    assert "audit and review this one again" in message
+    assert "audit and review this data set again" in message
     assert not (tmp_path / "new.csv").exists()
 
 

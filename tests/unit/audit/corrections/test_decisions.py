@@ -58,7 +58,7 @@ def test_corrected_labels_are_fixed_kept_or_missing(audited):
 @pytest.mark.parametrize(
     ("decision", "message"),
     [
-        (Decision("nobody", "a", "keep"), "'nobody', 'a'. It has 40 samples and the groups 'a', 'b'"),
+        (Decision("nobody", "a", "keep"), "'nobody', 'a'. The audit has 40 samples and the groups 'a', 'b'"),
         (Decision("images/000.png", "c", "keep"), "'images/000.png', 'c'"),
         (Decision("images/000.png", "a", "fix", (1.0,)), "'a' has 2 labels. Found 1"),
     ],

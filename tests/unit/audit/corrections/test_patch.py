@@ -64,7 +64,10 @@ def test_a_handwritten_patch_is_read(tmp_path):
     ("change", "message"),
     [
         ({"format": "other"}, 'line 1: .*"format": "deepgum-patch". Found \'other\''),
-        ({"version": 2}, "line 1: the version should be 1.*Found 2: a later deepgum may have written it"),
+        (
+            {"version": 2},
+            "line 1: the version should be 1.*Found 2: a later version of deepgum may have written the file",
+        ),
         ({"targets": "x"}, "line 1: .*targets = 'x'"),
         ({"groups": {"p": [0, 5]}}, "line 1: `groups` should hold places of the 2 targets"),
         ({"groups": {"p": [0], "q": [0]}}, "line 1: `groups`"),
@@ -89,7 +92,7 @@ def test_an_invalid_header_is_refused(tmp_path, change, message):
         (LINE | {"decision": "fixx"}, "Did you mean 'fix'"),
         (LINE | {"decision": "skip", "new": None}, "`decision`"),
         (LINE | {"old": [1]}, "`new` should be 1 finite numbers"),
-        (LINE | {"old": [1], "new": [1]}, "'p' has 2 labels. Found 1 in `old`"),
+        (LINE | {"old": [1], "new": [1]}, "'p' has 2 labels. `old` has 1"),
         (LINE | {"old": None}, "`old` should be a list of numbers"),
         (LINE | {"new": None}, "`new` should be 2 finite numbers"),
         (LINE | {"new": [1, None]}, "`new` should be 2 finite numbers"),
@@ -97,7 +100,7 @@ def test_an_invalid_header_is_refused(tmp_path, change, message):
         (LINE | {"new": [1, True]}, "`new` should be a list of numbers"),
         (LINE | {"old": [10**400, 1]}, "`old` should be numbers that a float can hold"),
         (LINE | {"decision": "keep"}, "`new` should be null for the decision 'keep'"),
-        (LINE | {"id": "b"}, "Found a second one for 'b', group 'p', after line 2"),
+        (LINE | {"id": "b"}, "Found a second decision for 'b', group 'p', after line 2"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path, line, message):

@@ -176,7 +176,7 @@ TEXT = pd.DataFrame({"a": ["one", *["2"] * (N - 1)]})
         ({"y": TEXT}, "`y` should hold numbers.*'one' in row 0 in column 'a'"),
         ({"X": np.eye(3), "y": [1.0, 2.0, 3.0]}, "at least 10 samples.*Found 3"),
         ({"y": np.full(N, 4.0)}, r"constant targets: y0 \(always 4\)"),
-        ({"y": np.full(N, np.nan)}, "There should be labels. Found none"),
+        ({"y": np.full(N, np.nan)}, "There should be labels. Found no label"),
         ({"y": np.where(np.arange(N) == 7, np.inf, np.arange(N))}, "labels should be finite.*7"),
         ({"ids": ["a", "b"] * (N // 2)}, "unique. Found more than once: a, b"),
         ({"ids": range(N - 1)}, "`ids` should have length 200"),

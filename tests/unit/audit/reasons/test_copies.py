@@ -55,7 +55,7 @@ def test_if_no_copy_fits_the_prediction_is_suggested(scored):
     assert set(findings) == {(0, 0), (1, 0)}
     assert not any(map(is_settled, findings.values()))
     np.testing.assert_allclose([finding.suggested[0] for finding in findings.values()], 30)
-    assert "neither is near the prediction" in findings[0, 0].why
+    assert "neither label is near the prediction" in findings[0, 0].why
 
 
 def test_two_labels_that_fit_make_the_choice_uncertain(scored):
@@ -117,7 +117,7 @@ def contradicted(labels, *rows):
 def test_all_copies_get_the_same_suggestion(scored):
     findings = findings_of(contradicted(ages(scored, [31.0, 41.0]), 0, 1), ("s0", "s1"))
     assert {finding.suggested[0] for finding in findings.values()} == {31.0}
-    assert findings[0, 0].why == "'s1' has the same content and another label, 41 years; this one fits better."
+    assert findings[0, 0].why == "'s1' has the same content and another label, 41 years; this label fits better."
     assert findings[1, 0].why == "'s0' has the same content and another label, 31 years, which fits better."
     np.testing.assert_allclose(findings[0, 0].uncertainty, findings[1, 0].uncertainty)
 
@@ -125,5 +125,5 @@ def test_all_copies_get_the_same_suggestion(scored):
 def test_labels_that_fit_equally_well_are_described_so(scored):
     findings = findings_of(contradicted(ages(scored, [28.0, 31.0]), 0, 1), ("s0", "s1"))
     assert {finding.suggested[0] for finding in findings.values()} == {31.0}
-    assert all(finding.why.endswith("years, which fits as well.") for finding in findings.values())
+    assert all(finding.why.endswith("years, which fits equally well.") for finding in findings.values())
     assert 0.5 < findings[0, 0].uncertainty[0] < 3

@@ -30,8 +30,8 @@ def test_a_label_within_the_spread_of_the_networks_is_hard(scored):
     finding = findings[3, 0]
     assert finding.reason.name == "hard"
     assert finding.why == (
-        "The networks disagree by 12 years about this sample (1 is usual), and the label is 20 years from their "
-        "mean: it may well be right."
+        "The networks disagree by 12 years about this sample (1 is usual), and the label is 20 years from the "
+        "mean prediction: it may well be right."
     )
     assert finding.suggested is finding.uncertainty is None
 

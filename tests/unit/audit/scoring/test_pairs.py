@@ -93,9 +93,9 @@ def test_ambiguous_columns_are_refused(columns, message):
         (["t_a", "p_a", "p_ab"], {"pred": ["p_*"], "target": ["t_*"]}, "Each prediction .* none for p_ab"),
         (["age", "model"], {}, "such as pred_age and age. Found age, model"),
         ([], {}, "Found no columns"),
-        (["a", "a", "pred_a"], {}, "each column once. Found more than once: a"),
+        (["a", "a", "pred_a"], {}, "each column once. Found repeated columns: a"),
         (["a", "pred_a"], {"exclude": ["a"]}, "Found pred_a"),
-        (["a", "p"], {"pred": ["p", "p"], "target": ["a", "a"]}, "in one pair. Found in more than one: p, a"),
+        (["a", "p"], {"pred": ["p", "p"], "target": ["a", "a"]}, "in one pair. Found columns in several pairs: p, a"),
         (["a"], {"pred": ["a"], "target": ["a"]}, "'a' fits both --pred a and --target a"),
     ],
 )

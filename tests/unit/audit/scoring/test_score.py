@@ -283,9 +283,9 @@ def test_data_that_cannot_be_scored_are_named(predictions, targets, options, mes
         ({"periods": {"yaw": 360}}, "`periods` should be one of 'y0', 'y1'"),
         ({"periods": [360.0]}, "`periods` should be 2 finite numbers"),
         ({"periods": [360.0, -1.0]}, "`periods` should be 2 finite numbers"),
-        ({"swap_pairs": [(0, 1)]}, "`swap_pairs` should be left out without landmarks"),
+        ({"swap_pairs": [(0, 1)]}, "`swap_pairs` should be left out if labels are not landmarks"),
         ({"groups": "landmark", "swap_pairs": [(0, 1)]}, "counted from 0 to 0"),
-        ({"groups": "landmark", "swap_pairs": [(0, 0)]}, "each in one pair"),
+        ({"groups": "landmark", "swap_pairs": [(0, 0)]}, "each landmark in one pair"),
     ],
 )
 def test_parameters_that_do_not_fit_are_named(options, message):

@@ -190,7 +190,7 @@ BAD = {
     ),
     "ids": (spoiled("id", 4, "face 2"), r"line 6, column 'id': .* no other row has. Found 'face 2'"),
     "no id": (spoiled("id", 4, None), r"line 6, column 'id': a cell should be some text"),
-    "three rows": (faces(60).head(3), "at least 10 samples to tell wrong labels from right ones. Found 3"),
+    "three rows": (faces(60).head(3), "at least 10 samples to find wrong labels among them. Found 3"),
     "no rows": (faces(60).head(0), "at least one row"),
     "all the same": (faces(60).assign(nose_y=5), r"from sample to sample.* nose_y \(always 5\)"),
     "no labels": (faces(60).assign(**dict.fromkeys(TARGETS, np.nan)), "There should be labels"),

@@ -28,12 +28,12 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 ENDINGS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {"patch": (".jsonl", ".patch"), "label-studio": (".json",), "coco": (".json",), "fiftyone": (".json",)}
 )
-"""Endings of the file of each kind."""
+"""Endings of file names, for each kind of export."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export, and one or two sentences about the next step."""
+    """The files of an export, and one or two sentences that tell the user what to do next."""
 
     files: tuple[Path, ...]
     next: str
@@ -46,20 +46,20 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     ----------
     folder : AuditFolder
     decisions : iterable of Decision
-        The last decision about a label counts. Without decisions, the flags are exported, for a review in another
-        program.
+        The last decision about a label counts. If there are no decisions, the flags are exported, so that labels can be
+        reviewed in another program.
     path : Path
-        An existing file is replaced atomically.
+        The file to write. An existing file is replaced atomically.
     kind : {"patch", "label-studio", "coco", "fiftyone"}
 
     Raises
     ------
     UnknownNameError
-        If the kind is not one of the four.
+        If `kind` is not one of the four kinds.
     InvalidParameterError
         If `path` has another ending than `ENDINGS`, or is a folder or a file of the audit itself.
     InvalidDataError
-        If a decision is about a sample or group that is not in the audit, or the format cannot hold its labels.
+        If a decision is about a sample or group that is not in the audit, or the format cannot hold the labels.
     """
     check_choice("kind", kind, KINDS)
     _check_path(folder, path, kind)
@@ -91,5 +91,5 @@ def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
     if kind == "label-studio" and beside.is_file() and not is_configuration(beside):
         hint = f"'{beside}' would be replaced, and it is not a configuration of Label Studio."
         raise InvalidParameterError(
-            "export", "a file with another name, as it needs a configuration beside it", str(path), hint
+            "export", "a file with another name, because a configuration is written beside it", str(path), hint
         )

@@ -1,7 +1,7 @@
 """COCO keypoints: one object per image, with the landmarks after the decisions.
 
-The format: https://cocodataset.org/#format-data. A missing or dropped landmark has v = 0 and the coordinates 0, 0; any
-other has v = 2. The box is the input of the network.
+The format: https://cocodataset.org/#format-data. A missing or dropped landmark has v = 0 and the coordinates 0, 0. All
+other landmarks have v = 2. The box of an object is the part of the image that the network saw.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LABELLED = 2
 
 
 def write_coco(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write all samples of an audit as COCO keypoints, and return the file.
+    """Write all samples of an audit as COCO keypoints, and return the path of the file.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def write_coco(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     if not reviewed.data.landmarks:
         raise InvalidDataError(
             f"The labels of a COCO export should be landmarks. Found other labels: {', '.join(labels.target_names)}. "
-            "Export a patch, or to Label Studio or FiftyOne."
+            "Export a patch instead, or a file for Label Studio or FiftyOne."
         )
     pictures = reviewed.pictures_for(PROGRAM)
     rows = range(len(labels))
@@ -81,7 +81,7 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
         "area": box[2] * box[3],
         "segmentation": [],
         "iscrowd": 0,
-        # COCO's own readers ignore attributes; other programs, such as CVAT, read them.
+        # The readers of COCO ignore attributes. Other programs, such as CVAT, read attributes.
         "attributes": {
             "sample": reviewed.labels.ids[row],
             "responsibility": {
@@ -94,7 +94,7 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
 
 
 def _box(size: tuple[int, int], square: Square | None) -> list[float]:
-    """Return x, y, width and height of the part of the image in the square."""
+    """Return x, y, width and height of the part of the square that is inside the image."""
     if square is None:
         return [0.0, 0.0, float(size[0]), float(size[1])]
     left, top = max(0.0, square.left), max(0.0, square.top)

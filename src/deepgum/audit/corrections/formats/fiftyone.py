@@ -1,9 +1,10 @@
-"""FiftyOne's JSON of a data set, for `fiftyone.Dataset.from_json(FILE)`; it needs no other file but the images.
+"""A data set as JSON of FiftyOne, for `fiftyone.Dataset.from_json(FILE)`. It needs only this file and the images.
 
-Fields of each sample: `labels` (after the decisions), `given`, `predicted`, `responsibility` (of its least probable
-label), `why`, `decisions`; the tags name flags and decisions. Landmarks are keypoints in fractions of the image's width
-and height; their confidence is the probability that they are right. A missing landmark is written as NaN. This is no
-valid JSON, but FiftyOne's reader accepts it, unlike the form in which FiftyOne writes NaN itself.
+Each sample has the fields `labels` (after the decisions), `given`, `predicted`, `responsibility` (the lowest of the
+sample), `why` and `decisions`. The tags of a sample name flags and decisions. Landmarks are keypoints in fractions of
+the width and height of the image. The confidence of a keypoint is the probability that the landmark is right. A missing
+landmark is written as NaN. NaN is not valid JSON, but the reader of FiftyOne accepts it. The reader does not accept the
+form in which FiftyOne itself writes NaN.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ KINDS = ("labels", "given", "predicted")
 
 
 def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write all samples of an audit as a FiftyOne data set, and return the file.
+    """Write all samples of an audit as a FiftyOne data set, and return the path of the file.
 
     Raises
     ------
     InvalidDataError
-        If there are no pictures, or some cannot be read.
+        If there are no pictures, or a picture cannot be read.
     """
     labels = reviewed.labels
     rows = range(len(labels))
@@ -64,7 +65,7 @@ def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
 
 
 def _suffixes(targets: Sequence[str]) -> list[str]:
-    """Return the suffixes of the fields of several targets: the names, with valid characters only."""
+    """Return suffixes for the names of fields, one per target: the names of the targets, with valid characters only."""
     if len(targets) == 1:
         return [""]
     names = [re.sub(r"\W", "_", name) for name in targets]

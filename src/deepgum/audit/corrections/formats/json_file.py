@@ -19,7 +19,7 @@ def write_json(path: Path, values: Any, *, nan: bool = False) -> None:
     path : Path
     values : JSON values
     nan : bool
-        Write NaN as ``NaN``, which is no valid JSON; by default NaN is an error.
+        Whether to write NaN as ``NaN``, which is not valid JSON. By default, NaN is an error.
     """
     with write_atomically(path) as temporary:
         text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=nan)

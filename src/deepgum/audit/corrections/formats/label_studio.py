@@ -1,11 +1,11 @@
-"""Label Studio's JSON of tasks, and the configuration of the project.
+"""Tasks of Label Studio as JSON, and the configuration of the project.
 
-A task is a sample with a flagged label or a decision. Its predictions are those of the network and the given labels.
-Its annotation holds the labels after the decisions and the unflagged labels. It leaves out landmarks that are dropped,
-and flagged landmarks without a decision. Landmarks are in percent of the image; landmarks outside are moved to its
-edge.
+A task is a sample with a flagged label or a decision. The task has two predictions: the predictions of the network and
+the given labels. The annotation of the task holds the labels after the decisions and the unflagged labels. Dropped
+landmarks and flagged landmarks without a decision are left out of the annotation. Landmarks are in percent of the
+image. Landmarks outside the image are moved to the edge of the image.
 
-Label Studio serves local files only below a configured folder; see `serving`.
+Label Studio shows only local files in a configured folder; see `serving`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = ["is_configuration", "serving", "write_label_studio"]
 
 PROGRAM = "Label Studio"
 SIZE = 0.75
-"""Size of a drawn point, in percent of the image's width."""
+"""Size of a drawn point, in percent of the width of the image."""
 _SHOWN, _POINTS = "sample", "landmarks"
 Region = dict[str, Any]
 
 
 def write_label_studio(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write the tasks and, beside them, the configuration, which ends in .xml; return both files.
+    """Write the file of tasks, and beside it the configuration (.xml). Return the paths of the two files.
 
     Raises
     ------
     InvalidDataError
-        If the labels are landmarks, and there are no pictures or some cannot be read.
+        If the labels are landmarks, and there are no pictures or a picture cannot be read.
     """
     config = path.with_suffix(".xml")
     rows = reviewed.flagged_or_decided
@@ -58,14 +58,14 @@ def is_configuration(path: Path) -> bool:
 
 
 def serving(reviewed: ReviewedLabels) -> str:
-    """Return instructions to configure Label Studio for the images; empty without images."""
+    """Return instructions to configure Label Studio for the images; empty if there are no images."""
     if reviewed.pictures is None:
         return ""
     folder = _folder(reviewed)
     return (
         f"Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
         f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={folder.parent}, and add '{folder}' to the project as local storage. "
-        "Otherwise it shows no images."
+        "Otherwise Label Studio shows no images."
     )
 
 
@@ -126,7 +126,7 @@ def _regions(
 
 
 def _point(prefix: str, name: str, point: Values, size: tuple[int, int]) -> Region:
-    """Return a landmark. Label Studio refuses one outside the image, so it is at the edge with a note."""
+    """Return a landmark. A landmark outside the image, which Label Studio refuses, is moved to the edge with a note."""
     exact = 100 * point / size
     x, y = np.clip(exact, 0, 100).tolist()
     value = {"x": x, "y": y, "width": SIZE, "keypointlabels": [name]}
@@ -169,5 +169,5 @@ def _config(reviewed: ReviewedLabels) -> str:
 
 
 def _safe(names: Iterable[str]) -> list[str]:
-    """Return names without control characters, which XML cannot hold, and without spaces at the ends."""
+    """Remove control characters, which XML cannot hold, from names, and spaces at the ends of names."""
     return [re.sub(r"[\x00-\x1f]+", " ", name).strip() for name in names]

@@ -1,4 +1,4 @@
-"""The labels of an audit, the decisions about them and their pictures: the content of an export."""
+"""The content of an export: the labels of an audit, decisions about labels, and pictures of samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["ReviewedLabels"]
 
 @dataclass(frozen=True, eq=False)
 class ReviewedLabels:
-    """The labels of an audit, the decisions about them, and their pictures.
+    """The labels of an audit, decisions about labels, and pictures of samples.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class ReviewedLabels:
         Raises
         ------
         InvalidDataError
-            If the audit cannot be read, or if a decision is about a sample or group that is not in it.
+            If the audit cannot be read, or a decision is about a sample or group that is not in the audit.
         """
         labels = folder.labels()
         return cls(labels, folder.summary().data, folder.pictures(), decisions_by_place(labels, decisions))
 
     @cached_property
     def corrected(self) -> Values:
-        """The labels (n, d) after the decisions: NaN for a dropped label, the given label without a decision."""
+        """The labels (n, d) after the decisions. Dropped labels are NaN; labels without a decision are unchanged."""
         return corrected_labels(self.labels, self.decisions)
 
     @cached_property
@@ -66,30 +66,30 @@ class ReviewedLabels:
         return bool(self.labels.flags[row, group]) and (row, group) not in self.decisions
 
     def decisions_of(self, row: int) -> dict[str, Decision]:
-        """Return the decisions about one sample, by the names of the groups."""
+        """Return a mapping from names of groups to the decisions about one sample."""
         names = self.labels.group_names
         return {
             names[group]: self.decisions[row, group] for group in range(len(names)) if (row, group) in self.decisions
         }
 
     def why(self, row: int) -> str:
-        """Return the audit's reasons for the flagged labels of one sample, as a few sentences."""
+        """Return the sentences of the audit about the flagged labels of one sample."""
         names = self.labels.group_names
         reasons = [(name, self.labels.why.get((row, group))) for group, name in enumerate(names)]
         return " ".join(f"{name}: {reason}" for name, reason in reasons if reason)
 
     def pictures_for(self, program: str) -> Pictures:
-        """Return the pictures.
+        """Return the pictures, or raise an error if there are no pictures.
 
         Raises
         ------
         InvalidDataError
-            If there are no pictures; the message names the program.
+            If there are no pictures. The message names the program.
         """
         if self.pictures is None:
             raise InvalidDataError(
-                f"{program} shows pictures, and the samples of this audit have none. Export a patch instead: it holds "
-                "the same decisions. Run: deepgum review RUN --export patch=FILE."
+                f"{program} shows pictures, and the samples of this audit have no pictures. Export a patch instead, "
+                "with the same decisions: deepgum review RUN --export patch=FILE."
             )
         return self.pictures
 
@@ -98,12 +98,12 @@ class ReviewedLabels:
         return Path(os.path.abspath(self.pictures_for(program).file(row)))
 
     def sizes(self, rows: Sequence[int], program: str) -> dict[int, tuple[int, int]]:
-        """Return the width and height of each picture in pixels, by row.
+        """Return a mapping from rows to the width and height of the picture in pixels.
 
         Raises
         ------
         MissingImagesError
-            If pictures cannot be read; the message names the first ones.
+            If pictures cannot be read. The message names the first of these pictures.
         """
         sizes, unreadable = {}, []
         for row in rows:
@@ -115,6 +115,6 @@ class ReviewedLabels:
         if unreadable:
             raise MissingImagesError(
                 f"'{self.pictures_for(program).folder}' should hold the {len(rows)} pictures of the export: {program} "
-                f"needs their sizes. {len(unreadable)} cannot be read: {listing(unreadable, 3)}."
+                f"needs their sizes. Found {len(unreadable)} unreadable: {listing(unreadable, 3)}."
             )
         return sizes

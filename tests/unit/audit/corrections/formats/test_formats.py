@@ -255,7 +255,7 @@ def test_programs_that_show_pictures_refuse_audits_without_them(tmp_path, kind):
 def test_a_missing_picture_is_named_before_any_write(tmp_path, kind):
     folder = audit(tmp_path)
     (tmp_path / "img" / NASTY[0]).unlink()
-    with pytest.raises(MissingImagesError, match=r"1 cannot be read: 'a \"b\"\.png'"):
+    with pytest.raises(MissingImagesError, match=r"Found 1 unreadable: 'a \"b\"\.png'"):
         exported(folder, kind, tmp_path)
     assert not (tmp_path / "out.json").exists()
 
