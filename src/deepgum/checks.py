@@ -12,7 +12,7 @@ __all__ = ["check_choice", "check_count", "check_fraction", "check_positive"]
 
 
 def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
-    """Return `value` if it is one of the names; otherwise raise `UnknownNameError` with the most similar name."""
+    """Return `value` if it is in `choices`; otherwise raise `UnknownNameError`, which shows the most similar name."""
     known = tuple(choices)
     if not isinstance(value, str) or value not in known:
         raise UnknownNameError(parameter, value, known)
@@ -20,7 +20,7 @@ def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
 
 
 def check_count(parameter: str, value: object, least: int = 1) -> int:
-    """Return `value` as an int if it is a whole number of at least `least`."""
+    """Return `value` as an int if it is a whole number and not below `least`; otherwise raise an error."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise InvalidParameterError(parameter, f"a whole number of at least {least}", value)
     return int(value)
@@ -35,7 +35,7 @@ def check_positive(parameter: str, value: object, *, zero: bool = False) -> floa
 
 
 def check_fraction(parameter: str, value: object, *, open_below: bool = False, open_above: bool = False) -> float:
-    """Return `value` as a float if it lies between 0 and 1; each end is included unless it is open."""
+    """Return `value` as a float if it lies in [0, 1]. `open_below` excludes 0, and `open_above` excludes 1."""
     number = _as_number(value)
     if not 0 <= number <= 1 or (open_below and number == 0) or (open_above and number == 1):
         interval = f"{'(' if open_below else '['}0, 1{')' if open_above else ']'}"

@@ -48,7 +48,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
     parameter : str
         Name of the parameter, as the caller writes it.
     expected : str
-        The valid values. In the message, this text follows "should be".
+        The valid values. In the message, this string follows "should be".
     found : object
         The value, shown by its `repr`.
     hint : str, optional
@@ -66,7 +66,7 @@ class InvalidParameterError(DeepGUMError, ValueError):
         super().__init__(f"{message} {hint}".rstrip())
 
     def within(self, section: str) -> InvalidParameterError:
-        """Return the same error with the name of a section of a file before the name of the parameter.
+        """Return the same error for the parameter "SECTION.PARAMETER"; `section` is the name of a section of a file.
 
         Examples
         --------
@@ -194,7 +194,7 @@ class ComparisonError(DeepGUMError):
 
 
 class DecisionsFileError(DeepGUMError, OSError):
-    """The file of a review's decisions cannot be read or written; the stored decisions do not change."""
+    """The file with the decisions of a review cannot be read or written. The stored decisions do not change."""
 
 
 class StaleDecisionError(DeepGUMError, RuntimeError):
@@ -221,11 +221,11 @@ class DeepGUMWarning(UserWarning):
 
 
 class IdentifiabilityWarning(DeepGUMWarning):
-    """The mixture cannot distinguish inliers from outliers in some group, or has not converged."""
+    """The mixture cannot distinguish inliers from outliers in a group, or has not converged."""
 
 
 def listing(names: Sequence[object], most: int = 5) -> str:
-    """Return the first names and the number of the others, for a message.
+    """Return a list for a message: the first `most` names, and the number of the remaining names.
 
     Examples
     --------

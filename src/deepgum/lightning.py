@@ -35,7 +35,7 @@ _PARTS = ("residuals", "seen")
 
 
 class DeepGUMCallback(Callback):
-    """Runs EM at the end of every epoch of a Lightning `Trainer`, and saves the tracker's state in the checkpoints.
+    """Callback that runs EM after every epoch of a Lightning `Trainer`, and saves the tracker in the checkpoints.
 
     The module's `training_step` returns `tracker.loss(predictions, targets, index)`, with the indices that
     `IndexedDataset` adds to the batch. If `validation_step` returns `{"residuals": targets - predictions}`, (b, d), the
@@ -105,7 +105,7 @@ class DeepGUMCallback(Callback):
             self.tracker.join(processes)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Raise an error for a batch without indices, before the module raises a less helpful error."""
+        """Raise an error for a batch without indices; otherwise the module would raise a less helpful error."""
         if batch_idx == 0 and not _may_hold_indices(batch):
             raise InvalidDataError(
                 "The batches should contain the index of each sample, as whole numbers. Found none. Wrap the data set: "
@@ -184,14 +184,14 @@ class DeepGUMCallback(Callback):
 
 
 def _map_values(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
-    """Return a nested mapping in which `change` is applied to every value of one type."""
+    """Return a nested mapping in which the function `change` is applied to every value of the type `kind`."""
     if isinstance(value, Mapping):
         return {name: _map_values(inner, kind, change) for name, inner in value.items()}
     return change(value) if isinstance(value, kind) else value
 
 
 def _may_hold_indices(batch: Any) -> bool:
-    """Return whether a batch contains a vector of integers, or an object whose content is unknown."""
+    """Return whether a batch contains a vector of integers, or an object that may contain such a vector."""
     if isinstance(batch, Tensor):
         return batch.ndim == 1 and not (batch.is_floating_point() or batch.is_complex() or batch.dtype == torch.bool)
     if isinstance(batch, Mapping):

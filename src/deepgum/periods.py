@@ -12,7 +12,7 @@ __all__ = ["unrolled", "wrapped"]
 
 
 def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return residuals (n, d), shifted to the range from -P / 2 to P / 2 in columns with a period P above 0.
+    """Return residuals (n, d). Columns with a period P above 0 are shifted by multiples of P to [-P / 2, P / 2].
 
     Examples
     --------
@@ -27,7 +27,7 @@ def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> 
 
 
 def unrolled(labels: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
-    """Return labels (n, d), where periodic labels are at most half a period from the mean direction of their column.
+    """Return labels (n, d), with periodic labels at most half a period away from the mean direction of the column.
 
     Periodic labels are shifted by whole periods. Without this, a regressor of angles near 180 degrees would have to
     predict both 180 and -180 for nearly equal inputs.

@@ -1,4 +1,4 @@
-"""Plug-ins: user objects in place of built-in objects, given in Python or as a path "package.module:name".
+"""Plug-ins: objects of the user in place of built-in objects, given in Python or as a path "package.module:name".
 
 A registry maps names to objects of one base class, the contract. `resolve` accepts a name of the registry, an object or
 a subclass of the contract, or the path "package.module:name" of an object or a subclass. Python's module folders are
@@ -134,7 +134,7 @@ def resolve(parameter: str, value: object, known: Mapping[str, T | type[T]], con
 
 
 def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T]], contract: type[T]) -> str:
-    """Return the text for an object in a file: its name in the registry, or otherwise its path.
+    """Return the string that stands for an object in a file: its name in the registry, or otherwise its path.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T
     Raises
     ------
     InvalidParameterError
-        If `resolve` cannot make an equal object from the text, because the class is not at the top of a module, or the
-        object has settings that are not in the text.
+        If `resolve` cannot make an equal object from the string, because the class is not at the top level of a module,
+        or the object has settings that are not in the string.
 
     Examples
     --------
@@ -171,10 +171,10 @@ def reference(parameter: str, value: T | type[T], known: Mapping[str, T | type[T
 
 
 def code_named(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the paths of plug-ins (code outside the package) in a configuration, by their keys.
+    """Return the plug-ins (code outside the package) that a configuration names: a dict of key to path.
 
-    Every text of the form "package.module:name" counts as a path, under any key except keys of files, columns, units
-    and devices. So code under a new key is also found.
+    Every string of the form "package.module:name" counts as a path, except under keys of files, columns, units and
+    devices. So code under a new key is also found.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _incomplete(
 
 @contextmanager
 def _working_folder() -> Iterator[None]:
-    """Let Python also find modules in the working folder, after all others."""
+    """In a `with` block, let Python also search modules in the working folder, after all other folders."""
     folder = str(Path.cwd())
     if folder in sys.path or "" in sys.path:
         yield

@@ -17,7 +17,7 @@ __all__ = ["compute_residuals", "evaluating", "predict"]
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode, without gradients, and restore its mode afterwards."""
+    """Put a model in evaluation mode, without gradients, in a `with` block; restore its mode at the end."""
     training = model.training
     model.eval()
     try:

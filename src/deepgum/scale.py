@@ -20,7 +20,7 @@ _LEAST = torch.finfo(torch.float32).tiny
 
 
 def mad_scale(residuals: Tensor) -> Tensor:
-    """Return `1.4826 * median |r - median r|` of each coordinate, which is the standard deviation of Gaussian noise.
+    """Return `1.4826 * median |r - median r|` of each coordinate: for Gaussian noise, this is the standard deviation.
 
     If more than half of the residuals of a coordinate are the same number, this median absolute deviation is 0, and all
     other residuals would be outliers. The scale is then 1.2533 times the *mean* absolute deviation. If the mean

@@ -1,4 +1,4 @@
-"""Names, colours and markers of methods for all tables and figures, with one line about each method."""
+"""Names, colours and markers of methods for all tables and figures, and a summary of each method in one line."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class MethodStyle:
     label : str
         Label, with mathematics between dollar signs.
     colour : str
-        Colour, "#RRGGBB". If the text is empty, the next colour of a cycle is used.
+        Colour, "#RRGGBB". If the string is empty, the next colour of a cycle of colours is used.
     marker, dashes : str
-        Marker and line style of matplotlib. If a text is empty, no marker or no line is drawn.
+        Marker and line style of matplotlib. If a string is empty, no marker or no line is drawn.
     summary : str
         One line for `--help`.
     """

@@ -2,8 +2,8 @@
 
 The training of a head reads these outputs instead of the images. For each sample, the cache has the trunk's output for
 the crop and, if the data can be mirrored, the trunk's output for the mirror image of the crop. The name of the cache is
-a hash of everything that determines its content: the trunk's layers and weights, the crops, the number format. A cache
-with another hash is never read.
+a hash of everything that determines the stored outputs: the trunk's layers and weights, the crops, the number format. A
+cache with another hash is never read.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def cache_features(
     precision : {"float32", "bf16"}
         Precision of the forward pass.
     on_progress : callable, optional
-        Called as ``on_progress(done, total)`` with numbers of samples, also while another process computes features.
+        Called as ``on_progress(done, total)``: the number of finished samples and n. Also called while another process
+        computes the features.
 
     Returns
     -------
@@ -151,7 +152,7 @@ class _Computation:
     precision: str
 
     def block(self, first: int, last: int) -> Tensor:
-        """Return the rows (b, 1 or 2, ...) of samples `first` to `last - 1`; a second entry is for the mirror image."""
+        """Return the features (b, v, ...) of samples `first` to `last - 1`; v is 2 with mirror images, else 1."""
         part = self.data.subset(range(first, last))
         inputs = next(ordered_batches(part, len(part), self.device)).inputs
         versions = [self._features(part, inputs)]
@@ -213,7 +214,7 @@ def _bytes(values: Tensor | NDArray[Any]) -> memoryview:
 
 
 def _matches(file: RowFile, probe: Tensor) -> bool:
-    """Return whether the first row on disk, if there is one, equals the trunk's present output up to rounding.
+    """Return whether the first row on disk equals the trunk's present output up to rounding; True if there is no row.
 
     The hash does not include the code of the layers, so a changed layer is detected only by its output.
     """

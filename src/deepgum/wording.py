@@ -11,7 +11,7 @@ __all__ = ["amount", "deviations", "distance", "number", "percent", "values"]
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Return a number with this many significant digits, without an exponent.
+    """Return a number as a string with `digits` significant digits, without an exponent.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def amount(value: float, unit: str, digits: int = 3) -> str:
-    """Return a number with its unit.
+    """Return a number as a string with its unit.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def amount(value: float, unit: str, digits: int = 3) -> str:
 
 
 def distance(residual: NDArray[np.float64], unit: str) -> str:
-    """Return the length of the observed part of a residual (k,), with its unit.
+    """Return the Euclidean norm of a residual (k,) as a string with its unit. Missing coordinates (NaN) are left out.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def distance(residual: NDArray[np.float64], unit: str) -> str:
 
 
 def deviations(count: float) -> str:
-    """Return a text with a number of standard deviations of right labels.
+    """Return the string "COUNT standard deviations of right labels", with few digits.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def deviations(count: float) -> str:
 
 
 def values(label: NDArray[np.float64], unit: str) -> str:
-    """Return a label as a text: a number with its unit, or several numbers in brackets. A missing number is a dash.
+    """Return a label as a string: a number with its unit, or several numbers in brackets. A missing number is a dash.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def values(label: NDArray[np.float64], unit: str) -> str:
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction in percent, with one decimal below 10 % and without decimals from 10 %.
+    """Return a fraction in percent as a string, with one decimal below 10 % and without decimals from 10 %.
 
     Examples
     --------

@@ -88,7 +88,7 @@ def build_options(estimator: BaseEstimator) -> DeepGUMOptions:
 
 
 def _check_option(name: str, value: object, schedule: Schedule) -> None:
-    """Refuse an option that does not exist, is a parameter of the estimator, or is a part of a parameter."""
+    """Refuse an option that does not exist, or that a parameter of the estimator already sets."""
     section, _ = find_section(name) or ("", "")
     if section == "schedule":
         refuse_moved({name: value}, schedule)
@@ -120,7 +120,7 @@ def build_sgd_options(estimator: BaseEstimator, n: int) -> SGDOptions:
 
 @contextmanager
 def rename_parameters(**names: str) -> Iterator[None]:
-    """Replace parameter names in errors of the block; `names` maps each name to the name in the estimator."""
+    """Rename the parameter in an error of the `with` block; `names` maps each name to its name in the estimator."""
     try:
         yield
     except InvalidParameterError as error:

@@ -31,7 +31,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     """Regression by a network that finds wrong labels during its training and learns without them.
 
     This is `fit_deepgum` as a scikit-learn estimator. The estimator can be cloned and pickled, works in pipelines,
-    cross-validation and searches, and accepts arrays and frames.
+    cross-validation and parameter searches, and accepts arrays and data frames.
 
     Parameters
     ----------
@@ -184,7 +184,8 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         Parameters
         ----------
         X : (n, p) array or frame; with a `module` also (n, ...)
-            Finite features. Bytes (n, c, h, w) are images; the network gets the images as floats from 0 to 1.
+            Finite features. A uint8 array (n, c, h, w) contains images; the network gets the images as floats in [0,
+            1].
         y : (n,) or (n, d) array or frame
             Labels, some of which may be wrong; NaN for missing labels.
         sample_weight : (n,) array, optional
@@ -202,7 +203,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         InvalidParameterError
             If a parameter is invalid.
         InvalidDataError
-            If the data are not enough for a training, or the network does not fit the data.
+            If there are too few data for a training, or the network cannot be used with the data.
         ValueError
             If the checks of scikit-learn refuse X or y.
         NonFiniteLossError
@@ -238,7 +239,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return predictions (m,) or (m, d) in the shape and the unit of the y of `fit`.
+        """Return predictions in the unit of the y of `fit`: (m,) if y was a vector, (m, d) if y was a matrix.
 
         Raises
         ------
@@ -313,4 +314,4 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 
 class _NotFittedError(NotFittedError, sklearn.exceptions.NotFittedError):  # type: ignore[misc]
-    """The `NotFittedError` of deepgum and of scikit-learn."""
+    """An error that is both the `NotFittedError` of deepgum and the `NotFittedError` of scikit-learn."""

@@ -37,7 +37,7 @@ def as_inputs(estimator: BaseEstimator, X: ArrayLike) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If the checks of scikit-learn refuse X, for example because its columns differ from `fit`.
+        If the checks of scikit-learn refuse X, for example because its columns are not the columns in `fit`.
     """
     return np.asarray(validate_data(estimator, X, reset=False, **_rules(estimator)))
 
@@ -65,7 +65,7 @@ def _rules(estimator: BaseEstimator) -> dict[str, Any]:
 
 
 def as_float32(X: NDArray[Any]) -> NDArray[Any]:
-    """Return features as float32, and images without a change."""
+    """Return features as float32. Return images (uint8) unchanged."""
     if X.ndim == 4 and X.dtype == np.uint8:
         return X
     # Copy read-only arrays, such as those of joblib, because torch warns about them.
@@ -97,7 +97,7 @@ def as_weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64] |
 
 
 def as_seed(random_state: Any) -> int:
-    """Return the seed: an int itself, or a number drawn from any other `random_state` of scikit-learn."""
+    """Return the seed: `random_state` itself if it is an int, else a number that scikit-learn draws from it."""
     if isinstance(random_state, numbers.Integral):
         return check_count("random_state", random_state, least=0)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
@@ -127,7 +127,7 @@ def usable_rows(data: RegressionData) -> RegressionData:
 def split(
     data: RegressionData, fraction: float, options: DeepGUMOptions, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return the pair (training rows, held-out rows). If a part would be too small for EM, each part has all rows."""
+    """Return the pair (training rows, held-out rows). If a part would be too small for EM, both have all rows."""
     check_fraction("validation_fraction", fraction, open_above=True)
     largest = max(map(len, options.new_mixture().resolve(data.targets.shape[1])))
     held_out = max(round(fraction * len(data)), largest + 1)

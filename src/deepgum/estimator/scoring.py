@@ -63,8 +63,8 @@ def mean_r2(
 ) -> float:
     """Return the mean of R^2 over the columns of labels (n,) or (n, d).
 
-    Missing labels, labels of weight 0, and columns with fewer than two other labels are ignored. If every column is
-    ignored, the mean is NaN, with an `UndefinedMetricWarning` of scikit-learn.
+    Missing labels and labels of weight 0 are ignored. A column with fewer than two remaining labels is ignored too. If
+    every column is ignored, the mean is NaN, with an `UndefinedMetricWarning` of scikit-learn.
 
     Examples
     --------

@@ -44,8 +44,8 @@ class Score:
     ----------
     overall : float
         The metric over all observed landmarks (or coordinates) of all samples. If no label is missing, the overall
-        metric is the mean of `each`, except that the overall RMSE is the root of the overall mean square. NaN if there
-        is no label.
+        metric is the mean of `each`, except that the overall RMSE is the root of the mean of all squared errors. NaN if
+        there is no label.
     each : tuple of float
         The metric of each landmark (or coordinate).
     """
@@ -107,7 +107,7 @@ def landmark_errors(predictions: Values, targets: Values) -> Array:
 
 
 def image_errors(predictions: Values, targets: Values, unit: Unit = "landmark") -> Array:
-    """Return the mean error of each sample, shape (n,), for the Wilcoxon test; NaN for a sample without a label.
+    """Return the mean error of each sample (image), shape (n,), for the Wilcoxon test; NaN if a sample has no label.
 
     Examples
     --------

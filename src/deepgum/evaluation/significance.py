@@ -40,7 +40,7 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The method with the lowest mean error, tested against each other method.
+    """The method with the lowest mean error, and the tests between this method and each of the other methods.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class Comparison:
     tests : dict of str to PairedTest
         Test of the best method against each other method; the p-values include the correction, if there is one.
     stars : str
-        Stars to print after the name of the best method, for the largest p-value. The text is empty if a test does not
-        favour the best method: the method with the lowest *mean* error can have the larger error in most pairs.
+        Stars to print after the name of the best method, for the largest p-value. The string is empty if a test does
+        not favour the best method: the method with the lowest *mean* error can have the larger error in most pairs.
     """
 
     best: str
@@ -64,7 +64,7 @@ class Comparison:
 def paired_wilcoxon(first: Values, second: Values) -> PairedTest:
     """Test whether two methods' errors on the same samples differ (two-sided).
 
-    Pairs with a NaN are dropped. Pairs of equal errors are left out of the ranks, which Wilcoxon proposed (scipy's
+    Pairs with a NaN are dropped. Pairs of equal errors are left out of the ranks, as Wilcoxon proposed (scipy's
     `zero_method="wilcox"`). If the errors are equal in all pairs, there is no evidence of a difference, and `p_value`
     is 1.
 
@@ -99,7 +99,7 @@ def paired_wilcoxon(first: Values, second: Values) -> PairedTest:
 
 
 def stars(p_value: float) -> str:
-    """Return the paper's stars: `*`, `**`, `***` for a p-value below 0.05, 0.01, 0.001, otherwise an empty text.
+    """Return the paper's stars: `*`, `**`, `***` for a p-value below 0.05, 0.01, 0.001, otherwise an empty string.
 
     Raises
     ------

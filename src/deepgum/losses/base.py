@@ -27,7 +27,7 @@ class Loss(ABC):
     label : str
         Name in tables and figures, with mathematics between dollar signs. Default: `name`.
     colour : str
-        Colour in figures, "#RRGGBB". Default: the next colour of a cycle.
+        Colour in figures, "#RRGGBB". Default: the next colour of a cycle of colours.
     marker, dashes : str
         Matplotlib's marker and line style in figures.
     summary : str
@@ -125,7 +125,7 @@ class Loss(ABC):
         Raises
         ------
         InvalidDataError
-            If the weights or the scale do not fit the residuals.
+            If the shape of the weights or of the scale does not suit the residuals.
         """
         terms = self.rho(residuals, scale)
         if weights is not None:

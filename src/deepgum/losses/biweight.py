@@ -55,7 +55,7 @@ class Biweight(Loss):
         check_positive("c", self.c)
 
     def cut(self) -> float:
-        """Return `c`."""
+        """Return `c`: a larger absolute scaled residual is an outlier."""
         return self.c
 
     def value(self, u: Tensor) -> Tensor:

@@ -62,11 +62,11 @@ class Cauchy(Loss):
 
     @classmethod
     def for_spread(cls, spread: float | None) -> Self:
-        """Return the loss with a scale for labels of this spread. None (there are no labels) means a spread of 1."""
+        """Return the loss with a scale for labels of this spread. None (if there are no labels) counts as 1."""
         return cls(CAUCHY_SHARE * (1.0 if spread is None else spread))
 
     def cut(self) -> float:
-        """Return 1.9645 times the scale."""
+        """Return 1.9645 times the scale: a larger absolute residual is an outlier."""
         return self.scale * TUKEY_C / CAUCHY_SCALE_95
 
     def value(self, u: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def cross_entropy(logits: Tensor, classes: Tensor, observed: Tensor, weights: Te
     Returns
     -------
     Tensor of shape ()
-        The weighted sum over the observed samples, divided by their number.
+        The weighted sum over the observed samples, divided by the number of observed samples.
 
     Examples
     --------

@@ -52,7 +52,7 @@ class Huber(Loss):
         check_positive("c", self.c)
 
     def cut(self) -> float:
-        """Return `c`."""
+        """Return `c`: a larger absolute scaled residual is an outlier."""
         return self.c
 
     def value(self, u: Tensor) -> Tensor:

@@ -97,7 +97,10 @@ class DeepExpectation(nn.Module):
         return last - first + 1
 
     def classes(self, targets: Tensor) -> Tensor:
-        """Return the class (b,) of each target (b, 1): its rounded value, clipped to the range. NaN gets any class."""
+        """Return the class (b,) of each target (b, 1): its rounded value, clipped to the range.
+
+        The class of NaN is arbitrary.
+        """
         return (targets[:, 0].nan_to_num().round() - self.values[0]).clamp(0, len(self.values) - 1).long()
 
     def forward(self, inputs: Tensor) -> Tensor:

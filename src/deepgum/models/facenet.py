@@ -25,7 +25,7 @@ class FaceNet(nn.Sequential):
     image_size : int
         Height and width of the images, in pixels.
     width : int
-        Channels after the first convolution; later convolutions double the number twice.
+        Number of channels after the first convolution. Later, this number is doubled twice.
 
     Examples
     --------

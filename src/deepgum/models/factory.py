@@ -70,7 +70,8 @@ def build_model(
         Otherwise it is called without arguments, and its last linear layer is replaced. Grey images are repeated over
         the three channels that such a network expects.
     data : RegressionData
-        Provides the shapes of inputs and targets, and the targets' centre and scale.
+        The training data. The network depends on the shapes of inputs and targets, and on the targets' centre and
+        scale.
     seed : int
         Seed of the initial weights. The state of the global generator is restored.
     head : {"regression", "expectation"}

@@ -12,7 +12,7 @@ __all__ = ["MLP"]
 
 
 class MLP(nn.Module):
-    """Standardised features, hidden layers with ReLU, and a linear layer on top.
+    """Network that standardises the features, with hidden layers with ReLU and a linear output layer.
 
     Features have different units, so the network standardises each feature by its mean and standard deviation in the
     training data. The mean and the standard deviation are saved with the weights, so new data are transformed in the
@@ -71,7 +71,7 @@ class MLP(nn.Module):
     def for_features(
         cls, features: Tensor, n_outputs: int, width: int = 256, depth: int = 2, dropout: float = 0.0
     ) -> MLP:
-        """Return a network that standardises its inputs by the mean and deviation of training features (n, p).
+        """Return a network that standardises by the mean and the standard deviation of training features (n, p).
 
         Raises
         ------

@@ -84,8 +84,8 @@ def split_at(model: nn.Module, name: str) -> TrunkAndHead:
     ------
     InvalidParameterError
         If the network has no module of that name, cannot be traced, or takes several inputs; if the network does not
-        call the module exactly once; if another earlier result is used after the module; if both parts use the same
-        weight; or if the head has no weight to train.
+        call the module exactly once; if the head would need a result of the trunk other than the output of the module;
+        if both parts use the same weight; or if the head has no weight to train.
 
     Examples
     --------

@@ -109,7 +109,7 @@ class VGG16(nn.Module):
 
 
 class _Normalise(nn.Module):
-    """Normalise images to the mean and deviation that published weights expect; give grey images three channels."""
+    """Standardise images as the published weights expect, and repeat grey images over three channels."""
 
     mean: Tensor
     std: Tensor

@@ -45,7 +45,7 @@ class Loaded:
 
 
 def read_weights(path: str | os.PathLike[str], *, sha256: str | None = None) -> dict[str, Tensor]:
-    """Return the tensors of a weights file by name, on the CPU.
+    """Return the tensors of a weights file on the CPU: a dict of name to tensor.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def load_weights(
     fitting: Sequence[str] = (),
     complete: bool = False,
 ) -> Loaded:
-    """Copy the tensors of a weights file into a network, by name.
+    """Copy each tensor of a weights file into the tensor with the same name in a network.
 
     Tensors of the network that the file lacks do not change. An unknown name or another shape in the file is an error,
     because the file then belongs to another architecture. The last linear layer is an exception: this layer has one row
@@ -109,8 +109,9 @@ def load_weights(
     fresh : sequence of str
         Prefixes of names that are not loaded from the file.
     fitting : sequence of str
-        Prefixes of names. The tensors of a prefix are loaded only if all their shapes fit. For example,
-        ``["classifier."]`` omits the published fully connected layers of VGG-16 if the images do not have 224 pixels.
+        Prefixes of names. The tensors of a prefix are loaded only if all of them have the same shapes in the file and
+        in the network. For example, ``["classifier."]`` omits the published fully connected layers of VGG-16 if the
+        images do not have 224 pixels.
     complete : bool
         Whether the file must contain every tensor of the network, including the tensors of the last layer. Set this for
         files that `save_weights` wrote for the same network.
@@ -238,7 +239,7 @@ def _describe(state: object) -> str:
 
 
 def _without_other_outputs(model: nn.Module, own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out the last linear layer if the file has another number of outputs."""
+    """Return the file's tensors, without the last linear layer if the file has another number of outputs."""
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     keys = [key for key in given if key in own and linear and key.rpartition(".")[0] == linear[-1]]
     same_inputs = all(given[key].shape[1:] == own[key].shape[1:] for key in keys)

@@ -48,11 +48,12 @@ def check_space(folder: Path, needed: int, what: str) -> None:
 
 @contextmanager
 def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and move the file written there to `path` if the block succeeds.
+    """Yield a temporary path. If the `with` block succeeds, move the file at the temporary path to `path`.
 
-    This library writes every file in this way. An error or an interrupt in the block removes the temporary file. A
-    killed process leaves the temporary file under a hidden name (see `remove_partial`). In each case `path` keeps its
-    former content. Temporary names are unique, so two processes can write the same path without mixing their files.
+    The temporary path is in the folder of `path`. This library writes every file in this way. An error or an interrupt
+    in the block removes the temporary file. A killed process leaves the temporary file under a hidden name (see
+    `remove_partial`). In each case an old file at `path` does not change. Temporary names are unique, so two processes
+    can write the same path without mixing their files.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
     needed : int
         Number of bytes of the file, if it is known. The number is compared with the free space before the block.
     what : str
-        Name of the content, for the message of a full disk. By default the name of the file.
+        Name of the data in the file, for the message of a full disk. By default the name of the file.
 
     Raises
     ------
@@ -97,9 +98,10 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
 
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`, and rename it to `path` if the block succeeds.
+    """Yield an empty temporary folder. If the `with` block succeeds, rename the folder to `path`.
 
-    `path` must not exist, or must be an empty folder. If the block fails, the temporary folder is removed.
+    The temporary folder is in the parent folder of `path`. `path` must not exist, or must be an empty folder. If the
+    block fails, the temporary folder is removed.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def remove_partial(path: Path) -> None:
 
 
 def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> DiskFullError:
-    """Return the error for a disk that filled up while a file was written. Call this after you remove the file."""
+    """Return the error for a disk that filled up while a file was written. Remove the file before this call."""
     size = f"{needed} bytes" if needed else "room"
     free = shutil.disk_usage(path.parent).free
     return DiskFullError(

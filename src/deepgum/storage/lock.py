@@ -44,7 +44,7 @@ else:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; make the folder if it does not exist, and remove a new folder that stays empty.
+    """Hold the lock of a folder in a `with` block. A missing folder is made, and is removed if it stays empty.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
-    """Hold a lock. The lock is a file, which is removed when the lock is released.
+    """Hold a lock in a `with` block. The lock is a file, which is removed when the lock is released.
 
     Some file systems of clusters have no locks. On these, a `DeepGUMWarning` is given, and no lock is held.
 

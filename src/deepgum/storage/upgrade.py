@@ -4,7 +4,7 @@ Run folders and audit folders hold their configuration (`config.toml`, `audit.to
 patches hold the options of their data set. The readers of these files translate old names, so no other module needs the
 old names. A configuration that a user writes is not translated: an old name is an error that gives the new name.
 
-Places for a change:
+Where to enter a change:
 
 - a new name of a data set's option: a line in `RENAMED`;
 - a moved option of the training: `deepgum.training.flat_options`;
@@ -58,7 +58,7 @@ def original_options(dataset: str, options: Mapping[str, Any]) -> dict[str, Any]
 
 
 def version_line() -> str:
-    """Return the first line of a configuration file: a comment with this version."""
+    """Return the first line of a configuration file: a comment with the version of the package."""
     return f"{_WRITTEN}{__version__}\n"
 
 

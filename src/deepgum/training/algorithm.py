@@ -62,15 +62,15 @@ def fit_deepgum(
         Seed of the order of the samples and of mirroring. The same seed on the same machine gives the same result.
     on_event : callable, optional
         Called with every `EpochRecord` and `RoundRecord`, for example to show progress. If the training resumes from a
-        checkpoint, the first call has a `Resumed`.
+        checkpoint, the argument of the first call is a `Resumed`.
     checkpoint : Path, optional
         A file that stores the state of the training after every epoch. To resume an interrupted training, call this
         function again with the same arguments and a network that is built again with the same initial weights. The
         result is the same as without the interruption. The training does not delete the file. If you call this function
         again after the training has ended, the function returns the same result at once. Only one training at a time
-        can use the file; a hidden lock file beside the checkpoint ensures this. With several processes, put the
-        checkpoint in a folder that all processes can access. Each process adds its own file in that folder, and the
-        training can resume only with the same number of processes.
+        can use the file; a hidden lock file in the same folder ensures this. With several processes, put the checkpoint
+        in a folder that all processes can access. Each process adds its own file in that folder, and the training can
+        resume only with the same number of processes.
     fabric : Fabric, optional
         A launched Fabric of `lightning.fabric` or `lightning_fabric`. The Fabric determines the device, the precision
         and the processes. The device and the precision of `sgd` are then ignored. All processes call this function with
@@ -139,8 +139,8 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
     Raises
     ------
     InvalidDataError
-        If the two sets do not fit together, have no label, are too small for the covariance of a group, or have targets
-        that the cross-entropy cannot use.
+        If the samples of the two sets have different shapes, if a set has no label or is too small for the covariance
+        of a group, or if the cross-entropy cannot use the targets.
     InvalidParameterError
         If the groups are not a partition of the coordinates, the sizes of the groups do not allow a shared covariance,
         the fixed density of the outliers is not in the unit of the labels, or the path of a loss cannot be imported.
@@ -163,7 +163,7 @@ def check_deepgum(train: RegressionData, validation: RegressionData, options: De
 
 
 def _check_units(train: RegressionData, options: DeepGUMOptions) -> None:
-    """Refuse a fixed outlier density if the range of its outliers is narrower than the middle half of the labels."""
+    """Refuse a fixed outlier density whose range is narrower than the range of the middle half of the labels."""
     uniform = options.mixture.uniform
     if isinstance(uniform, str):
         return

@@ -62,8 +62,8 @@ def fit_loss(
         The training set and the validation set. In each set, labels may be wrong or missing (NaN).
     loss : str, Loss or class
         A name in `deepgum.losses.LOSSES`, "cross-entropy", the path "package.module:name" of a custom loss, or a loss
-        object, for example `Cauchy(scale=2.0)` for labels in years. The name "cauchy" gives the Cauchy loss a scale for
-        landmarks.
+        object, for example `Cauchy(scale=2.0)` for labels in years. The name "cauchy" stands for the Cauchy loss with a
+        scale for landmarks.
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Coordinates that the outlier rule of the loss flags together.
     sgd, seed, on_event, checkpoint
@@ -146,7 +146,7 @@ def without_labels(data: RegressionData, wrong: Tensor) -> RegressionData:
     Raises
     ------
     InvalidDataError
-        If the shapes do not fit.
+        If `wrong` does not have n rows, or u does not divide d.
     """
     n, d = data.targets.shape
     if wrong.ndim != 2 or len(wrong) != n or wrong.shape[1] == 0 or d % wrong.shape[1]:

@@ -41,7 +41,7 @@ UNRECORDED: Mapping[str, Any] = {
 
 
 def find_section(option: str) -> tuple[str, str] | None:
-    """Return the pair (section, name) of an option of version 0.1.0 in this version; None if the option has not moved.
+    """Return the pair (section, name) that an option of version 0.1.0 has now. Return None if it has not moved.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def nest_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def translated(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the section `[method]` of a recorded run in the form of this version.
+    """Return `method`, the section `[method]` of a recorded run, translated into the form of this version.
 
     Options that early runs did not record get the values of `UNRECORDED`. If the section already has the form of this
     version, or the method has no mixture, the section is returned without changes.

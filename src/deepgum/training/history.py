@@ -20,7 +20,8 @@ class EpochRecord:
     Attributes
     ----------
     phase : str
-        Name of the loss, with the prefix "weighted " if responsibilities weighted the loss.
+        Name of the loss, with the prefix "weighted " if the responsibilities were the weights of the labels in the
+        loss.
     round : int
         Number of the round of Algorithm 1; 0 is the first fit. A training in one run of SGD has only the round 0.
     epoch : int
@@ -55,7 +56,7 @@ class RoundRecord:
         the epoch.
     inlier_prior, log_uniform_density : tuple of float, (g,)
         pi and log gamma of each group.
-    covariances : tuple of matrices, (g,) times (k, k)
+    covariances : tuple of g matrices (k, k)
         Sigma of each group.
     flagged : tuple of int, (g,)
         For each group, the number of samples with a responsibility below 1/2.
@@ -83,7 +84,7 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Resumed:
-    """An event: a training resumes from a checkpoint. Only the listener gets it; the history does not store it.
+    """The event that a training resumes from a checkpoint. The history does not store this event.
 
     Attributes
     ----------
@@ -118,7 +119,7 @@ class History:
     listener: Callable[[Event], None] | None = field(default=None, repr=False, compare=False)
 
     def add(self, event: EpochRecord | RoundRecord) -> None:
-        """Store a record, and call the listener with it."""
+        """Store a record, and call the function `listener` with the record."""
         if isinstance(event, EpochRecord):
             self.epochs.append(event)
         else:
@@ -134,7 +135,7 @@ class History:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the records of a resumed training. The listener gets one `Resumed`, and none of the old records."""
+        """Load the records of a resumed training. Then call `listener` once, with a `Resumed`."""
         self.epochs[:] = [EpochRecord(**record) for record in state["epochs"]]
         self.rounds[:] = [RoundRecord(**record) for record in state["rounds"]]
         if self.epochs and self.listener is not None:

@@ -97,7 +97,7 @@ def fit_interleaved(
 
 
 class _TrackerObjective:
-    """The tracker's loss as the objective of an epoch."""
+    """The objective of an epoch: the loss of a `ResponsibilityTracker`."""
 
     def __init__(self, tracker: ResponsibilityTracker) -> None:
         self.tracker = tracker
@@ -112,7 +112,7 @@ class _TrackerObjective:
 
 
 def _with_warmup(options: DeepGUMOptions, epochs: int) -> DeepGUMOptions:
-    """Return the options with a number for `warmup_epochs`. The default is at most half of the epochs."""
+    """Return the options with a number for `warmup_epochs`. None becomes the default, at most half of all epochs."""
     if options.warmup_epochs is None:
         return replace(options, warmup_epochs=max(1, min(WARMUP_EPOCHS, epochs // 2)))
     if options.warmup_epochs > epochs:

@@ -146,8 +146,9 @@ class DeepGUMOptions:
         Parameters
         ----------
         **changes
-            Options by name. A mapping for `schedule` or `mixture` changes only the settings in the mapping. If the
-            mapping for `schedule` has a new `name`, all other settings begin with the defaults of the new schedule.
+            New values of options, as keyword arguments. A mapping for `schedule` or `mixture` changes only the settings
+            in the mapping. If the mapping for `schedule` has a new `name`, all other settings begin with the defaults
+            of the new schedule.
 
         Raises
         ------
@@ -210,7 +211,7 @@ class DeepGUMOptions:
         return replace(self, **found) if found else self
 
     def new_mixture(self, tol: float | None = None) -> GaussianUniformMixture:
-        """Return an unfitted mixture with these settings and groups; `tol` replaces the tolerance of the settings."""
+        """Return an unfitted mixture with these settings and groups. A given `tol` replaces the tolerance."""
         changes = {"groups": self.groups} | ({} if tol is None else {"tol": tol})
         return GaussianUniformMixture(**self.mixture.get_params() | changes)
 

@@ -62,7 +62,7 @@ class TrainingResult:
 
 
 def check_network(model: nn.Module, train: RegressionData, sgd: SGDOptions) -> None:
-    """Move the network to its device and check its prediction for one sample.
+    """Move the network to the device of `sgd`, and check the prediction for one sample.
 
     Raises
     ------

@@ -86,7 +86,7 @@ class Round:
         return self.flags.sum(dim=0) / has_label(self.mixture, self.residuals).sum(dim=0).clamp(min=1)
 
     def record(self, round: int, score: float, since: float) -> RoundRecord:
-        """Return the record of the round; `since` is the time before its residuals were computed."""
+        """Return the record of the round; `since` is the time at which the computation of the residuals began."""
         return mixture_record(self.mixture, self.flags.sum(dim=0), round, score, since)
 
     def state_dict(self) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def em_rows(n_samples: int, schedule: Alternate) -> int:
 
 
 def criterion_for(rule: str, options: DeepGUMOptions, loss: Loss | str, current: Round | None = None) -> Criterion:
-    """Return the function that computes the validation score of a rule, given the loss and the current round.
+    """Return the function that computes the validation score for a rule of `Alternate`, for example "weighted".
 
-    Without a current round, the rules "weighted" and "trimmed" give the unweighted score.
+    If `current`, the current round, is None, the rules "weighted" and "trimmed" give the unweighted score.
     """
     if rule == "log-likelihood":
         return held_out_log_likelihood(options.new_mixture(tol=SCORE_TOL))

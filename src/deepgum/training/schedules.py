@@ -95,8 +95,9 @@ class Alternate:
     rounds_max : int
         Maximum number of rounds after the first fit.
     em_start : {"robust", "responsibilities"}
-        Start of EM in each round. "robust" starts from a robust scale of the residuals. "responsibilities" starts from
-        the responsibilities that weighted the loss of the round; they are 1 in the first fit (as in the authors' code).
+        Start of EM in each round. "robust" starts from a robust scale of the residuals. "responsibilities" (as in the
+        authors' code) starts from the responsibilities that were the weights in the loss of the round. In the first
+        fit, these are 1.
     em_rows : float
         Share of the training samples that EM uses; these are the first samples by index. All samples get
         responsibilities.
@@ -143,7 +144,7 @@ SCHEDULES: Mapping[str, type[Schedule]] = MappingProxyType({kind.name: kind for 
 
 
 def get_schedule(schedule: Schedule | str) -> Schedule:
-    """Return the given schedule; a name stands for the schedule of that name with its defaults.
+    """Return `schedule` itself, or, if it is a name, the schedule of that name with its defaults.
 
     Raises
     ------

@@ -90,7 +90,8 @@ class ResponsibilityTracker:
         y - phi(x; w) of each stored sample, from the last epoch that had the sample, in the targets' unit. NaN if no
         epoch had the sample.
     mixture : GaussianUniformMixture or None
-        The mixture fitted to `residuals`, with the leniency of the current epoch; None in the warm-up.
+        The mixture fitted to `residuals`, with the additional tolerance of the current epoch (see `Interleaved`). None
+        in the warm-up.
 
     Raises
     ------
@@ -154,7 +155,7 @@ class ResponsibilityTracker:
         self.join(processes)
 
     def join(self, processes: Processes) -> None:
-        """Share the samples with other processes, if the training loop starts the processes after it makes the tracker.
+        """Share the samples with other processes. Call this if the tracker was made before the processes started.
 
         Raises
         ------
@@ -324,7 +325,7 @@ class ResponsibilityTracker:
         return mixture_record(self.mixture, flagged, self.epoch, float("nan"), since)
 
     def weights(self, index: Tensor) -> Tensor:
-        """Return the weights (b, d) of samples (b,) in the loss, one per coordinate; (b, 1) in the warm-up."""
+        """Return the weights of samples (b,) in the loss: one per coordinate, (b, d), or (b, 1) in the warm-up."""
         return self._weights.of(check_index(index, self.n_samples))
 
     def score(self, residuals: Tensor) -> float:
@@ -364,8 +365,8 @@ class ResponsibilityTracker:
         Raises
         ------
         InvalidDataError
-            If the state has another number of samples or processes, other options or other labels, if it comes from
-            version 0.1.0, or if it is not the state of a tracker.
+            If the state belongs to a tracker with another number of samples or processes, other options or other
+            labels, if the state comes from version 0.1.0, or if it is not the state of a tracker.
         """
         own = self.state_dict()
         if "format" not in state and "n_samples" in state:

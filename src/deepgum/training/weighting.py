@@ -1,4 +1,7 @@
-"""The leniency of a fitted mixture in the first epochs, and the flags, weights and records that the mixture gives."""
+"""The leniency of a fitted mixture, and the flags, weights and records that the mixture gives.
+
+Leniency: in the first epochs with EM, the mixture tolerates larger residuals (see `Interleaved`).
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _UNUSABLE = (MixtureStatus.NO_INLIERS, MixtureStatus.TOO_FEW_SAMPLES)
 
 
 def leniency_left(epochs: int) -> float:
-    """Return the remaining share of the leniency, given the number of epochs since EM began.
+    """Return the share of the leniency that remains, from the number of epochs since EM began.
 
     Examples
     --------
@@ -108,7 +111,7 @@ def coordinate_weights(mixture: GaussianUniformMixture, responsibilities: Tensor
 def mixture_record(
     mixture: GaussianUniformMixture, flagged: Tensor, round: int, score: float, since: float
 ) -> RoundRecord:
-    """Return the record of a mixture.
+    """Return the `RoundRecord` of a fitted mixture.
 
     Parameters
     ----------
@@ -120,7 +123,7 @@ def mixture_record(
     score : float
         Score of the round.
     since : float
-        Time before the fit, from `time.perf_counter`.
+        Start of the time that the record measures, from `time.perf_counter`.
     """
     return RoundRecord(
         round=round,

@@ -80,7 +80,7 @@ def trimmed_loss(loss: Loss, shares: Tensor, groups: Partition) -> Criterion:
 
 
 def held_out_log_likelihood(mixture: GaussianUniformMixture, processes: Processes = SOLO) -> Criterion:
-    """Return the score function that computes minus the mean log-likelihood per sample (eq. 1), under the best mixture.
+    """Return the score function that computes minus the mean log-likelihood (eq. 1) per sample, under the best mixture.
 
     The score fits the few parameters of the mixture to the validation residuals themselves; the network does not train
     on the validation set. The mixture of the training residuals cannot be used: a network fits its training labels more

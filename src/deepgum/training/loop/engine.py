@@ -57,13 +57,13 @@ class Engine(Protocol):
     ) -> Iterator[Batch]:
         """Yield this process's share of every batch of an epoch; all processes get the same number of batches.
 
-        If there are several processes, `prefetch` is called before the first batch. Its argument is the indices of all
-        samples that this process gets in the epoch.
+        If there are several processes, `prefetch` is called before the first batch. The argument is the tensor of the
+        indices of all samples that this process gets in the epoch.
         """
 
 
 class _Local:
-    """Plain torch, in one process."""
+    """The engine of a training in one process, with plain torch."""
 
     processes = SOLO
 

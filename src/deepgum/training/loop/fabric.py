@@ -96,7 +96,10 @@ class FabricEngine:
         generator: torch.Generator,
         prefetch: Callable[[Tensor], None] | None = None,
     ) -> Iterator[Batch]:
-        """Yield this process's share of every batch of an epoch, after a call of `prefetch` with all these samples.
+        """Yield this process's share of every batch of an epoch.
+
+        Before the first batch, `prefetch` is called with the indices of all samples that this process gets in the
+        epoch.
 
         If the number of samples is not divisible by the number of processes, the first samples occur a second time.
         """

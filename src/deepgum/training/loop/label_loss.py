@@ -12,7 +12,7 @@ __all__ = ["label_loss", "label_spread"]
 
 
 def label_spread(targets: Tensor) -> float | None:
-    """Return the spread of labels (n, d): the median over coordinates of the MAD scale; None if there are no labels.
+    """Return the spread of labels (n, d): the median of the coordinates' MAD scales. None if there are no labels.
 
     Examples
     --------
@@ -25,7 +25,10 @@ def label_spread(targets: Tensor) -> float | None:
 
 
 def label_loss(loss: str | Loss, options: DeepGUMOptions, spread: float | None) -> Loss:
-    """Return the loss with a name, or the given `Loss`; only the name "cauchy" uses the spread of the labels."""
+    """Return `loss` itself if it is a `Loss`, else the loss of this name.
+
+    Only the name "cauchy" uses `spread`, the spread of the labels.
+    """
     if isinstance(loss, Loss):
         return loss
     if loss != Cauchy.name:

@@ -124,7 +124,10 @@ def check_loss(model: nn.Module, loss: str | Loss) -> None:
 
 
 def build_objective(loss: Loss | str, model: nn.Module, weights: Tensor | None = None) -> BatchLoss:
-    """Return the objective for a loss of residuals or the name of the cross-entropy; see `check_loss`."""
+    """Return the objective for `loss`: a loss of residuals, or the string "cross-entropy".
+
+    The errors are the same as in `check_loss`.
+    """
     if isinstance(loss, Loss):
         return Objective(loss, weights)
     assert isinstance(model, DeepExpectation)
@@ -132,7 +135,7 @@ def build_objective(loss: Loss | str, model: nn.Module, weights: Tensor | None =
 
 
 def residual_loss(loss: Loss | str) -> Loss:
-    """Return the loss for validation residuals: the given loss, or L1 for the cross-entropy.
+    """Return the loss for validation residuals: L1 if `loss` is the cross-entropy, else `loss` itself.
 
     The cross-entropy is not a function of residuals, but every validation score is.
     """
@@ -144,7 +147,7 @@ def _name(loss: str, weights: Tensor | None) -> str:
 
 
 def _weights_of(batch: Batch, weights: Tensor | None, outputs: Tensor) -> Tensor | None:
-    """Return the weights of a batch, (b, d) or (b, 1): the given weights times the sample weights of the data."""
+    """Return the weights of a batch, (b, d) or (b, 1): `weights` times the sample weights of the data."""
     own = None if batch.sample_weight is None else batch.sample_weight[:, None].to(outputs)
     if weights is None:
         return own

@@ -93,7 +93,7 @@ def run_sgd(
         Frozen parameters (`requires_grad` False) do not change, and a module whose parameters are all frozen stays in
         evaluation mode. The run does not use `settings` and `seed`.
     objective : callable
-        Function that maps the epoch (from 1) to the objective of that epoch.
+        Function that maps the number of an epoch (the first is 1) to the objective of that epoch.
     criterion : Criterion
         Function that maps validation residuals to a score; lower is better. The function must be the same in all
         epochs. With several processes, the function gets the residuals of this process's share of the validation set,
@@ -108,14 +108,14 @@ def run_sgd(
     epochs_max : int, optional
         Replacement for `epochs_max` of the SGD options.
     epochs_min : int
-        Number of warm-up epochs, in which patience does not count.
+        Number of warm-up epochs at the start. The early stop ignores these epochs.
     start_counts : bool
         Whether the weights at the start can be the best weights.
     keep_last : bool
         Whether the network ends with the weights of the last epoch instead of the best epoch.
     prefetch : callable, optional
-        With several processes, called before the first step of each epoch. The argument is the indices of all samples
-        that this process gets in the epoch.
+        With several processes, called before the first step of each epoch. The argument is the tensor of the indices of
+        all samples that this process gets in the epoch.
     on_epoch : callable, optional
         Called after the steps of each epoch, before the validation score is computed.
     engine : Engine

@@ -39,7 +39,7 @@ class Epoch:
     ) -> None:
         """Store residuals (b, d) of samples (b,).
 
-        If targets (b, d) are given, the method also checks that each index stands for one sample.
+        If targets (b, d) are given, the method also checks that no index stands for two different samples.
         """
         labels = residuals.new_zeros(len(index), dtype=torch.int64) if targets is None else _fingerprint(targets)
         if mirrored is not None:

@@ -1,4 +1,4 @@
-"""Distribution of per-sample data over processes: each sample has one owner process, which stores its rows."""
+"""Distribution of per-sample data over processes: the owner process of a sample stores the sample's rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Owners:
     Attributes
     ----------
     index : Tensor (m,) of int64
-        The samples that this process owns. Row j of its tables belongs to sample index[j].
+        The samples that this process owns. Row j of this process's tables belongs to sample index[j].
 
     Examples
     --------
@@ -62,10 +62,11 @@ class Owners:
         return index // self.processes.world_size
 
     def deliver(self, index: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
-        """Send the rows (b, ...) of samples (b,) in each table to the owners, and return what this process receives.
+        """Send the rows (b, ...) of samples (b,) to their owners, and return the rows that this process receives.
 
-        The result is a tuple: the indices (c,) of the received samples, and their rows (c, ...) for each table. All
-        processes must call this method together, with tables on the CPU.
+        Each table in `tables` has one row per sample of `index`. The result is a tuple: the indices (c,) of the
+        received samples, and for each table the received rows (c, ...). All processes must call this method together,
+        with tables on the CPU.
         """
         if self.processes.world_size == 1:
             return (index, *tables)
@@ -87,13 +88,13 @@ class Owners:
         return fetched
 
     def _by_owner(self, index: Tensor) -> list[Tensor]:
-        """Return, for each process, the positions in `index` of the samples that it owns."""
+        """Return, for each process, the positions in `index` of the samples that this process owns."""
         owner = index % self.processes.world_size
         return [(owner == rank).nonzero().flatten() for rank in range(self.processes.world_size)]
 
 
 class PrefetchedRows:
-    """Rows of samples, fetched before the batches that use them.
+    """Rows of samples that were fetched from other processes before the batches need the rows.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ __all__ = ["WeightTable"]
 
 
 class WeightTable:
-    """The weights in the loss, for all samples and coordinates: the weight of a label times the weight of its sample.
+    """The weights of all samples and coordinates in the loss: the weight of the label times the weight of the sample.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class WeightTable:
         return self._labels is not None
 
     def set_labels(self, weights: Tensor | None) -> None:
-        """Set the weights (m, d) of this process's labels; None if they have no weights yet."""
+        """Set the weights (m, d) of this process's labels. None means that the labels have no weights yet."""
         self._labels, self._prefetched = weights, None
         self._table = weights
         if self.sample_weight is not None:

@@ -30,7 +30,8 @@ class Checkpoint:
 
     The file has the format safetensors. The metadata in its header store everything that is not a tensor as JSON. The
     class writes a temporary file and then renames it, so a process that is killed during a save leaves the previous
-    file intact. The file also stores a SHA-256 of its content, because a changed bit would change the result unnoticed.
+    file intact. The file also stores a SHA-256 of its metadata and tensors, because a changed bit would change the
+    result unnoticed.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            If the file belongs to another training (the message lists the differences) or to an earlier version, is
-            damaged, or is not a checkpoint; or if the path cannot be written.
+            If the file belongs to another training (the message lists the differences), was written by an earlier
+            version of the package, is damaged, or is not a checkpoint; or if the path cannot be written.
         """
         check_place(self.path)
         remove_partial(self.path)  # `lock_checkpoint` makes sure that no other training writes these files

@@ -142,11 +142,11 @@ class Journal:
 
 @contextmanager
 def lock_checkpoint(path: Path | None, processes: Processes = SOLO) -> Iterator[None]:
-    """Hold the lock of a checkpoint during a training; without a checkpoint, do nothing.
+    """Hold the lock of a checkpoint during a training. If `path` is None, do nothing.
 
-    Without a lock, two trainings could overwrite each other's checkpoint. The lock is a hidden file beside the
-    checkpoint, `.NAME.lock`, which is removed when the training ends. If the process is killed, the system releases
-    the lock; the file then stays, but does not stop the next training.
+    Without a lock, two trainings could overwrite each other's checkpoint. The lock is a hidden file `.NAME.lock` in the
+    folder of the checkpoint, and is removed when the training ends. If the process is killed, the system releases the
+    lock; the file then stays, but does not stop the next training.
 
     Parameters
     ----------

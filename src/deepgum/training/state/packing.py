@@ -29,14 +29,15 @@ def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
     Returns
     -------
     skeleton : JSON value
-        The state without its tensors. A value without a JSON type becomes an object with one key, which is the type.
+        The state without its tensors. A value without a JSON type becomes an object with one key, which is the name of
+        the value's type.
     tensors : dict of str to Tensor
         Tensors on the CPU that share no memory. A tensor that occurs several times in the state is stored once.
 
     Raises
     ------
     InvalidDataError
-        If the state has a value of another type; the message has the place of the value.
+        If the state has a value of another type. The message says where in the state this value is.
 
     Examples
     --------
@@ -156,7 +157,7 @@ def as_bytes(values: Tensor | NDArray[Any]) -> memoryview:
 
 
 def tensor_parts(named: Iterable[tuple[str, Tensor]]) -> Iterable[bytes | memoryview]:
-    r"""Yield the name, shape, type and content of each tensor as bytes, for `digest`.
+    r"""Yield the bytes of each tensor for `digest`: a line with name, shape and type, and then the values.
 
     Examples
     --------

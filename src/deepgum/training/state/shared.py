@@ -20,7 +20,7 @@ class SharedCheckpoint:
     """A checkpoint of several processes, in a folder that all processes can access.
 
     The first process writes the common file at `path`, with the common parts of the state and the number N of the save.
-    Process R writes its own file `name.process-R.save-N` beside the common file. A save writes the own files of all
+    Process R writes its own file `name.process-R.save-N` in the same folder. A save writes the own files of all
     processes first, then replaces the common file atomically, and then removes the own files of the previous save. So
     the own files of the save that is named in the common file always exist, even if the processes are killed.
 
@@ -115,7 +115,7 @@ class SharedCheckpoint:
         return Checkpoint(self._path.with_name(name), {**self._identity, "rank": self._processes.rank, "save": number})
 
     def _remove_other_saves(self) -> None:
-        """Remove own files of other saves, which remain after processes were killed."""
+        """Remove this process's files of other saves. Such files remain if processes are killed during a save."""
         name = re.compile(rf"{re.escape(self._path.stem)}\.process-{self._processes.rank}\.save-(\d+)")
         for entry in self._path.parent.glob(f"*{self._path.suffix}"):
             match = name.fullmatch(entry.stem)
@@ -124,7 +124,7 @@ class SharedCheckpoint:
 
 
 def _split(state: Mapping[str, Any], places: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the pair (rest, taken): the nested state without the values at some places, and these values by place."""
+    """Return the pair (rest, taken): the nested state without the values at `places`, and a dict of place to value."""
     taken: dict[str, Any] = {}
     rest = dict(state)
     for place in places:

@@ -29,7 +29,7 @@ class Machinery:
     optimizer : torch.optim.Optimizer
         The optimiser of the model's parameters.
     schedule : LRScheduler
-        The schedule of the optimiser.
+        The schedule of the learning rate.
     generator : torch.Generator
         The generator of the order of the samples and of mirroring.
     device : torch.device
@@ -88,7 +88,7 @@ class Machinery:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Set the seed of the global generators (for dropout) inside the context, and restore their states after it."""
+    """Set the seed of the global generators (for dropout) in a `with` block, and restore the old states at the end."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -23,7 +23,7 @@ class Weights:
     Attributes
     ----------
     copies : dict of str to Tensor
-        Copies by the names of the parameters and buffers.
+        The copies. The keys are the names of the parameters and buffers.
 
     Examples
     --------
@@ -40,12 +40,12 @@ class Weights:
         self.copies = {name: tensor.detach().clone() for name, tensor in _trained_tensors(model)}
 
     def update(self, model: nn.Module) -> None:
-        """Copy the model's present weights into the memory of the old copies."""
+        """Overwrite the copies with the present weights of the model."""
         for name, tensor in _trained_tensors(model):
             self.copies[name].copy_(tensor.detach())
 
     def restore(self, model: nn.Module) -> None:
-        """Load the copies into the model."""
+        """Set the weights of the model to the copies."""
         with torch.no_grad():
             for name, tensor in _trained_tensors(model):
                 tensor.copy_(self.copies[name])
