@@ -50,8 +50,8 @@ def method_style(name: str, label: str = "", colour: str = "") -> MethodStyle:
 
 
 def method_styles(records: Iterable[Record]) -> dict[str, MethodStyle]:
-    """Return the style of each method in the records: name -> style. Plug-ins without a colour get different colours
-    from a fixed list.
+    """Return the style of each method in the records: name -> style. Plug-ins without a colour get the colours of a
+    fixed list, one after the other.
 
     Examples
     --------

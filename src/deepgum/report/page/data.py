@@ -92,7 +92,7 @@ def gallery_data(
 
 
 def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]]:
-    """Return the key and the description of each reason that occurs. Summaries of version 0.1.0 have no descriptions."""
+    """Return key and description of each reason that occurs. Summaries of version 0.1.0 have no descriptions."""
     occurring = dict.fromkeys(labels.kinds.values())
     words = {each.name: each.words for each in summary.reasons}
     words |= {name: each.words for name, each in REASONS.items() if name not in words}

@@ -141,7 +141,8 @@ class PaperTable:
         published = [column.published for column in self.columns]
         if published != sorted(published):
             raise InvalidDataError(
-                f"`columns` should hold our columns before the paper's. Found {[each.header for each in self.columns]}."
+                "`columns` should list all columns with your own values (`published=False`) first, then all columns "
+                f"with values of the paper (`published=True`). Found {[each.header for each in self.columns]}."
             )
 
     def to_rich(self) -> ConsoleRenderable:

@@ -64,8 +64,8 @@ def table1(
 
     As in the paper, the average is the mean of the columns of the landmarks. The stars in the column of a landmark are
     from a test on the errors of this landmark. The stars of the average are from a test on the mean error of each image
-    over its observed landmarks. The columns with the paper's values are those of the landmarks in `landmark_names`, and
-    the average.
+    over its observed landmarks. The columns with the paper's values are the average and those landmarks of the paper
+    that are in `landmark_names`.
 
     Parameters
     ----------
