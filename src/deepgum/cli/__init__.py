@@ -1,4 +1,6 @@
-"""The command `deepgum` and its commands, which read options and call the library. Slow imports are made late."""
+"""The command `deepgum` and its subcommands. They read options and call the library. A subcommand imports slow modules
+only when it needs them.
+"""
 
 from __future__ import annotations
 

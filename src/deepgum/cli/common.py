@@ -1,4 +1,6 @@
-"""Parts that several commands share: options, lists in options, error messages, progress and Ctrl-C."""
+"""Parts that several commands share: options, lists in options, error messages, display of progress, and handling of
+Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,9 @@ PERIODS, PAIRS = _periods, _pairs
 
 
 def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a hidden option with the old name, from version 0.1.0. Using it is an error that names the new option."""
+    """Return a hidden option `old`, which existed in version 0.1.0. If a user gives this option, the error names the
+    option `new`.
+    """
 
     def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
         if value is not None:
@@ -151,9 +155,10 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, R
     Parameters
     ----------
     threads : int, optional
-        Threads of the CPU that torch uses.
+        Number of CPU threads that torch uses.
     stop_message : str
-        Sentence about the kept results, which is printed after Ctrl-C. Ctrl-C ends the command with exit status 130.
+        Sentence that is printed after Ctrl-C. It says which results are kept. Ctrl-C ends the command with exit status
+        130.
     """
     import torch
 

@@ -27,7 +27,7 @@ __all__ = ["compare"]
 
 
 class _Compare(click.Command):
-    """A command whose help lists the methods of the package."""
+    """A command whose help text lists the methods of the package."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from deepgum.styles import METHOD_STYLES

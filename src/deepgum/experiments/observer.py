@@ -12,8 +12,8 @@ __all__ = ["AuditRound", "Observer", "Outcome", "Run"]
 
 
 class Run(Protocol):
-    """The properties that distinguish runs. `about` names properties that are not in the other attributes, such as a
-    fold.
+    """The properties that distinguish runs. `about` is a string that describes all other properties, such as the data
+    set and the fold.
     """
 
     @property
@@ -29,7 +29,7 @@ class Run(Protocol):
 
 
 class Outcome(Protocol):
-    """The outcome of a run. `mae` is in `unit`. `failure_rate` is None if the targets are not landmarks."""
+    """The outcome of a run. The unit of `mae` is `unit`. `failure_rate` is None if the targets are not landmarks."""
 
     @property
     def failure_rate(self) -> float | None: ...  # noqa: D102
@@ -64,10 +64,10 @@ class Observer:
     """An observer that does nothing. Subclasses override the methods that they need."""
 
     def reading(self, done: int, total: int) -> None:
-        """Receive the progress of decoding images for the cache."""
+        """Receive the progress of decoding images for the cache: `done` of `total` images are decoded."""
 
     def computing(self, done: int, total: int) -> None:
-        """Receive the progress of computing the outputs of a frozen trunk for the cache."""
+        """Receive the progress of computing the outputs of a frozen trunk for the cache: `done` of `total` images."""
 
     def started(self, total: int, finished: int) -> None:
         """Receive the start of all runs. The settings are valid, and `finished` of the `total` runs are already
@@ -92,8 +92,8 @@ class Observer:
         """Receive the start of an audit, which trains `folds` networks in each of at most `rounds` rounds."""
 
     def fit_started(self, number: int) -> None:
-        """Receive the start of a fit of an audit. A fit trains a network, or reads the predictions of an earlier
-        fit.
+        """Receive the start of a fit of an audit. A fit trains a network, or reads the predictions that an interrupted
+        audit stored.
         """
 
     def round_finished(self, finished: AuditRound) -> None:

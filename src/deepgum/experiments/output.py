@@ -1,8 +1,8 @@
 """The rules for output folders: a run, comparison or audit writes only to a new folder, an empty folder or its own
 folder.
 
-No run, comparison or audit overwrites the output of another. The configuration file identifies the owner of a folder;
-it is written first. Hidden files (locks, temporary files, files of the system) are ignored.
+No run, comparison or audit overwrites the output of another. The configuration file in a folder identifies the owner of
+the folder. This file is written first. Hidden files (locks, temporary files, files of the system) are ignored.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def held(folder: Path, kind: str, config: Path, read: Callable[[Path], C]) -> C 
     ----------
     folder : Path
     kind : str
-        The word for the owner in messages: "run", "comparison" or "audit".
+        The word for the owner of the folder in messages: "run", "comparison" or "audit".
     config : Path
         The configuration file in the folder.
     read : callable
-        Function that reads the configuration file. The function trusts only code that the user's configuration names.
-        If the file names other code, the folder belongs to another owner, and the other code is not imported.
+        Function that reads the configuration file. The function may import only code that the user's configuration
+        names. If the file names other code, this code is not imported, and the folder belongs to another owner.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def another(
     ----------
     folder : Path
     kind : str
-        As in `held`. More words may follow, for example "run that is not finished".
+        As in `held`, or with more words, for example "run that is not finished".
     there, here : mapping
         The configuration in the folder, and the new configuration.
     made_by : str
@@ -94,7 +94,7 @@ def check_empty(folder: Path, expected: str = "new or empty") -> None:
     Raises
     ------
     OutputFolderError
-        If the folder holds a visible file. The message lists the first names.
+        If the folder holds a visible file. The message lists the names of some of these files.
     """
     present = entries(folder)
     if present:
@@ -115,8 +115,8 @@ def check_file(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".
     Raises
     ------
     InvalidParameterError
-        If the path has an ending that is not in `suffixes`, if it is a folder, or if the folder of the file cannot be
-        made or written to. The message names `parameter`.
+        If the path has an ending that is not in `suffixes`, if the path is a folder, or if the folder of the file
+        cannot be made or written to. The message names `parameter`.
     """
     if path.suffix not in suffixes:
         endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))

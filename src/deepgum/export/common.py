@@ -1,4 +1,4 @@
-"""Functions that all exports use: the check of a path, and the description of the inputs of a network."""
+"""Functions that all exports use. One checks a path, the other describes the inputs of a network."""
 
 from __future__ import annotations
 

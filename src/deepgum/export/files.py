@@ -1,4 +1,4 @@
-"""Export of weights and posteriors. They come from a network and the result of a training, or from a finished run."""
+"""Export of weights and posteriors, either from a network and the result of a training, or from a finished run."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def export_posteriors(
 
 
 def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, trust: bool = False) -> dict[Path, str]:
-    """Write the network or the posteriors of a finished run to files. The ending of a file selects its content.
+    """Write the network or the posteriors of a finished run to files. The ending of a path selects what is written.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     Returns
     -------
     dict of Path to str
-        A description of each written file: path -> content in words.
+        A description of each written file: path -> description.
     """
     for file in files:
         check_path(file, (WEIGHTS, ONNX, *TABLES), overwrite)

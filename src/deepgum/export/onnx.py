@@ -1,4 +1,4 @@
-"""Export of a network to ONNX, which runs without Python and without this library.
+"""Export of a network to an ONNX file, which programs without Python and without this library can run.
 
 Before the file is written, the ONNX network is compared with the original network on random inputs, in batches of two
 sizes.
@@ -128,7 +128,7 @@ def _on_cpu(model: nn.Module) -> nn.Module:
 
 
 def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, about: Mapping[str, str]) -> bytes:
-    """Return the content of an ONNX file, after a check that its predictions on random inputs are those of the
+    """Return the bytes of an ONNX file. First check that its predictions on random inputs agree with those of the
     network.
     """
     generator = torch.Generator().manual_seed(0)
@@ -171,7 +171,7 @@ def _checked_onnx(model: nn.Module, shape: tuple[int, ...], tolerance: float, ab
 
 
 class _InFloat32(nn.Module):
-    """A wrapper that converts the outputs of a network to float32, for example of a float64 network."""
+    """A wrapper around a network that converts the outputs to float32, for example if the network is float64."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode during a block. At the end, restore the former mode of each module."""
+    """Put a network in evaluation mode during a block. At the end, give each module its former mode again."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -226,7 +226,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress two outputs of the exporter: remarks about optional packages, and the output for failed graphs."""
+    """Do not print two outputs of the exporter: its remarks on optional packages, and its report on a failed export."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -25,7 +25,7 @@ _NOISES = {"ngo": "NGO", "l-ugo": "l-UGO", "g-ugo": "g-UGO"}
 
 
 class Record(Protocol):
-    """A record of a method: the name of the method and, for a plug-in, the label and the colour of the method."""
+    """A record that names a method. For a plug-in, it also has the label and the colour of the method."""
 
     @property
     def method(self) -> str: ...
@@ -36,10 +36,10 @@ class Record(Protocol):
 
 
 def method_style(name: str, label: str = "", colour: str = "") -> MethodStyle:
-    """Return the style in which a method is drawn: its label, its colour and its kind of line.
+    """Return the label, the colour and the kind of line of a method in figures.
 
-    A method of the package has a fixed style. Another method has the given label and colour, by default its name and
-    black.
+    A method of the package has a fixed style. Any other method has the parameters `label` and `colour`. By default the
+    label is the name, and the colour is black.
 
     Examples
     --------
@@ -50,7 +50,8 @@ def method_style(name: str, label: str = "", colour: str = "") -> MethodStyle:
 
 
 def method_styles(records: Iterable[Record]) -> dict[str, MethodStyle]:
-    """Return the style of each method of the records. A plug-in without a colour gets the next colour of a cycle.
+    """Return the style of each method in the records: name -> style. Plug-ins without a colour get the colours of a
+    fixed list, one after the other.
 
     Examples
     --------
@@ -76,12 +77,16 @@ def noise_label(name: str) -> str:
 
 
 def is_oracle(name: str) -> bool:
-    """Return whether a method knows which labels are wrong. Such a method is a bound for the other methods."""
+    """Return whether a method is told which labels are wrong. Other methods can hardly have lower errors than such a
+    method.
+    """
     return name.startswith("oracle")
 
 
 def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write a figure in several formats, and return the files. No file is ever left incomplete."""
+    """Write a figure in several formats, and return the paths of the files. Each file is written completely or not at
+    all.
+    """
     base = Path(stem)
     paths = [base.with_name(f"{base.name}.{kind}") for kind in formats]
     for path in paths:
@@ -90,7 +95,7 @@ def save(figure: Figure, stem: str | PathLike[str], formats: Iterable[str] = FOR
 
 
 def write_figure(figure: Figure, path: Path, *, dpi: int) -> None:
-    """Write a figure in the format that the ending of the path names. The file is never left incomplete.
+    """Write a figure in the format that the ending of the path names. The file is written completely or not at all.
 
     The same figure always gives the same bytes: an SVG has no date, and its ids are made with a fixed salt.
     """

@@ -1,4 +1,4 @@
-"""Access control of the review. Reading needs the printed address, and only the page of the review may write."""
+"""Access control of the review. A reader needs the printed address, and only the page of the review may write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _HEADERS = {
 
 
 class AccessCheck:
-    """An ASGI application that checks each request. It forwards allowed requests, with the token removed from the path.
+    """An ASGI application that checks each request. It removes the token from the path of an allowed request, and
+    forwards the request to `app`.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ class AccessCheck:
     token : str
         The secret that must be the first part of every path.
     hosts : iterable of str
-        The allowed values of the `Host` header, with port. This check stops "DNS rebinding", in which a foreign domain
-        name is made to point to this machine: such a request has the foreign name in its header.
+        The allowed values of the `Host` header, with port. This check stops "DNS rebinding": an attacker lets a foreign
+        domain name lead to this machine. The header of such a request has the foreign name.
     """
 
     def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
@@ -99,7 +100,9 @@ class AccessCheck:
 
 
 def refusal(scope: Scope, status: int, error: str, message: str, **more: object) -> Response:
-    """Return the response that refuses a request. It is JSON for the page, and plain text for a browser window."""
+    """Return the response that refuses a request. The response is JSON if the page made the request, and plain text if
+    a browser window made it.
+    """
     if "text/html" in Headers(scope=scope).get("accept", ""):
         return PlainTextResponse(message, status)
     return JSONResponse({"error": error, "message": message, **more}, status)

@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 class Address:
     """The address of a review.
 
-    The address is stored beside the decisions, in a file that only the owner of the file can read. The next server has
+    The address is stored in the folder of the decisions, in a file that only its owner can read. The next server uses
     the same address. Thus a page that is open when the server stops can continue with the next server.
 
     Parameters
@@ -48,7 +48,9 @@ class Address:
 
     @property
     def hosts(self) -> tuple[str, str]:
-        """The allowed values of the `Host` header. The default port may be missing, because browsers leave it out."""
+        """The allowed values of the `Host` header. If the port is the default port of HTTP, it may be missing, because
+        browsers leave it out.
+        """
         port = "" if self.port == 80 else f":{self.port}"
         return f"{HOST}{port}", f"localhost{port}"
 
@@ -85,7 +87,8 @@ def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]
     path : Path
         The file that stores the address. If the address changes, the file is written again.
     port : int, optional
-        The port; 0 for any free port. By default the port of the last time, or any free port if that port is in use.
+        The port; 0 for any free port. By default the port in the stored address, or any free port if the stored port is
+        in use.
 
     Raises
     ------

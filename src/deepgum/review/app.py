@@ -121,9 +121,9 @@ class _Pages:
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def decisions(self, request: Request) -> Response:
-        """Return the position in the log and all current decisions.
+        """Return the position in the log (the number of its last row) and all current decisions.
 
-        If the page already knows this position, the decisions are left out.
+        If the page sends this position in its request, it knows the decisions already, and they are left out.
         """
         with self._review.store.reading() as ledger:
             state = self._state(ledger)

@@ -1,4 +1,4 @@
-"""The current decisions, computed from the rows of the log. A row is a decision, an undo or a redo."""
+"""The current decisions, computed from the rows of the log of a review. A row is a decision, an undo or a redo."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Entry:
 
 
 class Ledger:
-    """The state of the decisions after the first rows of a log.
+    """The decisions after the first `head` rows of a log.
 
     The methods `decide`, `undo` and `redo` apply the next row.
 
-    The current decision about a label is the last decision about it that is not undone. Undone decisions can be redone
-    until there is a new decision. The decision that was undone last is redone first.
+    The current decision on a label is the last decision on this label that is not undone. Undone decisions can be
+    redone until there is a new decision. The decision that was undone last must be redone first.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Ledger:
         self._undone: list[int] = []
 
     def decide(self, seq: int, decision: Decision) -> None:
-        """Apply row `seq`, a decision."""
+        """Apply row number `seq` of the log, which is a decision."""
         entry = self._entries[seq] = Entry(seq, decision)
         self._done.setdefault(entry.place, []).append(seq)
         self._latest[seq] = None
@@ -68,7 +68,7 @@ class Ledger:
         self.head = seq
 
     def undo(self, seq: int, of: int) -> None:
-        """Apply row `seq`, which undoes decision `of`, the current decision about its label."""
+        """Apply row `seq`, which undoes decision number `of`. This must be the current decision on its label."""
         place = self._entries[of].place
         self._done[place].remove(of)
         if not self._done[place]:
@@ -78,19 +78,19 @@ class Ledger:
         self.head = seq
 
     def redo(self, seq: int, of: int) -> None:
-        """Apply row `seq`, which redoes decision `of`, the last undone decision."""
+        """Apply row `seq`, which redoes decision number `of`. This must be the decision that was undone last."""
         self._undone.remove(of)
         self._done.setdefault(self._entries[of].place, []).append(of)
         self._latest[of] = None
         self.head = seq
 
     def current(self, sample: str, group: str) -> Entry | None:
-        """Return the current decision about a label, or None if the label is undecided."""
+        """Return the current decision on a label. Return None if there is no decision."""
         done = self._done.get((sample, group))
         return self._entries[done[-1]] if done else None
 
     def entry(self, seq: int) -> Entry | None:
-        """Return decision `seq`, even if it is undone. Return None if row `seq` is not a decision."""
+        """Return the decision in row `seq`, even if it is undone. Return None if row `seq` is not a decision."""
         return self._entries.get(seq)
 
     @property

@@ -39,7 +39,7 @@ _WAIT = 15.0  # seconds for another process to finish its write
 
 
 class Row(NamedTuple):
-    """A row of the log: a decision, or the undo or redo of the decision in row `of`."""
+    """A row of the log: a decision, or an undo or a redo. An undo or a redo is for the decision in row `of`."""
 
     seq: int
     action: str
@@ -104,7 +104,8 @@ class LogFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all rows of a block together, or no row if there is an error. Meanwhile, other processes wait.
+        """Write all rows that a block adds, or no row if there is an error in the block. During the block, other
+        processes wait.
 
         Raises
         ------
@@ -151,7 +152,7 @@ class LogFile:
                 raise DecisionsFileError(f"'{self.path}' should hold numbers as new labels. {error}.") from error
 
     def find(self, key: str) -> int | None:
-        """Return the number of the decision that the write with this key made, undid or redid.
+        """Return the number of a decision: the one that the write with the key `key` made, undid or redid.
 
         Return None if no write has this key.
         """
@@ -197,7 +198,7 @@ class LogFile:
 
     @contextmanager
     def _named(self, done: str) -> Iterator[None]:
-        """Translate the errors of SQLite into typed errors."""
+        """Replace the errors of SQLite in a block by `DiskFullError` or `DecisionsFileError`."""
         try:
             yield
         except sqlite3.Error as error:

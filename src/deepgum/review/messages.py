@@ -29,7 +29,7 @@ _LONGEST = 4096
 
 
 def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
-    """Return the JSON object of a request. The object must have exactly the given fields.
+    """Return the JSON object of a request. The object must have exactly the fields `fields`.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def read_object(body: bytes, fields: Iterable[str]) -> dict[str, Any]:
 
 
 def read_text(values: Mapping[str, Any], name: str) -> str:
-    """Return a field of a message that is a text of at most 4096 characters."""
+    """Return a field of a message, which must be a string of at most 4096 characters."""
     value = values[name]
     if not isinstance(value, str) or len(value) > _LONGEST:
         raise InvalidParameterError(name, f"a text of at most {_LONGEST} characters", value)
@@ -70,7 +70,7 @@ def read_text(values: Mapping[str, Any], name: str) -> str:
 
 
 def read_key(values: Mapping[str, Any]) -> str:
-    """Return the key of a write: a text of 1 to 64 ASCII characters."""
+    """Return the key of a write, which must be a string of 1 to 64 ASCII characters."""
     key = values["key"]
     if not isinstance(key, str) or not 1 <= len(key) <= 64 or not key.isascii():
         raise InvalidParameterError("key", "a text of 1 to 64 ASCII characters", key)
@@ -78,7 +78,7 @@ def read_key(values: Mapping[str, Any]) -> str:
 
 
 def read_flag(values: Mapping[str, Any], name: str) -> bool:
-    """Return a field of a message that is true or false."""
+    """Return a field of a message, which must be true or false."""
     value = values[name]
     if not isinstance(value, bool):
         raise InvalidParameterError(name, "true or false", value)
@@ -86,7 +86,7 @@ def read_flag(values: Mapping[str, Any], name: str) -> bool:
 
 
 def read_count(values: Mapping[str, Any], name: str) -> int:
-    """Return a field of a message that is a whole number of at least 0 and that SQLite can hold."""
+    """Return a field of a message, which must be a whole number of at least 0 that SQLite can store."""
     value = values[name]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise InvalidParameterError(name, "a whole number of at least 0", value)
@@ -94,7 +94,7 @@ def read_count(values: Mapping[str, Any], name: str) -> int:
 
 
 def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
-    """Return a field of a message that is a list of finite numbers. If the field is null, return None.
+    """Return a field of a message, which must be a list of finite numbers or null. If it is null, return None.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def read_values(values: Mapping[str, Any], name: str) -> tuple[float, ...] | Non
 
 
 def read_action(values: Mapping[str, Any]) -> Any:
-    """Return the action of a message: keep, fix, drop or skip."""
+    """Return the action of a message, which must be keep, fix, drop or skip."""
     return check_choice("action", values["action"], ACTIONS)
 
 

@@ -28,7 +28,7 @@ _READERS = 8
 
 
 class Review:
-    """An open audit with its decisions. Use it in a `with` statement, or call `close` at the end.
+    """An open audit with its decisions. Use the object in a `with` statement, or call `close` at the end.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Review:
     InvalidDataError
         If the folder holds no finished audit, or a file of the audit cannot be read.
     InvalidParameterError
-        If `who` is too long, or is not valid text.
+        If `who` is too long, or is not a valid string.
     DecisionsFileError
         As in `DecisionStore`.
     """
@@ -90,7 +90,8 @@ class Review:
     def picture(self, row: int, side: int) -> tuple[bytes | None, str]:
         """Return the pair (JPEG, problem) of a sample. If there is a problem, the JPEG is None.
 
-        The JPEG has the visible part of the sample. The visible square would be `side` pixels wide.
+        The JPEG shows the visible part of the sample. It is scaled so that the whole visible square would be `side`
+        pixels wide.
         """
         if self.viewer is None or not 0 <= row < len(self.labels):
             return None, "There is no such picture."
@@ -108,7 +109,9 @@ class Review:
         return suggestion(self.labels, (rows[sample], groups[group]))
 
     def counts(self) -> dict[Action | None, int]:
-        """Return the numbers of flagged labels: action -> number. The key None counts labels without a decision."""
+        """Return the numbers of flagged labels: action of the current decision -> number. The key None counts labels
+        without a decision.
+        """
         with self.store.reading() as ledger:
             held = [ledger.current(self.labels.ids[row], self.labels.group_names[group]) for row, group in self.places]
         found = Counter(None if entry is None else entry.decision.action for entry in held)

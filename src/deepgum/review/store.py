@@ -1,4 +1,6 @@
-"""The store of decisions about one audit. It writes at once, has undo and redo, and refuses outdated decisions."""
+"""The store of the decisions on one audit. It writes each decision immediately, has undo and redo, and refuses outdated
+decisions.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ _LONGEST = {"reason": 2000, "who": 200}
 
 
 class DecisionStore:
-    """Decisions about one audit in an SQLite file. Several stores and several processes may open the same file.
+    """The decisions on the labels of one audit, in an SQLite file. Several stores and several processes may open the
+    same file.
 
     When a method returns, the decision is on the disk: each write is a transaction that is synchronised before the
     method returns. Written rows never change. Threads may share a store. Use a store in a `with` statement, or call
@@ -114,19 +117,19 @@ class DecisionStore:
         decision : Decision
             The decision. An empty `who` is replaced by the login name.
         expected : int, optional
-            Number of the decision that the reviewer saw as the current decision about this label, or 0 if the label was
-            undecided. It is an error if another decision is current. By default this is not checked.
+            Number of the decision on this label that the reviewer saw, or 0 if there was no decision. It is an error if
+            another decision is current. By default this is not checked.
         key : str, optional
-            A text that identifies this write; every write has a different key. A caller that lost the answer can repeat
-            the write with the same key. Then the stored decision is returned, and nothing is stored again. The same is
-            true for `undo` and `redo`.
+            A string that identifies this write. Every write must have a different key. If the caller lost the answer,
+            it can repeat the write with the same key. Then the stored decision is returned, and nothing is stored
+            again. The same is true for `undo` and `redo`.
 
         Raises
         ------
         UnknownNameError, InvalidParameterError
             If the sample or the group is not in the audit, or if the values do not fit the group.
         StaleDecisionError
-            If the current decision about the label is not decision `expected`.
+            If the number of the current decision on the label is not `expected`.
         DecisionsFileError, DiskFullError
             If the decision cannot be stored.
         """
@@ -149,7 +152,8 @@ class DecisionStore:
         return self._entry(seq)
 
     def undo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Undo and return decision `seq`. The previous decision about the same label becomes current again.
+        """Undo the decision with the number `seq`, and return it. The decision before it on the same label is then
+        current again.
 
         Raises
         ------
@@ -172,7 +176,7 @@ class DecisionStore:
         return entry
 
     def redo(self, seq: int, *, who: str = "", key: str | None = None) -> Entry:
-        """Redo decision `seq`, which must be the decision that was undone last, and return this decision.
+        """Redo the decision with the number `seq`, and return it. It must be the decision that was undone last.
 
         Raises
         ------
@@ -195,7 +199,7 @@ class DecisionStore:
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
-        """Yield the ledger of the current decisions, with the writes of other processes.
+        """Yield the ledger with the current decisions. It includes the decisions that other processes wrote.
 
         During the block, this store does not write.
         """
@@ -259,12 +263,12 @@ class DecisionStore:
 
 
 def check_text(name: str, text: str) -> str:
-    """Return a text if it can be stored as `who` or as `reason`, otherwise raise an error.
+    """Return the string `text` if it can be stored as `who` or as `reason`, otherwise raise an error.
 
     Raises
     ------
     InvalidParameterError
-        If the text is too long, or contains lone surrogates, which come from names that are not valid UTF-8.
+        If the string is too long, or contains lone surrogates, which come from names that are not valid UTF-8.
     """
     if len(text) > _LONGEST[name] or any("\ud800" <= letter <= "\udfff" for letter in text):
         raise InvalidParameterError(name, f"a text of at most {_LONGEST[name]} Unicode characters", text)
@@ -274,7 +278,7 @@ def check_text(name: str, text: str) -> str:
 def read_decisions(folder: AuditFolder) -> list[Decision]:
     """Return the current decisions about an audit, in the order of the labels in the audit.
 
-    The list is empty if there was no review.
+    The list is empty if nobody has reviewed the audit.
 
     Raises
     ------
@@ -291,13 +295,13 @@ def read_decisions(folder: AuditFolder) -> list[Decision]:
 
 
 def identity(folder: AuditFolder) -> str:
-    """Return the identity of an audit, which the file of decisions stores: the SHA-256 of the scores of the audit."""
+    """Return the identity of an audit: the SHA-256 of its scores. The file of decisions stores this identity."""
     with open(folder.scores_file, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def login() -> str:
-    """Return the login name of the user, or an empty text if the system does not provide this name."""
+    """Return the login name of the user. Return an empty string if the system does not provide this name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -166,7 +166,7 @@ def refuse_flat(options: Mapping[str, Any]) -> None:
         ...
     deepgum.errors.InvalidParameterError: Parameter `options.schedule` should be in the table `schedule`. Found
     `options.schedule = 'alternate'`. Write `schedule = { name = "alternate", restart = "fresh" }` and
-    `mixture = { tol = 0.0 }` beside `options`.
+    `mixture = { tol = 0.0 }` in the section `[method]`, outside the table `options`.
     """
     found = {option: value for option, value in options.items() if _is_flat(option)}
     if not found:
@@ -176,7 +176,10 @@ def refuse_flat(options: Mapping[str, Any]) -> None:
     section, _ = find_section(first) or ("schedule", "")
     lines = " and ".join(f"`{name} = {{ {_inline(table)} }}`" for name, table in tables.items())
     raise InvalidParameterError(
-        f"options.{first}", f"in the table `{section}`", value, f"Write {lines} beside `options`."
+        f"options.{first}",
+        f"in the table `{section}`",
+        value,
+        f"Write {lines} in the section `[method]`, outside the table `options`.",
     )
 
 

@@ -312,7 +312,8 @@ class TableFile(Dataset):
             columns |= request.images
         if not request.path.is_file():
             # "data.folder" is the name of the file in a configuration.
-            raise InvalidParameterError("data.folder", "a CSV or Parquet file", str(request.path))
+            expected = "the path of a CSV or Parquet file for the data set `table`"
+            raise InvalidParameterError("data.folder", expected, str(request.path))
         return load_table(request.path, **columns)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:

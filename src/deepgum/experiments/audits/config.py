@@ -1,4 +1,4 @@
-"""The configuration of an audit: the sections of a run, and the section `[audit]`."""
+"""The configuration of an audit: the sections of the configuration of a run, and the section `[audit]`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class AuditSection:
     Parameters
     ----------
     part : str
-        Samples to audit: "train", "validation", "test" or "all". Empty for all samples except the test part of the data
-        set. A gain is measured on the labels of the test part, so the audit leaves them out.
+        Part of the data set to audit: "train", "validation", "test" or "all". Empty for all samples except the test
+        part. By default the test part is left out, because `deepgum gain` measures errors on its labels.
     folds, rounds : int
         Number of networks per round, and largest number of rounds. The product of the two numbers is at most 15.
     inliers : str
@@ -81,8 +81,8 @@ class AuditConfig:
     Attributes
     ----------
     run : RunConfig
-        Data, network, groups, training and seed. The section of the corruption makes labels wrong on purpose, to test
-        an audit.
+        Data, network, groups, training and seed. The section `[corruption]` makes labels wrong on purpose, to test an
+        audit.
     audit : AuditSection
 
     Examples
@@ -106,7 +106,7 @@ class AuditConfig:
     def from_mapping(cls, values: Mapping[str, Any]) -> AuditConfig:
         """Build the configuration of an audit from the nested mappings of a TOML file.
 
-        A setting of the training that the mappings do not contain has its value in `TRAINING`.
+        A setting of the training that the mappings do not contain gets its value from `TRAINING`.
         """
         rest = {key: value for key, value in values.items() if key != "audit"}
         training = rest.get("training", {})
@@ -121,15 +121,15 @@ class AuditConfig:
 
     @property
     def fits_most(self) -> int:
-        """Largest number of networks that the audit trains."""
+        """The largest number of networks that the audit trains: folds times rounds."""
         return self.audit.folds * self.audit.rounds
 
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that identify the audit. Equal audits have the same digits.
 
-        An empty `reasons` is not part of the digest, because version 0.1.0 did not have this option. Thus audits of
-        version 0.1.0 keep their digests.
+        If `reasons` is empty, it is not part of the digest. Version 0.1.0 did not have this option, so the digests of
+        its audits stay the same.
         """
         settings = asdict(self.audit)
         if not settings["reasons"]:
@@ -138,7 +138,9 @@ class AuditConfig:
         return hashlib.sha256(values.encode()).hexdigest()[:16]
 
     def write(self, path: Path) -> None:
-        """Write the TOML file with all defaults, so that later versions read the same configuration."""
+        """Write the configuration to a TOML file, with all defaults. A later version with other defaults then reads the
+        same configuration.
+        """
         write_toml(self.to_mapping(), path)
 
 
@@ -177,7 +179,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
     Raises
     ------
     InvalidParameterError
-        If `data` does not exist, or its data set cannot be detected.
+        If `data` does not exist, or the kind of the data set cannot be detected.
     """
     if not data.exists():
         raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is no such path.")

@@ -49,15 +49,15 @@ class AuditData:
     source : DataSource
     targets : Targets
     copies : tuple of tuples of int
-        Rows of samples with the same content, one tuple for each content that occurs several times.
+        Row numbers of samples with equal inputs. There is one tuple for each set of equal samples.
     conflicts : tuple of tuples of str
-        Ids of samples with the same content and different labels.
+        Ids of samples with equal inputs and different labels.
     left_out : mapping of str to str
         Samples that are left out because their image cannot be used: id -> reason.
     sequence : bool
         Whether neighbouring samples are almost copies of each other, as in a video.
     has_test_part : bool
-        Whether the data set has a test part of its own.
+        Whether the data set itself defines a test part.
     wrong : bool array (n, g) or None
         True for groups of labels that were made wrong on purpose.
     """
@@ -77,8 +77,8 @@ class AuditData:
 
     @property
     def keep_together(self) -> tuple[str, ...]:
-        """One value per sample. Samples with the same value stay in one fold. Copies of a sample have the same
-        value.
+        """One value per sample. Samples with the same value stay in one fold; for example, copies of a sample have the
+        same value.
         """
         return join_copies(len(self.pool), self.pool.keep_together or (), self.copies)
 
@@ -152,8 +152,8 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
 
 
 def _by_group(outlier: NDArray[np.bool_], targets: Targets) -> NDArray[np.bool_]:
-    """Return a mask (n, g) of groups with a wrong label. `outlier` marks the units (samples, landmarks) that noise
-    moved.
+    """Return a mask (n, g) that is True for groups with a wrong label. The mask `outlier` is True for the units
+    (samples or landmarks) that the noise moved.
     """
     columns = np.repeat(outlier, len(targets.names) // outlier.shape[1], axis=1)
     return np.stack([columns[:, list(group)].any(axis=1) for group in targets.partition], axis=1)

@@ -1,4 +1,6 @@
-"""The fits of an unfinished audit. The predictions of each network are in a file, so that the audit can be resumed."""
+"""The stored fits of an unfinished audit. The predictions of each network are in a file, so that the audit can be
+resumed.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ __all__ = ["KeptLearner"]
 
 @dataclass(frozen=True)
 class KeptLearner:
-    """A learner that writes the predictions of each fit to a file. If the file exists, it is read, and no network is
-    trained.
+    """A learner that writes the predictions of each fit to a file. If the file of a fit exists, it is read, and no
+    network is trained.
 
     Parameters
     ----------

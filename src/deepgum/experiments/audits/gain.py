@@ -1,5 +1,5 @@
-"""The gain of a patch. Networks are trained on the labels before and after the patch, and tested on the same
-samples.
+"""The gain of a patch. Some networks are trained on the original labels, others on the patched labels. All are tested
+on the same samples.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class _Given(Annotations):
         return cls(Path(data.source.path or data.source.name), data.pool.data.ids, data.targets.names, data.given)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Raise an error. These labels are never written to files, because some may be wrong on purpose."""
+        """Raise `NotImplementedError`. These labels are never written, because some may be wrong on purpose."""
         raise NotImplementedError
 
 
@@ -177,7 +177,9 @@ def _patched(data: AuditData, patch: Patch) -> Values:
 def _test_of(
     config: AuditConfig, data: AuditData, patch: Patch, observer: Observer
 ) -> tuple[RegressionData, list[int], bool]:
-    """Return (test samples, rows to train on, whether the test samples are from the test part of the data set)."""
+    """Return the tuple (test samples, row numbers of the samples to train on, flag). The flag is True if the test
+    samples are from the test part of the data set.
+    """
     touched = {change.id for change in patch.changes if change.decision != "keep"}
     ids = data.pool.data.ids
     clean = replace(config, run=replace(config.run, corruption=CorruptionConfig()))
@@ -216,7 +218,7 @@ def _check_enough(count: int) -> None:
 def _split(
     data: RegressionData, rows: list[int], keep_together: Sequence[str], widest: int, seed: int
 ) -> tuple[RegressionData, RegressionData]:
-    """Return training samples and validation samples.
+    """Return the pair (training samples, validation samples).
 
     The split is the same before and after a patch, except for samples without labels.
     """

@@ -47,7 +47,8 @@ FITS = "fits"
 
 
 def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) -> AuditFolder:
-    """Audit a data set, and write and return the folder of the audit. A finished audit is returned unchanged.
+    """Audit a data set, write the folder of the audit, and return this folder. If the audit is finished, only return
+    the folder.
 
     The folder holds `audit.toml` (with all defaults) and the files of `AuditFolder`. The summary is written last. Until
     the summary is written, `fits/` holds the predictions of every trained network, so that an interrupted audit
@@ -184,7 +185,9 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
 
 
 def _pictures(data: AuditData, labels: ScoredLabels, folder: AuditFolder) -> Pictures | None:
-    """Return the image files of the samples. Without image files, images of the flagged samples are written."""
+    """Return the image files of the samples. If the data set has no image files, write images of the flagged samples
+    first.
+    """
     samples = data.pool.data
     if samples.pictures is not None or samples.inputs.ndim != 4:
         return samples.pictures

@@ -46,8 +46,8 @@ def compare(
     """Train every method under every noise, rate and seed, and return the records of all runs in the order of the grid.
 
     A new call with the same options resumes an interrupted comparison. A run is not repeated if `out` holds the record
-    of the run. The interrupted run continues after its last completed epoch. Corruptions of rate 0 are equal under
-    every name of a noise, so such a run is trained once and recorded under every name.
+    of the run. The interrupted run continues after its last completed epoch. At rate 0, all kinds of noise leave the
+    labels unchanged. Such a run is trained once, and recorded for every kind of noise.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def compare(
     InvalidDataError, InvalidParameterError
         If the data cannot be used or the network cannot be built. This is checked before any training.
     ComparisonError
-        If a run failed, because it diverged or because a method was left without labels. The error is raised after all
-        other runs. It has the records of the other runs, and its message describes the failures.
+        If a run failed, because it diverged or because a method was left without labels. The error is raised after the
+        last run. It has the records of the other runs, and its message describes the failures.
     """
     check_device(options.sgd.device)
     observer = observer or Observer()
@@ -142,7 +142,7 @@ def train_and_score(
 ) -> tuple[TrainingResult, RunRecord]:
     """Train one method on a cell, write the posteriors, and return the pair (result of the training, record).
 
-    The caller has to write the record, and then to remove the checkpoint.
+    The caller must write the record first, and then remove the checkpoint.
     """
     result = train(
         run.method,
@@ -208,5 +208,7 @@ def _missing(runs: Sequence[RunKey], records: Container[tuple[str, str, str]]) -
 
 
 def _twin(run: RunKey, records: Iterable[RunRecord]) -> RunRecord | None:
-    """Return the record for a run if an equal run has a record under another name, otherwise None."""
+    """Return a record for a run that is equal to a recorded run with another method or noise. Return None if there is
+    no such recorded run.
+    """
     return next((replace(r, method=run.method, noise=run.noise) for r in records if r.key == run.digest), None)

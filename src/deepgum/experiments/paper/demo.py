@@ -41,9 +41,10 @@ class DemoResult:
     ----------
     records : list of RunRecord
         One record per method.
-    images : array (n, c, h, w) of uint8
+    images : uint8 array (n, c, h, w)
     given, predicted, clean : arrays (n, 2 l)
-        Given landmarks, landmarks that the network of DeepGUM predicts, and landmarks before the corruption.
+        Landmarks with the corruption, landmarks that the network of DeepGUM predicts, and landmarks before the
+        corruption.
     posteriors : Posteriors
         Posteriors that DeepGUM gives the training labels.
     """

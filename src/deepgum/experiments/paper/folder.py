@@ -59,8 +59,8 @@ class OutputFolder:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     def checkpoint(self, stem: str) -> Path:
-        """Return the path for the checkpoint of a run. Each run has a separate checkpoint, so runs may be in any
-        order.
+        """Return the path of the checkpoint of a run. Each run has a separate checkpoint, so the order of the runs may
+        change.
         """
         return self.checkpoints / f"{stem}.safetensors"
 

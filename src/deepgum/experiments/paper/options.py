@@ -1,5 +1,5 @@
-"""The options of a comparison: the grid of runs, and the settings that all runs share. They are checked on
-construction.
+"""The options of a comparison: the grid of runs, and the settings that all runs share. They are checked when the object
+is made.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class CompareOptions:
         Which labels are right or wrong as one unit. By default as in the paper: landmarks for NGO and l-UGO, samples
         for g-UGO.
     model : ModelConfig or str
-        The network. A name means a network without pretrained weights and without a frozen part.
+        The network. A string is the name of a network without pretrained weights and without a frozen part.
     missing : float
         Share of training and validation labels that are deleted in addition to the noise, in every run; see
         `deepgum.experiments.runs.config.CorruptionConfig`.
     pixels : bool
-        Whether landmarks are in pixels of an image that is 224 pixels wide, and not in fractions of the image's width;
-        see `deepgum.experiments.runs.config.DataConfig`.
+        True if landmarks are in pixels of an image that is 224 pixels wide, False if they are in fractions of the
+        image's width; see `deepgum.experiments.runs.config.DataConfig`.
     sgd : SGDOptions
         Options of the training, the same for every method.
     skip_missing, skip_unreadable : bool
@@ -130,12 +130,14 @@ class CompareOptions:
 
     @cached_property
     def source(self) -> Dataset:
-        """The data set object of the name `dataset`."""
+        """The data set object that `dataset` names."""
         return get_dataset(self.dataset)
 
     @property
     def shared(self) -> dict[str, Any]:
-        """The settings that all runs share and on which results depend. The file `config.json` holds these settings."""
+        """The settings that are the same for all runs and that change the results. The file `config.json` holds these
+        settings.
+        """
         sgd = asdict(self.sgd)
         # A comparison may be resumed on another device. Each record has the device of its run.
         del sgd["device"]
@@ -167,7 +169,7 @@ class CompareOptions:
         return self.model
 
     def runs(self) -> list[RunKey]:
-        """Return all runs of the grid. All runs of the first seed come first, because they are enough for a figure."""
+        """Return all runs of the grid. The runs of the first seed are first, because they are enough for a figure."""
         grid = itertools.product(self.seeds, self.noises, self.rates, self.methods)
         return [
             RunKey(method, noise, rate, seed, self.groups or NOISES[noise].unit, _choices(method), self.shared)
@@ -202,8 +204,8 @@ def _network_identity(model: ModelConfig) -> str | dict[str, Any]:
 
 
 def _choices(method: str) -> dict[str, Any]:
-    """Return the choices that define a method, as JSON values. Label and description are left out: they change no
-    result.
+    """Return the choices that define a method, as JSON values. Label and description are not included, because they
+    change no result.
     """
     named = get_method(method)
     # The path of a plug-in does not contain the parameters of its loss, so the loss itself is added.

@@ -34,8 +34,9 @@ class RunKey:
     groups : str
         Which labels are right or wrong as one unit: "sample", "landmark" or "coordinate".
     choices : Mapping
-        The choices that define the method, as JSON values. At rate 0 there are no wrong labels. Then the noise and a
-        method's knowledge of wrong labels have no effect, and two methods with otherwise equal choices are one run.
+        The choices that define the method, as JSON values. At rate 0 there are no wrong labels. Then it has no effect
+        which noise is used, and whether a method is told which labels are wrong. Two methods whose other choices are
+        equal are then one run.
     shared : Mapping
         Settings that all runs of a comparison share, as JSON values.
 
@@ -70,13 +71,13 @@ class RunKey:
 
     @property
     def about(self) -> str:
-        """The part of a title that is the same for all runs of a comparison: the share of deleted labels."""
+        """The share of deleted labels, as a string for a title. It is the same for all runs of a comparison."""
         missing = self.shared.get("missing")
         return f"{100 * missing:g} % of labels deleted" if missing else ""
 
     @property
     def stem(self) -> str:
-        """A readable file name for the run, without an ending."""
+        """A readable file name of the run, without the ending."""
         method = self.method.replace(":", "-")
         return f"{method}_{self.noise}_{self.rate:g}_seed{self.seed}_{self.digest}"
 
@@ -85,8 +86,8 @@ class RunKey:
 class RunRecord:
     """The outcome of one run, which is one line of `results.jsonl`.
 
-    Rates and scores are fractions. None (`null` in the file) marks an undefined value, for example recall without
-    outliers.
+    Rates and scores are fractions. None (`null` in the file) marks an undefined value, for example the recall if there
+    are no outliers.
 
     - Errors on the clean test set: `failure_rate` is the share of landmarks whose error exceeds 5 % of the face's
       width. `nme` is the mean distance, in fractions of the face's width. `mae` and `rmse` are in the targets' unit.
@@ -94,7 +95,7 @@ class RunRecord:
       labels that were moved by more than 5 % of the image's width. `flagged` is the share of labels that are flagged.
     - `posteriors` is a path relative to the results file.
     - `missing` is the share of labels that were deleted on purpose.
-    - `label` and `colour` are the style of a plug-in method. With these two fields, tables and figures need not import
+    - `label` and `colour` are the style of a plug-in method. They are stored so that tables and figures need not import
       the plug-in.
 
     Examples
@@ -197,7 +198,7 @@ class ResultsFile:
         return records
 
     def append(self, record: RunRecord) -> None:
-        """Add a record, and return once it is on the disk.
+        """Add a record, and return when it is on the disk.
 
         Raises
         ------
@@ -222,7 +223,7 @@ def _is_json(line: str) -> bool:
 
 
 def read_records(paths: Iterable[Path]) -> list[RunRecord]:
-    """Return the records of results files. A path may also be a folder that holds a `results.jsonl`.
+    """Return the records of the results files `paths`. A path may also be a folder that holds a file `results.jsonl`.
 
     If several records have the same method, noise, rate, seed, data set, sizes, share of deleted labels and groups,
     only the last record is returned.

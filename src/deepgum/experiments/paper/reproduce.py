@@ -35,9 +35,10 @@ class Artefact:
     ----------
     description : str
     datasets : tuple of str
-        Data sets from which the artefact can be made: first the data set of the paper, then possible replacements.
+        Data sets from which the artefact can be made: first the data set of the paper, then data sets that can replace
+        it.
     methods : tuple of str
-        The methods of the paper, in the order of the paper. A scale may replace a method.
+        The methods of the paper, in the order of the paper. A scale may use another method instead of one of them.
     """
 
     description: str
@@ -86,7 +87,7 @@ def find_data(artefact: str, data: Path, dataset: str | None = None) -> tuple[st
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of an artefact on one data set, at one rate of wrong labels.
+    """The runs that an artefact needs on one data set, at one rate of wrong labels.
 
     Attributes
     ----------
@@ -96,7 +97,7 @@ class Plan:
         Share of training and validation labels that are replaced by uniform random labels. With 0, no label is changed.
     runs : tuple of RunConfig
     differences : Mapping
-        Changes that the scale makes: name of a number -> (value in the paper, value here).
+        Settings that the scale changes: name of the setting -> (value in the paper, value here).
     """
 
     artefact: str
@@ -176,7 +177,7 @@ def figure5_options(
     skip_unreadable: bool = False,
     cache_dir: Path | None = None,
 ) -> CompareOptions:
-    """Return the options of the comparison behind Figure 5 at a scale, with all faces of the data set.
+    """Return the options of the comparison from which Figure 5 is drawn, at a scale and with all faces of the data set.
 
     Raises
     ------

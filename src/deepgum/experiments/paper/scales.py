@@ -16,7 +16,7 @@ __all__ = ["SCALES", "Scale"]
 
 @dataclass(frozen=True)
 class Scale:
-    """Image size, network and optimisation of an experiment.
+    """The image size, the network and the options of the training of an experiment.
 
     Attributes
     ----------
@@ -29,7 +29,8 @@ class Scale:
     sgd, features_sgd : SGDOptions
         Options of the training on images, and of the training on feature vectors.
     faces : ModelConfig
-        The network of Figure 5. It is smaller at some scales, because Figure 5 needs at least 45 trainings.
+        The network for Figure 5. At some scales it is smaller than `images`, because Figure 5 needs at least 45
+        trainings.
     faces_size : int
     faces_sgd : SGDOptions
     pixels : bool
@@ -56,18 +57,18 @@ class Scale:
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def methods(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the methods to train at this scale. `names` are the paper's methods."""
+        """Return the methods to train at this scale, instead of the paper's methods `names`."""
         return tuple(self.deepgum if name == "deepgum-paper" else name for name in names)
 
     def with_training(self, **changes: Any) -> Scale:
-        """Return a scale in which the given fields are changed in all `SGDOptions`."""
+        """Return a copy of the scale in which the given fields have new values in all its `SGDOptions`."""
         names = ("sgd", "features_sgd", "faces_sgd")
         return replace(self, **{name: replace(getattr(self, name), **changes) for name in names})
 
     def differences(self, network: str, dataset: str = "") -> dict[str, tuple[Any, Any]]:
-        """Return what the scale changes for a network: name of a number -> (value in the paper, value here).
+        """Return the settings that the scale changes: name of the setting -> (value in the paper, value here).
 
-        The network is "images", "features" or "faces".
+        The string `network` is "images", "features" or "faces".
         """
         # The paper has no experiment on features, so settings for features are compared with the paper's images.
         paper = SCALES["paper"]._settings("images" if network == "features" else network)

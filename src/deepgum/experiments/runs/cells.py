@@ -58,7 +58,7 @@ def make_cell(
     seed : int
         Seed of the noise and of the deletions. The two have separate streams of random numbers.
     missing : float
-        Share of labels that are deleted in addition. Right and wrong labels are deleted.
+        Share of labels that are deleted in addition to the noise. Both right and wrong labels are deleted.
     landmarks : bool
         True if a label is a landmark with two coordinates, False if a label is a single coordinate.
 

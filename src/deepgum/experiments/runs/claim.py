@@ -20,12 +20,12 @@ __all__ = ["is_done"]
 def is_done(folder: RunFolder, config: RunConfig) -> bool:
     """Return whether the run is done. Raise an error unless the folder is new, is empty, or belongs to this run.
 
-    The stored key identifies a finished run. The settings are not enough, because another version may interpret the
-    same settings differently, and because the files that the settings name may have changed. The settings identify an
-    unfinished run. The checkpoint of an unfinished run is checked when the training is resumed.
+    A finished run is identified by its stored key. Equal settings are not enough, because another version may interpret
+    the same settings differently, and because the files that the settings name may have changed. An unfinished run is
+    identified by its settings. The checkpoint of an unfinished run is checked when the training is resumed.
 
-    The folder of a run that ended before its first checkpoint holds no work. Another run may use it, so that a failed
-    command does not block the corrected one.
+    The folder of a run that ended before its first checkpoint holds no work. Another run may use this folder, so that a
+    user can correct a failed command and call it again.
 
     Raises
     ------

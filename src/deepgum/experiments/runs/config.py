@@ -1,4 +1,6 @@
-"""The configuration of a run: data, model, method, corruption, training and seed. It is checked on construction."""
+"""The configuration of a run: data, model, method, corruption, training and seed. It is checked when the object is
+made.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,15 @@ class DataConfig:
         user's data set is an object of `deepgum.data.Dataset`, its class, or its path "package.module:name". An object
         or a class is stored as its path.
     folder : Path, optional
-        Folder of the data set, or the file of a `table`, relative to the working folder.
+        Folder of the data set, or path of a CSV or Parquet file if `name` is "table". A relative path starts at the
+        working folder.
     image_size : int, optional
         Side of the images in pixels; by default the image size of the data set.
     colour : bool
         Whether images have three channels, if the data set can be read both in grey and in colour.
     train_size, validation_size, test_size : int, optional
-        Numbers of samples. For CACD, the last two are numbers of celebrities. The defaults depend on the data set.
+        Numbers of samples. For CACD, `validation_size` and `test_size` are numbers of celebrities. The defaults depend
+        on the data set.
     fold : int
         Number of the fold that is the test set, if the data set has folds.
     skip_missing, skip_unreadable : bool
@@ -54,10 +58,11 @@ class DataConfig:
     cache_dir : Path, optional
         Folder for the cache of decoded images and of outputs of frozen trunks.
     pixels : bool
-        Whether landmarks are in pixels of an image that is 224 pixels wide, as in the paper, and not in fractions of
-        the image's side. The steps of plain SGD depend on the unit, so a learning rate is valid for one unit only.
+        True if landmarks are in pixels of an image that is 224 pixels wide, as in the paper. False if they are in
+        fractions of the image's side. The steps of plain SGD depend on the unit, so a learning rate is valid for one
+        unit only.
     options : dict
-        Options of this data set, for example the columns of a table.
+        Options of the data set `name`, for example the columns of a table.
     """
 
     name: str | Any = "lfw-net"
@@ -93,7 +98,7 @@ class DataConfig:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set object of the name `name`."""
+        """The data set object that `name` names."""
         return get_dataset(self.name, "name")
 
 
@@ -106,7 +111,8 @@ class ModelConfig:
     name : str
         `facenet`, `vgg16`, `mlp`, or a factory as `package.module:callable`.
     weights : Path, optional
-        File of pretrained weights (safetensors or .pth); `imagenet` downloads the published weights of VGG-16.
+        File of pretrained weights (.safetensors or .pth). The word `imagenet` means the published weights of VGG-16,
+        which are downloaded.
     sha256 : str
         First digits of the SHA-256 of the file of weights. If empty, the file is not checked.
     frozen : str
@@ -133,7 +139,7 @@ class ModelConfig:
         check_choice("cache_dtype", self.cache_dtype, CACHE_DTYPES)
 
     def check_weights(self, parameter: str = "weights") -> None:
-        """Check that the file of weights exists. A training needs this file, a finished run does not.
+        """Check that the file of weights exists. Only a training needs this file.
 
         Raises
         ------
@@ -163,8 +169,8 @@ class MethodConfig:
     options : dict
         Options of a method with a mixture that differ from the defaults: fields of `DeepGUMOptions`.
     schedule : dict
-        Settings of the schedule that differ from the defaults. A `name` selects another schedule with the defaults of
-        that schedule.
+        Settings of the schedule that differ from the defaults. The key `name` selects another schedule, which has its
+        own defaults.
     mixture : dict
         Settings of the mixture that differ from the defaults.
     """
@@ -321,7 +327,7 @@ class RunConfig:
 
     @property
     def stem(self) -> str:
-        """A readable file name for the folder of the run."""
+        """A readable name for the folder of the run."""
         noise = f"{self.corruption.noise}{self.corruption.rate:g}" if self.corruption.rate else "as-is"
         deleted = f"_missing{self.corruption.missing:g}" if self.corruption.missing else ""
         dataset = self.data.dataset

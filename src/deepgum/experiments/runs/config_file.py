@@ -1,4 +1,4 @@
-"""The TOML file of a run: reading and writing."""
+"""Functions that read and write the TOML file of a run."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     ----------
     path : Path
     changes : sequence of str
-        Changes to the configuration, as `section.key=value`. The value is written as in TOML, or is a text without
-        quotes.
+        Changes to the configuration, as `section.key=value`. The value is written as in TOML; a string needs no quotes.
 
     Raises
     ------
@@ -69,8 +68,8 @@ def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> RunCo
 def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | Collection[str]) -> C:
     """Read the configuration file of a run folder or an audit folder.
 
-    `build` is a function that takes the content of the file as nested mappings, and returns the configuration. The
-    other parameters and the errors are as in `read_recorded`.
+    `build` is a function that takes the nested mappings in the file, and returns the configuration. The other
+    parameters and the errors are as in `read_recorded`.
     """
     values = _upgraded(read_toml(path))
     check_trusted(path, code_named(values), trust)
@@ -87,7 +86,7 @@ def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | 
 
 
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration, with keys of earlier versions replaced by the keys of this version."""
+    """Return a recorded configuration in which keys of earlier versions are replaced by keys of this version."""
     data, method = values.get("data"), values.get("method")
     if isinstance(data, dict) and isinstance(data.get("options"), dict):
         data["options"] = upgraded_options(str(data.get("name")), data["options"])
@@ -97,7 +96,7 @@ def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
+    """Return the content of a TOML file as nested mappings.
 
     Raises
     ------
@@ -129,13 +128,15 @@ def _change(values: dict[str, Any], change: str) -> None:
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write the configuration of a run with all defaults, so that later versions read the same configuration."""
+    """Write the configuration of a run, with all defaults. A later version with other defaults then reads the same
+    configuration.
+    """
     write_toml(config.to_mapping(), path)
 
 
 def write_toml(values: Mapping[str, Any], path: Path) -> None:
-    """Write the configuration file of a run folder or an audit folder. The first line of the file names this
-    version.
+    """Write the configuration file of a run folder or an audit folder. The first line of the file names the version of
+    deepgum.
     """
     with write_atomically(path) as temporary:
         temporary.write_text(version_line() + tomli_w.dumps(values), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Measurement of the errors that the network of a finished run makes on labelled data."""
+"""Measure the errors of the network of a finished run on labelled data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Evaluation:
     each : dict of str to float or None
         MAE of every landmark or coordinate: name -> MAE. None if there is no label.
     failure_rate : float or None
-        None if the targets are not landmarks.
+        Share of landmarks that are failures. None if the targets are not landmarks.
     """
 
     dataset: str
@@ -66,10 +66,10 @@ def evaluate_run(
     run : Path
         Folder of the run.
     data : Path, optional
-        Another data set in the same format: a folder, or the file of a table.
+        Another data set in the same format: a folder, or the path of a table. By default the data set of the run.
     part : {"all", "train", "validation", "test"}, optional
-        Samples to use. Parts are made with the split of the run. By default, the test part of the run's data set, or
-        all samples of another data set.
+        Samples to use. The data set is split in the same way as in the run. By default, the test part of the run's data
+        set, or all samples of another data set.
     observer : Observer, optional
         The method `reading` of the observer is called while images are read.
     trust : bool

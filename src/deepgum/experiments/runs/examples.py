@@ -29,14 +29,14 @@ class Examples:
 
     Attributes
     ----------
-    suspects : array (k, c, h, w) of uint8
-        Images of the training samples with the lowest posteriors, sorted from the lowest posterior.
+    suspects : uint8 array (k, c, h, w)
+        Images of the training samples with the lowest responsibilities, in ascending order of the responsibility.
     suspect_ids : tuple of str
     given, predicted : arrays (k, d)
-        Given labels and predictions of the suspects, in the targets' unit.
+        Given labels and predictions of the samples in `suspects`, in the targets' unit.
     responsibilities : array (k,)
-        The lowest responsibility in each of the suspects.
-    tests : array (m, c, h, w) of uint8
+        For each sample in `suspects`, the lowest responsibility of its groups.
+    tests : uint8 array (m, c, h, w)
         Images of some test samples.
     test_predicted, test_labels : arrays (m, d)
         Predictions and labels of the samples in `tests`, in the targets' unit.

@@ -35,10 +35,10 @@ def read_images(
     skip_unreadable: bool,
     observer: Observer,
 ) -> tuple[RegressionData, list[Path]]:
-    """Return the images without labels, and the files of the images.
+    """Return the pair (images without labels, files of the images).
 
-    A table gives one image per row, with the id in the table, even if two rows have the same image. An image file
-    outside a table is read once, even if both its path and its folder are given.
+    If the input is a table, each row gives one image with the id in the row, even if two rows name the same file. If
+    the inputs are files and folders, a file is read once, even if both its path and its folder are given.
 
     Raises
     ------
@@ -97,13 +97,15 @@ def _rows(path: Path, config: RunConfig, skip_missing: bool) -> list[tuple[str, 
 
 
 def _id_column(path: Path, config: RunConfig) -> str | None:
-    """Return the name of the id column in the table of the run. Return None if the new table lacks this column."""
+    """Return the name of the id column in the table of the run. Return None if the table `path` does not have this
+    column.
+    """
     column: str = config.data.options.get("id", "")
     return column if column and column in column_names(path) else None
 
 
 def _common_folder(files: Sequence[Path]) -> Path:
-    """Return the deepest folder that holds all files. Messages name the files relative to this folder."""
+    """Return the deepest folder that contains all files. In messages, paths are relative to this folder."""
     folders = {file.absolute().parent for file in files}
     try:
         return Path(os.path.commonpath(folders))

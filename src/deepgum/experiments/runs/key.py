@@ -23,9 +23,8 @@ _NO_DIFFERENCE = {"data": ("folder", "cache_dir"), "model": ("cache", "sha256"),
 def key_of(config: RunConfig) -> str:
     """Return the key of a run.
 
-    The key depends on the content of the input files (a table, weights). It does not depend on settings that the run
-    does not use. It also does not depend on new options that are not set, so that runs of version 0.1.0 keep their
-    keys.
+    The key depends on the bytes of the input files (a table, weights). It does not depend on settings that the run does
+    not use. It also does not depend on new options that are not set, so that runs of version 0.1.0 keep their keys.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def _options(config: RunConfig) -> dict[str, Any]:
 
 
 def _content(path: Path) -> str:
-    """Return the SHA-256 of a file, or the name of the file if there is no such file."""
+    """Return the SHA-256 of a file. If the file does not exist, return its name."""
     if not path.is_file():
         return path.name
     found = path.stat()

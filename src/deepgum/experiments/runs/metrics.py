@@ -36,7 +36,7 @@ class Metrics:
     key : str
         The key of the run; see `deepgum.experiments.runs.key`.
     label : str
-        Label of a plug-in method.
+        Label of a plug-in method for figures and tables.
     """
 
     dataset: str

@@ -19,7 +19,8 @@ def build(cls: type, values: Any, section: str = "") -> Any:
     Raises
     ------
     InvalidParameterError
-        If a key is unknown or missing, or if a value has the wrong type. The message has the full name "section.key".
+        If a key is unknown or missing, or if a value has the wrong type. The message has the full name of the key,
+        "section.key".
 
     Examples
     --------
@@ -85,7 +86,7 @@ _KINDS = {
 
 
 def plain(value: Any) -> Any:
-    """Return a value in types of TOML and JSON. Paths become texts, and fields that are None are left out."""
+    """Return a value in types of TOML and JSON. Paths become strings, and fields that are None are left out."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The network of a run: building, writing and reading, and the cached outputs of a frozen part."""
+"""Functions that build, write and read the network of a run, and that cache the outputs of a frozen part."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Network:
     Attributes
     ----------
     subset : Subset
-        Samples for the training. With a cached frozen trunk, the inputs are the outputs of the trunk, otherwise the
-        data.
+        Samples for the training. If the outputs of a frozen trunk are cached, the inputs are these outputs. Otherwise
+        the inputs are the data.
     build : callable
         ``build(data, n_outputs)`` returns a backbone for the inputs in `subset`; see `deepgum.models.build_model`.
     whole : callable

@@ -31,8 +31,8 @@ def predict_inputs(
     """Predict labels for image files, folders of images, a table, or an .npz file of features.
 
     The network sees the smallest square around each whole image. Predicted landmarks are in pixels of the image file,
-    other predictions in the unit of the labels. For a table, the predictions are in the order of the rows, with the
-    same ids as in a training. An image file has its path as id, and has only one prediction.
+    other predictions in the unit of the labels. If the input is a table, the predictions are in the order of the rows,
+    with the same ids as in a training. The id of an image file is its path, and there is one prediction per file.
 
     Parameters
     ----------
@@ -83,9 +83,10 @@ def predict_inputs(
 
 
 def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) -> Predictions:
-    """Convert landmarks to pixels of the image files. The given landmarks are in squares around the images.
+    """Convert predicted landmarks to pixels of the image files. The predictions are coordinates in the squares around
+    the images.
 
-    In the unit of the given landmarks, the side of each square is `width`.
+    In the unit of the predictions, the side of each square is `width`.
     """
     points = predictions.predicted / width
     for row, file in enumerate(files):

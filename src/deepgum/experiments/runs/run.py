@@ -49,7 +49,8 @@ SHOWN = 40
 def run(
     config: RunConfig, out: Path, observer: Observer | None = None, data: Data | None = None, number: int = 1
 ) -> RunFolder:
-    """Train the configured network, and write and return the folder of the run. A finished run is returned unchanged.
+    """Train the configured network, write the folder of the run, and return this folder. If the run is finished, only
+    return the folder.
 
     The folder holds `config.toml` (with all defaults), `environment.json`, `history.jsonl`, `metrics.json`,
     `posteriors.parquet`, `predictions.parquet` (for the test set), `network.json` and `weights.safetensors`, and for
@@ -65,7 +66,7 @@ def run(
     observer : Observer, optional
         Its methods are called at every step.
     data : Data, optional
-        A cache of data that several runs share. With it, successive runs on the same data read the data once.
+        A cache that several runs share, so that successive runs on the same data read the data only once.
     number : int
         Number of this run among several runs, counted from 1, for the observer.
 
@@ -74,8 +75,8 @@ def run(
     OutputFolderError
         If `out` holds other files, or if another process trains in `out`.
     CheckpointError
-        If the checkpoint in `out` is damaged or was written by an earlier version, or if the data have changed since it
-        was written.
+        If the checkpoint in `out` is damaged or was written by an earlier version, or if the data have changed since
+        the checkpoint was written.
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used. This is checked before any training, and no file is written.
     """
@@ -172,7 +173,9 @@ def _train(config: RunConfig, cell: Cell, network: Network, observer: Observer, 
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Return versions and device, which may change the results of a run. The machine is not identified."""
+    """Return the versions of packages and the device, because they may change the results of a run. The name of the
+    machine is not included.
+    """
     names = ("torch", "numpy", "scipy", "pillow", "safetensors")
     return {
         "python": platform.python_version(),
@@ -185,9 +188,9 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def _resumed_environment(folder: RunFolder, now: dict[str, Any]) -> dict[str, Any]:
-    """Return the environment of a resumed run, with the time at which the run started.
+    """Return the environment `now` of a resumed run, with the time at which the run started first.
 
-    Give a warning if anything else in the environment has changed.
+    Give a warning if anything else in the environment has changed since then.
     """
     before = folder.begun_in()
     now = now | {"started": before.get("started", now["started"])}

@@ -1,4 +1,4 @@
-"""The data and the networks of runs. Runs on the same data share them."""
+"""The data and the networks of runs. Runs on the same data share data and network."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Data:
 
 @contextmanager
 def _in_section_model() -> Iterator[None]:
-    """Change errors about a key of the section `[model]`, so that they have the full name of the key."""
+    """Put the section name `model` before the name of a key in the errors of a block."""
     try:
         yield
     except InvalidParameterError as error:

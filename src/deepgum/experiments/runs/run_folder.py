@@ -66,7 +66,7 @@ class RunFolder:
         self.examples = path / "examples.npz"
 
     def foreign(self) -> list[str]:
-        """Return the names of files and folders in this folder that no run writes."""
+        """Return the names of the files and folders in this folder that were not written by a run."""
         known = (*_STARTED, *_RESULTS)
         return [name for name in entries(self.path) if name not in known or not (self.path / name).is_file()]
 

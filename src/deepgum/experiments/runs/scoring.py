@@ -1,4 +1,4 @@
-"""The scores and the tables of a training, computed from the result and the network of the training."""
+"""Compute the scores and the tables of a training from its result and its network."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Scores:
 def score_run(
     result: TrainingResult, cell: Cell, groups: str, sgd: SGDOptions, measure: Measure = PLAIN
 ) -> tuple[Scores, Posteriors, Predictions]:
-    """Score a training: the network on the test set, and the flags on the training set.
+    """Compute the scores of a training: of the network on the test set, and of the flags on the training set.
 
     If the targets are not landmarks, an error is the error of a single coordinate, and there is no failure rate.
     Missing labels are ignored. If no test sample has a label, the errors are None.
@@ -93,8 +93,8 @@ def posteriors_of(
     ----------
     result : TrainingResult
     data : RegressionData
-        The training set, with the given labels. In a training over several processes, only the samples of this process:
-        `data.subset(result.index)`.
+        The training set, with the given labels. In a training with several processes, it must have only the samples of
+        this process: `data.subset(result.index)`.
     groups : {"sample", "landmark", "coordinate"} or sequence of sequences of int
         Which labels are right or wrong as one unit. If the result has a mixture, the groups of the mixture are used
         instead.
@@ -158,10 +158,11 @@ def residual_norms(residuals: Tensor, groups: Partition) -> NDArray[np.float64]:
 
 
 def by_group(per_unit: Tensor, groups: Partition) -> NDArray[np.float64]:
-    """Return for each group the largest value among the units that overlap with the group, as an array (n, g).
+    """Return an array (n, g). For each group, it has the largest value of the units that have a coordinate in the
+    group.
 
-    `per_unit` has one value per unit, with shape (n, u). A corruption moves whole units. The d coordinates form u units
-    of d / u coordinates each.
+    The array `per_unit` (n, u) has one value per unit. A unit is what a corruption moves as a whole: each of the u
+    units has d / u of the d coordinates.
     """
     values = per_unit.double().cpu().numpy()
     each = sum(map(len, groups)) // values.shape[1]

@@ -42,15 +42,15 @@ class Posteriors:
     responsibilities : array (n, g), optional
         Probabilities that the labels are right; None for methods without a mixture.
     true_outliers : array (n, g) of bool, optional
-        True for groups that the corruption moved. None if the wrong labels are not known.
+        True for groups with a label that the corruption made wrong. None if the wrong labels are not known.
     flagged : array (n, g) of bool, optional
-        True for groups that the method flags. By default, groups with a responsibility below 1/2 are flagged. Without
-        responsibilities the default is None.
+        True for groups that the method flags. By default, groups with a responsibility below 1/2 are flagged. If there
+        are no responsibilities, the default is None.
 
     Raises
     ------
     InvalidDataError
-        If the shapes do not fit together, or if a name occurs twice.
+        If an array has a shape other than above, or if a name occurs twice.
     """
 
     sample_ids: tuple[str, ...]
@@ -104,7 +104,7 @@ class Posteriors:
     def write(self, path: Path, **about: str) -> None:
         """Write a CSV or a Parquet file, by the ending of the path. The file is never left incomplete.
 
-        The metadata of a Parquet file contain `about`.
+        The metadata of a Parquet file contain the entries of `about`.
         """
         _write(self.table().replace_schema_metadata(about), path)
 
@@ -177,8 +177,8 @@ class Predictions:
         return (landmark_errors if landmarks else coordinate_errors)(self.predicted, self.labels)
 
     def each(self, *, landmarks: bool) -> dict[str, float | None]:
-        """Return the mean absolute errors: name of a landmark or coordinate -> error. Without labels, an error is
-        None.
+        """Return the mean absolute errors: name of a landmark or coordinate -> error. The error is None if there are no
+        labels.
         """
         errors = self.errors(landmarks=landmarks)
         names = landmark_names(self.names) if landmarks else self.names

@@ -11,7 +11,7 @@ __all__ = ["Title"]
 
 @dataclass(frozen=True)
 class Title:
-    """The title of a run, with the properties of `deepgum.experiments.observer.Run`."""
+    """The title of a run, with the attributes of `deepgum.experiments.observer.Run`."""
 
     method: str
     noise: str

@@ -28,7 +28,8 @@ class TrainedRun:
     Attributes
     ----------
     config : RunConfig
-        The configuration. The device in it is the CPU if this machine does not have the device of the training.
+        The configuration. If this machine does not have the device of the training, the device in the configuration is
+        the CPU.
     network : nn.Module
         The network in evaluation mode, on the device in `config`.
     signature : Signature

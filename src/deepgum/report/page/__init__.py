@@ -1,4 +1,4 @@
-"""The report of an audit: one HTML file with a gallery of the flagged labels, which loads nothing from a network."""
+"""The report of an audit: one HTML file with a gallery of the flagged labels. The file loads nothing from a network."""
 
 from deepgum.report.page.report import write_report
 

@@ -25,7 +25,7 @@ _LISTED = 500
 def page_content(
     path: Path, summary: AuditSummary, labels: ScoredLabels, calibration: Calibration | None = None
 ) -> dict[str, Any]:
-    """Return the values for the template, without the gallery, the scripts and the style.
+    """Return the values for the template of the report, except the gallery, the scripts and the style.
 
     Parameters
     ----------
@@ -66,7 +66,9 @@ def page_content(
 
 
 def _panels(groups: tuple[GroupSummary, ...]) -> list[int]:
-    """Return the positions of the groups with the most flags, in ascending order. Their residuals are drawn."""
+    """Return the positions in `groups` of the groups whose residuals are drawn, in ascending order. They have the most
+    flags.
+    """
     by_flags = sorted(range(len(groups)), key=lambda place: -groups[place].flags)
     return sorted(by_flags[:_PANELS])
 
@@ -90,12 +92,16 @@ def _reliability(calibration: Calibration | None) -> Markup | str:
 
 
 def _deviation(group: GroupSummary) -> float:
-    """Return the standard deviation of right labels, in the labels' unit: the root mean square over the coordinates."""
+    """Return the root mean square of the standard deviations of a group's coordinates, in the unit of the labels. The
+    standard deviations are those of right labels.
+    """
     return math.sqrt(np.trace(np.array(group.covariance)) / len(group.covariance))
 
 
 def _conflicts(summary: AuditSummary, labels: ScoredLabels) -> list[list[tuple[str, str]]]:
-    """Return the pairs (id, text) of copies with different labels. The text is the label if a label is one number."""
+    """Return one list for each set of copies with different labels. The list has a pair (id, label) for each copy. The
+    label is a string: the number if a label is one number, else empty.
+    """
     places = {name: row for row, name in enumerate(labels.ids)}
     one = len(labels.target_names) == 1
 

@@ -28,7 +28,7 @@ Values = NDArray[np.float64]
 
 
 def flagged_rows(places: Sequence[Place]) -> list[int]:
-    """Return the rows of the flagged samples, without repetition, in the order of their first flags.
+    """Return the row numbers of the flagged samples, without repetition, in the order of their first flags.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def gallery_data(
 
 
 def _reasons(summary: AuditSummary, labels: ScoredLabels) -> list[dict[str, str]]:
-    """Return the key and the words of each reason that occurs. Summaries of version 0.1.0 do not have the words."""
+    """Return key and description of each reason that occurs. Summaries of version 0.1.0 have no descriptions."""
     occurring = dict.fromkeys(labels.kinds.values())
     words = {each.name: each.words for each in summary.reasons}
     words |= {name: each.words for name, each in REASONS.items() if name not in words}
@@ -107,7 +107,7 @@ def _points(labels: ScoredLabels) -> list[dict[str, Any]]:
 def _targets(labels: ScoredLabels) -> list[dict[str, Any]]:
     """Return the name, the period and the two ends of the scale for each target.
 
-    The scale covers the predictions and the labels that are not flagged.
+    The range of the scale includes all predictions, and all labels that are not flagged.
     """
     kept = labels.given.copy()
     for group, flags in zip(labels.partition, labels.flags.T, strict=True):

@@ -1,4 +1,4 @@
-"""The number of labels that a fitted mixture expects at each distance from the prediction."""
+"""The shares of right and wrong labels that a fitted mixture expects within each distance from the prediction."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DistanceMixture:
 
     @property
     def reach(self) -> float:
-        """Distance beyond which the density of wrong labels is 0."""
+        """The distance above which the density of wrong labels is 0."""
         return self.wrong_labels.radius
 
     def right(self, distance: Values) -> Values:

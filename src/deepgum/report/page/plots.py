@@ -26,10 +26,10 @@ SHOWN = 16
 
 
 def draw_residuals(labels: ScoredLabels, place: int, group: GroupSummary) -> Figure:
-    """Draw the histogram of one group's distances between labels and predictions, and the fitted mixture.
+    """Draw a histogram of the distances between the labels and the predictions of one group, and the fitted mixture.
 
-    Labels with a missing coordinate are left out, because their distances have fewer dimensions. Both axes are
-    logarithmic, because wrong labels are few and far from their predictions.
+    Labels with a missing coordinate are left out, because their distances are computed from fewer coordinates. Both
+    axes are logarithmic, because wrong labels are few and far from their predictions.
     """
     columns = list(labels.partition[place])
     whole = ~np.isnan(labels.given[:, columns]).any(axis=1)
@@ -79,7 +79,7 @@ def _draw_distances(
 
 
 def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure:
-    """Draw the share of wrong labels in each group, with the interval of the share.
+    """Draw the estimated share of wrong labels in each group, with the confidence interval of the share.
 
     If there are more than `SHOWN` groups, only the groups with the largest shares are drawn. A group with an unknown
     share has no mark.
@@ -110,7 +110,7 @@ def draw_shares(groups: Sequence[GroupSummary], overall: Share | None) -> Figure
 
 
 def draw_history(rounds: Sequence[Round]) -> Figure:
-    """Draw the number of flagged labels and the number of changed flags, round by round."""
+    """Draw the number of flagged labels and the number of changed flags, for each round of the audit."""
     figure, axes = _axes(2.2)
     _annotate(axes, "round", "labels")
     at = [each.round for each in rounds]
@@ -161,8 +161,8 @@ def draw_reliability(calibration: Calibration) -> Figure:
 def _filled_bins(found: Reliability) -> NDArray[np.float64]:
     """Return an array (b, 3) with a row for each bin that holds labels.
 
-    A row has the mean probability of the bin, the share of its labels that are wrong, and the share of all labels that
-    are in the bin.
+    The three columns are the mean probability of the labels in the bin, the share of these labels that are wrong, and
+    the share of all labels that are in the bin.
     """
     total = sum(found.counts)
     bins = zip(found.predicted, found.observed, found.counts, strict=True)

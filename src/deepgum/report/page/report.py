@@ -37,7 +37,7 @@ def write_report(
 ) -> Path:
     """Write the report of a finished audit, and return the path of the report.
 
-    If the report cannot be written completely, an earlier report is kept unchanged.
+    If the report cannot be written completely, an existing report at the same path stays unchanged.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def write_report(
 
 
 def environment() -> Environment:
-    """Return the environment of the templates. It escapes values by default, and an undefined name is an error.
+    """Return the Jinja environment of the templates. It escapes HTML by default, and an undefined name is an error.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def environment() -> Environment:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Return the content security policy that makes the browser run only these scripts and load nothing."""
+    """Return the content security policy of the page: the browser runs only the given scripts, and loads nothing."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     return (

@@ -54,7 +54,9 @@ def inline_svg(figure: Figure, name: str, title: str) -> Markup:
 
 
 def _adapt(element: ElementTree.Element, name: str) -> None:
-    """Remove the parts of an SVG that only a standalone file needs, and use the ids and colours of the page."""
+    """Adapt an SVG element to the page: remove the parts that only a separate file needs, put the prefix `name` before
+    the ids, and replace the colours by those of the page.
+    """
     element.tag = element.tag.rpartition("}")[2]  # an HTML parser knows the namespaces
     attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
     for key, value in attributes.items():
@@ -87,7 +89,7 @@ def _style(style: str) -> str:
 
 
 def label_text(text: str) -> str:
-    r"""Return a name as text for a figure: one short line without characters that XML forbids.
+    r"""Return a name as a string for a figure: one short line without characters that XML forbids.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Small images of samples. For a sample whose image cannot be shown, there is the reason instead."""
+"""Small versions of the images of samples. If an image cannot be shown, the reason is given instead."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class View:
 class PictureViewer:
     """A reader that cuts the visible part of each sample out of its image file.
 
-    The file names come from a table that somebody else may have written. Therefore links in a path are followed first,
-    and a file is opened only if it lies in the folder of the data.
+    The file names come from a table that somebody else may have written. Therefore symbolic links are followed first,
+    and a file is opened only if it is in the folder of the data.
 
     Parameters
     ----------
@@ -74,7 +74,9 @@ class PictureViewer:
 
     @classmethod
     def of(cls, source: DataSource, pictures: Pictures) -> PictureViewer:
-        """Return the viewer for an audit. For landmarks, it shows a margin around the square that the network saw."""
+        """Return the viewer for an audit. If the labels are landmarks, it also shows a margin around the square that
+        the network saw.
+        """
         root = Path(source.root) if source.root else None
         return cls(pictures, root, 1.15 if source.landmarks else 1.0)
 
@@ -85,9 +87,9 @@ class PictureViewer:
     def jpeg(self, row: int, side: int) -> tuple[View, bytes | None]:
         """Return the pair (visible part, JPEG) of a sample. The JPEG is None if the image cannot be shown.
 
-        The JPEG covers the `visible_box` of the crop, at a scale at which the crop is `side` pixels wide. The JPEG is
-        in colour even if the network saw gray images. The orientation in the metadata of the file is not applied,
-        because labels refer to the stored pixels.
+        The JPEG shows the `visible_box` of the crop. It is scaled so that the whole crop would be `side` pixels wide.
+        The JPEG is in colour even if the network saw gray images. The orientation in the metadata of the file is not
+        applied, because labels refer to the stored pixels.
         """
         return self._draw(row, side)
 
@@ -121,7 +123,7 @@ class PictureViewer:
 
 
 def enlarged(square: Square, scale: float) -> Square:
-    """Return a square about the same centre, `scale` times as wide.
+    """Return a square with the same centre that is `scale` times as wide.
 
     Examples
     --------
@@ -148,7 +150,9 @@ def visible_box(crop: Square, size: tuple[int, int]) -> Box | None:
 
 
 def _encode(image: Image.Image, crop: Square, side: int) -> bytes:
-    """Return a JPEG of the part of the image inside the crop. The whole crop would be `side` pixels wide."""
+    """Return a JPEG of the part of the image inside the crop. It is scaled so that the whole crop would be `side`
+    pixels wide.
+    """
     width, height = image.size
     box = visible_box(crop, (width, height))
     assert box is not None

@@ -1,4 +1,4 @@
-"""Numbers, durations and data, formatted for a page."""
+"""Functions that format numbers, durations and JSON data for a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ __all__ = ["count", "duration", "embedded_json", "headline", "number", "percent"
 
 
 def percent(share: float | None) -> str:
-    """Return a share (1 is 100 %) as a percentage without a line break.
+    """Return a share as a percentage (0.5 becomes "50 %"). A line cannot break before the percent sign. If the share is
+    None, return "unknown".
 
     Examples
     --------
@@ -58,7 +59,7 @@ def duration(seconds: float) -> str:
 
 
 def headline(verdict: str) -> tuple[str, str]:
-    """Return the first statement of a verdict, for a title, and the rest of the verdict.
+    """Return the pair (first statement of a verdict, rest of the verdict). The first statement is for a title.
 
     Examples
     --------
@@ -72,7 +73,8 @@ def headline(verdict: str) -> tuple[str, str]:
 
 
 def number(value: float) -> str:
-    """Return a number with three significant digits. From 100 on, it is a whole number with commas.
+    """Return a number as a string with three significant digits. A number of at least 100 is rounded to a whole number,
+    with commas between the thousands.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def number(value: float) -> str:
 
 
 def embedded_json(value: object) -> Markup:
-    r"""Return a value as JSON that is safe inside a script element, whatever texts the value contains.
+    r"""Return a value as JSON that is safe inside a script element, whatever strings the value contains.
 
     Examples
     --------

@@ -21,10 +21,11 @@ class Conditions:
     scale : str
         Name of the scale of the experiment, as in the option `--scale`.
     changed : mapping of str to pair
-        Changes that the scale makes: name of a number -> (value in the paper, value here).
+        Settings that the scale changes: name of the setting -> (value in the paper, value here).
     seeds : sequence of int
+        Seeds of the runs.
     counts : mapping of str to int
-        Numbers of samples, for example in the training set and in the validation set.
+        Numbers of samples: name -> number, for example of the training set and of the validation set.
     remarks : sequence of str
         Further sentences, for example about the weights with which the training of the network starts.
 
@@ -54,7 +55,7 @@ class Conditions:
             raise InvalidParameterError("changed", f"every number that the scale {self.scale!r} changes", self.changed)
 
     def sentences(self, **counts: int) -> list[str]:
-        """Return the conditions as sentences. The arguments are counts in addition to the attribute `counts`."""
+        """Return the conditions as sentences. The arguments, name = number, are added to the attribute `counts`."""
         sizes = [f"{name} {count:,}" for name, count in {**self.counts, **counts}.items()]
         seeds = f"seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
         notes = [f"Ours: {'; '.join([self.dataset, *sizes, seeds])}."]

@@ -41,7 +41,8 @@ def draw_figure2(
     Parameters
     ----------
     path : path, optional
-        The file, which is PNG, SVG or PDF by its ending. An existing file is replaced. If None, no file is written.
+        Path of a PNG, SVG or PDF file. The ending of the path selects the format. An existing file is replaced. If
+        None, no file is written.
     settings, losses, largest
         See `plot_gradients`.
 
@@ -81,7 +82,8 @@ def plot_gradients(
     """Plot the gradient of each loss, and of DeepGUM for several pi and gamma, against the residual.
 
     For all curves, the unit of the residual is the standard deviation of the inliers. The gradients are odd functions,
-    so the figure shows only positive residuals. The straight line of L2 ends a little above the plateau of Huber.
+    so the figure shows only positive residuals. The straight line of L2 is cut a little above the constant part of
+    Huber's gradient.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def plot_gradients(
     UnknownNameError
         If a loss is unknown.
     InvalidParameterError
-        If a pi is not in (0, 1), or a gamma or the largest residual is not above 0.
+        If a value of pi is not in (0, 1), or if a value of gamma or the largest residual is not above 0.
     """
     chosen = [Cauchy(CAUCHY_SCALE_95) if loss == Cauchy.name else get_loss(loss, "losses") for loss in losses]
     check_positive("largest", largest)

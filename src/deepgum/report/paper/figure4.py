@@ -1,4 +1,6 @@
-"""Figure 4 of the paper: a table of the methods' errors beside a gallery of images flagged as outliers."""
+"""Figure 4 of the paper: a table of the methods' errors on the left, and a gallery of images flagged as outliers on the
+right.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,7 @@ def table_size(table: PaperTable) -> tuple[float, float]:
 
 
 def plot_table(axes: Axes, table: PaperTable) -> None:
-    """Draw a table on axes whose unit is a point, with the origin in the upper left corner and y downwards.
+    """Draw a table on axes whose unit is 1/72 inch, with the origin in the upper left corner and y downwards.
 
     Examples
     --------
@@ -144,7 +146,7 @@ def plot_table(axes: Axes, table: PaperTable) -> None:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Positions of the parts of a table, in points."""
+    """Positions of the parts of a table, in units of 1/72 inch."""
 
     ends: tuple[float, ...]  # right edge of each column's digits
     groups: tuple[tuple[tuple[str, ...], float, float], ...]  # heading, left and right edge
@@ -187,7 +189,9 @@ def _column_width(table: PaperTable, index: int) -> float:
 
 
 def _wrap(text: str, room: float, letters: float, weight: str = "normal") -> list[str]:
-    """Break a text between words into lines of at most `room` points. A word that is wider has a line of its own."""
+    """Break a string between words into lines that are at most `room` / 72 inches wide. A wider word is alone on its
+    line.
+    """
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -199,7 +203,7 @@ def _wrap(text: str, room: float, letters: float, weight: str = "normal") -> lis
 
 
 def _width(text: str, weight: str = "normal", style: Literal["normal", "italic"] = "normal") -> float:
-    """Return the width of a drawn text in points."""
+    """Return the width of a drawn string, in units of 1/72 inch."""
     if not text:
         return 0.0
     properties = FontProperties(weight=weight, style=style)

@@ -1,5 +1,5 @@
-"""Errors of several methods as cells of a table. The lowest error is bold, and has stars if it is significantly
-lower.
+"""Errors of several methods as cells of a table. The lowest error is bold. It has stars if it is significantly lower
+than the others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CORRECTIONS = {
 
 
 def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = "") -> dict[str, Array]:
-    """Check the errors of several methods, and return arrays that can be compared entry by entry.
+    """Check the errors of several methods, and return them as arrays of equal shape: method -> array.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
     dimensions : int
         Number of dimensions of each array.
     where : str
-        Text before the name of an array in a message.
+        String that stands before the name of an array in a message.
 
     Raises
     ------
     InvalidDataError
-        If there is no method or no error; if the arrays differ in shape; if an error is negative or infinite; or if the
-        arrays have NaN in different places, for example because a network diverged.
+        If there is no method, or an array is empty; if the arrays differ in shape; if an error is negative or infinite;
+        or if the arrays have NaN in different places, for example because a network diverged.
 
     Examples
     --------
@@ -94,7 +94,8 @@ def check_errors(errors: Mapping[str, ArrayLike], dimensions: int, where: str = 
 def compare_errors(
     errors: Mapping[str, Array], shown: Mapping[str, float], correction: Correction
 ) -> tuple[dict[str, Cell], Comparison | None]:
-    """Return the pair (one cell per method, the tests). The lowest cell is bold and has stars.
+    """Return the pair (cells, tests): one cell per method, and the tests. The lowest cell is bold. It has stars if it
+    is significantly lower.
 
     Oracles are not compared: they have a cell, but they are neither bold nor tested.
 
@@ -128,7 +129,8 @@ def compare_errors(
 
 
 def mark_lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
-    """Return one cell per method. The lowest value is bold, but never that of an oracle, and never a single value.
+    """Return one cell per method. The lowest value is bold. Values of oracles are ignored, and a value without another
+    value to compare is never bold.
 
     Examples
     --------
@@ -141,7 +143,8 @@ def mark_lowest(shown: Mapping[str, float]) -> dict[str, Cell]:
 
 
 def significance_notes(comparison: Comparison | None, correction: Correction, errors: str) -> list[str]:
-    """Return notes that explain the stars and list the p-value of each test.
+    """Return notes that explain the stars and list the p-value of each test. The string `errors` names the errors in
+    the notes.
 
     Examples
     --------
@@ -185,7 +188,7 @@ def exceeds(values: Array, threshold: float) -> Array:
 
 
 def summarise_folds(values: Sequence[float]) -> Cell:
-    """Return a cell with the mean and the standard deviation (with n - 1 in the denominator) of one value per fold.
+    """Return a cell with the mean and the standard deviation (n - 1 in the denominator) of n values, one per fold.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Functions that escape the texts of a table for Markdown and for LaTeX."""
+"""Functions that escape the strings of a table for Markdown and for LaTeX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LATEX = {
 
 
 def markdown(text: str) -> str:
-    r"""Escape a text for a cell or a line of Markdown.
+    r"""Escape a string for a cell or a line of Markdown.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    r"""Escape a text for LaTeX. Mathematics between dollar signs is not escaped.
+    r"""Escape a string for LaTeX. Mathematics between dollar signs is not escaped.
 
     Examples
     --------

@@ -28,9 +28,9 @@ class Cell:
     value : float or None
         The value. None and NaN are shown as "-".
     deviation : float or None
-        Standard deviation, after the sign ±.
+        Standard deviation, shown after the sign ±. None if there is no standard deviation.
     stars : str
-        Stars of significance, after the value.
+        Stars of significance, shown after the value.
     best : bool
         Whether the value is the lowest in a comparison. The lowest value is shown bold.
     """
@@ -46,7 +46,7 @@ class Cell:
         return self.value is None or math.isnan(self.value)
 
     def number(self, digits: int) -> str:
-        """Return the value as text, with the standard deviation if the cell has one, and without stars.
+        """Return the value as a string, with the standard deviation if the cell has one, and without stars.
 
         Examples
         --------
@@ -107,7 +107,8 @@ class PaperTable:
     Raises
     ------
     InvalidDataError
-        If a row does not have one cell per column, or if a column with our values comes after a column of the paper.
+        If a row does not have one cell per column, or if a column with our values comes after a column with the paper's
+        values.
 
     Examples
     --------
@@ -140,11 +141,14 @@ class PaperTable:
         published = [column.published for column in self.columns]
         if published != sorted(published):
             raise InvalidDataError(
-                f"`columns` should hold our columns before the paper's. Found {[each.header for each in self.columns]}."
+                "`columns` should list all columns with your own values (`published=False`) first, then all columns "
+                f"with values of the paper (`published=True`). Found {[each.header for each in self.columns]}."
             )
 
     def to_rich(self) -> ConsoleRenderable:
-        """Return the table for a terminal. On a narrow terminal, the paper's columns are below ours."""
+        """Return the table for a terminal. On a narrow terminal, the columns with the paper's values are below the
+        columns with our values.
+        """
         return TerminalTable(self)
 
     def to_markdown(self) -> str:
@@ -163,7 +167,7 @@ class PaperTable:
         return "\n".join([*lines, *notes]) + "\n"
 
     def to_latex(self) -> str:
-        r"""Return the table as a `table` environment for LaTeX with the package booktabs. All text is escaped."""
+        r"""Return the table as a `table` environment for LaTeX with the package booktabs. All strings are escaped."""
         lines = [
             "% needs \\usepackage{booktabs}",
             r"\begin{table}",
@@ -276,7 +280,9 @@ class TerminalTable:
         return part
 
     def _texts(self, index: int, heading: int) -> list[Text]:
-        """Return the texts of a column, padded to the same width. This width is at least the width `heading`."""
+        """Return the strings in the column `index`, padded to the same width. This width is at least `heading`, the
+        width of the heading.
+        """
         cells = [row.cells[index] for row in self.table.rows]
         column = self.table.columns[index]
         numbers = [cell.number(column.digits) for cell in cells]

@@ -27,7 +27,7 @@ class PublishedValue:
     ----------
     value : float
     deviation : float or None
-        Number after the sign ±.
+        Standard deviation, which the paper prints after the sign ±. None if the paper prints none.
     stars : str
         Stars of significance. The paper prints some stars after the name of a method. Here these stars belong to the
         MAE of the method.
@@ -91,7 +91,7 @@ class PublishedTable:
 
     @property
     def source(self) -> str:
-        """The text that names the source of the values, for a note below a table."""
+        """The source of the values as a string, for a note below a table."""
         return f"as published, ECCV 2018 paper, {self.number}"
 
     def row(self, method: str) -> PublishedRow | None:

@@ -28,7 +28,7 @@ from deepgum.report.style import is_oracle, method_style
 
 __all__ = ["figure4_table", "table1", "table2"]
 
-# The order of the paper. A method that the paper does not have stands beside a similar method.
+# The order of the paper. A method that the paper does not have follows a similar method.
 _ORDER = (
     "l2",
     "l1",
@@ -42,8 +42,8 @@ _ORDER = (
     "deepgum-paper",
     "deepgum-authors",
 )
-# The paper's values of DeepGUM stand beside the first of these methods that has errors. The note says how the method
-# differs from the paper's.
+# The paper's values of DeepGUM are in the row of the first of these methods that has errors. The note says how the
+# method differs from the paper's.
 _STAND_INS = {
     "deepgum-paper": "",
     "deepgum-alternate": "{} is Algorithm 1 with this library's choices, and not exactly the paper's method.",
@@ -64,15 +64,16 @@ def table1(
 
     As in the paper, the average is the mean of the columns of the landmarks. The stars in the column of a landmark are
     from a test on the errors of this landmark. The stars of the average are from a test on the mean error of each image
-    over its observed landmarks. The paper's columns are the landmarks with the same names as here, and the average.
+    over its observed landmarks. The columns with the paper's values are the average and those landmarks of the paper
+    that are in `landmark_names`.
 
     Parameters
     ----------
     errors : mapping of method to array (n, l)
-        Error of each landmark in each test image, as a distance in pixels. NaN marks a missing label. All methods have
-        NaN in the same places.
+        Error of each landmark in each test image, as a distance in pixels. NaN marks a missing label. All methods must
+        have NaN in the same places.
     landmark_names : sequence of str, length l
-        Names of the landmarks. A landmark of the paper has its name in the paper: LC, RC, LS, RS, LH or RH.
+        Names of the landmarks. Landmarks of the paper must have the paper's names: LC, RC, LS, RS, LH and RH.
     conditions : Conditions
     failure_threshold : float
         Distance in pixels above which an observed landmark counts as a failure.
@@ -245,9 +246,9 @@ def _table(
     shown: Sequence[str],
     notes: Sequence[str],
 ) -> PaperTable:
-    """Return a table with our columns, and beside them the columns of the paper that are named in `shown`.
+    """Return a table: first columns with our values, then the columns of the paper that are named in `shown`.
 
-    Each of our columns is a mapping from a method to a cell.
+    `headers` and `columns` describe the columns with our values. An element of `columns` maps a method to a cell.
     """
     ours = list(columns[0])
     group = f"paper ({paper.dataset}, as published)"

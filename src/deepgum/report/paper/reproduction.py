@@ -134,7 +134,7 @@ def render_figure5(
     ----------
     records : sequence of RunRecord
     differences : mapping
-        Changes that the scale makes: name of a number -> (value in the paper, value here).
+        Settings that the scale changes: name of the setting -> (value in the paper, value here).
     out : Path
     scale : str
     """
@@ -225,7 +225,7 @@ def _conditions(plan: Plan, folders: Mapping[str, RunFolder], scale: str) -> Con
 
 
 def _short(name: str) -> str:
-    """Return the name that the paper's tables give a landmark: "left collar" or "left_collar" becomes "LC"."""
+    """Return the short name of a landmark in the tables of the paper: "left collar" or "left_collar" becomes "LC"."""
     return "".join(word[0].upper() for word in name.replace("_", " ").split())
 
 

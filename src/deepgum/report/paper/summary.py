@@ -34,7 +34,7 @@ class Spread:
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
-    """Return the summary of the values that are not None, or None if there are no such values.
+    """Return the summary of the values that are not None. Return None if all values are None.
 
     Examples
     --------
@@ -51,8 +51,8 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 
 def distinct(records: Sequence[RunRecord], value: Callable[[RunRecord], T]) -> list[T]:
-    """Return the values of the records without repetition, in the order of their first appearance.
+    """Return the different results of `value` for the records, in the order of their first appearance.
 
-    The function `value` takes a record and returns the value.
+    The function `value` takes a record and returns one value, for example the name of the method.
     """
     return list(dict.fromkeys(value(record) for record in records))

@@ -1,4 +1,4 @@
-"""Tables of the records of a comparison, for a terminal."""
+"""Tables for a terminal that show the records of a comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ __all__ = ["detection_table", "failure_table", "mae_table", "tables"]
 
 
 def tables(records: Sequence[RunRecord]) -> list[Group]:
-    """Return two tables for each kind of noise, with titles: the errors, and the detection of wrong labels."""
+    """Return two tables with titles for each kind of noise. One shows the errors, the other the detection of wrong
+    labels.
+    """
     made = []
     for noise, missing in distinct(records, lambda record: (record.noise, record.missing)):
         of_noise = [record for record in records if (record.noise, record.missing) == (noise, missing)]
@@ -76,8 +78,9 @@ def _error_table(records: Sequence[RunRecord], field: str, factor: float, digits
 def detection_table(records: Sequence[RunRecord]) -> Table:
     """Return a table of precision / recall of the flags in percent, with the layout of `failure_table`.
 
-    All records are of one kind of noise. The average precision is in brackets; it needs a ranking of the labels, but no
-    flags. Only methods that rank or flag labels have a row, and only rates above 0 have a column.
+    All records are of one kind of noise. The average precision is in brackets. It can be computed for methods that rank
+    the labels, even if they do not flag labels. Only methods that rank or flag labels have a row, and only rates above
+    0 have a column.
     """
     some = [r for r in records if r.average_precision is not None or r.recall is not None]
     table = _table()

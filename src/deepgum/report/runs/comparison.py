@@ -13,7 +13,7 @@ __all__ = ["draw_comparison"]
 
 
 def draw_comparison(records: Sequence[RunRecord], title: str = "") -> Figure:
-    """Draw the failure rate of each record, and in a second panel the precision and the recall of the flags."""
+    """Draw two bar charts: the failure rate of each record, and the precision and the recall of its flags."""
     figure = Figure(figsize=(8.4, 1.5 + 0.42 * len(records)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     styles = method_styles(records)

@@ -1,4 +1,4 @@
-"""Curves of a training: loss and score of each epoch, and the share of samples that each round flags."""
+"""Figure of a training: loss and score of each epoch, and the share of samples that each round flags."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def draw_history(
     """Draw the training loss and the validation score of all epochs, and the share of samples that each round flags.
 
     The first fit and the weighted rounds have separate axes, because their losses and scores have different units.
-    Scores are comparable only within one round, so the line of the scores is interrupted between rounds. Losses are
-    comparable only while the same loss is minimised, so the line of the losses is interrupted when the loss changes. A
+    Scores are comparable only within one round, so the curve of the scores is interrupted between rounds. Losses are
+    comparable only while the same loss is minimised, so the curve of the losses is interrupted when the loss changes. A
     star marks the epoch whose weights a round kept. A training without rounds (a plain loss, or the interleaved
     schedule) has one column. Each mixture is drawn below the epoch after which it was fitted.
 
@@ -140,7 +140,7 @@ def _group_names(rounds: Sequence[RoundRecord], names: Sequence[str] | None) -> 
 def _draw_pieces(
     axes: Axes, x: NDArray[np.int64], y: NDArray[np.float64], keys: Sequence[Hashable], colour: str
 ) -> None:
-    """Draw one line for each sequence of consecutive points with equal keys."""
+    """Draw one curve for each sequence of consecutive (x, y) with equal keys."""
     known = np.where(np.isfinite(y), y, np.nan)
     if np.nanmin(known, initial=np.inf) > 0 and np.nanmax(known) > _LOG_FACTOR * np.nanmin(known):
         axes.set_yscale("log")

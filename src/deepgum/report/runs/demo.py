@@ -21,7 +21,9 @@ _SHOWN = 18
 
 
 def draw_demo(result: DemoResult, folder: Path) -> list[Path]:
-    """Draw three figures, and return their PNG files: the comparison, the least probable labels, and the posteriors."""
+    """Draw three figures in `folder`, and return their PNG files. They show the comparison, the least probable labels,
+    and the posteriors.
+    """
     first = result.records[0]
     corruption = f"{noise_label(first.noise)}, {100 * first.rate:g} % of the landmarks are wrong"
     r = result.posteriors.responsibilities

@@ -1,5 +1,5 @@
-"""Gallery of images that are flagged as outliers, with captions about the labels (right part of the paper's Figure
-4).
+"""Gallery of images that are flagged as outliers, with captions that show the labels (right part of Figure 4 in the
+paper).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def draw_gallery(images: Images, captions: Sequence[str], title: str = "", *, co
 
     Parameters
     ----------
-    images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
+    images : uint8 array (k, c, h, w), or sequence of k uint8 arrays (c, h, w)
         Gray images (c = 1) or RGB images (c = 3). The images may differ in size.
     captions : sequence of str, length k
         One caption per image. The first line of a caption is large, the other lines are small and grey.

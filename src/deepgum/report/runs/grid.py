@@ -18,7 +18,8 @@ _FEWEST, _MOST = 4, 8
 
 
 def grid_columns(count: int) -> int:
-    """Return the number of columns for a grid of `count` images, about twice as wide as high and with few empty places.
+    """Return the number of columns for a grid of `count` images, so that the grid is around twice as wide as high, with
+    few empty places.
 
     Examples
     --------
@@ -38,7 +39,7 @@ def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Non
     Raises
     ------
     InvalidDataError
-        If there are no images, or if an image is not uint8 of shape (c, h, w) with c 1 or 3.
+        If there are no images, or if an image is not a uint8 array (c, h, w) with c = 1 or 3.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def image_panels(
     Parameters
     ----------
     figure : Figure or SubFigure
-    images : array (k, c, h, w), or sequence of arrays (c, h, w), of uint8
+    images : uint8 array (k, c, h, w), or sequence of k uint8 arrays (c, h, w)
         Gray images (c = 1) or RGB images (c = 3).
     columns : int
         Images per row.

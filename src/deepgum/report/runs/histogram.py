@@ -12,12 +12,13 @@ __all__ = ["draw_posteriors"]
 
 
 def draw_posteriors(posteriors: Posteriors, title: str = "") -> Figure:
-    """Draw a histogram of the responsibilities. If the wrong labels are known, right and wrong labels are separate.
+    """Draw a histogram of the responsibilities. If the wrong labels are known, there is one histogram for right labels
+    and one for wrong labels.
 
     Raises
     ------
     InvalidDataError
-        If the method has no mixture.
+        If there are no responsibilities, because the method has no mixture.
     """
     r, truth = posteriors.responsibilities, posteriors.true_outliers
     if r is None:

@@ -24,7 +24,7 @@ _MARGIN = 0.25
 
 
 def worst_first(responsibilities: NDArray[np.float64], residual_norms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the positions of the samples, sorted so that samples with the least probable labels are first.
+    """Return the row numbers of the samples, sorted so that samples with the least probable labels are first.
 
     Samples are sorted by the responsibility of their least probable group. Samples with equal responsibilities are
     sorted by their longest residual. A group without a label (NaN) is ignored. A sample without any label is last.
@@ -54,12 +54,12 @@ def draw_gallery(
 
     Parameters
     ----------
-    images : array (n, c, h, w) of uint8, c 1 or 3
+    images : uint8 array (n, c, h, w) with c = 1 or 3
     given, predicted : arrays (n, 2 l)
         Coordinates x1 y1 x2 y2 ... in fractions of the image's width; NaN marks a missing label.
     responsibilities : array (n, l) or (n, 1), optional
-        Probability that the label of a landmark is right. If it is below 1/2, the given landmark has a ring, and a line
-        to the predicted landmark. An arrow points to a landmark outside the margin of the image.
+        Probability that a given landmark is right. If it is below 1/2, a ring is drawn around the given landmark, and a
+        line from it to the predicted landmark. An arrow points to a landmark outside the margin of the image.
     captions : sequence of str, length n, optional
         Texts below the images.
     columns : int
@@ -70,7 +70,7 @@ def draw_gallery(
     Raises
     ------
     InvalidDataError
-        If there are no images, or if the shapes of the arrays do not fit together.
+        If there are no images, or if an array has a shape other than above.
     """
     n, landmarks = len(images), given.shape[-1] // 2
     if n == 0 or images.ndim != 4 or given.shape != (n, 2 * landmarks) or predicted.shape != given.shape:
@@ -137,7 +137,9 @@ def _draw_landmarks(
 
 
 def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Draw an arrow towards a point outside the image's margin. The arrow ends at the edge of the margin."""
+    """Draw an arrow from `start` towards a position `end` outside the margin of the image. The arrow stops at the edge
+    of the margin.
+    """
     reach = 1.0
     for from_, to, (low, high) in zip(start, end, (sorted(axes.get_xlim()), sorted(axes.get_ylim())), strict=True):
         if not low <= to <= high:

@@ -38,7 +38,7 @@ def draw_predictions(
 
     Parameters
     ----------
-    images : array (k, c, h, w) of uint8, c 1 or 3
+    images : uint8 array (k, c, h, w) with c = 1 or 3
     predictions : array (k, l, 2)
         x and y of each landmark, in fractions of the image's width. A landmark with NaN is not drawn.
     labels : array (k, l, 2), optional
@@ -54,7 +54,7 @@ def draw_predictions(
     Raises
     ------
     InvalidDataError
-        If there are no images, or if the shapes of the arrays do not fit together.
+        If there are no images, or if an array has a shape other than above.
     InvalidParameterError
         If `columns` is not a whole number of at least 1.
 
@@ -92,7 +92,9 @@ def draw_predictions(
 
 
 def _style(landmark: int) -> dict[str, Any]:
-    """Return the style of a landmark. When the colours repeat, the markers are shifted by one."""
+    """Return the colour and the marker of the landmark with this number. When the colours repeat, the markers are
+    shifted by one.
+    """
     return {
         "marker": _MARKERS[(landmark + landmark // len(_COLOURS)) % len(_MARKERS)],
         "markersize": _SIZE,

@@ -32,7 +32,8 @@ SHOWN = 24
 
 
 def draw_run(folder: RunFolder) -> list[Path]:
-    """Draw figures of a finished run, and return the files: history, posteriors, flagged labels and predictions.
+    """Draw figures of a finished run, and return their files. They show history, posteriors, flagged labels and
+    predictions.
 
     If the example images of the run cannot be read, the figures with images are left out, and a warning is given.
     """

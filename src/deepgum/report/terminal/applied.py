@@ -1,4 +1,4 @@
-"""The effect of a patch on a data set, as a table for a terminal."""
+"""A table for a terminal that shows what a patch changed in a data set."""
 
 from __future__ import annotations
 

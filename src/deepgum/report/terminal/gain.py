@@ -1,4 +1,4 @@
-"""The gain of a patch, as a table for a terminal."""
+"""A table for a terminal that shows the gain of a patch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["gain_table"]
 
 
 def gain_table(gain: Gain) -> RenderableType:
-    """Return a table with one row for all errors and one row per landmark or target. The conclusion is below the table.
+    """Return a table with one row for the mean of all errors, and one row per landmark or target. The conclusion is
+    below the table.
 
     Examples
     --------

@@ -23,7 +23,7 @@ _PLAIN_EVERY = 10.0
 
 
 class Reporter(Observer):
-    r"""Display of the progress of an experiment, as a context manager.
+    r"""A context manager that displays the progress of an experiment.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ class Reporter(Observer):
         self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def reading(self, done: int, total: int) -> None:
-        """Show how many of the images are decoded."""
+        """Show that `done` of `total` images are decoded."""
         self._show_count("Reading images", done, total)
 
     def computing(self, done: int, total: int) -> None:
-        """Show for how many images the outputs of the frozen trunk are computed."""
+        """Show that the outputs of the frozen trunk are computed for `done` of `total` images."""
         self._show_count("Computing the frozen trunk", done, total)
 
     def _show_count(self, task: str, done: int, total: int) -> None:
@@ -88,7 +88,7 @@ class Reporter(Observer):
             self.say(f"{task}: {done} of {total}.")
 
     def started(self, total: int, finished: int) -> None:
-        """Show the number of runs and the number of finished runs."""
+        """Show the number of all runs, and the number of runs that are already finished."""
         self._total = total
         self._progress.update(self._runs, total=total, completed=finished, visible=True)
         done = f", {finished} of them already finished" if finished else ""
@@ -101,7 +101,9 @@ class Reporter(Observer):
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
     def trained(self, event: Event) -> None:
-        """Show an epoch and its validation score, or the epoch from which a training is resumed."""
+        """Show an event of the training: an epoch with its validation score, or the epoch from which the training is
+        resumed.
+        """
         # Events are recognised by their attributes, not by their classes: reports do not import training.
         score, epoch = getattr(event, "validation_score", None), getattr(event, "epoch", None)
         if epoch is None:
@@ -132,7 +134,7 @@ class Reporter(Observer):
         self.say(f"{_describe(run)}: failed. {error}", style="red")
 
     def audit_started(self, folds: int, rounds: int) -> None:
-        """Show the number of networks that an audit trains."""
+        """Show the largest number of networks that an audit trains: `folds` times `rounds`."""
         self._folds, self._total, self._fits = folds, folds * rounds, 0
         self._progress.update(self._runs, description="networks", total=self._total, completed=0, visible=True)
         self.say(f"Up to {rounds} rounds of {folds} networks, until the flags no longer change.")
@@ -146,7 +148,7 @@ class Reporter(Observer):
         self._progress.reset(self._current, description=self._name, total=None, visible=True)
 
     def round_finished(self, finished: AuditRound) -> None:
-        """Print a line with the number of labels that the round of an audit flags."""
+        """Print a line with the number of labels that the finished round of an audit flags."""
         share = "" if finished.share is None else f", about {100 * finished.share:.1f} % of the labels wrong"
         changed = f" ({finished.changed:,} flags changed)" if finished.round else ""
         line = (

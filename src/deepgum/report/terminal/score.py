@@ -29,7 +29,7 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
     summary : AuditSummary
     worst : sequence of Flag
     pairs : sequence of Pair
-        The pairs of target and prediction columns, so that the user can check them.
+        The pairs of a target column and a prediction column. They are printed so that the user can check them.
 
     Examples
     --------
@@ -89,7 +89,9 @@ def worst_table(worst: Sequence[Flag]) -> Table:
 
 
 def _remarks(summary: AuditSummary) -> list[str]:
-    """Return each verdict about groups without a converged mixture, after the names of the groups with this verdict."""
+    """Return a line "names: verdict" for each verdict on groups whose mixture did not converge. The names are those of
+    the groups with this verdict.
+    """
     groups: dict[str, list[str]] = {}
     for group in summary.groups:
         if group.status != MixtureStatus.CONVERGED.name and group.verdict != summary.verdict:

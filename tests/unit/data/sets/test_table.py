@@ -519,7 +519,8 @@ def test_columns_are_texts(name: str) -> None:
 
 
 def test_a_table_that_is_not_there_is_named_by_the_key_of_the_configuration(make_small: Any, tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameterError, match=r"`data\.folder` should be a CSV or Parquet file.*nowhere"):
+    message = r"`data\.folder` should be the path of a CSV or Parquet file for the data set `table`.*nowhere"
+    with pytest.raises(InvalidParameterError, match=message):
         make_small("table").pool(path=tmp_path / "nowhere")
 
 

@@ -134,5 +134,5 @@ def test_labels_lose_their_mathematics_only():
 def test_tables_that_do_not_fit_are_refused():
     with pytest.raises(InvalidDataError, match="should have 3 cells"):
         PaperTable("t", COLUMNS, (Row("a", (Cell(),)),))
-    with pytest.raises(InvalidDataError, match="our columns before the paper's"):
+    with pytest.raises(InvalidDataError, match=r"all columns with your own values .* first"):
         PaperTable("t", COLUMNS[::-1], ())

@@ -20,7 +20,7 @@ SCRIPTS = (
 
 
 def read_asset(name: str) -> str:
-    """Return one of the files in this folder.
+    """Return the content of the file `name` in this folder, as a string.
 
     Examples
     --------
@@ -31,7 +31,8 @@ def read_asset(name: str) -> str:
 
 
 def script() -> str:
-    """Return one script with everything that `new DeepGUM.Gallery(...)` needs. `gallery.js` explains the call.
+    """Return one JavaScript string with everything that `new DeepGUM.Gallery(...)` needs. `gallery.js` explains this
+    call.
 
     Examples
     --------
