@@ -231,8 +231,8 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     """Return the id of each row of a table.
 
-    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If a name
-    occurs twice in `names`, the place of its row is added to each of the names.
+    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If any
+    name occurs twice in `names`, each id is a name and the place of its row.
 
     Raises
     ------
