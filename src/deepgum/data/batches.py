@@ -52,10 +52,10 @@ class Batch:
     sample_weight: Tensor | None = None
 
     def per_coordinate(self, values: Tensor) -> Tensor:
-        """Permute the values of mirrored samples to the order of their mirrored coordinates.
+        """Return the values with the values of each mirrored sample in the order of its mirrored coordinates.
 
-        A mirrored left eye takes the place of the right eye. The value of the left eye changes its place in the same
-        way.
+        When a sample is mirrored, its left eye takes the place of its right eye. The value of the left eye moves to the
+        same place.
 
         Parameters
         ----------
@@ -65,7 +65,8 @@ class Batch:
         Returns
         -------
         Tensor
-            Values (b, d) in which the rows of mirrored samples are permuted. If `mirror` is None, `values` unchanged.
+            Values (b, d) in which the rows of mirrored samples are permuted. If `mirror` is None, the unchanged
+            `values`.
         """
         if self.mirror is None:
             return values
@@ -104,7 +105,7 @@ def shuffled_batches(
         Number of samples per batch. If the last batch would have a single sample, it is left out, because batch
         normalisation cannot use it. If this batch is also the first batch, it is kept.
     generator : torch.Generator
-        Generator that draws the order and the mirrored samples, before the first batch.
+        Generator that draws the order and the mirrored samples. Both are drawn before the first batch.
     mirror : bool
         Whether to mirror samples. If `data.mirror` is None, no sample is mirrored.
     device : torch.device or str
@@ -152,9 +153,10 @@ def _batch(
 
 
 def _take_either(inputs: Tensor | np.ndarray, others: Tensor | np.ndarray, index: Tensor, other: Tensor) -> Tensor:
-    """Return the rows `index` (b,), taken from `others` where the mask `other` (b,) is true, else from `inputs`.
+    """Return the rows at the positions `index` (b,) of two arrays.
 
-    Only one of the two rows is read.
+    A row is taken from `others` if its element of the mask `other` (b,) is true, else from `inputs`. The row of the
+    array that is not used is not read.
     """
     first, second = torch.as_tensor(inputs), torch.as_tensor(others)
     rows = [(second if swapped else first)[row] for row, swapped in zip(index.tolist(), other.tolist(), strict=True)]

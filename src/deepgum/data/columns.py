@@ -35,8 +35,8 @@ class Columns:
     path : Path
         The file that the cells were read from.
     cells : mapping of str to list, length n
-        The cells of each column, by the name of the column. Cells of a CSV file are texts. Cells of a Parquet file are
-        values of any type; a missing value is None.
+        The cells of each column, by the name of the column. Cells of a CSV file are strings. Cells of a Parquet file
+        are values of any type; a missing value is None.
     places : tuple of str, length n
         Place of each row in the file. The first row is ``"line 2"`` in a CSV file, where the header is line 1, and
         ``"row 1"`` in a Parquet file.
@@ -50,12 +50,15 @@ class Columns:
         return len(self.places)
 
     def numbers(self, name: str, *, missing: bool) -> NDArray[np.float64]:
-        """Return a column as an array of numbers (n,). A cell that is empty, null or ``nan`` becomes NaN.
+        """Return a column as an array of numbers (n,).
+
+        `missing` is whether numbers may be missing. If true, a cell that is empty, null or ``nan`` becomes NaN.
 
         Raises
         ------
         InvalidDataError
-            If a cell is not a number that float32 can hold, or if a cell is empty and `missing` is not set.
+            If a cell is not a number that float32 can hold. Also if a cell is empty, null or ``nan`` and `missing` is
+            false.
         """
         at_once = _numbers(self.cells[name])
         if at_once is not None and (missing or not np.isnan(at_once).any()):
@@ -66,7 +69,7 @@ class Columns:
         return np.array(values, dtype=np.float64)
 
     def texts(self, name: str) -> list[str]:
-        """Return the cells of a column as texts, without white space around the text.
+        """Return the cells of a column as strings, without white space at the start and the end.
 
         Raises
         ------
@@ -78,9 +81,10 @@ class Columns:
         return values
 
     def refuse(self, name: str, rows: Sequence[int], expected: str) -> None:
-        """Raise an `InvalidDataError` about the cells in these rows of a column. If `rows` is empty, do nothing.
+        """Raise an `InvalidDataError` that names the wrong cells of a column. If `rows` is empty, do nothing.
 
-        The message gives the file, the line and the column of the first wrong cell, and the places of the others.
+        `rows` are the rows of the wrong cells in column `name`, and `expected` says what a cell should be. The message
+        gives the file, the line and the column of the first wrong cell, and the places of the other wrong cells.
         """
         if rows:
             cell = self.cells[name][rows[0]]
@@ -241,7 +245,7 @@ def delimiter_of(lines: Iterable[str]) -> str:
     read: list[str] = []
 
     def all_lines() -> Iterator[str]:
-        """Yield the lines that were already read, and then further lines. A header may have several lines."""
+        """Yield the lines that were already read, and then the next lines. A header may have several lines."""
         yield from list(read)
         for line in rest:
             read.append(line)

@@ -1,17 +1,18 @@
-"""Artificial outliers: NGO, l-UGO and g-UGO of the paper's section 4.4, and labels replaced by uniformly drawn labels.
+"""Artificial outliers: the kinds NGO, l-UGO and g-UGO of section 4.4 of the paper, and uniformly drawn labels.
 
 NGO, l-UGO and g-UGO shift landmarks by a distance d in a uniformly drawn direction. Distances are given in pixels of a
-face image 224 pixels wide, which is the paper's input. They are scaled to the width of the image in the unit of the
-targets. A shifted landmark may leave the image. The paper's wrong clicks and exchanged files do not stop at the border
-of the image, and clipping would collect many outliers along the border. The paper writes N(25, 2) and does not define
-the 2. Here the 2 is a standard deviation, in pixels like the mean.
+face image 224 pixels wide, which is the input of the paper's network. They are scaled to the width of the image in the
+unit of the targets. A shifted landmark may lie outside the image. Coordinates are not clipped, because real errors
+(wrong clicks and exchanged files) may lie outside too, and clipping would collect many outliers along the border. The
+paper writes N(25, 2) and does not define the 2. Here the 2 is a standard deviation, in pixels like the mean.
 
 `uniform` can be used for labels of any kind, for example ages or angles. It draws new labels for some samples: each
 coordinate is drawn between the smallest and the largest label of this coordinate. All new labels are therefore in the
 range of the old labels, and no check of the range can detect a new label.
 
-Afterwards, correct and wrong labels can be deleted. Landmarks are deleted as a whole. If the targets are not points,
-single coordinates are deleted. A deleted label is missing (NaN). It is neither an outlier nor an inlier.
+After the corruption, `delete_labels` can delete labels, both correct and wrong ones. Landmarks are deleted as a whole.
+If the targets are not landmarks, single coordinates are deleted. A deleted label is missing (NaN). It is neither an
+outlier nor an inlier.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def corrupt(targets: Tensor, kind: str, rate: float, generator: torch.Generator,
 def delete_labels(
     corruption: Corruption, clean: Tensor, rate: float, generator: torch.Generator, together: int = 1
 ) -> Corruption:
-    """Return a copy of a corruption in which some more labels are missing.
+    """Return a copy of a corruption in which further labels are missing (NaN).
 
     The number of deleted labels is exactly round(rate * count), where count is the number of observed labels, correct
     or wrong. The labels to delete are drawn independently of the outliers. The outliers of the copy are therefore a
@@ -262,7 +263,7 @@ def _select_samples(observed: Tensor, rate: float, generator: torch.Generator) -
 
 
 def _draw(candidates: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Draw round(rate * count) of the candidates without replacement, and return their mask (m,).
+    """Draw round(rate * count) of the candidates without replacement. Return the mask (m,) of the drawn candidates.
 
     `candidates` is a mask (m,), and count is the number of its true elements.
     """

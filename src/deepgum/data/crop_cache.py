@@ -41,7 +41,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class CropPlan:
-    """The crops to make: image files, squares, size and colour.
+    """A plan of the crops to make: image files, square regions, size and colour.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class CropPlan:
     names : tuple of str, length n
         Names of the image files, relative to the folder.
     squares : tuple of Square or None, length n
-        Square to cut from each image. None means the smallest square around the whole image.
+        Square region to cut from each image. None means the smallest square around the whole image.
     image_size : int
         Side of each crop in pixels.
     colour : bool
@@ -70,14 +70,14 @@ class CropPlan:
 
     @property
     def pictures(self) -> Pictures:
-        """The image files and squares of the crops."""
+        """The image files of the crops, and the square region of each image."""
         return Pictures(self.folder, self.names, self.squares)
 
     def key(self) -> str:
         """Return the hash of everything that determines the crops.
 
-        These are the name, size and time of every image file, the squares, the shape of the crops, and the versions of
-        Pillow and of the cache.
+        These are the name, size and modification time of every image file, the square regions, the shape of the crops,
+        and the versions of Pillow and of the cache.
         """
         digest = hashlib.sha256(repr((_VERSION, PIL.__version__, self.shape)).encode())
         for name, square in zip(self.names, self.squares, strict=True):
@@ -146,9 +146,9 @@ def load_readable_crops(
 ) -> ReadableCrops:
     """Return the crops of the images that can be decoded, and the positions of these images in the plan.
 
-    `load_crops` uses the same cache. An image is left out if its content cannot be decoded, or if its square does not
-    fit the image. If the operating system cannot read the file (no permission, a disk error, too many open files), an
-    error is raised, because the image may be intact and the next load may succeed.
+    `load_crops` uses the same cache. An image is left out if its file can be read but not decoded, or if its square
+    region does not fit the image. If the operating system cannot read the file (no permission, a disk error, too many
+    open files), an error is raised, because the image may be intact and the next load may succeed.
 
     Raises
     ------
@@ -211,7 +211,11 @@ def _open_valid(
 
 
 def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, *, leave_out: bool) -> dict[int, str]:
-    """Write the crops one after the other. Return the positions of the unreadable images, with names and reasons."""
+    """Write the crops one after the other. Return the images that could not be decoded.
+
+    The result maps the position of such an image to its name and the reason. If `leave_out` is false, such an image is
+    an error.
+    """
     # Plain writes, not a writable memory map: with a map, a full disk would end the process (bus error).
     _write_header(file, plan.shape)
     unreadable: dict[int, str] = {}

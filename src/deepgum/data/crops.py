@@ -49,10 +49,10 @@ class Square(NamedTuple):
 
 
 def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
-    """Return a square of an image as a new image of `size` x `size` pixels, filtered against aliasing.
+    """Return a square crop of an image, resized to `size` x `size` pixels with a filter against aliasing.
 
-    Where the square lies outside the image, the outermost pixels of the image are repeated. A constant colour would
-    make a straight edge of high contrast, which a network would learn like a part of the face.
+    Where the square lies outside the image, the outermost pixels of the image are repeated. A constant colour there
+    would make a straight edge of high contrast, and a network would learn this edge like a part of the face.
 
     Raises
     ------

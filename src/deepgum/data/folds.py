@@ -1,4 +1,4 @@
-"""Folds of a cross-validation. A fold is a block of a sequence, or consists of whole clusters (see `splits`)."""
+"""Folds of a cross-validation. A fold is a block of a sequence, or consists of clusters of samples (see `splits`)."""
 
 from __future__ import annotations
 

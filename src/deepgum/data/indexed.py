@@ -138,7 +138,7 @@ def _fields(item: Any) -> tuple[str, ...] | None:
 
 
 def _has_indices(dataset: Any) -> bool:
-    """Return whether a data set is wrapped, or is a part of a wrapped data set, or contains a wrapped data set."""
+    """Return whether a data set is an `IndexedDataset`, or is a part of one, or contains one."""
     parts = getattr(dataset, "datasets", ())
     inside = [getattr(dataset, "dataset", None), *(parts if isinstance(parts, (list, tuple)) else ())]
     return isinstance(dataset, IndexedDataset) or any(part is not None and _has_indices(part) for part in inside)
@@ -148,7 +148,7 @@ class EpochSampler(Sampler[int]):
     """A sampler that yields all samples in a new random order in each epoch: the order of `fit_deepgum` with this seed.
 
     The order of an epoch is `torch.randperm(n, generator=generator)`. All epochs use the same generator. Without
-    mirroring, `fit_deepgum` has the same batches as a loader with this sampler, if `batch_size` is also given.
+    mirroring, `fit_deepgum` has the same batches as a loader with this sampler, if the sampler also has a `batch_size`.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class EpochSampler(Sampler[int]):
             yield from order[start : start + _BLOCK].tolist()
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the number of the next epoch, counted from 0. Lightning calls this when it resumes a run.
+        """Set the number of the next epoch, counted from 0. Lightning calls this method when it resumes training.
 
         Raises
         ------

@@ -50,7 +50,7 @@ def present_rows(
         If true, missing images are left out, and a `DeepGUMWarning` gives their number and the first names. If false,
         a missing image is an error.
     source : str
-        A full sentence about the source of the data set, for the error message.
+        A full sentence on where to get the data set, for the error message.
     exists : callable, optional
         Function ``exists(name)`` that returns whether the image with this name exists. By default it looks for the
         file.
@@ -239,8 +239,8 @@ def load_whole_images(
     target_names : sequence of str, length d
         Names of the targets.
     landmarks : bool
-        Whether the targets are points x y x y ..., in pixels of the image file (see `deepgum.data.crops`). Points are
-        converted to fractions of the longer side of the image. Other targets stay unchanged.
+        Whether the targets are landmarks x y x y ..., in pixels of the image file (see `deepgum.data.crops`). Landmarks
+        are converted to fractions of the longer side of the image. Other targets stay unchanged.
     mirror : Mirror, optional
         Change of the targets when an image is mirrored. By default images are not mirrored.
     ids : sequence of str, length n, optional
@@ -250,7 +250,7 @@ def load_whole_images(
     title : str
         Name of the list of images, for messages; by default the name of the folder.
     source : str
-        A full sentence about the source of the images, for messages.
+        A full sentence on where to get the images, for messages.
     image_size, colour, skip_missing, skip_unreadable, cache_dir, on_progress
         See `deepgum.data.Request`.
     stacklevel : int
@@ -299,7 +299,7 @@ def _square(path: Path) -> Square | None:
 
 
 def _fractions(points: NDArray[np.float64], squares: Sequence[Square | None]) -> NDArray[np.float64]:
-    """Convert the points (n, d) of n images from pixels to fractions of the side of each image's square."""
+    """Convert the points (n, d) of n images from pixels to fractions of the side of the square of each image."""
     fractions = np.full_like(points, np.nan)
     for row, square in enumerate(squares):
         if square is not None:

@@ -2,7 +2,7 @@
 
 Coordinates are continuous: an image of width ``w`` spans ``[0, w]``, and its pixel ``j`` has its centre at ``j + 1/2``.
 Flipping the pixel columns (``j -> w - 1 - j``) therefore changes the coordinate ``x`` to exactly ``w - x``. If ``x`` is
-a fraction of the width, it becomes ``1 - x``. No image size needs a correction of half a pixel.
+a fraction of the width, it becomes ``1 - x``. A correction of half a pixel is never needed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Mirror:
 
     @classmethod
     def landmarks(cls, swap_pairs: Sequence[tuple[int, int]], n_landmarks: int, width: float = 1.0) -> Mirror:
-        """Return the mirror of landmarks, with targets in the order x1 y1 x2 y2 ...
+        """Return the `Mirror` of an image with landmarks. The targets are in the order x1 y1 x2 y2 ...
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Mirror:
         return images.flip(-1)
 
     def targets(self, targets: Tensor) -> Tensor:
-        """Return the targets (..., d) of the mirrored images. A missing target (NaN) moves like the others."""
+        """Return the targets (..., d) of the mirrored images. A missing target (NaN) changes its place like others."""
         self._check_columns("targets", targets)
         sign, offset = targets.new_tensor(self.sign), targets.new_tensor(self.offset)
         return offset + sign * targets[..., self._index(targets)]
@@ -119,7 +119,7 @@ class Mirror:
         return residuals.new_tensor(self.sign) * residuals[..., self._index(residuals)]
 
     def weights(self, weights: Tensor) -> Tensor:
-        """Return weights or masks (..., d) of coordinates in the order of the mirrored targets."""
+        """Return the weights (..., d) of the coordinates, or their mask, in the order of the mirrored targets."""
         self._check_columns("weights", weights)
         return weights[..., self._index(weights)]
 

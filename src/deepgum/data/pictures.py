@@ -1,4 +1,4 @@
-"""Image files of the samples to show to people, and the square of each image that the network receives."""
+"""Image files of the samples, to show to people, and the square crop of each image that the network receives."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Pictures"]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Image files of n samples, and the square of each image that the network receives.
+    """Image files of n samples, and the square crop of each image that the network receives.
 
-    They are only shown to people, and not used in training.
+    The files are only shown to people, and not used in training.
 
     Parameters
     ----------
@@ -27,12 +27,13 @@ class Pictures:
     names : tuple of str, length n
         Names of the image files, relative to `folder`.
     squares : tuple of Square or None, length n
-        The square of each image, in pixels of the image file. None means the smallest square around the whole image.
+        The square crop of each image, in pixels of the image file. None means the smallest square around the whole
+        image.
 
     Raises
     ------
     InvalidDataError
-        If the number of squares is not the number of names.
+        If the numbers of names and squares differ.
 
     Examples
     --------
@@ -61,12 +62,13 @@ class Pictures:
         return self.folder / self.names[row]
 
     def square(self, row: int) -> Square:
-        """Return the square of the image at position `row`, in pixels of the image file.
+        """Return the square crop of the image at position `row`, in pixels of the image file.
 
         Raises
         ------
         OSError, SyntaxError, ValueError
-            Raised by Pillow if the square is given as None and the size of the image cannot be read from the file.
+            Raised by Pillow if `squares` has None for this image and the size of the image cannot be read from the
+            file.
         """
         square = self.squares[row]
         if square is not None:

@@ -28,7 +28,7 @@ class Pool:
     data : RegressionData
         The n samples.
     keep_together : tuple of str, length n, optional
-        One value for each sample, for example the person, the video or the image content. Samples with the same value
+        One value for each sample, for example the person, the video or a hash of the image. Samples with the same value
         stay in the same part of every split.
     parts : tuple of str, length n, optional
         The part of each sample, one of `PARTS`; None if the data set defines no parts.

@@ -51,6 +51,8 @@ def warn_of_lost_spread(parameter: str, values: NDArray[Any] | Tensor, names: Se
     that are already float32 are not checked, because their digits are already lost. If there are many rows, only a few
     thousand evenly spaced rows are checked.
 
+    `parameter` is the name of the parameter that has the values, for the message.
+
     Examples
     --------
     >>> import pytest

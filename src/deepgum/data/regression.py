@@ -50,8 +50,8 @@ class RegressionData:
         the order of their columns.
     sample_weight : tensor, shape (n,), float32, at least 0, optional
         Weight of each sample in the losses and in the mixture; None means equal weights. A sample with weight 0 has no
-        influence. In the losses, a weight has the effect of a factor of the learning rate, so that weights with mean 1
-        do not change the rate. In the mixture, only the ratios of the weights matter.
+        influence. In the losses, a weight acts like a factor of the learning rate. Weights with mean 1 therefore do not
+        change the learning rate on average. In the mixture, only the ratios of the weights matter.
     pictures : Pictures, optional
         Image files of the samples, to show to people.
 
@@ -196,7 +196,11 @@ def _as_array(name: str, values: Any) -> NDArray[Any] | Tensor:
 
 
 def _as_inputs(given: Any, array: NDArray[Any] | Tensor) -> NDArray[Any] | Tensor:
-    """Return inputs on the CPU: unchanged in type if the caller gave an array or a tensor, otherwise as float32."""
+    """Return the inputs on the CPU.
+
+    If `given`, the value that the caller passed, is an array or a tensor, the inputs keep their type. Otherwise they
+    become float32.
+    """
     if isinstance(array, Tensor):
         return array.cpu()
     return array if array is given else array.astype(np.float32)

@@ -100,7 +100,7 @@ class ParquetBatches:
         self.n_rows = sum(n for _, _, n in self._row_groups)
 
     def __iter__(self) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
-        """Yield all rows, from the first one."""
+        """Yield batches of all rows of this process, from the first row on."""
         for file, row_groups in groupby(self._row_groups, key=itemgetter(0)):
             yield from self._of_file(file, [group for _, group, _ in row_groups])
 
@@ -128,7 +128,7 @@ class ParquetBatches:
 class ArrayBatches:
     """Batches (b, d) of residuals from an array that is too large for memory: a memory map or a ``.npy`` file.
 
-    Some tools count the parts of a memory map that were read as memory of the process. The operating system takes this
+    When parts of a memory map are read, some tools count them as memory of the process. The operating system takes this
     memory back when it is needed.
 
     Parameters
@@ -186,7 +186,7 @@ class ArrayBatches:
         self.n_rows = self._end - self._first
 
     def __iter__(self) -> Iterator[Numbers | tuple[Numbers, Numbers]]:
-        """Yield all rows, from the first one."""
+        """Yield batches of all rows of this process, from the first row on."""
         for first in range(self._first, self._end, self._batch_size):
             rows = slice(first, min(first + self._batch_size, self._end))
             # A copy: torch needs writable memory, and the map may be read-only.

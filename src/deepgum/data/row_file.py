@@ -93,7 +93,7 @@ class RowFile:
 
     @contextmanager
     def making(self, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """Hold the lock of the array. If another process or thread holds the lock, wait.
+        """Hold the lock of the array inside a `with` block. If another process or thread holds the lock, wait.
 
         While this call waits, it calls `waiting()` repeatedly. The operating system releases the lock when the process
         ends, also after a crash.
@@ -110,7 +110,7 @@ class RowFile:
         self.path.unlink(missing_ok=True)
 
     def check_space(self, what: str) -> None:
-        """Check that the disk can hold the rows that are still missing.
+        """Check that the disk can hold the rows that are still missing. `what` names these rows, for the message.
 
         Raises
         ------

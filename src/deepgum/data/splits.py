@@ -1,7 +1,7 @@
 """Splits into training, validation and test parts. Samples that are kept together are always in the same part.
 
-`keep_together` has one value for each sample, for example the person, the video or the image content. The samples with
-the same value form a cluster. Every split puts the whole cluster into one part.
+`keep_together` has one value for each sample, for example the person, the video or a hash of the image. The samples
+with the same value form a cluster. Every split puts the whole cluster into one part.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def split_validation(
     seed : int
         The same seed gives the same split.
     keep_together : sequence of length n, optional
-        One value for each sample, for example the person, the video or the image content. Samples with the same value
+        One value for each sample, for example the person, the video or a hash of the image. Samples with the same value
         stay in one part.
 
     Raises
@@ -174,7 +174,7 @@ def clusters(n: int, keep_together: KeepTogether | None) -> tuple[NDArray[np.int
 
 
 def join_copies(n: int, keep_together: Iterable[Hashable], copies: Iterable[Sequence[int]]) -> tuple[str, ...]:
-    """Return new values for `keep_together`, with which copies of a sample also stay in one part.
+    """Return new values for `keep_together`, which also keep copies of a sample in one part.
 
     Two samples get the same new value if they have the same old value or are copies of each other. If this connects
     sample A to B and sample B to C, all three get the same value.
@@ -186,7 +186,7 @@ def join_copies(n: int, keep_together: Iterable[Hashable], copies: Iterable[Sequ
     keep_together : iterable of hashable, length n or 0
         The old value of each sample; empty if only copies have to stay together.
     copies : iterable of sequences of int
-        Each sequence has the positions of samples with the same content.
+        Each sequence has the positions of samples that are copies of each other.
 
     Examples
     --------
@@ -238,8 +238,8 @@ def _three_parts(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the positions of the training, validation and test samples, given the order of the clusters.
 
-    The first counts[0] clusters are for validation, the next counts[1] clusters for the test, and the others for
-    training.
+    The first counts[0] clusters of `order` are for validation, the next counts[1] clusters for the test, and the others
+    for training.
     """
     first, second = counts[0], sum(counts)
     parts = {"training": order[second:], "validation": order[:first], "test": order[first:second]}

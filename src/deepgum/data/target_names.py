@@ -32,7 +32,7 @@ def landmark_name(x: str, y: str) -> str | None:
     Returns
     -------
     str or None
-        The name of the landmark, which is an empty text for the columns ``x`` and ``y``. None if the two columns are
+        The name of the landmark, which is an empty string for the columns ``x`` and ``y``. None if the two columns are
         not the x and the y of one landmark.
 
     Examples
@@ -49,9 +49,10 @@ def landmark_name(x: str, y: str) -> str | None:
 def landmark_names(target_names: Sequence[str], known: Mapping[tuple[int, ...], str] | None = None) -> tuple[str, ...]:
     """Return a unique name for each of l landmarks. The columns are in the order x y x y ...
 
-    The name of a landmark is the common part of the names of its two columns. These names may differ in one letter or
-    in whole words. If the two names have no common part, the name is "landmark" and the position of the landmark,
-    counted from 0. If two landmarks would have the same name, each is named after both of its columns.
+    The name of a landmark is the common part of the names of its two columns. The names of the two columns may differ
+    in one letter or in whole words. If the two names have no common part, the name is "landmark" and the position of
+    the landmark, counted from 0. If two landmarks would have the same name, the name of each of them consists of both
+    column names.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def _common_start(one: str, other: str) -> str:
 
 
 def _common_name(x: str, y: str) -> str:
-    """Return the common part of the names of two columns, or an empty text if the names have no common part."""
+    """Return the common part of the names of two columns, or an empty string if there is no common part."""
     before, x_only, y_only, after = _split_names(x, y)
     if not len(x_only) == len(y_only) == 1:
         # Only whole words are common parts. The l of lat1 and lng1 is not one.

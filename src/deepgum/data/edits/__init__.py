@@ -1,1 +1,1 @@
-"""Reading and writing of labels in the unit and the format of the files of a data set."""
+"""Reading and writing of the label files of a data set. Labels keep the unit and the format of these files."""

@@ -22,7 +22,7 @@ ROUNDED = "New labels were rounded to whole numbers: {where} can hold only whole
 
 
 def stored(values: Values, dtype: np.dtype[Any], where: str) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Convert numbers to the type of an array. Return the pair (numbers, notes for the user).
+    """Convert numbers to the type of a stored array. Return the pair (converted numbers, notes for the user).
 
     For an integer type, the numbers are rounded. `where` is the name of the file or column, for messages.
 
@@ -109,7 +109,7 @@ class Annotations(ABC):
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
-        """Row of each sample in `values`, by the id of the sample."""
+        """The id of each sample, mapped to the row of the sample in `values`."""
         return {name: row for row, name in enumerate(self.ids)}
 
     def image_file(self, name: str) -> str:
@@ -122,8 +122,8 @@ class Annotations(ABC):
     def left_out(self, changes: Changes) -> tuple[str, ...]:
         """Return the ids of the samples that `write` leaves out.
 
-        If the format cannot mark a label as missing, these are the samples that lose a label. Otherwise no sample is
-        left out.
+        If the format cannot mark a label as missing, these are the samples with a label that `changes` replaces by NaN.
+        Otherwise no sample is left out.
         """
         if self.keeps_missing:
             return ()
@@ -143,7 +143,7 @@ class Annotations(ABC):
         changes : mapping of str to array (d,)
             The new labels of each changed sample, by the id of the sample. All ids must be in `ids`.
         out : Path
-            An empty folder, or a file that does not exist. It must not be the source.
+            An empty folder, or a file that does not exist. It must not be `source`.
 
         Returns
         -------

@@ -15,7 +15,7 @@ __all__ = ["carry", "check_within", "leaves"]
 
 
 def leaves(name: str) -> bool:
-    """Return whether the name of a file, relative to a folder, is the name of a file outside this folder.
+    """Return whether a file name, relative to a folder, leads to a file outside this folder.
 
     Examples
     --------
@@ -26,14 +26,14 @@ def leaves(name: str) -> bool:
 
 
 def check_within(source: Path, names: Iterable[str]) -> None:
-    """Check that file names, relative to a folder, name files inside this folder.
+    """Check that all file names, relative to a folder, lead to files inside this folder.
 
     A name such as ``../a.jpg`` would name another file if the labels were moved to another folder.
 
     Raises
     ------
     InvalidDataError
-        If a name leads out of the folder. The message gives the first names that do.
+        If a name leads to a file outside the folder. The message gives the first of these names.
     """
     outside = [name for name in names if leaves(name)]
     if outside:
@@ -64,7 +64,7 @@ def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = Tru
     Raises
     ------
     InvalidDataError
-        If a name of a file in `source` leads out of this folder.
+        If a file name leads to a file outside `source`.
     DiskFullError
         If the files have to be copied and the disk cannot hold the copies.
     """

@@ -35,7 +35,8 @@ class Table(ABC):
     def write(self, cells: NewCells, out: Path, *, without: Collection[int] = ()) -> tuple[str, ...]:
         """Write the table with new values in some cells and without some rows. Return notes for the user.
 
-        The rows `without` are counted from 0, without blank rows, and must not have new values.
+        `without` has the positions of the rows to leave out, counted from 0. Blank rows are not counted. These rows
+        must not have new values.
 
         Raises
         ------
@@ -148,7 +149,7 @@ class _ParquetTable(Table):
 
 
 def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:
-    """Convert numbers to an Arrow array of the type of a field. Return the pair (array, notes for the user).
+    """Convert numbers to an Arrow array of the type of a column. Return the pair (array, notes for the user).
 
     NaN becomes null. `where` is the name of the column, for messages.
     """
@@ -174,7 +175,7 @@ Row = tuple[int, int, list[tuple[int, int]]]
 
 
 def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
-    r"""Yield the positions of the rows and cells of a CSV text. Blank rows are skipped.
+    r"""Yield the position of each row of a CSV text, and the positions of its cells. Blank rows are skipped.
 
     Cells in quotes may hold delimiters and line breaks.
 
@@ -206,7 +207,7 @@ def cell_rows(text: str, delimiter: str) -> Iterator[Row]:
 
 
 def inner(cell: str) -> str:
-    """Return the content of a cell, without its quotes.
+    """Return the string in a CSV cell, without the quotes around it.
 
     Examples
     --------
@@ -217,7 +218,7 @@ def inner(cell: str) -> str:
 
 
 def with_number(cell: str, number: str) -> str:
-    """Return a cell with another number, and with the same quotes and white space. An empty `number` empties the cell.
+    """Return a CSV cell with another number and the same quotes and white space. An empty `number` empties the cell.
 
     Examples
     --------

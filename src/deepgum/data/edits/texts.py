@@ -1,4 +1,4 @@
-"""Replacement of single numbers in a text. A new number has the style of the other numbers."""
+"""Replacement of single numbers in a text file. A new number has the style (see `NumberStyle`) of the other numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 __all__ = ["Edit", "NumberStyle", "Text", "edited"]
 
 Edit = tuple[int, int, str]
-"""Start and end of a piece of a text, and the new text for this piece."""
+"""Start and end of a piece of a string, and the new string for this piece."""
 
 _PLAIN = re.compile(r"[+-]?([0-9]+)(?:\.([0-9]*))?")
 
 
 @dataclass(frozen=True)
 class Text:
-    """Content of a text file, and the byte order mark of the file (empty if the file has no mark).
+    """The characters of a text file, and the byte order mark of the file (empty if the file has no mark).
 
     If a file is read and written again, all bytes stay the same. Line breaks are not converted, and bytes that are not
     UTF-8 are kept as lone surrogates.
@@ -43,7 +43,9 @@ class Text:
 
 
 def edited(content: str, edits: Iterable[Edit]) -> str:
-    """Return a text in which some pieces are replaced. The pieces must not overlap.
+    """Return a string in which some pieces are replaced. The pieces must not overlap.
+
+    An edit is the tuple (start of the piece, end of the piece, new string).
 
     Examples
     --------
@@ -83,7 +85,7 @@ class NumberStyle:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> NumberStyle:
-        """Return the common style of some numbers. Texts that are not plain decimal numbers are ignored."""
+        """Return the common style of some numbers. Strings that are not plain decimal numbers are ignored."""
         plain = [match for match in map(_PLAIN.fullmatch, texts) if match]
         if not plain:
             return cls()
@@ -94,7 +96,7 @@ class NumberStyle:
         )
 
     def text(self, value: float) -> str:
-        """Return the shortest text of a number in this style from which the number can be read without loss."""
+        """Return the shortest string in this style from which exactly the same number can be read."""
         if self.decimals:
             text = np.format_float_positional(abs(value), min_digits=self.decimals)
         else:

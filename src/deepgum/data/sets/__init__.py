@@ -1,1 +1,1 @@
-"""Data sets: the contract, the registry, and one file per data set."""
+"""Data sets: the base class, the registry, and one module per data set."""

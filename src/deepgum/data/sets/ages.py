@@ -1,4 +1,4 @@
-"""Common functions of the data sets of ages, for file names that begin with an age and for targets in years."""
+"""Functions for all data sets of ages: ages at the start of file names, and targets in years."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _AGE = re.compile("([0-9]+)_")
 
 @dataclass(frozen=True, eq=False)
 class NamedAges(Annotations):
-    """Ages at the start of file names, in whole years from 0 to `OLDEST`. A name cannot mark the age as missing."""
+    """Ages at the start of file names, in whole years from 0 to `OLDEST`. A name cannot mark an age as missing."""
 
     keeps_missing = False
 
@@ -107,7 +107,7 @@ def _free(name: str, taken: set[str]) -> tuple[str, bool]:
     """Return the pair (free name, changed): a name that is not taken, and whether this name differs from `name`.
 
     If `name` is taken, the number at the end of the name is increased. If `name` has no number at the end, a number is
-    inserted before the first point.
+    inserted before the first dot.
 
     Examples
     --------

@@ -43,7 +43,7 @@ class Dataset(ABC):
     """A data set.
 
     A subclass must define `name` and `pool`. Everything else has a default. An object has no state: all settings are
-    options, so that the file of a run contains them.
+    options, so that the configuration file of a training run contains them.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Dataset(ABC):
     needs_folder : bool
         Whether the user must name a folder or a file.
     is_file : bool
-        Whether the data set is one file. Files with the same content are the same data set, wherever they are.
+        Whether the data set is one file. Two files with the same bytes count as the same data set, wherever they are.
     is_sequence : bool
         Whether neighbouring samples, in the order of the data set, are near copies. The folds of such a data set are
         contiguous blocks.
@@ -67,13 +67,15 @@ class Dataset(ABC):
     folds : int
         Number of folds of the cross-validation; 0 if there is no cross-validation.
     options : mapping of str to value
-        Settings that only this data set has, with their defaults (text, bool, int, float, list or dict).
+        Settings that only this data set has, with their defaults (str, bool, int, float, list or dict).
     choices : mapping of str to sequence of str
         Valid values of an option, by the name of the option. Options that are not listed may have any value.
     label_options : tuple of str
-        Options that determine where the labels are and how the samples are named. A patch file stores these options.
+        Options that determine where the labels are and how the samples are named. A patch (a file of corrected labels)
+        stores these options.
     local_options : tuple of str
-        Options that are paths on one machine. Two runs that differ only in these options count as the same run.
+        Options that are paths on one machine. Two training runs that differ only in these options count as the same
+        run.
 
     Examples
     --------
@@ -149,7 +151,7 @@ class Dataset(ABC):
         return cut(pool, split_sizes(len(pool), validation, test, seed, pool.keep_together), request, seed)
 
     def everything(self, request: Request, seed: int) -> tuple[RegressionData, ...]:
-        """Return all samples as one or several parts. The parts do not depend on a split or on requested sizes.
+        """Return all samples, in one or several objects. They do not depend on a split or on requested sizes.
 
         Raises
         ------
@@ -186,11 +188,11 @@ class Dataset(ABC):
 
     @property
     def has_label_files(self) -> bool:
-        """Whether the data set has label files, so that a subclass defines `labels`."""
+        """Whether the data set has label files. This is the case if the subclass defines `labels`."""
         return type(self).labels is not Dataset.labels
 
     def has_images(self, options: Mapping[str, Any]) -> bool:
-        """Return whether the inputs are images. Otherwise they are feature vectors."""
+        """Return True if the inputs are images, and False if they are feature vectors."""
         return self.image_size > 0
 
     def measure_of(self, options: Mapping[str, Any]) -> Measure:
@@ -205,7 +207,7 @@ class Dataset(ABC):
         return self.groups
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Check some options, and return all options. Options that are not given have their default values.
+        """Check some options, and return all options. Options that are not in `options` have their default values.
 
         Raises
         ------
@@ -259,12 +261,12 @@ class Dataset(ABC):
 
 
 def check_texts(parameter: str, value: object) -> None:
-    """Check that the value of a parameter is a list of texts. `parameter` is its name, for the message.
+    """Check that a value is a list of strings. `parameter` is the name of its parameter, for the message.
 
     Raises
     ------
     InvalidParameterError
-        If the value is not a list of texts.
+        If the value is not a list of strings.
     """
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise InvalidParameterError(parameter, "a list of texts in quotes", value)

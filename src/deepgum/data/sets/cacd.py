@@ -172,7 +172,7 @@ def composed(name: str) -> str:
 
 
 def _from_names(names: list[str]) -> CacdImages:
-    """Read the ages and identities from file names. If a name has another form, its age is NaN."""
+    """Read the ages and identities from file names. If a name does not have the form of CACD, its age is NaN."""
     matches = [re.fullmatch(r"([0-9]+)_(.+)_[0-9]+\.[a-z]+", name, flags=re.IGNORECASE) for name in names]
     ages = np.array([float(match[1]) if match else np.nan for match in matches])
     return CacdImages(names, ages, [match[2] if match else "" for match in matches])
@@ -259,10 +259,10 @@ def _from_metadata(folder: Path) -> CacdAnnotations:
 
 
 def _with_ages(structure: Cells, ages: Mapping[int, NDArray[np.float64]], where: str) -> tuple[Cells, tuple[str, ...]]:
-    """Return a copy of a MATLAB structure with some new ages, and notes for the user.
+    """Return the pair (copy of a MATLAB structure with some new ages, notes for the user).
 
-    `structure` is a structure of arrays or an array of structures. `ages` has the new ages by the position of the image
-    in MATLAB's order. `where` is the name of the file, for messages.
+    `structure` is a structure of arrays or an array of structures. `ages` maps the position of an image, in MATLAB's
+    order, to the new age. `where` is the name of the file, for messages.
     """
     made, notes = structure.copy(), dict[str, None]()
 

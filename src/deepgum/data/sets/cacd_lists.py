@@ -46,7 +46,7 @@ class CacdImages:
 def read_metadata(path: Path) -> CacdImages:
     """Return the images that the MATLAB file ``celebrity2000_meta.mat`` lists, in the order of the file.
 
-    The file has identities as numbers, and they are returned as texts.
+    In the file, identities are numbers. They are returned as strings.
 
     Raises
     ------

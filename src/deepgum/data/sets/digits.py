@@ -1,9 +1,9 @@
-"""A small set of landmarks that needs no download: scanned digits of scikit-learn as cards on a desk.
+"""A small set of landmarks that needs no download: cards with scanned digits of scikit-learn, on a canvas.
 
 Each digit (8 x 8 pixels, from the UCI set of handwritten digits) is dark ink on a light card. A random affine map
 places the card on a darker, unevenly lit, slightly noisy canvas. The four corners of the card are the landmarks. They
-are visible at the edges of the card. A card is turned by at most 20 degrees, so that the image shows which corner is
-the top left one.
+are visible, because the card is lighter than the canvas. A card is turned by at most 20 degrees, so that the image
+shows which corner is the top left one.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ def _make(digits: Tensor, sources: Tensor, count: int, size: int, generator: tor
 
 
 def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return n random affine maps from the square [-1, 1]^2 of a card to the square [-1, 1]^2 of the canvas.
+    """Return `count` random affine maps from the square [-1, 1]^2 of a card to the square [-1, 1]^2 of the canvas.
 
-    A map is a matrix and a shift. The result is the pair (matrices (n, 2, 2), shifts (n, 2)).
+    A map is a matrix and a shift. The result is the pair (matrices (count, 2, 2), shifts (count, 2)).
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -109,7 +109,7 @@ def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
 
 
 def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return images (n, 1, size, size) of the cards on the canvas: values in [0, 1], to which noise is added."""
+    """Return images (n, 1, size, size) of the cards on the canvas. They are values in [0, 1] plus random noise."""
     count = len(digits)
     inverse = torch.linalg.inv(linear)
     theta = torch.cat([inverse, -inverse @ centre[:, :, None]], dim=2)

@@ -171,7 +171,10 @@ def load_fld(
 
 
 def _check_named(landmark_list: Path, lines: list[FldLine], path: Path, named: Container[str]) -> None:
-    """Check that another list, `path`, names every image of the list of landmarks."""
+    """Check that the list at `path` names every image of the list of landmarks.
+
+    `named` has the names in the list at `path`.
+    """
     missing = [line for line in lines if line.name not in named]
     if missing:
         raise InvalidDataError(
@@ -181,7 +184,7 @@ def _check_named(landmark_list: Path, lines: list[FldLine], path: Path, named: C
 
 
 def _targets(line: FldLine, square: Square) -> NDArray[np.float64]:
-    """Return the targets x y x y ... of an image, in fractions of the crop's side. NaN marks invisible landmarks."""
+    """Return the targets x y x y ... of an image, in fractions of the side of the crop. Invisible landmarks are NaN."""
     return np.where(line.visibility[:, None] == 0, square.fractions(line.points), np.nan).reshape(-1)
 
 

@@ -162,7 +162,7 @@ def _entries(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _parse_landmarks(number: int, fields: list[str]) -> FldLine | None:
-    """Return the content of a line, or None if it is malformed."""
+    """Return the line with these fields as an `FldLine`, or None if the line is malformed."""
     values = _numbers(fields[1:])
     if values is None or len(values) < 2 or values[0] not in (1, 2, 3) or values[1] not in (1, 2, 3, 4, 5):
         return None

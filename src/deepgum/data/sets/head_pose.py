@@ -5,7 +5,7 @@ An archive (`.npz`) holds `features` (n, p) and `poses` (n, 3). Poses are in deg
 Analysis", IJCV 2013) in the order of the video sequences. Neighbouring rows are near copies of each other. These rows
 must therefore be split into contiguous blocks, never at random. `aflw2000.npz` holds AFLW2000-3D (Zhu et al., "Face
 Alignment Across Large Poses", CVPR 2016), a set of single photographs. Some of its angles are impossible for a head.
-They are natural gross outliers.
+These angles are real outliers, not artificial ones.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
         Inputs are the features, float32 (n, p). Targets are `ANGLES` in degrees; NaN marks a missing angle. The
         normaliser is 1. An id is the name of the archive and the number of the row, counted from 0, for example
         ``"biwi_train:000123"``. Samples cannot be mirrored, because the features of a mirrored face are unknown. No
-        samples are kept together: the rows are a sequence, which `deepgum.data.folds.folds` can split. `Pool.parts` is
-        None unless the names of all `parts` end in ``_train`` or ``_test``, and each of the two occurs. In this case
-        the names give the parts, and the rows of `extra` are in the training part.
+        samples are kept together: the rows are a sequence, which `deepgum.data.folds.folds` can split. If the names of
+        all archives in `parts` end in ``_train`` or ``_test``, and each of these endings occurs, the names give
+        `Pool.parts`, and the rows of `extra` are in the training part. Otherwise `Pool.parts` is None.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def load_head_pose(folder: str | os.PathLike[str], *, parts: Sequence[str] = BIW
 
 
 def _side(name: str) -> str:
-    """Return the text after the last underscore in the name of an archive, without the suffix of the file."""
+    """Return the string after the last underscore in the name of an archive, without the suffix of the file."""
     return Path(name).stem.rpartition("_")[2]
 
 
@@ -182,7 +182,7 @@ class HeadPoseAnnotations(Annotations):
     poses: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def write(self, changes: Changes, out: Path) -> tuple[str, ...]:
-        """Write the archives to a folder: those with changed labels anew, and copies of all other archives."""
+        """Write archives with changed labels to a folder, and copy all other archives into the same folder."""
         notes: dict[str, None] = {}
         for file, poses in self.poses.items():
             new = poses.copy()
@@ -219,12 +219,12 @@ class HeadPose(Dataset):
     label_options = ("parts", "extra")
 
     def pool(self, request: Request, seed: int) -> Pool:
-        """Return the rows of the archives in the option `parts`, and then the rows of the archive in `extra`."""
+        """Return the rows of the archives in the option `parts`, then those of the archive in the option `extra`."""
         extra = request.options["extra"]
         return load_head_pose(request.path, parts=tuple(request.options["parts"]), extra=(extra,) if extra else ())
 
     def load(self, request: Request, seed: int) -> Subset:
-        """Split the rows of the option `parts` into seven contiguous blocks, and use the requested one for the test.
+        """Split the rows of the option `parts` into seven contiguous blocks, and use block `request.fold` for the test.
 
         All rows of the option `extra` are training samples. They come after the other training samples.
         """
@@ -263,7 +263,7 @@ class HeadPose(Dataset):
         )
 
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Check some options, and return all options. The option `parts` must be a list of texts."""
+        """Check some options, and return all options. The option `parts` must be a list of strings."""
         checked = super().check_options(options)
         check_texts("options.parts", checked["parts"])
         return checked

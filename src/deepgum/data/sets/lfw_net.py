@@ -10,7 +10,8 @@ eye, the tip of the nose, and the left and the right corner of the mouth. "Left"
 image. Numbers are in pixels of the original image. The loader uses these numbers as continuous coordinates, where 0 is
 the left edge of the first pixel (see `deepgum.data.crops`). If the numbers were indices of pixels, the labels of a face
 and of the mirrored face would differ by one pixel of the original image. In a linear fit to faces and mirrored faces
-the difference is less than 0.3 % of the width of the crop. A failure begins at 5 %.
+the difference is less than 0.3 % of the width of the crop. A prediction is a failure if its error is above 5 % of the
+width of the box.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ class LfwNetAnnotations(Annotations):
 
 
 def _name(line: str) -> str:
-    """Return the id of the sample in a line of a list, as in `read_list`. For a blank line, return an empty text."""
+    """Return the id of the sample in a line of a list, as in `read_list`. For a blank line, return an empty string."""
     name, *_ = line.strip().rsplit(maxsplit=14) or [""]
     return name.replace("\\", "/")
 

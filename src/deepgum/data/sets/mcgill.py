@@ -209,7 +209,7 @@ def frame_files(root: Path, path: Path, frames: list[Frame]) -> list[str | None]
 
 
 def _frames_by_name(folder: Path) -> dict[str, list[str]]:
-    """Return the image files of a video, by name and by the number at the end of the name, before the suffix."""
+    """Return a dict from file names, and from the numbers before their suffixes, to the image files of a video."""
     names: dict[str, list[str]] = {}
     for file in image_names(folder) if folder.is_dir() else []:
         number = re.search(r"([0-9]+)\.[^.]*$", file)

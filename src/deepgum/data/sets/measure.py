@@ -21,7 +21,8 @@ class Measure:
     factor : float
         Errors in the unit of the targets are multiplied by this factor to get errors in `unit`.
     landmarks : bool
-        Whether the targets are points x y x y ... The error of a point is a distance, and there is a failure rate.
+        Whether the targets are landmarks x y x y ... If true, the error of a landmark is a distance, and the scores
+        include a failure rate.
     moved : float
         Distance in the unit of the targets. The score `recall_moved` counts only labels that artificial noise moved by
         more than this distance.
@@ -38,5 +39,5 @@ class Measure:
     moved: float = 0.05
 
     def in_pixels(self) -> Measure:
-        """Return the measure of the same landmarks if the targets are in pixels of the paper's images."""
+        """Return the measure of the same landmarks for targets in pixels of the images in the paper."""
         return replace(self, unit="px of 224", factor=1.0, moved=PIXELS * self.moved)

@@ -68,7 +68,7 @@ def get_dataset(dataset: str | Dataset | type[Dataset], parameter: str = "datase
 
 
 def name_of(dataset: str | Dataset | type[Dataset], parameter: str = "dataset") -> str:
-    """Return the text that means a data set in a configuration file: the name, or the path of the plug-in.
+    """Return the string that stands for a data set in a configuration file: the name, or the path of the plug-in.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ class Request:
 class Subset:
     """Training, validation and test samples without artificial outliers.
 
-    `width` is the width of the images in the unit of the targets, for targets that are landmarks.
+    If the targets are landmarks, `width` is the width of the images in the unit of the targets.
     """
 
     train: RegressionData
@@ -100,7 +100,7 @@ class Subset:
 
 
 def split(pool: RegressionData, test: RegressionData, request: Request, seed: int) -> Subset:
-    """Draw separate training and validation samples from a pool. Return them together with the test samples.
+    """Draw training and validation samples from `pool`, without overlap. Return them together with the test samples.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def sizes(request: Request, available: int) -> tuple[int, int]:
 
 
 def cut(pool: Pool, rows: tuple[Tensor, Tensor, Tensor], request: Request, seed: int) -> Subset:
-    """Return the samples at the positions (training, validation, test) of a split.
+    """Return the `Subset` of a pool for the positions (training, validation, test) of a split.
 
     If `request.train_size` is given, only this number of training samples is returned. They are drawn at random.
 
@@ -202,5 +202,5 @@ def fold_of(pool: Pool, count: int, request: Request, seed: int) -> tuple[Tensor
 
 
 def generator(seed: int, stream: int) -> torch.Generator:
-    """Return the random generator for a seed and a stream. Each kind of draw has the number of its own stream."""
+    """Return the random generator for a seed and a stream. Each kind of draw has its own number `stream`."""
     return torch.Generator().manual_seed(seed * 1000 + stream)

@@ -1,4 +1,4 @@
-"""A table of the user, with columns of images or features, of targets, and optionally of parts or clusters for splits.
+"""A table of the user: columns of image files or features, and of targets; optionally columns of parts or clusters.
 
 A row of the table is a sample. The caller gives the names of the columns. `deepgum.data.columns` describes the formats
 of the files.
@@ -87,9 +87,9 @@ def load_table(
     colour : bool
         If true, images are RGB (n, 3, h, w). If false, they are grey (n, 1, h, w).
     landmarks : bool
-        Whether the targets are points x y x y ..., in pixels of the image file. Coordinates are continuous, and (0, 0)
-        is the upper left corner of the image (see `deepgum.data.crops`). Points are converted to fractions of the
-        longer side of the image. Errors are in the same unit, because the normaliser is 1. Other targets stay
+        Whether the targets are landmarks x y x y ..., in pixels of the image file. Coordinates are continuous, and
+        (0, 0) is the upper left corner of the image (see `deepgum.data.crops`). Landmarks are converted to fractions of
+        the longer side of the image. Errors are in the same unit, because the normaliser is 1. Other targets stay
         unchanged.
     swap_pairs : sequence of (int, int), optional
         Only with `landmarks`: pairs of landmarks, counted from 0, that change places when an image is mirrored. An
@@ -231,8 +231,8 @@ def _check_sides(table: Columns, column: str, parts: list[str]) -> None:
 def row_ids(table: Columns, column: str | None, names: list[str]) -> list[str]:
     """Return the id of each row of a table.
 
-    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If a name occurs
-    twice, the place of the row is added to every name.
+    If `column` is given, the ids are the cells of this column. If it is None, the ids are `names`. If any
+    name occurs twice in `names`, each id is a name and the place of its row.
 
     Raises
     ------
@@ -354,7 +354,7 @@ class TableFile(Dataset):
         return not options["features"]
 
     def measure_of(self, options: Mapping[str, Any]) -> Measure:
-        """Return the unit of the errors. If the targets are landmarks, errors are distances of points."""
+        """Return the unit of the errors. If the targets are landmarks, errors are distances."""
         return replace(self.measure, landmarks=bool(options["landmarks"]))
 
     def audit_groups(self, options: Mapping[str, Any]) -> str:
@@ -364,7 +364,7 @@ class TableFile(Dataset):
     def check_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Check some options, and return all options.
 
-        The options `targets` and `features` must be lists of texts, and `targets` must not be empty.
+        The options `targets` and `features` must be lists of strings, and `targets` must not be empty.
         """
         if "group" in options:
             hint = "The option is called `keep_together` since version 0.2.0. Rename it."

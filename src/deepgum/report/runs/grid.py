@@ -50,7 +50,7 @@ def check_images(images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> Non
     for index, image in enumerate(images):
         if image.ndim != 3 or image.shape[0] not in (1, 3) or image.size == 0 or image.dtype != np.uint8:
             raise InvalidDataError(
-                f"`images[{index}]` should have shape (c, h, w), c 1 or 3, of uint8. "
+                f"`images[{index}]` should be a uint8 array (c, h, w) with c = 1 or 3. "
                 f"Found shape {image.shape} of {image.dtype}."
             )
 
