@@ -34,10 +34,10 @@ _CLEAR = 0.9
 class Foreign(Reason):
     """All labels of a sample belong to another sample. The prediction is suggested.
 
-    The rule applies to samples with at least three labels (numbers) and flags in most groups. Before the labels are compared,
-    three cases are equally probable: the labels agree with the predictions of another sample of the data set; the
-    labels are distributed like the labels of some unknown sample; or each label is wrong for no known reason. The rule
-    ignores a sample with a single label, because a single wrong label could always belong to another sample.
+    The rule applies to samples with at least three labels (numbers) and flags in most groups. Before the labels are
+    compared, three cases are equally probable: the labels agree with the predictions of another sample of the data set;
+    the labels are distributed like the labels of some unknown sample; or each label is wrong for no known reason. The
+    rule ignores a sample with a single number, because a wrong number could always belong to another sample.
     """
 
     name = "foreign"

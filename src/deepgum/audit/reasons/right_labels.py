@@ -30,8 +30,8 @@ def label_covariance(labels: ScoredLabels, group: int) -> Values:
     """Return the covariance (k, k) of the residuals of unflagged labels in a group, around 0 instead of the mean.
 
     Correlations are shrunk towards 0, as if k + 1 uncorrelated residuals were added. So the covariance can be computed
-    even if there are few labels or some coordinates are missing. If a coordinate has fewer than two unflagged labels, its standard
-    deviation is derived from Mahalanobis distances.
+    even if there are few labels or some coordinates are missing. If a coordinate has fewer than two unflagged labels,
+    the standard deviation of this coordinate is derived from Mahalanobis distances.
     """
     columns = list(labels.partition[group])
     unflagged = ~labels.flags[:, group] & ~np.isnan(labels.responsibilities[:, group])

@@ -1,4 +1,4 @@
-"""Reason `swapped`: left and right are exchanged. The labels of two landmarks agree with the predictions if exchanged."""
+"""Reason `swapped`: left and right are exchanged. If they are exchanged back, the labels agree with the predictions."""
 
 from __future__ import annotations
 

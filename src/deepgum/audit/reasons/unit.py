@@ -1,4 +1,4 @@
-"""Reason `unit`: wrong unit, sign or scale. After one of the known conversions, the label agrees with the prediction."""
+"""Reason `unit`: wrong unit, sign or scale. After one known conversion, the label agrees with the prediction."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class _ConvertedLabels:
         yield self._explanation(several, flags[several], densities[several].sum(axis=1))
 
     def _log_density(self, places: Rows, group: int, wrong_columns: Sequence[int]) -> Values:
-        """Return the log density (m,) of the labels of a group if only the columns `wrong_columns` have a wrong unit."""
+        """Return the log density (m,) of the labels of a group if only `wrong_columns` have the wrong unit."""
         labels, columns = self.case.labels, list(self.case.labels.partition[group])
         rows = self.rows[places]
         chosen = np.isin(columns, wrong_columns)

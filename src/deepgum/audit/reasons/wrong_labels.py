@@ -91,7 +91,7 @@ class WrongLabels:
     - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. This component
       covers labels that are a little wrong or very far away. Both are improbable under the uniform density.
     - *any label*: each landmark or value comes from some sample of the data set.
-    - *in part*: one landmark or value of the group is wrong, with the density *anywhere*, and the others are right.
+    - *in part*: one landmark or value of the group is *anywhere* or *shifted*, and the others are right.
 
     Parameters
     ----------
