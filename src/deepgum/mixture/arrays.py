@@ -21,7 +21,7 @@ LARGEST = 1e100
 
 
 def as_residuals(residuals: Array) -> Tensor:
-    """Return the residuals as `as_rows` does, or raise an error that names the rows of infinite or too large residuals."""
+    """Return the residuals as `as_rows` does. If residuals are infinite or too large, the error names the rows."""
     tensor = as_rows(residuals)
     # Comparisons with NaN are false, so a missing label is valid.
     rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()

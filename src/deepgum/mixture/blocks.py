@@ -141,7 +141,7 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
 
 
 def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the groups (P,) and the observed coordinates (P, k) of the P patterns, and the pattern (m,) of each pair."""
+    """Return groups (P,) and observed coordinates (P, k) of the P patterns, and the pattern (m,) of each pair."""
     pattern = example = group
     # Rows are sorted fast if they are converted to whole numbers. A number holds a limited number of bits.
     for bits in torch.split(seen, BITS_PER_NUMBER, dim=1):

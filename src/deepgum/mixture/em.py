@@ -86,7 +86,7 @@ class EM:
         return replace(self, covariance_type=self.covariance_type.removeprefix(TIED))
 
     def start(self, spread: Spread) -> Parameters:
-        """Return the robust start: independent coordinates with robust scales, a prior of 1/2, a wide uniform density."""
+        """Return the robust start: independent coordinates, robust scales, the prior 1/2, a wide uniform density."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
         covariance = torch.diag_embed(self.unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))

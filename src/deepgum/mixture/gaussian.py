@@ -134,7 +134,7 @@ class Structure:
         return k + 1 if self.is_full else 2
 
     def mean(self, scatter: Tensor, weight: Tensor) -> Tensor:
-        """Return the mean of outer products of residuals in each group: the covariances (g, k, k).
+        """Return the covariances (g, k, k) of this structure: weighted means of the outer products of residuals.
 
         `scatter` (g, k, k) holds sums of outer products, and `weight` (g,) holds sums of weights. Every sum of weights
         must be above 0. If all groups share the covariance, one sum above 0 suffices.

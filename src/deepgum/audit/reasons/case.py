@@ -38,7 +38,7 @@ unit of the labels; NaN in all other rows, and where a size is unknown."""
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Facts about n samples besides their labels and predictions.
+    """Facts on n samples in addition to the labels and predictions.
 
     A rule reads these facts from `Case.evidence`, unchanged. A new kind of evidence needs a new attribute of this class
     and a driver that sets the attribute.

@@ -75,7 +75,9 @@ def score_table(
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
 ) -> ScoredTable:
-    r"""Return the probability that each label of a table is right, given predictions in the table; see `score_labels`.
+    r"""Return the probability that each label of a table is right, given the predictions in the same table.
+
+    See `score_labels`.
 
     Parameters
     ----------
