@@ -1,11 +1,11 @@
 """Audits of labels: how probably each label is wrong, why it is wrong, and what it should be.
 
-- `deepgum.audit.scoring` scores labels by given predictions: arrays, tables and streams.
+- `deepgum.audit.scoring` scores labels by predictions of the user: arrays, tables and streams.
 - `deepgum.audit.out_of_fold` first predicts each label by networks or regressors that were not trained on this label.
 - `deepgum.audit.reasons` explains the flags; other packages can add reasons.
 - `deepgum.audit.corrections` turns decisions about flags into patches and corrected files.
 
-These packages, the report and the review exchange scores as `ScoredLabels`.
+These packages, the report and the review pass scores to each other as `ScoredLabels`.
 """
 
 from deepgum.audit.labels import ScoredLabels

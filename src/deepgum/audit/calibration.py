@@ -1,6 +1,6 @@
 """Calibration of posteriors: among labels that are right with a probability of 80 %, eight in ten should be right.
 
-Calibration can be measured only if the wrong labels are known, because labels were made wrong on purpose.
+Calibration can be measured only if the wrong labels are known. So some labels are first made wrong on purpose.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Reliability:
 
 
 def reliability(posteriors: ArrayLike, wrong: ArrayLike, bins: int = BINS) -> Reliability:
-    """Compare the posteriors that labels are wrong with the truth (`wrong`), in bins. NaN posteriors are left out.
+    """Compare the posteriors that labels are wrong with the truth (`wrong`), in equal bins. Leave out NaN posteriors.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class Calibration:
     precision, recall : float or None
         Precision and recall of the flags.
     before, after : Reliability
-        Reliability of the posteriors of eq. 1 (`before`), and of the posteriors of the chosen densities (`after`).
+        Reliability of the posteriors of eq. 1 (`before`) and of the posteriors of the chosen densities (`after`).
     """
 
     share: float
@@ -100,7 +100,10 @@ class Calibration:
 
     @classmethod
     def of(cls, after: NDArray[np.float64], before: NDArray[np.float64], wrong: NDArray[np.bool_]) -> Calibration:
-        """Compare responsibilities (n, g), final (`after`) and of eq. 1 (`before`), with the wrong labels (n, g)."""
+        """Compare responsibilities (n, g) with the truth: `wrong` (n, g) tells which labels are wrong.
+
+        `before` holds the responsibilities of eq. 1, and `after` holds the final responsibilities.
+        """
         from deepgum.evaluation import detection_scores
 
         scores = detection_scores(1 - after, after < 0.5, wrong)

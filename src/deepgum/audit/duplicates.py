@@ -1,4 +1,4 @@
-"""Samples of identical content: how to find them, compare their labels, and correct the posteriors of the labels."""
+"""Identical samples: how to find them, compare their labels, and correct the posteriors of their labels."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class ContentGroups:
-    """Samples of identical content.
+    """Groups of samples with identical content: the same image, or the same features.
 
     Attributes
     ----------
     groups : tuple of tuples of int
-        The rows of identical samples: one tuple for each content that occurs more than once, in the order of the first
-        occurrence of the content.
+        One tuple for each group of identical samples: the rows of the samples. The groups are in the order of the first
+        row of each group. A sample that is identical to no other sample is in no group.
     unreadable : mapping of int to str
-        The error message of the operating system, for each row whose file cannot be read. Such rows are in no group.
+        For each row with a file that cannot be read: the error message of the operating system. Such rows are in no
+        group.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -56,14 +57,13 @@ class ContentGroups:
 
 
 def content_groups(contents: Pictures | NDArray[Any] | Tensor) -> ContentGroups:
-    """Find samples of identical content.
+    """Find groups of samples with identical content.
 
     Parameters
     ----------
     contents : Pictures, or array or tensor (n, ...)
-        Two samples with image files are identical if the files have equal bytes and the squares in the images are
-        equal. Two faces in one image are therefore two samples. Rows of an array are identical if their bytes are
-        equal.
+        Two samples with image files are identical if the files have equal bytes and the square crops are equal. Two
+        faces in one image are therefore not identical. Two rows of an array are identical if their bytes are equal.
 
     Returns
     -------
@@ -86,15 +86,15 @@ def conflicts(
     ids: Sequence[str],
     periods: Sequence[float] | None = None,
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the ids of identical samples whose labels differ, one tuple for each content.
+    """Return the ids of identical samples with different labels, one tuple for each group of identical samples.
 
     Parameters
     ----------
     groups : ContentGroups or sequence of sequences of int
-        Rows of identical content.
+        Rows of identical samples, one sequence for each group of identical samples.
     given : array (n, d)
-        Labels. A missing label (NaN) contradicts no label. Two labels differ if their difference exceeds the rounding
-        error of float32.
+        Labels. A missing label (NaN) contradicts no label. Two labels differ if the difference is larger than a
+        rounding error of float32.
     ids : sequence of str, length n
     periods : sequence of float, length d, optional
         Period of each label; 0 for a label without a period.
@@ -123,9 +123,10 @@ def conflicts(
 
 
 def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[str, ...], ...]:
-    """Return the conflicts between rows of features if few of the n rows are in conflict; otherwise an empty tuple.
+    """Return `conflicting` if only a few of the n rows are in conflict, else an empty tuple.
 
-    If many rows are identical, different labels are normal: two flats with three rooms each may have different rents.
+    `conflicting` holds the ids of samples with identical features and different labels; see `conflicts`. If many rows
+    are identical, different labels are normal: two flats with three rooms each may have different rents.
 
     Examples
     --------
@@ -136,12 +137,14 @@ def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[
 
 
 def label_size(given: Values) -> Values:
-    """Return the median absolute value (d,) of the labels (n, d) in each column: the scale of rounding errors."""
+    """Return the median absolute value (d,) of the labels (n, d) in each column. Rounding errors are relative to it."""
     return np.array([np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else 0.0 for column in given.T])
 
 
 def differ(one: Values, other: Values, scale: Values, periods: Sequence[float] | None = None) -> bool:
-    """Return whether two rows of labels (d,) differ by more than a rounding error in a column with two known values.
+    """Return whether two rows of labels (d,) differ, in at least one column, by more than a rounding error.
+
+    A column counts only if both labels are known. `scale` (d,) is from `label_size`.
 
     Examples
     --------
@@ -206,10 +209,10 @@ def at_most_one_right(
 ) -> Values:
     """Correct the responsibilities for identical samples: at most one of several different labels is right.
 
-    Let o_j be the odds that label j of a content is right, without regard to the other labels. The corrected
-    probability of label j is o_j / (1 + sum o), because at most one of the labels is right. Equal labels of copies
-    count as one label. If two labels fit equally well, each of them is slightly more probably wrong than right. Both
-    labels are then flagged, so that a person checks them.
+    Identical samples are copies of each other. Let o_j be the odds that label j of these copies is right, without
+    regard to the other labels. The corrected probability of label j is o_j / (1 + sum o), because at most one of the
+    labels is right. Equal labels count as one label. If two labels agree equally well with the prediction, each of them
+    is slightly more probably wrong than right. Both labels are then flagged, so that a person checks them.
 
     Parameters
     ----------
@@ -220,7 +223,7 @@ def at_most_one_right(
     partition : tuple of tuples of int
         The columns of each group.
     copies : sequence of sequences of int
-        Rows of identical samples, one sequence for each content.
+        Rows of identical samples, one sequence for each group of identical samples.
     periods : sequence of float, length d, optional
         Period of each label; 0 for a label without a period.
 
@@ -251,7 +254,7 @@ def at_most_one_right(
 
 
 def _label_numbers(labels: Values, scale: Values, periods: Sequence[float] | None) -> NDArray[np.int64]:
-    """Return a number, from 0, for each of m labels (m, k). Equal labels have the same number."""
+    """Return a number 0, 1, 2, ... for each of m labels (m, k). Equal labels have the same number."""
     numbers = np.full(len(labels), -1, dtype=np.int64)
     firsts: list[int] = []
     for row in range(len(labels)):

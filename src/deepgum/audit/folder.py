@@ -43,9 +43,9 @@ class AuditFolder:
     scores_file : Path
         `scores.parquet`; see `ScoredLabels`.
     pictures_file : Path
-        `pictures.parquet`: file and square of each sample, if the inputs are images.
+        `pictures.parquet`: image file and square crop of each sample, if the inputs are images.
     images : Path
-        `images/`: images of flagged samples that have no image file.
+        `images/`: the images of flagged samples, if these samples have no image file.
     calibration_file : Path
         `calibration.json`, if labels were made wrong on purpose; see `deepgum.audit.calibration`.
     decisions_file : Path
@@ -73,7 +73,7 @@ class AuditFolder:
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """Files that an export must not replace."""
+        """The files of the audit itself, which an export must not replace."""
         return (
             self.config_file, self.summary_file, self.scores_file, self.pictures_file, self.calibration_file,
             self.decisions_file, self.report_file, self.gain_file, self.address_file,
@@ -113,16 +113,16 @@ class AuditFolder:
         return AuditSummary.read(self.summary_file)
 
     def labels(self) -> ScoredLabels:
-        """Return the labels with their scores. Errors are the same as for `summary`."""
+        """Return the labels with their scores, or raise the same errors as `summary`."""
         self._check_trusted()
         return ScoredLabels.read(self.scores_file)
 
     def calibration(self) -> Calibration | None:
-        """Return the calibration on labels that were made wrong on purpose; None if there are no such labels."""
+        """Return the calibration on labels that were made wrong on purpose, or None if there are no such labels."""
         return Calibration.read(self.calibration_file) if self.calibration_file.is_file() else None
 
     def pictures(self) -> Pictures | None:
-        """Return the pictures in the order of the samples; None if the samples have no pictures.
+        """Return the pictures in the order of the samples, or None if the samples have no pictures.
 
         Raises
         ------
@@ -143,7 +143,10 @@ class AuditFolder:
             raise InvalidDataError(f"'{self.pictures_file}' cannot be read: {error}.") from error
 
     def _check_trusted(self) -> None:
-        """Refuse the code of a data set, a density or a reason. Networks are never built from this folder."""
+        """Raise an error if the folder names a data set, density or reason outside the package and is not trusted.
+
+        Networks need no check, because no network is ever built from this folder.
+        """
         values: dict[str, Any] = {}
         # Ignore an unreadable file here: the function that reads the file raises the error.
         with suppress(OSError, ValueError):

@@ -37,7 +37,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class ScoredLabels:
-    """Labels with scores: n samples, each with d labels in g groups. Predictions are in the unit of the labels.
+    """Labels of n samples with their scores. Each sample has d labels in g groups.
 
     Parameters
     ----------
@@ -48,22 +48,22 @@ class ScoredLabels:
     partition : tuple of tuples of int
         The columns of each group.
     given, predicted : arrays (n, d)
-        Labels and predictions; NaN in `given` marks a missing label.
+        Labels (`given`; NaN marks a missing label) and predictions (`predicted`), in the same unit.
     responsibilities : array (n, g)
-        Probability that a label is right; NaN where a group has no label.
+        Probability that the labels of a group are right; NaN where a group has no label.
     mahalanobis : array (n, g)
-        Mahalanobis distance of the residual under the covariance of right labels, over the observed coordinates of the
-        group; NaN where no coordinate is observed.
+        Mahalanobis distance of the residual under the covariance of right labels. It uses the observed coordinates of
+        the group; NaN where no coordinate is observed.
     suggested, uncertainty : arrays (n, d)
-        Suggestion for a flagged label, in the unit of the labels, and its standard deviation; NaN where there is no
-        suggestion.
+        Suggestion for a flagged label (`suggested`), and standard deviation of the suggestion (`uncertainty`), in the
+        unit of the labels; NaN where there is no suggestion.
     spread : array (n, g), optional
         Disagreement of several networks about a group: the root mean square distance between the prediction of a
         network and the mean prediction.
     kinds : mapping of (row, group) to str
         Name of the reason of each flagged label; see `deepgum.audit.reasons`.
     why : mapping of (row, group) to str
-        A sentence about each flagged label.
+        A sentence that explains each flag.
     periods : tuple of float, length d, optional
         Period of each label, for example 360 for degrees; 0 for a label without a period.
 
@@ -142,7 +142,7 @@ class ScoredLabels:
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
-        """Names of the landmarks, if labels are x y x y ... A landmark that is a group has the name of the group."""
+        """Names of the landmarks, if labels are x y x y ...; a landmark that is a group has the name of this group."""
         return landmark_names(self.target_names, dict(zip(self.partition, self.group_names, strict=True)))
 
     @property
@@ -151,7 +151,7 @@ class ScoredLabels:
         return float(self.responsibilities[self.flags].sum())
 
     def worst_first(self) -> list[Place]:
-        """Return the (row, group) of each flagged label, sorted by rising responsibility, then by falling distance."""
+        """Return (row, group) of each flag, sorted by rising responsibility, then by falling Mahalanobis distance."""
         rows, groups = self.flags.nonzero()
         order = np.lexsort((-self.mahalanobis[rows, groups], self.responsibilities[rows, groups]))
         return [(int(rows[i]), int(groups[i])) for i in order]
@@ -199,7 +199,7 @@ class ScoredLabels:
         write_parts(path, [self])
 
     def _metadata(self) -> dict[str, str]:
-        """Return the metadata of a Parquet file, which `read` needs."""
+        """Return the metadata of the Parquet file, from which `read` restores the labels."""
         groups = {name: list(group) for name, group in zip(self.group_names, self.partition, strict=True)}
         metadata = {"targets": list(self.target_names), "groups": groups, "periods": self.periods}
         return {"deepgum": json.dumps(metadata)}
@@ -260,7 +260,8 @@ def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
     ----------
     path : Path
     parts : iterable of ScoredLabels
-        At least one part. All parts have the same targets. Only one part at a time is in memory.
+        Scores of some of the samples, at least one part. All parts must have the same targets. Only one part at a time
+        is in memory.
     """
     with write_atomically(path) as temporary, ExitStack() as files:
         writer: Any = None
@@ -278,7 +279,7 @@ def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
 
 
 def without_lists(table: pa.Table) -> pa.Table:
-    """Return the table with each list as a text: numbers and `nan`, separated by spaces."""
+    """Return the table with each list as a string: numbers and `nan`, separated by spaces."""
     for place, name in enumerate(table.column_names):
         if pa.types.is_list(table.schema.field(name).type):
             rows: Sequence[Sequence[float | None] | None] = table.column(name).to_pylist()

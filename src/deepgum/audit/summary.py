@@ -21,7 +21,7 @@ FORMAT = "deepgum-audit 1"
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """One group of labels (a landmark, a coordinate, or all labels of a sample) and the mixture fitted to it.
+    """One group of labels (a landmark, a coordinate, or all labels of a sample) and the mixture of its residuals.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class GroupSummary:
     degrees_of_freedom : float or None
         Degrees of freedom, if the density of right labels is Student's t; None for a Gaussian or another density.
     exponent, radius : float or None
-        b and R of the density of wrong labels; see `deepgum.posteriors.power_law`. R is in standard deviations of right
-        labels.
+        b (`exponent`) and R (`radius`) of the density of wrong labels; see `deepgum.posteriors.power_law`. R is in
+        standard deviations of right labels.
     density : TabulatedDensity or None
         Table of the density of right labels; None for a Gaussian or Student's t.
     """
@@ -69,7 +69,7 @@ class GroupSummary:
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """A reason: its name, its words, and the number of flags that have this reason."""
+    """A reason: its name, its description in words, and the number of flags with this reason."""
 
     name: str
     words: str
@@ -78,7 +78,7 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class Round:
-    """A round of an audit: numbers of fits, flags and changed flags, the share of wrong labels, and the duration."""
+    """A round of an audit: numbers of fits, flags and changed flags, share of wrong labels, and duration in seconds."""
 
     round: int
     fits: int
@@ -90,7 +90,7 @@ class Round:
 
 @dataclass(frozen=True)
 class DataSource:
-    """The location and form of the data, so that the data can be read, shown and corrected again.
+    """Where the data of an audit are and how to read them, so that a later command can show and correct the labels.
 
     Attributes
     ----------
@@ -103,9 +103,9 @@ class DataSource:
     root : str
         The folder of the image files; empty if inputs are not image files.
     landmarks : bool
-        Whether labels are points, x y x y ..., in pixels of the image file.
+        Whether labels are coordinates of landmarks, x y x y ..., in pixels of the image file.
     unit : str
-        Unit of the labels, for texts: "px", "years".
+        Unit of the labels, for messages and reports: "px", "years".
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
     """
@@ -140,7 +140,7 @@ class AuditSummary:
         The reasons of the flagged labels, from the lowest rank up; empty in summaries of version 0.1.0.
     history : tuple of Round
     conflicts : tuple of tuples of str
-        Ids of samples with identical content and different labels, one tuple per content.
+        Ids of identical samples with different labels, one tuple for each group of identical samples.
     unreadable : mapping of str to str
         Error message for each sample that could not be read.
     backbone, inliers : str

@@ -32,9 +32,9 @@ class Targets:
     periods : tuple of float, length d, or None
         Period of each label; 0 for a label without a period.
     unit : str
-        Unit of the labels, as texts show it.
+        Unit of the labels, for messages and reports: "px", "years".
     landmarks : bool
-        Whether labels are points, x y x y ...
+        Whether labels are coordinates of landmarks, x y x y ...
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
 
@@ -63,14 +63,14 @@ class Targets:
         unit: str = "",
         swap_pairs: Sequence[tuple[int, int]] = (),
     ) -> Targets:
-        """Return the targets with given names.
+        """Check the arguments and return the targets.
 
         Parameters
         ----------
         names : sequence of str
         groups : see `GaussianUniformMixture`, optional
-            By default, each landmark is a group if the names come in pairs of x and y. Otherwise each target is a
-            group. See `default_groups`.
+            By default, each landmark is one group if the names come in pairs of x and y, else each target is one group.
+            See `default_groups`.
         periods : mapping of str to float, or sequence of float, optional
             Either a mapping from names to periods, for the targets that have a period, or a sequence with the period of
             each target (0 for a target without a period).

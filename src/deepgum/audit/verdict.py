@@ -20,7 +20,9 @@ _MIXTURES = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
 
 
 def can_judge(status: MixtureStatus) -> bool:
-    """Return whether a verdict on a group is possible: the fit of the group is a mixture, or there are no outliers.
+    """Return whether a verdict on a group with this status is possible.
+
+    A verdict is possible if the fit of the group is a mixture, or if the group has no outliers.
 
     Examples
     --------
@@ -44,7 +46,7 @@ def group_verdict(
     Parameters
     ----------
     status : MixtureStatus
-        Status of the group's fit.
+        Status of the fit of the group.
     labels, flags : int
         Number of labels, and number of flagged labels.
     expected_false_flags : float
@@ -52,7 +54,8 @@ def group_verdict(
     share : Share or None
         Share of wrong labels; None if this share cannot be estimated.
     heavy_tails : bool
-        Whether wrong labels cannot be distinguished from hard samples; used for the status `NO_OUTLIERS`.
+        Whether the residuals of right labels have heavy tails. Then wrong labels cannot be distinguished from hard
+        samples. Only used for the status `NO_OUTLIERS`.
 
     Examples
     --------
@@ -85,7 +88,7 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     groups : sequence of GroupSummary
         At least one.
     share : Share or None
-        Share of wrong labels over all groups.
+        Share of wrong labels over all groups; None if this share cannot be estimated.
 
     Examples
     --------

@@ -21,7 +21,7 @@ LARGEST = 1e100
 
 
 def as_residuals(residuals: Array) -> Tensor:
-    """Return the residuals like `as_rows`. The error for infinite or too large residuals names the rows."""
+    """Return the residuals as `as_rows` does. If residuals are infinite or too large, the error names the rows."""
     tensor = as_rows(residuals)
     # Comparisons with NaN are false, so a missing label is valid.
     rows = (tensor.isinf() | (tensor.abs() > LARGEST)).any(dim=1).nonzero().flatten().tolist()
@@ -34,7 +34,7 @@ def as_residuals(residuals: Array) -> Tensor:
 
 
 def as_rows(residuals: Array) -> Tensor:
-    """Return the residuals as a detached (n, d) tensor of the same type on the same device, or raise an error."""
+    """Return the residuals as a tensor (n, d) without gradient, of the same type and device, or raise an error."""
     if not isinstance(residuals, Tensor | np.ndarray):
         raise InvalidDataError(
             f"Residuals should be a torch tensor or a NumPy array. Found {type(residuals).__name__}."
@@ -53,7 +53,7 @@ def as_rows(residuals: Array) -> Tensor:
 
 
 def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
-    """Return the weights as a float64 (n,) tensor on the device of the residuals, or raise an error."""
+    """Return the weights as a float64 tensor (n,) on the device of the residuals, or raise an error."""
     if sample_weight is None:
         return None
     weights = _as_tensor(sample_weight).detach().to(device=residuals.device, dtype=torch.float64)
@@ -68,7 +68,7 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
 
 
 def as_responsibilities(responsibilities: Array | None, residuals: Tensor, groups: int) -> Tensor | None:
-    """Return the responsibilities as a float64 (n, g) tensor on the device of the residuals, or raise an error."""
+    """Return the responsibilities as a float64 tensor (n, g) on the device of the residuals, or raise an error."""
     if responsibilities is None:
         return None
     tensor = _as_tensor(responsibilities).detach().to(device=residuals.device, dtype=torch.float64)

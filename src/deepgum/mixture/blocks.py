@@ -1,8 +1,8 @@
 """The layout of the residuals of all groups of one size: complete rows are separate from rows with missing labels.
 
 Rows that are complete in a group are stored in an array (g, k, n) and processed in chunks that fit the cache. Rows that
-lack a part of a group are in one list for all groups, with the patterns of observed coordinates. Rows that lack the
-whole group are not stored.
+lack a part of a group are in one list for all groups. A pattern is a group together with a set of observed coordinates.
+The list has the pattern of each row. Rows that lack the whole group are not stored.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Incomplete:
     weight : Tensor (m,)
         Weight of the sample of each pair.
     pattern : Tensor (m,)
-        Index, from 0 to P - 1, of the pattern of each pair.
+        Index, from 0 to P - 1, of the pattern of each pair. A pattern is a group with a set of observed coordinates.
     pattern_group : Tensor (P,)
         Group of each pattern.
     observed : Tensor (P, k)
-        1.0 if the pattern contains the coordinate, 0.0 if the coordinate is missing.
+        1.0 if the coordinate is observed in the pattern, 0.0 if the coordinate is missing.
     """
 
     row: Tensor
@@ -63,7 +63,7 @@ class Incomplete:
     observed: Tensor
 
     def chunks(self) -> Iterator[slice]:
-        """Yield slices of the pairs. Slices are short, so that intermediate results (pairs, k, k) are small."""
+        """Yield slices of the m pairs. Slices are short, so that intermediate results (length, k, k) are small."""
         k = self.values.shape[1]
         return slices(len(self.values), self.values, k * k)
 
@@ -77,14 +77,14 @@ class Block:
     values : Tensor (g, k, n) of float64
         Residuals; 0 where a label is missing.
     weight : Tensor (g, n) or (1, n), or None
-        Sample weight, 0 in rows that are not complete; None if all weights are 1.
+        Weight of each sample, 0 in rows that are not complete; None if all weights are 1.
     incomplete : Incomplete or None
         The pairs (row, group) in which a part of the group is missing; None if there are no such pairs.
     observed_rows : Tensor (g, n) of bool
         Whether at least one coordinate of the group is observed.
     totals : tuple of Tensor
-        Sums over the complete rows: of weights (g,), of weighted residuals (g, k), of weighted squares (g, k). These
-        sums are the same in every iteration.
+        Sums over the complete rows: weights (g,), weighted residuals (g, k), and weighted squared residuals (g, k).
+        These sums are the same in every iteration.
     """
 
     values: Tensor
@@ -99,7 +99,7 @@ class Block:
         return slices(n, self.values, g * k)
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
-        """Return the terms of this block, which holds all samples; see `Samples`."""
+        """Return the result of the function `terms` for this block, which holds all samples; see `Samples`."""
         return terms(self)
 
     def agreed(self, values: Terms) -> Terms:
@@ -141,7 +141,7 @@ def _incomplete(values: Tensor, observed: Tensor, pairs: Tensor, sample_weight: 
 
 
 def _patterns(group: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return groups (P,) and observed coordinates (P, k) of distinct patterns, and the pattern (m,) of each pair."""
+    """Return groups (P,) and observed coordinates (P, k) of the P patterns, and the pattern (m,) of each pair."""
     pattern = example = group
     # Rows are sorted fast if they are converted to whole numbers. A number holds a limited number of bits.
     for bits in torch.split(seen, BITS_PER_NUMBER, dim=1):
@@ -161,6 +161,6 @@ def _totals(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tens
 
 
 def slices(length: int, like: Tensor, values_per_row: int) -> Iterator[slice]:
-    """Yield slices of `length` rows. Each slice fits the cache of the device of `like`."""
+    """Split `length` rows into slices, and yield the slices. Each slice fits the cache of the device of `like`."""
     step = max(1, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_per_row)
     return (slice(first, first + step) for first in range(0, length, step))

@@ -17,8 +17,8 @@ __all__ = ["summarise"]
 def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = None) -> Statistics:
     """Return the sums of the E step (eq. 2) over all samples, in float64.
 
-    If responsibilities (g, n) are `given`, they replace the responsibilities of eq. 2. There is then only one block.
-    The expectations of missing coordinates and the likelihood still follow from the parameters.
+    If `given` is not None, it holds responsibilities (g, n) that replace the responsibilities of eq. 2. There must then
+    be only one block. The expectations of missing coordinates and the likelihood still follow from the parameters.
     """
     return Statistics(*samples.total(lambda block: _block(block, parameters, given).tensors))
 

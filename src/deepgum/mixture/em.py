@@ -56,13 +56,13 @@ class EM:
     uniform : UniformRule
         Rule that estimates the uniform density.
     inlier_prior : float or None
-        pi if the prior is fixed; None if the prior is estimated.
+        The fixed prior pi; None if pi is estimated.
     separation : float
-        Minimum ratio of the widths of outliers and inliers in a mixture; see `judge`.
+        Minimum ratio of the width of outliers to the width of inliers in a mixture; see `judge`.
     reg_covar : float
-        Regularisation: a fraction of the squared robust scale, which is added to each variance.
+        Regularisation: this fraction of the squared robust scale is added to each variance.
     tol : float
-        EM stops when every parameter changes by less than `tol`.
+        EM stops when one step changes every parameter by less than `tol`.
     max_iter : int
         Maximum number of M steps.
     """
@@ -82,11 +82,11 @@ class EM:
 
     @property
     def untied(self) -> EM:
-        """The same EM with one covariance per group."""
+        """A copy of this EM in which the groups do not share a covariance: each group has its own covariance."""
         return replace(self, covariance_type=self.covariance_type.removeprefix(TIED))
 
     def start(self, spread: Spread) -> Parameters:
-        """Return the robust start: independent coordinates with robust scales, a prior of 1/2, a wide uniform."""
+        """Return the robust start: independent coordinates, robust scales, the prior 1/2, a wide uniform density."""
         prior = START_PRIOR if self.inlier_prior is None else self.inlier_prior
         covariance = torch.diag_embed(self.unit(spread))
         return Parameters(torch.full_like(spread.effective, prior), covariance, self.uniform.start(spread))
@@ -94,8 +94,8 @@ class EM:
     def m_step(self, statistics: Statistics, spread: Spread, previous: Parameters) -> Parameters:
         """Return the parameters of equations 3 to 6.
 
-        The scatter of eq. 3 is divided by the sum of the responsibilities. Without this division, which the paper does
-        not print, the covariance would grow with N.
+        The scatter of eq. 3 is divided by the sum of the responsibilities. The paper does not print this division.
+        Without it, the covariance would grow with the number of samples.
         """
         covariance = self.covariance(statistics.scatter, statistics.inlier_weight, statistics.weight, spread, previous)
         uniform = self.uniform.update(statistics, covariance, previous.outliers)
@@ -104,7 +104,10 @@ class EM:
     def covariance(
         self, scatter: Tensor, inlier_weight: Tensor, weight: Tensor, spread: Spread, previous: Parameters
     ) -> Tensor:
-        """Return the regularised covariance of eq. 3. A group with hardly any inlier weight keeps its covariance."""
+        """Return the regularised covariance of eq. 3.
+
+        A group keeps its previous covariance if the sum of its responsibilities is close to 0.
+        """
         some = self.structure.pooled(inlier_weight) > 1e-12 * self.structure.pooled(weight)
         covariance = regularised(self.structure.mean(scatter, inlier_weight), self.unit(spread), self.reg_covar)
         return torch.where(some[:, None, None], covariance, previous.covariance)
@@ -112,9 +115,9 @@ class EM:
     def run(self, samples: Samples, spread: Spread, start: Parameters, given: Tensor | None = None) -> Fit:
         """Alternate E and M steps from `start` until every group converges or after `max_iter` M steps.
 
-        If responsibilities (g, n) are `given`, the first M step uses them instead of the responsibilities under
-        `start`. Several processes take the same steps. All processes use the parameters of process 0, because the last
-        bit may differ between processes.
+        If `given` is not None, it holds responsibilities (g, n), which the first M step uses instead of the
+        responsibilities under `start`. If there are several processes, all take the same steps, with the parameters of
+        process 0, because the last bit may differ between processes.
         """
         parameters, n_iter = start, 0
         statistics = summarise(samples, parameters, given)
@@ -128,7 +131,7 @@ class EM:
         return Fit(parameters, statistics, n_iter, converged)
 
     def unit(self, spread: Spread) -> Tensor:
-        """Return squared robust scales (g, k). They are equal for all coordinates that share a variance."""
+        """Return squared robust scales (g, k): equal scales for all coordinates that share a variance."""
         squared = torch.diag_embed(spread.scale.square())
         # A group without labels does not contribute to a shared scale.
         weight = spread.effective if bool(spread.effective.any()) else torch.ones_like(spread.effective)

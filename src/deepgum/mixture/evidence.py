@@ -1,4 +1,4 @@
-"""Equation 2, sample by sample: the responsibility of each residual, and the two densities that it compares."""
+"""Equation 2, sample by sample: the responsibility of each residual, and the two densities that eq. 2 compares."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class Evidence:
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[Sequence[int], Evidence]]) -> Evidence:
-        """Join the evidence (g_i, n) of each group size to evidence (n, g). A part is a pair (positions, evidence)."""
+        """Join the evidence (g_i, n) of each group size to the evidence (n, g) of all groups.
+
+        A part is a pair: the positions of the groups of one size in the partition, and their evidence.
+        """
         places = torch.tensor([group for groups, _ in parts for group in groups])
         order = places.argsort().to(parts[0][1].inlier.device)
         names = [field.name for field in fields(cls)]
@@ -50,16 +53,16 @@ class Evidence:
 
     @property
     def responsibility(self) -> Tensor:
-        """Responsibilities: eq. 2."""
+        """The responsibilities of eq. 2."""
         return self._posterior(self.inlier)
 
     @property
     def log_likelihood(self) -> Tensor:
-        """Log density: eq. 1; 0 if no coordinate is observed."""
+        """The log density of eq. 1; 0 if no coordinate is observed."""
         return torch.where(self.observed > 0, torch.logaddexp(self.inlier, self.outlier), 0.0)
 
     def hard(self, degrees_of_freedom: float, sweeps: int = SWEEPS) -> Tensor:
-        """Return the responsibilities (n, g) with hard samples; see `deepgum.mixture.hard_samples`.
+        """Return the responsibilities (n, g) if some samples are hard to predict; see `deepgum.mixture.hard_samples`.
 
         Examples
         --------

@@ -38,7 +38,7 @@ class MixtureFit:
     Attributes
     ----------
     parameters : tuple of Parameters
-        One `Parameters` per group size, from the smallest size up.
+        One `Parameters` per group size (number of coordinates), from the smallest size up.
     status : tuple of MixtureStatus
         One status per group.
     n_iter : int
@@ -54,7 +54,7 @@ class MixtureFit:
 
 
 def check_sizes(em: EM, groups: Partition) -> None:
-    """Raise `InvalidParameterError` if groups of different sizes should share a covariance."""
+    """Raise `InvalidParameterError` if `em` requires a shared covariance, but the groups have different sizes."""
     sizes = sorted(set(map(len, groups)))
     if em.structure.is_tied and len(sizes) > 1:
         hint = f"Groups of {sizes} coordinates cannot share a covariance. Use `covariance_type='spherical'`."
@@ -77,8 +77,8 @@ def check_count_of_samples(em: EM, n: int, groups: Partition) -> None:
 def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
     """Fit every group of the residuals of a source.
 
-    If the source has responsibilities, EM begins with them. Otherwise EM begins with `warm`, a fit of the same
-    partition, or with the robust start if `warm` is None.
+    If the source has responsibilities, EM begins with these responsibilities. Otherwise EM begins with `warm`, which is
+    an earlier fit of the same partition, or with the robust start if `warm` is None.
     """
     status: dict[int, MixtureStatus] = {}
     fits: list[tuple[Parameters, int, bool]] = []
@@ -103,10 +103,10 @@ def fit_groups(em: EM, source: Source, warm: MixtureFit | None) -> MixtureFit:
 
 
 def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
-    """Return the responsibilities (n,) of the eq. 1 to which EM converges, for complete residuals (n, k) of one group.
+    """Return the responsibilities (n,) under the mixture to which EM converges, for complete residuals (n, k).
 
-    `GaussianUniformMixture` replaces the parameters if a test finds no mixture. This function makes no test. It
-    therefore finds outliers even in the residuals of a single Gaussian.
+    The residuals are those of one group. `GaussianUniformMixture` replaces the parameters if a test finds no mixture.
+    This function makes no such test. It therefore finds outliers even in the residuals of a single Gaussian.
 
     Examples
     --------
@@ -122,9 +122,9 @@ def responsibilities_without_verdict(residuals: Tensor) -> Tensor:
 
 
 def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -> str:
-    """Return a message that names the groups without a usable mixture, and the remedy; empty if all are usable.
+    """Return a message that names the groups whose fit is not usable, and the remedy; empty if all fits are usable.
 
-    `fixed_steps` means that EM takes a given number of steps. The iteration limit is then not a fault.
+    `fixed_steps` tells whether the user wants a fixed number of EM steps. If so, the iteration limit is not a fault.
     """
     parts = []
     for fault in MixtureStatus:
@@ -136,7 +136,7 @@ def complaint(status: tuple[MixtureStatus, ...], *, fixed_steps: bool = False) -
 
 
 def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
-    """Return the verdict of process 0, because in borderline cases the verdict of another process may differ."""
+    """Return the verdict of process 0 on all processes, because in borderline cases the verdicts may differ."""
     known = tuple(MixtureStatus)
     codes = verdict.parameters.inlier_prior.new_tensor([known.index(status) for status in verdict.status])
     *tensors, codes = samples.agreed((*verdict.parameters.tensors, codes))
@@ -144,7 +144,7 @@ def _agreed(samples: Samples, verdict: Verdict) -> Verdict:
 
 
 def _warm_start(warm: MixtureFit, position: int, size_class: SizeClass, start: Parameters) -> Parameters:
-    """Return the start of EM: `warm` for groups in which `warm` is a mixture, and `start` for the other groups."""
+    """Return the start of EM: `warm` for the groups that are a mixture in `warm`, and `start` for the other groups."""
     usable = (MixtureStatus.CONVERGED, MixtureStatus.ITERATION_LIMIT)
     device = start.inlier_prior.device
     where = torch.tensor([warm.status[group] in usable for group in size_class.groups], device=device)

@@ -24,7 +24,9 @@ FLOOR = 1e-10
 
 @dataclass(frozen=True)
 class Conditional:
-    """The marginal of observed coordinates and the conditional of missing coordinates, for P patterns.
+    """The marginal density of the observed coordinates and the conditional density of the missing coordinates.
+
+    They are computed for P patterns. A pattern is a group together with a set of observed coordinates.
 
     Attributes
     ----------
@@ -71,7 +73,7 @@ class Gaussian:
         return torch.add(log_peak, squared_distance, alpha=-0.5)
 
     def conditional(self, incomplete: Incomplete) -> Conditional:
-        """Return marginals and conditionals for each pattern of observed coordinates."""
+        """Return marginal and conditional densities for each pattern of `incomplete`; see `Conditional`."""
         seen = incomplete.observed
         covariance = self.covariance[incomplete.pattern_group]
         both = seen[:, :, None] * seen[:, None, :]
@@ -132,16 +134,17 @@ class Structure:
         return k + 1 if self.is_full else 2
 
     def mean(self, scatter: Tensor, weight: Tensor) -> Tensor:
-        """Return the covariances (g, k, k) from sums of outer products (g, k, k) and sums of weights (g,).
+        """Return the covariances (g, k, k) of this structure: weighted means of the outer products of residuals.
 
-        All sums of weights are above 0. If the covariance is shared, it suffices that one of them is above 0.
+        `scatter` (g, k, k) holds sums of outer products, and `weight` (g,) holds sums of weights. Every sum of weights
+        must be above 0. If all groups share the covariance, one sum above 0 suffices.
         """
         if self.is_tied:
             scatter, weight = self.pooled(scatter), self.pooled(weight)
         return self.shape(scatter / torch.where(weight > 0, weight, 1.0)[:, None, None])
 
     def pooled(self, sums: Tensor) -> Tensor:
-        """Return `sums` (g, ...) over samples. If the covariance is shared, add them up over groups."""
+        """Return `sums` (g, ...). If all groups share the covariance, replace each item by the sum over all groups."""
         return sums.sum(dim=0, keepdim=True).expand_as(sums) if self.is_tied else sums
 
 

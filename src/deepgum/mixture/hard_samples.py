@@ -1,10 +1,11 @@
-"""Hard samples: the covariances of all groups of a sample are multiplied by one factor.
+"""Hard samples: in a sample that is hard to predict, the covariances of all groups are multiplied by one factor.
 
-Equation 1 has one covariance for all samples. But a network errs more on a blurred face than on a sharp face, in all
-landmarks at once. So Sigma is multiplied, in each sample, by a factor u that the groups of the sample share. The prior
-of u is inverse-gamma with nu degrees of freedom: u is about 1 in most samples, and much larger in a few. Consider one
-group of a sample. Each other group of the sample has k coordinates, a squared Mahalanobis distance q, and a probability
-r of being an inlier. Given the other groups, u is inverse-gamma again, and the residual of this group is Student's t:
+Equation 1 has one covariance for all samples. But the errors of a network are larger on a blurred face than on a sharp
+face, in all landmarks at once. So Sigma is multiplied, in each sample, by a factor u that all groups of the sample
+share. The prior of u is inverse-gamma with nu degrees of freedom: u is close to 1 in most samples, and much larger in a
+few samples. Consider one group of a sample. Each other group of the sample has k coordinates, a squared Mahalanobis
+distance q, and a probability r of being an inlier. Given the other groups, u is inverse-gamma again, and the residual
+delta of this group is Student's t:
 
     a = nu + sum r k,  b = nu + sum r q  (sums over the other groups),  delta ~ t_a(0, b / a Sigma)
 
@@ -32,7 +33,9 @@ def responsibilities_of_hard_samples(
     degrees_of_freedom: float | Tensor,
     sweeps: int,
 ) -> Tensor:
-    """Return the fixed point of the responsibilities (n, g). Each depends on the other groups of the sample.
+    """Return the fixed point of the responsibilities (n, g) in hard samples.
+
+    The responsibility of a group depends on the responsibilities of the other groups of the sample.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ def responsibilities_of_hard_samples(
     posterior : callable
         Function that takes a (n, g) and b (n, g) of the module docstring and returns the responsibilities (n, g).
     distance, observed : Tensor (n, g)
-        Squared Mahalanobis distance of a group, and the number of its observed coordinates.
+        Squared Mahalanobis distance of each group (`distance`), and number of its observed coordinates (`observed`).
     degrees_of_freedom : float or Tensor (g,)
         nu of the module docstring.
     sweeps : int

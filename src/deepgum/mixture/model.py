@@ -55,9 +55,9 @@ class GaussianUniformMixture:
         Structure of Sigma within a group. "tied-spherical" means one variance for all coordinates of all groups; all
         groups must then have the same size. (The authors' code does this for landmarks.)
     uniform : {"moments", "range"} or float, default "moments"
-        "moments": gamma is estimated from the moments of the outliers (eq. 5 and 6). "range": gamma is the density of
-        the box that holds all residuals. A number fixes the log density **per coordinate**, for example -log(224) for
-        labels inside 224 pixels.
+        "moments": gamma is estimated from the moments of the outliers (eq. 5 and 6). "range": gamma is the uniform
+        density in the box that holds all residuals. A number fixes the log density **per coordinate**, for example
+        -log(224) for labels inside 224 pixels.
     inlier_prior : "estimate" or float in (0, 1), default "estimate"
         "estimate": pi is estimated by eq. 4. A number fixes pi, and asserts that there are inliers and outliers: no
         group then has the status `NO_OUTLIERS` or `NO_INLIERS`.
@@ -66,20 +66,21 @@ class GaussianUniformMixture:
         no outliers (`NO_OUTLIERS`). The reason: in the residuals of a single Gaussian, EM finds "outliers" that are 1.5
         to 2.2 times as wide as the inliers. 0 or a fixed prior turns the test off.
     degrees_of_freedom : float or None, default None
-        None: inliers have the tails of a Gaussian, like in the paper. With a number, `responsibilities` allows for hard
-        samples, by Student's t. A smaller number allows for harder samples. The fit and the likelihood do not change.
+        None: inliers have the tails of a Gaussian, like in the paper. With a number, `responsibilities` takes hard
+        samples into account, by Student's t. A smaller number is for harder samples. The number does not change the fit
+        and the likelihood.
     tol : float, default 1e-6
         EM stops when no parameter of any group changes by more than `tol`. Parameters are the prior, each covariance
-        divided by the standard deviations, and the log density per coordinate. With 0, EM takes exactly `max_iter`
-        steps; the status is then `ITERATION_LIMIT`, without a warning.
+        divided by the standard deviations, and the log density per coordinate. If `tol` is 0, EM takes exactly
+        `max_iter` steps. The status is then `ITERATION_LIMIT`, without a warning.
     max_iter : int, default 200
         Maximum number of iterations.
     reg_covar : float, default 1e-6
-        Regularisation that is added to each variance: a **fraction** of the squared robust scale of the coordinate. So
-        the fit does not depend on the unit of the residuals. With 0, the minimum of a singular covariance is 1e-10.
+        Regularisation: this **fraction** of the squared robust scale of the coordinate is added to each variance. So
+        the fit does not depend on the unit of the residuals. With 0, a singular covariance gets the fraction 1e-10.
     init : {"mad"}, default "mad"
         Robust start: independent coordinates, each with a robust standard deviation. This is like the median absolute
-        deviation about 0, but with the lower quartile instead of the median, so up to three quarters of the residuals
+        deviation from 0, but with the lower quartile instead of the median, so up to three quarters of the residuals
         may be outliers.
     warm_start : bool, default False
         Whether EM starts from the parameters of the previous fit, if `groups` and `uniform` are unchanged. Only groups
@@ -98,9 +99,9 @@ class GaussianUniformMixture:
     n_iter_ : int
         Number of M steps: the largest number over all group sizes.
     converged_ : bool
-        Whether EM converged within `max_iter` in every group, regardless of the status of the group. It counts even if
-        the result of EM was replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On clean
-        residuals, EM need not converge, and this is no fault: see `status_`.
+        Whether EM converged within `max_iter` steps in every group. It does not depend on the status of a group: EM can
+        converge even if its result was replaced (`NO_OUTLIERS`, `NO_INLIERS`, `TOO_FEW_SAMPLES`) or has collapsed. On
+        residuals without outliers, EM need not converge, and this is no fault: see `status_`.
     status_ : tuple of MixtureStatus
         Outcome of the fit, one per group.
     n_features_in_ : int
@@ -108,7 +109,8 @@ class GaussianUniformMixture:
 
     Notes
     -----
-    Settings are attributes. The constructor checks the settings. `fit` uses the current settings and checks them again.
+    The parameters of the constructor are also attributes: the settings. The constructor checks the settings. `fit` uses
+    the current settings and checks them again.
 
     There are three differences from the paper. The scatter of eq. 3 is divided by the sum of the responsibilities. The
     variances of the uniform density are at least the variances of the Gaussian. A group that is no mixture (see
@@ -175,7 +177,9 @@ class GaussianUniformMixture:
         self._em()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name. `deep` has no effect; scikit-learn requires this parameter.
+        """Return a mapping from the names of the settings to their values.
+
+        `deep` has no effect; scikit-learn requires this parameter.
 
         Examples
         --------
@@ -185,12 +189,14 @@ class GaussianUniformMixture:
         return {name: getattr(self, name) for name in SETTINGS}
 
     def set_params(self, **params: Any) -> Self:
-        """Change settings by name. If one setting is refused, no setting changes. The next `fit` uses the settings.
+        """Change the settings that the keywords name. The next `fit` uses the new settings.
+
+        If one setting is refused, no setting changes.
 
         Raises
         ------
         UnknownNameError
-            If a name is no setting.
+            If a keyword is not the name of a setting.
         InvalidParameterError
             If the constructor refuses a value.
 
@@ -220,15 +226,16 @@ class GaussianUniformMixture:
         Parameters
         ----------
         residuals : (n, d) tensor or array
-            Target minus prediction; NaN where a label is missing. Every real type and every device is possible.
+            Label minus prediction; NaN where a label is missing. Every real type and every device is possible.
         sample_weight : (n,) tensor or array, optional
             Weights of at least 0. Only the ratios of weights matter. A sample with the weight 0 is left out.
         responsibilities : (n, g) tensor or array, optional
-            Responsibilities for the first M step, in place of the robust start. If all are 1, EM begins with the
-            Gaussian of all residuals.
+            Responsibilities for the first M step, instead of the robust start. If all are 1, EM begins with the
+            Gaussian that is fitted to all residuals.
         processes : Processes, default one process
-            Processes that fit together. `residuals` are then the samples of this process; (0, d) if it has no samples.
-            All processes get the same parameters as one process with all samples. Processes exchange only sums.
+            Processes that compute one fit, each from a part of the samples. `residuals` are then the samples of this
+            process; (0, d) if it has no samples. All processes get the same parameters as one process with all samples.
+            Processes exchange only sums.
 
         Returns
         -------
@@ -238,7 +245,8 @@ class GaussianUniformMixture:
         Raises
         ------
         InvalidParameterError
-            If the constructor would refuse a changed setting, or groups of several sizes should share a covariance.
+            If the constructor would refuse a changed setting, or the settings require that groups of several sizes
+            share a covariance.
         InvalidDataError
             If residuals are not (n, d) or not finite, weights or responsibilities do not fit the residuals, or there
             are fewer samples than the covariance of the largest group needs (k + 1 for a full covariance, otherwise 2).
@@ -249,7 +257,7 @@ class GaussianUniformMixture:
         -----
         IdentifiabilityWarning
             If a group has a status other than `CONVERGED` and `NO_OUTLIERS`. One warning names all such groups and the
-            remedy. With a `tol` of 0, there is no warning about `ITERATION_LIMIT`.
+            remedy. If `tol` is 0, there is no warning for `ITERATION_LIMIT`.
         """
         return self._fit_to(InMemory(residuals, sample_weight, responsibilities, self.resolve, processes))
 
@@ -267,7 +275,7 @@ class GaussianUniformMixture:
             Each iteration must yield the same rows. A list, `ParquetBatches`, `ArrayBatches` or a `DataLoader` can do
             this; a generator cannot. See `fit` for `residuals` and `sample_weight`.
         processes : Processes, default one process
-            Processes that fit together. `batches` are then the batches of this process; there may be none.
+            Processes that compute one fit. `batches` are then the batches of this process; there may be none.
 
         Returns
         -------
@@ -307,8 +315,8 @@ class GaussianUniformMixture:
         Raises
         ------
         InvalidParameterError
-            If the constructor would refuse a setting, the groups are no partition of d coordinates, or groups of
-            several sizes should share a covariance.
+            If the constructor would refuse a setting, the groups are no partition of d coordinates, or the settings
+            require that groups of several sizes share a covariance.
         InvalidDataError
             If landmarks have an odd number of coordinates.
 
@@ -342,7 +350,10 @@ class GaussianUniformMixture:
         return like(residuals, self._evidence(residuals).log_likelihood)
 
     def partial_statistics(self, residuals: Array, sample_weight: Array | None = None) -> PartialStatistics:
-        """Return the sums of the E step over samples, under the fitted parameters. They can be added over batches."""
+        """Return the sums of the E step over these samples, under the fitted parameters.
+
+        The sums of several batches can be added.
+        """
         tensor = self._checked(residuals)
         weights = as_weights(sample_weight, tensor)
         return PartialStatistics(
@@ -387,7 +398,7 @@ class GaussianUniformMixture:
         return mixture
 
     def _em(self) -> EM:
-        """Return the EM of the current settings, or raise an error for an invalid setting."""
+        """Return an `EM` with the current settings, or raise an error if a setting is invalid."""
         if isinstance(self.groups, str):
             check_choice("groups", self.groups, NAMES)
         check_choice("init", self.init, ("mad",))
@@ -462,7 +473,7 @@ class GaussianUniformMixture:
 
 
 def _check_state(state: Mapping[str, Any]) -> None:
-    """Raise `InvalidDataError` unless the dictionary has this format, and all keys of this format and no other keys."""
+    """Raise `InvalidDataError` unless the dictionary has the format of `state_dict`, with exactly the same keys."""
     found = state.get("format")
     if found != FORMAT:
         raise InvalidDataError(f"The state of a mixture should have format {FORMAT!r}. Found {found!r}.")
@@ -476,7 +487,7 @@ def _check_state(state: Mapping[str, Any]) -> None:
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings as strings, lists, Booleans and Python numbers."""
+    """Return the settings with values that JSON can store: strings, lists, Booleans and Python numbers."""
 
     def number(value: Any) -> int | float:
         return int(value) if isinstance(value, numbers.Integral) else float(value)

@@ -22,7 +22,7 @@ class Parameters:
     Attributes
     ----------
     inlier_prior : Tensor (g,)
-        pi. 0 means a uniform density alone, and 1 means a Gaussian alone.
+        pi. If pi is 0, there is only the uniform density. If pi is 1, there is only the Gaussian.
     covariance : Tensor (g, k, k)
         Sigma.
     outliers : Uniform
@@ -35,7 +35,7 @@ class Parameters:
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Prior, covariance and log density per coordinate, in the order of the parameters of `of`."""
+        """The prior, the covariance and the log density per coordinate, in the order of the parameters of `of`."""
         return self.inlier_prior, self.covariance, self.outliers.log_density_per_coordinate
 
     @classmethod
@@ -45,7 +45,7 @@ class Parameters:
 
     @cached_property
     def inliers(self) -> Gaussian:
-        """The component of inliers."""
+        """The component of inliers: a Gaussian with this covariance."""
         return Gaussian(self.covariance)
 
     @cached_property
@@ -53,13 +53,13 @@ class Parameters:
         return self.inlier_prior.log(), torch.log1p(-self.inlier_prior)
 
     def log_joint(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the pair of logs of pi N, (g, c), and of (1 - pi) gamma, (g, 1), for complete residuals (g, k, c)."""
+        """Return log(pi N) (g, c) and log((1 - pi) gamma) (g, 1) for complete residuals (g, k, c)."""
         log_inlier, log_outlier = self._log_priors
         inlier = self.inliers.log_density(values).add_(log_inlier[:, None])
         return inlier, self.outliers.log_density(values) + log_outlier[:, None]
 
     def log_joint_incomplete(self, pairs: Incomplete, conditional: Conditional, chunk: slice) -> tuple[Tensor, Tensor]:
-        """Return the pair of logs (m,) of pi N and of (1 - pi) gamma, for observed parts of incomplete residuals."""
+        """Return log(pi N) (m,) and log((1 - pi) gamma) (m,) for the observed parts of incomplete residuals."""
         log_inlier, log_outlier = self._log_priors
         pattern, group, values = pairs.pattern[chunk], pairs.group[chunk], pairs.values[chunk]
         whitened = (conditional.precision[pattern] @ values[:, :, None])[:, :, 0]
@@ -78,10 +78,10 @@ def merge(where: Tensor, new: Parameters, old: Parameters) -> Parameters:
 
 
 def change(new: Parameters, old: Parameters) -> Tensor:
-    """Return the largest change (g,) of a parameter in each group, independent of the unit of residuals.
+    """Return the largest change (g,) of a parameter in each group. It does not depend on the unit of residuals.
 
-    Changes are differences of the prior, of the log densities, and of each entry of the covariance divided by the
-    product of the two standard deviations.
+    The changes are the absolute differences of the prior, of the log densities, and of each entry of the covariance.
+    The difference of an entry of the covariance is divided by the product of the two standard deviations.
     """
     deviation = old.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
     difference = (new.covariance - old.covariance).abs() / deviation[:, :, None] / deviation[:, None, :]

@@ -29,8 +29,8 @@ def partition(groups: Groups, d: int) -> Partition:
     Parameters
     ----------
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
-        "sample": one group of all coordinates. "landmark": consecutive pairs (x1 y1 x2 y2 ...). "coordinate": one group
-        per coordinate. Index lists must name every coordinate once.
+        "sample": one group of all coordinates. "landmark": one group per pair of consecutive coordinates (x1 y1 x2 y2
+        ...). "coordinate": one group per coordinate. Lists of indices must name every coordinate exactly once.
     d : int
         Number of coordinates.
 
@@ -42,9 +42,9 @@ def partition(groups: Groups, d: int) -> Partition:
     Raises
     ------
     UnknownNameError
-        If `groups` is a text other than these three names.
+        If `groups` is a string other than these three names.
     InvalidParameterError
-        If index lists are not a partition of 0 ... d - 1.
+        If lists of indices are not a partition of 0 ... d - 1.
     InvalidDataError
         If landmarks have an odd number of coordinates.
 
@@ -93,7 +93,7 @@ def _index_lists(groups: Sequence[Sequence[int]]) -> Partition:
 
 @dataclass(frozen=True)
 class SizeClass:
-    """All groups of one size, which are fitted in one batched computation.
+    """All groups of one size (number of coordinates), which are fitted in one batched computation.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class SizeClass:
 
 
 def size_classes(groups: Partition) -> tuple[SizeClass, ...]:
-    """Return the groups of a partition by size, from the smallest size up.
+    """Return one `SizeClass` for each size of a group, from the smallest size up.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Exact quantiles of absolute residuals: in memory, with weights, or in a stream.
 
-The quantile of a share is the smallest absolute residual for which the residuals up to it have this share of the total
-weight.
+The quantile of a share p is an absolute residual q. The absolute residuals up to q have at least the share p of the
+total weight, and q is the smallest such residual.
 """
 
 from __future__ import annotations
@@ -35,13 +35,19 @@ BITS = (8, 17)
 
 
 def plain_quantiles(magnitude: Tensor) -> Quantiles:
-    """Return the quantiles of complete values (g, k, n) with equal weights, by selection, without sorting."""
+    """Return a function that computes a quantile (g, k) of complete values (g, k, n) with equal weights.
+
+    The function selects the value without sorting.
+    """
     n = magnitude.shape[-1]
     return lambda probability: magnitude.kthvalue(max(1, math.ceil(probability * n)), dim=-1).values
 
 
 def weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Quantiles:
-    """Return the quantiles of weighted values (g, k, n). Missing values (NaN) have the weight 0."""
+    """Return a function that computes a quantile (g, k) of weighted values (g, k, n).
+
+    Missing values (NaN) must have the weight 0.
+    """
     ordered, order = magnitude.nan_to_num(nan=torch.inf).sort(dim=-1)
     cumulative = weight.gather(-1, order).cumsum(-1)
     last = magnitude.shape[-1] - 1
@@ -57,10 +63,10 @@ def weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Quantiles:
 def streamed_quantiles(
     pieces: Iterable[Piece], processes: Processes, nothing: Tensor, n: int, *, single: bool
 ) -> Quantiles:
-    """Return the quantiles of absolute residuals over all pieces of all processes.
+    """Return a function that computes a quantile of absolute residuals over all pieces of all processes.
 
-    Each pass over the pieces finds the next bits of the quantile, from a histogram of the residuals that begin with the
-    bits that are already known.
+    A quantile is found bit by bit, from the first bit to the last bit. Each pass over the pieces finds the next bits,
+    from a histogram of the residuals that begin with the bits that are already known.
 
     Parameters
     ----------
@@ -68,7 +74,7 @@ def streamed_quantiles(
         The pieces of this process.
     processes : Processes
     nothing : Tensor (g, k, 0)
-        An empty piece, which has the shape and the device.
+        An empty piece, with the same shape (except n) and device as the other pieces.
     n : int
         Number of samples.
     single : bool
@@ -77,7 +83,7 @@ def streamed_quantiles(
     Returns
     -------
     Quantiles
-        A function that returns 0 for a coordinate without a residual.
+        A function of the share that returns quantiles (g, k), 0 for a coordinate without a residual.
     """
     low = LOW_BITS if single else 0
     step = bits_per_pass(nothing.shape[0] * nothing.shape[1], n)
@@ -107,9 +113,10 @@ def streamed_quantiles(
 
 
 def bits_per_pass(coordinates: int, n: int) -> int:
-    """Return the number of bits that one pass finds.
+    """Return the number of bits of a quantile that one pass over the pieces finds.
 
-    The number is smaller if there are many coordinates. The number of bins is at most the number of samples.
+    The number is smaller if there are many coordinates or few samples. Except for the minimum number of bits, the
+    histogram has at most as many bins as there are samples.
 
     Examples
     --------
@@ -122,7 +129,10 @@ def bits_per_pass(coordinates: int, n: int) -> int:
 
 
 def _count(values: Tensor, weight: Tensor | None, known: Tensor, unknown: int, histogram: Tensor) -> None:
-    """Add the weight of each residual that begins with the `known` bits to the bin of the bits that follow."""
+    """Add the weight of each residual to `histogram`, if the residual begins with the `known` bits.
+
+    The next bits of the residual select the bin.
+    """
     g, k, n = values.shape
     bins = histogram.shape[-1]
     first = torch.arange(g * k, device=values.device).reshape(g, k, 1) * bins

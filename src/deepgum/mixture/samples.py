@@ -1,8 +1,8 @@
 """The samples of a fit: in memory, in a stream of batches, or over several processes.
 
-EM and the verdict need one operation: a function computes terms for a block, and the terms are summed over all samples.
-A `Block` returns its own terms. A `Stream` sums the terms of its pieces, with one piece in memory at a time. `Shared`
-sums the terms of all processes.
+EM and the verdict need one operation: a function computes sums for a block of samples, and these sums (the terms) are
+added up over all blocks. A `Block` returns its own terms. A `Stream` adds up the terms of its pieces, with one piece in
+memory at a time. `Shared` adds up the terms of all processes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Piece: TypeAlias = tuple[Tensor, Tensor | None]
 
 
 class Samples(Protocol):
-    """Residuals of the groups of one size."""
+    """The residuals of all samples, for the groups of one size."""
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
         """Return the sums over all samples. The function `terms` takes a block and returns the sums for this block."""
 
     def agreed(self, values: Terms) -> Terms:
-        """Return the values of process 0, so that all processes continue with the same values."""
+        """Return the `values` of process 0, so that all processes continue with the same values."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Shared:
         return add_up(self.part.total(terms), self.processes)
 
     def agreed(self, values: Terms) -> Terms:
-        """Return the values of process 0."""
+        """Return the `values` of process 0 on all processes."""
         first = self.processes.rank == 0
         return add_up(values if first else tuple(map(torch.zeros_like, values)), self.processes)
 

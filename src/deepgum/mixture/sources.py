@@ -1,4 +1,4 @@
-"""The residuals for a fit: in memory or in batches, on one or several processes. They are checked before any work."""
+"""The residuals for a fit: in memory or in batches, on one or several processes. They are checked before the fit."""
 
 from __future__ import annotations
 
@@ -175,7 +175,10 @@ def _repeatable(batches: Iterable[Batch]) -> Iterable[Batch]:
 
 @dataclass(frozen=True)
 class _LaterPasses:
-    """Later passes over the batches: pairs (residuals (b, d), weights (b,) above 0). The number of rows is checked."""
+    """All passes over the batches after the first pass. They yield pairs: residuals (b, d) and positive weights (b,).
+
+    Each pass checks that the number of rows is the same as in the first pass.
+    """
 
     batches: Iterable[Batch]
     d: int
@@ -205,7 +208,7 @@ class _LaterPasses:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """The batches, split into pieces of the groups of one size."""
+    """The batches, restricted to the groups of one size and split into pieces."""
 
     batches: _LaterPasses
     size_class: SizeClass
@@ -221,7 +224,10 @@ class _Pieces:
 
 
 def _common_width(d: int, processes: Processes) -> int:
-    """Return the number of coordinates, which must be equal on all processes. A process without batches has d = 0."""
+    """Return the number of coordinates, or raise an error if it differs between processes.
+
+    A process without batches has d = 0, and takes the number of the other processes.
+    """
     common = int(processes.maximum(torch.tensor(d)))
     with all_or_none(processes):
         if d not in (0, common):

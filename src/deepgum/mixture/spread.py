@@ -31,12 +31,12 @@ class Spread:
     Attributes
     ----------
     scale : Tensor (g, k)
-        Robust standard deviation of the inliers about 0. It is above 0.
+        Robust standard deviation of the inliers around 0. It is always above 0.
     variance : Tensor (g, k)
         Variance of all residuals.
     width : Tensor (g, k)
         Largest minus smallest residual. If this difference is below `scale` (for example if all residuals are equal),
-        `width` is 2 sqrt(3) `scale`: the width of a uniform density with the standard deviation `scale`.
+        `width` is 2 sqrt(3) times `scale`: the width of a uniform density with the standard deviation `scale`.
     observed : Tensor (g, k)
         Number of observed residuals.
     effective : Tensor (g,)
@@ -51,14 +51,14 @@ class Spread:
 
 
 def spread(values: Tensor, sample_weight: Tensor | None = None) -> Spread:
-    """Return the spread of residuals (g, k, n), in which NaN marks a missing label. Weights (n,) are above 0.
+    """Return the spread of residuals (g, k, n), in which NaN marks a missing label. Weights (n,) must be above 0.
 
-    The scale is like the median absolute deviation about 0, but with the lower quartile instead of the median. It is
-    the 25 % quantile of absolute residuals, divided by the same quantile of a standard normal, 0.3186. So the scale of
-    a Gaussian is the standard deviation. Up to three quarters of the residuals may be outliers (with the median, one
-    half). If the scale is 0 (a quarter of the residuals is exactly 0), the median, the upper quartile and the root mean
-    square are tried in turn. If all residuals of a coordinate are 0, the scale of the coordinate is the smallest scale
-    of its group, or 1.
+    The scale is like the median absolute deviation from 0, but with the lower quartile instead of the median. It is
+    the 25 % quantile of absolute residuals, divided by 0.3186, which is this quantile for a standard normal
+    distribution. So the scale of a Gaussian is the standard deviation. Up to three quarters of the residuals may be
+    outliers (with the median, one half). If the scale is 0 (a quarter of the residuals is exactly 0), the median, the
+    upper quartile and the root mean square are tried in turn. If all residuals of a coordinate are 0, the scale of the
+    coordinate is the smallest scale above 0 in its group, or 1 if there is no such scale.
     """
     seen = ~values.isnan()
     weight = _weight(seen, sample_weight)
@@ -94,7 +94,11 @@ def _weight(seen: Tensor, sample_weight: Tensor | None) -> Tensor:
 
 
 def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
-    """Return sums (g, k) of weights, residuals, squares and counts, and sums (g,) of weights and squared weights."""
+    """Return six sums over samples: four sums (g, k), then two sums (g,).
+
+    Sums (g, k): weights, weighted residuals, weighted squared residuals, and the number of observed residuals. Sums
+    (g,): weights and squared weights of the samples in which the group is observed.
+    """
     filled = values.masked_fill(~seen, 0.0)
     group_weight = weight.amax(dim=1)
     return (
@@ -108,7 +112,7 @@ def _sums(values: Tensor, seen: Tensor, weight: Tensor) -> Terms:
 
 
 def _ends(values: Tensor, seen: Tensor) -> Tensor:
-    """Return an array (2, g, k): the largest residuals, and the largest of the residuals times -1."""
+    """Return an array (2, g, k): the largest residual, and minus the smallest residual, of each coordinate."""
     highest = values.masked_fill(~seen, -torch.inf).amax(-1)
     lowest = values.masked_fill(~seen, torch.inf).amin(-1)
     return torch.stack([highest, -lowest])

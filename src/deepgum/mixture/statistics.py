@@ -1,6 +1,6 @@
 """The sums over samples that the E step computes for the M step.
 
-The sums of parts (chunks, minibatches, processes) add up to the sums of the whole.
+The sums over parts of the samples (chunks, minibatches, processes) add up to the sums over all samples.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ class Statistics:
     weight : Tensor (g,)
         Sum of the weights of samples in which the group has a label.
     inlier_weight : Tensor (g,)
-        Sum of the responsibilities r.
+        Sum of the responsibilities r. In this sum and in all others, each sample counts with its weight.
     scatter : Tensor (g, k, k)
-        Sum of r times the outer product of the residual with itself, or the expectation of it if labels are missing.
+        Sum of r times the outer product of the residual with itself. If labels are missing, the outer product is
+        replaced by its expectation.
     outlier_weight, outlier_first, outlier_second : Tensor (g, k)
         Sums of 1 - r, (1 - r) delta and (1 - r) delta^2 over the samples in which the coordinate is observed.
     log_likelihood : Tensor (g,)

@@ -54,10 +54,10 @@ class UniformRule(Protocol):
         """Whether the density is given by the user, not estimated."""
 
     def start(self, spread: Spread) -> Uniform:
-        """Return the density before the first E step."""
+        """Return the uniform density for the first E step."""
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
-        """Return the density after an E step."""
+        """Return the uniform density of an M step, from the sums of the E step."""
 
 
 def _from_variance(variance: Tensor) -> Uniform:
@@ -68,8 +68,9 @@ def _from_variance(variance: Tensor) -> Uniform:
 class OutlierMoments:
     """Equations 5 and 6: a box with the variances of the outliers, 1/gamma = prod_d 2 sqrt(3 (C2_d - C1_d^2)).
 
-    The residuals are weighted by 1 - r. The variances are at least the variances of the Gaussian, because a uniform
-    density that is narrower than the inliers does not describe outliers. A single outlier could cause such a density.
+    C1 and C2 are the means of the residual and of its square, weighted by 1 - r, where r is the responsibility. The
+    variances are at least the variances of the Gaussian, because a uniform density that is narrower than the inliers
+    does not describe outliers. A single outlier could cause such a density.
     """
 
     is_fixed: bool = False
@@ -79,7 +80,7 @@ class OutlierMoments:
         return _from_variance(spread.variance.maximum(spread.scale.square()))
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:
-        """Return the density of eq. 5. A group without outlier weight keeps its density."""
+        """Return the density of eq. 5. A group in which all labels are inliers keeps its previous density."""
         weight = statistics.outlier_weight
         some = weight > 1e-12 * statistics.weight[:, None]
         safe = torch.where(some, weight, 1.0)
@@ -89,7 +90,7 @@ class OutlierMoments:
 
 
 def box(spread: Spread) -> Uniform:
-    """Return the density of the box that holds all residuals: 1 / (largest - smallest residual) per coordinate."""
+    """Return the density of the box that holds all residuals: 1 / (largest - smallest residual) for each coordinate."""
     return Uniform(-spread.width.log())
 
 
@@ -110,13 +111,13 @@ class ResidualRange:
 
 @dataclass(frozen=True)
 class FixedDensity:
-    """A given log density per coordinate, for example -log(224) for labels inside 224 pixels."""
+    """A log density per coordinate that the user fixes, for example -log(224) for labels inside 224 pixels."""
 
     log_density_per_coordinate: float
     is_fixed: bool = True
 
     def start(self, spread: Spread) -> Uniform:
-        """Return the given constant for every group and coordinate."""
+        """Return the fixed log density for every group and coordinate."""
         return Uniform(torch.full_like(spread.scale, self.log_density_per_coordinate))
 
     def update(self, statistics: Statistics, covariance: Tensor, previous: Uniform) -> Uniform:

@@ -1,9 +1,9 @@
 """The verdict on a fit: whether a group is a mixture, a Gaussian alone, or a uniform density alone.
 
 The likelihood of eq. 1 cannot decide. The uniform density of eq. 1 has no bounds, so with the moments of eq. 5 the
-density of eq. 1 does not integrate to 1. On clean Gaussian residuals, a fit with many outliers has the larger
-likelihood (in ten dimensions, most residuals are outliers). Therefore proper densities are compared by the Bayesian
-information criterion:
+density of eq. 1 does not integrate to 1. On Gaussian residuals without outliers, a fit with many outliers has a larger
+likelihood than a fit with none (in ten dimensions, the fit takes most residuals for outliers). Therefore densities that
+integrate to 1 are compared by the Bayesian information criterion:
 
 - There are outliers if a mixture of two Gaussians is better than a Gaussian alone. The mixture has the fitted Gaussian
   and a wider Gaussian with the moments of the outliers.
@@ -89,7 +89,7 @@ def judge(em: EM, samples: Samples, spread: Spread, start: Parameters, fit: Fit)
 
 
 def _gaussian_alone(em: EM, samples: Samples, spread: Spread, fit: Fit) -> Fit:
-    """Return the fit with a prior of 1. It is exact if no label is missing, and otherwise a good approximation."""
+    """Return the fit of a Gaussian alone (the prior is 1). It is exact if no label is missing, else approximate."""
     # Use one covariance per group, because a shared covariance would include the outliers of other groups.
     alone = replace(em.untied, inlier_prior=1.0, tol=max(em.tol, 1e-6))
     certain = torch.ones_like(fit.parameters.inlier_prior)
@@ -101,8 +101,9 @@ def _tied(
 ) -> Parameters:
     """Return the parameters with one covariance for all groups.
 
-    The covariance is estimated from all samples of groups in which all residuals are inliers (`certain`), and from no
-    sample of groups `without` inliers. Samples of all other groups are weighted by the responsibilities of the fit.
+    `certain` marks the groups in which all residuals are inliers, and `without` marks the groups without inliers. Every
+    sample has the weight 1 in a group of `certain`, the weight 0 in a group of `without`, and the responsibility of
+    `fit` in all other groups.
     """
     whole, part, nothing = alone.statistics, fit.statistics, torch.zeros_like(fit.statistics.inlier_weight)
     weight = torch.where(without, nothing, torch.where(certain, whole.inlier_weight, part.inlier_weight))
@@ -116,7 +117,7 @@ def _too_few(em: EM, spread: Spread) -> Tensor:
 
 
 def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
-    """Return whether regularisation exceeds the variance of the inliers in at least one direction."""
+    """Return whether, in at least one direction, the regularisation is larger than the variance of the inliers."""
     weight = statistics.inlier_weight
     scale = em.unit(spread).sqrt()
     relative = em.structure.mean(statistics.scatter, weight) / scale[:, :, None] / scale[:, None, :]
@@ -125,17 +126,20 @@ def _collapsed(em: EM, spread: Spread, statistics: Statistics) -> Tensor:
 
 
 def _gain(one: Tensor, other: Tensor, spread: Spread, weight: Tensor) -> Tensor:
-    """Return the log-likelihood ratio (g,) of `one` to `other`, scaled to the effective number of samples."""
+    """Return (g,) log-likelihood `one` minus log-likelihood `other`, scaled to the effective number of samples."""
     return (one - other) * spread.effective / torch.where(weight > 0, weight, 1.0)
 
 
 def _price(parameters: int, spread: Spread) -> Tensor:
-    """Return the gain of log-likelihood that additional parameters need, by the Bayesian information criterion."""
+    """Return how much larger the log-likelihood must be for a number of additional `parameters`.
+
+    The amount (g,) follows from the Bayesian information criterion.
+    """
     return 0.5 * parameters * spread.effective.clamp_min(1.0).log()
 
 
 def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
-    """Return log-likelihoods (g,) of three densities: Gaussian and wider Gaussian, Gaussian and box, box alone."""
+    """Return three log-likelihoods (g,): of a Gaussian with a wider Gaussian, a Gaussian with a box, a box alone."""
     parameters = fit.parameters
     outer, mean = _wider_gaussian(fit)
     with_box = replace(parameters, outliers=box(spread))
@@ -150,7 +154,7 @@ def _likelihoods(samples: Samples, spread: Spread, fit: Fit) -> Terms:
 
 
 def _wider_gaussian(fit: Fit) -> tuple[Parameters, Tensor]:
-    """Return the pair (parameters, mean (g, k)) of a Gaussian with the moments and the weight of the outliers."""
+    """Return the parameters and the mean (g, k) of a Gaussian with the moments and the weight of the outliers."""
     statistics, parameters = fit.statistics, fit.parameters
     weight = torch.where(statistics.outlier_weight > 0, statistics.outlier_weight, 1.0)
     mean = statistics.outlier_first / weight
@@ -203,7 +207,7 @@ def _has_inliers(em: EM, spread: Spread, fit: Fit, with_box: Tensor, box_alone: 
 
 
 def _flatter_than_gaussian(spread: Spread, alone: Fit, box_alone: Tensor) -> Tensor:
-    """Return whether a box alone describes residuals best. The box has two parameters (its ends) per coordinate."""
+    """Return whether a box describes the residuals better than a Gaussian. A box has two ends per coordinate."""
     ends = 2 * spread.scale.shape[1]
     gain = _gain(box_alone, alone.statistics.log_likelihood, spread, alone.statistics.weight)
     # Require one more nat per end, because the box of n samples is too narrow by about 1/n at each end.

@@ -1,4 +1,4 @@
-"""Calibrated posteriors: densities of right labels and of wrong labels beyond eq. 1, and mixtures of two densities."""
+"""Calibrated posteriors: mixtures of a density of right labels and a density of wrong labels, as in eq. 1 or others."""
 
 from __future__ import annotations
 

@@ -1,15 +1,16 @@
 """The choice of the densities of right and wrong labels by held-out likelihood, for each group.
 
 The candidates are pairs of a density of right labels and a kind of wrong labels (see `deepgum.posteriors.em`). Each
-pair is fitted to two thirds of the samples and scored on the last third, three times. The samples are sorted by their
-distance from the prediction, and each fold gets every third sample. So the choice depends less on chance, and does not
-depend on the order of the samples.
+pair is fitted three times, each time to two of three folds, and scored on the third fold. For the folds, the samples
+are sorted by the Mahalanobis distance of the residual, and each fold gets every third sample. So the choice depends
+less on chance, and does not depend on the order of the samples.
 
-A group has no wrong labels unless the best mixture passes two tests. First, the likelihood of the mixture exceeds the
-likelihood of right labels alone by more than twice the standard error of the difference. Second, right and wrong labels
-are far enough apart, with the same limits as for eq. 1: wrong labels spread at least 2.5 times as widely as right
-labels, and a residual of 0 is at least twice as likely right as wrong. Without the second test, flat residuals would be
-described by a mixture in which half of the labels are wrong.
+The chosen kind of wrong labels is "none" unless the best mixture passes two tests. First, the log-likelihood of the
+mixture must exceed the log-likelihood of right labels alone by more than twice the standard error of the difference.
+Second, right and wrong labels must be far enough apart, with the same limits as for eq. 1: the residuals of wrong
+labels spread at least 2.5 times as widely as the residuals of right labels, and a label equal to its prediction is at
+least twice as probably right as wrong. Without the second test, residuals with a flat distribution would be described
+by a mixture in which half of the labels are wrong.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Choice:
     kinds : tuple of str
         Kind of wrong labels, from `deepgum.posteriors.em.KINDS`.
     plausible : tuple of mappings of Density to float
-        The probability of each candidate density, computed from the held-out likelihoods.
+        Mapping from each candidate density of right labels to its probability, computed from the held-out likelihoods.
     """
 
     densities: tuple[Density, ...]
@@ -68,7 +69,7 @@ class Choice:
 
 
 def starts(mixture: GaussianUniformMixture, densities: Sequence[Density]) -> list[GroupMixture]:
-    """Return the start of EM for each group: prior and covariance of a fitted eq. 1, and the density of the group."""
+    """Return the start of EM for each group: prior and covariance of the fitted eq. 1, and the item of `densities`."""
     priors = np.asarray(mixture.inlier_prior_)
     return [
         GroupMixture(float(prior), torch.as_tensor(covariance), density, PowerLaw(float(len(covariance)), 1.0))
@@ -143,7 +144,10 @@ def fit_chosen(
     tol: float = 1e-6,
     max_iter: int = 200,
 ) -> GroupMixtures:
-    """Fit the chosen densities to all residuals, group by group. `resolution` (d,) is from `resolution_of`."""
+    """Fit the chosen kinds of wrong labels to all residuals, from `start_mixtures`, group by group.
+
+    `start_mixtures` holds the chosen densities of right labels. `resolution` (d,) is the result of `resolution_of`.
+    """
     fitted = (
         fit_group(
             residuals[:, list(columns)],
@@ -160,12 +164,12 @@ def fit_chosen(
 
 
 def resolution_of(residuals: Tensor) -> Tensor:
-    """Return the variance (d,) of the rounding of residuals (n, d)."""
+    """Return the variance (d,) of the rounding errors of residuals (n, d)."""
     return torch.from_numpy(rounding_variance(residuals.numpy()))
 
 
 def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int) -> Tensor:
-    """Return at most `most` rows, evenly spread from the smallest distance to the largest distance."""
+    """Return at most `most` rows of the residuals, evenly spread from the smallest to the largest distance."""
     if len(residuals) <= most:
         return residuals
     distances = torch.as_tensor(mixture.mahalanobis(residuals)).nan_to_num().sum(dim=1)
@@ -178,7 +182,7 @@ def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
 
 
 def _choose_kind(values: Tensor, start: GroupMixture, resolution: Tensor, separation: float) -> tuple[str, float]:
-    """Return the pair (kind of wrong labels of a group, its held-out log-likelihood) with the best likelihood."""
+    """Return the pair (kind, held-out log-likelihood) of the chosen kind of wrong labels in a group."""
     kinds = KINDS if values.shape[1] > 1 else KINDS[:2]  # in one dimension both mixtures are the same
     mixtures = set(kinds[1:])
     held_out = {kind: torch.zeros(len(values), dtype=torch.float64) for kind in kinds}

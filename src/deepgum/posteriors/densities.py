@@ -1,8 +1,8 @@
-"""Densities of right labels: the Gaussian of eq. 1, Student's t, and densities of the user.
+"""Densities of the residuals of right labels: the Gaussian of eq. 1, Student's t, and densities of the user.
 
-The Gaussian of eq. 1 suffices to rank labels and to train. But the posteriors of eq. 1 are too close to 0 and 1. The
-reason is that a network errs much more on some samples than on others, so the residuals of right labels have heavy
-tails, like Student's t.
+The Gaussian of eq. 1 suffices to rank labels and to train networks. But the posteriors of eq. 1 are too close to 0 and
+1. The reason is that the errors of a network are much larger on some samples than on others. So the residuals of right
+labels have heavy tails, like Student's t.
 
 A density is an object of a subclass of `Density`. Each density of this package has an entry in `DENSITIES`, so that
 "auto" tries this density. A density of the user needs no entry; see `deepgum.posteriors.inliers`.
@@ -29,11 +29,11 @@ Values = NDArray[np.float64]
 
 
 class Density(ABC):
-    """Density of the residuals of right labels: elliptical about 0, with a scale matrix S that EM estimates.
+    """Density of the residuals of right labels: elliptical around 0, with a scale matrix S that EM estimates.
 
     Let q be the squared Mahalanobis distance, under S, of a residual of k coordinates. The log density of the residual
-    is ``log_density(q, k) - log(det(S)) / 2``. A subclass defines `log_density`, `em_weight`, `variance`, `cdf` and
-    `words`; the other parts have defaults. Objects must be immutable and hashable, like frozen dataclasses.
+    is ``log_density(q, k) - log(det(S)) / 2``. A subclass must define `log_density`, `em_weight`, `variance`, `cdf` and
+    `words`. The other attributes have defaults. Objects must be immutable and hashable, like frozen dataclasses.
 
     Examples
     --------
@@ -45,56 +45,65 @@ class Density(ABC):
     def log_density(self, squared: Tensor, dimensions: int) -> Tensor:
         """Return the log density (m,) at squared distances (m,), for a scale matrix of determinant 1.
 
-        The density is finite at 0, has the integral 1, and falls with the distance. `dimensions` is the number of
-        observed coordinates. If labels are missing, this is the marginal density of the observed coordinates.
+        The density must be finite at 0, have the integral 1, and fall with the distance. `dimensions` is the number of
+        observed coordinates. If labels are missing, the result is the marginal density of the observed coordinates.
         """
 
     @abstractmethod
     def em_weight(self, squared: Tensor, dimensions: int) -> Tensor:
-        """Return the weight (m,) of residuals in the M step of the scale matrix: -2 d `log_density` / d `squared`.
+        """Return the weight (m,) of residuals in the M step: -2 times the derivative of `log_density` by `squared`.
 
-        The weight must be finite. It is 1 for a Gaussian, and smaller for large residuals if tails are heavy.
+        The weight must be finite. It is 1 for a Gaussian. If tails are heavy, it is smaller for large residuals.
         """
 
     @abstractmethod
     def variance(self, dimensions: int) -> float:
-        """Return the variance of a coordinate for a scale matrix of 1: the mean squared distance over `dimensions`."""
+        """Return the variance of one coordinate if the scale matrix is the identity.
+
+        The variance is the mean of the squared distance, divided by `dimensions`.
+        """
 
     @abstractmethod
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the probability that a squared distance is at most `squared`. The report draws this function."""
+        """Return the probability that the squared distance of a right label is at most `squared`, for the report."""
 
     @property
     @abstractmethod
     def words(self) -> str:
-        """The density in words, for summaries and reports: "Gaussian"."""
+        """The name of the density in words, for summaries and reports: "Gaussian"."""
 
     @property
     def has_mean_weight_1(self) -> bool:
-        """Whether the mean of `em_weight` over samples of the density is 1, in any number of dimensions.
+        """Whether the mean of `em_weight` over residuals drawn from the density is 1, in any number of dimensions.
 
-        If so, the M step divides by the sum of the weights instead of the number of samples: EM converges faster.
+        If so, the M step divides by the sum of the weights instead of the number of samples, and EM converges faster.
         """
         return False
 
     @property
     def has_heavy_tails(self) -> bool:
-        """Whether the tails may hide wrong labels. If so, a verdict never states that no label is wrong."""
+        """Whether the tails are so heavy that they may hide wrong labels.
+
+        If so, no verdict states that all labels are right.
+        """
         return False
 
     @property
     def degrees_of_freedom(self) -> float | None:
-        """Parameter nu of Student's t; None for other densities. With nu, the groups of a sample share a scale."""
+        """Parameter nu of Student's t; None for other densities.
+
+        If nu is not None, the groups of a sample share one scale factor: see `deepgum.mixture.hard_samples`.
+        """
         return None
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return the candidate densities of this class. By default, this is one density without parameters."""
+        """Return the densities of this class that "auto" tries. By default, one density without parameters."""
         return (cls(),)
 
     @classmethod
     def words_of_several(cls, members: Sequence[Self]) -> str:
-        """Return the densities of several groups in words. All densities are of this class."""
+        """Describe the densities of several groups in words. All densities (`members`) must be of this class."""
         return ", or ".join(dict.fromkeys(member.words for member in members))
 
 
@@ -111,11 +120,11 @@ class Gaussian(Density):
         return torch.ones_like(squared)
 
     def variance(self, dimensions: int) -> float:
-        """Return 1: the scale matrix is the covariance."""
+        """Return 1, because the scale matrix is the covariance."""
         return 1.0
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the cumulative distribution function of chi-squared."""
+        """Return the cumulative distribution function of chi-squared at `squared`, with `dimensions` degrees."""
         from scipy.stats import chi2  # Imported late: `scipy.stats` takes a second.
 
         return np.asarray(chi2.cdf(squared, dimensions))
@@ -161,7 +170,10 @@ class StudentT(Density):
         return log_student(squared, dimensions, torch.tensor(self.degrees_of_freedom, dtype=torch.float64))
 
     def em_weight(self, squared: Tensor, dimensions: int) -> Tensor:
-        """Return the expected precision of each residual, relative to the inverse scale matrix."""
+        """Return (nu + k) / (nu + q) for each residual: the expected precision, relative to the inverse scale matrix.
+
+        q is `squared` and k is `dimensions`.
+        """
         return (self.degrees_of_freedom + dimensions) / (self.degrees_of_freedom + squared)
 
     def variance(self, dimensions: int) -> float:
@@ -176,7 +188,7 @@ class StudentT(Density):
         return nu / (nu - 2)
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the cumulative distribution function of F at `squared` divided by `dimensions`."""
+        """Return the cumulative distribution function of the F distribution at `squared` divided by `dimensions`."""
         from scipy.stats import f  # Imported late: `scipy.stats` takes a second.
 
         return np.asarray(f.cdf(squared / dimensions, dimensions, self.degrees_of_freedom))
@@ -198,7 +210,7 @@ class StudentT(Density):
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return the densities with 20 to 2 degrees of freedom."""
+        """Return Student's t with several degrees of freedom, from 20 down to 2."""
         return tuple(cls(nu) for nu in (20.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.5, 2.0))
 
     @classmethod
@@ -228,7 +240,7 @@ DENSITIES: dict[str, type[Density]] = {"gaussian": Gaussian, "student-t": Studen
 
 
 def density_of(degrees_of_freedom: float | None) -> Density:
-    """Return Student's t with these degrees of freedom; a Gaussian if `degrees_of_freedom` is None.
+    """Return Student's t with these degrees of freedom, or a Gaussian if `degrees_of_freedom` is None.
 
     Examples
     --------
@@ -239,7 +251,7 @@ def density_of(degrees_of_freedom: float | None) -> Density:
 
 
 def words_of(densities: Iterable[Density]) -> str:
-    """Return densities in words. Each class of densities is named once.
+    """Describe densities in words. Each class of densities is named once.
 
     Examples
     --------

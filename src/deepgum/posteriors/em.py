@@ -1,13 +1,14 @@
-"""EM for the mixture of `deepgum.posteriors.group_mixtures`, one group at a time, with given densities.
+"""EM for the mixture of `deepgum.posteriors.group_mixtures`, one group at a time. The choice of the densities is fixed.
 
-E step: compute r, the posterior that a label is right, and u, the EM weight of the density of right labels. For
-Student's t, u is the expected precision of the residual, (nu + o) / (nu + q). Here q is the squared distance, and o is
-the number of observed coordinates.
+E step: compute r, the posterior that a label is right, and u, the `em_weight` of the density of right labels. For
+Student's t, u is the expected precision of the residual, (nu + o) / (nu + q). Here q is the squared Mahalanobis
+distance, and o is the number of observed coordinates.
 
 M step: pi = mean of r, and S = sum r u delta delta' / sum r. A missing coordinate is replaced by its expectation, and
 its conditional covariance is added. If the mean of u is 1 (true for Student's t), the divisor is sum r u: EM then
-converges faster to the same point (Kent, Tyler and Vardi, 1994). R is the largest distance. b is not estimated, because
-a free exponent would mistake the tails of right labels for wrong labels.
+converges faster to the same parameters (Kent, Tyler and Vardi, 1994). The density of wrong labels has a radius R and an
+exponent b (see `deepgum.posteriors.power_law`). R is the largest distance. b is not estimated, because a free exponent
+would mistake the tails of right labels for wrong labels.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def fit_group(
     weight : Tensor (n,), optional
         Weights of the samples; 1 by default.
     resolution : Tensor (k,), optional
-        Variance of the rounding of the residuals. It is the minimum variance of right labels. Without a minimum, many
-        equal residuals could become right labels with variance 0, and all other labels would be wrong.
+        Variance of the rounding errors of the residuals. It is the minimum variance of right labels. Without a minimum,
+        many equal residuals could become right labels with variance 0, and all other labels would be wrong.
     tol : float
         EM stops when no parameter changes by more than `tol`. Changes of the scale matrix are relative.
     max_iter : int

@@ -1,7 +1,7 @@
-"""Equation 1 with other densities: right labels with heavy tails, and wrong labels concentrated near the right place.
+"""Equation 1 with other densities: heavy tails for right labels, and wrong labels that are mostly near the right label.
 
 Equation 1 has a Gaussian for right labels and a uniform density for wrong labels. This module also has other densities.
-Wrong labels are often nearer to the right place than under a uniform density, because annotators slip or disagree. Let
+Wrong labels are often nearer to the right label than under a uniform density, because annotators slip or disagree. Let
 m be the Mahalanobis distance of a residual of k coordinates, and S the scale matrix:
 
     p(delta) = pi f(delta; 0, S) + (1 - pi) g(m)
@@ -52,11 +52,11 @@ class GroupMixture:
     wrong: PowerLaw
 
     def squared_distance(self, part: Part) -> Tensor:
-        """Return the squared Mahalanobis distance (m,) of the observed coordinates."""
+        """Return the squared Mahalanobis distances (m,) of the observed coordinates of the residuals in a part."""
         return part.squared_distance(self.scale)
 
     def log_terms(self, part: Part, squared: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logs of pi f and of (1 - pi) g, (m,) each, at the squared distances (m,)."""
+        """Return two arrays (m,), the logs of pi f and of (1 - pi) g, at the squared distances (m,)."""
         o, k, volume = len(part.seen), len(self.scale), part.log_volume(self.scale)
         log_constant = self.wrong.log_normaliser(o, k) + volume
         right = math.log(self.prior) - volume + self.right.log_density(squared, o)
@@ -86,7 +86,7 @@ class GroupMixtures:
     partition: Partition
 
     def log_density(self, residuals: Tensor) -> Tensor:
-        """Return the log (n, g) of p(delta) of the observed coordinates; 0 if no coordinate is observed."""
+        """Return the log density (n, g), log p(delta), of the observed coordinates; 0 if no coordinate is observed."""
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
 
@@ -98,8 +98,9 @@ class GroupMixtures:
     def responsibilities(self, residuals: Tensor) -> Tensor:
         """Return the probability (n, g) that a label is right; NaN if no coordinate of the group is observed.
 
-        Student's t is a Gaussian whose scale differs from sample to sample. The groups of a sample with this density
-        share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between groups.
+        Student's t is a Gaussian with a scale that differs from sample to sample. In each sample, all groups with this
+        density share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between
+        groups.
         """
         evidence = self._evidence(residuals)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume

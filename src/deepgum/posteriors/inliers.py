@@ -1,4 +1,4 @@
-"""The parameter `inliers`: "auto", the name of a density of right labels, or a density of the user."""
+"""The values of the parameter `inliers`: "auto", the name of a density of right labels, or a density of the user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Inliers: TypeAlias = "str | Density | type[Density]"
 
 
 def candidates(inliers: Inliers) -> tuple[Density, ...]:
-    """Return the candidate densities.
+    """Return the densities that the argument `inliers` stands for: the candidates for right labels.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def candidates(inliers: Inliers) -> tuple[Density, ...]:
 
 
 def _check_parts(density: Density, inliers: Inliers) -> None:
-    """Refuse a density if one of its parts breaks the contract, before any work begins."""
+    """Refuse a density if one of its methods or attributes breaks the contract, before any work begins."""
     squared = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64)
 
     def is_tensor(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The probability that each label is right, from a mixture of the densities that fit the residuals best."""
+"""The probability that each label is right, from the mixture that describes the residuals best."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class LabelMixture:
         intervals: bool = True,
         seed: int = 0,
     ) -> LabelMixture:
-        """Fit to residuals (n, d) in memory; NaN marks a missing label.
+        """Fit a mixture to residuals (n, d) in memory. NaN marks a missing label.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class LabelMixture:
             Density of right labels; by default the density with the highest held-out likelihood. With "gaussian", eq. 1
             and its verdict are unchanged. See `deepgum.posteriors.inliers`.
         intervals : bool
-            Whether shares have intervals. The bootstrap for the intervals takes most of the time.
+            Whether to compute intervals of the shares. The bootstrap for the intervals takes most of the time.
         seed : int
             Seed of the bootstrap.
 
@@ -115,9 +115,10 @@ class LabelMixture:
     def fit_batches(
         cls, batches: Iterable[Any], groups: Groups = "sample", *, inliers: Inliers = AUTO, seed: int = 0
     ) -> LabelMixture:
-        """Fit to residuals in batches; see `GaussianUniformMixture.fit_batches`.
+        """Fit a mixture to residuals in batches; see `GaussianUniformMixture.fit_batches`.
 
-        Densities are chosen and fitted on at most `MOST_ROWS` rows, evenly spread over the batches.
+        Equation 1 is fitted to all rows. The densities are chosen and fitted on at most `MOST_ROWS` rows, evenly spread
+        over the batches.
         """
         densities, seed = candidates(inliers), check_count("seed", seed, least=0)
         mixture = GaussianUniformMixture(groups=groups)
@@ -174,7 +175,7 @@ class LabelMixture:
 
     @property
     def degrees_of_freedom(self) -> tuple[float | None, ...]:
-        """Degrees of freedom of Student's t, one per group; None for another density."""
+        """For each group, the degrees of freedom of Student's t; None for another density."""
         return tuple(group.right.degrees_of_freedom for group in self.densities.groups)
 
     @property
@@ -190,7 +191,7 @@ class LabelMixture:
         return self.choice.densities[group].has_heavy_tails
 
     def prior(self, group: int) -> float:
-        """Return pi of a group: the fitted share of right labels."""
+        """Return the prior pi of a group: the fitted share of right labels."""
         if self.chosen[group]:
             return self.densities.groups[group].prior
         return float(self.mixture.inlier_prior_[group])
@@ -202,7 +203,7 @@ class LabelMixture:
 
     @property
     def covariances(self) -> tuple[Values, ...]:
-        """Covariance (k, k) of right labels in each group."""
+        """For each group, the covariance (k, k) of the residuals of right labels."""
         estimates = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))
         return tuple(
             covariance if chosen else np.asarray(given)
@@ -212,7 +213,8 @@ class LabelMixture:
     def responsibilities(self, residuals: Values) -> Values:
         """Return the probability (n, g) that each label is right; NaN where a group has no label.
 
-        If no verdict on a group is possible, the probability is one half for all its labels, so no label is flagged.
+        If no verdict on a group is possible, the probability is one half for all labels of the group, so that no label
+        is flagged.
         """
         values = self._checked(residuals)
         posteriors = self.densities.responsibilities(values).numpy()
@@ -223,7 +225,7 @@ class LabelMixture:
         return np.where(np.isnan(posteriors), np.nan, np.where(is_informative, given, 0.5))
 
     def mahalanobis(self, residuals: Values) -> Values:
-        """Return the distance (n, g) in standard deviations of right labels; NaN where a group has no label."""
+        """Return the Mahalanobis distance (n, g), in standard deviations of right labels; NaN if there is no label."""
         values = self._checked(residuals)
         distances = self.densities.mahalanobis(values).numpy() / np.sqrt(self._variances)
         if all(self.chosen):
@@ -240,7 +242,7 @@ class LabelMixture:
 
 
 def _evenly_spread(batches: Iterable[Any]) -> Values:
-    """Return at most `MOST_ROWS` rows of all batches, in order, with equal steps between rows."""
+    """Return at most `MOST_ROWS` rows of all batches, in the same order, with equal steps between the rows."""
     n = sum(len(_rows(batch)) for batch in batches)
     step = max(1, math.ceil(n / MOST_ROWS))
     kept, first = [], 0

@@ -1,9 +1,9 @@
 """The observed part of residuals with missing labels: distances, volumes and expectations under a scale matrix.
 
-The package has this linear algebra three times. `deepgum.mixture.gaussian` computes all groups and patterns in one
-batch, because EM during training must be fast. This module computes one group with one scale matrix at a time.
-`deepgum.audit.reasons` has a covariance for each sample. The three versions round differently in the last bit, so a
-common version would change results.
+The package has this linear algebra three times. `deepgum.mixture.gaussian` computes all groups, and all sets of
+observed coordinates, in one batch, because EM during training must be fast. This module computes one group with one
+scale matrix at a time. `deepgum.audit.reasons` has a covariance for each sample. The rounding errors of the three
+versions differ in the last bit, so one version for all three would change results.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Part:
     values: Tensor
 
     def squared_distance(self, scale: Tensor) -> Tensor:
-        """Return the squared Mahalanobis distance (m,) under the scale matrix (k, k) of the group."""
+        """Return the squared Mahalanobis distances (m,) under the scale matrix (k, k) of the group."""
         factor = torch.linalg.cholesky(self._own(scale))
         whitened: Tensor = torch.linalg.solve_triangular(factor, self.values.T, upper=False)
         return whitened.square().sum(dim=0).clamp_max(FARTHEST)
@@ -48,9 +48,10 @@ class Part:
         return 0.5 * float(torch.linalg.slogdet(self._own(scale)).logabsdet)
 
     def regression(self, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the pair (matrix (k, o) from observed to expected coordinates, conditional covariance (k, k)).
+        """Return a matrix (k, o) and the conditional covariance (k, k), given the observed coordinates.
 
-        Observed coordinates are mapped to themselves, with a conditional covariance of 0.
+        The matrix maps the o observed coordinates to the expectations of all k coordinates. An observed coordinate is
+        mapped to itself, with the conditional covariance 0.
         """
         seen = self.seen
         gain = torch.linalg.solve(self._own(scale), scale[seen]).T
@@ -66,7 +67,9 @@ class Part:
 
 
 def parts_of(values: Tensor) -> list[Part]:
-    """Split the residuals (n, k) of a group by the pattern of observed coordinates. Leave out rows without a label.
+    """Split the residuals (n, k) of a group into parts, one for each set of observed coordinates.
+
+    Rows without a label are left out.
 
     Examples
     --------

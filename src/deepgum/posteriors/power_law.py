@@ -4,9 +4,10 @@ Let m be the Mahalanobis distance of a residual of k coordinates:
 
     g(m) proportional to max(m, c) ** (b - k)  up to  m = R,    c = max(1, sqrt(k - b))
 
-b = k is the uniform density of eq. 1. With b = 1, the distance of a wrong label is uniform and its direction is
-uniform, like the l-UGO noise of the paper. The power law is constant for m < c, because otherwise a residual of 0 would
-certainly be wrong. For every b up to k, the posterior that a label is right then decreases with the distance.
+b = k is the uniform density of eq. 1. With b = 1, the distance and the direction of the residual of a wrong label are
+uniform, like in the l-UGO noise of the paper. The power law is constant for m < c, because otherwise a label equal to
+its prediction would certainly be wrong. For every b up to k, the posterior that a label is right then decreases with
+the distance.
 
 If only o of the k coordinates of a group are observed, the marginal of the power law has no closed form. The exponent b
 is then replaced by b o / k. This is exact for the uniform density.
@@ -37,9 +38,9 @@ class PowerLaw:
     radius : float
         R: the largest Mahalanobis distance of the fitted residuals.
     variance : float
-        1 if distances are in the unit of the scale matrix. If distances are in standard deviations of right labels:
-        the variance of the density of right labels for a scale matrix of 1. c is divided by the square root of this
-        variance.
+        1 if distances are Mahalanobis distances under the scale matrix. If distances are in standard deviations of
+        right labels, `variance` is the variance of one coordinate of a right label if the scale matrix is the identity.
+        c is divided by the square root of `variance`.
 
     Examples
     --------
@@ -53,7 +54,7 @@ class PowerLaw:
     variance: float = 1.0
 
     def log_shape(self, squared: Tensor, observed: int, dimensions: int) -> Tensor:
-        """Return the log density (m,) at squared distances (m,), up to a constant, as if the radius were infinite."""
+        """Return the log density (m,) at squared distances (m,), without a constant, as if the radius were infinite."""
         b = self._exponent_of(observed, dimensions)
         return (b - observed) * 0.5 * squared.clamp_min(self._core(b, observed) ** 2).log()
 
@@ -65,10 +66,10 @@ class PowerLaw:
         return _log_mass(b, observed, core, max(self.radius, core)) + surface
 
     def mass(self, distance: Values, dimensions: int) -> Values:
-        """Return the integral of the density up to a distance, up to a constant factor.
+        """Return the mass: a constant times the integral of the density over all distances from 0 to `distance`.
 
-        The mass up to a distance, divided by the mass up to the radius, is the probability that the distance of a wrong
-        label is at most as large.
+        The mass at a distance, divided by the mass at the radius, is the probability that the distance of a wrong label
+        is not larger.
         """
         k, b = dimensions, self.exponent
         core, distance = self._core(b, k), np.minimum(distance, self.radius)
@@ -79,7 +80,7 @@ class PowerLaw:
         return self.exponent * observed / dimensions
 
     def _core(self, exponent: float, dimensions: int) -> float:
-        """Return c, the distance up to which the density is constant."""
+        """Return c of the module docstring: the density is constant at distances below c."""
         return math.sqrt(max(1.0, dimensions - exponent) / self.variance)
 
 

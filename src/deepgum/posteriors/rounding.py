@@ -1,4 +1,4 @@
-"""The grid of rounded labels (whole years, half points), and the variance of rounding errors."""
+"""The grid of rounded labels (whole years, half pixels), and the variance of rounding errors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ Values = NDArray[np.float64]
 
 
 def label_step(values: Values) -> tuple[float, float]:
-    """Return the pair (step, point) of the grid of labels (n,); (0, 0) if there are fewer than three different labels.
+    """Return a pair: the step of the grid of labels (n,), and the smallest label. The smallest label lies on the grid.
 
-    The step is a low quantile of the differences between neighbouring labels. If labels lie on no grid, the step has no
-    meaning, and hardly any label lies on the estimated grid.
+    The step is a low quantile of the differences between labels that follow each other in sorted order. If labels lie
+    on no grid, the step has no meaning, and hardly any label lies on the estimated grid. The pair is (0, 0) if there
+    are fewer than three different labels.
 
     Examples
     --------
@@ -28,9 +29,9 @@ def label_step(values: Values) -> tuple[float, float]:
 
 
 def rounding_variance(values: Values) -> Values:
-    """Return the variance (d,) of the rounding errors of values (n, d): the square of the grid step over 12.
+    """Return the variance (d,) of the rounding errors of values (n, d): for each column, (step of the grid)^2 / 12.
 
-    The variance is close to 0 for values that lie on no grid.
+    The variance is close to 0 if the values lie on no grid.
 
     Examples
     --------

@@ -26,9 +26,9 @@ class Share:
     Attributes
     ----------
     estimate, low, high : float
-        The share, and the lower and upper end of its interval, in [0, 1].
+        The share (`estimate`), and the lower end (`low`) and upper end (`high`) of its interval, all in [0, 1].
     level : float
-        Coverage: the probability that such an interval contains the true share.
+        The probability that such an interval contains the true share.
     """
 
     estimate: float
@@ -50,10 +50,10 @@ def shares_of(
 ) -> tuple[tuple[Share | None, ...], Share | None]:
     """Return the pair (shares, share): the share of wrong labels in each group, and in all groups together.
 
-    In a replicate of the bootstrap, each sample has a Poisson number as weight, and the density of right labels is
-    drawn with the probabilities `plausible`. All groups of a sample have the same weight, because a hard sample is hard
-    in all its groups: with independent weights, intervals would be too narrow. The intervals ignore the variation
-    between networks.
+    In each replicate of the bootstrap, the weight of a sample is a random Poisson number, and the density of right
+    labels is drawn with the probabilities `plausible`. All groups of a sample have the same weight, because a hard
+    sample is hard in all groups: with independent weights, intervals would be too narrow. The intervals do not contain
+    the variation between networks.
 
     Parameters
     ----------
@@ -65,13 +65,13 @@ def shares_of(
     is_known : sequence of bool, one per group
         Whether the share can be estimated. If not, the share is None, and the share of all groups ignores this group.
     plausible : sequence of mappings of Density to float, one per group
-        The probability of each density of right labels.
+        Mapping from each candidate density of right labels to its probability.
     seed : int
         Seed of the bootstrap.
     resolution : Tensor (d,), optional
         Variance of rounding errors; see `fit_chosen`.
     replicates : int
-        Number of replicates. With 0 replicates, low and high are equal.
+        Number of replicates of the bootstrap. With 0 replicates, there is no interval: `low` and `high` are equal.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
 
 
 def _share(estimate: float, draws: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with an interval from `count` if given, otherwise from percentiles of `draws`."""
+    """Return the share with an interval: from `count` if `count` is not None, else from percentiles of `draws`."""
     if count is not None:
         # If a count is c, its mean is between c - 2 sqrt(c) and c + 2 sqrt(c) + 3. For c = 0 this is the rule of three.
         low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels

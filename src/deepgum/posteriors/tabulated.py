@@ -22,9 +22,9 @@ class TabulatedDensity:
     Attributes
     ----------
     coordinate_variance : float
-        Variance of a coordinate, for a scale matrix of 1.
+        Variance of one coordinate if the scale matrix is the identity.
     distances, probabilities : tuples of float
-        Mahalanobis distances, and for each the probability that the distance of a right label is at most as large.
+        Mahalanobis distances, and for each distance the probability that the distance of a right label is not larger.
     """
 
     coordinate_variance: float
@@ -33,7 +33,7 @@ class TabulatedDensity:
 
     @classmethod
     def of(cls, density: Density, dimensions: int) -> TabulatedDensity | None:
-        """Return the table of a density; None if `density_of` can make the density from degrees of freedom.
+        """Return the table of a density, or None for a Gaussian or Student's t, which `density_of` can make.
 
         Examples
         --------
@@ -49,11 +49,11 @@ class TabulatedDensity:
         return cls(float(variance), tuple(distances.tolist()), tuple(np.asarray(probabilities).tolist()))
 
     def variance(self, dimensions: int) -> float:
-        """Return the variance of a coordinate."""
+        """Return the variance of one coordinate if the scale matrix is the identity."""
         return self.coordinate_variance
 
     def cdf(self, squared: Values, dimensions: int) -> Values:
-        """Return the probability that a squared distance is at most `squared`, interpolated in the table."""
+        """Return the probability that the squared distance is at most `squared`, interpolated in the table."""
         with np.errstate(divide="ignore"):
             along = 0.5 * np.log(squared)
         return np.interp(along, np.log(self.distances), self.probabilities, left=0.0)

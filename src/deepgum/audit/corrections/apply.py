@@ -1,4 +1,4 @@
-"""The application of a patch to its data set: atomic, and never in place."""
+"""The application of a patch to its data set. The result is written atomically to another place than the data set."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Applied:
     out : Path
         The new folder or file.
     fixed, dropped, kept : int
-        Number of groups of labels with each decision.
+        Number of decisions "fix", "drop" and "keep". A decision is about one group of labels in one sample.
     untouched : int
-        Number of groups of labels without a decision. These labels are unchanged.
+        Number of groups of labels without a decision, over all samples. These labels are unchanged.
     left_out : tuple of str
-        Samples that are not in the new data set, because a label was dropped and the format has no missing labels.
+        Ids of the samples that are not in the new data set: a label was dropped, and the format has no missing labels.
     notes : tuple of str
         Further remarks, one sentence each.
     """
@@ -57,8 +57,8 @@ def check_patch(patch: Patch, annotations: Annotations) -> None:
     Raises
     ------
     InvalidDataError
-        If the targets differ, a sample is missing, or an old label differs from the file (see `TOLERANCE`). The message
-        shows the first differences, and the number of differences.
+        If the targets differ, a sample is missing, or an old label in the patch differs from the label in the data set
+        (see `TOLERANCE`). The message shows the first differences, and the number of differences.
     """
     if patch.targets != annotations.names:
         raise InvalidDataError(
@@ -147,7 +147,7 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
 
 
 def _untouched(patch: Patch, annotations: Annotations) -> int:
-    """Return the number of groups of labels without a decision."""
+    """Return the number of groups of labels without a decision, over all samples."""
     count = 0
     for group, places in patch.groups.items():
         seen = set(np.flatnonzero(~np.isnan(annotations.values[:, list(places)]).all(axis=1)).tolist())
@@ -156,7 +156,7 @@ def _untouched(patch: Patch, annotations: Annotations) -> int:
 
 
 def _check_out(annotations: Annotations, out: Path) -> None:
-    """Refuse to overwrite a file, or the data set itself.
+    """Refuse a path `out` that would overwrite the data set or another file.
 
     Raises
     ------

@@ -84,9 +84,9 @@ class Decision:
 
 
 def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> dict[Place, Decision]:
-    """Return a mapping from (row, group) to the last decision about this label, in the order of the labels.
+    """Return a mapping from (row, group) to the last decision about the labels of this group in this row.
 
-    If the last decision about a label is "skip", the label has no entry.
+    The entries are in the order of the labels. If the last decision is "skip", there is no entry.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def decisions_by_place(labels: ScoredLabels, decisions: Iterable[Decision]) -> d
 
 
 def corrected_labels(labels: ScoredLabels, decisions: Mapping[Place, Decision]) -> Values:
-    """Return the labels (n, d) after the decisions. A dropped label is NaN; a label without a decision is unchanged.
+    """Return the labels (n, d) after the decisions. A dropped label is NaN. A label without a decision is unchanged.
 
     Parameters
     ----------

@@ -33,10 +33,11 @@ class Difference:
     before, after : float
         Mean errors.
     lower, low, high : float
-        `lower` is ``before - after``, and the interval from `low` to `high` contains the true difference with a
-        probability of 95 %. If the interval is above 0, the corrections help.
+        `lower` is ``before - after``: how much lower the error is after the corrections. The interval from `low` to
+        `high` contains the true difference with a probability of 95 %. If the interval is above 0, the corrections
+        help.
     p_value : float
-        p-value of a two-sided paired Wilcoxon test over test samples.
+        p-value of a two-sided Wilcoxon signed-rank test of the paired errors of test samples.
     samples : int
         Number of test samples.
     """
@@ -54,8 +55,8 @@ class Difference:
 def difference(name: str, before: Values, after: Values, seed: int = 0) -> Difference:
     """Compare the errors (n,) of test samples before and after corrections.
 
-    Each error is a mean over trainings; NaN marks a sample without a label. The 95 % interval comes from a bootstrap
-    over test samples.
+    Each error is a mean over trainings. NaN marks a sample without a label. The 95 % interval of the difference comes
+    from a bootstrap over test samples.
 
     Raises
     ------
@@ -91,16 +92,16 @@ def difference(name: str, before: Values, after: Values, seed: int = 0) -> Diffe
 
 @dataclass(frozen=True)
 class Gain:
-    """The gain of a patch.
+    """The gain of a patch: the errors of networks trained on the labels before and after the patch.
 
     Attributes
     ----------
     method : str
-        Training method, the same before and after.
+        Training method, the same before and after the patch.
     seeds : tuple of int
         Seeds of the trainings.
     train, test : int
-        Number of training samples, and number of test samples.
+        Number of training samples and number of test samples.
     fixed, dropped : int
         Numbers of groups of labels that the patch fixes and drops.
     unit : str
@@ -108,11 +109,11 @@ class Gain:
     errors : tuple of Difference
         Mean errors: first of all labels together, then of each landmark or target.
     failures : Difference or None
-        Share of landmarks with an error above 5 % of the distance that normalises errors; None if labels are not
+        Share of landmarks with an error above 5 % of the distance by which errors are divided; None if labels are not
         landmarks.
     official : bool
-        Whether the test samples are the official test part. If not, they are held out from samples that the patch does
-        not change.
+        Whether the test samples are the official test part of the data set. If not, the test samples are held out from
+        the samples that the patch does not change.
     """
 
     method: str
@@ -144,7 +145,7 @@ class Gain:
 
 
 def differences_of(names: Sequence[str], before: Values, after: Values) -> tuple[Difference, ...]:
-    """Compare errors (n, g): first the means of the rows, then each column that has an error before and after."""
+    """Compare errors (n, g): first the mean of each row, then each column that has errors before and after."""
     with np.errstate(invalid="ignore"):
         whole = difference("", _row_means(before), _row_means(after))
     columns = zip(names, before.T, after.T, strict=True)

@@ -34,7 +34,7 @@ class Change:
     group : str
         Name of the group.
     old : tuple of float
-        The reviewed labels, in the unit of the file; NaN for a missing label.
+        The labels before the decision, in the unit of the data set; NaN for a missing label.
     new : tuple of float or None
         The correct labels; None unless the decision is "fix".
     decision : {"keep", "fix", "drop"}
@@ -75,7 +75,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Patch:
-    """All decisions about one data set.
+    """All decisions about the labels of one data set.
 
     Parameters
     ----------
@@ -86,18 +86,18 @@ class Patch:
     targets : tuple of str, length d
         Names of the labels.
     groups : mapping of str to tuple of int
-        For each group, the places of its labels in `targets`.
+        Mapping from the name of each group to the positions of its labels in `targets`.
     unit : str
-        Unit of the labels, as text.
+        Unit of the labels: "px", "years".
     source : str
-        Name of the reviewed folder or file, as text.
+        Name of the folder or file whose labels were reviewed.
     changes : tuple of Change
         The decisions, in the order of the data set.
 
     Raises
     ------
     InvalidDataError
-        If a change names an unknown group, has too many or too few labels, or if a label has two decisions.
+        If a change names an unknown group or has too many or too few labels, or if a label has two decisions.
 
     Examples
     --------
@@ -133,7 +133,7 @@ class Patch:
             seen.add((change.id, change.group))
 
     def count(self, decision: str) -> int:
-        """Return the number of labels with this decision."""
+        """Return the number of changes with this decision."""
         return sum(change.decision == decision for change in self.changes)
 
 

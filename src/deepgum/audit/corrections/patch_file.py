@@ -82,7 +82,7 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
     ----------
     path : Path
     trust : bool
-        Whether to import code outside the package, if the patch names such a data set: "package.module:name".
+        Whether to import a data set from outside the package, if the patch names one: "package.module:name".
 
     Raises
     ------
@@ -90,7 +90,7 @@ def read_patch(path: Path, *, trust: bool = False) -> Patch:
         If the patch names a data set outside the package, and `trust` is False.
     InvalidDataError
         If the file does not exist, the file is not a patch of a known version, a line is malformed, or a label has two
-        decisions. The message names the line.
+        decisions. If one line is wrong, the message names the line.
     """
     try:
         # `splitlines` would also split at U+2028 and U+0085, which JSON may contain unescaped.

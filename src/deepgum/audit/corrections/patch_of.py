@@ -21,7 +21,7 @@ DIGITS = 7
 def patch_of(folder: AuditFolder, decisions: Iterable[Decision]) -> Patch:
     """Return the patch of an audit's data set, with one change for each label that has a decision.
 
-    A decision without a reason gets the reason of the audit.
+    A decision without a reason gets the sentence of the audit about the label, if there is one.
 
     Raises
     ------

@@ -52,8 +52,9 @@ def audit_labels(
 ) -> Scored:
     """Find the wrong labels of a table. No outlier rate and no threshold is needed.
 
-    The regressor is fitted out of fold in several rounds. From the second round on, it is fitted only to labels that
-    are probably right. There are at most `n_folds` times `most_rounds` fits, and fewer if the flags settle earlier.
+    In each of several rounds, the regressor is fitted once per fold, to the rows outside the fold. From the second
+    round on, it is fitted only to labels that are probably right. There are at most `n_folds` times `most_rounds` fits,
+    and fewer if the flags stop changing earlier.
 
     Parameters
     ----------
@@ -68,8 +69,8 @@ def audit_labels(
     ids : sequence, length n, optional
         Names of the rows; by default the index of a frame or series, and numbers from 0.
     keep_together : sequence, length n, optional
-        Rows with the same value stay in one fold, for example all rows of one person. Rows with the same features
-        always stay in one fold.
+        One value per row. Rows with the same value stay in one fold, for example all rows of one person. Rows with the
+        same features always stay in one fold.
     periods, unit, inliers, reasons : see `score_labels`
     n_folds, most_rounds : int
         Number of folds, and maximum number of rounds. The product of the two numbers is at most 15.
@@ -90,8 +91,8 @@ def audit_labels(
     Raises
     ------
     InvalidDataError
-        If `X` and `y` have different rows, features are text, missing or infinite, labels are infinite, the rows are
-        too few, or the labels of a target are all the same.
+        If `X` and `y` have different rows, a feature is a string, missing or infinite, a label is infinite, there are
+        too few rows, or all labels of a target are the same.
     InvalidParameterError
         If a parameter does not fit, the regressor refuses the data, or a reason lacks a part of its contract.
 

@@ -1,11 +1,11 @@
-"""Cross-fitting: rounds of out-of-fold predictions, each with the responsibilities of the round before it.
+"""Cross-fitting: rounds of out-of-fold predictions. Each round uses the responsibilities of the previous round.
 
 A network that has memorised a wrong label predicts this label, so the residual of the label is small. Each label is
 therefore compared with the predictions of learners that were not trained on the label. Every round divides the samples
 into new folds, and fits one learner per fold to all other folds. From the second round on, learners receive the
-responsibilities of the previous round. The rounds end when the flags settle. The prediction of a sample is the mean
-over the rounds, which varies less than the prediction of a single round. The differences between rounds show the hard
-samples.
+responsibilities of the previous round. The rounds end when the flags stop changing. The prediction of a sample is the
+mean over the rounds, which varies less than the prediction of a single round. The differences between rounds show the
+hard samples.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Learner(Protocol):
     Attributes
     ----------
     is_robust : bool
-        Whether the learner tolerates unknown wrong labels. If not, its first round only gives the weights for the next
-        rounds, and is not part of the mean prediction.
+        Whether the learner tolerates unknown wrong labels. If not, the first round only gives the weights for the next
+        rounds. The predictions of the first round are then not part of the mean over the rounds.
     """
 
     @property
@@ -65,10 +65,11 @@ class Learner(Protocol):
         Parameters
         ----------
         train : array of int
-            Rows of the samples to train on.
+            Rows of the samples for training.
         teaching : Teaching or None
             Probabilities that labels are right; None in the first round.
         seed : int
+            Seed of the training.
         """
 
 
@@ -81,12 +82,12 @@ class CrossFit:
     predictions : array (n, d)
         Out-of-fold predictions: the mean over the rounds.
     spread : array (n, g)
-        Sample standard deviation of the predictions over the rounds: the root of the sum of squared distances from the
-        mean, divided by the number of rounds minus 1. NaN if there is only one round.
+        Sample standard deviation of the predictions over the rounds: the sum of squared distances from the mean is
+        divided by the number of rounds minus 1, and the root is taken. NaN if there is only one round.
     scale : array (n, d)
         Residuals are divided by this scale before scoring; 1 if the noise is the same for all samples.
     mixture : LabelMixture
-        The mixture of the divided residuals.
+        The mixture that is fitted to the residuals divided by `scale`.
     history : tuple of Round
     """
 
@@ -112,7 +113,7 @@ def cross_fit(
     seed: int = 0,
     on_round: Callable[[Round], None] | None = None,
 ) -> CrossFit:
-    """Predict every sample with learners that were not trained on it, and fit the mixture to the residuals.
+    """Predict every sample by learners that were not trained on this sample, and fit a mixture to the residuals.
 
     Parameters
     ----------
@@ -122,8 +123,8 @@ def cross_fit(
     groups : {"sample", "landmark", "coordinate"} or list of lists of int
         Labels that are right or wrong together; see `GaussianUniformMixture`.
     keep_together : sequence of str, length n, optional
-        Samples with the same value stay in one fold, for example all samples of a person or a video, or copies of an
-        image. By default, all samples are independent.
+        One value per sample. Samples with the same value stay in one fold, for example all samples of a person or a
+        video, or all copies of an image. By default, any two samples may be in different folds.
     sequence : bool
         Whether neighbouring samples are near copies, like the frames of a video. If so, folds are contiguous blocks,
         the same in every round.
@@ -145,8 +146,8 @@ def cross_fit(
     InvalidParameterError
         If there would be too many fits, or a parameter has a value that cannot be used.
     InvalidDataError
-        If there are fewer samples, or fewer values of `keep_together`, than folds; if too few samples are outside a
-        fold, because most samples have the same value; if a target has no label.
+        If there are fewer samples, or fewer different values in `keep_together`, than folds. Also if too few samples
+        are outside a fold because most samples have the same value, or if a target has no label.
     """
     check_count("n_folds", n_folds, least=2)
     check_count("most_rounds", most_rounds)
@@ -219,7 +220,7 @@ def _check_folds(all_folds: Sequence[Tensor], n: int, keep_together: Sequence[st
 
 
 def _by_column(values: Values, places: Sequence[Sequence[int]]) -> Values:
-    """Repeat the values (n, g) of each group for all its columns (n, d); 0 where a group has no label."""
+    """Return the values (n, g) of the groups repeated for each column of a group: (n, d); 0 where a value is NaN."""
     columns = np.empty((len(values), sum(map(len, places))))
     for place, group in enumerate(places):
         columns[:, list(group)] = np.nan_to_num(values[:, [place]])

@@ -60,11 +60,11 @@ class NetworkLearner:
     data : RegressionData
         All samples.
     build : callable
-        ``build(data, seed)`` returns an untrained network for samples `data`; `seed` is the seed of its weights.
+        ``build(data, seed)`` returns an untrained network for the samples `data`. `seed` is the seed of the weights.
     options : DeepGUMOptions
     sgd : SGDOptions
     keep_together : tuple of str, length n, optional
-        Samples with the same value are all in the training part or all in the validation part.
+        One value per sample. Samples with the same value are all in the training part or all in the validation part.
     on_event : callable, optional
         See `fit_deepgum`.
     """
@@ -98,7 +98,7 @@ class NetworkLearner:
 
 
 def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Groups, train: Rows) -> torch.Tensor:
-    """Return the targets with NaN for flagged labels, except in groups with too few unflagged labels."""
+    """Return the targets with NaN in place of flagged labels. A group with too few unflagged labels is unchanged."""
     kept = targets.clone()
     for place, columns in enumerate(partition(groups, targets.shape[1])):
         flagged = np.flatnonzero(responsibilities[:, place] < 0.5)
@@ -114,7 +114,8 @@ def _without_flagged(targets: torch.Tensor, responsibilities: Values, groups: Gr
 class EstimatorLearner:
     """A learner that fits a clone of an estimator for each fold.
 
-    The weight of a row is the probability that the labels of the row are right.
+    The weight of a row in the fit is the lowest probability of the row that a label is right. In the first round, all
+    weights are 1.
 
     Attributes
     ----------

@@ -2,10 +2,10 @@
 
 The residual of a right label has two sources: the noise of the label and the error of the learner. The noise is
 estimated from the neighbours of the sample. The error is estimated by the jackknife: the variance between the
-predictions of learners that each left out another fold. Residuals are divided by the standard deviation of noise plus
-error. A sample has neighbours with similar features and neighbours with similar predictions. Features alone do not
-suffice, because in many dimensions no sample is near. Predictions alone do not suffice, because samples with the same
-prediction may have different noise.
+predictions of several learners, each trained without a different fold. Residuals are divided by the standard deviation
+of the sum of noise and error. A sample has neighbours with similar features and neighbours with similar predictions.
+Features alone do not suffice, because in many dimensions no sample is near. Predictions alone do not suffice, because
+samples with the same prediction may have different noise.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class LocalNoise:
             Probability that each label is right.
         predictions : array (n, d)
         unknown : array (n, d)
-            Variance of the predictions; see `jackknife`.
+            Variance of each prediction; see `jackknife`.
         """
         scales = np.empty_like(residuals)
         for column in range(residuals.shape[1]):
@@ -80,9 +80,10 @@ class LocalNoise:
 
 
 def jackknife(predictions: Sequence[Values], folds: int) -> Values:
-    """Return the jackknife variance (n, d) of predictions.
+    """Return the jackknife variance (n, d) of predictions, from one learner per fold.
 
-    Each item of `predictions`, an array (n, d), comes from a learner that left out another one of the `folds`.
+    `folds` is the number of folds. Each item of `predictions` is an array (n, d): the predictions of a learner that was
+    trained without one of the folds, a different fold for each learner.
     """
     variance: Values = (folds - 1) * np.var(np.stack(list(predictions)), axis=0)
     return variance

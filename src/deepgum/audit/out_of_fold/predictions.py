@@ -21,23 +21,23 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class OutOfFoldPredictions:
-    """All samples of an audit in one batch, with the mixture of the cross-fit; see `Predictions`.
+    """Out-of-fold predictions for all samples of an audit, in one batch, with the fitted mixture; see `Predictions`.
 
     Attributes
     ----------
     targets : Targets
     ids : sequence of str, length n
     given : array (n, d)
-        The labels in the unit of the data set.
+        The labels, in the unit of the data set.
     training_labels : array (n, d)
-        The labels in the unit of the training.
+        The same labels, in the unit that the networks or regressors are trained with.
     crossfit : CrossFit
         The result of cross-fitting, with predictions of `training_labels`.
     offset, scale : arrays (n, d) or float
         Conversion from the unit of `training_labels` to the unit of `given`: ``offset + scale * label``.
     evidence : Evidence
     unit : float
-        The usual size, in the unit of the labels, of a residual of 1.
+        Factor that converts `residuals` to the unit of `given`, for a typical sample.
     """
 
     targets: Targets
@@ -52,15 +52,15 @@ class OutOfFoldPredictions:
 
     @property
     def residuals(self) -> Values:
-        """Residuals (n, d) divided by the scale of their noise, like the residuals that the mixture was fitted to."""
+        """Residuals (n, d) divided by `crossfit.scale`, like the residuals to which the mixture was fitted."""
         return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
 
     def posterior(self) -> LabelMixture:
-        """Return the final mixture of the cross-fit."""
+        """Return the mixture of the cross-fit."""
         return self.crossfit.mixture
 
     def batches(self) -> Iterable[Batch]:
-        """Return the only batch."""
+        """Return one batch with all samples."""
         crossfit = self.crossfit
         scale = np.broadcast_to(np.asarray(self.scale, dtype=np.float64), self.given.shape)
         group_scale = scale[:, [group[0] for group in self.targets.partition]]

@@ -23,11 +23,12 @@ class Teaching:
     Attributes
     ----------
     responsibilities : array
-        Posteriors under the chosen densities, close to 1 if no label seems wrong. A label below one half is flagged.
+        Posteriors under the chosen densities. They are close to 1 if no label seems wrong. A label with a posterior
+        below one half is flagged.
     weights : array
-        Responsibilities of the mixture of eq. 1 to which EM converges, whatever the verdict on the mixture. These
-        weights are also small for some unflagged labels, because training on a wrong label costs more than the loss of
-        a right label.
+        Responsibilities under the mixture of eq. 1 to which EM converges, even if the verdict on the fit is that there
+        is no mixture. Some unflagged labels have small weights too. The reason: to train on a wrong label does more
+        harm than to lose a right label.
     """
 
     responsibilities: Values
@@ -35,10 +36,10 @@ class Teaching:
 
 
 def weights_without_verdict(residuals: Values, partition: Partition) -> Values:
-    """Return the responsibilities (n, g) of the mixture of eq. 1 to which EM converges, whatever the verdict.
+    """Return the responsibilities (n, g) under the mixture of eq. 1 to which EM converges. The fit is not judged.
 
-    A value is NaN where a group has no label. A partly observed group counts as missing. In a group with too few
-    labels, all labels have the weight 1.
+    A responsibility is NaN where a group has no label. A partly observed group counts as missing. In a group with too
+    few labels, all responsibilities are 1.
 
     Examples
     --------

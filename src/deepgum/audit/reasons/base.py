@@ -1,4 +1,4 @@
-"""The contract of a reason: its name, its words, its rank, and the rule that finds labels with this reason."""
+"""The contract of a reason: its name, its description, its rank, and the rule that finds labels with this reason."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Reason(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Name of the reason, as in the column `error_kind` of files: lower-case letters, digits, _ and - only."""
+        """Name of the reason, also in the column `error_kind` of files: lower-case letters, digits, _ and - only."""
 
     @property
     @abstractmethod
@@ -91,7 +91,7 @@ class Finding:
     why : str
         A sentence that explains the statement.
     suggested, uncertainty : array (k,) or None
-        The suggested label, and the standard deviation of the right label about the suggested label; None if there is
+        The suggested label, and the standard deviation of the right label around the suggested label; None if there is
         no suggestion.
     rank : int or None
         Rank of this finding; by default the rank of `reason`.
@@ -107,7 +107,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A hypothesis about the labels of m samples: the same mistake was made in each sample.
+    """A hypothesis on m samples: the same mistake was made in the labels of each sample.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Explanation:
     mechanism : str
         Name of the mistake. All cases of one mechanism are counted together: a frequent mistake needs less evidence.
     weight : float
-        Prior count: the number of cases of the mechanism that is assumed before any data are seen.
+        Prior count: the number of mistakes of this mechanism that is assumed before the data are seen.
     rows : array (m,) of int
         Rows of the samples.
     covers : array (m, g) of bool
@@ -123,10 +123,10 @@ class Explanation:
     log_likelihood : array (m,)
         Log density of the covered labels under the hypothesis.
     suggest : callable
-        ``suggest(i, group)`` is about sample ``rows[i]`` and the group with this number. It returns a pair: the right
-        label (k,) under the hypothesis, and the variance (k,) of the true right label about this label.
+        ``suggest(i, group)`` returns a pair for sample ``rows[i]`` and the group with number `group`: the label (k,)
+        that is right under the hypothesis, and the variance (k,) of the true label around this label.
     why : callable
-        ``why(i, group)`` returns a sentence about the label of sample ``rows[i]`` in the group with this number.
+        ``why(i, group)`` returns a sentence that explains the mistake, for the same sample and group.
     """
 
     reason: Reason

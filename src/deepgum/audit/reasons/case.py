@@ -21,7 +21,7 @@ __all__ = ["Case", "Evidence", "Sizes", "part_names"]
 
 
 def part_names(labels: ScoredLabels, columns: Sequence[int], landmarks: bool) -> list[str]:
-    """Return the names of the landmarks to which `columns` belong; if labels are not landmarks, of the columns."""
+    """Return the names of the landmarks to which `columns` belong if labels are landmarks, else of the columns."""
     if landmarks:
         return [labels.landmark_names[landmark] for landmark in dict.fromkeys(column // 2 for column in columns)]
     return [labels.target_names[column] for column in columns]
@@ -38,7 +38,7 @@ unit of the labels; NaN in all other rows, and where a size is unknown."""
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Facts about n samples besides their labels and predictions.
+    """Facts on n samples in addition to the labels and predictions.
 
     A rule reads these facts from `Case.evidence`, unchanged. A new kind of evidence needs a new attribute of this class
     and a driver that sets the attribute.
@@ -46,8 +46,8 @@ class Evidence:
     Attributes
     ----------
     copies : sequence of sequences of int
-        Rows of identical samples, one sequence for each content. At most one of several different labels of a content
-        is right; see `deepgum.audit.duplicates`.
+        Rows of identical samples, one sequence for each group of identical samples. If such samples have different
+        labels, at most one of these labels is right; see `deepgum.audit.duplicates`.
     conflicts : sequence of sequences of str
         Ids of samples with identical content and different labels.
     sizes : callable or None
@@ -61,7 +61,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """All evidence about n samples, each with d labels in g groups. `Case.of` fills in the defaults.
+    """All evidence on n samples, each with d labels in g groups. `Case.of` estimates what is not passed.
 
     Attributes
     ----------
@@ -71,11 +71,11 @@ class Case:
     log_densities : tuple of float, one per group
         Log density of the residuals of wrong labels: the uniform density of the mixture, over all k coordinates.
     landmarks : bool
-        Whether labels are points, x y x y ...
+        Whether labels are coordinates of landmarks, x y x y ...
     swap_pairs : tuple of (int, int)
         Pairs of left and right landmarks.
     unit : str
-        Unit of the labels, for sentences.
+        Unit of the labels, for sentences about the flags.
     evidence : Evidence
     conflicts : tuple of tuples of int
         Rows of the samples in `evidence.conflicts`.
@@ -83,8 +83,8 @@ class Case:
         Width and height of the image of each flagged sample, NaN for other samples; None if samples have no images or
         labels are not landmarks.
     explained : array (n, g) or None
-        Probability that a rule explains a flag. The density of labels that are wrong in no particular way is fitted to
-        the flags that no rule explains.
+        Probability that a rule explains a flag; None before the rules are weighed. The density of labels that are wrong
+        for no known reason is fitted to the flags that no rule explains.
 
     Examples
     --------
@@ -128,7 +128,7 @@ class Case:
         Parameters
         ----------
         labels : ScoredLabels
-            Labels with scores. The kinds and suggestions in `labels` are ignored.
+            Labels with scores. The reasons and suggestions in `labels` are ignored.
         landmarks, swap_pairs, unit
             See the attributes.
         covariances : sequence of arrays (k, k), one per group, optional
@@ -191,7 +191,7 @@ class Case:
 
     @cached_property
     def places(self) -> list[Place]:
-        """The (row, group) of each flag."""
+        """The pairs (row, group) of the flagged labels."""
         return [(int(row), int(group)) for row, group in np.argwhere(self.flags)]
 
     @cached_property
@@ -202,9 +202,9 @@ class Case:
 
     @cached_property
     def excess(self) -> Values:
-        """Excess variance (n, g) of each coordinate of a prediction, from the spread between networks.
+        """Excess variance (n, g) of each coordinate of a prediction: the squared spread minus its usual value.
 
-        Only the excess over the usual variance counts: the covariance of right labels contains the usual variance.
+        The spread is the disagreement between networks. The covariance of right labels contains the usual value.
         """
         if self.labels.spread is None:
             return np.zeros_like(self.labels.responsibilities)
@@ -224,7 +224,7 @@ class Case:
 
     @cached_property
     def deviation(self) -> Values:
-        """Standard deviation (n, d) of a right label about its prediction. It contains the spread between networks."""
+        """Standard deviation (n, d) of a right label around the prediction. It includes the spread between networks."""
         variance = np.empty_like(self.labels.predicted)
         for group, columns in enumerate(self.labels.partition):
             variance[:, columns] = self.covariances[group].diagonal()
@@ -233,15 +233,18 @@ class Case:
         return np.sqrt(variance)
 
     def parts(self, group: int) -> list[list[int]]:
-        """Return the parts of a group that can be wrong alone (landmarks or coordinates), as positions in the group."""
+        """Return the parts of a group (landmarks, else coordinates): for each part, the positions in the group.
+
+        One part can be wrong while the other parts are right.
+        """
         columns = self.labels.partition[group]
         owners = [column // 2 if self.landmarks else column for column in columns]
         return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
 
     def log_right(self, residuals: Values, rows: Rows, group: int, extra: Values | None = None) -> Values:
-        """Return the log density (m,) of residuals (m, k) in a group for given rows (m,), if the labels are right.
+        """Return the log density (m,) of the residuals (m, k) in a group of the samples `rows`, if labels are right.
 
-        The density is wider where the networks disagree more than usual about a sample. `extra` (m, k) is additional
+        The density is wider for samples on which the networks disagree more than usual. `extra` (m, k) is additional
         variance.
         """
         excess = np.repeat(self.excess[rows, group][:, None], residuals.shape[1], axis=1)
@@ -249,7 +252,7 @@ class Case:
 
     @cached_property
     def population(self) -> Population:
-        """Distribution of the right labels of all samples."""
+        """Distribution of right labels over all samples."""
         labels = self.labels
         covariance = np.zeros((len(labels.target_names),) * 2)
         for columns, block in zip(labels.partition, self.covariances, strict=True):
@@ -276,7 +279,7 @@ class Case:
 
     @cached_property
     def wrong_labels(self) -> tuple[WrongLabels, ...]:
-        """Density of labels that are wrong in no particular way, one per group, fitted to the flagged labels."""
+        """Density of labels that are wrong for no known reason, one per group, fitted to the flagged labels."""
         densities = []
         for group, columns in enumerate(self.labels.partition):
             flagged = self.flags[:, group]
@@ -289,14 +292,14 @@ class Case:
         return tuple(densities)
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
-        """Return the log odds (m,) that labels with residuals (m, k) are right: eq. 2 with the spread of networks."""
+        """Return the log odds (m,) that labels with residuals (m, k) are right: eq. 2, with the spread of networks."""
         log_prior = np.log1p(-self.wrong[group]) - np.log(self.wrong[group])
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
 
     @cached_property
     def log_wrong(self) -> Values:
-        """Log density (n, g) of each residual if the label is wrong in no particular way; NaN in rows without flags."""
+        """Log density (n, g) of each residual if the label is wrong for no known reason; NaN in rows without flags."""
         density = np.full(self.flags.shape, np.nan)
         rows = np.flatnonzero(self.flags.any(axis=1))
         for group, columns in enumerate(self.labels.partition):
@@ -307,10 +310,11 @@ class Case:
 
     @cached_property
     def log_unexplained(self) -> Values:
-        """Log joint density (n, g) of a label that no rule explains.
+        """Log joint density (n, g) of a label and the event that no rule explains it.
 
-        The density is the sum of two densities, weighted by the shares of such labels: of wrong labels, and of right
-        labels that are hard to predict. The log density is 0 where there is no label, and NaN in rows without flags.
+        The density is the sum of two densities: the density of wrong labels times the share of wrong labels, and the
+        density of right labels that are hard to predict times the share of right labels. The log density is 0 where
+        there is no label, and NaN in rows without flags.
         """
         density = np.full(self.flags.shape, np.nan)
         rows = np.flatnonzero(self.flags.any(axis=1))
@@ -324,20 +328,20 @@ class Case:
 
     @cached_property
     def grids(self) -> tuple[Values, Values]:
-        """Step and start (d,) of the grid to which the labels of each column are rounded; see `label_step`."""
+        """Two arrays (d,): the step and a value of the grid to which each column is rounded; see `label_step`."""
         steps, starts = np.array([label_step(column) for column in self.unflagged.T]).T
         return steps, starts
 
     @cached_property
     def steps(self) -> Values:
-        """Step (n, d) of the grid that each label lies on; 0 for a label on no grid."""
+        """Step (n, d) of the grid on which each label lies; 0 for a label that lies on no grid."""
         step, start = self.grids
         with np.errstate(divide="ignore", invalid="ignore"):
             places = (self.labels.given - start) / step
             return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
-        """Return residuals (..., d) of all columns, or (..., k) of some `columns`, wrapped by the periods of labels."""
+        """Return residuals, wrapped by the periods of labels: (..., d) for all columns, or (..., k) for `columns`."""
         periods = self.labels.periods
         if periods is not None and columns is not None:
             periods = tuple(periods[column] for column in columns)

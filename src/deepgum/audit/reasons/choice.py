@@ -39,7 +39,10 @@ _TINY = float(np.finfo(np.float64).eps)
 
 
 def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
-    """Return the posterior of explanations. The alternatives of each are the other explanations and no explanation."""
+    """Return the posterior of explanations.
+
+    The alternatives of an explanation are the other explanations, and that no explanation is true.
+    """
     rate = math.log(float(case.wrong.mean()))
     empty = np.zeros(0, dtype=np.intp)
     parts = [(empty, empty, empty, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
@@ -54,7 +57,9 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Probabilities of explanations. An entry is an explanation of one sample. Very improbable entries are left out.
+    """Probabilities of explanations. One entry is one explanation applied to one sample.
+
+    Very improbable entries are left out.
 
     Attributes
     ----------
@@ -66,7 +71,8 @@ class Posterior:
     covers : array (e, g) of bool
         The groups whose labels an entry explains.
     log_factor : array (e,)
-        Log Bayes factor of each entry against the alternative that no explanation is true.
+        Log Bayes factor of each entry: the log density of the labels under the explanation, minus the log density if no
+        explanation is true.
     """
 
     case: Case
@@ -79,7 +85,7 @@ class Posterior:
 
     @cached_property
     def probability(self) -> Values:
-        """Probability (e,) that each entry is true. Other entries that cover the same labels are alternatives."""
+        """Probability (e,) that each entry is true. Other entries that explain the same labels are alternatives."""
         keys = [(each.reason.name, each.mechanism) for each in self.explanations]
         names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         mechanism = np.array([names[keys[i]] for i in self.index.tolist()], dtype=np.intp)
@@ -107,7 +113,7 @@ class Posterior:
 
     @cached_property
     def entries_at(self) -> dict[Place, list[int]]:
-        """For each flagged label, the entries that explain this label."""
+        """Mapping from each flagged label to the entries that explain this label."""
         entries: dict[Place, list[int]] = defaultdict(list)
         for entry, group in np.argwhere(self.covers).tolist():
             row = int(self.row[entry])
@@ -126,7 +132,7 @@ class Posterior:
     def findings(self) -> list[Finding]:
         """Return a finding for each flagged label that has a reason with odds of at least `LEAST_ODDS`.
 
-        If this reason has several explanations, the most probable explanation is reported.
+        If several explanations of this reason apply, the finding reports the most probable explanation.
         """
         findings = []
         for place, entries in self.entries_at.items():
@@ -147,7 +153,10 @@ class Posterior:
         return self.explanations[int(self.index[entry])]
 
     def _finding(self, at: Place, entries: list[int], best: int) -> Finding:
-        """Return the finding of the best entry. The uncertainty includes all entries, and that none may be true."""
+        """Return the finding of the entry `best`.
+
+        The uncertainty of the suggestion includes the other entries, and the case that no entry is true.
+        """
         row, group = at
         case, columns = self.case, list(self.case.labels.partition[group])
         explanation, place = self._explanation(best), int(self.place[best])

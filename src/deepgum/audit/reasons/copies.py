@@ -1,4 +1,4 @@
-"""Reason `copy`: a sample of identical content has another label. Nothing is inferred: one of the labels is wrong."""
+"""Reason `copy`: an identical sample has a different label. Nothing is inferred: one of the labels must be wrong."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _UNDECIDED_RANK = 30
 
 
 class Copy(Reason):
-    """A copy of the sample contradicts the label.
+    """The label differs from the label of an identical sample (a copy).
 
-    The most probable label of the content is suggested if this label is more probably right than wrong. All copies with
-    the same prediction then have the same suggestion. Otherwise the prediction is suggested, and the finding has a
-    higher rank than explanations, because explanations name the mistake.
+    If the most probable label of the copies is more probably right than wrong, this label is suggested. All copies with
+    the same prediction then have the same suggestion. Otherwise the prediction is suggested. Explanations then come
+    before the finding, because explanations name the mistake: the finding has a higher rank number.
     """
 
     name = "copy"
@@ -32,7 +32,7 @@ class Copy(Reason):
     rank = 10
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged label that a copy of its sample contradicts."""
+        """Yield a finding for each flagged label that differs from the label of an identical sample."""
         labels = case.labels
         size, periods = label_size(labels.given), labels.periods or (0.0,) * len(labels.target_names)
         for members in case.conflicts:

@@ -24,7 +24,7 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     ----------
     case : Case
     reasons : sequence of Reason, optional
-        All reasons, in the order of their ranks; by default the built-in reasons.
+        All reasons, from the lowest rank up; by default the built-in reasons.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[E
 
 
 def _first(case: Case, findings: Sequence[Finding]) -> dict[Place, Finding]:
-    """Return, for each flagged label, the finding with the lowest rank. Of equal ranks, the first finding counts."""
+    """Return, for each flagged label, the finding with the lowest rank: the first one, if several ranks are equal."""
     lowest: dict[Place, Finding] = {}
     for finding in sorted(findings, key=lambda each: each.reason.rank if each.rank is None else each.rank):
         lowest.setdefault(finding.place, finding)

@@ -27,7 +27,7 @@ class Shifted(Reason):
 
 
 class Off(Reason):
-    """The value is far from its prediction. The prediction is suggested."""
+    """The label (no landmark) is far from its prediction. The prediction is suggested."""
 
     name = "off"
     words = "far from the prediction"
@@ -40,10 +40,10 @@ class Off(Reason):
 
 
 def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
-    """Yield a finding for every flagged label, with its distance from the prediction.
+    """Yield a finding for every flagged label, with the distance of the label from the prediction.
 
-    In a group of several landmarks or values, the finding names the farthest landmark or value. Its distance is
-    measured in its own standard deviations.
+    In a group of several landmarks or values, the finding names the landmark or value that is farthest from its
+    prediction, in standard deviations of this landmark or value.
     """
     labels = case.labels
     for row, group in case.places:

@@ -34,10 +34,10 @@ _CLEAR = 0.9
 class Foreign(Reason):
     """All labels of a sample belong to another sample. The prediction is suggested.
 
-    The rule applies to samples with at least three numbers and flags in most groups. Three cases are equally probable a
-    priori: the labels fit another sample of the data set; the labels are distributed like the labels of some unknown
-    sample; or each label is wrong in no particular way. The rule ignores a sample with a single number, because a wrong
-    number could always belong to another sample.
+    The rule applies to samples with at least three labels (numbers) and flags in most groups. Before the labels are
+    compared, three cases are equally probable: the labels agree with the predictions of another sample of the data set;
+    the labels are distributed like the labels of some unknown sample; or each label is wrong for no known reason. The
+    rule ignores a sample with a single number, because a wrong number could always belong to another sample.
     """
 
     name = "foreign"
@@ -86,9 +86,10 @@ class Foreign(Reason):
 
 
 def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
-    """Return two arrays: for each row, the sample with the predictions nearest to the labels, and the log density.
+    """Return two arrays: for each row, the other sample with predictions nearest to the labels, and the log density.
 
-    The density of the labels of a row assumes that they belong to one of the other samples, all equally probable.
+    The log density of the labels of a row assumes that the labels belong to one of the other samples. All other samples
+    are equally probable.
     """
     labels = case.labels
     nearest, density = rows.copy(), np.full(len(rows), -np.inf)
@@ -109,7 +110,7 @@ def _nearest_sample(case: Case, rows: Rows) -> tuple[Rows, Values]:
 
 
 def _whiten(case: Case, values: Values) -> Values:
-    """Return values (m, d), transformed so that residuals of right labels are uncorrelated and have variance 1."""
+    """Transform values (m, d) so that the residuals of right labels become uncorrelated, with variance 1."""
     white = np.empty_like(values)
     for columns, covariance in zip(case.labels.partition, case.covariances, strict=True):
         white[:, columns] = solve_triangular(np.linalg.cholesky(covariance), values[:, columns].T, lower=True).T
@@ -117,7 +118,10 @@ def _whiten(case: Case, values: Values) -> Values:
 
 
 def _nearest_of_all(case: Case, row: np.intp) -> tuple[np.intp, float]:
-    """Return the nearest sample and the log density for a single row, which may have missing or periodic labels."""
+    """Return the same pair as `_nearest_sample` for one row, with missing or periodic labels.
+
+    The log density is without the factor for equally probable samples.
+    """
     labels = case.labels
     seen = ~np.isnan(labels.given[row])
     residuals = case.wrapped(labels.given[row] - labels.predicted)

@@ -14,8 +14,8 @@ __all__ = ["Hard"]
 class Hard(Reason):
     """The label would not be flagged if the uncertainty of its prediction were counted. Nothing is suggested.
 
-    This uncertainty is the excess of the spread between the networks of the folds over the usual spread. The covariance
-    of right labels contains the usual spread.
+    The uncertainty comes from the spread, the disagreement between networks. Only the part of the spread above the
+    usual spread counts, because the covariance of right labels contains the usual spread.
     """
 
     name = "hard"
@@ -23,7 +23,7 @@ class Hard(Reason):
     rank = 50
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged label that would not be flagged if the spread were counted."""
+        """Yield a finding for each flagged label that would not be flagged if the spread of the networks counted."""
         labels = case.labels
         if labels.spread is None:
             return

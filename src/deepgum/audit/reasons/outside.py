@@ -14,7 +14,7 @@ __all__ = ["Outside"]
 
 
 class Outside(Reason):
-    """The landmark lies outside the image, and its prediction lies inside. The prediction is suggested."""
+    """The landmark lies outside the image, and its prediction lies inside the image. The prediction is suggested."""
 
     name = "outside"
     words = "outside the image"

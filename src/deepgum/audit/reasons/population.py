@@ -1,4 +1,4 @@
-"""The distribution of right labels over all samples, without regard to the sample."""
+"""The distribution of right labels over all samples, without regard to the predictions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Population:
     Parameters
     ----------
     centre, covariance : arrays (d,) and (d, d)
-        Mean and covariance of the right labels.
+        Mean (`centre`) and covariance (`covariance`) of right labels.
     values : sequence of arrays, one per column
         The right labels of each column, in ascending order.
     widths : array (d,)
-        Width of the interval in which labels are counted: the step of the grid of the labels, or the standard deviation
-        of the residuals of right labels.
+        Width of the interval in which the labels of a column are counted, to find frequent values: the step of the grid
+        if labels lie on a grid, else the standard deviation of the residuals of right labels.
     periods : sequence of float or None
         Period of each label; 0 for a label without a period.
 
@@ -51,9 +51,9 @@ class Population:
     def of(
         cls, right: Values, predicted: Values, covariance: Values, widths: Values, periods: Sequence[float] | None
     ) -> Population:
-        """Return the distribution of right labels (n, d), NaN for other labels.
+        """Return the distribution of right labels `right` (n, d), in which NaN stands for all other labels.
 
-        `predicted` (n, d) are the predictions, `covariance` (d, d) belongs to the residuals of right labels, and
+        `predicted` (n, d) are the predictions. `covariance` (d, d) is the covariance of the residuals of right labels.
         `widths` and `periods` are parameters of the class.
         """
         centre = np.asarray(predicted.mean(axis=0))
@@ -66,14 +66,14 @@ class Population:
         return cls(centre, covariance + deviations.T @ deviations / len(predicted), values, widths, periods)
 
     def log_density(self, given: Values) -> Values:
-        """Return the log density (m,) of the labels (m, d) of each sample under the joint Gaussian."""
+        """Return the log density (m,) of the labels (m, d) of m samples, under one Gaussian of all d columns."""
         return normal(wrapped(given - self.centre, self.periods), self.covariance).log_density
 
     def log_density_of_parts(self, given: Values, parts: Sequence[Sequence[int]]) -> Values:
-        """Return the log density (m,) of labels (m, d), if the `parts` (the columns of a landmark) are independent.
+        """Return the log density (m,) of labels (m, d), as if the parts were independent.
 
-        The density of a single value is the mean of the Gaussian density and the frequency of the value, because some
-        values are frequent.
+        Each item of `parts` lists the columns of one landmark, or one column. The density of a single column is the
+        mean of two densities: the Gaussian density and the observed frequency, because some labels are frequent.
         """
         deviations = wrapped(given - self.centre, self.periods)
         total = np.zeros(len(given))

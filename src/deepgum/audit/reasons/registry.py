@@ -37,7 +37,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tuple[Reason, ...]:
-    """Return the built-in reasons and the added reasons, in the order of their ranks.
+    """Return the built-in reasons and the added reasons, from the lowest rank up.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tup
 
 
 def _check(parameter: str, reason: Reason) -> None:
-    """Refuse a reason whose parts have the wrong type."""
+    """Refuse a reason if its name, words, rank or rule has the wrong type."""
     kind = type(reason).__name__
     if not isinstance(reason.name, str) or not _NAME.fullmatch(reason.name):
         expected = f"a Reason whose `name` has lower-case letters, digits, _ and - only (`{kind}.name`)"

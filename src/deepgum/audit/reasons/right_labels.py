@@ -1,4 +1,4 @@
-"""Estimates of the densities of residuals from the labels, for callers that do not pass these densities."""
+"""Estimates of the densities of residuals, from scored labels, for callers that do not pass these densities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 
 
 def label_scale(given: Values) -> Values:
-    """Return the order of magnitude (d,) of the variation of labels (n, d); rounding errors are much smaller."""
+    """Return, for each column, the typical variation (d,) of labels (n, d). Rounding errors are much smaller."""
     scale = np.ones(given.shape[1])
     for column, values in enumerate(given.T):
         values = values[~np.isnan(values)]
@@ -27,11 +27,11 @@ def label_scale(given: Values) -> Values:
 
 
 def label_covariance(labels: ScoredLabels, group: int) -> Values:
-    """Return the covariance (k, k) about 0 of the residuals of unflagged labels in a group.
+    """Return the covariance (k, k) of the residuals of unflagged labels in a group, around 0 instead of the mean.
 
-    Correlations are shrunk towards 0, as if k + 1 uncorrelated residuals were added. So there is a covariance even if
-    labels are few or coordinates are missing. If a coordinate has fewer than two unflagged labels, its standard
-    deviation is derived from Mahalanobis distances.
+    Correlations are shrunk towards 0, as if k + 1 uncorrelated residuals were added. So the covariance can be computed
+    even if there are few labels or some coordinates are missing. If a coordinate has fewer than two unflagged labels,
+    the standard deviation of this coordinate is derived from Mahalanobis distances.
     """
     columns = list(labels.partition[group])
     unflagged = ~labels.flags[:, group] & ~np.isnan(labels.responsibilities[:, group])
@@ -55,7 +55,7 @@ def label_covariance(labels: ScoredLabels, group: int) -> Values:
 
 
 def check_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> list[Values]:
-    """Return covariances, one per group, with the rounding error of the labels added to the variances.
+    """Check covariances, one per group, and return them with the rounding errors of labels added to the variances.
 
     Raises
     ------
@@ -88,10 +88,10 @@ def _usual_deviation(labels: ScoredLabels, group: int) -> float:
 
 
 def label_uniform(labels: ScoredLabels, group: int, covariance: Values) -> float:
-    """Return the log density of a uniform box for the residuals of flagged labels in a group.
+    """Return the log density inside a uniform box that is fitted to the residuals of flagged labels in a group.
 
-    The width along each coordinate is four times the median absolute residual, like the width of a uniform density
-    about 0. A few labels that are wrong by a factor of a thousand do not change the width.
+    Along each coordinate, the width of the box is four times the median absolute residual. For residuals that are
+    uniform around 0, this is the right width. A few labels that are wrong by a factor of a thousand hardly change it.
     """
     deviation = np.sqrt(covariance.diagonal())
     residuals = np.abs(labels.residuals[labels.flags[:, group]][:, labels.partition[group]])

@@ -1,4 +1,4 @@
-"""Reason `swapped`: left and right are exchanged. The labels of a pair of landmarks fit after an exchange."""
+"""Reason `swapped`: left and right are exchanged. If they are exchanged back, the labels agree with the predictions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Values = NDArray[np.float64]
 class Swapped(Reason):
     """The labels of left and right landmarks are exchanged. The exchanged labels are suggested.
 
-    There is one explanation for each pair, and one explanation for all pairs at once (mirrored images). An explanation
-    is about both landmarks of a pair, even if only one landmark is flagged. If one landmark has no label, the label of
-    the other landmark may belong to it; the prediction is then suggested.
+    `swap_pairs` of the case lists pairs of left and right landmarks. There is one explanation for each pair, and one
+    explanation for all pairs at once (mirrored images). An explanation covers both landmarks of a pair, even if only
+    one landmark is flagged. If one landmark has no label, the label of the other landmark may belong to the landmark
+    without a label. The prediction is then suggested.
     """
 
     name = "swapped"
@@ -29,7 +30,7 @@ class Swapped(Reason):
     rank = 20
 
     def find(self, case: Case) -> Iterator[Explanation]:
-        """Yield the explanations of the swap pairs."""
+        """Yield one explanation for each pair of left and right landmarks, and one for all pairs at once."""
         pairs = case.swap_pairs
         exchanges = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
         for each in exchanges:

@@ -1,4 +1,4 @@
-"""Reason `unit`: wrong unit, sign or scale. One of the known conversions makes the label fit."""
+"""Reason `unit`: wrong unit, sign or scale. After one known conversion, the label agrees with the prediction."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = ["POINT_CONVERSIONS", "VALUE_CONVERSIONS", "Conversion", "Unit"]
 class Conversion(NamedTuple):
     """A conversion: the right value is `scale` times the label, plus `offset`.
 
-    `words` begin a sentence that continues with "it fits". `usual` marks slips of the decimal point and of the sign.
-    The total prior probability of all usual conversions is one half.
+    `words` is the start of a sentence that continues with "it fits". `usual` is True for a shifted decimal point or a
+    wrong sign. All conversions with `usual` together have the prior probability one half.
     """
 
     words: str
@@ -36,9 +36,10 @@ class Conversion(NamedTuple):
 def _by_factor(
     factor: float, text: str, multiplied: str = "", divided: str = "", usual: bool = False
 ) -> tuple[Conversion, Conversion]:
-    """Return two conversions: by a factor, and by 1 over the factor.
+    """Return two conversions: the label times a factor, and the label divided by the factor.
 
-    `multiplied` and `divided` name the mistake for which the label must be multiplied or divided by the factor.
+    `text` is the factor in words. `multiplied` names the mistake that the first conversion corrects, and `divided`
+    names the mistake that the second conversion corrects; empty if the mistake has no name.
     """
 
     def words(verb: str, mistake: str) -> str:
@@ -98,8 +99,8 @@ class Unit(Reason):
 
     Each conversion is tried on each flagged group and on all flagged groups of a sample at once. In a group of several
     landmarks or values, it is also tried on subsets of the group. The density of the converted label is transformed to
-    the scale of the label. A label near zero or a rounded label fits many conversions, and is therefore weak evidence
-    for each of these conversions.
+    the scale of the label. A label near zero or a rounded label agrees with the prediction after many conversions.
+    Such a label is therefore weak evidence for each of these conversions.
     """
 
     name = "unit"
@@ -107,7 +108,7 @@ class Unit(Reason):
     rank = 20
 
     def find(self, case: Case) -> Iterator[Explanation]:
-        """Yield one explanation for each conversion of each set of labels."""
+        """Yield explanations: each conversion of a flagged group, of a part of a group, and of a whole sample."""
         rows = np.flatnonzero(case.flags.any(axis=1))
         shape = (len(rows), len(case.labels.target_names))
         table = POINT_CONVERSIONS if case.landmarks else VALUE_CONVERSIONS
@@ -123,7 +124,7 @@ class Unit(Reason):
 
 @dataclass(frozen=True, eq=False)
 class _ConvertedLabels:
-    """The labels of m rows after one conversion with scales (m, d). A place is a position among these m rows."""
+    """The labels of m rows after one conversion with scales (m, d). A `place` is a position among these m rows."""
 
     reason: Reason
     case: Case
@@ -141,7 +142,7 @@ class _ConvertedLabels:
     def residuals(self) -> Values:
         """Residuals (m, d) of the converted labels; NaN where a periodic label is outside the range of the predictions.
 
-        Without this limit, any angle would fit some prediction after enough turns.
+        Without this limit, any angle would agree with some prediction after enough turns.
         """
         labels = self.case.labels
         residuals = self.case.wrapped(self.right - labels.predicted[self.rows])
@@ -155,16 +156,17 @@ class _ConvertedLabels:
 
     @cached_property
     def rounding(self) -> Values:
-        """Variance (m, d) of the rounding of the converted labels."""
+        """Variance (m, d) of the rounding errors of the converted labels."""
         return np.asarray(np.square(self.scales * self.case.steps[self.rows]) / 12)
 
     @cached_property
     def log_change(self) -> Values:
-        """Log ratio (m, d) of the density of the label to the density of the converted label.
+        """Log (m, d) of a ratio: the density of the label divided by the density of the converted label.
 
-        The ratio is the scale, unless right labels lie on a grid, for example whole years. If labels were rounded
-        before the change of unit, only some values are possible: years times ten are multiples of ten. Each possible
-        value is then more probable. Rounding before the change and rounding after the change are equally probable.
+        The ratio is the scale of the conversion, unless right labels lie on a grid, for example whole years. If labels
+        were rounded before the unit was changed, only some labels are possible: years times ten are multiples of ten.
+        Each possible label is then more probable. It is equally probable that labels were rounded before the change or
+        after the change.
         """
         step, start = self.case.grids
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -195,7 +197,7 @@ class _ConvertedLabels:
         yield self._explanation(several, flags[several], densities[several].sum(axis=1))
 
     def _log_density(self, places: Rows, group: int, wrong_columns: Sequence[int]) -> Values:
-        """Return the log density (m,) of the labels of a group if the labels in `wrong_columns` have the wrong unit."""
+        """Return the log density (m,) of the labels of a group if only `wrong_columns` have the wrong unit."""
         labels, columns = self.case.labels, list(self.case.labels.partition[group])
         rows = self.rows[places]
         chosen = np.isin(columns, wrong_columns)

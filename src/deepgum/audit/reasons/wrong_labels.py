@@ -1,4 +1,4 @@
-"""Densities of residuals: a Gaussian for right labels, and a mixture for labels that are wrong in no particular way."""
+"""Densities of residuals: a Gaussian for right labels, and a mixture for labels that are wrong for no known reason."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ITERATIONS = 50
 
 
 class Normal(NamedTuple):
-    """Values of a zero-mean Gaussian for m residuals. Only observed coordinates count.
+    """What a zero-mean Gaussian says about m residuals. Only observed coordinates count.
 
     Attributes
     ----------
     log_density, distance, log_volume : arrays (m,)
         Log density, Mahalanobis distance, and half the log determinant of the covariance of the observed coordinates.
     seen : array (m,)
-        Number of observed coordinates.
+        Number of observed coordinates of each residual.
     """
 
     log_density: Values
@@ -41,7 +41,7 @@ class Normal(NamedTuple):
 
 
 def normal(residuals: Values, covariance: Values, extra: Values | None = None) -> Normal:
-    """Evaluate N(0, covariance + diag(extra)) at residuals (m, k); coordinates that are NaN are integrated out.
+    """Evaluate N(0, covariance + diag(extra)) at residuals (m, k). A coordinate that is NaN is integrated out.
 
     Parameters
     ----------
@@ -83,15 +83,15 @@ def normal(residuals: Values, covariance: Values, extra: Values | None = None) -
 
 @dataclass(frozen=True, eq=False)
 class WrongLabels:
-    """The density of residuals of labels that are wrong in no particular way, for one group of k coordinates.
+    """The density of residuals of labels that are wrong for no known reason, for one group of k coordinates.
 
-    It is a mixture of
+    The density is a mixture of these components:
 
-    - *anywhere*: a box with the uniform density of the label mixture;
+    - *anywhere*: a box with the uniform density of the label mixture.
     - *shifted* by a distance of unknown order of magnitude: uniform in the logarithm of the distance. This component
-      covers labels that are a little wrong or very far away, which are improbable under the uniform density;
-    - *any label*: each landmark or value comes from some sample of the data set;
-    - *in part*: one landmark or value of the group is anywhere, and the others are right.
+      covers labels that are a little wrong or very far away. Both are improbable under the uniform density.
+    - *any label*: each landmark or value comes from some sample of the data set.
+    - *in part*: one landmark or value of the group is *anywhere* or *shifted*, and the others are right.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class WrongLabels:
     parts : sequence of lists of int
         For each landmark or value of the group, the positions of its coordinates in the group.
     log_weights : array (3,) or (4,), optional
-        Log weights of the components in the order above. By default, all weights are equal.
+        Log weights of the components, in the same order. By default, all weights are equal.
     """
 
     covariance: Values
@@ -115,7 +115,7 @@ class WrongLabels:
 
     @property
     def log_width(self) -> Values:
-        """Log width (k,) of the box along each coordinate, proportional to the standard deviation of right labels."""
+        """Log (k,) of the width of the box along each coordinate. Widths are proportional to standard deviations."""
         log_deviation: Values = 0.5 * np.log(self.covariance.diagonal())
         return np.asarray(log_deviation + (-self.log_uniform - log_deviation.sum()) / len(log_deviation))
 
@@ -126,8 +126,8 @@ class WrongLabels:
     def fit(self, residuals: Values, log_any: Values, shares: Values) -> WrongLabels:
         """Return the mixture with weights fitted to the residuals (m, k) of flagged labels.
 
-        Each residual counts with its share (m,) of a label; `log_any` is as in `log_density`. The weights are fitted by
-        EM, with a prior count of one label per component.
+        `shares` (m,) are the weights of the residuals in the fit. `log_any` is as in `log_density`. The weights of the
+        components are fitted by EM, with a prior count of one label per component.
         """
         components = self._components(residuals, log_any)
         weights = np.full(len(components), -math.log(len(components)))
@@ -140,14 +140,14 @@ class WrongLabels:
     def log_density(self, residuals: Values, log_any: Values) -> Values:
         """Return the log density (m,) of the observed coordinates of residuals (m, k).
 
-        `log_any` (m,) is the log density of the labels in the distribution of all labels.
+        `log_any` (m,) is the log density of the same labels in the distribution of all labels.
         """
         components = self._components(residuals, log_any)
         weights = np.full(len(components), -math.log(len(components))) if self.log_weights is None else self.log_weights
         return np.asarray(logsumexp(components + weights[:, None], axis=0))
 
     def _components(self, residuals: Values, log_any: Values) -> Values:
-        """Return the log densities (3, m) or (4, m) of the components."""
+        """Return the log densities (3, m) or (4, m) of the components, for m residuals."""
         columns = list(range(residuals.shape[1]))
         components = [*self._anywhere_and_shifted(residuals, columns), log_any]
         if len(self.parts) > 1:
@@ -155,7 +155,7 @@ class WrongLabels:
         return np.stack(components)
 
     def _anywhere_and_shifted(self, residuals: Values, part: list[int]) -> tuple[Values, Values]:
-        """Return the log densities (m,) of *anywhere* and *shifted* for some coordinates of residuals (m, k)."""
+        """Return two log densities (m,), of *anywhere* and of *shifted*, for the coordinates `part` of residuals."""
         right = normal(residuals[:, part], self.covariance[np.ix_(part, part)])
         seen = np.maximum(right.seen, 1.0)
         log_uniform = np.asarray(-(~np.isnan(residuals[:, part]) * self.log_width[part]).sum(axis=1))

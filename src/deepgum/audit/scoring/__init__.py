@@ -1,1 +1,1 @@
-"""Scores of labels, computed from given predictions: arrays, tables and streams."""
+"""Scores of labels, computed from predictions of the user: arrays, tables and streams."""

@@ -15,7 +15,7 @@ __all__ = ["NamedArray", "as_named_array", "check_same_index", "check_same_rows"
 
 
 class NamedArray(NamedTuple):
-    """Numbers (n, d), with names of columns and rows. NaN is a missing number; None stands for missing names."""
+    """Numbers (n, d), with names of columns and rows. NaN is a missing number. Names are None if there are no names."""
 
     values: NDArray[np.float64]
     names: tuple[str, ...] | None
@@ -23,7 +23,7 @@ class NamedArray(NamedTuple):
 
 
 def as_named_array(parameter: str, values: Any) -> NamedArray:
-    """Convert an array, tensor, list, series or frame to numbers (n, d). Values (n,) become one column.
+    """Convert an array, tensor, list, series or frame to numbers (n, d). An input (n,) becomes one column.
 
     Raises
     ------
@@ -79,12 +79,12 @@ def check_same_rows(predictions: NamedArray, targets: NamedArray) -> None:
 
 
 def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray) -> None:
-    """Refuse frames with different indices, because the rows or the order of the rows may differ.
+    """Refuse two frames with different indices, because the rows or the order of the rows may differ.
 
     Raises
     ------
     InvalidDataError
-        If the indices differ. The message names the parameters `first` and `second`.
+        If the indices differ. The message calls the two parameters `first` and `second`.
     """
     if None not in (one.rows, other.rows) and one.rows != other.rows:
         raise InvalidDataError(
@@ -94,7 +94,7 @@ def check_same_index(first: str, one: NamedArray, second: str, other: NamedArray
 
 
 def row_names(n: int, ids: Sequence[object] | None, *tables: NamedArray) -> tuple[str, ...]:
-    """Return names for n rows: `ids` if given, otherwise the first index of a table (if unique), otherwise numbers.
+    """Return names for n rows: `ids` if not None, else the first index of the `tables` if unique, else numbers from 0.
 
     Raises
     ------

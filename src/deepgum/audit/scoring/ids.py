@@ -1,4 +1,4 @@
-"""The check that ids are unique. It stores sixteen bytes per id, whatever its length."""
+"""The check that ids are unique. It stores sixteen bytes per id, regardless of the length of the id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BYTES = 16
 
 
 class Digests:
-    """Digests of names, in the order in which the names are added.
+    """Digests (short hashes) of names, in the order in which the names are added.
 
     Examples
     --------
@@ -30,13 +30,13 @@ class Digests:
         self._digests = bytearray()
 
     def add(self, names: Iterable[str]) -> None:
-        """Append names."""
+        """Append the digests of names."""
         self._digests += b"".join(
             blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest() for name in names
         )
 
     def repeated(self) -> list[int]:
-        """Return the positions of names that occur at an earlier position."""
+        """Return the positions of names that already occurred at an earlier position."""
         halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
         order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: equal names keep their order
         same = (halves[order[1:]] == halves[order[:-1]]).all(axis=1)

@@ -18,7 +18,7 @@ __all__ = ["ImageSizes"]
 
 
 class ImageSizes:
-    """A reader of the sizes of image files. It reads a size only when the size is requested.
+    """A reader of the sizes of image files. The reader opens a file only when its size is requested.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class ImageSizes:
     Attributes
     ----------
     unreadable : list of str
-        Names of images with a size that was requested and cannot be read.
+        Names of the images whose size was requested but cannot be read.
 
     Examples
     --------
@@ -47,7 +47,10 @@ class ImageSizes:
         self.unreadable: list[str] = []
 
     def sizes(self, names: Sequence[str]) -> Sizes:
-        """Return a function that takes rows, reads the sizes of their images, and returns sizes (n, 2); see `Sizes`."""
+        """Return a function that reads the sizes of the images in the rows that it receives; see `Sizes`.
+
+        `names` are the names of the images, one per row. The function returns sizes (n, 2), NaN in all other rows.
+        """
         return partial(self._read, names)
 
     def _read(self, names: Sequence[str], rows: Sequence[int]) -> NDArray[np.float64]:

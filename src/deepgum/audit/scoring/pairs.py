@@ -1,8 +1,9 @@
 """The pairs of columns of a table: a column of predictions and a column of labels.
 
-Columns are paired by name or by pattern. By name, ``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of
-``age`` or ``label_age``, and ``pred`` is the prediction of the only other column. In a pair of patterns, the stars of
-both patterns stand for the same text. An ambiguous column is refused.
+Columns are paired by their names, or by patterns with a star such as ``p_*`` and ``t_*``. Without patterns,
+``pred_age``, ``predicted_age`` or ``age_hat`` is the prediction of ``age`` or ``label_age``, and ``pred`` is the
+prediction of the only other column. With two patterns, the stars of both patterns stand for the same characters. An
+ambiguous column is refused.
 """
 
 from __future__ import annotations
@@ -42,18 +43,18 @@ def find_pairs(
     columns : sequence of str
         All columns of the table.
     pred, target : sequences of str
-        Columns, or patterns with one star. If `pred` and `target` are both given, they must have the same length, and
-        are paired in this order. Otherwise columns are paired by name.
+        Columns of predictions and columns of labels, or patterns with one star. If neither is empty, they must have the
+        same length, and are paired in this order. Otherwise columns are paired by their names.
     exclude : collection of str
-        Columns that are neither predictions nor labels: ids, images.
+        Columns that are neither predictions nor labels, for example ids and images.
 
     Raises
     ------
     InvalidParameterError
-        If a pattern has two stars or fits no column, or patterns cannot be paired.
+        If a pattern has two stars or matches no column, or patterns cannot be paired.
     InvalidDataError
-        If a column of predictions does not fit exactly one column of labels, or a column of labels does not fit exactly
-        one column of predictions. The message names the columns.
+        If a column of predictions does not match exactly one column of labels, or a column of labels does not match
+        exactly one column of predictions. The message names the columns.
 
     Examples
     --------
@@ -86,7 +87,10 @@ def find_pairs(
 
 
 def _by_name(columns: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair possible predictions with possible labels by name. Every requested column is in a pair."""
+    """Pair columns of predictions with columns of labels by their names.
+
+    Every column that `pred` or `target` names must be in a pair.
+    """
     chosen = {
         name: {star.lower()}
         for each in (pred or target)
@@ -159,7 +163,10 @@ def _by_patterns(columns: Sequence[str], pred: Sequence[str], target: Sequence[s
 
 
 def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return the columns that fit a pattern. The key is the text in place of the star, or the name if there is none."""
+    """Return a mapping to the columns that match a pattern.
+
+    The key of a column is the part of its name in place of the star, or the whole name if the pattern has no star.
+    """
     if pattern.count("*") > 1:
         raise InvalidParameterError(parameter, "the name of a column, or a pattern with one star", pattern)
     before, star, after = pattern.partition("*")
@@ -180,7 +187,7 @@ def _matching(parameter: str, pattern: str, columns: Sequence[str]) -> dict[str,
 def _check_all(
     names: Mapping[str, set[str]], paired: set[str], others: Mapping[str, set[str]], kind: str, partner: str
 ) -> None:
-    """Refuse columns that are not in a pair. The message names the most similar columns."""
+    """Refuse columns of `names` that are not in a pair. The message names the most similar columns of `others`."""
     unpaired = [name for name in names if name not in paired]
     if not unpaired:
         return
@@ -196,7 +203,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _parts(name: str, words: str) -> tuple[str, str] | None:
-    """Return the pair (word at the start or end of a name, rest of the name); None if there is no such word."""
+    """Return the pair (word, rest of the name) if a name starts or ends with one of the `words`, else None."""
     match = re.fullmatch(rf"(?:({words})(?:{_SIGN}(.+))?)|(?:(.+){_SIGN}({words}))", name, re.IGNORECASE)
     if match is None:
         return None
@@ -205,7 +212,7 @@ def _parts(name: str, words: str) -> tuple[str, str] | None:
 
 
 def _stem(name: str, words: str) -> str | None:
-    """Return a name without the word at its start or end; None if there is no such word."""
+    """Return the rest of a name if the name starts or ends with one of the `words`, else None."""
     parts = _parts(name, words)
     # A column named yhat predicts y.
     return None if parts is None else ("y" if parts == ("yhat", "") else parts[1])
@@ -221,7 +228,7 @@ def _keys(stem: str | None) -> set[str]:
 
 
 def _names(labels: Sequence[str]) -> list[str]:
-    """Return the names of the targets: label_age is named age, unless another target is named age too."""
+    """Return the names of the targets. The target label_age gets the name age, unless another target has this name."""
     short_names = [match[1] or match[2] if (match := _LABEL_NAME.fullmatch(name)) else name for name in labels]
     counts = Counter(short_names)
     return [

@@ -1,8 +1,9 @@
 """The scoring pipeline: posterior, scores, reasons, tally and summary, for arrays, tables, streams and audits.
 
-A driver prepares `Predictions` and passes a function that consumes the scored labels. Arrays are one batch, and a long
-table is many batches. An audit is one batch with a posterior that the cross-fit has fitted. `Survey` checks the data
-earlier, while the driver reads the data, because an audit trains networks before it has a posterior.
+A driver (a caller of the pipeline) prepares `Predictions` and passes a function that consumes the scored labels. Arrays
+are one batch, and a long table is many batches. An audit is one batch with a posterior that the cross-fit has fitted.
+`Survey` checks the data before the pipeline starts, while the driver reads the data, because an audit trains networks
+before the pipeline starts.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Batch:
     residuals : array (n, d)
         Residuals in the unit of the posterior.
     unit : array (n, d) or float
-        The size, in the unit of the labels, of a residual of 1 in the unit of the posterior.
+        Factor that converts `residuals` to the unit of the labels.
     spread : array (n, g) or None
         See `ScoredLabels`.
     evidence : Evidence
@@ -64,7 +65,7 @@ class Predictions(Protocol):
 
     @property
     def unit(self) -> float:
-        """The usual size, in the unit of the labels, of a residual of 1; the summary converts densities with it."""
+        """Factor that converts residuals to the unit of the labels, for a typical sample; for the summary."""
         ...
 
     def posterior(self) -> LabelMixture:
@@ -110,7 +111,7 @@ class Outcome(NamedTuple, Generic[T]):
     Attributes
     ----------
     labels : T
-        The result of the function `deliver`.
+        The result of the function `deliver` of `score_predictions`.
     summary : AuditSummary
     worst : tuple of Flag
         The flagged labels with the lowest responsibilities.
@@ -135,11 +136,12 @@ def score_predictions(
     predictions : Predictions
     targets : Targets
     reasons : sequence of Reason
-        All reasons, in the order of their ranks; see `all_reasons`.
+        All reasons, from the lowest rank up; see `all_reasons`.
     provenance : Provenance
         Origin of the labels and predictions, for the summary.
     deliver : callable
-        Function of an iterator over batches of scored labels. It keeps the labels in memory or writes them to a file.
+        Function that takes an iterator over batches of scored labels. The function keeps the labels in memory or writes
+        the labels to a file.
     """
     posterior = predictions.posterior()
     tally = Tally(targets, posterior, reasons, unit=predictions.unit)
@@ -155,13 +157,13 @@ def score_predictions(
 
 
 def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
-    """Return the labels of the only batch."""
+    """Return the scored labels of the only batch."""
     (labels,) = parts
     return labels
 
 
 def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
-    """Return the labels with their posteriors. The suggestion for a flagged label is the prediction."""
+    """Return the labels of a batch with their scores. The suggestion for a flagged label is the prediction."""
     residuals, given, predicted = batch.residuals, batch.given, batch.predicted
     right = posterior.responsibilities(residuals)
     judgeable = np.array([can_judge(status) for status in posterior.status])

@@ -34,7 +34,8 @@ class Scored:
     summary : AuditSummary
         The estimated share of wrong labels, and a verdict in words.
     worst : tuple of Flag
-        At most ten flagged labels, from the lowest responsibility up, from groups with a verdict.
+        The flagged labels with the lowest responsibilities, at most ten, from the lowest up. Groups without a verdict
+        are left out.
     """
 
     labels: ScoredLabels
@@ -85,9 +86,9 @@ def score_labels(
     periods : mapping of str to float, or sequence of float, optional
         Periods of periodic labels: ``{"yaw": 360}``.
     unit : str
-        Unit of the labels, for texts: "px", "years".
+        Unit of the labels, for messages and reports: "px", "years".
     swap_pairs : sequence of (int, int)
-        Pairs of left and right landmarks, counted from 0.
+        Pairs of left and right landmarks. The first landmark has the number 0.
     inliers : {"auto", "gaussian", "student-t"}, Density, its class or its path "package.module:name"
         The density of the residuals of right labels; by default the density with the highest held-out likelihood. See
         `Density` for your own density.
@@ -104,8 +105,8 @@ def score_labels(
     Raises
     ------
     InvalidDataError
-        If the arrays have different shapes or rows, hold text or infinite values, or lack the prediction of a label.
-        Also if an id is repeated, there are fewer than 10 samples, or the labels of a target are all the same.
+        If the arrays have different shapes or rows, hold strings or infinite numbers, or lack the prediction of a
+        label. Also if an id is repeated, there are fewer than 10 samples, or all labels of a target are the same.
     InvalidParameterError
         If a parameter does not fit the targets, or a reason lacks a part of its contract.
 

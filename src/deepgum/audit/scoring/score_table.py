@@ -43,7 +43,8 @@ class ScoredTable:
     summary : AuditSummary
         The estimated share of wrong labels, and a verdict in words.
     worst : tuple of Flag
-        At most ten flagged labels, from the lowest responsibility up, from groups with a verdict.
+        The flagged labels with the lowest responsibilities, at most ten, from the lowest up. Groups without a verdict
+        are left out.
     labels : ScoredLabels or None
         All labels; None for a table that does not fit into memory.
     pairs : tuple of Pair
@@ -74,21 +75,24 @@ def score_table(
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
 ) -> ScoredTable:
-    r"""Return the probability that each label of a table is right, given predictions in the table; see `score_labels`.
+    r"""Return the probability that each label of a table is right, given the predictions in the same table.
+
+    See `score_labels`.
 
     Parameters
     ----------
     path : Path
         A CSV or Parquet file; `deepgum.data.columns.read_columns` reads the file.
     pred, target : sequences of str
-        Columns of predictions and labels, or patterns. By default, columns are found by name. See `find_pairs`.
+        Columns of predictions (`pred`) and of labels (`target`), or patterns with a star. By default, the names of the
+        columns decide. See `find_pairs`.
     groups : see `score_labels`, optional
-        If the columns of x and y of a landmark are not side by side, they are put side by side by their names.
+        If the columns of x and y of a landmark are not next to each other, they are first sorted by their names.
     id : str, optional
-        Column of unique names; by default the column ``id``. If there is no such column, the names are the image files,
-        or the positions of the rows if there is no `image` column either.
+        Column of unique names of the samples; by default the column ``id``. If there is no such column, the names are
+        the image files. If there is no `image` column either, the names are the positions of the rows.
     image : str, optional
-        Column of image files, relative to the folder of the table. The sizes of images of flagged samples are read.
+        Column of image files, relative to the folder of the table. For flagged samples, the size of the image is read.
     periods, swap_pairs, unit, inliers, seed, reasons
         See `score_labels`. The keys of `periods` are names of targets. A long table is scored in batches, and a reason
         is then applied to one batch at a time.
@@ -100,13 +104,13 @@ def score_table(
         memory, and all numbers are in a temporary file in the folder of `out` (in the temporary folder of the system if
         `out` is None).
     on_stage : callable, optional
-        Called with a sentence for people when a long step begins.
+        Called with a sentence that describes the step, when a long step begins.
 
     Raises
     ------
     InvalidParameterError, InvalidDataError
-        The errors of `score_labels`; the message names the first invalid cell. Also if a file cannot be read, columns
-        cannot be paired, or `out` is the table itself.
+        In the same cases as in `score_labels`; the message names the first invalid cell. Also if a file cannot be read,
+        columns cannot be paired, or `out` is the table itself.
     DiskFullError
         If a disk cannot hold the numbers of a long table.
 
@@ -191,7 +195,7 @@ class _SurveyedRows(Iterator[Rows]):
         return rows
 
     def finish(self, parts: Iterable[Rows]) -> None:
-        """Refuse a table that `Survey.check` refuses, and ids that are repeated in the table."""
+        """Raise an error if `Survey.check` refuses the table, or an id is repeated in the table."""
         self._survey.check()
         self.ids.check(parts)
 
@@ -212,7 +216,7 @@ class _BatchBuilder:
 
 @dataclass(frozen=True, eq=False)
 class _StreamPredictions:
-    """Predictions from a spool: each part of the spool is one batch; see `Predictions`."""
+    """Predictions from a spool (the temporary file). Each part of the spool is one batch; see `Predictions`."""
 
     spool: Spool
     builder: _BatchBuilder

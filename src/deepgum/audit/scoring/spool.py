@@ -25,7 +25,7 @@ _TEXTS = ("places", "names", "images")
 class Spool:
     """Rows in an Arrow file that is mapped into memory.
 
-    A fit reads the rows some tens of times, and a text file would be parsed each time.
+    A fit reads the rows some tens of times. Without this file, a CSV file would be parsed each time.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Spool:
         self._path = path
 
     def write(self, parts: Iterable[Rows]) -> None:
-        """Write all rows, part by part. Reading is possible once all parts are written.
+        """Write all rows, part by part. The rows can be read only after all parts are written.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Spool:
             ) from error
 
     def __iter__(self) -> Iterator[Rows]:
-        """Yield the parts, in the order in which they were written."""
+        """Yield the parts of the rows, in the order in which the parts were written."""
         for batch in self._batches():
             places, names, images = (_texts(batch.column(name)) for name in _TEXTS)
             yield Rows(
@@ -84,7 +84,7 @@ class Residuals:
     Parameters
     ----------
     batches : callable
-        Returns the record batches of the spool.
+        Function without arguments that returns an iterator over the record batches of the spool.
     targets : Targets
     """
 

@@ -43,7 +43,7 @@ class Survey:
         self._low, self._high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
 
     def add(self, given: Values, predicted: Values | None, ids: Sequence[str]) -> None:
-        """Check and count the labels (n, d) of n samples, and check their predictions (n, d), if there are any.
+        """Check and count the labels (n, d) of n samples. If there are predictions (n, d), check the predictions too.
 
         Raises
         ------

@@ -32,9 +32,9 @@ class Layout:
     ----------
     path : Path
     pairs : tuple of Pair
-        The targets. The x and y of a landmark are side by side.
+        The targets. The x and y of a landmark are next to each other.
     id, image : str or None
-        Columns of ids and of image files.
+        Column of ids and column of image files; None if there is no such column.
 
     Examples
     --------
@@ -70,8 +70,8 @@ class Layout:
         Raises
         ------
         InvalidParameterError, InvalidDataError
-            If the columns cannot be read or paired (see `column_names`, `find_pairs`), or there is no column `id` or
-            `image`.
+            If the columns cannot be read or paired (see `column_names`, `find_pairs`), or the table has no column with
+            the name in `id` or in `image`.
         """
         columns = column_names(path)
         for parameter, name in (("id", id), ("image", image)):
@@ -103,7 +103,7 @@ class Rows:
     Attributes
     ----------
     places : sequence of str, length n
-        Position of each row in the file, in the form that messages show.
+        Position of each row in the file, as messages show it: "line 2".
     names : sequence of str or None
         Values of the id column, or of the image column if there is no id column.
     images : sequence of str or None
@@ -121,7 +121,7 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """Join all parts of a table to one `Rows`."""
+        """Return one `Rows` with the rows of all parts of a table."""
 
         def texts(name: str) -> list[str] | None:
             lists = [getattr(part, name) for part in parts]
@@ -156,11 +156,11 @@ def _check_predictions(table: Columns, pairs: Sequence[Pair], given: Values, pre
 
 
 class IdColumn:
-    """The ids of the samples of a table. They are complete after all rows are read.
+    """The ids of the samples of a table. The ids are complete after all rows are read.
 
-    Ids are the unique values of the id column. If there is no id column, ids are the image files, with the positions of
-    the rows if an image has several rows. If there is no image column either, ids are the name of the table and the
-    positions.
+    The ids are the unique values of the id column. If there is no id column, an id is the image file of the row, with
+    the position of the row if an image has several rows. If there is no image column either, an id is the name of the
+    table and the position of the row.
 
     Parameters
     ----------

@@ -36,6 +36,7 @@ class Flag(NamedTuple):
     kind : str
         Name of the reason.
     why : str
+        Sentence that explains the flag.
     """
 
     id: str
@@ -57,7 +58,7 @@ class Provenance:
     data : DataSource
     seed : int
     begun : float
-        `time.perf_counter()` when the work began.
+        The value of `time.perf_counter()` when the work began, in seconds.
     backbone : str
         Name of the model that predicted the labels.
     history : tuple of Round
@@ -85,9 +86,9 @@ class Tally:
     posterior : LabelMixture
         The mixture that scores the labels.
     reasons : sequence of Reason
-        All reasons, in the order of the summary.
+        All reasons, in the order in which the summary shows them.
     unit : float
-        The usual size, in the unit of the labels, of a residual of 1 in the unit of the posterior.
+        Factor that converts residuals to the unit of the labels, for a typical sample.
     worst : int
         Number of flags to keep.
     """
@@ -110,7 +111,7 @@ class Tally:
         self._worst: list[tuple[float, float, int, Flag]] = []
 
     def add(self, labels: ScoredLabels) -> None:
-        """Count the labels of a batch."""
+        """Count the labels and flags of a batch."""
         self._labels += (~np.isnan(labels.responsibilities)).sum(axis=0)
         self._flags += labels.flags.sum(axis=0)
         self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
@@ -127,11 +128,11 @@ class Tally:
 
     @property
     def worst(self) -> tuple[Flag, ...]:
-        """The flags with the lowest responsibilities, from the lowest up, from groups with a verdict."""
+        """The flags with the lowest responsibilities, from the lowest up. Groups without a verdict are left out."""
         return tuple(flag for *_, flag in self._worst)
 
     def summary(self, provenance: Provenance) -> AuditSummary:
-        """Return the summary of all batches."""
+        """Return the summary of all batches that were added."""
         posterior, history = self._posterior, provenance.history
         groups = tuple(self._group(place) for place in range(len(self._labels)))
         return AuditSummary(
@@ -191,7 +192,7 @@ class Tally:
 
 
 def worst_of(labels: ScoredLabels, most: int = 10) -> tuple[Flag, ...]:
-    """Return the `most` flags with the lowest responsibilities, from the lowest up."""
+    """Return at most `most` flags: the flags with the lowest responsibilities, from the lowest up."""
     return tuple(_flag(labels, place) for place in labels.worst_first()[:most] if place in labels.kinds)
 
 

@@ -46,8 +46,8 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     ----------
     folder : AuditFolder
     decisions : iterable of Decision
-        The last decision about a label counts. If there are no decisions, the flags are exported, so that labels can be
-        reviewed in another program.
+        The last decision about a label counts. If there are no decisions, the flagged labels are exported, so that they
+        can be reviewed in another program.
     path : Path
         The file to write. An existing file is replaced atomically.
     kind : {"patch", "label-studio", "coco", "fiftyone"}
@@ -57,7 +57,7 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     UnknownNameError
         If `kind` is not one of the four kinds.
     InvalidParameterError
-        If `path` has another ending than `ENDINGS`, or is a folder or a file of the audit itself.
+        If `path` does not end as `ENDINGS` requires, or is a folder or a file of the audit itself.
     InvalidDataError
         If a decision is about a sample or group that is not in the audit, or the format cannot hold the labels.
     """

@@ -1,7 +1,7 @@
 """COCO keypoints: one object per image, with the landmarks after the decisions.
 
 The format: https://cocodataset.org/#format-data. A missing or dropped landmark has v = 0 and the coordinates 0, 0. All
-other landmarks have v = 2. The box of an object is the part of the image that the network saw.
+other landmarks have v = 2. The box of an object is the crop of the image that the network saw.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def write_coco(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     Raises
     ------
     InvalidDataError
-        If the labels are not landmarks, or there are no pictures.
+        If the labels are not landmarks, or the audit has no pictures.
     """
     labels = reviewed.labels
     if not reviewed.data.landmarks:
@@ -94,7 +94,10 @@ def _annotation(reviewed: ReviewedLabels, row: int, size: tuple[int, int], squar
 
 
 def _box(size: tuple[int, int], square: Square | None) -> list[float]:
-    """Return x, y, width and height of the part of the square that is inside the image."""
+    """Return x, y, width and height of the part of the square crop that is inside the image.
+
+    If there is no square crop, the box is the whole image.
+    """
     if square is None:
         return [0.0, 0.0, float(size[0]), float(size[1])]
     left, top = max(0.0, square.left), max(0.0, square.top)

@@ -1,10 +1,11 @@
 """A data set as JSON of FiftyOne, for `fiftyone.Dataset.from_json(FILE)`. It needs only this file and the images.
 
-Each sample has the fields `labels` (after the decisions), `given`, `predicted`, `responsibility` (the lowest of the
-sample), `why` and `decisions`. The tags of a sample name flags and decisions. Landmarks are keypoints in fractions of
-the width and height of the image. The confidence of a keypoint is the probability that the landmark is right. A missing
-landmark is written as NaN. NaN is not valid JSON, but the reader of FiftyOne accepts it. The reader does not accept the
-form in which FiftyOne itself writes NaN.
+Each sample has the fields `labels` (after the decisions), `given` (before the decisions), `predicted`,
+`responsibility` (the lowest of the sample), `why` and `decisions`. The tags of a sample name the flags and the
+decisions of the sample. Landmarks are keypoints in fractions of the width and height of the image. The
+confidence of a keypoint is the probability that the landmark is right. A missing landmark is written as NaN. NaN is not
+valid JSON, but the reader of FiftyOne accepts it. The reader does not accept the form in which FiftyOne itself writes
+NaN.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
     Raises
     ------
     InvalidDataError
-        If there are no pictures, or a picture cannot be read.
+        If the audit has no pictures, or a picture cannot be read.
     """
     labels = reviewed.labels
     rows = range(len(labels))
@@ -65,7 +66,7 @@ def write_fiftyone(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
 
 
 def _suffixes(targets: Sequence[str]) -> list[str]:
-    """Return suffixes for the names of fields, one per target: the names of the targets, with valid characters only."""
+    """Return one suffix per target for the names of fields: the name of the target, with valid characters only."""
     if len(targets) == 1:
         return [""]
     names = [re.sub(r"\W", "_", name) for name in targets]

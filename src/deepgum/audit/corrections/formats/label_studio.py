@@ -1,11 +1,11 @@
-"""Tasks of Label Studio as JSON, and the configuration of the project.
+"""Tasks of Label Studio as JSON, and the configuration of a project in Label Studio.
 
-A task is a sample with a flagged label or a decision. The task has two predictions: the predictions of the network and
-the given labels. The annotation of the task holds the labels after the decisions and the unflagged labels. Dropped
-landmarks and flagged landmarks without a decision are left out of the annotation. Landmarks are in percent of the
-image. Landmarks outside the image are moved to the edge of the image.
+Each sample with a flagged label or a decision is one task. The task has two predictions: the predictions of the network
+and the labels of the data set. The annotation of the task holds the labels after the decisions and the unflagged
+labels. Dropped landmarks and flagged landmarks without a decision are left out of the annotation. Coordinates are in
+percent of the width and height of the image. Landmarks outside the image are moved to the edge of the image.
 
-Label Studio shows only local files in a configured folder; see `serving`.
+Label Studio shows a local file only if the file is in a configured folder; see `serving`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Region = dict[str, Any]
 
 
 def write_label_studio(reviewed: ReviewedLabels, path: Path) -> tuple[Path, ...]:
-    """Write the file of tasks, and beside it the configuration (.xml). Return the paths of the two files.
+    """Write the file of tasks, and in the same folder the configuration (.xml). Return the paths of the two files.
 
     Raises
     ------
     InvalidDataError
-        If the labels are landmarks, and there are no pictures or a picture cannot be read.
+        If the labels are landmarks, and either the audit has no pictures or a picture cannot be read.
     """
     config = path.with_suffix(".xml")
     rows = reviewed.flagged_or_decided
@@ -58,7 +58,7 @@ def is_configuration(path: Path) -> bool:
 
 
 def serving(reviewed: ReviewedLabels) -> str:
-    """Return instructions to configure Label Studio for the images; empty if there are no images."""
+    """Return instructions to configure Label Studio for the images; an empty string if there are no images."""
     if reviewed.pictures is None:
         return ""
     folder = _folder(reviewed)
@@ -110,7 +110,7 @@ def _task(reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None) -> d
 def _regions(
     reviewed: ReviewedLabels, row: int, size: tuple[int, int] | None, values: Values, version: str
 ) -> list[Region]:
-    """Return the regions of a sample, one for each label that is not missing."""
+    """Return the regions (the values that Label Studio shows) of a sample, one for each label that is not missing."""
     if size is None:
         return [
             _region(f"{row}-{version}", f"value{place}", "number", {"number": value})
@@ -126,7 +126,10 @@ def _regions(
 
 
 def _point(prefix: str, name: str, point: Values, size: tuple[int, int]) -> Region:
-    """Return a landmark. A landmark outside the image, which Label Studio refuses, is moved to the edge with a note."""
+    """Return the region of a landmark. Label Studio refuses a landmark outside the image.
+
+    Such a landmark is moved to the edge of the image, and the region gets a note.
+    """
     exact = 100 * point / size
     x, y = np.clip(exact, 0, 100).tolist()
     value = {"x": x, "y": y, "width": SIZE, "keypointlabels": [name]}
@@ -138,7 +141,7 @@ def _point(prefix: str, name: str, point: Values, size: tuple[int, int]) -> Regi
 
 
 def _region(prefix: object, control: str, kind: str, value: dict[str, Any]) -> Region:
-    """Return the value of one control of the configuration, with a unique id."""
+    """Return a region: the value of the form field `control` of the configuration, with a unique id."""
     return {"id": f"{prefix}-{control}", "from_name": control, "to_name": _SHOWN, "type": kind, "value": value}
 
 
@@ -169,5 +172,5 @@ def _config(reviewed: ReviewedLabels) -> str:
 
 
 def _safe(names: Iterable[str]) -> list[str]:
-    """Remove control characters, which XML cannot hold, from names, and spaces at the ends of names."""
+    """Return names in which spaces replace the control characters that XML cannot hold, without spaces at the ends."""
     return [re.sub(r"[\x00-\x1f]+", " ", name).strip() for name in names]

@@ -1,4 +1,4 @@
-"""The content of an export: the labels of an audit, decisions about labels, and pictures of samples."""
+"""What an export writes: the labels of an audit, decisions about labels, and pictures of samples."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ class ReviewedLabels:
         return " ".join(f"{name}: {reason}" for name, reason in reasons if reason)
 
     def pictures_for(self, program: str) -> Pictures:
-        """Return the pictures, or raise an error if there are no pictures.
+        """Return the pictures for an export to `program`, or raise an error if the audit has no pictures.
 
         Raises
         ------
         InvalidDataError
-            If there are no pictures. The message names the program.
+            If the audit has no pictures. The message names the program.
         """
         if self.pictures is None:
             raise InvalidDataError(
@@ -94,11 +94,11 @@ class ReviewedLabels:
         return self.pictures
 
     def file(self, row: int, program: str) -> Path:
-        """Return the absolute path of one picture."""
+        """Return the absolute path of the picture of one sample."""
         return Path(os.path.abspath(self.pictures_for(program).file(row)))
 
     def sizes(self, rows: Sequence[int], program: str) -> dict[int, tuple[int, int]]:
-        """Return a mapping from rows to the width and height of the picture in pixels.
+        """Return a mapping from each row to the width and height of its picture, in pixels.
 
         Raises
         ------
