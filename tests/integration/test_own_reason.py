@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import deepgum
 from deepgum.audit.folder import AuditFolder
+from deepgum.cli import main
 from deepgum.report.page import write_report
 
 PAGE = (
@@ -45,10 +45,10 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(command: str, *more: str) -> str:
-    """Run a command of the page in a process of its own, and return what it prints."""
-    environment = os.environ | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}
-    arguments = [sys.executable, "-m", *command.split(), *more]
-    return subprocess.run(arguments, capture_output=True, text=True, env=environment, check=True).stdout
+    """Run a command of the page, and return its output."""
+    result = CliRunner().invoke(main, [*command.split()[1:], *more], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def commands() -> list[str]:
@@ -81,6 +81,7 @@ def test_by_deepgum_audit_and_in_its_report(folder):
     assert WORDS in audit.report_file.read_text(encoding="utf-8")
     # The report imports nothing: the words are in the summary.
     (folder / "my_reasons.py").unlink()
+    sys.modules.pop("my_reasons")
     audit.report_file.unlink()
     write_report(audit)
     assert f'{{"key":"placeholder","words":"{WORDS}"}}' in audit.report_file.read_text(encoding="utf-8")

@@ -561,7 +561,7 @@ def test_a_damaged_checkpoint_is_one_message(stopped: tuple[Path, Path]) -> None
     result = deepgum("fit", config, "--out", out)
     assert result.exit_code == 2
     assert f"'{path}' should be a checkpoint of this library" in result.stderr
-    assert "Delete it to begin the training anew" in result.stderr
+    assert "Delete the file to begin the training" in result.stderr
     path.unlink()
     assert deepgum("fit", config, "--out", out).exit_code == 0
 

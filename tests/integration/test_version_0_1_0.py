@@ -230,7 +230,7 @@ def test_the_network_of_a_finished_run_is_used(tmp_path: Path, table: Path) -> N
 class Interrupt(Observer):
     """Stops a training after its second epoch, as Ctrl-C does."""
 
-    def train_tracker(self, event: Any) -> None:
+    def trained(self, event: Any) -> None:
         if isinstance(event, EpochRecord) and event.epoch == 2:
             raise KeyboardInterrupt
 

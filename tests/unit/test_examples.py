@@ -62,7 +62,7 @@ def test_digits_trains_by_the_command_and_leaves_what_the_documentation_names(tm
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     assert "training labels flagged" in result.output
-    section = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## What a run leaves\n")[2]
+    section = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## The files of a run\n")[2]
     named = re.findall(r"`([^`]+)`", " ".join(re.findall(r"^\| (`[^|]+)", section, flags=re.MULTILINE)))
     pictures = {name for name in named if "." not in name}
     files = {name for name in named if not name.startswith(".")} - pictures

@@ -109,8 +109,8 @@ def test_a_shortcut_around_the_cut_is_named(name: str, bypass: str) -> None:
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        (lambda net, x: net.b(net.b(x)), "called 2 times"),
-        (lambda net, x: net.c(net.a(x)), "called 0 times"),
+        (lambda net, x: net.b(net.b(x)), "calls the module 2 times"),
+        (lambda net, x: net.c(net.a(x)), "calls the module 0 times"),
         (lambda net, x: net.c(net.b(x)) + x, r"bypass it: x \(used by add\)"),
         (lambda net, x: net.c(net.a(x) + net.b(x)), r"bypass it: a \(used by add\)"),
         (lambda net, x: net.a(net.b(net.a(x))), r"Both parts use a\.weight, a\.bias"),

@@ -142,7 +142,7 @@ def test_a_patch_of_another_data_set_is_refused(points):
     ):
         check_patch(other, annotations(points))
     some = patch(fix("1.png", (0.0, 0.5), (1.0, 2.0)), fix(NASTY[0], (0.0, 0.5), (1.0, 2.0)))
-    with pytest.raises(InvalidDataError, match=r"should have the 2 samples.*none named '1\.png'"):
+    with pytest.raises(InvalidDataError, match=r"should have the 2 samples.*no sample named '1\.png'"):
         check_patch(some, annotations(points))
     renamed = replace(patch(), targets=("u", "v"))
     with pytest.raises(InvalidDataError, match=r"its targets are u, v, and .* are x, y"):

@@ -152,7 +152,7 @@ def test_bad_input_is_refused():
         draw_history(EPOCHS, [*ROUNDS, fitted(3, 5)])
     with pytest.raises(InvalidDataError, match=r"the same number of groups. Found \[2, 3\]"):
         draw_history(EPOCHS, ROUNDS, group_names="abc")
-    with pytest.raises(InvalidDataError, match=r"at most all of 44 samples. Found 45"):
+    with pytest.raises(InvalidDataError, match=r"at most 44 samples. Found 45"):
         draw_history(EPOCHS, ROUNDS, samples=44)
     with pytest.raises(InvalidParameterError, match="samples"):
         draw_history(EPOCHS, ROUNDS, samples=0)

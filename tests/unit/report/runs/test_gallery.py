@@ -99,7 +99,7 @@ def test_the_same_bytes_twice(tmp_path):
     ("images", "captions", "message"),
     [
         (IMAGES[:0], [], "at least one image"),
-        (IMAGES, CAPTIONS[:2], "one per image, 13. Found 2"),
+        (IMAGES, CAPTIONS[:2], "13 captions, one per image. Found 2"),
         (IMAGES[:, 0], CAPTIONS, r"images\[0\].*shape \(6, 6\)"),
         (IMAGES[:, :2], CAPTIONS, "c = 1 or 3"),
         (IMAGES.astype(float), CAPTIONS, "float64"),

@@ -247,7 +247,7 @@ def test_fiftyone_has_values_as_regressions(tmp_path):
 @pytest.mark.parametrize("kind", ["fiftyone", "coco"])
 def test_programs_that_show_pictures_refuse_audits_without_them(tmp_path, kind):
     landmarks = kind == "coco"
-    with pytest.raises(InvalidDataError, match="the samples of this audit have none"):
+    with pytest.raises(InvalidDataError, match="the samples of this audit have no pictures"):
         exported(audit(tmp_path, landmarks=landmarks, pictures=False), kind, tmp_path)
 
 
