@@ -1,8 +1,8 @@
 """Deep regression that finds wrong labels and learns without them.
 
 - `fit_deepgum` trains a network on partly wrong labels, and estimates the probability that each label is right.
-  `ResponsibilityTracker` does the same in your own training loop, `DeepGUMRegressor` in scikit-learn, and
-  `deepgum.lightning.DeepGUMCallback` in Lightning.
+  `ResponsibilityTracker` does the same in your own training loop. `DeepGUMRegressor` is an estimator for scikit-learn,
+  and `deepgum.lightning.DeepGUMCallback` is a callback for Lightning.
 - `score_labels` scores labels with the predictions of any model. `audit_labels` makes out-of-fold predictions itself,
   and scores labels with these predictions.
 - `GaussianUniformMixture` is the mixture alone, fitted to residuals.

@@ -1,4 +1,4 @@
-"""Numbers for sentences, with few digits and with units."""
+"""Functions that write numbers into sentences, with few digits and with units."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Noise:
     Attributes
     ----------
     unit : str
-        The unit that is corrupted, ``"landmark"`` or ``"sample"``. A mixture for this noise has `groups` of this name.
+        The unit that is corrupted, ``"landmark"`` or ``"sample"``. For this noise, set `groups` of the mixture to it.
     apply : callable
         Function ``apply(targets, rate, generator, width)`` that returns a `Corruption`. Its arguments are those of
         `corrupt`: float targets (n, d) with d > 0, the rate, the generator and the width.

@@ -135,7 +135,9 @@ class RegressionData:
         # Checked only here: the arrays may be large and on disk, and a check of every subset would read them again.
         _check_finite(data, more_than_vectors=True)
         if data.sample_weight is not None and not data.sample_weight.any():
-            raise InvalidDataError(f"`sample_weight` should be above 0 for some samples. Found zero for all {n} samples.")
+            raise InvalidDataError(
+                f"`sample_weight` should be above 0 for some samples. Found zero for all {n} samples."
+            )
         warn_of_lost_spread("inputs", features)
         warn_of_lost_spread("targets", labels.reshape(n, d), data.target_names)
         return data

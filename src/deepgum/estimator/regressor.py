@@ -55,7 +55,7 @@ class DeepGUMRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         The same as in `DeepGUMOptions`.
     warmup_epochs : int, optional
         Number of epochs with the first loss. The default is three tenths of `max_epochs`, because a small table has few
-        steps per epoch. With the schedule "alternate", the default is an early stop.
+        steps per epoch. With the schedule "alternate" and no number, the first training ends by early stopping.
     max_epochs : int
         Maximum number of epochs of a run of SGD. The schedule "alternate" has one run of SGD per round.
     batch_size : int or "auto"

@@ -21,7 +21,8 @@ def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
     Raises
     ------
     InvalidParameterError
-        If the path cannot be written to, or if the file exists and `overwrite` is False. The message names `to`.
+        If the path cannot be written to, or if the file exists and `overwrite` is False. The parameter in the message
+        is `to`, the name in the functions of export.
     """
     check_file(path, "to", suffixes)
     if path.exists() and not overwrite:

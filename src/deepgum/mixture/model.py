@@ -330,7 +330,9 @@ class GaussianUniformMixture:
         return groups
 
     def responsibilities(self, residuals: ArrayT) -> ArrayT:
-        """Return the probabilities (n, g) of being an inlier, eq. 2, in float64; the prior where a group is missing.
+        """Return the probabilities (n, g) of being an inlier in float64, by eq. 2.
+
+        The probability is the prior if no coordinate of the group is observed.
 
         With `degrees_of_freedom`, the covariances of all groups of a sample are multiplied by a common factor: see
         `deepgum.mixture.hard_samples`.

@@ -210,7 +210,7 @@ class StudentT(Density):
 
     @classmethod
     def family(cls) -> tuple[Self, ...]:
-        """Return Student's t with several degrees of freedom, from 20 down to 2."""
+        """Return eight distributions, with degrees of freedom from 20 down to 2."""
         return tuple(cls(nu) for nu in (20.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.5, 2.0))
 
     @classmethod

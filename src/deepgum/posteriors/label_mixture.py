@@ -198,7 +198,7 @@ class LabelMixture:
 
     @property
     def inliers(self) -> str:
-        """The densities of right labels, in words."""
+        """A text that names the densities of right labels."""
         return words_of(group.right for group in self.densities.groups)
 
     @property

@@ -39,7 +39,7 @@ _WAIT = 15.0  # seconds for another process to finish its write
 
 
 class Row(NamedTuple):
-    """A row of the log: a decision, or an undo or a redo. An undo or a redo is for the decision in row `of`."""
+    """A row of the log: a decision, or an undo or a redo. `of` is the row of the undone or redone decision."""
 
     seq: int
     action: str

@@ -124,7 +124,9 @@ class DeepGUMOptions:
             object.__setattr__(self, name, _check_loss(name, getattr(self, name)))
         if CROSS_ENTROPY in (self.first_loss, self.weighted_loss) and self.first_loss != self.weighted_loss:
             hint = "A network gives either logits or predictions, so both losses need the same output."
-            raise InvalidParameterError("weighted_loss", f"{self.first_loss!r} as well", self.weighted_loss, hint)
+            raise InvalidParameterError(
+                "weighted_loss", f"the same as `first_loss`, {self.first_loss!r}", self.weighted_loss, hint
+            )
         if isinstance(self.schedule, Interleaved) and self.first_loss == CROSS_ENTROPY:
             hint = "The schedule 'interleaved' needs a loss of residuals."
             raise InvalidParameterError("schedule", f"'alternate' with the {CROSS_ENTROPY}", self.schedule.name, hint)

@@ -23,7 +23,7 @@ class Hard(Reason):
     rank = 50
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged label that would not be flagged if the spread of the networks counted."""
+        """Yield a finding for each flagged label that is not flagged if the spread of networks widens the noise."""
         labels = case.labels
         if labels.spread is None:
             return

@@ -140,7 +140,7 @@ class WrongLabels:
     def log_density(self, residuals: Values, log_any: Values) -> Values:
         """Return the log density (m,) of the observed coordinates of residuals (m, k).
 
-        `log_any` (m,) is the log density of the same labels in the distribution of all labels.
+        `log_any` (m,) is the log density of the labels with these residuals in the distribution of all labels.
         """
         components = self._components(residuals, log_any)
         weights = np.full(len(components), -math.log(len(components))) if self.log_weights is None else self.log_weights

@@ -57,7 +57,7 @@ class Spool:
                 raise
             raise DiskFullError(
                 f"The disk of '{self._path.parent}' should hold the rows of the table while they are scored. The disk "
-                f"is full ({error}); the temporary file is removed. Free space, or name an output on another disk."
+                f"is full ({error}); the temporary file is removed. Make space, or write the output to another disk."
             ) from error
 
     def __iter__(self) -> Iterator[Rows]:

@@ -221,7 +221,7 @@ class CacdAnnotations(Annotations):
         return notes
 
     def _check(self, made: Path, changes: Changes, dropped: set[str]) -> None:
-        """Read the written file and check its names and ages. SciPy cannot write everything that MATLAB can write."""
+        """Read the written file and check its names and ages, because SciPy cannot write all structures of MATLAB."""
         images = read_metadata(made)
         kept = [name for name in self.ids if name not in dropped]
         expected = np.array([changes.get(name, self.values[self.rows[name]])[0] for name in kept])

@@ -109,7 +109,7 @@ def _random_maps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor
 
 
 def _photograph(digits: Tensor, linear: Tensor, centre: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Return images (n, 1, size, size) of the cards on the canvas. They are values in [0, 1] plus random noise."""
+    """Return images (n, 1, size, size) of the cards on the canvas. Pixels are values in [0, 1] plus random noise."""
     count = len(digits)
     inverse = torch.linalg.inv(linear)
     theta = torch.cat([inverse, -inverse @ centre[:, :, None]], dim=2)

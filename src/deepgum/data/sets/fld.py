@@ -147,7 +147,9 @@ def load_fld(
         _check_named(root / LANDMARK_LIST, every, root / PARTITION_LIST, partition)
     lines = [line for line in every if line.clothes == clothes]
     if not lines:
-        raise InvalidDataError(f"'{root / LANDMARK_LIST}' should have lines of {clothes}-body clothes. Found none.")
+        raise InvalidDataError(
+            f"'{root / LANDMARK_LIST}' should have lines for images of {clothes}-body clothes. Found none."
+        )
     there = present_rows(root, {LANDMARK_LIST: [line.name for line in lines]}, skip_missing, _SOURCE)
     lines = [lines[row] for row in there[LANDMARK_LIST]]
     names = [line.name for line in lines]
@@ -288,7 +290,9 @@ class Fld(Dataset):
         every = read_landmarks(path / LANDMARK_LIST)
         lines = [line for line in every if line.clothes == clothes]
         if not lines:
-            raise InvalidDataError(f"'{path / LANDMARK_LIST}' should have lines of {clothes}-body clothes. Found none.")
+            raise InvalidDataError(
+                f"'{path / LANDMARK_LIST}' should have lines for images of {clothes}-body clothes. Found none."
+            )
         return FldAnnotations(
             source=path,
             ids=tuple(line.name for line in lines),

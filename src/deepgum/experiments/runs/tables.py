@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepgum.data.target_names import landmark_names
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidDataError, listing
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.output import check_file
 from deepgum.storage.disk import write_atomically
@@ -67,8 +68,11 @@ class Posteriors:
             if values is not None and values.shape != shape:
                 raise InvalidDataError(f"`{name}` should have the shape {shape}. Found {values.shape}.")
         for name in ("sample_ids", "group_names"):
-            if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise InvalidDataError(f"`{name}` should have each name once.")
+            repeated = [each for each, count in Counter(getattr(self, name)).items() if count > 1]
+            if repeated:
+                raise InvalidDataError(
+                    f"`{name}` should have no repeated names. Found more than once: {listing(repeated)}."
+                )
         if self.responsibilities is not None:
             object.__setattr__(self, "responsibilities", np.where(self.observed, self.responsibilities, np.nan))
             if self.flagged is None:

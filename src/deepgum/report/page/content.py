@@ -99,8 +99,9 @@ def _deviation(group: GroupSummary) -> float:
 
 
 def _conflicts(summary: AuditSummary, labels: ScoredLabels) -> list[list[tuple[str, str]]]:
-    """Return one list for each set of copies with different labels. The list has a pair (id, label) for each copy. The
-    label is a string: the number if a label is one number, else empty.
+    """Return one list for each set of copies with different labels, with a pair (id, label) for each copy.
+
+    `label` is the label as a string if there is one target, and otherwise an empty string.
     """
     places = {name: row for row, name in enumerate(labels.ids)}
     one = len(labels.target_names) == 1

@@ -1,4 +1,7 @@
-"""The identity of a training in plain values; two trainings with equal identities give the same result."""
+"""The identity of a training: strings and numbers from its data, network and options.
+
+Two trainings with equal identities give the same result.
+"""
 
 from __future__ import annotations
 

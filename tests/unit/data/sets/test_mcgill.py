@@ -123,7 +123,7 @@ def test_missing_frames_and_videos_are_counted_and_named(folder: Path) -> None:
 
 def test_a_table_without_any_frame_that_is_there_is_refused(folder: Path) -> None:
     write(folder, ["v09,1,0"])
-    with pytest.raises(MissingImagesError, match="images of every list. Missing: 1 of the 1"):
+    with pytest.raises(MissingImagesError, match="Missing: 1 of the 1 images"):
         load(folder, skip_missing=True)
 
 

@@ -425,7 +425,7 @@ def test_what_a_kill_left_among_the_fits_is_in_nobodys_way(table, tmp_path, fits
 
 def test_a_gain_of_an_audit_of_the_test_part_has_nothing_to_train_on(table, audit, trained):
     row = next(row for row in range(N) if is_test(row))
-    with pytest.raises(InvalidDataError, match="training samples that are not test samples"):
+    with pytest.raises(InvalidDataError, match="samples to train on, besides the test samples"):
         gain_of(audit(**{"audit.part": "test"}), patch_of(table, fix(table, row)))
     assert trained == []
 
