@@ -93,8 +93,8 @@ def gain_of(
     test, rows, official = _test_of(config, data, patch, observer)
     if len(rows) < LEAST_LEARNED:
         raise InvalidDataError(
-            f"There should be at least {LEAST_LEARNED} samples to train on, besides the test samples. Found {len(rows)} "
-            f"in an audit with `part = {config.audit.part!r}`."
+            f"There should be at least {LEAST_LEARNED} samples to train on, besides the test samples. Found "
+            f"{len(rows)} in an audit with `part = {config.audit.part!r}`."
         )
     if not bool(test.targets.isfinite().any()):
         raise InvalidDataError("There should be test samples with labels that the patch does not change. Found none.")
