@@ -42,7 +42,7 @@ OPTIONS = DeepGUMOptions(schedule="interleaved")
 
 @dataclass(frozen=True)
 class Task:
-    """What every door is given."""
+    """The inputs of every entry point."""
 
     network: nn.Module
     train: RegressionData

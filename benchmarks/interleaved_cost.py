@@ -1,4 +1,4 @@
-"""What EM after every epoch costs: an interleaved run over an L2 run of as many epochs, in turn in one process.
+"""The cost of EM after every epoch: an interleaved run over an L2 run of as many epochs, in turn in one process.
 
 Images of the faces' size and number, 48x48 grey, that show a spot at each landmark; 40 % of the landmarks are moved.
 Both runs end with the residuals of the training set, as every method's do.

@@ -58,7 +58,7 @@ RENAMED: dict[str, dict[str, str]] = {
     # Words that are given or found as values, such as methods and presets: {"deepgum-alternate": "deepgum-rounds"}.
     "words": {},
 }
-"""What is called otherwise in the version after: before -> after. All that a rename needs is a line here."""
+"""New names in the version after: before -> after. A renamed name needs one line here."""
 
 NOT_COMPARED = {
     "*/seconds": "wall time",
@@ -512,7 +512,7 @@ class Version:
 
 @dataclass
 class Outcome:
-    """What comparing a job came to."""
+    """The result of the comparison of a job."""
 
     numbers: int = 0
     texts: int = 0

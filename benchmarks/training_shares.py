@@ -1,4 +1,4 @@
-"""What EM and the input pipeline cost, as shares of a training run in the same process.
+"""The costs of EM and of the input pipeline, as shares of a training run in the same process.
 
 Trains the default DeepGUM on images of the faces' size and number, 48x48 grey, that show a spot at each landmark; 40 %
 of the landmarks are moved. Prints three ratios:

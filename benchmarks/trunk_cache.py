@@ -1,4 +1,4 @@
-"""What keeping the outputs of VGG-16's frozen trunk saves in an epoch of the paper's fine-tuning.
+"""The time that cached outputs of VGG-16's frozen trunk save in an epoch of the paper's fine-tuning.
 
 The last convolutional block, fc6, fc7 and the regression layer are trained by SGD with momentum in batches of 128, all
 below is frozen. Epochs without and with the cache take turns in one process, each from the same weights, with the same

@@ -22,6 +22,7 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.hashsalt"] = "architecture"  # the same picture in every run
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
 

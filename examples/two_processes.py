@@ -13,7 +13,7 @@ from deepgum.data import corrupt, load_digits_landmarks
 fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp", precision="32-true")
 fabric.launch()  # from here on, both do everything
 
-train, validation = load_digits_landmarks(n_train=500, n_test=100, seed=0)
+train, validation = load_digits_landmarks(n_train=300, n_test=100, seed=0, image_size=24)
 labels = corrupt(train.targets, "l-ugo", 0.3, torch.Generator().manual_seed(0))
 train = train.with_targets(labels.targets)
 network = build_model("facenet", train, seed=0)

@@ -1,4 +1,4 @@
-"""What several files of tests need: a small audit whose wrong labels are known."""
+"""Fixtures for several files of tests, among them a small audit whose wrong labels are known."""
 
 from __future__ import annotations
 

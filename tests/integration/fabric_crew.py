@@ -1,4 +1,4 @@
-"""What the processes of `test_processes_training` do: each runs `serve`, and leaves what it came to in a file."""
+"""Tasks for the processes of `test_processes_training`: each runs `serve`, and writes its result to a file."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.review.store import read_decisions
 
-SIDE, TRAIN, TEST, WRONG = 24, 300, 100, 18
+SIDE, TRAIN, TEST, WRONG = 24, 240, 80, 18
 DECIDED = 15
 NAMES = ("left", "right", "chin")
 COLUMNS = [f"{name}_{axis}" for name in NAMES for axis in "xy"]

@@ -91,7 +91,7 @@ def code(text):
 
 
 def default_of(cell):
-    """What a cell of the column "default" says: None for a dash, otherwise the TOML in it."""
+    """Return the value in a cell of the column "default": None for a dash, otherwise the TOML value."""
     return None if cell == "-" else tomllib.loads(f"value = {cell.strip('`')}")["value"]
 
 

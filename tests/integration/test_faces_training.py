@@ -26,7 +26,7 @@ pytestmark = [
 def test_wrong_landmarks_of_real_faces_are_found_and_learned_without(tmp_path):
     faces, test = load_lfw_net(FOLDER, image_size=32, skip_missing=True, cache_dir=tmp_path)
     order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(0))
-    train, validation = faces.subset(order[:1200]), faces.subset(order[1200:1400])
+    train, validation = faces.subset(order[:800]), faces.subset(order[800:950])
     generator = torch.Generator().manual_seed(1)
     wrong, validation_wrong = (corrupt(side.targets, "l-ugo", 0.4, generator) for side in (train, validation))
     sgd = SGDOptions(schedule="one-cycle", learning_rate=3e-3, epochs_max=15, patience=15)

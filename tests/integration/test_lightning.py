@@ -107,7 +107,7 @@ def fit(
 
 
 class Scores(Callback):
-    """What can be monitored at the end of every validation."""
+    """Return the values that can be monitored at the end of every validation."""
 
     def __init__(self):
         self.of_epoch = []

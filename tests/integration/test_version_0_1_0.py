@@ -1,4 +1,4 @@
-"""What version 0.1.0 wrote works with this version, or is refused with the version and what to do.
+"""Files of version 0.1.0 work with this version, or are refused with the version and the next step.
 
 The files are written here by hand, in the form of version 0.1.0; their keys were computed by it.
 """

@@ -1,4 +1,4 @@
-"""What corruption must do, whatever it is applied to."""
+"""Laws of corruption for any labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data set accepts, and that rows stay together."""
+"""The inputs that a data set accepts or refuses; rows stay together."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from deepgum.mixture import GaussianUniformMixture
 
 @dataclass(frozen=True)
 class Share:
-    """What of `Processes` a reader asks."""
+    """The part of `Processes` that a reader uses."""
 
     rank: int
     world_size: int

@@ -1,4 +1,4 @@
-"""What was acknowledged is there, whatever happens next; and what holds is what the log says."""
+"""Acknowledged decisions survive every failure, and the log determines the decisions that hold."""
 
 from __future__ import annotations
 

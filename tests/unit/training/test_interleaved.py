@@ -13,7 +13,7 @@ from deepgum.errors import IdentifiabilityWarning
 from deepgum.mixture import MixtureStatus
 from deepgum.training import DeepGUMOptions, SGDOptions, fit_deepgum
 
-N = 300
+N = 240
 
 
 def line(wrong: float, noise: float = 0.02) -> tuple[torch.Tensor, RegressionData, torch.Tensor]:

@@ -24,7 +24,7 @@ _ITERATIONS = 50
 
 
 class Normal(NamedTuple):
-    """What a zero-mean Gaussian says about m residuals. Only observed coordinates count.
+    """The density of m residuals under a zero-mean Gaussian. Only observed coordinates count.
 
     Attributes
     ----------

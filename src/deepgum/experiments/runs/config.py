@@ -310,7 +310,7 @@ class RunConfig:
 
     @property
     def groups(self) -> str:
-        """Which labels are right or wrong as one unit: "sample", "landmark" or "coordinate"."""
+        """The labels that are right or wrong as one unit: "sample", "landmark" or "coordinate"."""
         assert self.method.groups is not None
         return self.method.groups
 

@@ -1,4 +1,4 @@
-"""What an audit is, from a path, a TOML file and options."""
+"""The configuration of an audit, from a path, a TOML file and options."""
 
 from __future__ import annotations
 

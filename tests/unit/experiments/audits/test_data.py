@@ -1,4 +1,4 @@
-"""What an audit looks at."""
+"""The samples and labels of an audit."""
 
 from __future__ import annotations
 

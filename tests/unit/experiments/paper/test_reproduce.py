@@ -1,4 +1,4 @@
-"""What each table and figure needs: which data set, which runs at which scale, and that none is trained twice."""
+"""The needs of each table and figure: the data set and the runs of each scale. No run is trained twice."""
 
 from __future__ import annotations
 

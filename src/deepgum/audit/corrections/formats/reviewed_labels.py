@@ -1,4 +1,4 @@
-"""What an export writes: the labels of an audit, decisions about labels, and pictures of samples."""
+"""The content of an export: labels of an audit, decisions about labels, and pictures of samples."""
 
 from __future__ import annotations
 
