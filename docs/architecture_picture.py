@@ -22,9 +22,10 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
-matplotlib.rcParams["svg.hashsalt"] = "architecture"  # the same picture in every run
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
+
+matplotlib.rcParams["svg.hashsalt"] = "architecture"  # the same picture in every run
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
