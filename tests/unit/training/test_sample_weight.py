@@ -61,7 +61,7 @@ def test_sample_weights_follow_their_rows() -> None:
         ),
         ([NAN] + [1.0] * 59, "Found 1 samples with an invalid value: 0"),
         ([1.0, 1e300] + [1.0] * 58, "Found 1 samples with an invalid value: 1"),
-        ([0.0] * 60, "above 0 for some samples. Found 0 for all 60"),
+        ([0.0] * 60, "above 0 for some samples. Found zero for all 60"),
     ],
 )
 def test_invalid_weights_are_refused(weights: Any, message: str) -> None:
