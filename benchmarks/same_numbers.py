@@ -9,8 +9,9 @@ number bit by bit (NaN equals NaN), each text. It prints a table, then the value
 are any. The jobs are what a user does: a training, `deepgum score`, `audit_labels`, `deepgum audit`, `deepgum compare`
 and `DeepGUMRegressor`. They make their data from seeds and need no download.
 
-Some names may differ between the versions: `RENAMED` says what is called what, `NOT_COMPARED` what cannot be equal. The
-sources of a revision come from git; a source tree is taken as it is, by default the one that holds this script.
+Some names may differ between the versions: `RENAMED` lists new names, `SENTENCES` new words of sentences, and
+`NOT_COMPARED` the values that cannot be equal. The sources of a revision come from git; a source tree is taken as it is,
+by default the one that holds this script.
 """
 
 from __future__ import annotations
@@ -72,6 +73,17 @@ NOT_COMPARED = {
     "*/reasons/*": "new: the number of flags of each reason; the reason of each label is compared",
 }
 """Names of values, as patterns, after renaming, that two versions cannot have in common, each with the reason."""
+
+SENTENCES = (
+    (
+        r"It fits (.*), which has no label here, and is (.*) off\.",
+        r"It is \2 from its prediction and fits \1, which has no label.",
+    ),
+    (r"from (where it|what) is predicted|from its prediction", "from the prediction"),
+    (r"neither is near what is predicted", "neither label is near the prediction"),
+    (r"wrong at once, as if of another sample", "wrong, as after a mix-up of samples"),
+)
+"""New words of the sentences `why`: pattern and replacement, for the sentences of both versions."""
 
 DIGEST = re.compile(r"_[0-9a-f]{16}(?=\.)")
 """In names of files; taken out of them, for the same reason."""
@@ -541,10 +553,23 @@ def renamed(found: Found) -> Found:
 
 def compared(found: Found) -> Found:
     return {
-        name: values
+        name: reworded(values) if re.search(r"\bwhy\b", name) else values
         for name, values in found.items()
         if not any(fnmatch(f"/{name}", pattern) for pattern in NOT_COMPARED)
     }
+
+
+def reworded(texts: Values) -> Values:
+    """Return sentences with the words of `SENTENCES`; their numbers stay as they are."""
+    if texts.dtype.kind != "U":
+        return texts
+
+    def reword(text: str) -> str:
+        for pattern, new in SENTENCES:
+            text = re.sub(pattern, new, text)
+        return text
+
+    return np.array([reword(text) for text in texts.ravel().tolist()], dtype=str).reshape(texts.shape)
 
 
 def unequal(before: Values, after: Values) -> NDArray[np.bool_]:
