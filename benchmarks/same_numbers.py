@@ -10,8 +10,8 @@ are any. The jobs are what a user does: a training, `deepgum score`, `audit_labe
 and `DeepGUMRegressor`. They make their data from seeds and need no download.
 
 Some names may differ between the versions: `RENAMED` lists new names, `SENTENCES` new words of sentences, and
-`NOT_COMPARED` the values that cannot be equal. The sources of a revision come from git; a source tree is taken as it is,
-by default the one that holds this script.
+`NOT_COMPARED` the values that cannot be equal. The sources of a revision come from git; a source tree is taken as it
+is, by default the one that holds this script.
 """
 
 from __future__ import annotations

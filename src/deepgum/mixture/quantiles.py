@@ -63,7 +63,7 @@ def weighted_quantiles(magnitude: Tensor, weight: Tensor) -> Quantiles:
 def streamed_quantiles(
     pieces: Iterable[Piece], processes: Processes, nothing: Tensor, n: int, *, single: bool
 ) -> Quantiles:
-    """Return a function that computes a quantile of absolute residuals over all pieces of all processes.
+    """Return a function: it takes a share, and computes this quantile of the absolute residuals of all processes.
 
     A quantile is found bit by bit, from the first bit to the last bit. Each pass over the pieces finds the next bits,
     from a histogram of the residuals that begin with the bits that are already known.

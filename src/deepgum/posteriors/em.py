@@ -51,7 +51,7 @@ def fit_group(
     tol: float = 1e-5,
     max_iter: int = 200,
 ) -> Fitted:
-    """Fit the mixture of one group by EM, with the density of right labels of `start`.
+    """Fit the mixture of one group by EM. The fit keeps the density `start.right` of right labels.
 
     Parameters
     ----------

@@ -204,7 +204,7 @@ class Case:
     def excess(self) -> Values:
         """Excess variance (n, g) of each coordinate of a prediction: the squared spread minus its usual value.
 
-        The spread is the disagreement between networks. The covariance of right labels contains the usual value.
+        The spread is the disagreement between networks. The covariance of right labels includes the usual value.
         """
         if self.labels.spread is None:
             return np.zeros_like(self.labels.responsibilities)

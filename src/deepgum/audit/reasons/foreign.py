@@ -37,7 +37,7 @@ class Foreign(Reason):
     The rule applies to samples with at least three labels (numbers) and flags in most groups. Before the labels are
     compared, three cases are equally probable: the labels agree with the predictions of another sample of the data set;
     the labels are distributed like the labels of some unknown sample; or each label is wrong for no known reason. The
-    rule ignores a sample with a single number, because a wrong number could always belong to another sample.
+    rule ignores samples with one or two numbers, because a few wrong numbers could always belong to another sample.
     """
 
     name = "foreign"

@@ -23,7 +23,7 @@ class Hard(Reason):
     rank = 50
 
     def find(self, case: Case) -> Iterator[Finding]:
-        """Yield a finding for each flagged label that is not flagged if the spread of networks widens the noise."""
+        """Yield a finding for each flagged label whose flag vanishes if the noise includes the spread of networks."""
         labels = case.labels
         if labels.spread is None:
             return

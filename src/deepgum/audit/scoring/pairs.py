@@ -89,7 +89,7 @@ def find_pairs(
 def _by_name(columns: Sequence[str], pred: Sequence[str], target: Sequence[str]) -> list[tuple[str, str]]:
     """Pair columns of predictions with columns of labels by their names.
 
-    Every column that `pred` or `target` names must be in a pair.
+    Every column whose name is in `pred` or `target` must be in a pair.
     """
     chosen = {
         name: {star.lower()}

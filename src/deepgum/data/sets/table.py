@@ -322,7 +322,7 @@ class TableFile(Dataset):
         return (self.pool(replace(request, options=options), seed).data,)
 
     def detect(self, path: Path) -> bool:
-        """Return whether the path is a file, because any file may be a table."""
+        """Return whether the path is a file. The content is read later."""
         return path.is_file()
 
     def labels(self, path: Path, options: Mapping[str, Any]) -> TableAnnotations:

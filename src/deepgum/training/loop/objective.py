@@ -35,7 +35,7 @@ class BatchLoss(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss of residuals with optional weights and scale. The sample weights of the data are factors of the weights.
+    """A loss of residuals with optional weights and scale. Weights are multiplied by sample weights of the data.
 
     Parameters
     ----------
