@@ -144,8 +144,7 @@ def draw(files: Mapping[str, int], arrows: Arrows) -> None:
     right.spines[:].set_visible(False)
     figure.tight_layout()
     PICTURE.parent.mkdir(exist_ok=True)
-    for path in (PICTURE, PICTURE.with_suffix(".png")):
-        figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(PICTURE, metadata={"Date": None})
     plt.close(figure)
 
 
@@ -158,7 +157,7 @@ def main(arguments: Sequence[str]) -> int:
     print(table(files, arrows, mutual))
     if not options.table:
         draw(files, arrows)
-        print(f"Wrote {PICTURE.relative_to(ROOT)} and the same as PNG.")
+        print(f"Written: {PICTURE.relative_to(ROOT)}")
     return 0
 
 

@@ -77,9 +77,7 @@ def noise_label(name: str) -> str:
 
 
 def is_oracle(name: str) -> bool:
-    """Return whether a method is told which labels are wrong. Other methods can hardly have lower errors than such a
-    method.
-    """
+    """Return whether a method is an oracle: it knows the wrong labels, so its error is a bound for other methods."""
     return name.startswith("oracle")
 
 

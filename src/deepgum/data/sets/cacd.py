@@ -292,7 +292,7 @@ def _without(structure: Cells, rows: list[int], n: int) -> Cells:
     if not rows:
         return structure
     if len(rows) == n:
-        raise InvalidDataError(f"'{METADATA}' should keep at least one image. All of its samples are dropped.")
+        raise InvalidDataError(f"'{METADATA}' should have at least one image left. The patch drops all images.")
     if structure.size == n:
         return _shortened(structure, rows, n)
     made = structure.copy()

@@ -34,9 +34,8 @@ class RunKey:
     groups : str
         Which labels are right or wrong as one unit: "sample", "landmark" or "coordinate".
     choices : Mapping
-        The choices that define the method, as JSON values. At rate 0 there are no wrong labels. Then it has no effect
-        which noise is used, and whether a method is told which labels are wrong. Two methods whose other choices are
-        equal are then one run.
+        The choices that define the method, as JSON values. At rate 0 no label is wrong, so the kind of noise is left
+        out, and an oracle has the choices of the method without an oracle: both are one run.
     shared : Mapping
         Settings that all runs of a comparison share, as JSON values.
 

@@ -217,7 +217,7 @@ def test_posteriors_of_a_method_without_a_mixture_are_null(tmp_path):
 def test_posteriors_of_a_wrong_shape_or_with_a_name_twice_are_refused():
     with pytest.raises(InvalidDataError, match="`responsibilities` should have the shape"):
         Posteriors(("a",), ("sample",), np.zeros((1, 1)), np.zeros((1, 2)))
-    with pytest.raises(InvalidDataError, match="`sample_ids`"):
+    with pytest.raises(InvalidDataError, match=r"`sample_ids` should have no repeated names\. Found more than once: a"):
         Posteriors(("a", "a"), ("sample",), np.zeros((2, 1)))
 
 
