@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,7 @@ class LabelMixture:
         """For each group, the degrees of freedom of Student's t; None for another density."""
         return tuple(group.right.degrees_of_freedom for group in self.densities.groups)
 
-    @property
+    @cached_property
     def _variances(self) -> tuple[float, ...]:
         return tuple(group.right.variance(len(group.scale)) for group in self.densities.groups)
 
@@ -201,7 +202,7 @@ class LabelMixture:
         """A text that names the densities of right labels."""
         return words_of(group.right for group in self.densities.groups)
 
-    @property
+    @cached_property
     def covariances(self) -> tuple[Values, ...]:
         """For each group, the covariance (k, k) of the residuals of right labels."""
         estimates = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))

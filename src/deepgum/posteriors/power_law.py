@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -60,10 +61,14 @@ class PowerLaw:
 
     def log_normaliser(self, observed: int, dimensions: int) -> float:
         """Return the log of the integral of exp(`log_shape`) up to the radius, for a scale matrix of determinant 1."""
+        return float(self.log_normalisers(torch.tensor(self.radius, dtype=torch.float64), observed, dimensions))
+
+    def log_normalisers(self, radius: Tensor, observed: int, dimensions: int) -> Tensor:
+        """Return the same as `log_normaliser` for several radii (g,) instead of `radius` of this object."""
         b = self._exponent_of(observed, dimensions)
         core = self._core(b, observed)
         surface = math.log(2) + 0.5 * observed * math.log(math.pi) - math.lgamma(0.5 * observed)
-        return _log_mass(b, observed, core, max(self.radius, core)) + surface
+        return _log_mass(b, observed, core, radius.clamp_min(core)) + surface
 
     def mass(self, distance: Values, dimensions: int) -> Values:
         """Return the mass: a constant times the integral of the density over all distances from 0 to `distance`.
@@ -84,7 +89,7 @@ class PowerLaw:
         return math.sqrt(max(1.0, dimensions - exponent) / self.variance)
 
 
-def _log_mass(b: float, k: int, core: float, radius: float) -> float:
-    """Return the log of the integral over m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1)."""
-    log_radius = math.log(radius)
-    return b * log_radius - math.log(b) + math.log1p(-math.exp(b * (math.log(core) - log_radius)) * (1 - b / k))
+def _log_mass(b: float, k: int, core: float, radius: Tensor) -> Tensor:
+    """Return the log of the integral over m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1), for radii R (g,)."""
+    log_radius = radius.log()
+    return b * log_radius - math.log(b) + torch.log1p(-(b * (math.log(core) - log_radius)).exp() * (1 - b / k))
