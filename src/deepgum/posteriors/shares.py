@@ -97,15 +97,17 @@ def shares_of(
     mixed = [place for place, kind in enumerate(kinds) if kind != "none" and is_known[place]]
     draws = np.zeros((max(replicates, 1), len(kinds)))
 
-    def draw(densities: Mapping[Density, float]) -> Density:
-        weights = torch.tensor(list(densities.values()), dtype=torch.float64)
-        return list(densities)[int(torch.multinomial(weights, 1, generator=generator))]
-
+    candidates = [list(plausible[place]) for place in mixed]
     if mixed and replicates:
         partition = [mixtures.partition[place] for place in mixed]
+        weights = [torch.tensor(list(plausible[place].values()), dtype=torch.float64) for place in mixed]
         for replicate in draws:
             counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
-            start = [replace(mixtures.groups[place], right=draw(plausible[place])) for place in mixed]
+            drawn = [int(torch.multinomial(each, 1, generator=generator)) for each in weights]
+            start = [
+                replace(mixtures.groups[place], right=densities[number])
+                for place, densities, number in zip(mixed, candidates, drawn, strict=True)
+            ]
             fitted = fit_chosen(
                 sample, start, [kinds[p] for p in mixed], partition,
                 weight=counts, resolution=resolution, tol=1e-3, max_iter=30,

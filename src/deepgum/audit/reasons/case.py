@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reasons.gaussian import normal
 from deepgum.audit.reasons.population import Population
 from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_uniform
-from deepgum.audit.reasons.wrong_labels import WrongLabels, normal
+from deepgum.audit.reasons.wrong_labels import (
+    WrongLabels,
+    cells_by_size,
+    components_of,
+    fit_weights,
+    log_density_of,
+)
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.periods import wrapped
 from deepgum.posteriors.rounding import label_step
@@ -30,6 +37,18 @@ def part_names(labels: ScoredLabels, columns: Sequence[int], landmarks: bool) ->
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+
+_FACTS = (
+    "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of", "_parts", "population", "log_any",
+    "unflagged", "grids", "steps",
+)  # fmt: skip
+"""Cached attributes of a case that do not depend on `Case.explained`."""
+
+_SMALL = 4
+"""Maximum number of coordinates of a group for which each label gets its own copy of the covariance."""
+
+_CELLS = 2**18
+"""Maximum number of labels whose densities are computed at once, if no group has more labels."""
 
 Sizes = Callable[[list[int]], Values]
 """A function of the rows of flagged samples. It returns the width and height (n, 2) of each image, in pixels or another
@@ -232,14 +251,30 @@ class Case:
                 variance[:, columns] += np.nan_to_num(np.square(self.labels.spread[:, [group]])) / len(columns)
         return np.sqrt(variance)
 
+    @cached_property
+    def group_of(self) -> Rows:
+        """The group (d,) of each column."""
+        owners = np.empty(len(self.labels.target_names), dtype=np.intp)
+        for group, columns in enumerate(self.labels.partition):
+            owners[list(columns)] = group
+        return owners
+
+    @cached_property
+    def _parts(self) -> list[list[list[int]]]:
+        found = []
+        for columns in self.labels.partition:
+            parts: dict[int, list[int]] = {}
+            for i, column in enumerate(columns):
+                parts.setdefault(column // 2 if self.landmarks else column, []).append(i)
+            found.append(list(parts.values()))
+        return found
+
     def parts(self, group: int) -> list[list[int]]:
         """Return the parts of a group (landmarks, else coordinates): for each part, the positions in the group.
 
         One part can be wrong while the other parts are right.
         """
-        columns = self.labels.partition[group]
-        owners = [column // 2 if self.landmarks else column for column in columns]
-        return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
+        return self._parts[group]
 
     def log_right(self, residuals: Values, rows: Rows, group: int, extra: Values | None = None) -> Values:
         """Return the log density (m,) of the residuals (m, k) in a group of the samples `rows`, if labels are right.
@@ -251,16 +286,23 @@ class Case:
         return normal(residuals, self.covariances[group], excess if extra is None else excess + extra).log_density
 
     @cached_property
+    def predicted_range(self) -> tuple[Values, Values]:
+        """The smallest and the largest prediction (d,) of each column."""
+        return self.labels.predicted.min(axis=0), self.labels.predicted.max(axis=0)
+
+    @cached_property
     def population(self) -> Population:
         """Distribution of right labels over all samples."""
         labels = self.labels
-        covariance = np.zeros((len(labels.target_names),) * 2)
+        variance = np.empty(len(labels.target_names))
         for columns, block in zip(labels.partition, self.covariances, strict=True):
-            covariance[np.ix_(columns, columns)] = block
+            variance[list(columns)] = block.diagonal()
         steps = self.grids[0]
         rounded = (self.steps > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
-        widths = np.where(rounded, steps, np.sqrt(covariance.diagonal()))
-        return Population.of(self.unflagged, labels.predicted, covariance, widths, labels.periods)
+        widths = np.where(rounded, steps, np.sqrt(variance))
+        return Population.of(
+            self.unflagged, labels.predicted, labels.partition, self.covariances, widths, labels.periods
+        )
 
     @cached_property
     def log_any(self) -> Values:
@@ -280,16 +322,50 @@ class Case:
     @cached_property
     def wrong_labels(self) -> tuple[WrongLabels, ...]:
         """Density of labels that are wrong for no known reason, one per group, fitted to the flagged labels."""
-        densities = []
-        for group, columns in enumerate(self.labels.partition):
-            flagged = self.flags[:, group]
-            residuals = self.labels.residuals[flagged][:, columns]
-            distances = normal(residuals, self.covariances[group]).distance
-            farthest = float(distances.max()) if len(distances) else 1.0
-            density = WrongLabels(self.covariances[group], self.log_densities[group], farthest, self.parts(group))
-            shares = np.ones(len(residuals)) if self.explained is None else 1 - self.explained[flagged, group]
-            densities.append(density.fit(residuals, self.log_any[flagged, group], shares))
-        return tuple(densities)
+        rows, groups = self.flags.nonzero()
+        farthest = np.full(len(self.labels.partition), -np.inf)
+        if len(rows):
+            np.maximum.at(farthest, groups, self._distances(rows, groups))
+        farthest[np.isneginf(farthest)] = 1.0
+        densities = [
+            WrongLabels(covariance, log_density, far, self.parts(group))
+            for group, (covariance, log_density, far) in enumerate(
+                zip(self.covariances, self.log_densities, farthest.tolist(), strict=True)
+            )
+        ]
+        shares = np.ones(len(rows)) if self.explained is None else 1 - self.explained[rows, groups]
+        return fit_weights(densities, self._components(densities, rows, groups), groups, shares)
+
+    def _components(self, densities: Sequence[WrongLabels], rows: Rows, groups: Rows) -> Values:
+        labels = self.labels
+        return components_of(densities, labels.partition, labels.residuals, rows, groups, self.log_any[rows, groups])
+
+    def _distances(self, rows: Rows, groups: Rows) -> Values:
+        """Return the Mahalanobis distances (c,) of labels in the cells `rows` (c,) and `groups` (c,)."""
+        return self._normal(rows, groups, np.zeros(len(rows)))[1]
+
+    def _normal(self, rows: Rows, groups: Rows, excess: Values) -> tuple[Values, Values]:
+        """Return the log density and the distance (c,) of labels in cells, with an excess variance (c,)."""
+        log_density, distance = np.empty(len(rows)), np.empty(len(rows))
+        for places, columns in cells_by_size(self.labels.partition, groups):
+            k, residuals = columns.shape[1], self.labels.residuals[rows[places][:, None], columns]
+            extra = np.repeat(excess[places][:, None], k, axis=1)
+            for some, covariance in self.covariances_of(groups[places]):
+                found = normal(residuals[some], covariance, extra[some])
+                log_density[places[some]], distance[places[some]] = found.log_density, found.distance
+        return log_density, distance
+
+    def covariances_of(self, groups: Rows) -> Iterator[tuple[Rows | slice, Values]]:
+        """Yield positions (m,) among cells in groups (c,) of equal size k, and the covariance of these cells.
+
+        The covariance has the shape (m, k, k) for small groups, and (k, k), one group at a time, for large groups.
+        """
+        owners, owner = np.unique(groups, return_inverse=True)
+        if len(owners) and len(self.labels.partition[owners[0]]) <= _SMALL:
+            yield slice(None), np.stack([self.covariances[group] for group in owners.tolist()])[owner]
+            return
+        for number, group in enumerate(owners.tolist()):
+            yield np.flatnonzero(owner == number), self.covariances[group]
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
         """Return the log odds (m,) that labels with residuals (m, k) are right: eq. 2, with the spread of networks."""
@@ -301,12 +377,19 @@ class Case:
     def log_wrong(self) -> Values:
         """Log density (n, g) of each residual if the label is wrong for no known reason; NaN in rows without flags."""
         density = np.full(self.flags.shape, np.nan)
-        rows = np.flatnonzero(self.flags.any(axis=1))
-        for group, columns in enumerate(self.labels.partition):
-            density[rows, group] = self.wrong_labels[group].log_density(
-                self.labels.residuals[rows][:, columns], self.log_any[rows, group]
-            )
+        for rows, groups in self._cells:
+            components = self._components(self.wrong_labels, rows, groups)
+            density[rows, groups] = log_density_of(self.wrong_labels, components, groups)
         return density
+
+    @property
+    def _cells(self) -> Iterator[tuple[Rows, Rows]]:
+        """Yield the rows (c,) and groups (c,) of all cells in rows with flags, in blocks of whole groups."""
+        flagged, g = np.flatnonzero(self.flags.any(axis=1)), self.flags.shape[1]
+        step = max(1, _CELLS // max(len(flagged), 1))
+        for start in range(0, g, step):
+            groups = np.arange(start, min(start + step, g))
+            yield np.tile(flagged, len(groups)), np.repeat(groups, len(flagged))
 
     @cached_property
     def log_unexplained(self) -> Values:
@@ -317,14 +400,19 @@ class Case:
         there is no label, and NaN in rows without flags.
         """
         density = np.full(self.flags.shape, np.nan)
-        rows = np.flatnonzero(self.flags.any(axis=1))
-        for group, columns in enumerate(self.labels.partition):
-            right = self.log_right(self.labels.residuals[rows][:, columns], rows, group)
-            joint = np.logaddexp(
-                np.log1p(-self.wrong[group]) + right, np.log(self.wrong[group]) + self.log_wrong[rows, group]
-            )
-            density[rows, group] = np.where(self.labelled[rows, group], joint, 0.0)
+        for rows, groups in self._cells:
+            right, _ = self._normal(rows, groups, self.excess[rows, groups])
+            wrong = self.wrong[groups]
+            joint = np.logaddexp(np.log1p(-wrong) + right, np.log(wrong) + self.log_wrong[rows, groups])
+            density[rows, groups] = np.where(self.labelled[rows, groups], joint, 0.0)
         return density
+
+    def with_explained(self, explained: Values) -> Case:
+        """Return the same case with another `explained`. Facts that do not depend on it are not computed again."""
+        case = replace(self, explained=explained)
+        facts = {name: value for name, value in vars(self).items() if name in _FACTS}
+        vars(case).update(facts)
+        return case
 
     @cached_property
     def grids(self) -> tuple[Values, Values]:

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from deepgum.audit.labels import Place
 from deepgum.audit.reasons.base import Explanation, Finding
@@ -44,15 +45,24 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     The alternatives of an explanation are the other explanations, and that no explanation is true.
     """
     rate = math.log(float(case.wrong.mean()))
-    empty = np.zeros(0, dtype=np.intp)
-    parts = [(empty, empty, empty, np.zeros((0, case.flags.shape[1]), dtype=bool), np.zeros(0))]
+    entries, pairs, first = [], [], 0
     for number, each in enumerate(explanations):
-        unexplained = np.where(each.covers, case.log_unexplained[each.rows], 0.0).sum(axis=1)
+        covers = csr_array(each.covers)
+        covers.eliminate_zeros()
+        place, group = covers.tocoo().coords
+        unexplained = np.bincount(place, case.log_unexplained[each.rows[place], group], len(each.rows))
         factor = each.log_likelihood + rate - unexplained
         kept = np.flatnonzero(factor > _LEAST_LOG_FACTOR)
-        parts.append((np.full(len(kept), number), kept, each.rows[kept], each.covers[kept], factor[kept]))
-    index, place, row, covers, factor = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Posterior(case, tuple(explanations), index, place, row, covers, factor)
+        entries.append((np.full(len(kept), number), kept, each.rows[kept], factor[kept]))
+        entry, group = covers[kept].tocoo().coords
+        pairs.append((first + entry.astype(np.intp), group.astype(np.intp)))
+        first += len(kept)
+    if not entries:
+        empty = np.zeros(0, dtype=np.intp)
+        return Posterior(case, (), empty, empty, empty, empty, empty, np.zeros(0))
+    index, place, row, factor = (np.concatenate(column) for column in zip(*entries, strict=True))
+    entry, group = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return Posterior(case, tuple(explanations), index, place, row, entry, group, factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +78,8 @@ class Posterior:
     index, place, row : arrays (e,) of int
         For each entry: the position of its explanation in `explanations`, the position of its sample in the
         explanation, and the row of the sample.
-    covers : array (e, g) of bool
-        The groups whose labels an entry explains.
+    entry, group : arrays (p,) of int
+        Pairs of an entry and a group whose label the entry explains, in the order of the entries.
     log_factor : array (e,)
         Log Bayes factor of each entry: the log density of the labels under the explanation, minus the log density if no
         explanation is true.
@@ -80,7 +90,8 @@ class Posterior:
     index: Rows
     place: Rows
     row: Rows
-    covers: NDArray[np.bool_]
+    entry: Rows
+    group: Rows
     log_factor: Values
 
     @cached_property
@@ -88,10 +99,9 @@ class Posterior:
         """Probability (e,) that each entry is true. Other entries that explain the same labels are alternatives."""
         keys = [(each.reason.name, each.mechanism) for each in self.explanations]
         names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        mechanism = np.array([names[keys[i]] for i in self.index.tolist()], dtype=np.intp)
-        weight = np.array([self.explanations[i].weight for i in self.index.tolist()])
-        flags, count = self.case.flags, len(self.row)
-        entry, group = self.covers.nonzero()
+        mechanism = np.array([names[key] for key in keys], dtype=np.intp)[self.index]
+        weight = np.array([each.weight for each in self.explanations])[self.index]
+        flags, count, entry, group = self.case.flags, len(self.row), self.entry, self.group
         labels, label = np.unique(self.row[entry] * flags.shape[1] + group, return_inverse=True)
         flagged = flags.reshape(-1)[labels]
         uncovered = float(flags.sum() - flagged.sum())
@@ -115,10 +125,11 @@ class Posterior:
     def entries_at(self) -> dict[Place, list[int]]:
         """Mapping from each flagged label to the entries that explain this label."""
         entries: dict[Place, list[int]] = defaultdict(list)
-        for entry, group in np.argwhere(self.covers).tolist():
-            row = int(self.row[entry])
-            if self.case.flags[row, group]:
-                entries[row, group].append(entry)
+        rows = self.row[self.entry]
+        flagged = self.case.flags[rows, self.group]
+        pairs = (each[flagged].tolist() for each in (rows, self.group, self.entry))
+        for row, group, entry in zip(*pairs, strict=True):
+            entries[row, group].append(entry)
         return dict(entries)
 
     @property

@@ -56,7 +56,7 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     labels = case.labels
     findings, explanations = _apply(all_reasons() if reasons is None else reasons, case)
     # The density of other wrong labels is fitted to the unexplained flags. Then all rules are applied again.
-    case = replace(case, explained=weigh(case, explanations).explained)
+    case = case.with_explained(weigh(case, explanations).explained)
     explaining_reasons = {each.reason.name: each.reason for each in explanations}
     _, explanations = _apply(tuple(explaining_reasons.values()), case)
     by_place = _first(case, [*findings, *weigh(case, explanations).findings()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.reasons.base import Finding, Reason
 from deepgum.audit.reasons.case import Case, part_names
@@ -52,14 +53,14 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
         if len(parts) == 1:
             why = f"{distance(labels.residuals[row, columns], case.unit)} from its prediction, {total}."
         else:
-            worst = [columns[i] for i in max(parts, key=lambda part: _own_distance(case, row, group, part))]
+            own = np.square(labels.residuals[row, columns] / case.deviation[row, columns])
+            worst = [columns[i] for i in max(parts, key=lambda part: _mean(own[part]))]
             (name,) = part_names(labels, worst, case.landmarks)
             away = distance(labels.residuals[row, worst], case.unit)
             why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {total}."
         yield Finding(reason, (row, group), why, labels.predicted[row, columns], case.deviation[row, columns])
 
 
-def _own_distance(case: Case, row: int, group: int, part: list[int]) -> float:
-    columns = [case.labels.partition[group][place] for place in part]
-    scaled = case.labels.residuals[row, columns] / case.deviation[row, columns]
-    return float(np.nansum(np.square(scaled)) / max(1, (~np.isnan(scaled)).sum()))
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean of the values that are not NaN; 0 if there is none."""
+    return float(np.nansum(values) / max(1, (~np.isnan(values)).sum()))

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from deepgum.audit.reasons.base import Explanation, Reason
 from deepgum.audit.reasons.case import Case
-from deepgum.audit.reasons.wrong_labels import LOG_2_PI, normal
+from deepgum.audit.reasons.gaussian import LOG_2_PI, normal
 from deepgum.wording import deviations, distance
 
 __all__ = ["Foreign"]
