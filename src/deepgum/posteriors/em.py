@@ -170,12 +170,9 @@ class _Fit:
                 posterior = [torch.sigmoid(right - wrong) for right, wrong in terms]
                 previous, stack = stack, fit._m_step(squared, posterior, stack)
                 finished = _change(previous, stack) < tol
-            for place in finished.nonzero().flatten().tolist():
-                number = int(numbers[place])
-                if number not in fitted:
-                    steps = min(n_iter + 1, max_iter)
-                    (group,) = stack[torch.tensor([place])].groups()
-                    fitted[number] = Fitted(group, float(likelihood[place]), steps)
+            places, steps = finished.nonzero().flatten(), min(n_iter + 1, max_iter)
+            each = zip(numbers[places].tolist(), stack[places].groups(), likelihood[places].tolist(), strict=True)
+            fitted.update((number, Fitted(group, value, steps)) for number, group, value in each)
             if bool(finished.all()):
                 break
             if bool(finished.any()):

@@ -102,7 +102,7 @@ class Stack:
         """Return the mixtures of the stack, group by group."""
         return [
             GroupMixture(prior, scale, self.right, PowerLaw(self.exponent, radius))
-            for prior, scale, radius in zip(self.prior.tolist(), self.scale, self.radius.tolist(), strict=True)
+            for prior, scale, radius in zip(self.prior.tolist(), self.scale.unbind(), self.radius.tolist(), strict=True)
         ]
 
     def __getitem__(self, groups: Tensor) -> Stack:

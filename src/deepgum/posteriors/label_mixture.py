@@ -174,7 +174,7 @@ class LabelMixture:
         """Return the density of right labels of a group."""
         return self.densities.groups[group].right
 
-    @property
+    @cached_property
     def degrees_of_freedom(self) -> tuple[float | None, ...]:
         """For each group, the degrees of freedom of Student's t; None for another density."""
         return tuple(group.right.degrees_of_freedom for group in self.densities.groups)

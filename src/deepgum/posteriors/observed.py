@@ -48,12 +48,16 @@ class Part:
 
     def squared_distance(self, scale: Tensor) -> Tensor:
         """Return the squared Mahalanobis distances (..., m) under the scale matrices (..., k, k) of the groups."""
+        if len(self.seen) == 1:
+            return (self.values.square() / self._own(scale))[..., 0].clamp_max(FARTHEST)
         factor = torch.linalg.cholesky(self._own(scale))
         whitened: Tensor = torch.linalg.solve_triangular(factor, self.values.mT, upper=False)
         return whitened.square().sum(dim=-2).clamp_max(FARTHEST)
 
     def log_volume(self, scale: Tensor) -> Tensor:
         """Return half the log determinant (...,) of the observed part of each scale matrix."""
+        if len(self.seen) == 1:
+            return 0.5 * self._own(scale)[..., 0, 0].log()
         half: Tensor = 0.5 * torch.linalg.slogdet(self._own(scale)).logabsdet
         return half
 

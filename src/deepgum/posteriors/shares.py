@@ -97,16 +97,14 @@ def shares_of(
     mixed = [place for place, kind in enumerate(kinds) if kind != "none" and is_known[place]]
     draws = np.zeros((max(replicates, 1), len(kinds)))
 
-    candidates = [list(plausible[place]) for place in mixed]
     if mixed and replicates:
         partition = [mixtures.partition[place] for place in mixed]
-        weights = [torch.tensor(list(plausible[place].values()), dtype=torch.float64) for place in mixed]
+        draw = _Draws([plausible[place] for place in mixed])
         for replicate in draws:
             counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
-            drawn = [int(torch.multinomial(each, 1, generator=generator)) for each in weights]
             start = [
-                replace(mixtures.groups[place], right=densities[number])
-                for place, densities, number in zip(mixed, candidates, drawn, strict=True)
+                replace(mixtures.groups[place], right=density)
+                for place, density in zip(mixed, draw(generator), strict=True)
             ]
             fitted = fit_chosen(
                 sample, start, [kinds[p] for p in mixed], partition,
@@ -130,6 +128,25 @@ def shares_of(
     # If no group with a known share has a mixture, the share of all groups is computed from a count too.
     count_alone = None if mixed else float(flagged @ np.array(is_known))
     return shares, _share(float(estimates @ part), draws @ part, shrink, total, count_alone)
+
+
+class _Draws:
+    """Random draws of one density per group, with the probabilities of the densities."""
+
+    def __init__(self, plausible: Sequence[Mapping[Density, float]]) -> None:
+        self._densities = [list(each) for each in plausible]
+        # Runs of groups with equally many densities are drawn together, in the same order as one by one.
+        sizes = [len(each) for each in self._densities]
+        ends = [place + 1 for place, size in enumerate(sizes) if sizes[place + 1 : place + 2] != [size]]
+        starts = [0, *ends[:-1]]
+        self._weights = [
+            torch.tensor([list(each.values()) for each in plausible[start:end]], dtype=torch.float64)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def __call__(self, generator: torch.Generator) -> list[Density]:
+        drawn = torch.cat([torch.multinomial(each, 1, generator=generator)[:, 0] for each in self._weights])
+        return [densities[number] for densities, number in zip(self._densities, drawn.tolist(), strict=True)]
 
 
 def _labels(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 _FACTS = (
-    "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of", "_parts", "population", "log_any",
+    "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of", "_parts", "population",
     "unflagged", "grids", "steps",
 )  # fmt: skip
 """Cached attributes of a case that do not depend on `Case.explained`."""
@@ -48,7 +49,7 @@ _SMALL = 4
 """Maximum number of coordinates of a group for which each label gets its own copy of the covariance."""
 
 _CELLS = 2**18
-"""Maximum number of labels whose densities are computed at once, if no group has more labels."""
+"""Maximum number of labels whose densities are computed at once."""
 
 Sizes = Callable[[list[int]], Values]
 """A function of the rows of flagged samples. It returns the width and height (n, 2) of each image, in pixels or another
@@ -304,12 +305,27 @@ class Case:
             self.unflagged, labels.predicted, labels.partition, self.covariances, widths, labels.periods
         )
 
-    @cached_property
-    def log_any(self) -> Values:
-        """Log density (n, g) of each label in the distribution of all labels. Parts of a group count as independent."""
-        partition = self.labels.partition
-        parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
-        return np.stack([self.population.log_density_of_parts(self.labels.given, each) for each in parts], axis=1)
+    def log_any(self, rows: Rows, groups: Rows) -> Values:
+        """Return the log density (c,) of labels in the distribution of all labels.
+
+        `rows` (c,) and `groups` (c,) say which labels. The parts of a group count as independent.
+        """
+        labels, found = self.labels, np.zeros(len(rows))
+        order = np.argsort(groups, kind="stable")
+        single = np.array([len(columns) == 1 for columns in labels.partition])[groups[order]]
+        first = np.array([columns[0] for columns in labels.partition])
+        alone = order[single]
+        columns = first[groups[alone]]
+        by_column = np.argsort(columns, kind="stable")
+        alone, columns = alone[by_column], columns[by_column]
+        found[alone] = self.population.log_density_of_columns(labels.given[rows[alone], columns], columns)
+        several = order[~single]
+        for start, end in pairwise(np.flatnonzero(np.diff(groups[several], prepend=-1, append=-1)).tolist()):
+            cells = several[start:end]
+            group = int(groups[cells[0]])
+            parts = [[labels.partition[group][i] for i in part] for part in self.parts(group)]
+            found[cells] = self.population.log_density_of_parts(labels.given[rows[cells]], parts)
+        return found
 
     @cached_property
     def unflagged(self) -> Values:
@@ -338,7 +354,7 @@ class Case:
 
     def _components(self, densities: Sequence[WrongLabels], rows: Rows, groups: Rows) -> Values:
         labels = self.labels
-        return components_of(densities, labels.partition, labels.residuals, rows, groups, self.log_any[rows, groups])
+        return components_of(densities, labels.partition, labels.residuals, rows, groups, self.log_any(rows, groups))
 
     def _distances(self, rows: Rows, groups: Rows) -> Values:
         """Return the Mahalanobis distances (c,) of labels in the cells `rows` (c,) and `groups` (c,)."""
@@ -373,37 +389,29 @@ class Case:
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
 
-    @cached_property
-    def log_wrong(self) -> Values:
-        """Log density (n, g) of each residual if the label is wrong for no known reason; NaN in rows without flags."""
+    def log_wrong(self, which: Mask) -> Values:
+        """Return the log density (n, g) of residuals if labels are wrong for no known reason.
+
+        It is computed for the labels `which` (n, g), and NaN for all other labels.
+        """
         density = np.full(self.flags.shape, np.nan)
-        for rows, groups in self._cells:
+        for rows, groups in _blocks(which):
             components = self._components(self.wrong_labels, rows, groups)
             density[rows, groups] = log_density_of(self.wrong_labels, components, groups)
         return density
 
-    @property
-    def _cells(self) -> Iterator[tuple[Rows, Rows]]:
-        """Yield the rows (c,) and groups (c,) of all cells in rows with flags, in blocks of whole groups."""
-        flagged, g = np.flatnonzero(self.flags.any(axis=1)), self.flags.shape[1]
-        step = max(1, _CELLS // max(len(flagged), 1))
-        for start in range(0, g, step):
-            groups = np.arange(start, min(start + step, g))
-            yield np.tile(flagged, len(groups)), np.repeat(groups, len(flagged))
-
-    @cached_property
-    def log_unexplained(self) -> Values:
-        """Log joint density (n, g) of a label and the event that no rule explains it.
+    def log_unexplained(self, which: Mask) -> Values:
+        """Return the log joint density (n, g) of a label and the event that no rule explains it.
 
         The density is the sum of two densities: the density of wrong labels times the share of wrong labels, and the
-        density of right labels that are hard to predict times the share of right labels. The log density is 0 where
-        there is no label, and NaN in rows without flags.
+        density of right labels that are hard to predict times the share of right labels. The log density is computed
+        for the labels `which` (n, g). It is 0 where there is no label, and NaN for all other labels.
         """
-        density = np.full(self.flags.shape, np.nan)
-        for rows, groups in self._cells:
+        density = self.log_wrong(which)
+        for rows, groups in _blocks(which):
             right, _ = self._normal(rows, groups, self.excess[rows, groups])
             wrong = self.wrong[groups]
-            joint = np.logaddexp(np.log1p(-wrong) + right, np.log(wrong) + self.log_wrong[rows, groups])
+            joint = np.logaddexp(np.log1p(-wrong) + right, np.log(wrong) + density[rows, groups])
             density[rows, groups] = np.where(self.labelled[rows, groups], joint, 0.0)
         return density
 
@@ -434,6 +442,13 @@ class Case:
         if periods is not None and columns is not None:
             periods = tuple(periods[column] for column in columns)
         return wrapped(residuals, periods)
+
+
+def _blocks(which: Mask) -> Iterator[tuple[Rows, Rows]]:
+    """Yield the rows (c,) and groups (c,) of some labels, group by group, in blocks."""
+    groups, rows = which.T.nonzero()
+    for start in range(0, len(rows), _CELLS):
+        yield rows[start : start + _CELLS], groups[start : start + _CELLS]
 
 
 def _check_pairs(pairs: Sequence[tuple[int, int]], landmarks: int) -> None:

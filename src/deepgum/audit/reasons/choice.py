@@ -15,7 +15,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from deepgum.audit.labels import Place
 from deepgum.audit.reasons.base import Explanation, Finding
@@ -45,17 +44,20 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     The alternatives of an explanation are the other explanations, and that no explanation is true.
     """
     rate = math.log(float(case.wrong.mean()))
+    covered = [_pairs(each) for each in explanations]
+    which = np.zeros_like(case.flags)
+    for each, (place, group) in zip(explanations, covered, strict=True):
+        which[each.rows[place], group] = True
+    log_unexplained = case.log_unexplained(which)
     entries, pairs, first = [], [], 0
-    for number, each in enumerate(explanations):
-        covers = csr_array(each.covers)
-        covers.eliminate_zeros()
-        place, group = covers.tocoo().coords
-        unexplained = np.bincount(place, case.log_unexplained[each.rows[place], group], len(each.rows))
+    for number, (each, (place, group)) in enumerate(zip(explanations, covered, strict=True)):
+        unexplained = np.bincount(place, log_unexplained[each.rows[place], group], len(each.rows))
         factor = each.log_likelihood + rate - unexplained
-        kept = np.flatnonzero(factor > _LEAST_LOG_FACTOR)
+        is_kept = factor > _LEAST_LOG_FACTOR
+        kept = np.flatnonzero(is_kept)
         entries.append((np.full(len(kept), number), kept, each.rows[kept], factor[kept]))
-        entry, group = covers[kept].tocoo().coords
-        pairs.append((first + entry.astype(np.intp), group.astype(np.intp)))
+        number_of = first + np.cumsum(is_kept) - 1
+        pairs.append((number_of[place][is_kept[place]], group[is_kept[place]]))
         first += len(kept)
     if not entries:
         empty = np.zeros(0, dtype=np.intp)
@@ -63,6 +65,14 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     index, place, row, factor = (np.concatenate(column) for column in zip(*entries, strict=True))
     entry, group = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return Posterior(case, tuple(explanations), index, place, row, entry, group, factor)
+
+
+def _pairs(explanation: Explanation) -> tuple[Rows, Rows]:
+    """Return the places (p,) and the groups (p,) of the labels that an explanation covers, in the order of the places."""
+    if isinstance(explanation.covers, np.ndarray):
+        return explanation.covers.nonzero()
+    places, groups = explanation.covers.tocoo().coords
+    return places.astype(np.intp), groups.astype(np.intp)
 
 
 @dataclass(frozen=True, eq=False)

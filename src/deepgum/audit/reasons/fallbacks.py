@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.reasons.base import Finding, Reason
 from deepgum.audit.reasons.case import Case, part_names
-from deepgum.wording import deviations, distance
+from deepgum.wording import amount, deviations, distance
 
 __all__ = ["Off", "Shifted"]
 
@@ -46,18 +46,19 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
     In a group of several landmarks or values, the finding names the landmark or value that is farthest from its
     prediction, in standard deviations of this landmark or value.
     """
-    labels = case.labels
-    for row, group in case.places:
-        columns, parts = list(labels.partition[group]), case.parts(group)
-        total = deviations(labels.mahalanobis[row, group])
-        if len(parts) == 1:
-            why = f"{distance(labels.residuals[row, columns], case.unit)} from its prediction, {total}."
+    labels, unit = case.labels, case.unit
+    own_columns, single = [list(columns) for columns in labels.partition], [len(case.parts(g)) == 1 for g in range(len(labels.partition))]
+    norms, distances = (each[case.flags].tolist() for each in (labels.residual_norms, labels.mahalanobis))
+    for (row, group), norm, total in zip(case.places, norms, distances, strict=True):
+        columns = own_columns[group]
+        if single[group]:
+            why = f"{amount(norm, unit)} from its prediction, {deviations(total)}."
         else:
-            own = np.square(labels.residuals[row, columns] / case.deviation[row, columns])
+            own, parts = np.square(labels.residuals[row, columns] / case.deviation[row, columns]), case.parts(group)
             worst = [columns[i] for i in max(parts, key=lambda part: _mean(own[part]))]
             (name,) = part_names(labels, worst, case.landmarks)
-            away = distance(labels.residuals[row, worst], case.unit)
-            why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {total}."
+            away = distance(labels.residuals[row, worst], unit)
+            why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {deviations(total)}."
         yield Finding(reason, (row, group), why, labels.predicted[row, columns], case.deviation[row, columns])
 
 

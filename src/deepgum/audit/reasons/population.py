@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from deepgum.periods import wrapped
 __all__ = ["Population", "Spread"]
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 _DENSE = 500
 """Maximum number of columns for which the whole covariance is always made."""
@@ -44,6 +46,14 @@ class Spread:
     @cached_property
     def _group_of(self) -> dict[int, tuple[int, int]]:
         return {column: (group, i) for group, columns in enumerate(self.partition) for i, column in enumerate(columns)}
+
+    @cached_property
+    def diagonal(self) -> Values:
+        """Variance (d,) of each column."""
+        variance = np.square(self.factor).sum(axis=0)
+        for columns, block in zip(self.partition, self.blocks, strict=True):
+            variance[list(columns)] += block.diagonal()
+        return variance
 
     def block(self, columns: Sequence[int]) -> Values:
         """Return the covariance (s, s) of s columns of one group."""
@@ -149,21 +159,30 @@ class Population:
         Each item of `parts` lists the columns of one landmark, or one column. The density of a single column is the
         mean of two densities: the Gaussian density and the observed frequency, because some labels are frequent.
         """
-        deviations = wrapped(given - self.centre, self.periods)
-        total = np.zeros(len(given))
-        for part in map(list, parts):
-            density = normal(deviations[:, part], self.covariance.block(part)).log_density
-            if len(part) == 1:
-                (column,) = part
-                density = np.logaddexp(density, self._log_frequency(given[:, column], column)) - math.log(2)
-                density = np.where(np.isnan(given[:, column]), 0.0, density)
-            total += density
-        return total
+        single = [part[0] for part in parts if len(part) == 1]
+        columns, rows = np.repeat(np.array(single, dtype=np.intp), len(given)), np.tile(np.arange(len(given)), len(single))
+        total = self.log_density_of_columns(given[rows, columns], columns).reshape(len(single), len(given)).sum(axis=0)
+        for part in (list(part) for part in parts if len(part) > 1):
+            periods = None if self.periods is None else [self.periods[column] for column in part]
+            deviations = wrapped(given[:, part] - self.centre[part], periods)
+            total += normal(deviations, self.covariance.block(part)).log_density
+        return np.asarray(total)
 
-    def _log_frequency(self, given: Values, column: int) -> Values:
-        values, width = self.values[column], self.widths[column]
-        if not len(values):
-            return np.full(len(given), -np.inf)
-        low, high = np.searchsorted(values, given - width / 2), np.searchsorted(values, given + width / 2)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log((high - low) / (len(values) * width)))
+    def log_density_of_columns(self, given: Values, columns: Rows) -> Values:
+        """Return the log density (c,) of single labels (c,) of some columns (c,), in the order of the columns.
+
+        It is the mean of the Gaussian density and the observed frequency; 0 where a label is missing.
+        """
+        periods = None if self.periods is None else np.array(self.periods)[columns]
+        deviations = wrapped(given - self.centre[columns], periods)
+        gaussian = normal(deviations[:, None], self.covariance.diagonal[columns][:, None, None]).log_density
+        count, bounds = np.zeros(len(given)), np.flatnonzero(np.diff(columns, prepend=-1, append=-1)).tolist()
+        low, high = given - self.widths[columns] / 2, given + self.widths[columns] / 2
+        sizes = np.array([max(len(values), 1) for values in self.values])
+        for start, end in pairwise(bounds):
+            values = self.values[columns[start]]
+            count[start:end] = np.searchsorted(values, high[start:end]) - np.searchsorted(values, low[start:end])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            frequency = np.log(count / (sizes[columns] * self.widths[columns]))
+        frequency[count == 0] = -np.inf
+        return np.where(np.isnan(given), 0.0, np.logaddexp(gaussian, frequency) - math.log(2))

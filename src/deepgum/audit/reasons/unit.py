@@ -303,7 +303,8 @@ class _ConvertedLabels:
         def at(place: int, group: int) -> tuple[Rows, Rows, NDArray[np.bool_]]:
             """Return the row (1, 1) and the columns (1, k) of a label, and which of the columns (k,) are converted."""
             columns = np.array(labels.partition[group])
-            changed = np.isin(columns, columns if wrong_columns is None else wrong_columns[place])
+            chosen = None if wrong_columns is None else wrong_columns[place].tolist()
+            changed = np.array([chosen is None or column in chosen for column in columns.tolist()])
             return rows[[place]][:, None], columns[None], changed
 
         def suggest(place: int, group: int) -> tuple[Values, Values]:
