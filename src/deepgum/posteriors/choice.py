@@ -179,7 +179,7 @@ def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int
 
 
 def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
-    return int((~residuals[:, list(columns)].isnan()).any(dim=1).sum())
+    return int((~np.isnan(residuals.numpy()[:, list(columns)])).any(axis=1).sum())
 
 
 def _choose_kinds(

@@ -30,6 +30,9 @@ __all__ = ["GroupMixture", "GroupMixtures", "Stack", "stacks_of"]
 MOST_VALUES = 2**18
 """Maximum number of residuals in a stack of several groups."""
 
+MOST_CELLS = 2**20
+"""Maximum number of labels whose probabilities are computed at once, if a sample has no more labels."""
+
 SWEEPS = 6
 """Number of sweeps over the groups of a sample that estimate how hard the sample is."""
 
@@ -180,6 +183,11 @@ class GroupMixtures:
         density share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between
         groups.
         """
+        # Rows are independent, so the memory for the evidence does not grow with their number.
+        rows = max(1, MOST_CELLS // max(len(self.groups), 1))
+        return torch.cat([self._responsibilities(block) for block in residuals.split(rows)])
+
+    def _responsibilities(self, residuals: Tensor) -> Tensor:
         evidence = self._evidence(residuals)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
         plain = torch.sigmoid(evidence.right - evidence.wrong)

@@ -113,11 +113,12 @@ def shares_of(
             replicate[mixed] = [1 - group.prior for group in fitted.groups]
     # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).
     shrink = np.sqrt(len(sample) / len(residuals))
+    spreads = _spread(draws)
     counts_by_group = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
     shares = tuple(
-        _share(estimate, each, shrink, n_labels, count) if known and n_labels else None
-        for estimate, each, known, n_labels, count in zip(
-            estimates, draws.T, is_known, labels, counts_by_group, strict=True
+        _share(estimate, spread, shrink, n_labels, count) if known and n_labels else None
+        for estimate, spread, known, n_labels, count in zip(
+            estimates, spreads.T, is_known, labels, counts_by_group, strict=True
         )
     )
     part = labels * np.array(is_known)
@@ -127,7 +128,7 @@ def shares_of(
     part = part / total
     # If no group with a known share has a mixture, the share of all groups is computed from a count too.
     count_alone = None if mixed else float(flagged @ np.array(is_known))
-    return shares, _share(float(estimates @ part), draws @ part, shrink, total, count_alone)
+    return shares, _share(float(estimates @ part), _spread(draws @ part), shrink, total, count_alone)
 
 
 class _Draws:
@@ -150,7 +151,8 @@ class _Draws:
 
 
 def _labels(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
-    return np.array([int((~residuals[:, list(columns)].isnan()).any(dim=1).sum()) for columns in mixtures.partition])
+    seen = ~np.isnan(residuals.numpy())
+    return np.array([int(seen[:, list(columns)].any(axis=1).sum()) for columns in mixtures.partition])
 
 
 def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
@@ -159,12 +161,17 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
     return np.asarray(np.where(right < 0.5, 1 - right, 0.0).sum(axis=0))
 
 
-def _share(estimate: float, draws: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with an interval: from `count` if `count` is not None, else from percentiles of `draws`."""
+def _spread(draws: np.ndarray) -> np.ndarray:
+    """Return the ends (2, ...) of the interval of draws (replicates, ...), relative to their mean."""
+    tail = (1 - LEVEL) / 2
+    return np.asarray(np.quantile(draws, (tail, 1 - tail), axis=0) - draws.mean(axis=0))
+
+
+def _share(estimate: float, spread: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
+    """Return the share with an interval: from `count` if `count` is not None, else from the result of `_spread`."""
     if count is not None:
         # If a count is c, its mean is between c - 2 sqrt(c) and c + 2 sqrt(c) + 3. For c = 0 this is the rule of three.
         low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
     else:
-        tail = (1 - LEVEL) / 2
-        low, high = estimate + shrink * (np.quantile(draws, (tail, 1 - tail)) - draws.mean())
+        low, high = estimate + shrink * spread
     return Share(float(estimate), float(max(0.0, low)), float(min(1.0, high)), LEVEL)

@@ -61,13 +61,14 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     _, explanations = _apply(tuple(explaining_reasons.values()), case)
     by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
     suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)
+    partition = [list(columns) for columns in labels.partition]
     for (row, group), finding in by_place.items():
-        columns = list(labels.partition[group])
-        seen = ~np.isnan(labels.given[row, columns])
         if finding.suggested is not None:
-            suggested[row, columns] = np.where(seen, finding.suggested, np.nan)
+            suggested[row, partition[group]] = finding.suggested
         if finding.uncertainty is not None:
-            uncertainty[row, columns] = np.where(seen, finding.uncertainty, np.nan)
+            uncertainty[row, partition[group]] = finding.uncertainty
+    missing = np.isnan(labels.given)
+    suggested[missing], uncertainty[missing] = np.nan, np.nan
     return replace(
         labels,
         suggested=suggested,

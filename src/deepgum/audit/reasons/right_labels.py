@@ -69,15 +69,19 @@ def check_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> li
     for name, columns, covariance in zip(labels.group_names, labels.partition, covariances, strict=True):
         matrix = np.asarray(covariance, dtype=np.float64)
         k = len(columns)
-        valid = matrix.shape == (k, k) and bool(np.isfinite(matrix).all()) and np.allclose(matrix, matrix.T)
+        valid = matrix.shape == (k, k) and bool(np.isfinite(matrix).all()) and _is_symmetric(matrix)
         if valid:
             matrix = matrix + np.diag(floor[list(columns)])
-            valid = bool(np.linalg.eigvalsh(matrix)[0] > 0)
+            valid = bool((matrix if k == 1 else np.linalg.eigvalsh(matrix)).min() > 0)
         if not valid:
             expected = f"symmetric, finite and positive, of shape {(k, k)} for the group '{name}'"
             raise InvalidParameterError("covariances", expected, np.asarray(covariance).tolist())
         checked.append(matrix)
     return checked
+
+
+def _is_symmetric(matrix: Values) -> bool:
+    return np.array_equal(matrix, matrix.T) or np.allclose(matrix, matrix.T)
 
 
 def _usual_deviation(labels: ScoredLabels, group: int) -> float:

@@ -208,6 +208,10 @@ class _ConvertedLabels:
             return np.full(np.broadcast_shapes(rows.shape, columns.shape), self.scales)
         return np.asarray(self.scales[rows, columns % 2])
 
+    def scale_of(self, row: int, column: int) -> float:
+        """Return the factor by which one label is multiplied."""
+        return self.scales if isinstance(self.scales, float) else float(self.scales[row, column % 2])
+
     def right(self, rows: Rows, columns: Rows) -> Values:
         """Return the converted labels (m, k)."""
         given = self.case.labels.given[rows, columns]
@@ -300,22 +304,24 @@ class _ConvertedLabels:
     ) -> Explanation:
         labels, unit, landmarks = self.case.labels, self.case.unit, self.case.landmarks
 
-        def at(place: int, group: int) -> tuple[Rows, Rows, NDArray[np.bool_]]:
-            """Return the row (1, 1) and the columns (1, k) of a label, and which of the columns (k,) are converted."""
-            columns = np.array(labels.partition[group])
-            chosen = None if wrong_columns is None else wrong_columns[place].tolist()
-            changed = np.array([chosen is None or column in chosen for column in columns.tolist()])
-            return rows[[place]][:, None], columns[None], changed
+        def is_changed(place: int, columns: Sequence[int]) -> list[bool]:
+            chosen = columns if wrong_columns is None else wrong_columns[place].tolist()
+            return [column in chosen for column in columns]
 
         def suggest(place: int, group: int) -> tuple[Values, Values]:
-            row, columns, changed = at(place, group)
-            given = labels.given[row, columns][0]
-            right, rounding = self.right(row, columns)[0], self.rounding(row, columns)[0]
-            return np.where(changed, right, given), np.where(changed, rounding, 0.0)
+            # Plain numbers: arrays of few numbers would take most of the time if there are many flags.
+            row, columns = int(rows[place]), labels.partition[group]
+            label, variance = [], []
+            for column, changed in zip(columns, is_changed(place, columns), strict=True):
+                given, scale = labels.given.item(row, column), self.scale_of(row, column)
+                label.append(scale * given + self.conversion.offset if changed else given)
+                variance.append((scale * self.case.steps.item(row, column)) ** 2 / 12 if changed else 0.0)
+            return np.array(label), np.array(variance)
 
         def why(place: int, group: int) -> str:
-            row, columns, changed = at(place, group)
-            residual = np.where(changed, self.residuals(row, columns), labels.residuals[row, columns])
+            row, columns = rows[[place]][:, None], np.array(labels.partition[group])
+            changed = is_changed(place, labels.partition[group])
+            residual = np.where(changed, self.residuals(row, columns[None]), labels.residuals[row, columns[None]])
             away = deviations(float(normal(residual, self.case.covariances[group]).distance[0]))
             label = values(suggest(place, group)[0], unit)
             parts = ["it"] if wrong_columns is None else part_names(labels, wrong_columns[place].tolist(), landmarks)
