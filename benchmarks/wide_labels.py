@@ -29,7 +29,7 @@ SERIES = {
 
 
 def measure(n: int, d: int, k: int) -> dict[str, float]:
-    """Score n samples of d labels in groups of k: 5 % of the groups are wrong, every fifth of them by a factor of 10."""
+    """Score n samples of d labels in groups of k: 5 % of the groups are wrong, a fifth of them by a factor of 10."""
     import numpy as np
     import torch
 
@@ -82,8 +82,8 @@ def main() -> None:
                 ratio = math.log(large / small)
                 growth = f"time {math.log(after['cpu'] / before['cpu']) / ratio:.2f}"
             lines.append(
-                f"{f'{n:,} x {d:,}':>18} {d // k:>7,} {each['flags']:>8,.0f} {each['seconds']:>8.1f} {each['cpu']:>7.1f} "
-                f"{each['megabytes']:>8,.0f}  {growth}"
+                f"{f'{n:,} x {d:,}':>18} {d // k:>7,} {each['flags']:>8,.0f} {each['seconds']:>8.1f} "
+                f"{each['cpu']:>7.1f} {each['megabytes']:>8,.0f}  {growth}"
             )
             print(*lines[-1:], flush=True)
     print("", *lines, sep="\n")

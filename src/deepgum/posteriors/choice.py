@@ -31,6 +31,7 @@ from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.posteriors.power_law import PowerLaw
 from deepgum.posteriors.rounding import rounding_variance
+from deepgum.progress import Progress
 
 __all__ = ["Choice", "choose", "fit_chosen", "resolution_of", "starts"]
 
@@ -76,7 +77,12 @@ def starts(mixture: GaussianUniformMixture, densities: Sequence[Density]) -> lis
     ]
 
 
-def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequence[Density] | None = None) -> Choice:
+def choose(
+    residuals: Tensor,
+    mixture: GaussianUniformMixture,
+    densities: Sequence[Density] | None = None,
+    on_progress: Progress | None = None,
+) -> Choice:
     """Choose the densities of each group by held-out likelihood.
 
     Parameters
@@ -86,6 +92,8 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
         The fit of eq. 1 to these residuals.
     densities : sequence of Density, optional
         Candidates for right labels; by default the candidates of "auto".
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` after each candidate.
 
     Examples
     --------
@@ -110,7 +118,11 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
         found = _choose_kinds(sample, start, [partition[place] for place in places], resolution, mixture.separation)
         return dict(zip(places, found, strict=True))
 
-    by_density = {density: kinds_of(scored, density) for density in densities}
+    by_density = {}
+    for done, density in enumerate(densities, start=1):
+        by_density[density] = kinds_of(scored, density)
+        if on_progress is not None:
+            on_progress(done, len(densities))
     scores = {place: {each: by_density[each][place] for each in densities} for place in scored}
     # The other groups get the density that is best over all scored groups.
     overall = {each: sum(scores[place][each][1] for place in scored) for each in densities}

@@ -163,7 +163,6 @@ class _Fit:
             squared = [part.squared_distance(stack.scale) for part in fit.parts]
             stack = replace(stack, radius=fit._radius(squared))
             terms = [stack.log_terms(part, q) for part, q in zip(fit.parts, squared, strict=True)]
-            likelihood = fit._sum([torch.logaddexp(*logs) for logs in terms])
             if n_iter == max_iter:
                 finished = torch.ones(len(numbers), dtype=torch.bool)
             else:
@@ -171,8 +170,11 @@ class _Fit:
                 previous, stack = stack, fit._m_step(squared, posterior, stack)
                 finished = _change(previous, stack) < tol
             places, steps = finished.nonzero().flatten(), min(n_iter + 1, max_iter)
-            each = zip(numbers[places].tolist(), stack[places].groups(), likelihood[places].tolist(), strict=True)
-            fitted.update((number, Fitted(group, value, steps)) for number, group, value in each)
+            if len(places):
+                done = fit._of_groups(places)
+                likelihood = done._sum([torch.logaddexp(right[places], wrong[places]) for right, wrong in terms])
+                each = zip(numbers[places].tolist(), stack[places].groups(), likelihood.tolist(), strict=True)
+                fitted.update((number, Fitted(group, value, steps)) for number, group, value in each)
             if bool(finished.all()):
                 break
             if bool(finished.any()):
@@ -216,7 +218,10 @@ class _Fit:
                 gain, covariance = part.regression(stack.scale)
                 delta = part.values @ gain.mT
                 scatter = scatter + (w * r).sum(dim=1)[:, None, None] * covariance
-            scatter = scatter + (delta * weight[..., None]).mT @ delta
+            if k == 1:
+                scatter = scatter + (weight * delta[..., 0].square()).sum(dim=1)[:, None, None]
+            else:
+                scatter = scatter + (delta * weight[..., None]).mT @ delta
         divisor = torch.where(mass > 0, mass, 1.0)[:, None, None]
         scale = torch.where((mass > 0)[:, None, None], scatter / divisor + torch.diag_embed(self.floor), stack.scale)
         if self.kind == "none":

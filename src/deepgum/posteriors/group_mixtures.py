@@ -30,7 +30,7 @@ __all__ = ["GroupMixture", "GroupMixtures", "Stack", "stacks_of"]
 MOST_VALUES = 2**18
 """Maximum number of residuals in a stack of several groups."""
 
-MOST_CELLS = 2**20
+MOST_CELLS = 2**18
 """Maximum number of labels whose probabilities are computed at once, if a sample has no more labels."""
 
 SWEEPS = 6
@@ -185,7 +185,7 @@ class GroupMixtures:
         """
         # Rows are independent, so the memory for the evidence does not grow with their number.
         rows = max(1, MOST_CELLS // max(len(self.groups), 1))
-        return torch.cat([self._responsibilities(block) for block in residuals.split(rows)])
+        return torch.cat([self._responsibilities(block) for block in torch.split(residuals, rows)])
 
     def _responsibilities(self, residuals: Tensor) -> Tensor:
         evidence = self._evidence(residuals)

@@ -2,8 +2,9 @@
 
 The package has this linear algebra three times. `deepgum.mixture.gaussian` computes all groups, and all sets of
 observed coordinates, in one batch, because EM during training must be fast. This module computes one group, or a stack
-of groups of equal size, one set of observed coordinates at a time. `deepgum.audit.reasons` has a covariance for each sample. The rounding errors of the three
-versions differ in the last bit, so one version for all three would change results.
+of groups of equal size, one set of observed coordinates at a time. `deepgum.audit.reasons` has a covariance for each
+sample. The rounding errors of the three versions differ in the last bit, so one version for all three would change
+results.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def parts_of(values: Tensor) -> list[Part]:
 
 
 def _patterns(observed: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the number (..., n) of the pattern of each residual, and the different patterns (p, k), in sorted order."""
+    """Return the number (..., n) of the pattern of each residual, and the different patterns (p, k), sorted."""
     packed = np.packbits(observed.numpy(), axis=-1)
     size = packed.shape[-1]
     keys = np.ascontiguousarray(packed).view(np.uint8 if size == 1 else f"V{size}")[..., 0]

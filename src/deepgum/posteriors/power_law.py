@@ -57,6 +57,8 @@ class PowerLaw:
     def log_shape(self, squared: Tensor, observed: int, dimensions: int) -> Tensor:
         """Return the log density (m,) at squared distances (m,), without a constant, as if the radius were infinite."""
         b = self._exponent_of(observed, dimensions)
+        if b == observed:  # the uniform density
+            return torch.zeros_like(squared)
         return (b - observed) * 0.5 * squared.clamp_min(self._core(b, observed) ** 2).log()
 
     def log_normaliser(self, observed: int, dimensions: int) -> float:
@@ -92,4 +94,6 @@ class PowerLaw:
 def _log_mass(b: float, k: int, core: float, radius: Tensor) -> Tensor:
     """Return the log of the integral over m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1), for radii R (g,)."""
     log_radius = radius.log()
+    if b == k:
+        return b * log_radius - math.log(b)
     return b * log_radius - math.log(b) + torch.log1p(-(b * (math.log(core) - log_radius)).exp() * (1 - b / k))

@@ -12,10 +12,13 @@ from torch import Tensor
 from deepgum.posteriors.choice import fit_chosen
 from deepgum.posteriors.densities import Density
 from deepgum.posteriors.group_mixtures import GroupMixtures
+from deepgum.progress import Progress
 
 __all__ = ["Share", "shares_of"]
 
 LEVEL = 0.95
+REPLICATES = 100
+"""Number of replicates of the bootstrap."""
 MOST_VALUES = 100_000
 
 
@@ -46,7 +49,8 @@ def shares_of(
     seed: int,
     *,
     resolution: Tensor | None = None,
-    replicates: int = 100,
+    replicates: int = REPLICATES,
+    on_progress: Progress | None = None,
 ) -> tuple[tuple[Share | None, ...], Share | None]:
     """Return the pair (shares, share): the share of wrong labels in each group, and in all groups together.
 
@@ -72,6 +76,8 @@ def shares_of(
         Variance of rounding errors; see `fit_chosen`.
     replicates : int
         Number of replicates of the bootstrap. With 0 replicates, there is no interval: `low` and `high` are equal.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` after each replicate.
 
     Examples
     --------
@@ -100,7 +106,7 @@ def shares_of(
     if mixed and replicates:
         partition = [mixtures.partition[place] for place in mixed]
         draw = _Draws([plausible[place] for place in mixed])
-        for replicate in draws:
+        for done, replicate in enumerate(draws, start=1):
             counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
             start = [
                 replace(mixtures.groups[place], right=density)
@@ -111,6 +117,8 @@ def shares_of(
                 weight=counts, resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
             replicate[mixed] = [1 - group.prior for group in fitted.groups]
+            if on_progress is not None:
+                on_progress(done, replicates)
     # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).
     shrink = np.sqrt(len(sample) / len(residuals))
     spreads = _spread(draws)

@@ -80,7 +80,7 @@ class Reason(ABC):
         """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Finding:
     """A statement about one flagged label of k coordinates.
 

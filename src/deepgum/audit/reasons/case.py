@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -40,8 +41,8 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 _FACTS = (
-    "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of", "_parts", "population",
-    "unflagged", "grids", "steps",
+    "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of",
+    "_parts", "population", "grids",
 )  # fmt: skip
 """Cached attributes of a case that do not depend on `Case.explained`."""
 
@@ -299,7 +300,7 @@ class Case:
         for columns, block in zip(labels.partition, self.covariances, strict=True):
             variance[list(columns)] = block.diagonal()
         steps = self.grids[0]
-        rounded = (self.steps > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
+        rounded = (self.steps(slice(None), slice(None)) > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
         widths = np.where(rounded, steps, np.sqrt(variance))
         return Population.of(
             self.unflagged, labels.predicted, labels.partition, self.covariances, widths, labels.periods
@@ -327,7 +328,7 @@ class Case:
             found[cells] = self.population.log_density_of_parts(labels.given[rows[cells]], parts)
         return found
 
-    @cached_property
+    @property
     def unflagged(self) -> Values:
         """The labels (n, d), with NaN in place of flagged labels."""
         given = self.labels.given.copy()
@@ -428,13 +429,18 @@ class Case:
         steps, starts = np.array([label_step(column) for column in self.unflagged.T]).T
         return steps, starts
 
-    @cached_property
-    def steps(self) -> Values:
-        """Step (n, d) of the grid on which each label lies; 0 for a label that lies on no grid."""
-        step, start = self.grids
+    def steps(self, rows: Rows | slice, columns: Rows | slice) -> Values:
+        """Return the steps of the grids on which labels of some rows and columns lie; 0 for labels on no grid."""
+        step, start = (each[columns] for each in self.grids)
         with np.errstate(divide="ignore", invalid="ignore"):
-            places = (self.labels.given - start) / step
+            places = (self.labels.given[rows, columns] - start) / step
             return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
+
+    def step_of(self, row: int, column: int) -> float:
+        """Return the step of the grid on which one label lies; 0 if the label lies on no grid."""
+        step, start = (each.item(column) for each in self.grids)
+        place = (self.labels.given.item(row, column) - start) / step if step else math.nan
+        return step if abs(place - np.round(place)) < 0.01 else 0.0
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
         """Return residuals, wrapped by the periods of labels: (..., d) for all columns, or (..., k) for `columns`."""

@@ -44,7 +44,10 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     The alternatives of an explanation are the other explanations, and that no explanation is true.
     """
     rate = math.log(float(case.wrong.mean()))
-    covered = [_pairs(each) for each in explanations]
+    # Explanations may share one array `covers`, which is then looked at once.
+    different = {id(each.covers): each for each in explanations}
+    pairs_of = {key: _pairs(each) for key, each in different.items()}
+    covered = [pairs_of[id(each.covers)] for each in explanations]
     which = np.zeros_like(case.flags)
     for each, (place, group) in zip(explanations, covered, strict=True):
         which[each.rows[place], group] = True
@@ -68,9 +71,10 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
 
 
 def _pairs(explanation: Explanation) -> tuple[Rows, Rows]:
-    """Return the places (p,) and the groups (p,) of the labels that an explanation covers, in the order of the places."""
+    """Return the places (p,) and the groups (p,) of the labels that an explanation covers, sorted by places."""
     if isinstance(explanation.covers, np.ndarray):
-        return explanation.covers.nonzero()
+        places, groups = explanation.covers.nonzero()
+        return places, groups
     places, groups = explanation.covers.tocoo().coords
     return places.astype(np.intp), groups.astype(np.intp)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,12 @@ from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.choice import weigh
 from deepgum.audit.reasons.registry import all_reasons
 from deepgum.errors import InvalidDataError
+from deepgum.progress import Progress
 
 __all__ = ["explain"]
 
 
-def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels:
+def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Progress | None = None) -> ScoredLabels:
     """Return the labels of a case, with a reason and a suggestion for each flagged label.
 
     Parameters
@@ -25,6 +27,8 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     case : Case
     reasons : sequence of Reason, optional
         All reasons, from the lowest rank up; by default the built-in reasons.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` after each step: a reason that was applied, or a choice.
 
     Returns
     -------
@@ -54,12 +58,16 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     prediction.'
     """
     labels = case.labels
-    findings, explanations = _apply(all_reasons() if reasons is None else reasons, case)
+    reasons = all_reasons() if reasons is None else reasons
+    steps = _steps(2 * len(reasons) + 2, on_progress)
+    findings, explanations = _apply(reasons, case, steps)
     # The density of other wrong labels is fitted to the unexplained flags. Then all rules are applied again.
     case = case.with_explained(weigh(case, explanations).explained)
+    next(steps)
     explaining_reasons = {each.reason.name: each.reason for each in explanations}
-    _, explanations = _apply(tuple(explaining_reasons.values()), case)
+    _, explanations = _apply(tuple(explaining_reasons.values()), case, steps)
     by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
+    deque(steps, maxlen=0)
     suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)
     partition = [list(columns) for columns in labels.partition]
     for (row, group), finding in by_place.items():
@@ -78,7 +86,15 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     )
 
 
-def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[Explanation]]:
+def _steps(total: int, on_progress: Progress | None) -> Iterator[None]:
+    """Report one more finished step each time that the iterator advances."""
+    for done in range(1, total + 1):
+        if on_progress is not None:
+            on_progress(done, total)
+        yield
+
+
+def _apply(reasons: Sequence[Reason], case: Case, steps: Iterator[None]) -> tuple[list[Finding], list[Explanation]]:
     """Return the findings and the explanations of all reasons, in the order of the reasons."""
     findings: list[Finding] = []
     explanations: list[Explanation] = []
@@ -93,6 +109,7 @@ def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[E
                     f"The reason '{reason.name}' should yield `Finding`s or `Explanation`s. Found {each!r}. "
                     f"See `deepgum.audit.reasons.Reason.find`."
                 )
+        next(steps)
     return findings, explanations
 
 

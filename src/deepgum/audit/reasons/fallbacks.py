@@ -47,7 +47,10 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
     prediction, in standard deviations of this landmark or value.
     """
     labels, unit = case.labels, case.unit
-    own_columns, single = [list(columns) for columns in labels.partition], [len(case.parts(g)) == 1 for g in range(len(labels.partition))]
+    own_columns, single = (
+        [list(columns) for columns in labels.partition],
+        [len(case.parts(g)) == 1 for g in range(len(labels.partition))],
+    )
     norms, distances = (each[case.flags].tolist() for each in (labels.residual_norms, labels.mahalanobis))
     for (row, group), norm, total in zip(case.places, norms, distances, strict=True):
         columns = own_columns[group]

@@ -56,20 +56,24 @@ def normal(residuals: Values, covariance: Values, extra: Values | None = None) -
     observed = ~np.isnan(residuals)
     values = np.where(observed, residuals, 0.0)
     m, k = values.shape
+    white, log_volume = np.empty_like(values), np.empty(m)
     if k == 1:
         variance = np.broadcast_to(covariance.reshape(-1), m) + (0.0 if extra is None else extra[:, 0])
         deviation = np.sqrt(np.where(observed[:, 0], variance, 1.0))
         white, log_volume = values / deviation[:, None], np.log(deviation)
-    elif covariance.ndim == 2 and observed.all() and (extra is None or not extra.any()):
-        factor = np.linalg.cholesky(covariance)
-        white = solve_triangular(factor, values.T, lower=True).T
-        log_volume = np.full(m, np.log(factor.diagonal()).sum())
     else:
-        white, log_volume = np.empty_like(values), np.empty(m)
-        block = max(1, _BLOCK // k**2)
-        for start in range(0, m, block):
-            part = slice(start, start + block)
-            matrices = np.array(np.broadcast_to(covariance, (m, k, k))[part])
+        # Complete residuals without variances of their own share one factorisation.
+        own = ~observed.all(axis=1) | (covariance.ndim == 3)
+        if extra is not None:
+            own |= extra.any(axis=1)
+        if not own.all():
+            factor = np.linalg.cholesky(covariance)
+            white[~own] = solve_triangular(factor, values[~own].T, lower=True).T
+            log_volume[~own] = np.log(factor.diagonal()).sum()
+        rows, block = np.flatnonzero(own), max(1, _BLOCK // k**2)
+        for start in range(0, len(rows), block):
+            part = rows[start : start + block]
+            matrices = covariance[part] if covariance.ndim == 3 else np.repeat(covariance[None], len(part), axis=0)
             if extra is not None:
                 matrices[:, range(k), range(k)] += extra[part]
             # A missing coordinate becomes independent, with variance 1 and value 0, so it adds nothing.

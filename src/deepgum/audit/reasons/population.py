@@ -53,7 +53,7 @@ class Spread:
         variance = np.square(self.factor).sum(axis=0)
         for columns, block in zip(self.partition, self.blocks, strict=True):
             variance[list(columns)] += block.diagonal()
-        return variance
+        return np.asarray(variance)
 
     def block(self, columns: Sequence[int]) -> Values:
         """Return the covariance (s, s) of s columns of one group."""
@@ -160,7 +160,10 @@ class Population:
         mean of two densities: the Gaussian density and the observed frequency, because some labels are frequent.
         """
         single = [part[0] for part in parts if len(part) == 1]
-        columns, rows = np.repeat(np.array(single, dtype=np.intp), len(given)), np.tile(np.arange(len(given)), len(single))
+        columns, rows = (
+            np.repeat(np.array(single, dtype=np.intp), len(given)),
+            np.tile(np.arange(len(given)), len(single)),
+        )
         total = self.log_density_of_columns(given[rows, columns], columns).reshape(len(single), len(given)).sum(axis=0)
         for part in (list(part) for part in parts if len(part) > 1):
             periods = None if self.periods is None else [self.periods[column] for column in part]

@@ -18,11 +18,12 @@ Values = NDArray[np.float64]
 def label_scale(given: Values) -> Values:
     """Return, for each column, the typical variation (d,) of labels (n, d). Rounding errors are much smaller."""
     scale = np.ones(given.shape[1])
-    for column, values in enumerate(given.T):
-        values = values[~np.isnan(values)]
-        if len(values):
-            spread, size = np.median(np.abs(values - np.median(values))), np.median(np.abs(values))
-            scale[column] = spread or size or np.abs(values).max() or 1.0
+    seen = ~np.isnan(given).all(axis=0)
+    values = given[:, seen]
+    spread = np.nanmedian(np.abs(values - np.nanmedian(values, axis=0)), axis=0)
+    size, largest = np.nanmedian(np.abs(values), axis=0), np.nanmax(np.abs(values), axis=0)
+    choices = [spread, size, largest, np.ones_like(spread)]
+    scale[seen] = np.select([choice > 0 for choice in choices], choices)
     return scale
 
 

@@ -6,12 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from deepgum.audit.reasons.base import Explanation, Reason, single_groups
 from deepgum.audit.reasons.case import Case, part_names
@@ -137,6 +137,8 @@ class _Subsets(NamedTuple):
         Log of the prior probability of the subset among the subsets of its group.
     rest : Split
         The density of the rest of the group, and of the subset given the rest.
+    covers : sparse array (m, g)
+        The group of each label; see `Explanation`.
     """
 
     label: Rows
@@ -144,6 +146,7 @@ class _Subsets(NamedTuple):
     columns: Rows
     log_share: Values
     rest: Split
+    covers: csr_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +156,21 @@ class _Flagged:
     Attributes
     ----------
     rows, groups : arrays (f,)
+    covers : sparse array (f, g)
+        The group of each label; see `Explanation`.
     subsets : tuple of _Subsets, one per number of coordinates
+    several : array (m,)
+        The rows with several flags.
+    several_covers : sparse array (m, g)
+        The flagged groups of these rows.
     """
 
     rows: Rows
     groups: Rows
+    covers: csr_array
     subsets: tuple[_Subsets, ...]
+    several: Rows
+    several_covers: csr_array
 
     @classmethod
     def of(cls, case: Case) -> _Flagged:
@@ -170,22 +182,31 @@ class _Flagged:
             if len(parts) == 1 or not len(labels):
                 continue
             sizes = range(1, len(parts)) if len(parts) <= _MOST_PARTS else (1,)
-            subsets = [sum(each, []) for size in sizes for each in combinations(parts, size)]
+            subsets = [list(chain.from_iterable(each)) for size in sizes for each in combinations(parts, size)]
             own = rows[labels]
             residuals = case.labels.residuals[own][:, list(columns)]
             splits = split(residuals, case.covariances[group], subsets, case.excess[own, group])
             log_share = np.full(len(labels), -math.log(len(subsets)))
             for subset, rest in zip(subsets, splits, strict=True):
                 inside = np.tile(subset, (len(labels), 1))
-                found[len(subset)].append(_Subsets(labels, inside, np.array(columns)[inside], log_share, rest))
-        return cls(rows, groups, tuple(_joined(found[size]) for size in sorted(found)))
+                covers = single_groups(groups[labels], case.flags.shape[1])
+                found[len(subset)].append(_Subsets(labels, inside, np.array(columns)[inside], log_share, rest, covers))
+        several = np.flatnonzero(case.flags.sum(axis=1) > 1)
+        return cls(
+            rows,
+            groups,
+            single_groups(groups, case.flags.shape[1]),
+            tuple(_joined(found[size]) for size in sorted(found)),
+            several,
+            csr_array(case.flags[several]),
+        )
 
 
 def _joined(subsets: Sequence[_Subsets]) -> _Subsets:
-    *arrays, rests = zip(*subsets, strict=True)
+    *arrays, rests, covers = zip(*subsets, strict=True)
     rest = Split(*(np.concatenate(each) for each in zip(*rests, strict=True)))
     label, inside, columns, log_share = (np.concatenate(each) for each in arrays)
-    return _Subsets(label, inside, columns, log_share, rest)
+    return _Subsets(label, inside, columns, log_share, rest, vstack(covers, format="csr"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +255,7 @@ class _ConvertedLabels:
 
     def rounding(self, rows: Rows, columns: Rows) -> Values:
         """Return the variance (m, k) of the rounding errors of the converted labels."""
-        return np.asarray(np.square(self.scale(rows, columns) * self.case.steps[rows, columns]) / 12)
+        return np.asarray(np.square(self.scale(rows, columns) * self.case.steps(rows, columns)) / 12)
 
     def log_change(self, rows: Rows, columns: Rows) -> Values:
         """Return the log (m, k) of a ratio: the density of the label divided by the density of the converted label.
@@ -252,20 +273,18 @@ class _ConvertedLabels:
             on_grid = np.abs(places - np.round(places)) <= np.maximum(0.5 * scale, 0.01)
             log_grid_scale = np.where(on_grid, np.maximum(log_scale, 0.0), -np.inf)
             log_mean = np.logaddexp(log_scale, log_grid_scale) - math.log(2)
-            return np.where(self.case.steps[rows, columns] > 0, log_mean, log_scale)
+            return np.where(self.case.steps(rows, columns) > 0, log_mean, log_scale)
 
     def explanations(self) -> Iterator[Explanation]:
         """Yield the explanations of single groups, of parts of groups, and of whole samples."""
-        rows, groups, g = self.flagged.rows, self.flagged.groups, self.case.flags.shape[1]
+        rows, several = self.flagged.rows, self.flagged.several
         densities = self._of_groups()
-        yield self._explanation(rows, single_groups(groups, g), densities)
+        yield self._explanation(rows, self.flagged.covers, densities)
         for subsets in self.flagged.subsets:
-            covers = single_groups(groups[subsets.label], g)
-            yield self._explanation(rows[subsets.label], covers, self._of_subsets(subsets), subsets.columns)
-        several = np.flatnonzero(self.case.flags.sum(axis=1) > 1)
+            yield self._explanation(rows[subsets.label], subsets.covers, self._of_subsets(subsets), subsets.columns)
         if len(several):
-            total = np.bincount(rows, densities, len(self.case.flags))[several]
-            yield self._explanation(several, csr_array(self.case.flags[several]), total)
+            total = np.asarray(np.bincount(rows, densities, len(self.case.flags))[several], dtype=np.float64)
+            yield self._explanation(several, self.flagged.several_covers, total)
 
     def _of_groups(self) -> Values:
         """Return the log density (f,) of each flagged label if all its coordinates have the wrong unit."""
@@ -315,15 +334,14 @@ class _ConvertedLabels:
             for column, changed in zip(columns, is_changed(place, columns), strict=True):
                 given, scale = labels.given.item(row, column), self.scale_of(row, column)
                 label.append(scale * given + self.conversion.offset if changed else given)
-                variance.append((scale * self.case.steps.item(row, column)) ** 2 / 12 if changed else 0.0)
+                variance.append((scale * self.case.step_of(row, column)) ** 2 / 12 if changed else 0.0)
             return np.array(label), np.array(variance)
 
         def why(place: int, group: int) -> str:
-            row, columns = rows[[place]][:, None], np.array(labels.partition[group])
-            changed = is_changed(place, labels.partition[group])
-            residual = np.where(changed, self.residuals(row, columns[None]), labels.residuals[row, columns[None]])
-            away = deviations(float(normal(residual, self.case.covariances[group]).distance[0]))
-            label = values(suggest(place, group)[0], unit)
+            columns, (suggested, _) = list(labels.partition[group]), suggest(place, group)
+            residual = self.case.wrapped(suggested - labels.predicted[rows[place], columns], columns)
+            away = deviations(float(normal(residual[None], self.case.covariances[group]).distance[0]))
+            label = values(suggested, unit)
             parts = ["it"] if wrong_columns is None else part_names(labels, wrong_columns[place].tolist(), landmarks)
             beginning = f"{self.conversion.words} {', '.join(parts)} {'fits' if len(parts) == 1 else 'fit'}"
             return f"{beginning}: {label}, {away} from the prediction."

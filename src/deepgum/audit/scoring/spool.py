@@ -68,6 +68,11 @@ class Spool:
                 places or [], names, images, _numbers(batch.column("given")), _numbers(batch.column("predicted"))
             )
 
+    def __len__(self) -> int:
+        """Return the number of parts."""
+        with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as file:
+            return int(file.num_record_batches)
+
     def residuals(self, targets: Targets) -> Residuals:
         """Return the residuals of all parts, for `LabelMixture.fit_batches`."""
         return Residuals(self._batches, targets)

@@ -2,6 +2,7 @@ import numpy as np
 from scipy.stats import multivariate_normal, norm
 
 from deepgum.audit.reasons import Case, weigh
+from deepgum.audit.reasons import population as population_module
 from deepgum.audit.reasons.population import Population, Spread
 from deepgum.audit.reasons.unit import Unit
 
@@ -25,6 +26,17 @@ def test_the_joint_density_has_the_covariance_of_predictions_plus_residuals():
     given[0, 1] = np.nan
     marginal = norm(predicted[:, 0].mean(), np.sqrt(expected.cov_object.covariance[0, 0]))
     np.testing.assert_allclose(population.log_density(given)[0], marginal.logpdf(given[0, 0]))
+
+
+def test_many_columns_have_the_density_of_the_whole_matrix(monkeypatch):
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(2, 4, 4))
+    wide = Spread(((0, 2, 4, 6), (1, 3, 5, 7)), tuple(root @ root.transpose(0, 2, 1)), rng.normal(size=(5, 8)))
+    deviations = rng.normal(0, 3, (12, 8))
+    deviations[rng.random((12, 8)) < 0.2] = np.nan
+    dense = wide.log_density(deviations)
+    monkeypatch.setattr(population_module, "_DENSE", 0)
+    np.testing.assert_allclose(wide.log_density(deviations), dense)
 
 
 def test_the_density_of_a_value_is_half_its_frequency_and_half_gaussian():
