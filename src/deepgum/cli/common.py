@@ -5,7 +5,9 @@ Ctrl-C.
 from __future__ import annotations
 
 import errno
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +46,9 @@ __all__ = [
     "session",
 ]
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+"""Exit statuses after SIGINT (Ctrl-C) and SIGTERM."""
+
 RESUMES = "All completed epochs are kept. Run the same command again to continue."
 """Message of a training command after Ctrl-C."""
 
@@ -72,7 +76,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show its errors as messages."""
         try:
-            return super().invoke(ctx)
+            with _ended_by_sigterm():
+                return super().invoke(ctx)
         except DeepGUMError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
             ctx.exit(2)
@@ -82,6 +87,36 @@ class Commands(click.Group):
             where = "A file" if error.filename is None else f"'{error.filename}'"
             click.secho(f"Error: {where} cannot be read or written: {error.strerror or error}.", fg="red", err=True)
             ctx.exit(2)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that temporary files are removed. The exit status is 143.
+
+    A handler of a program that calls the command stays, and so does an ignored SIGTERM.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the removal of files
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if not stopped:
+            raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if stopped:
+        sys.exit(_TERMINATED)
 
 
 _Read = Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]

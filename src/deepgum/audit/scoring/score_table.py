@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,6 +115,7 @@ def score_table(
 
     Examples
     --------
+    >>> import tempfile
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -169,8 +169,7 @@ def score_table(
     say(f"The table has more than {in_memory:,} numbers: the table is read once, and then scored in batches.")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".deepgum-score-", dir=None if out is None else out.parent) as folder:
-        spool = Spool(Path(folder) / "rows.arrow")
+    with Spool(None if out is None else out.parent) as spool:
         spool.write(chain(parts, rows))
         parts.clear()
         rows.finish(spool)
