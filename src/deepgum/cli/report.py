@@ -13,7 +13,9 @@ __all__ = ["report"]
 
 @click.command(short_help="Make the report of an audit again: one HTML file.")
 @click.argument("run", type=FOLDER)
-@click.option("--out", type=PATH, metavar="FILE", help="The HTML file.  [default: report.html in RUN]")
+@click.option(
+    "--out", type=PATH, metavar="FILE", help="The .html file; replaced if it exists.  [default: report.html in RUN]"
+)
 @click.option(
     "--most",
     type=click.IntRange(min=1),

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import click
 
 from deepgum.cli.common import FOLDER, TRUST, console, list_files
 from deepgum.errors import InvalidParameterError
+from deepgum.storage.output import is_same_file
 
 __all__ = ["review"]
 
@@ -25,7 +26,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
         if not equals or not file:
             raise InvalidParameterError("export", "KIND=FILE, for example patch=fixes.patch.jsonl", value)
         path = Path(file).expanduser()
-        if path.resolve() in [other.resolve() for _, other in files]:
+        if any(is_same_file(path, other) for _, other in files):
             raise InvalidParameterError("export", "another file for each kind", value)
         files.append((kind, path))
     return files
@@ -46,7 +47,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     multiple=True,
     callback=_exports,
     metavar="KIND=FILE",
-    help="Write the decisions to a file, without a review; repeatable.",
+    help="Write the decisions to a file, without a review; an existing file is replaced; repeatable.",
 )
 @TRUST
 def review(
@@ -82,18 +83,22 @@ def review(
 
 
 def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
-    from deepgum.audit.corrections.formats import KINDS, export_decisions
+    from deepgum.audit.corrections.formats import ENDINGS, KINDS, Kind, export_decisions
     from deepgum.audit.folder import AuditFolder
     from deepgum.checks import check_choice
+    from deepgum.experiments.own_files import own_files_near
     from deepgum.review.store import read_decisions
+    from deepgum.storage.output import check_file
 
-    kinds = [check_choice("export", kind, KINDS) for kind, _ in files]
+    kinds = [cast(Kind, check_choice("export", kind, KINDS)) for kind, _ in files]
+    for kind, (_, file) in zip(kinds, files, strict=True):
+        check_file(file, "export", ENDINGS[kind], inputs=own_files_near(file))
     folder = AuditFolder(run, trust=trust)
     decisions = read_decisions(folder)
     terminal = console()
     count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
     for kind, (_, file) in zip(kinds, files, strict=True):
-        exported = export_decisions(folder, decisions, file, cast(Any, kind))
+        exported = export_decisions(folder, decisions, file, kind)
         terminal.print(f"{kind}, {count}. {exported.next}", highlight=False, markup=False, soft_wrap=True)
         list_files(terminal, exported.files)
 

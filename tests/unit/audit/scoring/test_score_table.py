@@ -266,7 +266,7 @@ def test_options_that_do_not_fit_the_table_are_named(options, message, tmp_path)
 def test_files_that_cannot_be_read_or_written_to(tmp_path):
     path = write(faces(60), tmp_path / "faces.csv")
     before = path.read_bytes()
-    with pytest.raises(InvalidParameterError, match="`out` should be another file than the table"):
+    with pytest.raises(InvalidParameterError, match="`out` should be another file than the inputs"):
         score_table(path, out=tmp_path / "." / "faces.csv")
     assert path.read_bytes() == before
     with pytest.raises(InvalidParameterError, match="`path` should be a CSV or Parquet file"):
