@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.checks import LARGEST, is_storable
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of", "read_columns"]
@@ -23,7 +24,6 @@ __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of
 _DELIMITERS = (",", ";", "\t")
 PARQUET = (".parquet", ".pq")
 """Suffixes of Parquet files. A file with any other suffix is read as CSV."""
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,7 +316,7 @@ def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
         values = np.array(list(map(float, cells)), dtype=np.float64)
     except (ValueError, OverflowError):
         return None
-    return None if (np.abs(values) > _LARGEST).any() else values
+    return None if (np.abs(values) > LARGEST).any() else values
 
 
 def _number(cell: Any) -> float | None:
@@ -333,4 +333,4 @@ def _number(cell: Any) -> float | None:
         value = float(cell)
     except (TypeError, ValueError, OverflowError):
         return None
-    return value if math.isnan(value) or abs(value) <= _LARGEST else None
+    return value if math.isnan(value) or is_storable(value) else None

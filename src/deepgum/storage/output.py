@@ -73,14 +73,12 @@ def is_same_file(one: Path, other: Path) -> bool:
     Examples
     --------
     >>> is_same_file(Path("."), Path("no-such-folder/..")), is_same_file(Path("."), Path(".."))
-    (False, False)
+    (True, False)
     >>> is_same_file(Path("no-such-file.csv"), Path("./No-Such-File.CSV"))
     True
     """
-    there = [path.exists() for path in (one, other)]
+    first, second = (os.path.realpath(path) for path in (one, other))
+    there = [os.path.exists(path) for path in (first, second)]
     if all(there):
-        return os.path.samefile(one, other)
-    if any(there):
-        return False
-    first, second = (os.path.realpath(path).casefold() for path in (one, other))
-    return first == second
+        return os.path.samefile(first, second)
+    return not any(there) and first.casefold() == second.casefold()
