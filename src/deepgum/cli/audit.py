@@ -144,4 +144,4 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
     if summary.flags:
         named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
         words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
-        terminal.print(words, highlight=False, markup=False, soft_wrap=True)
+        terminal.say(words)

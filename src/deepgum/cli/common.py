@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deepgum.errors import DeepGUMError, InvalidParameterError
+from deepgum.report.terminal.printable import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = [
@@ -71,22 +71,33 @@ CACHE_DIR = click.option(
 
 
 class Commands(click.Group):
-    """A group of commands. Errors of the library and of the system are shown as one message without a traceback."""
+    """A group of commands. Errors of the library and of the system are shown as one message without a traceback.
+
+    No text of a user reaches the terminal with control characters: see `deepgum.report.terminal.printable`.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show its errors as messages."""
         try:
-            with _ended_by_sigterm():
+            with _ended_by_sigterm(), warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_, **__: _complain(f"Warning: {message}", "yellow")
                 return super().invoke(ctx)
+        except click.ClickException as error:
+            object.__setattr__(error, "message", printable(error.message))
+            raise
         except DeepGUMError as error:
-            click.secho(f"Error: {error}", fg="red", err=True)
+            _complain(f"Error: {error}", "red")
             ctx.exit(2)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output, for example `head`, has stopped
                 raise
             where = "A file" if error.filename is None else f"'{error.filename}'"
-            click.secho(f"Error: {where} cannot be read or written: {error.strerror or error}.", fg="red", err=True)
+            _complain(f"Error: {where} cannot be read or written: {error.strerror or error}.", "red")
             ctx.exit(2)
+
+
+def _complain(message: str, colour: str) -> None:
+    click.secho(printable(message), fg=colour, err=True)
 
 
 @contextmanager
@@ -184,7 +195,7 @@ def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 
 @contextmanager
-def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, Reporter]]:
+def session(threads: int | None, stop_message: str) -> Iterator[tuple[Terminal, Reporter]]:
     """Run a long job with a progress line. Yield the pair (console, observer that draws the progress line).
 
     Parameters
@@ -208,18 +219,18 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, R
                 warnings.showwarning = lambda message, *_, **__: reporter.say(f"Warning: {message}", style="yellow")
                 yield terminal, reporter
         except KeyboardInterrupt:
-            click.secho(f"Stopped. {stop_message}", fg="yellow", err=True)
+            _complain(f"Stopped. {stop_message}", "yellow")
             sys.exit(_INTERRUPTED)
 
 
-def console() -> Console:
+def console() -> Terminal:
     """Return a console that prints on the standard output."""
-    from rich.console import Console
+    from deepgum.report.terminal.console import Terminal
 
-    return Console()
+    return Terminal()
 
 
-def list_files(terminal: Console, paths: Sequence[Path]) -> None:
+def list_files(terminal: Terminal, paths: Sequence[Path]) -> None:
     """Print the paths of the written files."""
     for path in paths:
-        terminal.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)
+        terminal.say(f"Written: {path}")

@@ -63,4 +63,4 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
         inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
     trust = " --trust" if code_named(configured.to_mapping()) else ""
     words = f"Use the network: deepgum predict {out} {inputs} --out predictions.csv{trust}"
-    terminal.print(words, highlight=False, soft_wrap=True)
+    terminal.say(words)

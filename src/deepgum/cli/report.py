@@ -52,4 +52,4 @@ def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> N
         path = write_report(AuditFolder(run, trust=trust), out, most=most, progress=reporter.reading)
     list_files(terminal, [path])
     if show and click.launch(path.resolve().as_uri()):
-        terminal.print("No browser was found. Open the file in a browser.", highlight=False)
+        terminal.say("No browser was found. Open the file in a browser.")

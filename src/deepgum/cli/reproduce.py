@@ -25,9 +25,8 @@ from deepgum.cli.common import (
 from deepgum.errors import ComparisonError, InvalidParameterError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from deepgum.experiments.paper.options import CompareOptions
+    from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = ["reproduce"]
@@ -181,7 +180,7 @@ def reproduce(
         raise failure
 
 
-def _figure2(terminal: Console, out: Path) -> None:
+def _figure2(terminal: Terminal, out: Path) -> None:
     from deepgum.report.paper.figure2 import draw_figure2
     from deepgum.report.style import save
 
@@ -189,7 +188,7 @@ def _figure2(terminal: Console, out: Path) -> None:
 
 
 def _figure5(
-    terminal: Console,
+    terminal: Terminal,
     reporter: Reporter,
     options: CompareOptions,
     differences: Mapping[str, tuple[object, object]],

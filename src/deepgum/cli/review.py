@@ -99,7 +99,7 @@ def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
     count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
     for kind, (_, file) in zip(kinds, files, strict=True):
         exported = export_decisions(folder, decisions, file, kind)
-        terminal.print(f"{kind}, {count}. {exported.next}", highlight=False, markup=False, soft_wrap=True)
+        terminal.say(f"{kind}, {count}. {exported.next}")
         list_files(terminal, exported.files)
 
 
@@ -112,12 +112,9 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
     check_packages()
     terminal = console()
 
-    def say(text: str) -> None:
-        terminal.print(text, highlight=False, markup=False, soft_wrap=True)
-
     def ready(address: Address) -> None:
-        say(f"Review: {address.url}")
-        say("Each decision is stored at once. Ctrl-C ends the review; the same command continues it.")
+        terminal.say(f"Review: {address.url}")
+        terminal.say("Each decision is stored at once. Ctrl-C ends the review; the same command continues it.")
         if not no_browser:
             import webbrowser
 
@@ -126,7 +123,7 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
 
     with Review(AuditFolder(run, trust=trust), who) as opened:
         if not opened.places:
-            say("No label is flagged, so there is nothing to review.")
+            terminal.say("No label is flagged, so there is nothing to review.")
             return
         with suppress(KeyboardInterrupt):
             serve(opened, port, ready)
@@ -134,9 +131,9 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
     left = counts.pop(None)
     named = {"keep": "kept", "fix": "fixed", "drop": "dropped", "skip": "skipped"}
     done = [f"{count} {named[action]}" for action, count in counts.items() if action and count]
-    say(f"\nStopped. {', '.join(done) or 'Nothing decided'}; {left} undecided.")
+    terminal.say(f"\nStopped. {', '.join(done) or 'Nothing decided'}; {left} undecided.")
     quoted = shlex.quote(str(run))
     if left:
-        say(f"Continue:  deepgum review {quoted}")
+        terminal.say(f"Continue:  deepgum review {quoted}")
     if any(counts.values()):
-        say(f"Export:    deepgum review {quoted} --export patch=FILE")
+        terminal.say(f"Export:    deepgum review {quoted} --export patch=FILE")

@@ -113,4 +113,4 @@ def score(
         )
     terminal.print(scores(scored.summary, scored.worst, scored.pairs))
     for line in next_steps(scored.summary, table, out):
-        terminal.print(line, highlight=False, markup=False, soft_wrap=True)
+        terminal.say(line)
