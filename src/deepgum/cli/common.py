@@ -70,6 +70,14 @@ CACHE_DIR = click.option(
 )
 
 
+class _Terminated(KeyboardInterrupt):
+    """The interrupt of SIGTERM.
+
+    It is a class of its own because `python -m deepgum` would otherwise end with the exit status of SIGINT if the
+    interrupt leaves a call of `exec`. Many modules call `exec` while they are imported.
+    """
+
+
 class Commands(click.Group):
     """A group of commands. Errors of the library and of the system are shown as one message without a traceback.
 
@@ -116,7 +124,7 @@ def _ended_by_sigterm() -> Iterator[None]:
         nonlocal stopped
         stopped = True
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the removal of files
-        raise KeyboardInterrupt
+        raise _Terminated
 
     signal.signal(signal.SIGTERM, stop)
     try:

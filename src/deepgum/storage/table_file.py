@@ -13,13 +13,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from deepgum.errors import DeepGUMWarning, listing
+from deepgum.errors import DeepGUMWarning
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["formulas", "is_csv", "write_table"]
 
 _FORMULA = "^[=+@\t\r\n＝＋－＠-]"  # noqa: RUF001
 _NUMBER = r"([-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan)"
+_EXAMPLES = 3
+"""Largest number of cells that a warning shows."""
 _NUMBERS = rf"^{_NUMBER}( {_NUMBER})*$"
 
 
@@ -48,8 +50,8 @@ def write_table(path: Path, parts: Iterable[pa.Table], *, replace: bool = True) 
     OutputExistsError, DiskFullError, OSError
         See `write_atomically`.
     """
-    risky: list[str] = []
-    rows = 0
+    examples: list[str] = []
+    rows = risky = 0
     with write_atomically(path, replace=replace) as temporary, ExitStack() as files:
         writer: Any = None
         for part in parts:
@@ -62,13 +64,16 @@ def write_table(path: Path, parts: Iterable[pa.Table], *, replace: bool = True) 
                 writer = files.enter_context(opened)
             writer.write_table(part)
             if is_csv(path):
-                risky += [f"row {rows + row + 1}, column {name!r}: {cell!r}" for row, name, cell in formulas(part)]
+                found = formulas(part)
+                risky += len(found)
+                for row, name, cell in found[: _EXAMPLES - len(examples)]:
+                    examples.append(f"row {rows + row + 1}, column {name!r}: {cell[:60]!r}")
             rows += len(part)
     if risky:
         warnings.warn(
-            f"'{path}' has {len(risky)} cells that a spreadsheet program may run as a formula: {listing(risky, 3)}. "
-            "They are written unchanged, so that ids stay the same. Import the columns as text, or write a .parquet "
-            "file.",
+            f"'{path}' has {risky} cells that a spreadsheet program may run as a formula, such as "
+            f"{'; '.join(examples)}. They are written unchanged, so that ids stay the same. Import the columns as "
+            "text, or write a .parquet file.",
             DeepGUMWarning,
             stacklevel=2,
         )

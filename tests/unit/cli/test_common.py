@@ -5,6 +5,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -41,6 +43,21 @@ def test_sigterm_ends_a_command_and_removes_its_temporary_files(tmp_path):
     assert result.exit_code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.fault(14)
+def test_the_exit_status_of_sigterm_does_not_depend_on_the_place(tmp_path):
+    (tmp_path / "program.py").write_text(
+        "import click, sys\n"
+        "from deepgum.cli.common import Commands\n"
+        "group = Commands('group')\n"
+        "end = 'import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(10)'\n"
+        "group.add_command(click.Command('work', callback=lambda: exec(end)))\n"
+        "group(['work'])"
+    )
+    # Started as `python -m`, Python itself would turn the interrupt into the exit status of SIGINT.
+    done = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, env=os.environ, capture_output=True)
+    assert done.returncode == 143
 
 
 def test_a_handler_of_the_calling_program_stays():

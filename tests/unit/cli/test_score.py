@@ -178,9 +178,8 @@ def test_ids_like_formulas_survive_the_file_and_are_named(ages):
     frame = pd.read_csv(ages).assign(id=lambda rows: [f"=HYPERLINK({row})" for row in range(len(rows))])
     frame.to_csv(ages, index=False)
     output = done(ages, "--out", ages.with_name("scores.csv"), width=400)
-    assert (
-        "has 300 cells that a spreadsheet program may run as a formula: row 1, column 'id': '=HYPERLINK(0)'" in output
-    )
+    assert "has 300 cells that a spreadsheet program may run as a formula" in output
+    assert "row 1, column 'id': '=HYPERLINK(0)'" in output
     assert pd.read_csv(ages.with_name("scores.csv"))["id"].tolist() == frame["id"].tolist()
 
 

@@ -10,7 +10,7 @@ import pytest
 from deepgum.errors import DeepGUMWarning
 from deepgum.storage.table_file import formulas, write_table
 
-RISKY = ["=1+1", "+cmd", "-x", "@SUM(A1)", "\t=1", "\r=1", "＝1", "-1+1", "-"]
+RISKY = ["=1+1", "+cmd", "-x", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "-1+1", "-"]
 HARMLESS = ["a=1", "-1", "+1.5e3", "-1 2 nan", "-.5", "nan", "", None, "1-2", "写真"]
 
 
