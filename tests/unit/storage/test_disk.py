@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -310,3 +311,26 @@ def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
         assert temporary.parent != swept[0]
         temporary.touch()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# ---- every file of the package
+
+# A cache that only grows, and locks: they hold no results.
+_APPENDED = {"data/row_file.py", "storage/lock.py"}
+# The writers of corrected labels: `apply_patch` gives them a temporary path.
+_GIVEN = {"data/edits/texts.py", "storage/disk.py"}
+
+
+@pytest.mark.fault(13)
+def test_every_file_is_written_at_a_temporary_path() -> None:
+    source = Path(module.__file__).parents[1]
+    writes = re.compile(r"(\w+)\.write_(?:text|bytes)\(|(?<![.\w])open\((\w+), \"[wax]")
+    found = {
+        (file.relative_to(source).as_posix(), match[1] or match[2])
+        for file in source.rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if not line.lstrip().startswith((">>>", "..."))
+        for match in writes.finditer(line)
+    }
+    assert len(found) > 10
+    assert {file for file, name in found if name != "temporary"} <= _APPENDED | _GIVEN
