@@ -136,7 +136,9 @@ class Content:
             if read.digest != table.schema.metadata[b"digest"].decode():
                 raise ValueError("its digest differs from its content")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-            raise InvalidDataError(f"'{path}' should be the content of samples, as deepgum wrote it. {error}.") from error
+            raise InvalidDataError(
+                f"'{path}' should be the content of samples, as deepgum wrote it. {error}."
+            ) from error
         return read
 
 

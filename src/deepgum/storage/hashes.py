@@ -25,6 +25,7 @@ _RESOLUTION = 2 * 10**9
 _LARGEST = 2**63 - 1
 _SECONDS_BETWEEN_REPORTS = 0.5
 
+
 class Stamp(NamedTuple):
     """The facts about a file that the system changes whenever the content of the file changes.
 
@@ -100,8 +101,8 @@ class KeptHashes:
         names : sequence of str
             Names of the files, relative to the folder.
         on_progress : callable, optional
-            Called as ``on_progress(done, total)`` about twice a second while files are read. The numbers count the files
-            that must be read.
+            Called as ``on_progress(done, total)`` about twice a second while files are read. The numbers count only the
+            files that must be read.
         """
         kept, new = self._read(), dict[str, tuple[Stamp, str]]()
         hashes: dict[str, str | None] = {}
