@@ -109,11 +109,12 @@ def test_a_written_content_is_read_again(data: RegressionData, tmp_path: Path) -
 
 def test_a_damaged_file_is_refused(data: RegressionData, tmp_path: Path) -> None:
     file = tmp_path / "content.parquet"
-    Content.of({"train": data}).write(file)
-    whole = file.read_bytes()
-    damaged = [b"", whole[:-20], b"x" * 200, whole.replace(b"im3", b"im9")]
+    content = Content.of({"train": data})
+    content.write(file)
+    whole, hashed = file.read_bytes(), content.inputs[3].tobytes()
+    damaged = [b"", whole[:-20], b"x" * 200, whole.replace(hashed, bytes([hashed[0] ^ 1]) + hashed[1:])]
     assert whole not in damaged
-    for content in damaged:
-        file.write_bytes(content)
+    for each in damaged:
+        file.write_bytes(each)
         with pytest.raises(InvalidDataError, match="should be the content of samples"):
             Content.read(file)

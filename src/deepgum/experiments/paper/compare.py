@@ -68,10 +68,12 @@ def compare(
     ------
     OutputFolderError
         If `out` holds other files, or results of other data, or if another process writes to `out`. This is checked
-        before any training. InvalidDataError, InvalidParameterError If the data cannot be used or the network cannot be
-        built. This is checked before any training. ComparisonError If a run failed, because it diverged or because a
-        method was left without labels. The error is raised after the last run. It has the records of the other runs,
-        and its message describes the failures.
+        before any training.
+    InvalidDataError, InvalidParameterError
+        If the data cannot be used or the network cannot be built. This is checked before any training.
+    ComparisonError
+        If a run failed, because it diverged or because a method was left without labels. The error is raised after the
+        last run. It has the records of the other runs, and its message describes the failures.
     """
     check_device(options.sgd.device)
     observer = observer or Observer()
