@@ -218,6 +218,16 @@ def flipped(whole: bytes) -> bytes:
     return whole[:-1] + bytes([whole[-1] ^ 1])
 
 
+def test_an_evaluation_on_changed_data_says_so(faces: Path, tmp_path: Path) -> None:
+    assert fit(faces, tmp_path / "run").exit_code == 0
+    evaluate = ("evaluate", tmp_path / "run", "--trust", "--threads", 1)
+    assert "have changed" not in call(*evaluate).output
+    write_face(faces / "5_0_0_4.jpg", 200)
+    words = " ".join(call(*evaluate).output.split())
+    assert "The data have changed since the training" in words
+    assert "other inputs: 5_0_0_4.jpg" in words
+
+
 def test_a_gain_is_measured_on_the_audited_data_only(faces: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert audit(faces, out).exit_code == 0
