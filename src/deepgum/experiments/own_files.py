@@ -23,7 +23,8 @@ def own_files(folder: Path) -> list[Path]:
     if audit.summary_file.is_file() and audit.scores_file.is_file():
         files += audit.own_files
     if comparison.config.is_file() and comparison.results.path.is_file():
-        files += [comparison.config, comparison.results.path, *comparison.posteriors.glob("*")]
+        folders = comparison.posteriors, comparison.content(0).parent
+        files += [comparison.config, comparison.results.path, *(file for each in folders for file in each.glob("*"))]
     return files
 
 

@@ -36,7 +36,7 @@ def home(audited, tmp_path):
     (tmp_path / "inputs.csv").write_text(PREDICTIONS)
     for folder, names in (
         ("run", ("config.toml", "environment.json", "metrics.json", "posteriors.parquet", "weights.safetensors")),
-        ("comparison", ("config.json", "results.jsonl", "posteriors/one.parquet")),
+        ("comparison", ("config.json", "results.jsonl", "posteriors/one.parquet", "content/seed0.parquet")),
     ):
         for name in names:
             (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +86,8 @@ def test_an_output_is_never_a_file_that_is_read(home, monkeypatch, command, lost
         ("score", "inputs.csv", "--out", "audit/scores.parquet"),
         ("score", "inputs.csv", "--out", "comparison/posteriors/one.parquet"),
         ("predict", "run", "inputs.csv", "--out", "comparison/posteriors/one.parquet"),
+        ("predict", "run", "inputs.csv", "--out", "comparison/content/seed0.parquet"),
+        ("score", "inputs.csv", "--out", "audit/content.parquet"),
         ("export", "run", "--overwrite", "--to", "audit/scores.parquet"),
         ("gain", "audit", "fixes.json", "--out", "comparison/config.json"),
         ("gain", "audit", "fixes.json", "--out", "run/metrics.json"),
