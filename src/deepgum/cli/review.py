@@ -91,10 +91,10 @@ def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
     from deepgum.storage.output import check_file
 
     kinds = [cast(Kind, check_choice("export", kind, KINDS)) for kind, _ in files]
-    for kind, (_, file) in zip(kinds, files, strict=True):
-        check_file(file, "export", ENDINGS[kind], inputs=own_files_near(file))
     folder = AuditFolder(run, trust=trust)
     decisions = read_decisions(folder)
+    for kind, (_, file) in zip(kinds, files, strict=True):
+        check_file(file, "export", ENDINGS[kind], inputs=own_files_near(file))
     terminal = console()
     count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
     for kind, (_, file) in zip(kinds, files, strict=True):
