@@ -25,6 +25,7 @@ from deepgum.cli.common import (
     verify_files,
 )
 from deepgum.errors import ComparisonError, InvalidParameterError
+from deepgum.storage.output import is_same_file
 
 if TYPE_CHECKING:
     from deepgum.experiments.paper.options import CompareOptions
@@ -136,6 +137,8 @@ def reproduce(
         if data is None:
             raise InvalidParameterError("data", f"a folder with {' or '.join(ARTEFACTS[artefact].datasets)}", None)
         verify_files(verify, cache_dir)
+        if is_same_file(data, out):
+            raise InvalidParameterError("out", "another folder than the data", str(out), "Images would be added to it.")
         name, folder = find_data(artefact, data, dataset)
         if artefact == "figure5":
             options = figure5_options(

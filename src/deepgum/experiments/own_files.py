@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepgum.audit.folder import AuditFolder
+from deepgum.errors import InvalidParameterError
 from deepgum.experiments.paper.folder import OutputFolder
 from deepgum.experiments.runs.run_folder import RunFolder
+from deepgum.storage.output import is_same_file
+from deepgum.storage.upgrade import FIRST, made_by
 
-__all__ = ["own_files", "own_files_near"]
+__all__ = ["check_config", "own_files", "own_files_near"]
 
 
 def own_files(folder: Path) -> list[Path]:
@@ -32,3 +35,25 @@ def own_files_near(path: Path) -> list[Path]:
     """Return the files of the runs, audits and comparisons in the two folders above a path."""
     folder = path.resolve().parent
     return own_files(folder) + own_files(folder.parent)
+
+
+def check_config(config: Path, recorded: Path) -> None:
+    """Refuse an output folder whose configuration file would replace the file that the user wrote.
+
+    Parameters
+    ----------
+    config : Path
+        The file that the command reads.
+    recorded : Path
+        The file in the output folder, in which the command records the whole configuration. It may be `config` if a
+        command wrote this file.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `recorded` is the file of the user.
+    """
+    written = made_by(recorded) != FIRST or own_files(recorded.parent)
+    if is_same_file(config, recorded) and not written:
+        hint = f"'{recorded}' would be replaced by the same settings without your comments."
+        raise InvalidParameterError("out", "another folder than that of your file", str(recorded.parent), hint)

@@ -141,3 +141,23 @@ def test_a_command_sweeps_what_a_killed_one_left_beside_its_output(home, monkeyp
     result = CliRunner().invoke(main, ["score", "inputs.csv", "--out", "scores.csv"])
     assert result.exit_code == 0, result.output
     assert not [path for path in home.iterdir() if path.name.endswith(".partial")]
+
+
+@pytest.mark.fault(7)
+@pytest.mark.parametrize(("command", "name"), [("fit", "config.toml"), ("audit", "audit.toml")])
+def test_a_configuration_of_the_user_is_not_replaced_by_the_recorded_one(tmp_path, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text('# why I chose this\n[data]\nname = "digits"\n')
+    output = refused(tmp_path, command, name, "--out", ".")
+    assert "should be another folder than that of your file" in output
+
+
+@pytest.mark.fault(7)
+def test_a_data_folder_is_no_output_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "31_0.jpg").write_text("")
+    for out in ("data", "data/../data"):
+        assert "another folder than the data" in refused(
+            tmp_path, "reproduce", "figure4", "--data", "data", "--out", out
+        )
