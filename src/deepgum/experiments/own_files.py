@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepgum.audit.folder import AuditFolder
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.paper.folder import OutputFolder
 from deepgum.experiments.runs.run_folder import RunFolder
@@ -19,12 +18,16 @@ def own_files(folder: Path) -> list[Path]:
 
     If the folder holds none of the three, the list is empty.
     """
-    run, audit, comparison = RunFolder(folder), AuditFolder(folder), OutputFolder(folder)
+    run, comparison = RunFolder(folder), OutputFolder(folder)
     files: list[Path] = []
     if run.config.is_file() and (run.environment.is_file() or run.metrics_file.is_file()):
         files += run.own_files
-    if audit.summary_file.is_file() and audit.scores_file.is_file():
-        files += audit.own_files
+    if (folder / "summary.json").is_file():
+        # Imported late: it loads torch, and commands that draw work without torch.
+        from deepgum.audit.folder import AuditFolder
+
+        audit = AuditFolder(folder)
+        files += audit.own_files if audit.scores_file.is_file() else ()
     if comparison.config.is_file() and comparison.results.path.is_file():
         folders = comparison.posteriors, comparison.content(0).parent
         files += [comparison.config, comparison.results.path, *(file for each in folders for file in each.glob("*"))]
