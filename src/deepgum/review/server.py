@@ -52,7 +52,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
         )
 
     # With two servers, the store would lose no decision, but the pages would overwrite each other's decisions.
-    with locked(folder.path / ".review.lock", taken):
+    with locked(folder.review_lock, taken):
         address, listening = listen(address_file, port)
         with listening:
             ready(address)

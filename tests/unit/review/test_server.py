@@ -265,7 +265,8 @@ BAD_HEADERS: list[dict[str, str | None]] = [
 @pytest.mark.parametrize("headers", BAD_HEADERS, ids=str)
 @pytest.mark.parametrize("path", ["decisions", "undo"])
 def test_a_forged_write_is_refused(refusing: Caller, headers: dict[str, str | None], path: str) -> None:
-    (entry,) = refusing.review.store._log.after(0)
+    with refusing.review.store.reading() as ledger:
+        (entry,) = ledger
     here = {name: value and value.replace("{port}", str(refusing.address.port)) for name, value in headers.items()}
     write = refusing.write() if path == "decisions" else {"audit": refusing.audit, "seq": entry.seq, "key": "u"}
     status, answer = refusing.post(path, write, headers=here)
