@@ -68,12 +68,14 @@ def make_server(review: Review, address: Address) -> uvicorn.Server:
     import uvicorn
 
     from deepgum.review.app import application
+    from deepgum.review.connections import BACKLOG, Connection
 
     return uvicorn.Server(
         uvicorn.Config(
             application(review, address),
             loop="asyncio",
-            http="h11",
+            http=Connection,
+            backlog=BACKLOG,
             ws="none",
             lifespan="off",
             log_config=None,
