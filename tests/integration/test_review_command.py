@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
@@ -52,6 +53,18 @@ def test_an_export_before_a_review_does_not_change_the_folder(audited: AuditFold
     assert review(audited.path, "--export", f"patch={tmp_path / 'patch.jsonl'}").exit_code == 0
     assert read_patch(tmp_path / "patch.jsonl").changes == ()
     assert sorted(audited.path.iterdir()) == before
+
+
+@pytest.mark.fault(21)
+def test_the_decisions_of_a_read_only_folder_can_be_exported(
+    audited: AuditFolder, tmp_path: Path, read_only: Callable[[Path], None]
+) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision("images/004.png", "a", "fix", (1.5, 2.5)))
+    read_only(audited.path)
+    assert review(audited.path, "--export", f"patch={tmp_path / 'patch.jsonl'}").exit_code == 0
+    (change,) = read_patch(tmp_path / "patch.jsonl").changes
+    assert change.new == (1.5, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +130,9 @@ def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, st
     words = first.stop()
     assert "Nothing decided; 10 undecided." in words
     assert first.command.exit_code == 0
-    assert start_review(audited.path).url == first.url
+    second = start_review(audited.path)
+    assert urlsplit(second.url).port == urlsplit(first.url).port
+    assert second.url != first.url  # another token
 
 
 def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tmp_path: Path) -> None:
@@ -128,7 +143,8 @@ def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tm
     result = review(audited.path, "--export", f"coco={same}", "--export", f"fiftyone={same}")
     assert result.exit_code == 2
     assert not same.exists()
-    for name in ("summary.json", "calibration.json", "gain.json", ".review.json"):
+    own = ("summary.json", "calibration.json", "gain.json", ".review.json", "decisions.jsonl", "decisions.sqlite")
+    for name in own:
         path = audited.path / name
         before = path.read_bytes() if path.exists() else None
         assert review(audited.path, "--export", f"coco={path}").exit_code == 2

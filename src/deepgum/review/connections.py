@@ -11,8 +11,8 @@ __all__ = ["BACKLOG", "Connection"]
 MOST = 128
 """Largest number of open connections. A browser uses about six."""
 
-BACKLOG = 32
-"""Largest number of connections that wait to be accepted; they are accepted all at once."""
+BACKLOG = 128
+"""Largest number of connections that wait to be accepted. They may be accepted all at once, above `MOST`."""
 
 PATIENCE = 10.0
 """Seconds that a connection may take until the head of its next request is complete."""

@@ -663,18 +663,25 @@ def test_a_connection_without_a_whole_request_is_closed(
 def test_a_connection_whose_request_is_being_answered_stays_open(
     served: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST", 3)
-    monkeypatch.setattr(connections, "PATIENCE", 0.05)
-    with ThreadPoolExecutor(1) as pool, served.review.store._lock:
-        answer = pool.submit(served.post, "decisions", served.write())  # waits for the store
+    started, go = threading.Event(), threading.Event()
+    decide = served.review.store.decide
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        started.set()
+        assert go.wait(20)
+        return decide(*args, **options)
+
+    monkeypatch.setattr(served.review.store, "decide", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(served.post, "decisions", served.write())
+        assert started.wait(20)
+        monkeypatch.setattr(connections, "MOST", 3)
+        monkeypatch.setattr(connections, "PATIENCE", 0.05)
         idle = idle_connections(served, 10)
         assert all(is_closed(each) for each in idle)  # all others are closed, after their time
         assert not answer.done()
-        served.review.store._lock.release()
-        try:
-            assert answer.result(20)[0] == 200
-        finally:
-            served.review.store._lock.acquire()
+        go.set()
+        assert answer.result()[0] == 200
     for each in idle:
         each.close()
 
