@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -31,6 +30,7 @@ from deepgum.errors import (
     StaleDecisionError,
 )
 from deepgum.report.page.assets import script, style, theme
+from deepgum.report.page.words import without_folders
 from deepgum.review.access import LARGEST, AccessCheck, refusal
 from deepgum.review.address import Address
 from deepgum.review.ledger import Entry, Ledger
@@ -175,10 +175,10 @@ class _Pages:
         return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": disposition})
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Return the response to an error of the library. The page shows the name of the folder, not its place."""
+        """Return the response to an error of the library. The page shows names, not where their folders are."""
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         more = {"current": entry_message(error.current)} if isinstance(error, StaleDecisionError) else {}
-        words = str(error).replace(f"{self._review.folder.path.parent}{os.sep}", "")
+        words = without_folders(str(error), self._review.folders)
         return refusal(request.scope, status, type(error).__name__, words, **more)
 
     async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:
