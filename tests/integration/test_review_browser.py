@@ -302,7 +302,9 @@ def test_an_answer_without_a_proof_is_not_believed(
     url = start_review(audited.path).url
     page = pages(url)
     entry = {"seq": 1, "sample": "", "group": ""}
-    page.route("**/decisions", lambda route: route.fulfill(json={"entry": entry, "head": 1, "undo": None, "redo": None}))
+    page.route(
+        "**/decisions", lambda route: route.fulfill(json={"entry": entry, "head": 1, "undo": None, "redo": None})
+    )
     page.keyboard.press("k")
     said(page, "Another server answers at this address")
     said(page, "1 decision waits in this browser")

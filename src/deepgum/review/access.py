@@ -51,8 +51,8 @@ class AccessCheck:
         The application that receives the allowed requests.
     address : Address
         The address of the server. Its token must be the first part of every path, and its host must be the `Host`
-        header. The check of the host stops "DNS rebinding": an attacker lets a foreign domain name lead to this machine.
-        The header of such a request has the foreign name.
+        header. The check of the host stops "DNS rebinding": an attacker lets a foreign domain name lead to this
+        machine. The header of such a request has the foreign name.
     """
 
     def __init__(self, app: ASGIApp, address: Address) -> None:

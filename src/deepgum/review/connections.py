@@ -29,6 +29,7 @@ class Connection(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Close the connection that has waited longest, if there are too many."""
         super().connection_made(transport)
         self._wait()
         connections = [each for each in self.connections if isinstance(each, Connection) and each.is_open]
@@ -37,16 +38,19 @@ class Connection(H11Protocol):
             min(waiting, key=lambda each: each._since).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
+        """Wait for the next request."""
         super().on_response_complete()
         self._wait()
 
     @property
     def is_open(self) -> bool:
+        """Whether the connection is not being closed."""
         return not self.transport.is_closing()
 
     @property

@@ -28,7 +28,7 @@ _HEADER, _MODE, _IN_WAL = 20, 18, 2  # byte 18 of an SQLite file is 2 if its wri
 
 
 def earlier_files(path: Path) -> list[Path]:
-    """Return the existing files of the earlier log at `path`: the main file, and files with writes that are not in it."""
+    """Return the existing files of the earlier log at `path`: the main file, and files with its last writes."""
     companions = (_companion(path, ending) for ending in _COMPANIONS)
     return [file for file in (path, *companions) if file.is_file() and (file == path or file.stat().st_size)]
 

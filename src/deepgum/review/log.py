@@ -90,7 +90,8 @@ class LogFile:
         with self._named("opened"):
             if not path.exists():
                 self._make(audit, first)
-            self._file = open(path, "rb", buffering=0)  # open until `close`, so that no other file gets its identity
+            # Open until `close`, so that no other file gets its identity.
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115
         try:
             with self._named("read"):
                 self._end = self._check(self._file.read(), audit)
@@ -127,8 +128,8 @@ class LogFile:
         who: str = "",
         key: str | None = None,
     ) -> int:
-        """Add a row with the current time, and return the number of the row. When this method returns, the row is on the
-        disk. Call the method once in a transaction, after all rows of `new_rows`.
+        """Add a row with the current time, and return the number of the row. When this method returns, the row is on
+        the disk. Call the method once in a transaction, after all rows of `new_rows`.
 
         Raises
         ------
@@ -171,8 +172,8 @@ class LogFile:
             size = self._file.seek(0, os.SEEK_END)
             if size < self._end:
                 raise DecisionsFileError(
-                    f"'{self.path}' should only grow. It has {size} bytes, and had {self._end}: another program has cut "
-                    "it. Stop the review, bring the file back, and start the review again."
+                    f"'{self.path}' should only grow. It has {size} bytes, and had {self._end}: another program has "
+                    "cut it. Stop the review, bring the file back, and start the review again."
                 )
             self._file.seek(self._end)
             *lines, _ = self._file.read().split(b"\n")

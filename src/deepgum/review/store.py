@@ -80,7 +80,9 @@ class DecisionStore:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path, labels: ScoredLabels, audit: str, first: Callable[[], Iterable[Row]] = tuple) -> None:
+    def __init__(
+        self, path: Path, labels: ScoredLabels, audit: str, first: Callable[[], Iterable[Row]] = tuple
+    ) -> None:
         self.path, self.audit = path, audit
         self._rows = {name: row for row, name in enumerate(labels.ids)}
         self._groups = dict(zip(labels.group_names, labels.partition, strict=True))
@@ -95,8 +97,8 @@ class DecisionStore:
 
     @classmethod
     def of(cls, folder: AuditFolder, labels: ScoredLabels | None = None) -> Self:
-        """Open the store of the decisions about an audit, from the folder of the audit. Decisions that an earlier version
-        stored are taken over; its files do not change.
+        """Open the store of the decisions about an audit, from the folder of the audit. Decisions that an earlier
+        version stored are taken over; its files do not change.
 
         Parameters
         ----------

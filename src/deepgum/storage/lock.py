@@ -129,7 +129,8 @@ def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> 
                 yield
             finally:
                 with suppress(OSError):
-                    path.unlink()
+                    if _is_same_file(file.fileno(), path):  # a folder that was made anew may have a lock of its own
+                        path.unlink()
             return
 
 

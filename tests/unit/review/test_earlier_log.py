@@ -104,7 +104,9 @@ def test_a_write_ahead_log_without_its_file_is_refused_and_kept(audited: AuditFo
     audited.earlier_decisions_file.unlink()
     before = contents(audited)
     for use in (DecisionStore.of, read_decisions):
-        with pytest.raises(DecisionsFileError, match="-wal' should have 'decisions.sqlite' beside it.*Bring that file"):
+        with pytest.raises(
+            DecisionsFileError, match=r"-wal' should have 'decisions.sqlite' beside it.*Bring that file"
+        ):
             use(audited)
     assert contents(audited) == before
     assert list(before) == ["decisions.sqlite-wal"]
@@ -120,7 +122,7 @@ def test_a_write_ahead_log_of_another_file_is_refused_and_kept(audited: AuditFol
     write_earlier(audited, 300).close()
     (audited.path / "decisions.sqlite-wal").write_bytes(foreign)
     before = contents(audited)
-    with pytest.raises(DecisionsFileError, match="should fit the files beside it|can be read"):
+    with pytest.raises(DecisionsFileError, match=r"should fit the files beside it|can be read"):
         DecisionStore.of(audited)
     assert contents(audited) == before
     assert not audited.decisions_file.exists()

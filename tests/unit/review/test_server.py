@@ -638,7 +638,8 @@ HEADS = [b"", b"G", b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"POST /x/decisio
 
 
 @pytest.mark.fault(21)
-def test_idle_connections_do_not_stop_the_page(served: Caller) -> None:
+def test_idle_connections_do_not_stop_the_page(served: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 1000.0)  # they are closed because of their number
     idle = [each for head in HEADS for each in idle_connections(served, connections.MOST, head)]
     assert served.get("data")[0] == 200
     assert served.post("decisions", served.write())[0] == 200

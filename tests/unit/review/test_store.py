@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -239,7 +240,10 @@ KEEP = f'"action":"keep","sample":"{IDS[0]}","group":"a"'
         (_of_another_program, "Found None: .* or by another program"),
         (_no_text, "Found None"),
         (_empty, "Found None"),
-        (_of_another_line(f'{{"seq":3,"action":"fix","sample":"{IDS[0]}","group":"a","new":[NaN,2]}}'), "Row 3 does not"),
+        (
+            _of_another_line(f'{{"seq":3,"action":"fix","sample":"{IDS[0]}","group":"a","new":[NaN,2]}}'),
+            "Row 3 does not",
+        ),
         (_of_another_line('{"seq":3,"action":"undo","of":1}'), "Row 3 does not fit"),
         (_of_another_line('{"seq":3,"action":"redo","of":9}'), "Row 3 does not fit"),
         (_of_another_line(f'{{"seq":4,{KEEP}}}'), "row 3 of its decisions in line 4"),
@@ -281,22 +285,44 @@ def test_every_copy_of_the_file_alone_holds_what_was_acknowledged(audited: Audit
 
 
 @pytest.mark.fault(5)
+def test_the_entry_of_a_new_file_and_each_row_are_synchronised(
+    audited: AuditFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synchronised = os.fsync, []
+
+    def noting(handle: int) -> None:
+        about = os.fstat(handle)
+        synchronised.append((about.st_ino, about.st_size))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    with DecisionStore.of(audited) as store:
+        assert audited.path.stat().st_ino in [inode for inode, _ in synchronised]
+        for name in IDS[:3]:
+            store.decide(Decision(name, "a", "keep"))
+            about = audited.decisions_file.stat()
+            assert synchronised[-1] == (about.st_ino, about.st_size)
+
+
+@pytest.mark.fault(5)
 def test_a_file_that_is_cut_anywhere_holds_all_rows_before_the_cut(audited: AuditFolder) -> None:
     """A copy during a write, or a kill, can leave a part of the last line. It is not a decision, and does no harm."""
     with DecisionStore.of(audited) as store:
         for name in IDS[:3]:
             store.decide(Decision(name, "a", "fix", FIX, "née"), key=name)
-    whole = audited.decisions_file.read_bytes()
+    whole, audit = audited.decisions_file.read_bytes(), identity(audited)
     ends = [place + 1 for place, letter in enumerate(whole) if letter == ord("\n")]
-    for size in range(ends[0], len(whole) + 1):
+    near = {end + step for end in ends for step in (-1, 0, 1)} - {ends[0] - 1, len(whole) + 1}
+    for size in sorted(near | set(range(ends[0], len(whole), 13))):
         audited.decisions_file.write_bytes(whole[:size])
         rows = sum(size >= end for end in ends[1:])
-        assert [each.sample for each in read_decisions(audited)] == IDS[:rows]
-        if size % 29 == 0 or size in ends:  # a new row follows the last whole one
-            with DecisionStore.of(audited) as store:
-                store.decide(Decision(IDS[9], "b", "drop"))
-            assert [each.sample for each in read_decisions(audited)] == [*IDS[:rows], IDS[9]]
-            assert audited.decisions_file.read_bytes().startswith(whole[: ends[rows]])
+        with closing(LogFile(audited.decisions_file, audit)) as log_file:
+            assert [row.sample for row in log_file.new_rows()] == IDS[:rows]
+            with log_file.transaction():
+                log_file.append("drop", sample=IDS[9], group="b")  # follows the last whole row
+            assert [row.sample for row in log_file.new_rows()] == [IDS[9]]
+        assert audited.decisions_file.read_bytes().startswith(whole[: ends[rows]])
+        assert audited.decisions_file.read_bytes().count(b"\n") == rows + 2
 
 
 def test_a_file_that_was_cut_under_an_open_store_is_refused(audited: AuditFolder) -> None:
@@ -338,7 +364,7 @@ def test_nothing_is_written_or_read_when_the_file_was_replaced(
             lambda: store.undo(first.seq),
             store.decisions,
         ):
-            with pytest.raises(DecisionsFileError, match="moved, deleted or made again.*Stop the review"):
+            with pytest.raises(DecisionsFileError, match=r"moved, deleted or made again.*Stop the review"):
                 use()
         assert (audited.decisions_file.read_bytes() if audited.decisions_file.exists() else None) == after
 
@@ -402,7 +428,7 @@ def test_a_failed_write_has_no_effect(audited: AuditFolder, monkeypatch: pytest.
 def test_a_writer_that_does_not_end_is_reported(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_WAIT", 0.05)
     with DecisionStore.of(audited) as one, DecisionStore.of(audited) as other, one._log.transaction():
-        with pytest.raises(DecisionsFileError, match="Another process .* Nothing was stored"):
+        with pytest.raises(DecisionsFileError, match=r"Another process .* Nothing was stored"):
             other.decide(Decision(IDS[0], "a", "keep"))
         assert other.decisions() == []  # a reader does not wait
 
@@ -491,9 +517,8 @@ def test_acknowledged_decisions_survive_a_kill(audited: AuditFolder) -> None:
                 if not killed and i >= stop:
                     os.kill(int(child), signal.SIGKILL)
                     killed = True
-            log_file = LogFile(audited.decisions_file, identity(audited))
-            stored = {row.seq: row for row in log_file.new_rows()}
-            log_file.close()
+            with closing(LogFile(audited.decisions_file, identity(audited))) as log_file:
+                stored = {row.seq: row for row in log_file.new_rows()}
             for seq, (reason, i) in acknowledged.items():
                 row = stored[seq]
                 assert (row.reason, row.sample, row.action) == (reason, IDS[i % 40], ACTIONS[i % 4])

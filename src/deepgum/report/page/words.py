@@ -108,8 +108,8 @@ def data_folders(source: DataSource) -> list[Path]:
 
 
 def without_folders(text: str, folders: Iterable[Path]) -> str:
-    """Return a text in which paths below the given folders begin below them. A page that is sent to others must not show
-    where its author keeps the data.
+    """Return a text in which paths below the given folders begin below them. A page that is sent to others must not
+    show where its author keeps the data.
 
     Examples
     --------
