@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -122,9 +123,25 @@ def test_a_write_ahead_log_of_another_file_is_refused_and_kept(audited: AuditFol
     write_earlier(audited, 300).close()
     (audited.path / "decisions.sqlite-wal").write_bytes(foreign)
     before = contents(audited)
-    with pytest.raises(DecisionsFileError, match=r"should fit the files beside it|can be read"):
+    with pytest.raises(DecisionsFileError, match=r"fit the files beside it|can be read"):
         DecisionStore.of(audited)
     assert contents(audited) == before
+    assert not audited.decisions_file.exists()
+
+
+def test_a_damaged_file_is_refused_and_kept(audited: AuditFolder) -> None:
+    write_earlier(audited, mode="DELETE").close()
+    with closing(sqlite3.connect(audited.earlier_decisions_file)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_log_1'"
+        (page,) = connection.execute(query).fetchone()
+    data = bytearray(audited.earlier_decisions_file.read_bytes())
+    place = data.index(b"key 3", size * (page - 1))
+    data[place : place + 5] = b"kex 3"  # the table itself is whole, only its index is not
+    audited.earlier_decisions_file.write_bytes(data)
+    with pytest.raises(DecisionsFileError, match=r"Nothing was changed\. Bring back files"):
+        DecisionStore.of(audited)
+    assert audited.earlier_decisions_file.read_bytes() == data
     assert not audited.decisions_file.exists()
 
 

@@ -321,8 +321,10 @@ def test_a_file_that_is_cut_anywhere_holds_all_rows_before_the_cut(audited: Audi
             with log_file.transaction():
                 log_file.append("drop", sample=IDS[9], group="b")  # follows the last whole row
             assert [row.sample for row in log_file.new_rows()] == [IDS[9]]
-        assert audited.decisions_file.read_bytes().startswith(whole[: ends[rows]])
-        assert audited.decisions_file.read_bytes().count(b"\n") == rows + 2
+        text = audited.decisions_file.read_bytes()
+        assert text.startswith(whole[: ends[rows]])
+        assert text.endswith(b"\n")
+        assert text.count(b"\n") == rows + 2
 
 
 def test_a_file_that_was_cut_under_an_open_store_is_refused(audited: AuditFolder) -> None:
