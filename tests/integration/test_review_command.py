@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -133,6 +134,21 @@ def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, st
     second = start_review(audited.path)
     assert urlsplit(second.url).port == urlsplit(first.url).port
     assert second.url != first.url  # another token
+
+
+@pytest.mark.fault(6)
+def test_a_folder_that_was_made_anew_has_one_server_of_its_own(
+    audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], write_audit: Callable[[Path], AuditFolder]
+) -> None:
+    old = start_review(audited.path)
+    shutil.rmtree(audited.path)
+    write_audit(tmp_path)
+    new = start_review(audited.path)
+    assert urlsplit(new.url).port != urlsplit(old.url).port
+    assert f"at {new.url}" in review(audited.path, "--no-browser").output
+    words = old.stop()
+    assert "moved, deleted or made again" in words
+    assert f"at {new.url}" in review(audited.path, "--no-browser").output  # the lock is still held
 
 
 def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
   const EVERY = 4000; // milliseconds between requests for the decisions of others
   const AGAIN = 1500; // milliseconds between attempts while the server does not answer
+  const PATIENCE = 20000;
   const GONE = "gone";
   const PREFIX = "deepgum-review:";
 
@@ -202,7 +203,7 @@
         body: JSON.stringify(body),
       };
       try {
-        const response = await DeepGUM.ask(path, write);
+        const response = await DeepGUM.ask(path, { ...write, signal: AbortSignal.timeout(PATIENCE) });
         return { status: response.status, body: await response.json() };
       } catch (error) {
         if (error instanceof DeepGUM.AnotherServer) return { status: 421, body: { message: error.message } };

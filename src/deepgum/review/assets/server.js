@@ -10,7 +10,7 @@
 (function () {
   "use strict";
   const DeepGUM = (window.DeepGUM = window.DeepGUM || {});
-  const PATIENCE = 20000; // milliseconds
+  const PATIENCE = 20000; // milliseconds for the proof
   const HMAC = { name: "HMAC", hash: "SHA-256" };
   const bytes = (text) => new TextEncoder().encode(text);
   const hex = (data) => Array.from(new Uint8Array(data), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -30,8 +30,7 @@
   async function prove(path, options) {
     const challenge = hex(crypto.getRandomValues(new Uint8Array(16)));
     const response = await fetch(path, {
-      ...options, headers: { ...options.headers, "X-Deepgum-Challenge": challenge },
-      cache: "no-store", redirect: "error", signal: AbortSignal.timeout(PATIENCE),
+      ...options, headers: { ...options.headers, "X-Deepgum-Challenge": challenge }, cache: "no-store", redirect: "error",
     });
     const key = await crypto.subtle.importKey("raw", bytes(token), HMAC, false, ["sign"]);
     const proof = hex(await crypto.subtle.sign("HMAC", key, bytes(`deepgum-review ${challenge}`)));
@@ -45,7 +44,7 @@
   /* Like `fetch`, for a path relative to the page. */
   async function ask(path, options = {}) {
     if (stopped) throw new AnotherServer();
-    await prove("/proof", {});
+    await prove("/proof", { signal: AbortSignal.timeout(PATIENCE) });
     if (stopped) throw new AnotherServer();
     return prove(path, options);
   }
