@@ -92,8 +92,8 @@ def _rows(connection: sqlite3.Connection, path: Path, audit: str) -> list[Row]:
     (state,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if state != "ok":
         raise DecisionsFileError(
-            f"'{path}' should be whole, and fit the files beside it ({', '.join(_COMPANIONS)}). Found: {state}. Nothing "
-            "was changed. Bring back files that belong together, or move them to start a new review."
+            f"'{path}' should be whole, and fit the files beside it ({', '.join(_COMPANIONS)}). Found: {state}. "
+            "Nothing was changed. Bring back files that belong together, or move them to start a new review."
         )
     header = dict(connection.execute("SELECT key, value FROM meta"))
     check_audit(path, audit, header, connection.execute("SELECT count(*) FROM log").fetchone()[0])
