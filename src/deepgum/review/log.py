@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepgum.errors import DecisionsFileError, DeepGUMError, DiskFullError
-from deepgum.storage.disk import FULL, sync_folder, write_atomically
+from deepgum.storage.disk import FULL, remove_partial, sync_folder, write_atomically
 from deepgum.storage.lock import locked
 
 __all__ = ["LogFile", "Row", "check_audit"]
@@ -195,6 +195,7 @@ class LogFile:
         with self._locked():
             if self.path.exists():  # another process was faster
                 return
+            remove_partial(self.path)
             header = json.dumps({"format": FORMAT, "audit": audit, "made": _now()}).encode() + b"\n"
             rows = b"".join(map(_encode, first()))
             with write_atomically(self.path) as temporary:

@@ -304,6 +304,15 @@ def test_the_entry_of_a_new_file_and_each_row_are_synchronised(
             assert synchronised[-1] == (about.st_ino, about.st_size)
 
 
+def test_what_a_kill_left_is_removed(audited: AuditFolder) -> None:
+    names = {path.name for path in audited.path.iterdir()}
+    (audited.path / ".decisions.jsonl.4711-0123abcd.partial").write_text("{")
+    (audited.path / ".decisions.jsonl.lock").write_text("4711")
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+    assert {path.name for path in audited.path.iterdir()} == names | {"decisions.jsonl"}
+
+
 @pytest.mark.fault(5)
 def test_a_file_that_is_cut_anywhere_holds_all_rows_before_the_cut(audited: AuditFolder) -> None:
     """A copy during a write, or a kill, can leave a part of the last line. It is not a decision, and does no harm."""
