@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ LOCK = ".lock"
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 """Errors of a file system that has no locks."""
+
+_PAUSE = 0.002  # seconds between two attempts to get a lock
 
 
 if sys.platform == "win32":
@@ -79,7 +82,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
+def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> Iterator[None]:
     """Hold a lock in a `with` block. The lock is a file, which is removed when the lock is released.
 
     Some file systems of clusters have no locks. On these, a `DeepGUMWarning` is given, and no lock is held.
@@ -91,6 +94,8 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
     taken : callable
         Function that returns the error for a lock that another process holds. The argument of the function is " (PID)",
         or "" if the process is unknown.
+    wait : float
+        Seconds to wait for a lock that another process holds, before the error.
 
     Examples
     --------
@@ -103,15 +108,20 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
     ValueError:  (...)
     >>> folder.cleanup()
     """
-    try:
-        file = hold(path)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        _warn(path.parent, error)
-        file = open(path, "a+b")  # noqa: SIM115
-    if file is None:
-        raise taken(_holder(path))
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            file = hold(path)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            _warn(path.parent, error)
+            file = open(path, "a+b")  # noqa: SIM115
+        if file is not None:
+            break
+        if time.monotonic() >= deadline:
+            raise taken(_holder(path))
+        time.sleep(_PAUSE)
     with file:
         file.truncate(0)
         file.write(str(os.getpid()).encode())
@@ -120,7 +130,8 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                path.unlink()
+                if _is_same_file(file.fileno(), path):  # a folder that was made anew may have a lock of its own
+                    path.unlink()
 
 
 def hold(path: Path) -> BinaryIO | None:
