@@ -92,6 +92,7 @@ def test_an_output_is_never_a_file_that_is_read(home, monkeypatch, command, lost
         ("gain", "audit", "fixes.json", "--out", "comparison/config.json"),
         ("gain", "audit", "fixes.json", "--out", "run/metrics.json"),
         ("review", "audit", "--export", "coco=audit/summary.json"),
+        ("review", "audit", "--export", "patch=audit/decisions.jsonl"),
         ("review", "audit", "--export", "coco=run/metrics.json"),
         ("report", "audit", "--out", "audit/scores.parquet"),
         ("report", "audit", "--out", "inputs.csv"),
