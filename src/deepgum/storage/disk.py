@@ -170,11 +170,14 @@ def is_partial(name: str) -> bool:
 def remove_partial(path: Path) -> None:
     """Remove what killed processes left, also of earlier versions, for all files of a folder or for one file.
 
-    Files of earlier versions are not locked. So call this function only while no other process writes in the folder
+    Hidden folders are also removed from the folders directly inside the folder. Files of earlier versions are not locked. So call this function only while no other process writes in the folder
     (see `deepgum.storage.lock`).
     """
     if path.is_dir():
         left = _partial_entries(path)
+        for entry in path.iterdir():
+            if entry.is_dir() and not is_partial(entry.name):
+                remove_abandoned(entry)
     else:
         stem, name = re.escape(path.stem), re.escape(path.name)
         own = re.compile(rf"\.{name}\.[0-9]+(-[0-9a-f]{{8}})?\.partial|\.{stem}-[0-9a-f]{{8}}\.tmp")

@@ -295,6 +295,14 @@ def test_only_what_no_living_process_holds_is_swept(tmp_path: Path) -> None:
     assert not list((tmp_path / "theirs").iterdir())
 
 
+@pytest.mark.fault(14)
+def test_the_folders_of_a_run_are_swept_too(tmp_path: Path) -> None:
+    (tmp_path / "posteriors" / ".a.parquet.17-0123abcd.partial").mkdir(parents=True)
+    (tmp_path / "posteriors" / "a.parquet").touch()
+    remove_partial(tmp_path)
+    assert [path.name for path in (tmp_path / "posteriors").iterdir()] == ["a.parquet"]
+
+
 def test_a_folder_that_is_swept_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
