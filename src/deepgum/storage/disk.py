@@ -170,8 +170,8 @@ def is_partial(name: str) -> bool:
 def remove_partial(path: Path) -> None:
     """Remove what killed processes left, also of earlier versions, for all files of a folder or for one file.
 
-    Hidden folders are also removed from the folders directly inside the folder. Files of earlier versions are not locked. So call this function only while no other process writes in the folder
-    (see `deepgum.storage.lock`).
+    Hidden folders are also removed from the folders directly inside the folder. Files of earlier versions are not
+    locked. So call this function only while no other process writes in the folder (see `deepgum.storage.lock`).
     """
     if path.is_dir():
         left = _partial_entries(path)
