@@ -29,6 +29,7 @@ __all__ = [
     "ProcessLostError",
     "StaleDecisionError",
     "UnknownNameError",
+    "UnreadableImageError",
     "UnreadableImagesError",
     "UntrustedCodeError",
     "differences",
@@ -126,6 +127,27 @@ class MissingImagesError(InvalidDataError, FileNotFoundError):
 
 class UnreadableImagesError(InvalidDataError):
     """Image files exist, but cannot be decoded; the message lists these files."""
+
+
+class UnreadableImageError(UnreadableImagesError):
+    """One image file exists, but cannot be decoded, or has a format that is not read.
+
+    Parameters
+    ----------
+    path : path
+        The image file.
+    reason : str
+        The reason, without a full stop. The attribute `reason` keeps it for lists of images.
+
+    Examples
+    --------
+    >>> print(UnreadableImageError("faces/a.jpg", "the file is truncated"))
+    The image 'faces/a.jpg' cannot be read: the file is truncated.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The image '{path}' cannot be read: {reason}.")
 
 
 class DiskFullError(DeepGUMError, OSError):
