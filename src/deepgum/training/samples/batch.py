@@ -159,8 +159,8 @@ def check_targets(targets: Tensor, n_samples: int) -> Tensor:
     infinite = targets.to(torch.float32).isinf().any(dim=1).nonzero().flatten().tolist()
     if infinite:
         raise InvalidDataError(
-            f"`targets` should be finite in float32, or NaN if missing. Found {len(infinite)} samples with infinite targets: "
-            f"{listing(infinite)}."
+            f"`targets` should be finite in float32, or NaN if missing. Found {len(infinite)} samples with infinite "
+            f"targets: {listing(infinite)}."
         )
     return targets
 
@@ -181,7 +181,7 @@ def check_weights(sample_weight: Tensor, n_samples: int) -> Tensor:
     wrong = (~weights.to(torch.float32).isfinite() | (weights < 0)).nonzero().flatten().tolist()
     if wrong:
         raise InvalidDataError(
-            f"`sample_weight` should be finite in float32 and at least 0. Found {len(wrong)} samples with other weights: "
-            f"{listing(wrong)}."
+            f"`sample_weight` should be finite in float32 and at least 0. Found {len(wrong)} samples with other "
+            f"weights: {listing(wrong)}."
         )
     return weights
