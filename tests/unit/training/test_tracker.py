@@ -405,9 +405,9 @@ def test_invalid_arguments_are_refused() -> None:
         with pytest.raises(InvalidDataError, match=f"`sample_weight` should .*{found}"):
             ResponsibilityTracker(5, sample_weight=wrong)
     huge = torch.tensor([1.0, 1.0, 1.0, 1e300, 1.0], dtype=torch.float64)
-    with pytest.raises(InvalidDataError, match="`sample_weight` should be finite in float32 .*: 3"):
+    with pytest.raises(InvalidDataError, match=r"`sample_weight` should be finite in float32 .*: 3"):
         ResponsibilityTracker(5, sample_weight=huge)
-    with pytest.raises(InvalidDataError, match="`targets` should be finite in float32, .*: 3"):
+    with pytest.raises(InvalidDataError, match=r"`targets` should be finite in float32, .*: 3"):
         ResponsibilityTracker(5, targets=huge[:, None])
     with pytest.raises(InvalidDataError, match="infinite targets: 2"):
         ResponsibilityTracker(3, targets=torch.tensor([0.0, 1.0, torch.inf]))
