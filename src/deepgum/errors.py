@@ -63,7 +63,11 @@ class InvalidParameterError(DeepGUMError, ValueError):
 
     def __init__(self, parameter: str, expected: str, found: object, hint: str = "") -> None:
         self.parameter, self.expected, self.found, self.hint = parameter, expected, found, hint
-        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {found!r}`."
+        try:
+            shown = repr(found)
+        except ValueError:  # Python does not print whole numbers of thousands of digits
+            shown = "a number of thousands of digits"
+        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {shown}`."
         super().__init__(f"{message} {hint}".rstrip())
 
     def within(self, section: str) -> InvalidParameterError:
