@@ -1,7 +1,7 @@
 """Checks of single arguments.
 
-Numbers have a range in which the arithmetic of this package cannot overflow. The square of a float, and a thousand times
-a whole number (for the random generators of a seed), are below the limits of their types.
+Numbers have a range in which the arithmetic of this package cannot overflow. The square of a float, and a thousand
+times a whole number (for the random generators of a seed), are below the limits of their types.
 """
 
 from __future__ import annotations
