@@ -15,9 +15,9 @@ from deepgum.data.sets.registry import detect, get_dataset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.config import DataConfig, RunConfig
 from deepgum.experiments.runs.config_file import read_toml, recorded, write_toml
-from deepgum.experiments.runs.nested import build, plain
 from deepgum.plugins import PATH, is_path
 from deepgum.posteriors.inliers import AUTO, candidates
+from deepgum.storage.nested import build, plain
 from deepgum.training import SGDOptions
 
 __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit", "read_recorded"]
