@@ -18,6 +18,7 @@ from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
 from deepgum.plugins import check_trusted, code_named
+from deepgum.storage.decoding import decoding
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["AuditFolder"]
@@ -131,7 +132,7 @@ class AuditFolder:
         """
         if not self.pictures_file.is_file():
             return None
-        try:
+        with decoding(self.pictures_file, "the pictures of an audit"):
             table = pq.read_table(self.pictures_file)
             columns = [table.column(name).to_pylist() for name in ("left", "top", "side")]
             squares = tuple(
@@ -139,8 +140,6 @@ class AuditFolder:
             )
             folder = Path(table.schema.metadata[b"folder"].decode())
             return Pictures(folder, tuple(table.column("image").to_pylist()), squares)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InvalidDataError(f"'{self.pictures_file}' cannot be read: {error}.") from error
 
     def _check_trusted(self) -> None:
         """Raise an error if the folder names a data set, density or reason outside the package and is not trusted.

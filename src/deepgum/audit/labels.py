@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
+from deepgum.storage.decoding import decoding, json_object
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
@@ -213,9 +214,9 @@ class ScoredLabels:
         InvalidDataError
             If the file does not exist or is no file of scores.
         """
-        try:
+        with decoding(path, "a file of scores"):
             table = pq.read_table(path)
-            metadata = json.loads(table.schema.metadata[b"deepgum"])
+            metadata = json_object(table.schema.metadata[b"deepgum"])
             targets, groups = tuple(metadata["targets"]), metadata["groups"]
             partition = tuple(tuple(group) for group in groups.values())
             g = len(groups)
@@ -249,8 +250,6 @@ class ScoredLabels:
                 why={p: v for p, v in zip(places, columns["why"], strict=True) if v is not None},
                 periods=None if metadata["periods"] is None else tuple(metadata["periods"]),
             )
-        except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of scores. It cannot be read: {error}.") from error
 
 
 def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:

@@ -45,8 +45,8 @@ def decoding(path: Path, content: str) -> Iterator[None]:
     ...     int("many")
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidDataError: 'summary.json' should be the summary of an audit. It cannot be read: invalid literal
-    for int() with base 10: 'many'.
+    deepgum.errors.InvalidDataError: 'summary.json' should be the summary of an audit. It cannot be read: invalid
+    literal for int() with base 10: 'many'.
     """
     try:
         yield

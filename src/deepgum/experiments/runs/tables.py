@@ -17,6 +17,7 @@ from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.evaluation import coordinate_errors, landmark_errors
 from deepgum.experiments.output import check_file
+from deepgum.storage.decoding import decoding
 from deepgum.storage.disk import write_atomically
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Posteriors:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
+        with decoding(path, "a file of posteriors"):
             table = pq.read_table(path)
             columns = {name: table.column(name).to_pylist() for name in table.column_names}
             samples, groups = (tuple(dict.fromkeys(columns[name])) for name in ("sample_id", "group"))
@@ -141,8 +142,6 @@ class Posteriors:
                 unless_null("true_outlier", np.bool_),
                 unless_null("flagged", np.bool_) if "flagged" in columns else None,
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +220,7 @@ class Predictions:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
+        with decoding(path, "a file of predictions"):
             table = pq.read_table(path)
             names = tuple(n.removeprefix("predicted_") for n in table.column_names if n.startswith("predicted_"))
             ids = tuple(table.column("id").to_pylist())
@@ -233,8 +232,6 @@ class Predictions:
                 return np.stack([np.array(table.column(c).to_pylist(), dtype=np.float64) for c in columns], axis=1)
 
             return cls(ids, names, matrix("predicted"), matrix("label"))
-        except (OSError, KeyError, ValueError, IndexError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of predictions. It cannot be read: {error}.") from error
 
 
 def _write(table: pa.Table, path: Path) -> None:
