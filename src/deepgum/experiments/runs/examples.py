@@ -111,7 +111,7 @@ class Examples:
         with decoding(path, content):
             ids = tuple(map(str, values.pop("suspect_ids").tolist()))
             images = {name: values.pop(name) for name in ("suspects", "tests")}
-            numbers = {name: array.astype(np.float64, casting="safe") for name, array in values.items()}
+            numbers: dict[str, Any] = {name: array.astype(np.float64, casting="safe") for name, array in values.items()}
             shapes = [array.shape[:1] for array in (*images.values(), *numbers.values())]
             if any(array.ndim != 4 or array.dtype != np.uint8 for array in images.values()):
                 raise ValueError("its images should be uint8 (n, c, h, w)")

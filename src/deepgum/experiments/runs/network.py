@@ -22,7 +22,7 @@ from deepgum.models.factory import HEADS, build_backbone
 from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import VGG16
 from deepgum.models.weights import download_vgg16_weights, load_weights, save_weights
-from deepgum.storage.decoding import decoding, read_json
+from deepgum.storage.decoding import decoding, json_object
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.nested import build
 from deepgum.trunk_cache import cache_features
@@ -179,9 +179,9 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
     InvalidDataError
         If the folder holds no finished run.
     """
-    file = folder / "network.json"
-    with decoding(file, "the network of a finished run"):
-        signature: Signature = build(Signature, read_json(file, "the network of a finished run"))
+    with decoding(folder, "the folder of a finished run"):
+        values = json_object((folder / "network.json").read_text(encoding="utf-8"))
+        signature: Signature = build(Signature, values)
         images = len(signature.inputs) == 3
         inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
         # These labels only set the size of the head. The numbers of the head are part of the weights.

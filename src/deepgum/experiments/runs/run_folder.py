@@ -12,7 +12,7 @@ from typing import Any
 from deepgum.errors import InvalidDataError
 from deepgum.experiments.output import entries
 from deepgum.experiments.runs.metrics import Metrics
-from deepgum.storage.decoding import decoding, read_json
+from deepgum.storage.decoding import decoding, json_object, read_json
 from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.storage.nested import build
 
@@ -100,7 +100,7 @@ class RunFolder:
             If the run is not finished.
         """
         with decoding(self.path, "the folder of a finished run"):
-            metrics: Metrics = build(Metrics, read_json(self.metrics_file, "the scores of a finished run"))
+            metrics: Metrics = build(Metrics, json_object(self.metrics_file.read_text(encoding="utf-8")))
             return metrics
 
     def history(self) -> tuple[list[Any], list[Any]]:
