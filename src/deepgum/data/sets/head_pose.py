@@ -131,7 +131,7 @@ def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         See `load_head_pose`.
     """
     names = ("features", "poses")
-    arrays = archives.read_archive(path, names, "an archive (.npz) with the arrays 'features' and 'poses'")
+    arrays = archives.read_archive(path, names, "an archive (.npz) with the plain arrays 'features' and 'poses'")
     features, poses = (arrays[name] for name in names)
     n = len(features) if features.ndim else 0
     if features.ndim != 2 or 0 in features.shape or poses.shape != (n, 3):
