@@ -22,6 +22,7 @@ from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
 from deepgum.storage.decoding import decoding, json_object
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.nested import build
 
 __all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
 
@@ -105,6 +106,10 @@ class ScoredLabels:
         n, d, g = len(self.ids), len(self.target_names), len(self.group_names)
         if len(self.partition) != g:
             raise InvalidDataError(f"`partition` should have {g} groups, one per group name. Found {self.partition}.")
+        if not all(0 <= place < d for group in self.partition for place in group):
+            raise InvalidDataError(f"`partition` should list columns from 0 to {d - 1}. Found {self.partition}.")
+        if self.periods is not None and len(self.periods) != d:
+            raise InvalidDataError(f"`periods` should have {d} values, one per target. Found {self.periods}.")
         for names, shape in (
             (("given", "predicted", "suggested", "uncertainty"), (n, d)),
             (("responsibilities", "mahalanobis", "spread"), (n, g)),
@@ -216,11 +221,13 @@ class ScoredLabels:
         """
         with decoding(path, "a file of scores"):
             table = pq.read_table(path)
-            metadata = json_object(table.schema.metadata[b"deepgum"])
-            targets, groups = tuple(metadata["targets"]), metadata["groups"]
+            about: _Targets = build(_Targets, json_object(table.schema.metadata[b"deepgum"]))
+            targets, groups = about.targets, about.groups
             partition = tuple(tuple(group) for group in groups.values())
             g = len(groups)
             columns = {name: table.column(name).to_pylist() for name in COLUMNS}
+            if not all(isinstance(each, str) for each in columns["id"]):
+                raise ValueError("its ids should be text")
             n = len(table) // g
 
             def matrix(name: str) -> Values:
@@ -248,8 +255,17 @@ class ScoredLabels:
                 spread=None if table.column("spread").null_count == len(table) else matrix("spread"),
                 kinds={p: v for p, v in zip(places, columns["error_kind"], strict=True) if v is not None},
                 why={p: v for p, v in zip(places, columns["why"], strict=True) if v is not None},
-                periods=None if metadata["periods"] is None else tuple(metadata["periods"]),
+                periods=about.periods,
             )
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """The metadata of a file of scores: names of the targets, columns of each group, and periods."""
+
+    targets: tuple[str, ...]
+    groups: dict[str, tuple[int, ...]]
+    periods: tuple[float, ...] | None
 
 
 def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deepgum.errors import InvalidParameterError
 from deepgum.posteriors.shares import Share
 from deepgum.posteriors.tabulated import TabulatedDensity
 from deepgum.storage.decoding import decoding, read_json
@@ -66,6 +67,11 @@ class GroupSummary:
     exponent: float | None = None
     radius: float | None = None
     density: TabulatedDensity | None = None
+
+    def __post_init__(self) -> None:
+        rows = self.covariance
+        if not rows or any(len(row) != len(rows) or row[i] < 0 for i, row in enumerate(rows)):
+            raise InvalidParameterError("covariance", "a square matrix without negative variances", rows)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ class Posteriors:
             table = pq.read_table(path)
             columns = {name: table.column(name).to_pylist() for name in table.column_names}
             samples, groups = (tuple(dict.fromkeys(columns[name])) for name in ("sample_id", "group"))
+            if not all(isinstance(name, str) for name in (*samples, *groups)):
+                raise ValueError("its names should be text")
             shape = len(samples), len(groups)
 
             def matrix(name: str, dtype: Any) -> NDArray[Any]:
@@ -224,6 +226,8 @@ class Predictions:
             table = pq.read_table(path)
             names = tuple(n.removeprefix("predicted_") for n in table.column_names if n.startswith("predicted_"))
             ids = tuple(table.column("id").to_pylist())
+            if not all(isinstance(name, str) for name in ids):
+                raise ValueError("its names should be text")
 
             def matrix(prefix: str) -> NDArray[np.float64]:
                 columns = [f"{prefix}_{name}" for name in names]
