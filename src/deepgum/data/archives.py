@@ -55,4 +55,7 @@ def read_archive(path: Path, names: Sequence[str], content: str) -> dict[str, ND
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise ValueError(f"it has no array {listing(missing)}, and has {listing(arrays.files) or 'no array'}")
-            return {name: arrays[name] for name in names}
+            read = {name: arrays[name] for name in names}
+        if not all(isinstance(values, np.ndarray) for values in read.values()):  # NumPy returns bytes otherwise
+            raise ValueError("it holds something else than arrays")
+        return read
