@@ -152,6 +152,7 @@ def load_weights(
         if any(name in own and given[name].shape != own[name].shape for name in of_part):
             given = {name: tensor for name, tensor in given.items() if name not in of_part}
     _check_fit(str(path), own, given, complete)
+    given = _converted(str(path), own, given)
     for name, tensor in given.items():
         own[name].copy_(tensor)
     return Loaded(tuple(name for name in own if name in given), tuple(name for name in own if name not in given))
@@ -280,8 +281,21 @@ def _check_fit(path: str, own: dict[str, Tensor], given: dict[str, Tensor], comp
             f"'{path}' should hold weights of this network. It looks like weights of another architecture: "
             f"{'; '.join(problems)}.{hint}"
         )
-    if spoiled := [name for name, tensor in given.items() if not tensor.to(own[name].dtype).isfinite().all()]:
+
+
+def _converted(path: str, own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a file in the number types of the network."""
+    converted = {}
+    for name, tensor in given.items():
+        try:
+            converted[name] = tensor.to(own[name].dtype)
+        except RuntimeError as error:  # torch has types of few bits without arithmetic
+            raise InvalidDataError(
+                f"'{path}' should hold weights that become {own[name].dtype}. Found {tensor.dtype} in {name}."
+            ) from error
+    if spoiled := [name for name, tensor in converted.items() if not tensor.isfinite().all()]:
         raise InvalidDataError(f"'{path}' should hold finite weights. Found infinite or NaN in {listing(spoiled)}.")
+    return converted
 
 
 def _shape_text(tensor: Tensor) -> str:

@@ -317,6 +317,14 @@ def test_weights_of_eight_bits_are_loaded_or_named(write: Any, kind: torch.dtype
 
 
 @pytest.mark.fault(17)
+def test_weights_of_a_type_without_arithmetic_are_named(write: Any) -> None:
+    state = state_of(network())
+    state["last.bias"] = torch.empty(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)
+    with pytest.raises(InvalidDataError, match=r"Found torch\.float4_e2m1fn_x2 in last\.bias"):
+        load_weights(network(), write(state, "weights.pth"))
+
+
+@pytest.mark.fault(17)
 def test_weights_that_the_network_cannot_hold_are_named(write: Any) -> None:
     state = {
         name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in state_of(network()).items()
