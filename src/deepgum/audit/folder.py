@@ -38,6 +38,8 @@ class AuditFolder:
     ----------
     config_file : Path
         `audit.toml`: the configuration, if `deepgum audit` made the folder.
+    content_file : Path
+        `content.parquet`: the content of the samples; see `deepgum.data.content`.
     summary_file : Path
         `summary.json`; see `AuditSummary`. It is written last: if it exists, the audit is finished.
     scores_file : Path
@@ -61,6 +63,7 @@ class AuditFolder:
     def __init__(self, path: Path, *, trust: bool | Collection[str] = False) -> None:
         self.path, self.trust = path, trust
         self.config_file = path / "audit.toml"
+        self.content_file = path / "content.parquet"
         self.summary_file = path / "summary.json"
         self.scores_file = path / "scores.parquet"
         self.pictures_file = path / "pictures.parquet"
@@ -75,8 +78,8 @@ class AuditFolder:
     def own_files(self) -> tuple[Path, ...]:
         """The files of the audit itself, which an export must not replace."""
         return (
-            self.config_file, self.summary_file, self.scores_file, self.pictures_file, self.calibration_file,
-            self.decisions_file, self.report_file, self.gain_file, self.address_file,
+            self.config_file, self.content_file, self.summary_file, self.scores_file, self.pictures_file,
+            self.calibration_file, self.decisions_file, self.report_file, self.gain_file, self.address_file,
         )  # fmt: skip
 
     def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:

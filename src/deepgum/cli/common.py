@@ -36,12 +36,14 @@ __all__ = [
     "THREADS",
     "TRUST",
     "UNITS",
+    "VERIFY",
     "WHOLE",
     "Commands",
     "console",
     "list_files",
     "renamed",
     "session",
+    "verify_files",
 ]
 
 _INTERRUPTED = 130
@@ -56,6 +58,9 @@ UNITS = click.Choice(["sample", "landmark", "coordinate"])
 
 THREADS = click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
 TRUST = click.option("--trust", is_flag=True, help="If the input names code outside deepgum, run this code.")
+VERIFY = click.option(
+    "--verify", is_flag=True, help="Read all image files again, even if their sizes and times have not changed."
+)
 SKIP_MISSING = click.option("--skip-missing", is_flag=True, help="Leave out images that do not exist.")
 SKIP_UNREADABLE = click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be decoded.")
 CACHE_DIR = click.option(
@@ -175,6 +180,15 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, R
         except KeyboardInterrupt:
             click.secho(f"Stopped. {stop_message}", fg="yellow", err=True)
             sys.exit(_INTERRUPTED)
+
+
+def verify_files(verify: bool, cache_dir: Path | None) -> None:
+    """If `verify` is true, forget the kept hashes of files, so that all files are read again."""
+    if verify:
+        from deepgum.data.crop_cache import default_cache_dir
+        from deepgum.storage import hashes
+
+        hashes.forget_hashes(default_cache_dir() if cache_dir is None else cache_dir)
 
 
 def console() -> Console:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, THREADS, list_files, session
+from deepgum.cli.common import FOLDER, PATH, THREADS, VERIFY, list_files, session, verify_files
 from deepgum.plugins import code_named
 
 __all__ = ["fit"]
@@ -18,8 +18,9 @@ _RESUMES = "This run is not finished. Run the same command again to continue aft
 @click.argument("config", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
+@VERIFY
 @THREADS
-def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
+def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads: int | None) -> None:
     """Train one network, configured in the TOML file CONFIG, on labels that may be partly wrong.
 
     The folder RUN gets config.toml with all defaults, history.jsonl, metrics.json, posteriors.parquet (the probability
@@ -53,6 +54,7 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
         from deepgum.report.runs.run import draw_run, metrics_table
 
         configured = read_config(config, changes)
+        verify_files(verify, configured.data.cache_dir)
         reporter.started(1, 0)
         folder = run(configured, out, reporter)
         pictures = draw_run(folder)

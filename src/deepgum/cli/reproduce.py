@@ -18,9 +18,11 @@ from deepgum.cli.common import (
     SKIP_MISSING,
     SKIP_UNREADABLE,
     THREADS,
+    VERIFY,
     WHOLE,
     list_files,
     session,
+    verify_files,
 )
 from deepgum.errors import ComparisonError, InvalidParameterError
 
@@ -62,6 +64,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @CACHE_DIR
+@VERIFY
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of this command.")
 def reproduce(
     artefact: str,
@@ -81,6 +84,7 @@ def reproduce(
     skip_missing: bool,
     skip_unreadable: bool,
     cache_dir: Path | None,
+    verify: bool,
     out: Path,
 ) -> None:
     """Make ARTEFACT, a table or a figure of the paper: train the missing runs, and write ARTEFACT in the paper's
@@ -132,6 +136,7 @@ def reproduce(
             return
         if data is None:
             raise InvalidParameterError("data", f"a folder with {' or '.join(ARTEFACTS[artefact].datasets)}", None)
+        verify_files(verify, cache_dir)
         name, folder = find_data(artefact, data, dataset)
         if artefact == "figure5":
             options = figure5_options(
@@ -168,10 +173,10 @@ def reproduce(
         ]
         failure, folders = None, folders_of(plans, out)
         try:
-            run_all(plans, out, reporter)
+            finished = set(run_all(plans, out, reporter))
         except ComparisonError as error:
-            failure = error
-        whole = [plan for plan in plans if all(folders[one.digest].metrics_file.is_file() for one in plan.runs)]
+            failure, finished = error, set(error.records)
+        whole = [plan for plan in plans if finished.issuperset(one.digest for one in plan.runs)]
         rendered = [render(plan, folders, out, scale, "holm" if holm else "none") for plan in whole]
     for result in rendered:
         if result.table is not None:

@@ -1,9 +1,9 @@
 """Cache of decoded crops: one memory-mapped array on disk, so that each image file is decoded only once.
 
-The name of the array contains a hash of everything that determines the crops, including the bytes of the image files. If
-a list, a file, a box or the size changes, the name changes too. An outdated array is therefore never read. A second file
-beside the array, the note, contains the hash of the array. An array whose bytes have changed is made again. The note
-also lists the images that cannot be decoded, so that the next load does not try to decode them again.
+The name of the array contains a hash of everything that determines the crops, including the bytes of the image files.
+If a list, a file, a box or the size changes, the name changes too. An outdated array is therefore never read. A second
+file beside the array, the note, contains the hash of the array. An array whose bytes have changed is made again. The
+note also lists the images that cannot be decoded, so that the next load does not try to decode them again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An array on disk that is written row by row, by one process at a time. Finished rows survive an interruption.
 
-A second file beside the array, the note, contains the number of rows that are safely on disk, and their hashes. The note
-is written after the rows. The rows that the note counts are therefore complete, even if the process ends early (an
+A second file beside the array, the note, contains the number of rows that are safely on disk, and their hashes. The
+note is written after the rows. The rows that the note counts are therefore complete, even if the process ends early (an
 interrupt, a full disk, a power cut). Rows whose bytes have changed since then are written again.
 """
 

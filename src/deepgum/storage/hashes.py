@@ -101,8 +101,8 @@ class KeptHashes:
         names : sequence of str
             Names of the files, relative to the folder.
         on_progress : callable, optional
-            Called as ``on_progress(done, total)`` about twice a second while files are read. The numbers count the files
-            that must be read.
+            Called as ``on_progress(done, total)`` about twice a second while files are read. The numbers count only the
+            files that must be read.
         """
         kept, new = self._read(), dict[str, tuple[Stamp, str]]()
         hashes: dict[str, str | None] = {}

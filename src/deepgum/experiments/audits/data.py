@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
 from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
+from deepgum.data.content import Content
 from deepgum.data.corruption import corrupt
 from deepgum.data.edits.base import Annotations
 from deepgum.data.image_files import open_image
@@ -74,6 +76,11 @@ class AuditData:
     sequence: bool
     has_test_part: bool = False
     wrong: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def content(self) -> Content:
+        """The content of the samples: inputs, labels in the files, and labels in the unit of the training."""
+        return Content.of({"": self.pool.data}, self.given, self.offset, self.scale)
 
     @property
     def keep_together(self) -> tuple[str, ...]:

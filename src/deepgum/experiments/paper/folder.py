@@ -19,7 +19,8 @@ __all__ = ["OutputFolder"]
 
 
 class OutputFolder:
-    """The folder with `config.json`, `results.jsonl` and `posteriors/`, and with `checkpoints/` during runs.
+    """The folder with `config.json`, `results.jsonl`, `posteriors/` and `content/`. During runs also with
+    `checkpoints/`.
 
     Parameters
     ----------
@@ -57,6 +58,10 @@ class OutputFolder:
         if not self.config.exists():
             with write_atomically(self.config) as temporary:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def content(self, seed: int) -> Path:
+        """Return the path of the content of the samples that a seed selects; see `deepgum.data.content`."""
+        return self.path / "content" / f"seed{seed}.parquet"
 
     def checkpoint(self, stem: str) -> Path:
         """Return the path of the checkpoint of a run. Each run has a separate checkpoint, so the order of the runs may

@@ -98,6 +98,7 @@ class RunRecord:
     - `missing` is the share of labels that were deleted on purpose.
     - `label` and `colour` are the style of a plug-in method. They are stored so that tables and figures need not import
       the plug-in.
+    - `content` is the digest of the samples (see `deepgum.data.content`), or empty in a record of version 0.1.0.
 
     Examples
     --------
@@ -132,6 +133,7 @@ class RunRecord:
     missing: float = 0.0
     label: str = ""
     colour: str = ""
+    content: str = ""
 
     @property
     def unit(self) -> str:
@@ -140,7 +142,7 @@ class RunRecord:
 
     def to_json(self) -> str:
         """Return the record as one line of JSON. Numbers that are not finite become `null`."""
-        values = [(name, v) for name, v in asdict(self).items() if v or name not in ("label", "colour")]
+        values = [(name, v) for name, v in asdict(self).items() if v or name not in ("label", "colour", "content")]
         finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values}
         return json.dumps(finite, allow_nan=False)
 

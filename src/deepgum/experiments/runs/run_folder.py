@@ -22,7 +22,7 @@ _PICTURES = [
     f"{name}.{kind}" for name in ("history", "posteriors", "suspects", "predictions") for kind in ("png", "svg")
 ]
 # Files of an unfinished run. `metrics.json` is not included, because it marks a run as finished.
-_STARTED = ("config.toml", "environment.json", "checkpoint.safetensors")
+_STARTED = ("config.toml", "content.parquet", "environment.json", "checkpoint.safetensors")
 # Files that a run writes at its end.
 _RESULTS = (
     "examples.npz",
@@ -47,6 +47,8 @@ class RunFolder:
     ----------
     config : Path
         `config.toml`: the configuration, with all defaults.
+    content : Path
+        `content.parquet`: the content of the samples; see `deepgum.data.content`.
     environment : Path
         `environment.json`: versions of packages, device, number of threads, and the time at which the run started.
     checkpoint : Path
@@ -60,6 +62,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.toml"
+        self.content = path / "content.parquet"
         self.environment = path / "environment.json"
         self.checkpoint = path / "checkpoint.safetensors"
         self.metrics_file = path / "metrics.json"

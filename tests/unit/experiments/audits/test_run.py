@@ -85,7 +85,7 @@ def names(folder):
 def test_an_audit_writes_what_it_found_and_is_not_made_twice(table, tmp_path, fits):
     wanted, out = config(table), tmp_path / "run"
     folder = run_audit(wanted, out)
-    assert names(out) == ["audit.toml", "scores.parquet", "summary.json"]
+    assert names(out) == ["audit.toml", "content.parquet", "scores.parquet", "summary.json"]
     assert read_recorded(folder.config_file) == wanted == read_audit(out / "audit.toml")
     labels, summary = folder.labels(), folder.summary()
     assert labels.ids == tuple(f"r{row}" for row in range(N) if not is_test(row))

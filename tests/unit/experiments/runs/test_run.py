@@ -41,7 +41,7 @@ TINY = {
     "data": {"name": "digits", "image_size": 16, "train_size": 24, "validation_size": 12, "test_size": 15},
     "training": {"epochs_max": 1, "patience": 1},
 }
-FILES = {"config.toml", "environment.json", "history.jsonl", "metrics.json", "posteriors.parquet"}
+FILES = {"content.parquet", "config.toml", "environment.json", "history.jsonl", "metrics.json", "posteriors.parquet"}
 FILES |= {"predictions.parquet", "network.json", "weights.safetensors"}
 
 # A network of the user's own, with layers below the cut that behave otherwise in training.
