@@ -145,6 +145,7 @@ class AuditFolder:
             numbers = [table.column(name).cast(pa.float64()).to_pylist() for name in ("left", "top", "side")]
             squares = tuple(None if None in square else Square(*square) for square in zip(*numbers, strict=True))
             folder = Path(table.schema.metadata[b"folder"].decode())
+            folder.resolve()  # raises an error for a path with a null character
             return Pictures(folder, tuple(names), squares)
 
     def _check_trusted(self) -> None:

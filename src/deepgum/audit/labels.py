@@ -226,8 +226,9 @@ class ScoredLabels:
             partition = tuple(tuple(group) for group in groups.values())
             g = len(groups)
             columns = {name: table.column(name).to_pylist() for name in COLUMNS}
-            if not all(isinstance(each, str) for each in columns["id"]):
-                raise ValueError("its ids should be text")
+            reasons = [text for name in ("error_kind", "why") for text in columns[name] if text is not None]
+            if not all(isinstance(text, str) for text in (*columns["id"], *reasons)):
+                raise ValueError("its ids and reasons should be text")
             n = len(table) // g
 
             def matrix(name: str) -> Values:
@@ -237,6 +238,8 @@ class ScoredLabels:
                 values = np.full((n, len(targets)), np.nan)
                 for place, part in enumerate(columns[name]):
                     if part is not None:
+                        if len(part) != len(partition[place % g]):
+                            raise ValueError(f"`{name}` should have one value per target")
                         values[place // g, partition[place % g]] = np.array(part, dtype=np.float64)
                 return values
 

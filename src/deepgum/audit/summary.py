@@ -125,6 +125,11 @@ class DataSource:
     unit: str = ""
     swap_pairs: tuple[tuple[int, int], ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("path", "root"):
+            if "\0" in getattr(self, name):
+                raise InvalidParameterError(name, "a path, which has no null character", getattr(self, name))
+
 
 @dataclass(frozen=True)
 class AuditSummary:
