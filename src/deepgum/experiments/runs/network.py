@@ -64,6 +64,8 @@ class Signature:
             raise InvalidParameterError("inputs", f"at most {LARGEST_INPUT} numbers per sample", self.inputs)
         check_choice("head", self.head, HEADS)
         check_count("outputs", self.outputs)
+        if self.head == "regression" and self.outputs != len(self.targets):
+            raise InvalidParameterError("outputs", f"{len(self.targets)}, the number of targets", self.outputs)
 
 
 @dataclass(frozen=True)
