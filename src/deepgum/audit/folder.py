@@ -51,13 +51,17 @@ class AuditFolder:
     calibration_file : Path
         `calibration.json`, if labels were made wrong on purpose; see `deepgum.audit.calibration`.
     decisions_file : Path
-        `decisions.sqlite`, the decisions of the review.
+        `decisions.jsonl`, the decisions of the review.
+    earlier_decisions_file : Path
+        `decisions.sqlite`, decisions that an earlier version stored. The review takes them over.
     report_file : Path
         `report.html`.
     gain_file : Path
         `gain.json`, the gain from corrected labels.
     address_file : Path
         `.review.json`, the address of the running review.
+    review_lock : Path
+        `.review.lock`, which a running review locks.
     """
 
     def __init__(self, path: Path, *, trust: bool | Collection[str] = False) -> None:
@@ -69,17 +73,20 @@ class AuditFolder:
         self.pictures_file = path / "pictures.parquet"
         self.images = path / "images"
         self.calibration_file = path / "calibration.json"
-        self.decisions_file = path / "decisions.sqlite"
+        self.decisions_file = path / "decisions.jsonl"
+        self.earlier_decisions_file = path / "decisions.sqlite"
         self.report_file = path / "report.html"
         self.gain_file = path / "gain.json"
         self.address_file = path / ".review.json"
+        self.review_lock = path / ".review.lock"
 
     @property
     def own_files(self) -> tuple[Path, ...]:
         """The files of the audit itself, which an export must not replace."""
         return (
             self.config_file, self.content_file, self.summary_file, self.scores_file, self.pictures_file,
-            self.calibration_file, self.decisions_file, self.report_file, self.gain_file, self.address_file,
+            self.calibration_file, self.decisions_file, self.earlier_decisions_file, self.report_file, self.gain_file,
+            self.address_file,
         )  # fmt: skip
 
     def write(self, summary: AuditSummary, labels: ScoredLabels, pictures: Pictures | None) -> None:

@@ -55,7 +55,7 @@ def review(
     """Review the flagged labels of the finished audit RUN, worst first, on a page in the browser.
 
     For each label you can keep the label, accept the suggestion, fix the label (drag the landmark, or type the value),
-    drop the label, or skip it. Each decision is stored at once in RUN/decisions.sqlite, with the name of the reviewer
+    drop the label, or skip it. Each decision is stored at once in RUN/decisions.jsonl, with the name of the reviewer
     and the time. You can stop with Ctrl-C or close the page at any time. The same command continues the review. The
     page works without a mouse: press ? for a list of its keys.
 

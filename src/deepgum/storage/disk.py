@@ -13,7 +13,16 @@ from pathlib import Path
 
 from deepgum.errors import DeepGUMError, DiskFullError
 
-__all__ = ["FULL", "check_space", "folder_atomically", "full_disk", "is_partial", "remove_partial", "write_atomically"]
+__all__ = [
+    "FULL",
+    "check_space",
+    "folder_atomically",
+    "full_disk",
+    "is_partial",
+    "remove_partial",
+    "sync_folder",
+    "write_atomically",
+]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk: no space left, quota exceeded, file too large for the file system."""
@@ -121,6 +130,19 @@ def folder_atomically(path: Path) -> Iterator[Path]:
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the entries of a folder to the disk, so that its new files survive a power failure.
+
+    Windows has no such operation; there this function does nothing.
+    """
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def is_partial(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ __all__ = ["LOCK", "alone_in", "locked", "try_lock"]
 LOCK = ".lock"
 """Name of the file with which `alone_in` locks a folder."""
 
+_PAUSE = 0.002  # seconds between two attempts to get a lock
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 
 
@@ -77,7 +79,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
+def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> Iterator[None]:
     """Hold a lock in a `with` block. The lock is a file, which is removed when the lock is released.
 
     Some file systems of clusters have no locks. On these, a `DeepGUMWarning` is given, and no lock is held.
@@ -89,6 +91,8 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
     taken : callable
         Function that returns the error for a lock that another process holds. The argument of the function is " (PID)",
         or "" if the process is unknown.
+    wait : float
+        Seconds to wait for a lock that another process holds, before the error.
 
     Examples
     --------
@@ -101,6 +105,7 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
     ValueError:  (...)
     >>> folder.cleanup()
     """
+    deadline = time.monotonic() + wait
     while True:
         with open(path, "a+b") as file:
             try:
@@ -111,7 +116,10 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
                 _warn(path.parent, error)
                 free = True
             if not free:
-                raise taken(_holder(path))
+                if time.monotonic() >= deadline:
+                    raise taken(_holder(path))
+                time.sleep(_PAUSE)
+                continue
             if not _is_same_file(file.fileno(), path):
                 continue  # the former holder of the lock has removed the file meanwhile
             file.truncate(0)
@@ -121,7 +129,8 @@ def locked(path: Path, taken: Callable[[str], Exception]) -> Iterator[None]:
                 yield
             finally:
                 with suppress(OSError):
-                    path.unlink()
+                    if _is_same_file(file.fileno(), path):  # a folder that was made anew may have a lock of its own
+                        path.unlink()
             return
 
 
