@@ -20,7 +20,6 @@ from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.cli import main
 from deepgum.errors import UntrustedCodeError
-from deepgum.experiments.audits import run as audits_run
 from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.audits.gain import gain_of
 from deepgum.experiments.audits.run import run_audit
@@ -246,14 +245,15 @@ def test_no_key_of_a_foreign_audit_imports_code(audited: AuditFolder, canary: Pa
 
 @pytest.mark.fault(8)
 def test_a_finished_audit_of_somebody_else_imports_no_more_than_the_own_configuration(
-    audited: AuditFolder, canary: Path, monkeypatch: pytest.MonkeyPatch
+    audited: AuditFolder, canary: Path
 ) -> None:
     """The settings in the folder are those of the user, but its summary names other code."""
     values = json.loads(audited.summary_file.read_text())
     values["data"]["name"] = "canary:make"
     audited.summary_file.write_text(json.dumps(values))
-    monkeypatch.setattr(audits_run, "_is_done", lambda *_: True)
-    done = run_audit(AuditConfig.from_mapping({"data": {"name": "digits"}}), audited.path)
+    config = AuditConfig.from_mapping({"data": {"name": "digits"}})
+    config.write(audited.config_file)
+    done = run_audit(config, audited.path)
     with pytest.raises(UntrustedCodeError, match="canary:make"):
         done.summary()
     assert not canary.exists()
