@@ -12,12 +12,14 @@ from collections.abc import Iterable
 
 from deepgum.errors import InvalidParameterError, UnknownNameError
 
-__all__ = ["as_number", "check_choice", "check_count", "check_fraction", "check_positive"]
+__all__ = ["LARGEST", "as_number", "check_choice", "check_count", "check_fraction", "check_positive", "is_storable"]
 
+LARGEST = (2 - 2**-23) * 2.0**127
+"""The largest number of float32, 3.4e38. Labels, predictions and features are stored as float32."""
 LARGEST_COUNT = 2**53
 """Largest whole number; up to this number, floats and the readers of JSON are exact."""
-SMALLEST, LARGEST = 1e-30, 1e30
-"""Range of positive floats; float32 holds it with room for a product."""
+SMALLEST_POSITIVE, LARGEST_POSITIVE = 1e-30, 1e30
+"""Range of positive settings; float32 holds it with room for a product."""
 
 
 def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
@@ -40,14 +42,14 @@ def check_count(parameter: str, value: object, least: int = 1) -> int:
 def check_positive(parameter: str, value: object, *, zero: bool = False) -> float:
     """Return `value` as a float if it is finite and above zero; with `zero=True`, zero is also valid.
 
-    A number above zero is valid only from `SMALLEST` to `LARGEST`.
+    A number above zero is valid only from `SMALLEST_POSITIVE` to `LARGEST_POSITIVE`.
     """
     number = as_number(value)
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise InvalidParameterError(parameter, f"a finite number {'of at least' if zero else 'above'} 0", value)
-    if number and not SMALLEST <= number <= LARGEST:
-        zero_or = "0 or " if zero else ""
-        raise InvalidParameterError(parameter, f"{zero_or}a number from {SMALLEST:g} to {LARGEST:g}", value)
+    if number and not SMALLEST_POSITIVE <= number <= LARGEST_POSITIVE:
+        limits = f"a number from {SMALLEST_POSITIVE:g} to {LARGEST_POSITIVE:g}"
+        raise InvalidParameterError(parameter, f"0 or {limits}" if zero else limits, value)
     return number
 
 
@@ -58,6 +60,17 @@ def check_fraction(parameter: str, value: object, *, open_below: bool = False, o
         interval = f"{'(' if open_below else '['}0, 1{')' if open_above else ']'}"
         raise InvalidParameterError(parameter, f"a number in {interval}", value)
     return number
+
+
+def is_storable(value: float) -> bool:
+    """Return whether a number is finite in float32, so that it can be a label.
+
+    Examples
+    --------
+    >>> is_storable(-3.4e38), is_storable(1e300), is_storable(math.nan)
+    (True, False, False)
+    """
+    return abs(value) <= LARGEST
 
 
 def as_number(value: object) -> float:
