@@ -88,8 +88,7 @@ def digits_audit(folder: Path, n: int) -> AuditFolder:
         verdict="About one label in four is wrong.", groups=(),
     )  # fmt: skip
     audit = AuditFolder(folder / "audit")
-    for old in audit.path.glob("decisions.sqlite*"):
-        old.unlink()
+    audit.decisions_file.unlink(missing_ok=True)
     audit.write(summary, labels, Pictures(folder.resolve(), names, (None,) * n))
     return audit
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,6 +92,41 @@ def audited(tmp_path: Path) -> AuditFolder:
 def write_audit() -> Callable[[Path], AuditFolder]:
     """The function `make_audit`, for audits that several tests read."""
     return make_audit
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """A function that refuses Python's writes below a folder, also to the superuser, whom permissions do not stop."""
+
+    def protect(folder: Path) -> None:
+        def refuse(path: object) -> None:
+            if isinstance(path, str | Path) and Path(path).is_relative_to(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        def guarded_open(path: Any, mode: str = "r", *more: Any, **options: Any) -> Any:
+            if set(mode) & set("wax+"):
+                refuse(path)
+            return real_open(path, mode, *more, **options)
+
+        def guarded_handle(path: Any, flags: int, *more: Any, **options: Any) -> int:
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                refuse(path)
+            return real_handle(path, flags, *more, **options)
+
+        real_open, real_handle = open, os.open
+        monkeypatch.setattr("builtins.open", guarded_open)
+        monkeypatch.setattr("io.open", guarded_open)
+        monkeypatch.setattr(os, "open", guarded_handle)
+        for name in ("mkdir", "unlink", "remove", "rmdir", "rename", "replace", "truncate", "chmod", "utime"):
+            real = getattr(os, name)
+
+            def guarded(path: Any, *more: Any, real: Callable[..., Any] = real, **options: Any) -> Any:
+                refuse(path)
+                return real(path, *more, **options)
+
+            monkeypatch.setattr(os, name, guarded)
+
+    return protect
 
 
 def make_audit(folder: Path, n: int = 40) -> AuditFolder:

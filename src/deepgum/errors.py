@@ -25,10 +25,12 @@ __all__ = [
     "MissingImagesError",
     "NonFiniteLossError",
     "NotFittedError",
+    "OutputExistsError",
     "OutputFolderError",
     "ProcessLostError",
     "StaleDecisionError",
     "UnknownNameError",
+    "UnreadableImageError",
     "UnreadableImagesError",
     "UntrustedCodeError",
     "differences",
@@ -62,7 +64,11 @@ class InvalidParameterError(DeepGUMError, ValueError):
 
     def __init__(self, parameter: str, expected: str, found: object, hint: str = "") -> None:
         self.parameter, self.expected, self.found, self.hint = parameter, expected, found, hint
-        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {found!r}`."
+        try:
+            shown = repr(found)
+        except ValueError:  # Python does not print whole numbers of thousands of digits
+            shown = "a number of thousands of digits"
+        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {shown}`."
         super().__init__(f"{message} {hint}".rstrip())
 
     def within(self, section: str) -> InvalidParameterError:
@@ -128,12 +134,37 @@ class UnreadableImagesError(InvalidDataError):
     """Image files exist, but cannot be decoded; the message lists these files."""
 
 
+class UnreadableImageError(UnreadableImagesError):
+    """One image file exists, but cannot be decoded, or has a format that is not read.
+
+    Parameters
+    ----------
+    path : path
+        The image file.
+    reason : str
+        The reason, without a full stop. The attribute `reason` keeps it for lists of images.
+
+    Examples
+    --------
+    >>> print(UnreadableImageError("faces/a.jpg", "the file is truncated"))
+    The image 'faces/a.jpg' cannot be read: the file is truncated.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The image '{path}' cannot be read: {reason}.")
+
+
 class DiskFullError(DeepGUMError, OSError):
     """A disk is too full for a file; no part of the file is left."""
 
 
 class OutputFolderError(DeepGUMError, ValueError):
     """An output folder is neither new nor empty, and belongs to another run, comparison or audit."""
+
+
+class OutputExistsError(DeepGUMError, FileExistsError):
+    """A file or folder appeared at the place of a new output while the output was made. It is kept."""
 
 
 class CheckpointError(DeepGUMError, ValueError):

@@ -124,10 +124,11 @@ def cache_features(
             yield work.block(first, last)
             report(last)
 
-    if not _matches(file, probe) or file.done() < len(data):
+    if not (file.is_complete() and _matches(file, probe)):
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with file.making(waiting=lambda: report(file.done())):
+                file.drop_damaged()
                 if not _matches(file, probe):
                     file.discard()
                 if file.done() < len(data):

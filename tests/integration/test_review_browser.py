@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -220,19 +223,109 @@ def test_no_decision_is_lost_when_the_server_is_killed_and_restarted(
     other.close()
     assert len(held(audited)) == 1
     again = start_review(audited.path)
-    assert again.url == server.url
     page.bring_to_front()
-    until(page, "() => document.title.startsWith('3/')")
-    until(page, "() => document.querySelector('#banner').hidden")
-    assert page.locator("#banner").is_hidden()
-    pages(again.url)
-    decided(page, 4)
+    said(page, "Another server answers at this address")
+    said(page, "4 decisions wait in this browser")
+    assert len(held(audited)) == 1
+    fresh = pages(again.url)
+    decided(fresh, 4)
     expected = {order[0]: "skip", order[1]: "drop", order[2]: "skip", order[6]: "keep"}
     assert {place: action for place, (action, _) in held(audited).items()} == expected
     with DecisionStore.of(audited) as store, store.reading() as ledger:
         entries: list[Entry] = list(ledger)
         assert len(entries) == 4
         assert ledger.head == 6  # each was stored once
+
+
+class Listener(ThreadingHTTPServer):
+    """A program of somebody else on the port of a stopped review. It acknowledges everything, and keeps what it got."""
+
+    def __init__(self, port: int) -> None:
+        self.got: list[tuple[str, str, bytes]] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                size = int(self.headers.get("Content-Length", 0))
+                self.server.got.append((self.command, self.path, self.rfile.read(size)))  # type: ignore[attr-defined]
+                body = b'{"entry": {"seq": 1, "sample": "", "group": ""}, "head": 9, "decisions": []}'
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Deepgum-Proof", "0" * 64)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", port), Handler)
+
+
+@pytest.mark.fault(9)
+def test_a_page_sends_nothing_to_another_program_on_the_port_of_its_server(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    server = start_review(audited.path)
+    page = pages(server.url)
+    order = places(audited)
+    page.keyboard.press("k")
+    decided(page, 1)
+    server.kill()
+    with Listener(urlsplit(server.url).port or 0) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        page.keyboard.press("d")
+        said(page, "Another server answers at this address")
+        said(page, "1 decision waits in this browser")
+        page.keyboard.press("s")
+        said(page, "2 decisions wait in this browser")
+        page.keyboard.press("u")
+        page.get_by_text("Export", exact=True).click()
+        page.get_by_role("button", name="Patch").click()
+        said(page, "Export when they are stored")
+        listener.shutdown()
+    token = urlsplit(server.url).path.strip("/")
+    assert [(method, path, body) for method, path, body in listener.got if path != "/proof"] == []
+    assert len(listener.got) <= 2  # two requests may have been on their way; none follows
+    assert token not in str(listener.got)
+    fresh = pages(start_review(audited.path).url)  # the same port, so the browser still has the decision
+    decided(fresh, 2)
+    assert held(audited) == {order[0]: ("keep", None), order[1]: ("drop", None)}
+
+
+@pytest.mark.fault(9)
+def test_an_answer_without_a_proof_is_not_believed(
+    audited: AuditFolder, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    """The server stops between its proof and the decision, and another program acknowledges the decision."""
+    url = start_review(audited.path).url
+    page = pages(url)
+    entry = {"seq": 1, "sample": "", "group": ""}
+    page.route(
+        "**/decisions", lambda route: route.fulfill(json={"entry": entry, "head": 1, "undo": None, "redo": None})
+    )
+    page.keyboard.press("k")
+    said(page, "Another server answers at this address")
+    said(page, "1 decision waits in this browser")
+    assert held(audited) == {}
+    decided(pages(url), 1)
+    assert len(held(audited)) == 1
+
+
+@pytest.mark.fault(6)
+def test_a_decision_waits_in_the_page_while_its_folder_is_missing(
+    audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], pages: Callable[..., Any]
+) -> None:
+    page = pages(start_review(audited.path).url)
+    audited.path.rename(tmp_path / "away")
+    page.keyboard.press("k")
+    said(page, "moved, deleted or made again")
+    said(page, "1 decision waits in this browser")
+    assert str(tmp_path) not in page.locator("#banner").inner_text()
+    (tmp_path / "away").rename(audited.path)
+    decided(page, 1)
+    assert len(held(audited)) == 1
 
 
 def test_a_decision_with_a_lost_answer_is_stored_once(
@@ -266,7 +359,12 @@ def test_an_outdated_decision_is_refused_and_shown(
     first, second = pages(url), pages(url, window="two")
     order = places(audited)
     # As if it had not looked since.
-    second.route("**/decisions?since=*", lambda route: route.fulfill(json={"decisions": None, **_state(second)}))
+    state = {"decisions": None, **_state(second)}
+
+    def unchanged(route: Any) -> None:
+        route.fulfill(response=route.fetch(), body=json.dumps(state))  # with the proof of the server
+
+    second.route("**/decisions?since=*", unchanged)
     first.keyboard.press("k")
     decided(first, 1)
     second.keyboard.press("d")

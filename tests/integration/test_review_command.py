@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
@@ -52,6 +54,18 @@ def test_an_export_before_a_review_does_not_change_the_folder(audited: AuditFold
     assert review(audited.path, "--export", f"patch={tmp_path / 'patch.jsonl'}").exit_code == 0
     assert read_patch(tmp_path / "patch.jsonl").changes == ()
     assert sorted(audited.path.iterdir()) == before
+
+
+@pytest.mark.fault(21)
+def test_the_decisions_of_a_read_only_folder_can_be_exported(
+    audited: AuditFolder, tmp_path: Path, read_only: Callable[[Path], None]
+) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision("images/004.png", "a", "fix", (1.5, 2.5)))
+    read_only(audited.path)
+    assert review(audited.path, "--export", f"patch={tmp_path / 'patch.jsonl'}").exit_code == 0
+    (change,) = read_patch(tmp_path / "patch.jsonl").changes
+    assert change.new == (1.5, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +131,24 @@ def test_a_second_server_names_the_address_of_the_first(audited: AuditFolder, st
     words = first.stop()
     assert "Nothing decided; 10 undecided." in words
     assert first.command.exit_code == 0
-    assert start_review(audited.path).url == first.url
+    second = start_review(audited.path)
+    assert urlsplit(second.url).port == urlsplit(first.url).port
+    assert second.url != first.url  # another token
+
+
+@pytest.mark.fault(6)
+def test_a_folder_that_was_made_anew_has_one_server_of_its_own(
+    audited: AuditFolder, tmp_path: Path, start_review: Callable[..., Any], write_audit: Callable[[Path], AuditFolder]
+) -> None:
+    old = start_review(audited.path)
+    shutil.rmtree(audited.path)
+    write_audit(tmp_path)
+    new = start_review(audited.path)
+    assert urlsplit(new.url).port != urlsplit(old.url).port
+    assert f"at {new.url}" in review(audited.path, "--no-browser").output
+    words = old.stop()
+    assert "moved, deleted or made again" in words
+    assert f"at {new.url}" in review(audited.path, "--no-browser").output  # the lock is still held
 
 
 def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tmp_path: Path) -> None:
@@ -128,7 +159,8 @@ def test_exports_need_different_files_outside_the_audit(audited: AuditFolder, tm
     result = review(audited.path, "--export", f"coco={same}", "--export", f"fiftyone={same}")
     assert result.exit_code == 2
     assert not same.exists()
-    for name in ("summary.json", "calibration.json", "gain.json", ".review.json"):
+    own = ("summary.json", "calibration.json", "gain.json", ".review.json", "decisions.jsonl", "decisions.sqlite")
+    for name in own:
         path = audited.path / name
         before = path.read_bytes() if path.exists() else None
         assert review(audited.path, "--export", f"coco={path}").exit_code == 2

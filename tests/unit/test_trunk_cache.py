@@ -242,6 +242,20 @@ def test_an_interrupted_computation_continues(parts: TrunkAndHead, tmp_path: Pat
     torch.testing.assert_close(features.inputs, parts.trunk(torch.as_tensor(images().inputs) / 255))
 
 
+@pytest.mark.fault(4)
+def test_damaged_features_are_computed_again(parts: TrunkAndHead, tmp_path: Path) -> None:
+    data = images()
+    first = torch.as_tensor(cache_features(parts.trunk, data, tmp_path).inputs).clone()
+    (file,) = tmp_path.glob("*.bin")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 64
+    file.write_bytes(content)
+    counting(parts).seen = 0
+    again = torch.as_tensor(cache_features(parts.trunk, data, tmp_path).inputs)
+    assert torch.equal(again, first)
+    assert counting(parts).seen > N
+
+
 def test_a_disk_that_cannot_hold_the_features_is_refused_before_they_are_computed(
     parts: TrunkAndHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

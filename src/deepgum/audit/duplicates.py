@@ -18,6 +18,7 @@ from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
 from deepgum.mixture.partition import Partition
 from deepgum.periods import wrapped
+from deepgum.storage.hashes import file_sha256
 
 __all__ = [
     "ContentGroups",
@@ -172,7 +173,7 @@ def _picture_groups(pictures: Pictures) -> ContentGroups:
         for path in paths:
             try:
                 # A file of a unique size has no copy and need not be read.
-                files[path] = path if len(paths) == 1 else _digest_of_file(path)
+                files[path] = path if len(paths) == 1 else file_sha256(path)
             except OSError as error:
                 failures[path] = str(error)
     keys = {
@@ -180,11 +181,6 @@ def _picture_groups(pictures: Pictures) -> ContentGroups:
     }
     unreadable = {row: failures[path] for path in failures for row in rows_of[path]}
     return ContentGroups(_group_rows(keys), dict(sorted(unreadable.items())))
-
-
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_of_row(values: NDArray[Any] | Tensor) -> str:

@@ -17,9 +17,11 @@ from deepgum.cli.common import (
     PERIODS,
     THREADS,
     UNITS,
+    VERIFY,
     list_files,
     renamed,
     session,
+    verify_files,
 )
 from deepgum.plugins import code_named
 
@@ -99,8 +101,9 @@ _COLUMNS = ("targets", "image", "features", "landmarks", "swap_pairs", "mirror",
 @click.option("--rate", type=float, help="Share of labels that --noise makes wrong, 0 to 1.")
 @click.option("--seed", type=int, help="Seed of folds, networks and noise.  [default: 0]")
 @click.option("--device", metavar="NAME", help="cpu, cuda, mps.  [default: cpu]")
+@VERIFY
 @THREADS
-def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
+def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: Any) -> None:
     """Find the wrong labels of DATA: the folder of a data set, a table (CSV or Parquet), or a TOML file.
 
     Networks are trained in rounds. In every round, each sample is held out from one network, and this network predicts
@@ -125,9 +128,11 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
       deepgum audit audit.toml --out runs/mine       the same, with all settings of `deepgum fit`
     """
     with session(threads, _RESUMES) as (terminal, reporter):
+        from deepgum.audit.folder import AuditFolder
         from deepgum.audit.scoring.tally import worst_of
         from deepgum.experiments.audits.config import config_of
         from deepgum.experiments.audits.run import run_audit
+        from deepgum.experiments.own_files import check_config
         from deepgum.report.page import write_report
         from deepgum.report.terminal.score import scores
 
@@ -136,6 +141,8 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
         given = {name: value for name, value in options.items() if name not in unset}
         columns = {name: given.pop(name) for name in _COLUMNS if name in given}
         config = config_of(data, {_KEYS[name]: value for name, value in given.items()}, columns)
+        verify_files(verify, config.run.data.cache_dir)
+        check_config(data, AuditFolder(out).config_file)
         folder = run_audit(config, out, reporter)
         summary, labels = folder.summary(), folder.labels()
         report = write_report(folder)
@@ -144,4 +151,4 @@ def audit(data: Path, out: Path, threads: int | None, **options: Any) -> None:
     if summary.flags:
         named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
         words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
-        terminal.print(words, highlight=False, markup=False, soft_wrap=True)
+        terminal.say(words)

@@ -17,9 +17,11 @@ from deepgum.cli.common import (
     SKIP_MISSING,
     SKIP_UNREADABLE,
     THREADS,
+    VERIFY,
     WHOLE,
     list_files,
     session,
+    verify_files,
 )
 from deepgum.errors import ComparisonError
 
@@ -101,6 +103,7 @@ class _Compare(click.Command):
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @CACHE_DIR
+@VERIFY
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of the same settings.")
 def compare(
     noise: tuple[str, ...],
@@ -108,6 +111,7 @@ def compare(
     seed: tuple[int, ...],
     threads: int | None,
     out: Path,
+    verify: bool,
     **settings: Any,
 ) -> None:
     """Train several methods under every noise, rate and seed. All methods are trained with the same options.
@@ -168,6 +172,7 @@ def compare(
         model_names = ("weights", "frozen", "fc_width")
         model = ModelConfig(settings.pop("model"), **{name: settings.pop(name) for name in model_names})
         options = CompareOptions(model=model, noises=noise, rates=rate, seeds=seed, sgd=sgd, **settings)
+        verify_files(verify, options.cache_dir)
         try:
             records = run_comparison(options, out, reporter)
         except ComparisonError as error:
@@ -176,6 +181,6 @@ def compare(
         for table in tables(records):
             terminal.print(table)
         list_files(terminal, [out / "results.jsonl", out / "posteriors"])
-        terminal.print(f"Draw the results: deepgum plot {out}", highlight=False, soft_wrap=True)
+        terminal.say(f"Draw the results: deepgum plot {out}")
     if failure is not None:
         raise failure

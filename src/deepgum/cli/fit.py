@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deepgum.cli.common import FOLDER, PATH, THREADS, list_files, session
+from deepgum.cli.common import FOLDER, PATH, THREADS, VERIFY, list_files, session, verify_files
 from deepgum.plugins import code_named
 
 __all__ = ["fit"]
@@ -18,8 +18,9 @@ _RESUMES = "This run is not finished. Run the same command again to continue aft
 @click.argument("config", type=PATH)
 @click.option("--out", type=FOLDER, required=True, metavar="RUN", help="Folder of the run: new, or of the same run.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the file; repeatable.")
+@VERIFY
 @THREADS
-def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) -> None:
+def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads: int | None) -> None:
     """Train one network, configured in the TOML file CONFIG, on labels that may be partly wrong.
 
     The folder RUN gets config.toml with all defaults, history.jsonl, metrics.json, posteriors.parquet (the probability
@@ -48,11 +49,15 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
       deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
     """
     with session(threads, _RESUMES) as (terminal, reporter):
+        from deepgum.experiments.own_files import check_config
         from deepgum.experiments.runs.config_file import read_config
         from deepgum.experiments.runs.run import run
+        from deepgum.experiments.runs.run_folder import RunFolder
         from deepgum.report.runs.run import draw_run, metrics_table
 
         configured = read_config(config, changes)
+        check_config(config, RunFolder(out).config)
+        verify_files(verify, configured.data.cache_dir)
         reporter.started(1, 0)
         folder = run(configured, out, reporter)
         pictures = draw_run(folder)
@@ -63,4 +68,4 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], threads: int | None) 
         inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
     trust = " --trust" if code_named(configured.to_mapping()) else ""
     words = f"Use the network: deepgum predict {out} {inputs} --out predictions.csv{trust}"
-    terminal.print(words, highlight=False, soft_wrap=True)
+    terminal.say(words)

@@ -18,16 +18,18 @@ from deepgum.cli.common import (
     SKIP_MISSING,
     SKIP_UNREADABLE,
     THREADS,
+    VERIFY,
     WHOLE,
     list_files,
     session,
+    verify_files,
 )
 from deepgum.errors import ComparisonError, InvalidParameterError
+from deepgum.storage.output import is_same_file
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from deepgum.experiments.paper.options import CompareOptions
+    from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = ["reproduce"]
@@ -62,6 +64,7 @@ _RATES = (0.0, 0.2, 0.4, 0.6)
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @CACHE_DIR
+@VERIFY
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Output folder: new, or of this command.")
 def reproduce(
     artefact: str,
@@ -81,6 +84,7 @@ def reproduce(
     skip_missing: bool,
     skip_unreadable: bool,
     cache_dir: Path | None,
+    verify: bool,
     out: Path,
 ) -> None:
     """Make ARTEFACT, a table or a figure of the paper: train the missing runs, and write ARTEFACT in the paper's
@@ -132,6 +136,9 @@ def reproduce(
             return
         if data is None:
             raise InvalidParameterError("data", f"a folder with {' or '.join(ARTEFACTS[artefact].datasets)}", None)
+        verify_files(verify, cache_dir)
+        if is_same_file(data, out):
+            raise InvalidParameterError("out", "another folder than the data", str(out), "Images would be added to it.")
         name, folder = find_data(artefact, data, dataset)
         if artefact == "figure5":
             options = figure5_options(
@@ -168,10 +175,10 @@ def reproduce(
         ]
         failure, folders = None, folders_of(plans, out)
         try:
-            run_all(plans, out, reporter)
+            finished = set(run_all(plans, out, reporter))
         except ComparisonError as error:
-            failure = error
-        whole = [plan for plan in plans if all(folders[one.digest].metrics_file.is_file() for one in plan.runs)]
+            failure, finished = error, set(error.records)
+        whole = [plan for plan in plans if finished.issuperset(one.digest for one in plan.runs)]
         rendered = [render(plan, folders, out, scale, "holm" if holm else "none") for plan in whole]
     for result in rendered:
         if result.table is not None:
@@ -181,7 +188,7 @@ def reproduce(
         raise failure
 
 
-def _figure2(terminal: Console, out: Path) -> None:
+def _figure2(terminal: Terminal, out: Path) -> None:
     from deepgum.report.paper.figure2 import draw_figure2
     from deepgum.report.style import save
 
@@ -189,7 +196,7 @@ def _figure2(terminal: Console, out: Path) -> None:
 
 
 def _figure5(
-    terminal: Console,
+    terminal: Terminal,
     reporter: Reporter,
     options: CompareOptions,
     differences: Mapping[str, tuple[object, object]],

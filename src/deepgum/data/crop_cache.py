@@ -1,9 +1,9 @@
 """Cache of decoded crops: one memory-mapped array on disk, so that each image file is decoded only once.
 
-The name of the array contains a hash of everything that determines the crops. If a list, a file, a box or the size
-changes, the name changes too. An outdated array is therefore never read. Images that cannot be decoded can be left out.
-A second file beside the array, the note, then lists these images, so that the next load does not try to decode them
-again.
+The name of the array contains a hash of everything that determines the crops, including the bytes of the image files.
+If a list, a file, a box or the size changes, the name changes too. An outdated array is therefore never read. A second
+file beside the array, the note, contains the hash of the array. An array whose bytes have changed is made again. The
+note also lists the images that cannot be decoded, so that the next load does not try to decode them again.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ import hashlib
 import json
 import math
 import os
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import PIL
 import platformdirs
 from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.data.crops import Square, read_crop
 from deepgum.data.pictures import Pictures
-from deepgum.errors import InvalidParameterError, UnreadableImagesError
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, UnreadableImagesError
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.hashes import KeptHashes, file_sha256
 
 __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_crops", "load_readable_crops"]
 
 Progress = Callable[[int, int], None]
+_Decoded: TypeAlias = NDArray[np.uint8] | UnreadableImageError | OSError
 
 # Part of the key. Increase it whenever `deepgum.data.crops` makes other pixels for the same plan.
-_VERSION = 1
+_VERSION = 2
 _BLOCK = 256
 
 
@@ -73,17 +73,21 @@ class CropPlan:
         """The image files of the crops, and the square region of each image."""
         return Pictures(self.folder, self.names, self.squares)
 
-    def key(self) -> str:
+    def key(self, hashes: Sequence[str | None]) -> str:
         """Return the hash of everything that determines the crops.
 
-        These are the name, size and modification time of every image file, the square regions, the shape of the crops,
-        and the versions of Pillow and of the cache.
+        These are the name and the bytes of every image file, the square regions, the shape of the crops, and the
+        versions of Pillow and of the cache.
+
+        Parameters
+        ----------
+        hashes : sequence of str or None, length n
+            The hash of each image file, from `deepgum.storage.hashes.KeptHashes`.
         """
         digest = hashlib.sha256(repr((_VERSION, PIL.__version__, self.shape)).encode())
-        for name, square in zip(self.names, self.squares, strict=True):
-            file = os.stat(self.folder / name)
+        for name, square, content in zip(self.names, self.squares, hashes, strict=True):
             place = ("whole",) if square is None else tuple(map(float, square))
-            digest.update(repr((name, file.st_size, file.st_mtime_ns, *place)).encode())
+            digest.update(repr((name, content, *place)).encode())
         return digest.hexdigest()[:32]
 
 
@@ -164,17 +168,24 @@ def _load_or_make(
     plan: CropPlan, cache_dir: str | os.PathLike[str] | None, on_progress: Progress | None, *, leave_out: bool
 ) -> ReadableCrops:
     cache = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    key = plan.key()
+    key = plan.key(KeptHashes(cache, plan.folder).of(plan.names, on_progress))
     array, note = cache / f"crops-{key}.npy", cache / f"crops-{key}.json"
     cached = _open_valid(array, note, key, plan.shape)
     if cached is None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             size, content = math.prod(plan.shape), f"{len(plan.names)} crops"
-            with write_atomically(array, size, content) as temporary, open(temporary, "wb") as file:
-                unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
+            with write_atomically(array, size, content) as temporary:
+                with open(temporary, "wb") as file:
+                    unreadable = _write_crops(file, plan, on_progress, leave_out=leave_out)
+                made = file_sha256(temporary)
+                if plan.key(KeptHashes(cache, plan.folder).of(plan.names)) != key:
+                    raise InvalidDataError(
+                        f"The images in '{plan.folder}' should not change while they are read. Some of them changed. "
+                        "Run the same command again when no program writes there."
+                    )
             # The note is written last: an array without a note is unfinished.
-            text = json.dumps(_note(key, plan.shape, unreadable), indent=1).encode()
+            text = json.dumps(_note(key, plan.shape, made, unreadable), indent=1).encode()
             with write_atomically(note, len(text), "the note of the crops") as temporary:
                 temporary.write_bytes(text)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
@@ -187,9 +198,10 @@ def _load_or_make(
     return ReadableCrops(crops, [row for row in range(len(plan.names)) if row not in unreadable], unreadable)
 
 
-def _note(key: str, shape: tuple[int, ...], unreadable: dict[int, str]) -> dict[str, Any]:
+def _note(key: str, shape: tuple[int, ...], array: str | None, unreadable: dict[int, str]) -> dict[str, Any]:
+    """Return the note about an array. `array` is the SHA-256 of the file of the array."""
     kept = [shape[0] - len(unreadable), *shape[1:]]
-    note = {"made_by": "deepgum", "version": _VERSION, "key": key, "shape": kept, "dtype": "uint8"}
+    note = {"made_by": "deepgum", "version": _VERSION, "key": key, "shape": kept, "dtype": "uint8", "sha256": array}
     return note | {"unreadable": [[row, why] for row, why in unreadable.items()]} if unreadable else note
 
 
@@ -200,7 +212,8 @@ def _open_valid(
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         unreadable = {int(row): str(why) for row, why in content.get("unreadable", ())}
-        if content != _note(key, shape, unreadable) or not unreadable.keys() < set(range(shape[0])):
+        made = KeptHashes(array.parent, array.parent).of([array.name])[0]
+        if content != _note(key, shape, made, unreadable) or not unreadable.keys() < set(range(shape[0])):
             return None
         # Copy on write: the array cannot change the file, and torch can still wrap it without a warning.
         crops: NDArray[np.uint8] = np.load(array, mmap_mode="c", allow_pickle=False)
@@ -222,9 +235,10 @@ def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, 
     refused: dict[int, str] = {}  # failures of the system: the image itself may be intact
     with ThreadPoolExecutor(max_workers=2) as pool:  # Pillow releases the interpreter lock while it decodes
         for index, crop in enumerate(_decode_all(plan, pool)):
-            if isinstance(crop, Exception):
-                is_system_error = isinstance(crop, OSError) and crop.errno is not None
-                (refused if is_system_error else unreadable)[index] = f"{plan.names[index]}: {crop}"
+            if isinstance(crop, UnreadableImageError):
+                unreadable[index] = f"{plan.names[index]}: {crop.reason}"
+            elif isinstance(crop, OSError):
+                refused[index] = f"{plan.names[index]}: {crop}"
             else:
                 file.write(crop.tobytes())
             if on_progress is not None:
@@ -248,16 +262,16 @@ def _refusal(plan: CropPlan, unreadable: dict[int, str]) -> UnreadableImagesErro
     )
 
 
-def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[NDArray[np.uint8] | Exception]:
+def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[_Decoded]:
     # Block by block: if the disk is slower than the decoder, at most one block of crops waits in memory.
     for start in range(0, len(plan.names), _BLOCK):
         block = range(start, min(start + _BLOCK, len(plan.names)))
         yield from pool.map(lambda index: _decode(plan, index), block)
 
 
-def _decode(plan: CropPlan, index: int) -> NDArray[np.uint8] | Exception:
-    """Return the crop at position `index` of the plan, or the exception that was raised while it was decoded."""
+def _decode(plan: CropPlan, index: int) -> _Decoded:
+    """Return the crop at position `index` of the plan, or the error that was raised while it was decoded."""
     try:
         return read_crop(plan.folder / plan.names[index], plan.squares[index], plan.image_size, colour=plan.colour)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except (UnreadableImageError, OSError) as error:
         return error

@@ -1,12 +1,13 @@
 """An array on disk that is written row by row, by one process at a time. Finished rows survive an interruption.
 
-A second file beside the array, the note, contains the number of rows that are safely on disk. The note is written after
-the rows. The rows that the note counts are therefore complete, even if the process ends early (an interrupt, a full
-disk, a power cut).
+A second file beside the array, the note, contains the number of rows that are safely on disk, and their hashes. The
+note is written after the rows. The rows that the note counts are therefore complete, even if the process ends early (an
+interrupt, a full disk, a power cut). Rows whose bytes have changed since then are written again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -24,15 +25,20 @@ from torch import Tensor
 
 from deepgum.errors import DiskFullError
 from deepgum.storage.disk import FULL, check_space, write_atomically
+from deepgum.storage.hashes import KeptHashes
 from deepgum.storage.lock import try_lock
 
 __all__ = ["RowFile"]
+
+_Blocks = list[tuple[int, str]]
+"""Number of the first row after each block of rows, and the SHA-256 of the block."""
 
 # Minimum seconds between two flushes to disk: flushing after every block is slow. At most this much work is lost.
 _SECONDS_BETWEEN_NOTES = 5.0
 _SECONDS_BETWEEN_TRIES = 0.2
 # Bytes reserved for the note, which must still fit when the rows have filled the disk.
 _NOTE_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,26 @@ class RowFile:
 
     def done(self) -> int:
         """Return the number of rows that are safely on disk. These are the first rows of the array."""
+        blocks = self._blocks_on_disk()
+        return blocks[-1][0] if blocks else 0
+
+    def is_complete(self) -> bool:
+        """Return whether all rows are on disk, with the bytes that were written.
+
+        The file is read for this only if it may have changed; see `deepgum.storage.hashes.KeptHashes`.
+        """
+        made = self._read_note()[1]
+        return made is not None and KeptHashes(self.path.parent, self.path.parent).of([self.path.name]) == [made]
+
+    def drop_damaged(self) -> None:
+        """Remove the first row whose bytes have changed, and all rows after it. The caller must hold the lock."""
+        blocks, made = self._read_note()
         try:
-            note = json.loads(self._note_path.read_text(encoding="utf-8"))
-            rows = int(note.pop("rows"))
-            valid = note == self._note()
-            return min(rows, self.path.stat().st_size // self.row_bytes, self.shape[0]) if valid else 0
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
-            return 0
+            intact, whole = self._check(blocks)
+        except OSError:
+            intact, whole = [], ""
+        if len(intact) < len(blocks) or made not in (None, whole):
+            self._write_note(intact, None)
 
     def read(self) -> Tensor:
         """Return the finished rows as a memory-mapped tensor.
@@ -132,8 +151,10 @@ class RowFile:
         rows = self.done()
         if rows == 0:
             self.discard()  # never overwritten in place: another process may have it open
-        with open(self.path, "ab", buffering=0) as file:
+        with open(self.path, "ab+", buffering=0) as file:
             file.truncate(rows * self.row_bytes)
+            if self._read_note()[0] != (kept := self._blocks_on_disk()):
+                self._write_note(kept, None)
             noted = time.monotonic()
             try:
                 try:
@@ -141,10 +162,10 @@ class RowFile:
                         _write(file.fileno(), block.contiguous().reshape(-1).view(torch.uint8).numpy().data)
                         rows += len(block)
                         if time.monotonic() - noted > _SECONDS_BETWEEN_NOTES:
-                            self._write_note(file.fileno(), rows)
+                            self._note_rows(file, rows)
                             noted = time.monotonic()
                 finally:
-                    self._write_note(file.fileno(), rows)
+                    self._note_rows(file, rows)
             except OSError as error:
                 if error.errno not in FULL and not isinstance(error, DiskFullError):
                     raise
@@ -153,7 +174,7 @@ class RowFile:
                     rows = max(0, rows - -(-_NOTE_BYTES // self.row_bytes))
                 file.truncate(rows * self.row_bytes)
                 if not noted_all:
-                    self._write_note(file.fileno(), rows)
+                    self._note_rows(file, rows)
                 raise self._disk_full(rows, error) from error
 
     def _disk_full(self, rows: int, error: OSError) -> DiskFullError:
@@ -168,14 +189,71 @@ class RowFile:
     def _note_path(self) -> Path:
         return self.path.with_suffix(".json")
 
-    def _note(self) -> dict[str, Any]:
+    def _about(self) -> dict[str, Any]:
         return {"made_by": "deepgum", "key": self.key, "shape": list(self.shape), "dtype": str(self.dtype)}
 
-    def _write_note(self, handle: int, rows: int) -> None:
-        os.fsync(handle)
-        text = json.dumps(self._note() | {"rows": rows}, indent=1).encode()
+    def _read_note(self) -> tuple[_Blocks, str | None]:
+        """Return the pair (blocks, hash of the complete file or None). There is no block if the note is not valid."""
+        try:
+            note = json.loads(self._note_path.read_text(encoding="utf-8"))
+            blocks = [(int(rows), str(digits)) for rows, digits in note.pop("blocks")]
+            made = note.pop("sha256", None)
+            return (blocks, made) if note == self._about() else ([], None)
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return [], None
+
+    def _blocks_on_disk(self) -> _Blocks:
+        """Return the blocks that the note counts, without the blocks that were cut off the file."""
+        try:
+            whole = min(self.path.stat().st_size // self.row_bytes, self.shape[0])
+        except OSError:
+            return []
+        return [block for block in self._read_note()[0] if block[0] <= whole]
+
+    def _note_rows(self, file: BinaryIO, rows: int) -> None:
+        """Write the note: the first `rows` rows are safely on disk."""
+        os.fsync(file.fileno())
+        blocks = [block for block in self._read_note()[0] if block[0] <= rows]
+        begin = blocks[-1][0] if blocks else 0
+        if rows > begin:
+            blocks.append((rows, _digest(file, begin * self.row_bytes, rows * self.row_bytes).hexdigest()))
+        whole = None
+        if rows == self.shape[0]:
+            blocks, whole = self._check(blocks)
+        self._write_note(blocks, whole)
+
+    def _check(self, blocks: _Blocks) -> tuple[_Blocks, str]:
+        """Return the pair (blocks before the first damaged block, hash of all blocks that were read)."""
+        intact: _Blocks = []
+        begin, whole = 0, hashlib.sha256()
+        if blocks:
+            with open(self.path, "rb", buffering=0) as file:
+                for rows, digits in blocks:
+                    if _digest(file, begin, rows * self.row_bytes, whole).hexdigest() != digits:
+                        break
+                    intact.append((rows, digits))
+                    begin = rows * self.row_bytes
+        return intact, whole.hexdigest()
+
+    def _write_note(self, blocks: _Blocks, whole: str | None) -> None:
+        made = {} if whole is None else {"sha256": whole}
+        text = json.dumps(self._about() | {"blocks": blocks} | made, indent=1).encode()
         with write_atomically(self._note_path, len(text), "a note") as temporary:
             temporary.write_bytes(text)
+
+
+def _digest(file: BinaryIO, begin: int, end: int, *also: Any) -> Any:
+    """Return the SHA-256 state of the bytes from `begin` to `end`. The states in `also` receive the same bytes."""
+    state = hashlib.sha256()
+    file.seek(begin)
+    while begin < end:
+        chunk = file.read(min(_CHUNK_BYTES, end - begin))
+        if not chunk:
+            break
+        begin += len(chunk)
+        for each in (state, *also):
+            each.update(chunk)
+    return state
 
 
 def _write(handle: int, rest: memoryview) -> None:

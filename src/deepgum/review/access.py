@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["HEADER", "LARGEST", "AccessCheck", "refusal"]
+from deepgum.review.address import Address
+
+__all__ = ["CHALLENGE", "HEADER", "LARGEST", "PROOF", "AccessCheck", "refusal"]
 
 HEADER = "X-Deepgum-Review"
 """Header that every write must have. Forms cannot send it, and pages of other origins need permission to send it."""
+
+CHALLENGE, PROOF = "X-Deepgum-Challenge", "X-Deepgum-Proof"
+"""Headers of a request and its response. The response holds the proof for the challenge; see `Address.proof`."""
+
+_PROOF_PATH = "/proof"
+"""The only path without a token. The page asks for a proof before it sends a request with the token."""
+
+_CHALLENGE = re.compile("[0-9a-f]{32}")
 
 LARGEST = 64 * 1024
 """Largest size of a request's body in bytes."""
@@ -33,53 +43,61 @@ _HEADERS = {
 
 class AccessCheck:
     """An ASGI application that checks each request. It removes the token from the path of an allowed request, and
-    forwards the request to `app`.
+    forwards the request to `app`. If a request has a challenge, its response has the proof.
 
     Parameters
     ----------
     app : ASGI application
         The application that receives the allowed requests.
-    token : str
-        The secret that must be the first part of every path.
-    hosts : iterable of str
-        The allowed values of the `Host` header, with port. This check stops "DNS rebinding": an attacker lets a foreign
-        domain name lead to this machine. The header of such a request has the foreign name.
+    address : Address
+        The address of the server. Its token must be the first part of every path, and its host must be the `Host`
+        header. The check of the host stops "DNS rebinding": an attacker lets a foreign domain name lead to this
+        machine. The header of such a request has the foreign name.
     """
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
-        self._app, self._token, self._hosts = app, token, frozenset(hosts)
+    def __init__(self, app: ASGIApp, address: Address) -> None:
+        self._app, self._address = app, address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check one request, and serve or refuse it."""
         if scope["type"] != "http":
             return
 
+        challenge = Headers(scope=scope).get(CHALLENGE, "")
+        proof = {PROOF: self._address.proof(challenge)} if _CHALLENGE.fullmatch(challenge) else {}
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in (_HEADERS | proof).items():
                     headers.setdefault(name, value)
             await send(message)
 
+        expected, asks_for_proof = self._address.token, scope["path"] == _PROOF_PATH
         token, slash, _ = scope["path"].removeprefix("/").partition("/")
-        known = secrets.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
-        refused = self._check(scope, known)
+        known = secrets.compare_digest(token.encode("utf-8", "replace"), expected.encode())
+        refused = self._check(scope, known or asks_for_proof)
         if refused is not None:
             await refused(scope, receive, send_with_headers)
+        elif asks_for_proof:
+            await Response(status_code=204)(scope, receive, send_with_headers)
         elif not slash:
-            moved = Response(status_code=308, headers={"Location": f"/{self._token}/"})
+            moved = Response(status_code=308, headers={"Location": f"/{expected}/"})
             await moved(scope, receive, send_with_headers)
         else:
             # Starlette matches its routes against the part of the path after `root_path`.
-            await self._app({**scope, "root_path": f"/{self._token}"}, receive, send_with_headers)
+            await self._app({**scope, "root_path": f"/{expected}"}, receive, send_with_headers)
 
     def _check(self, scope: Scope, known: bool) -> Response | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return refusal(scope, 403, "WrongHost", f"The page should be opened as {' or '.join(self._hosts)}.")
+        if hosts != [self._address.host]:
+            return refusal(scope, 403, "WrongHost", f"The page should be opened as http://{self._address.host}.")
         if not known:
-            words = "The address should be the address that `deepgum review` prints, with its token."
+            words = (
+                "The address should be the address that `deepgum review` prints, with its token, which is new at each "
+                "start. Open that address."
+            )
             return refusal(scope, 403, "WrongToken", words)
         site, write = headers.get("sec-fetch-site", "same-origin"), scope["method"] not in ("GET", "HEAD")
         if not write:

@@ -1,12 +1,13 @@
-"""The address of a review: a port of this machine, and a secret token. Both stay the same after a restart."""
+"""The address of a review: a port of this machine, and a secret token that is new at each start."""
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import re
 import secrets
 import socket
-import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +19,16 @@ __all__ = ["Address", "listen"]
 
 HOST = "127.0.0.1"
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,128}")
+
 
 @dataclass(frozen=True)
 class Address:
     """The address of a review.
 
-    The address is stored in the folder of the decisions, in a file that only its owner can read. The next server uses
-    the same address. Thus a page that is open when the server stops can continue with the next server.
+    The address is stored in the folder of the decisions, in a file that only its owner can read. So a second server can
+    name the address of the first, and the next server uses the same port: a browser keeps unsent decisions by port. The
+    next server has another token, because another program may have received the last token while no server listened.
 
     Parameters
     ----------
@@ -47,16 +51,24 @@ class Address:
         return f"http://{HOST}:{self.port}/{self.token}/"
 
     @property
-    def hosts(self) -> tuple[str, str]:
-        """The allowed values of the `Host` header. If the port is the default port of HTTP, it may be missing, because
-        browsers leave it out.
+    def host(self) -> str:
+        """The allowed value of the `Host` header. It has no port if the port is the default port of HTTP, because
+        browsers leave that one out. The name `localhost` is not allowed: it also leads to ::1, where another program
+        can listen on the same port.
         """
-        port = "" if self.port == 80 else f":{self.port}"
-        return f"{HOST}{port}", f"localhost{port}"
+        return HOST if self.port == 80 else f"{HOST}:{self.port}"
+
+    def proof(self, challenge: str) -> str:
+        """Return the proof that the server knows the token. It does not reveal the token.
+
+        The proof is the HMAC-SHA256 of "deepgum-review " and the challenge, with the token as the key, in hexadecimal
+        digits.
+        """
+        return hmac.digest(self.token.encode(), f"deepgum-review {challenge}".encode(), "sha256").hex()
 
     def write(self, path: Path) -> None:
         """Write the address to a file that only the owner of the file can read."""
-        text = json.dumps({**asdict(self), "folder": str(path.parent.resolve())})
+        text = json.dumps(asdict(self))
         with (
             write_atomically(path) as temporary,
             open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file,
@@ -65,27 +77,22 @@ class Address:
 
     @classmethod
     def read(cls, path: Path) -> Address | None:
-        """Return the stored address.
-
-        Return None if no address is stored, if other users can read the file, or if the folder was moved.
-        """
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            about = path.stat()
-            if os.name == "posix" and (about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077):
-                return None
+        """Return the stored address, or None if no address is stored."""
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             values = json.loads(path.read_text(encoding="utf-8"))
-            if values.pop("folder") == str(path.parent.resolve()) and len(values["token"]) >= 32:
-                return cls(int(values["port"]), str(values["token"]))
+            port, token = values["port"], values["token"]
+            if isinstance(port, int) and 0 < port < 2**16 and _TOKEN.fullmatch(token):
+                return cls(port, token)
         return None
 
 
 def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]:
-    """Listen on a port of this machine, and return the address and the socket.
+    """Listen on a port of this machine, and return the address, which has a new token, and the socket.
 
     Parameters
     ----------
     path : Path
-        The file that stores the address. If the address changes, the file is written again.
+        The file that stores the address. It is written again.
     port : int, optional
         The port; 0 for any free port. By default the port in the stored address, or any free port if the stored port is
         in use.
@@ -95,18 +102,23 @@ def listen(path: Path, port: int | None = None) -> tuple[Address, socket.socket]
     InvalidParameterError
         If the port cannot be used.
     """
-    last = Address.read(path)
-    if port is None and last is not None:
-        with suppress(OSError):
-            return last, socket.create_server((HOST, last.port))
-    try:
-        listening = socket.create_server((HOST, port or 0))
-    except (OSError, OverflowError) as error:
-        raise InvalidParameterError(
-            "port", f"a free port of this machine ({error})", port, "Leave out the port to use any free port."
-        ) from error
-    number = listening.getsockname()[1]
-    # A program that took the old port may have received the old token, so a new port needs a new token.
-    address = last if last is not None and last.port == number else Address(number, secrets.token_urlsafe(32))
+    listening = _listen_again(path) if port is None else None
+    if listening is None:
+        try:
+            listening = socket.create_server((HOST, port or 0))
+        except (OSError, OverflowError) as error:
+            raise InvalidParameterError(
+                "port", f"a free port of this machine ({error})", port, "Leave out the port to use any free port."
+            ) from error
+    address = Address(listening.getsockname()[1], secrets.token_urlsafe(32))
     address.write(path)
     return address, listening
+
+
+def _listen_again(path: Path) -> socket.socket | None:
+    """Listen on the port of the stored address. Return None if there is none, or another program uses it."""
+    last = Address.read(path)
+    if last is not None:
+        with suppress(OSError):
+            return socket.create_server((HOST, last.port))
+    return None

@@ -30,6 +30,7 @@ from deepgum.errors import (
     StaleDecisionError,
 )
 from deepgum.report.page.assets import script, style, theme
+from deepgum.report.page.words import without_folders
 from deepgum.review.access import LARGEST, AccessCheck, refusal
 from deepgum.review.address import Address
 from deepgum.review.ledger import Entry, Ledger
@@ -63,7 +64,7 @@ def application(review: Review, address: Address) -> AccessCheck:
     address : Address
         The address of the server.
     """
-    return AccessCheck(_Pages(review).application(), address.token, address.hosts)
+    return AccessCheck(_Pages(review).application(), address)
 
 
 class _Pages:
@@ -95,7 +96,7 @@ class _Pages:
                 Route("/redo", self.redo, methods=["POST"]),
                 Route("/export/{kind}", self.export),
             ],
-            exception_handlers={DeepGUMError: _refuse, HTTPException: _not_here, Exception: _failed},
+            exception_handlers={DeepGUMError: self.refuse, HTTPException: _not_here, Exception: _failed},
         )
 
     def page(self, request: Request) -> Response:
@@ -173,6 +174,13 @@ class _Pages:
         disposition = f"attachment; filename*=utf-8''{quote(name, safe='')}"
         return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": disposition})
 
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Return the response to an error of the library. The page shows names, not where their folders are."""
+        status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        more = {"current": entry_message(error.current)} if isinstance(error, StaleDecisionError) else {}
+        words = without_folders(str(error), self._review.folders)
+        return refusal(request.scope, status, type(error).__name__, words, **more)
+
     async def _read(self, request: Request, fields: tuple[str, ...]) -> dict[str, Any]:
         body = b""
         async for part in request.stream():
@@ -208,7 +216,7 @@ class _Pages:
         }
 
 
-_OWN_SCRIPTS = ("decisions.js", "editor.js", "buttons.js", "frame.js", "walk.js", "review.js")
+_OWN_SCRIPTS = ("server.js", "decisions.js", "editor.js", "buttons.js", "frame.js", "walk.js", "review.js")
 
 _STATUS: tuple[tuple[type[DeepGUMError], int], ...] = (
     (StaleDecisionError, 409),
@@ -216,12 +224,6 @@ _STATUS: tuple[tuple[type[DeepGUMError], int], ...] = (
     (DecisionsFileError, 503),
     (DeepGUMError, 400),
 )
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    more = {"current": entry_message(error.current)} if isinstance(error, StaleDecisionError) else {}
-    return refusal(request.scope, status, type(error).__name__, str(error), **more)
 
 
 async def _not_here(request: Request, error: Exception) -> Response:

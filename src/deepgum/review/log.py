@@ -1,59 +1,52 @@
-"""A log of decisions, undos and redos in an SQLite file, with reviewers and times. Rows are only added."""
+"""A log of decisions, undos and redos in a text file, with reviewers and times. Lines are only added.
+
+The first line describes the file, and each other line is one row, as JSON. A line that has no end is not acknowledged:
+it is being written, or its writer was killed. So a copy of the file, made at any moment, holds all acknowledged rows.
+"""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from deepgum.errors import DecisionsFileError, DiskFullError
+from deepgum.errors import DecisionsFileError, DeepGUMError, DiskFullError
+from deepgum.storage.disk import FULL, remove_partial, write_atomically
+from deepgum.storage.lock import locked
 
-__all__ = ["LogFile", "Row"]
+__all__ = ["LogFile", "Row", "check_audit"]
 
-SCHEMA_VERSION = 1
+FORMAT = "deepgum-decisions 2"
 
-_SCHEMA = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """CREATE TABLE log (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        action TEXT NOT NULL CHECK (action IN ('keep', 'fix', 'drop', 'skip', 'undo', 'redo')),
-        of INTEGER REFERENCES log (seq) CHECK ((of IS NULL) = (action NOT IN ('undo', 'redo'))),
-        sample TEXT CHECK ((sample IS NULL) = (action IN ('undo', 'redo'))),
-        "group" TEXT CHECK (("group" IS NULL) = (sample IS NULL)),
-        new TEXT CHECK ((new IS NULL) = (action <> 'fix')),
-        reason TEXT NOT NULL,
-        who TEXT NOT NULL,
-        at TEXT NOT NULL,
-        key TEXT UNIQUE
-    )""",
-    # Rows are added, never changed, because they are evidence.
-    "CREATE TRIGGER log_is_not_changed BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
-    "CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END",
-)
-_COLUMNS = 'action, of, sample, "group", new, reason, who, at'
 _WAIT = 15.0  # seconds for another process to finish its write
 
 
 class Row(NamedTuple):
-    """A row of the log: a decision, or an undo or a redo. `of` is the row of the undone or redone decision."""
+    """A row of the log: a decision, or an undo or a redo. `of` is the row of the undone or redone decision.
+
+    `key` identifies the write that made the row; None if the write has no key.
+    """
 
     seq: int
     action: str
-    of: int | None
-    sample: str | None
-    group: str | None
-    new: tuple[float, ...] | None
-    reason: str
-    who: str
-    at: str
+    of: int | None = None
+    sample: str | None = None
+    group: str | None = None
+    new: tuple[float, ...] | None = None
+    reason: str = ""
+    who: str = ""
+    at: str = ""
+    key: str | None = None
 
 
 class LogFile:
     """An open log file. Only one thread at a time may use the object. Several processes may open the same file.
+
+    An existing file is opened for reading; it is opened for writing only while a row is added.
 
     Parameters
     ----------
@@ -61,6 +54,8 @@ class LogFile:
         The file. If it does not exist, it is made.
     audit : str
         Identity of the audit. It is an error if the file belongs to another audit.
+    first : callable
+        Function that returns the first rows of a new file. By default a new file has no rows.
 
     Raises
     ------
@@ -72,12 +67,14 @@ class LogFile:
     --------
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
-    >>> log = LogFile(Path(folder.name) / "decisions.sqlite", "one audit")
+    >>> log = LogFile(Path(folder.name) / "decisions.jsonl", "one audit")
     >>> with log.transaction():
     ...     log.append("fix", sample="a.jpg", group="nose", new=(1.5, 2.0), who="me")
     1
-    >>> [(row.seq, row.action, row.new) for row in log.after(0)]
+    >>> [(row.seq, row.action, row.new) for row in log.new_rows()]
     [(1, 'fix', (1.5, 2.0))]
+    >>> list(log.new_rows())
+    []
     >>> log.close()
     >>> LogFile(log.path, "another audit")
     Traceback (most recent call last):
@@ -86,41 +83,38 @@ class LogFile:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path, audit: str) -> None:
+    def __init__(self, path: Path, audit: str, first: Callable[[], Iterable[Row]] = tuple) -> None:
         self.path = path
+        self._keys: dict[str, int] = {}
+        self._head = 0
         with self._named("opened"):
-            # This class begins and ends transactions, not Python. The lock of the store makes the threads take turns.
-            self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+            if not path.exists():
+                self._make(audit, first)
+            # Open until `close`, so that no other file gets its identity.
+            self._file = open(path, "rb", buffering=0)  # noqa: SIM115
         try:
-            with self._named("opened"):
-                self._open(audit)
+            with self._named("read"):
+                self._end = self._check(self._file.read(), audit)
         except BaseException:
-            self._connection.close()
+            self._file.close()
             raise
 
     def close(self) -> None:
-        """Close the file. All committed rows are already in the file."""
-        self._connection.close()
+        """Close the file. All acknowledged rows are already in the file."""
+        self._file.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all rows that a block adds, or no row if there is an error in the block. During the block, other
-        processes wait.
+        """Let no other process or object add a row during a block.
 
         Raises
         ------
-        DiskFullError, DecisionsFileError
-            If the rows cannot be written.
+        DecisionsFileError
+            If another process does not finish its write, or the file is no longer at its path.
         """
-        with self._named("written"):
-            self._execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._execute("ROLLBACK")
-                raise
+        self._check_place()
+        with self._locked():
+            yield
 
     def append(
         self,
@@ -134,84 +128,174 @@ class LogFile:
         who: str = "",
         key: str | None = None,
     ) -> int:
-        """Add a row with the current time, and return the number of the row. This must be called in a transaction."""
-        values = None if new is None else json.dumps(new, allow_nan=False)
-        row = (action, of, sample, group, values, reason, who, _now(), key)
-        marks = ", ".join("?" * len(row))
-        cursor = self._execute(f"INSERT INTO log ({_COLUMNS}, key) VALUES ({marks})", *row)
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        """Add a row with the current time, and return the number of the row. When this method returns, the row is on
+        the disk. Call the method once in a transaction, after all rows of `new_rows`. The row counts
+        only if `new_rows` gives it afterwards: the file may be replaced during the write.
 
-    def after(self, seq: int) -> list[Row]:
-        """Return the rows with numbers above `seq`, in the order of the numbers."""
-        with self._named("read"):
-            rows = self._execute(f"SELECT seq, {_COLUMNS} FROM log WHERE seq > ? ORDER BY seq", seq)
+        Raises
+        ------
+        DiskFullError, DecisionsFileError
+            If the row cannot be written. Then the file does not change.
+        """
+        row = Row(self._head + 1, action, of, sample, group, new, reason, who, _now(), key)
+        with self._named("written"), open(self.path, "r+b", buffering=0) as file:
+            self._check_place()
+            file.seek(self._end)
+            if b"\n" in file.read():
+                raise DecisionsFileError(
+                    f"'{self.path}' should be written to by one process at a time. Another process has added a "
+                    "decision. Nothing was stored. Decide again."
+                )
             try:
-                return [Row._make(row)._replace(new=row[5] and tuple(json.loads(row[5]))) for row in rows]
-            except (ValueError, TypeError) as error:
-                raise DecisionsFileError(f"'{self.path}' should hold numbers as new labels. {error}.") from error
+                # A writer that was killed may have left a part of a line.
+                file.truncate(self._end)
+                file.seek(self._end)
+                _write(file.fileno(), _encode(row))
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(self._end)
+                raise
+        return row.seq
+
+    def new_rows(self) -> Iterator[Row]:
+        """Yield the rows that were added since the last call, in the order of their numbers.
+
+        If the caller stops at a row, the next call begins with this row again.
+
+        Raises
+        ------
+        DecisionsFileError
+            If a row cannot be read, or the file is no longer at its path.
+        """
+        with self._named("read"):
+            self._check_place()
+            size = self._file.seek(0, os.SEEK_END)
+            if size < self._end:
+                raise DecisionsFileError(
+                    f"'{self.path}' should only grow. It has {size} bytes, and had {self._end}: another program has "
+                    "cut it. Stop the review, bring the file back, and start the review again."
+                )
+            self._file.seek(self._end)
+            *lines, _ = self._file.read().split(b"\n")
+        for line in lines:
+            row = self._decode(line)
+            yield row
+            self._head, self._end = row.seq, self._end + len(line) + 1
+            if row.key is not None:
+                self._keys[row.key] = row.seq if row.of is None else row.of
 
     def find(self, key: str) -> int | None:
         """Return the number of a decision: the one that the write with the key `key` made, undid or redid.
 
-        Return None if no write has this key.
+        Return None if no row of `new_rows` has this key.
         """
-        with self._named("read"):
-            found = self._execute("SELECT coalesce(of, seq) FROM log WHERE key = ?", key).fetchone()
-        return None if found is None else int(found[0])
+        return self._keys.get(key)
 
-    def _open(self, audit: str) -> None:
-        self._execute("PRAGMA synchronous = FULL")  # in WAL mode a power failure could lose transactions otherwise
-        self._execute("PRAGMA foreign_keys = ON")
-        with self.transaction():  # another process may make the tables at the same time
-            version = self._execute("PRAGMA user_version").fetchone()[0]
-            tables = {name for (name,) in self._execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if version == 0 and not tables:
-                self._make(audit)
-            elif version != SCHEMA_VERSION or not {"meta", "log"} <= tables:
-                raise DecisionsFileError(
-                    f"'{self.path}' should be a file of decisions of version {SCHEMA_VERSION}. Found version "
-                    f"{version}, written by a later deepgum or by another program. Use that program, or move the file."
-                )
-            else:
-                self._check(dict(self._execute("SELECT key, value FROM meta")), audit)
-        self._execute("PRAGMA journal_mode = WAL")
+    def _make(self, audit: str, first: Callable[[], Iterable[Row]]) -> None:
+        with self._locked():
+            if self.path.exists():  # another process was faster
+                return
+            remove_partial(self.path)
+            header = json.dumps({"format": FORMAT, "audit": audit, "made": _now()}).encode() + b"\n"
+            rows = b"".join(map(_encode, first()))
+            with write_atomically(self.path) as temporary:
+                temporary.write_bytes(header + rows)
 
-    def _make(self, audit: str) -> None:
-        for statement in _SCHEMA:
-            self._execute(statement)
-        for item in {"audit": audit, "made": _now()}.items():
-            self._execute("INSERT INTO meta VALUES (?, ?)", *item)
-        self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _check(self, meta: Mapping[str, str], audit: str) -> None:
-        if meta.get("audit") != audit:
-            count = self._execute("SELECT count(*) FROM log").fetchone()[0]
+    def _check(self, text: bytes, audit: str) -> int:
+        """Check the first line, and return its length in bytes."""
+        line, end, rows = text.partition(b"\n")
+        try:
+            header = json.loads(line) if end else {}
+        except ValueError:
+            header = {}
+        found = header.get("format") if isinstance(header, dict) else None
+        if found != FORMAT:
             raise DecisionsFileError(
-                f"'{self.path}' should hold decisions about this audit. Found decisions about another audit ({count}), "
-                f"started {meta.get('made')}: the audit was made again since then. The decisions are kept. Move the "
-                "file to start a new review, or restore the scores.parquet of the other audit."
+                f"'{self.path}' should begin with the format {FORMAT!r}. Found {found!r}: the file was written by a "
+                "later deepgum or by another program. Use that program, or move the file."
+            )
+        check_audit(self.path, audit, header, rows.count(b"\n"))
+        return len(line) + 1
+
+    def _check_place(self) -> None:
+        """Raise an error unless the open file is the file at the path."""
+        try:
+            same = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise DecisionsFileError(
+                f"'{self.path}' should be the file that the review opened. Since then it was moved, deleted or made "
+                "again, perhaps with its folder. No decision can be stored. Stop the review, bring the folder back if "
+                "you need its decisions, and start the review again."
             )
 
-    def _execute(self, statement: str, *values: str | int | None) -> sqlite3.Cursor:
-        return self._connection.execute(statement, values)
+    def _decode(self, line: bytes) -> Row:
+        number = self._head + 1
+        try:
+            values = json.loads(line)
+            row = Row(**values)
+            texts = [value for name, value in values.items() if name not in ("seq", "of", "new")]
+            if row.seq != number or not all(isinstance(text, str) for text in texts):
+                raise ValueError(f"Found {values}")
+            if not isinstance(row.of, int | None) or not isinstance(row.new, list | None):
+                raise ValueError(f"Found {values}")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DecisionsFileError(
+                f"'{self.path}' should hold row {number} of its decisions in line {number + 1}. {error}. The file is "
+                "kept. Bring back a copy of it, or move it to start a new review."
+            ) from error
+        return row if row.new is None else row._replace(new=tuple(row.new))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        def busy(process: str) -> DecisionsFileError:
+            return DecisionsFileError(
+                f"'{self.path}' should be written to by one process at a time. Another process{process} has written to "
+                f"it for {_WAIT:g} seconds. Nothing was stored. Decide again when that process has ended."
+            )
+
+        with self._named("written"), locked(self.path.with_name(f".{self.path.name}.lock"), busy, _WAIT):
+            yield
 
     @contextmanager
     def _named(self, done: str) -> Iterator[None]:
-        """Replace the errors of SQLite in a block by `DiskFullError` or `DecisionsFileError`."""
+        """Replace the errors of the system in a block by `DiskFullError` or `DecisionsFileError`."""
         try:
             yield
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", None)
-            if code == sqlite3.SQLITE_FULL:
+        except DeepGUMError:
+            raise
+        except OSError as error:
+            if error.errno in FULL:
                 raise DiskFullError(
                     f"The disk of '{self.path}' should hold one more decision. The disk is full, and the decision "
                     "was not stored. Free some space, and decide again."
                 ) from error
-            busy = " Another program is writing to it." if code == sqlite3.SQLITE_BUSY else ""
             raise DecisionsFileError(
-                f"'{self.path}' should be a file of decisions that can be {done}. {error}.{busy} The file is kept."
+                f"'{self.path}' should be a file of decisions that can be {done}. {error.strerror or error}. The file "
+                "is kept."
             ) from error
+
+
+def check_audit(path: Path, audit: str, header: dict[str, Any], count: int) -> None:
+    """Raise `DecisionsFileError` if a file of `count` decisions belongs to another audit than `audit`."""
+    if header.get("audit") != audit:
+        raise DecisionsFileError(
+            f"'{path}' should hold decisions about this audit. Found decisions about another audit ({count}), "
+            f"started {header.get('made')}: the audit was made again since then. The decisions are kept. Move the "
+            "file to start a new review, or restore the scores.parquet of the other audit."
+        )
+
+
+def _encode(row: Row) -> bytes:
+    values = {name: value for name, value in row._asdict().items() if value not in (None, "")}
+    return json.dumps(values, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _write(handle: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(handle, line) :]
+    os.fsync(handle)
 
 
 def _now() -> str:

@@ -86,7 +86,7 @@ def read_flag(values: Mapping[str, Any], name: str) -> bool:
 
 
 def read_count(values: Mapping[str, Any], name: str) -> int:
-    """Return a field of a message, which must be a whole number of at least 0 that SQLite can store."""
+    """Return a field of a message, which must be a whole number of at least 0 and below 2**63."""
     value = values[name]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
         raise InvalidParameterError(name, "a whole number of at least 0", value)

@@ -52,7 +52,7 @@ def serve(review: Review, port: int | None = None, ready: Callable[[Address], No
         )
 
     # With two servers, the store would lose no decision, but the pages would overwrite each other's decisions.
-    with locked(folder.path / ".review.lock", taken):
+    with locked(folder.review_lock, taken):
         address, listening = listen(address_file, port)
         with listening:
             ready(address)
@@ -68,12 +68,14 @@ def make_server(review: Review, address: Address) -> uvicorn.Server:
     import uvicorn
 
     from deepgum.review.app import application
+    from deepgum.review.connections import BACKLOG, Connection
 
     return uvicorn.Server(
         uvicorn.Config(
             application(review, address),
             loop="asyncio",
-            http="h11",
+            http=Connection,
+            backlog=BACKLOG,
             ws="none",
             lifespan="off",
             log_config=None,

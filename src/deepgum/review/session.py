@@ -15,6 +15,7 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer
+from deepgum.report.page.words import data_folders, without_folders
 from deepgum.review.store import DecisionStore, check_text, login
 
 __all__ = ["Review", "suggestion"]
@@ -97,7 +98,12 @@ class Review:
             return None, "There is no such picture."
         with self._decoding:
             view, jpeg = self.viewer.jpeg(row, side)
-        return jpeg, view.problem
+        return jpeg, without_folders(view.problem, self.folders)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that no message of the page shows."""
+        return [self.folder.path.parent, *data_folders(self.summary.data)]
 
     def suggested(self, sample: str, group: str) -> tuple[float, ...] | None:
         """Return the suggested values for a label. Return None if there is no suggestion, or if the label does not

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Self, cast
 
@@ -18,11 +20,14 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.errors import (
     DecisionsFileError,
     InvalidParameterError,
+    OutputFolderError,
     StaleDecisionError,
     UnknownNameError,
 )
+from deepgum.review.earlier_log import earlier_files, read_earlier
 from deepgum.review.ledger import Entry, Ledger
-from deepgum.review.log import LogFile
+from deepgum.review.log import LogFile, Row
+from deepgum.storage.lock import locked
 
 __all__ = ["DecisionStore", "check_text", "identity", "login", "read_decisions"]
 
@@ -30,11 +35,12 @@ _LONGEST = {"reason": 2000, "who": 200}
 
 
 class DecisionStore:
-    """The decisions on the labels of one audit, in an SQLite file. Several stores and several processes may open the
-    same file.
+    """The decisions on the labels of one audit, in one file. Several stores and several processes may open the same
+    file.
 
-    When a method returns, the decision is on the disk: each write is a transaction that is synchronised before the
-    method returns. Written rows never change. Threads may share a store. Use a store in a `with` statement, or call
+    When a method returns, the decision is on the disk: each write is synchronised before the method returns. Written
+    rows never change, so a copy of the file holds all decisions of that moment. If the file is moved, deleted or
+    replaced, nothing more is read or written. Threads may share a store. Use a store in a `with` statement, or call
     `close` at the end.
 
     Parameters
@@ -45,6 +51,8 @@ class DecisionStore:
         The labels of the audit.
     audit : str
         Identity of the audit; see `identity`.
+    first : callable
+        Function that returns the first rows of the log, if the file is made. By default the log has no rows.
 
     Attributes
     ----------
@@ -63,7 +71,7 @@ class DecisionStore:
     >>> one = np.array([[30.0, 40.0]])
     >>> labels = ScoredLabels(("a.jpg",), ("x", "y"), ("nose",), ((0, 1),), one, one, one[:, :1], one[:, :1], one, one)
     >>> folder = tempfile.TemporaryDirectory()
-    >>> with DecisionStore(Path(folder.name) / "decisions.sqlite", labels, "of this audit") as store:
+    >>> with DecisionStore(Path(folder.name) / "decisions.jsonl", labels, "of this audit") as store:
     ...     first = store.decide(Decision("a.jpg", "nose", "fix", (31.0, 40.0), who="me"), expected=0)
     ...     second = store.decide(Decision("a.jpg", "nose", "drop", who="me"), expected=first.seq)
     ...     undone = store.undo(second.seq, who="me")
@@ -72,13 +80,15 @@ class DecisionStore:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: Path, labels: ScoredLabels, audit: str) -> None:
+    def __init__(
+        self, path: Path, labels: ScoredLabels, audit: str, first: Callable[[], Iterable[Row]] = tuple
+    ) -> None:
         self.path, self.audit = path, audit
         self._rows = {name: row for row, name in enumerate(labels.ids)}
         self._groups = dict(zip(labels.group_names, labels.partition, strict=True))
         self._lock = Lock()
         self._ledger = Ledger()
-        self._log = LogFile(path, audit)
+        self._log = LogFile(path, audit, first)
         try:
             self._catch_up()
         except BaseException:
@@ -87,16 +97,25 @@ class DecisionStore:
 
     @classmethod
     def of(cls, folder: AuditFolder, labels: ScoredLabels | None = None) -> Self:
-        """Open the store of the decisions about an audit, from the folder of the audit.
+        """Open the store of the decisions about an audit, from the folder of the audit. Decisions that an earlier
+        version stored are taken over; its files do not change.
 
         Parameters
         ----------
         folder : AuditFolder
         labels : ScoredLabels, optional
             The labels of the audit, if they are already read. By default they are read from the folder.
+
+        Raises
+        ------
+        InvalidDataError
+            If the folder holds no finished audit.
+        OutputFolderError
+            If an earlier version serves the folder, whose decisions have to be taken over.
         """
         folder.summary()  # raises if there is no finished audit
-        return cls(folder.decisions_file, folder.labels() if labels is None else labels, identity(folder))
+        labels, audit = folder.labels() if labels is None else labels, identity(folder)
+        return cls(folder.decisions_file, labels, audit, partial(_take_over, folder, audit))
 
     def close(self) -> None:
         """Close the file. All decisions are already in the file."""
@@ -224,7 +243,7 @@ class DecisionStore:
 
     def _catch_up(self) -> None:
         """Apply the rows that this process or other processes wrote since the last call."""
-        for row in self._log.after(self._ledger.head):
+        for row in self._log.new_rows():
             try:
                 if row.action == "undo":
                     self._ledger.undo(row.seq, cast(int, row.of))
@@ -278,7 +297,7 @@ def check_text(name: str, text: str) -> str:
 def read_decisions(folder: AuditFolder) -> list[Decision]:
     """Return the current decisions about an audit, in the order of the labels in the audit.
 
-    The list is empty if nobody has reviewed the audit.
+    The list is empty if nobody has reviewed the audit. No file of the folder changes, so the folder may be read-only.
 
     Raises
     ------
@@ -288,10 +307,16 @@ def read_decisions(folder: AuditFolder) -> list[Decision]:
         As in `DecisionStore`.
     """
     folder.summary()
-    if not folder.decisions_file.exists():
+    if folder.decisions_file.exists():
+        with DecisionStore.of(folder) as store:
+            return store.decisions()
+    if not earlier_files(folder.earlier_decisions_file):
         return []
-    with DecisionStore.of(folder) as store:
-        return store.decisions()
+    with TemporaryDirectory() as copy:
+        path, audit = Path(copy) / folder.decisions_file.name, identity(folder)
+        earlier = partial(read_earlier, folder.earlier_decisions_file, audit)
+        with DecisionStore(path, folder.labels(), audit, earlier) as store:
+            return store.decisions()
 
 
 def identity(folder: AuditFolder) -> str:
@@ -306,6 +331,22 @@ def login() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return ""
+
+
+def _take_over(folder: AuditFolder, audit: str) -> list[Row]:
+    """Return the rows that an earlier version stored, while no server of that version can add rows."""
+    earlier = folder.earlier_decisions_file
+    if not earlier_files(earlier):
+        return []
+
+    def served(process: str) -> OutputFolderError:
+        return OutputFolderError(
+            f"'{earlier}' should be written to by nobody while its decisions are taken over. A server{process} of an "
+            "earlier version writes to it. Stop that server, then start again."
+        )
+
+    with locked(folder.review_lock, served):
+        return read_earlier(earlier, audit)
 
 
 def _describe(entry: Entry | None) -> str:

@@ -20,7 +20,7 @@ from PIL import Image
 from deepgum.data import crop_cache
 from deepgum.data.crop_cache import CropPlan, default_cache_dir, load_crops, load_readable_crops
 from deepgum.data.crops import Square
-from deepgum.errors import DiskFullError, InvalidParameterError, UnreadableImagesError
+from deepgum.errors import DiskFullError, InvalidDataError, InvalidParameterError, UnreadableImagesError
 
 N = 7
 
@@ -74,8 +74,16 @@ def test_a_moved_data_set_keeps_its_cache(plan: CropPlan, tmp_path: Path, decode
     assert len(decoded) == N
 
 
-def touch(plan: CropPlan) -> CropPlan:
-    os.utime(plan.folder / plan.names[2], ns=(0, 0))
+def replace_image(plan: CropPlan) -> CropPlan:
+    """Replace an image by another image of the same size in bytes, with the same time."""
+    file = plan.folder / plan.names[2]
+    before, old = file.stat(), file.read_bytes()
+    Image.new("L", (20, 20), 200).save(file, quality=95)
+    new = file.read_bytes().ljust(len(old), b"\0")
+    assert len(new) == len(old)
+    assert new != old
+    file.write_bytes(new)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     return plan
 
 
@@ -86,9 +94,9 @@ def touch(plan: CropPlan) -> CropPlan:
         lambda plan: dataclasses.replace(plan, colour=True),
         lambda plan: dataclasses.replace(plan, names=plan.names[::-1]),
         lambda plan: dataclasses.replace(plan, squares=(Square(2, 2, 16.0001), *plan.squares[1:])),
-        touch,
+        pytest.param(replace_image, marks=pytest.mark.fault(4)),
     ],
-    ids=["size", "colour", "order", "square", "file time"],
+    ids=["size", "colour", "order", "square", "content"],
 )
 def test_anything_that_changes_the_crops_makes_new_ones(
     plan: CropPlan, tmp_path: Path, decoded: list[str], change: Callable[[CropPlan], CropPlan]
@@ -145,6 +153,50 @@ def test_a_spoilt_cache_is_made_again(
     assert len(decoded) == 2 * N
     load_crops(plan, cache)
     assert len(decoded) == 2 * N
+
+
+def test_images_with_other_times_keep_their_cache(plan: CropPlan, tmp_path: Path, decoded: list[str]) -> None:
+    load_crops(plan, tmp_path / "cache")
+    os.utime(plan.folder / plan.names[2], ns=(0, 0))
+    load_crops(plan, tmp_path / "cache")
+    assert len(decoded) == N
+
+
+@pytest.mark.fault(4)
+def test_two_folders_whose_files_look_alike_have_their_own_crops(plan: CropPlan, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(plan.folder, other)
+    replace_image(dataclasses.replace(plan, folder=other))
+    first = np.array(load_crops(plan, tmp_path / "cache"))
+    second = load_crops(dataclasses.replace(plan, folder=other), tmp_path / "cache")
+    assert (first[2] != second[2]).any()
+
+
+@pytest.mark.fault(4)
+def test_a_flipped_byte_in_the_cache_is_seen(plan: CropPlan, tmp_path: Path, decoded: list[str]) -> None:
+    first = np.array(load_crops(plan, tmp_path / "cache"))
+    (array,) = (tmp_path / "cache").glob("crops-*.npy")
+    content = bytearray(array.read_bytes())
+    content[-1] ^= 1
+    array.write_bytes(content)
+    np.testing.assert_array_equal(load_crops(plan, tmp_path / "cache"), first)
+    assert len(decoded) == 2 * N
+
+
+def test_images_that_change_while_they_are_decoded_are_refused(
+    plan: CropPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = crop_cache.read_crop
+
+    def changing(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == plan.names[0]:
+            replace_image(plan)
+        return read(path, *args, **kwargs)
+
+    monkeypatch.setattr(crop_cache, "read_crop", changing)
+    with pytest.raises(InvalidDataError, match="should not change while they are read"):
+        load_crops(plan, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("crops-*"))
 
 
 def test_all_unreadable_images_are_named_and_nothing_is_left(plan: CropPlan, tmp_path: Path) -> None:

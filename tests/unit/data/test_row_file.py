@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -74,13 +75,56 @@ def test_rows_behind_the_note_are_written_again(rows: RowFile) -> None:
     assert torch.equal(rows.read(), block(0, N))
 
 
-def test_a_file_that_was_cut_short_counts_its_whole_rows(rows: RowFile) -> None:
-    rows.append(blocks(0))
+def test_a_file_that_was_cut_short_counts_its_whole_blocks(rows: RowFile) -> None:
+    rows.append(blocks(0, 6))
+    rows.append(blocks(6))
     with open(rows.path, "r+b") as file:
         file.truncate(7 * rows.row_bytes + 1)
-    assert rows.done() == 7
-    rows.append(blocks(7))
+    assert rows.done() == 6
+    rows.append(blocks(6))
     assert torch.equal(rows.read(), block(0, N))
+    assert rows.is_complete()
+
+
+def flip(rows: RowFile, row: int) -> None:
+    with open(rows.path, "r+b") as file:
+        file.seek(row * rows.row_bytes + 5)
+        byte = file.read(1)[0]
+        file.seek(row * rows.row_bytes + 5)
+        file.write(bytes([byte ^ 64]))
+
+
+@pytest.mark.fault(4)
+@pytest.mark.parametrize(("row", "left"), [(2, 0), (6, 6), (N - 1, 6)])
+def test_a_flipped_bit_is_seen_and_its_rows_are_written_again(rows: RowFile, row: int, left: int) -> None:
+    rows.append(blocks(0, 6))
+    rows.append(blocks(6))
+    assert rows.is_complete()
+    flip(rows, row)
+    assert not rows.is_complete()
+    rows.drop_damaged()
+    assert rows.done() == left
+    rows.append(blocks(left))
+    assert torch.equal(rows.read(), block(0, N))
+    assert rows.is_complete()
+
+
+def test_a_flipped_bit_in_unfinished_rows_is_seen(rows: RowFile) -> None:
+    rows.append(blocks(0, 6))
+    rows.append(blocks(6, 9))
+    assert not rows.is_complete()
+    flip(rows, 7)
+    rows.drop_damaged()
+    assert rows.done() == 6
+
+
+def test_intact_rows_stay(rows: RowFile) -> None:
+    rows.append(blocks(0, 6))
+    rows.drop_damaged()
+    assert rows.done() == 6
+    rows.append(blocks(6))
+    rows.drop_damaged()
+    assert rows.is_complete()
 
 
 @pytest.mark.parametrize("note", [b"", b"[]", b"{}", b"null", b"\xff", b'{"rows": 3}'])
@@ -215,5 +259,13 @@ def test_a_second_maker_waits_for_the_first(rows: RowFile, monkeypatch: pytest.M
 def test_the_note_says_what_the_file_is(rows: RowFile) -> None:
     rows.append(blocks(0))
     note = json.loads(rows.path.with_suffix(".json").read_text())
-    expected = {"made_by": "deepgum", "key": "key", "shape": [N, WIDTH], "dtype": "torch.float32", "rows": N}
+    made = hashlib.sha256(rows.path.read_bytes()).hexdigest()
+    expected = {
+        "made_by": "deepgum",
+        "key": "key",
+        "shape": [N, WIDTH],
+        "dtype": "torch.float32",
+        "blocks": [[N, made]],
+        "sha256": made,
+    }
     assert note == expected

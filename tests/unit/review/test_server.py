@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import http.client
 import io
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,7 @@ from PIL import Image
 from deepgum.audit.corrections.decisions import Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.data.pictures import Pictures
+from deepgum.review import connections
 from deepgum.review.access import LARGEST
 from deepgum.review.address import Address, listen
 from deepgum.review.server import make_server
@@ -244,6 +248,7 @@ BAD_HEADERS: list[dict[str, str | None]] = [
     {"Host": "evil.example"},
     {"Host": "127.0.0.1"},
     {"Host": "evil.example:{port}"},
+    {"Host": "localhost:{port}"},  # may lead to ::1, where another program listens
     {"Host": None},
     {"Origin": None},
     {"Origin": "null"},
@@ -265,7 +270,8 @@ BAD_HEADERS: list[dict[str, str | None]] = [
 @pytest.mark.parametrize("headers", BAD_HEADERS, ids=str)
 @pytest.mark.parametrize("path", ["decisions", "undo"])
 def test_a_forged_write_is_refused(refusing: Caller, headers: dict[str, str | None], path: str) -> None:
-    (entry,) = refusing.review.store._log.after(0)
+    with refusing.review.store.reading() as ledger:
+        (entry,) = ledger
     here = {name: value and value.replace("{port}", str(refusing.address.port)) for name, value in headers.items()}
     write = refusing.write() if path == "decisions" else {"audit": refusing.audit, "seq": entry.seq, "key": "u"}
     status, answer = refusing.post(path, write, headers=here)
@@ -295,7 +301,6 @@ def test_nothing_is_read_without_the_token_or_by_another_page(refusing: Caller, 
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
         {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": None},
-        {"Host": f"localhost:{refusing.address.port}"},
     ):
         assert refusing.get(path, headers=headers)[0] == 200
 
@@ -492,16 +497,39 @@ def test_a_decision_about_an_unusual_name_is_stored_under_that_name(nasty: Audit
 # ---- the address ----
 
 
-def test_after_a_restart_the_address_is_the_same_and_only_its_owner_can_read_it(audited: AuditFolder) -> None:
-    with serving(audited) as first:
-        token, port = first.address.token, first.address.port
+@pytest.mark.fault(9)
+def test_after_a_restart_the_port_is_the_same_and_the_old_token_is_refused(audited: AuditFolder) -> None:
     file = audited.path / ".review.json"
+    with serving(audited) as first:
+        assert Address.read(file) == first.address
     assert file.stat().st_mode & 0o777 == 0o600
     with serving(audited) as second:
-        assert (second.address.token, second.address.port) == (token, port)
+        assert second.address.port == first.address.port
+        for path in ("", "data", "decisions", f"pictures/{second.audit}/small/0.jpg"):
+            assert second.get(path, token=first.address.token)[0] == 403
+        status, answer = second.post("decisions", second.write(), token=first.address.token)
+        assert (status, answer["error"]) == (403, "WrongToken")
+        assert "new at each start" in answer["message"]
+        assert second.held == []
 
 
-def test_another_port_has_another_token(audited: AuditFolder) -> None:
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("kept", ["", "{", "[]", "[" * 100_000, "short", "readable", "port", "text"])
+def test_no_stored_address_gives_its_token_to_the_next_server(audited: AuditFolder, kept: str) -> None:
+    file = audited.path / ".review.json"
+    token = "t" * 43
+    ports = {"port": 2**40, "text": "80"}
+    stored = {"port": ports.get(kept, 1), "token": "guess" if kept == "short" else token}
+    file.write_text(json.dumps(stored) if kept in ("short", "readable", *ports) else kept, encoding="utf-8")
+    address, listening = listen(file)
+    listening.close()
+    assert address.token not in (token, "guess")
+    assert len(address.token) >= 43
+    assert Address.read(file) == address
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_port_that_is_in_use_is_replaced_by_another(audited: AuditFolder) -> None:
     file = audited.path / ".review.json"
     first, listening = listen(file)
     second, other = listen(file)  # the first has the port
@@ -512,24 +540,151 @@ def test_another_port_has_another_token(audited: AuditFolder) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("spoil", ["readable", "moved", "short", "garbage"])
-def test_an_address_that_others_may_know_is_not_used_again(audited: AuditFolder, tmp_path: Path, spoil: str) -> None:
-    file = audited.path / ".review.json"
-    address, listening = listen(file)
-    listening.close()
-    if spoil == "readable":
-        file.chmod(0o644)
-    elif spoil == "moved":
-        (tmp_path / "copy").mkdir()
-        file = file.rename(tmp_path / "copy" / file.name)
-    elif spoil == "short":
-        file.write_text(file.read_text().replace(address.token, "guess"))
-    else:
-        file.write_text("{")
-    again, listening = listen(file)
-    listening.close()
-    assert again.token != address.token
-    assert Address.read(file) == again
+# ---- the proof of the server ----
+
+
+@pytest.mark.fault(9)
+def test_each_response_proves_that_the_server_knows_the_token(refusing: Caller) -> None:
+    challenge = "0123456789abcdef" * 2
+    text = f"deepgum-review {challenge}".encode()
+    expected = hmac.new(refusing.address.token.encode(), text, hashlib.sha256).hexdigest()
+    for path in ("/proof", "", "data", "decisions", "assets/server.js", "not/there", "/wrong/"):
+        status, headers, _ = refusing.call("GET", path, headers={"X-Deepgum-Challenge": challenge})
+        assert headers["X-Deepgum-Proof"] == expected, path
+        assert status == {"/proof": 204, "not/there": 404, "/wrong/": 403}.get(path, 200)
+        assert headers["Cache-Control"] == "no-store"
+    status, headers, _ = refusing.call("POST", "decisions", b"{}", headers={"X-Deepgum-Challenge": challenge})
+    assert (status, headers["X-Deepgum-Proof"]) == (400, expected)
+
+
+@pytest.mark.fault(9)
+def test_the_proof_reveals_no_token_and_is_another_one_for_each_challenge_and_token(refusing: Caller) -> None:
+    challenges = [f"{number:032x}" for number in range(20)]
+    addresses = [refusing.address, Address(refusing.address.port, "t" * 43)]
+    proofs = {address.proof(challenge) for challenge in challenges for address in addresses}
+    assert len(proofs) == 40
+    assert not any(refusing.address.token in proof for proof in proofs)
+    for challenge in ("", "x", "0" * 31, "0" * 33, "A" * 32, "\xe9" * 32, "0" * 5000):
+        status, headers, _ = refusing.call("GET", "/proof", headers={"X-Deepgum-Challenge": challenge})
+        assert status == 204
+        assert "X-Deepgum-Proof" not in headers
+
+
+@pytest.mark.fault(9)
+def test_the_path_of_the_proof_opens_nothing_else(refusing: Caller) -> None:
+    for path in ("/proof/", "/proof/data", "/proof/../data", "/proof%2fdata", "//proof", "/proof;x"):
+        assert refusing.call("GET", path)[0] == 403
+    for headers in ({"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}):
+        assert refusing.call("GET", "/proof", headers=headers)[0] == 403
+    status, _, _ = refusing.call("POST", "/proof", b"{}", headers={"Origin": "http://evil.example"})
+    assert status == 403
+    assert refusing.held == refusing.before
+
+
+# ---- the file and the folder ----
+
+
+@pytest.mark.fault(6)
+def test_no_decision_is_acknowledged_when_the_folder_was_made_anew(
+    audited: AuditFolder, tmp_path: Path, write_audit: Callable[[Path], AuditFolder]
+) -> None:
+    with serving(audited) as served:
+        assert served.post("decisions", served.write())[0] == 200
+        audited.path.rename(tmp_path / "away")
+        for _ in ("the folder is missing", "the same audit is there again"):
+            write = served.write(sample=B)
+            for answer in (
+                served.post("decisions", write),
+                served.post("decisions", write),
+                served.post("undo", {"audit": served.audit, "seq": 1, "key": "u"}),
+                served.get("decisions"),
+                served.get("export/patch"),
+            ):
+                status, values = answer
+                assert (status, values["error"]) == (503, "DecisionsFileError")
+                assert "start the review again" in values["message"]
+                assert str(tmp_path) not in values["message"]  # the name alone
+                assert "'audit/decisions.jsonl'" in values["message"]
+            write_audit(tmp_path)
+        assert not audited.decisions_file.exists()
+        # The new folder has its own server, which does not see the old one.
+        with serving(audited) as other:
+            assert other.address.port != served.address.port
+            assert other.post("decisions", other.write(action="drop"))[0] == 200
+            assert served.post("decisions", served.write(sample=B))[0] == 503
+            assert [held.action for held in other.held] == ["drop"]
+
+
+# ---- many connections ----
+
+
+def idle_connections(served: Caller, count: int, head: bytes = b"") -> list[socket.socket]:
+    made = []
+    for _ in range(count):
+        made.append(socket.create_connection(("127.0.0.1", served.address.port), timeout=20))
+        made[-1].sendall(head)
+    return made
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait until the server closes a connection."""
+    with suppress(ConnectionResetError):
+        while connection.recv(4096):
+            pass
+    return True
+
+
+HEADS = [b"", b"G", b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"POST /x/decisions HTTP/1.1\r\nContent-Length: 9\r\n"]
+
+
+@pytest.mark.fault(21)
+def test_idle_connections_do_not_stop_the_page(served: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 1000.0)  # they are closed because of their number
+    idle = [each for head in HEADS for each in idle_connections(served, connections.MOST, head)]
+    assert served.get("data")[0] == 200
+    assert served.post("decisions", served.write())[0] == 200
+    assert all(is_closed(each) for each in idle[: 3 * connections.MOST])  # the oldest ones are closed first
+    for each in idle:
+        each.close()
+
+
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("head", [*HEADS, b"GET /proof HTTP/1.1\r\nHost: x\r\n\r\nGET /"], ids=repr)
+def test_a_connection_without_a_whole_request_is_closed(
+    served: Caller, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.05)
+    (slow,) = idle_connections(served, 1, head)
+    assert is_closed(slow)
+    slow.close()
+    assert served.get("data")[0] == 200
+
+
+@pytest.mark.fault(21)
+def test_a_connection_whose_request_is_being_answered_stays_open(
+    served: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go = threading.Event(), threading.Event()
+    decide = served.review.store.decide
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        started.set()
+        assert go.wait(20)
+        return decide(*args, **options)
+
+    monkeypatch.setattr(served.review.store, "decide", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(served.post, "decisions", served.write())
+        assert started.wait(20)
+        monkeypatch.setattr(connections, "MOST", 3)
+        monkeypatch.setattr(connections, "PATIENCE", 0.05)
+        idle = idle_connections(served, 10)
+        assert all(is_closed(each) for each in idle)  # all others are closed, after their time
+        assert not answer.done()
+        go.set()
+        assert answer.result()[0] == 200
+    for each in idle:
+        each.close()
 
 
 def test_pictures_of_another_audit_have_another_address(served: Caller) -> None:
@@ -543,6 +698,6 @@ def test_a_key_outside_ascii_is_refused(served: Caller) -> None:
     assert served.held == []
 
 
-def test_hosts_have_no_port_80() -> None:
-    assert Address(80, "secret").hosts == ("127.0.0.1", "localhost")
-    assert Address(81, "secret").hosts == ("127.0.0.1:81", "localhost:81")
+def test_the_host_has_no_port_80() -> None:
+    assert Address(80, "secret").host == "127.0.0.1"
+    assert Address(81, "secret").host == "127.0.0.1:81"

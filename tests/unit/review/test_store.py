@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import random
+import resource
+import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,8 +32,10 @@ from deepgum.errors import (
     StaleDecisionError,
     UnknownNameError,
 )
+from deepgum.review import log
 from deepgum.review.ledger import Entry
-from deepgum.review.store import DecisionStore
+from deepgum.review.log import LogFile
+from deepgum.review.store import DecisionStore, identity, read_decisions
 
 IDS = [f"images/{i:03d}.png" for i in range(40)]
 FIX = (30.25, -1e-7)
@@ -123,7 +129,7 @@ def test_a_repeated_write_is_stored_once(audited: AuditFolder) -> None:
         assert store.undo(first.seq, key="k2") == store.undo(first.seq, key="k2") == first
         assert store.redo(first.seq, key="k3") == store.redo(first.seq, key="k3") == first
         assert len(store.decisions()) == 1
-    assert sqlite3.connect(audited.decisions_file).execute("SELECT count(*) FROM log").fetchone() == (3,)
+    assert len(lines(audited)) == 3
 
 
 @pytest.mark.parametrize(
@@ -186,51 +192,71 @@ def test_a_folder_without_audit_gets_no_store(audited: AuditFolder) -> None:
     assert not audited.decisions_file.exists()
 
 
+def lines(audited: AuditFolder) -> list[str]:
+    """The rows of the log, without its first line."""
+    return audited.decisions_file.read_text(encoding="utf-8").splitlines()[1:]
+
+
 def _of_a_later_version(audited: AuditFolder) -> None:
     with DecisionStore.of(audited):
         pass
-    with sqlite3.connect(audited.decisions_file) as connection:
-        connection.execute("PRAGMA user_version = 2")
+    text = audited.decisions_file.read_text(encoding="utf-8")
+    audited.decisions_file.write_text(text.replace("deepgum-decisions 2", "deepgum-decisions 3"), encoding="utf-8")
 
 
 def _of_another_program(audited: AuditFolder) -> None:
-    with sqlite3.connect(audited.decisions_file) as connection:
-        connection.execute("CREATE TABLE music (title)")
+    audited.decisions_file.write_text('{"title": "music"}\n', encoding="utf-8")
 
 
-def _no_database(audited: AuditFolder) -> None:
-    audited.decisions_file.write_bytes(b"not a database, but long enough to be taken for one" * 100)
+def _no_text(audited: AuditFolder) -> None:
+    audited.decisions_file.write_bytes(b"\xff\x00 no text, but with an end\n" * 100)
 
 
-def _of_values_that_are_none(audited: AuditFolder) -> None:
-    with DecisionStore.of(audited) as store:
-        store.decide(Decision(IDS[0], "a", "fix", FIX))
-    with sqlite3.connect(audited.decisions_file) as connection:
-        connection.execute("DROP TRIGGER log_is_not_changed")
-        connection.execute("UPDATE log SET new = '[NaN, 2]'")
+def _empty(audited: AuditFolder) -> None:
+    audited.decisions_file.touch()
 
 
-def _of_a_decision_undone_twice(audited: AuditFolder) -> None:
-    with DecisionStore.of(audited) as store:
-        store.undo(store.decide(Decision(IDS[0], "a", "keep")).seq)
-    with sqlite3.connect(audited.decisions_file) as connection:
-        connection.execute("INSERT INTO log (action, of, reason, who, at) VALUES ('undo', 1, '', '', '')")
+def _of_another_line(line: str) -> Callable[[AuditFolder], None]:
+    def spoil(audited: AuditFolder) -> None:
+        with DecisionStore.of(audited) as store:
+            store.undo(store.decide(Decision(IDS[0], "a", "fix", FIX)).seq)
+        with open(audited.decisions_file, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return spoil
 
 
 def _a_folder(audited: AuditFolder) -> None:
     audited.decisions_file.mkdir()
 
 
+KEEP = f'"action":"keep","sample":"{IDS[0]}","group":"a"'
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_of_a_later_version, "Found version 2, written by a later deepgum"),
-        (_of_another_program, "Found version 0.* or by another program"),
-        (_no_database, "file is not a database"),
-        (_of_values_that_are_none, "Row 1 does not fit"),
-        (_of_a_decision_undone_twice, "Row 3 does not fit"),
-        (_a_folder, "unable to open"),
+        (_of_a_later_version, "Found 'deepgum-decisions 3': .* by a later deepgum"),
+        (_of_another_program, "Found None: .* or by another program"),
+        (_no_text, "Found None"),
+        (_empty, "Found None"),
+        (
+            _of_another_line(f'{{"seq":3,"action":"fix","sample":"{IDS[0]}","group":"a","new":[NaN,2]}}'),
+            "Row 3 does not",
+        ),
+        (_of_another_line('{"seq":3,"action":"undo","of":1}'), "Row 3 does not fit"),
+        (_of_another_line('{"seq":3,"action":"redo","of":9}'), "Row 3 does not fit"),
+        (_of_another_line(f'{{"seq":4,{KEEP}}}'), "row 3 of its decisions in line 4"),
+        (_of_another_line(f'{{"seq":3,{KEEP},"who":3}}'), "row 3 of its decisions"),
+        (_of_another_line(f'{{"seq":3,{KEEP},"new":"12"}}'), "row 3 of its decisions"),
+        (_of_another_line(f'{{"seq":3,{KEEP},"of":"1"}}'), "row 3 of its decisions"),
+        (_of_another_line(f'{{"seq":3,{KEEP},"more":"1"}}'), "row 3 of its decisions"),
+        (_of_another_line("[3]"), "row 3 of its decisions"),
+        (_of_another_line("[" * 100_000), "row 3 of its decisions"),
+        (_of_another_line("\0" * 100), "row 3 of its decisions"),
+        (_a_folder, "Is a directory"),
     ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_other_files_are_refused_and_unchanged(
     audited: AuditFolder, spoil: Callable[[AuditFolder], None], words: str
@@ -244,49 +270,190 @@ def test_other_files_are_refused_and_unchanged(
         assert audited.decisions_file.read_bytes() == before
 
 
-def test_rows_of_the_log_cannot_be_changed_or_deleted(audited: AuditFolder) -> None:
+@pytest.mark.fault(5)
+def test_every_copy_of_the_file_alone_holds_what_was_acknowledged(audited: AuditFolder, tmp_path: Path) -> None:
+    copied = AuditFolder(tmp_path / "copy")
+    shutil.copytree(audited.path, copied.path)
+    with DecisionStore.of(audited) as store:
+        for count in range(1, 15):
+            entry = store.decide(Decision(IDS[count], "a", "keep"))
+            shutil.copyfile(audited.decisions_file, copied.decisions_file)  # while the store is open
+            held = read_decisions(copied)
+            assert held[-1] == entry.decision
+            assert len(held) == count
+    assert sorted(path.name for path in audited.path.iterdir()) == sorted(path.name for path in copied.path.iterdir())
+
+
+@pytest.mark.fault(5)
+def test_the_entry_of_a_new_file_and_each_row_are_synchronised(
+    audited: AuditFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synchronised = os.fsync, []
+
+    def noting(handle: int) -> None:
+        about = os.fstat(handle)
+        synchronised.append((about.st_ino, about.st_size))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    with DecisionStore.of(audited) as store:
+        assert audited.path.stat().st_ino in [inode for inode, _ in synchronised]
+        for name in IDS[:3]:
+            store.decide(Decision(name, "a", "keep"))
+            about = audited.decisions_file.stat()
+            assert synchronised[-1] == (about.st_ino, about.st_size)
+
+
+def test_what_a_kill_left_is_removed(audited: AuditFolder) -> None:
+    names = {path.name for path in audited.path.iterdir()}
+    (audited.path / ".decisions.jsonl.4711-0123abcd.partial").write_text("{")
+    (audited.path / ".decisions.jsonl.lock").write_text("4711")
     with DecisionStore.of(audited) as store:
         store.decide(Decision(IDS[0], "a", "keep"))
-    connection = sqlite3.connect(audited.decisions_file)
-    for statement in ("UPDATE log SET who = 'eve'", "DELETE FROM log"):
-        with pytest.raises(sqlite3.IntegrityError, match="only added to"):
-            connection.execute(statement)
+    assert {path.name for path in audited.path.iterdir()} == names | {"decisions.jsonl"}
+
+
+@pytest.mark.fault(5)
+def test_a_file_that_is_cut_anywhere_holds_all_rows_before_the_cut(audited: AuditFolder) -> None:
+    """A copy during a write, or a kill, can leave a part of the last line. It is not a decision, and does no harm."""
+    with DecisionStore.of(audited) as store:
+        for name in IDS[:3]:
+            store.decide(Decision(name, "a", "fix", FIX, "née"), key=name)
+    whole, audit = audited.decisions_file.read_bytes(), identity(audited)
+    ends = [place + 1 for place, letter in enumerate(whole) if letter == ord("\n")]
+    near = {end + step for end in ends for step in (-1, 0, 1)} - {ends[0] - 1, len(whole) + 1}
+    for size in sorted(near | set(range(ends[0], len(whole), 13))):
+        audited.decisions_file.write_bytes(whole[:size])
+        rows = sum(size >= end for end in ends[1:])
+        with closing(LogFile(audited.decisions_file, audit)) as log_file:
+            assert [row.sample for row in log_file.new_rows()] == IDS[:rows]
+            with log_file.transaction():
+                log_file.append("drop", sample=IDS[9], group="b")  # follows the last whole row
+            assert [row.sample for row in log_file.new_rows()] == [IDS[9]]
+        text = audited.decisions_file.read_bytes()
+        assert text.startswith(whole[: ends[rows]])
+        assert text.endswith(b"\n")
+        assert text.count(b"\n") == rows + 2
+
+
+def test_a_file_that_was_cut_under_an_open_store_is_refused(audited: AuditFolder) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+        first = audited.decisions_file.read_bytes()
+        store.decide(Decision(IDS[1], "a", "keep"))
+        audited.decisions_file.write_bytes(first)
+        for use in (store.decisions, lambda: store.decide(Decision(IDS[2], "a", "keep"))):
+            with pytest.raises(DecisionsFileError, match="should only grow"):
+                use()
+    assert audited.decisions_file.read_bytes() == first
+
+
+@pytest.mark.fault(6)
+@pytest.mark.parametrize("again", ["deleted", "moved", "replaced", "folder deleted", "folder made anew"])
+def test_nothing_is_written_or_read_when_the_file_was_replaced(
+    audited: AuditFolder, tmp_path: Path, again: str
+) -> None:
+    copy = tmp_path / "copy"
+    with DecisionStore.of(audited) as store:
+        first = store.decide(Decision(IDS[0], "a", "keep"), key="k")
+        shutil.copytree(audited.path, copy)
+        if again == "deleted":
+            audited.decisions_file.unlink()
+        elif again == "moved":
+            audited.decisions_file.rename(tmp_path / "elsewhere")
+        elif again == "replaced":
+            shutil.copyfile(audited.decisions_file, tmp_path / "same")
+            (tmp_path / "same").replace(audited.decisions_file)
+        else:
+            shutil.rmtree(audited.path)
+            if again == "folder made anew":
+                shutil.copytree(copy, audited.path)
+        after = audited.decisions_file.read_bytes() if audited.decisions_file.exists() else None
+        for use in (
+            lambda: store.decide(Decision(IDS[1], "a", "keep")),
+            lambda: store.decide(Decision(IDS[0], "a", "keep"), key="k"),
+            lambda: store.undo(first.seq),
+            store.decisions,
+        ):
+            with pytest.raises(DecisionsFileError, match=r"moved, deleted or made again.*Stop the review"):
+                use()
+        assert (audited.decisions_file.read_bytes() if audited.decisions_file.exists() else None) == after
+
+
+@pytest.mark.fault(6)
+def test_a_decision_is_not_acknowledged_when_the_file_is_replaced_during_its_write(
+    audited: AuditFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def replacing(handle: int) -> None:
+        real(handle)
+        audited.decisions_file.unlink()
+
+    with DecisionStore.of(audited) as store:
+        monkeypatch.setattr(os, "fsync", replacing)
+        with pytest.raises(DecisionsFileError, match="moved, deleted or made again"):
+            store.decide(Decision(IDS[0], "a", "keep"))
+
+
+def test_a_folder_that_is_moved_and_brought_back_can_be_used_again(audited: AuditFolder, tmp_path: Path) -> None:
+    with DecisionStore.of(audited) as store:
+        audited.path.rename(tmp_path / "away")
+        with pytest.raises(DecisionsFileError, match="moved, deleted or made again"):
+            store.decide(Decision(IDS[0], "a", "keep"))
+        (tmp_path / "away").rename(audited.path)
+        store.decide(Decision(IDS[0], "a", "keep"))
+        assert len(read_decisions(audited)) == 1
 
 
 def test_a_full_disk_is_reported_and_stored_decisions_stay(audited: AuditFolder) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with DecisionStore.of(audited) as store:
         store.decide(Decision(IDS[0], "a", "keep"))
-        connection = store._log._connection
-        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
-
-        def fill() -> None:
-            for i in range(10000):
-                store.decide(Decision(IDS[i % 40], "b", "keep", reason=2000 * "x"))
-
-        with pytest.raises(DiskFullError, match="the decision was not stored"):
-            fill()
-        before = store.decisions()
-        connection.execute("PRAGMA max_page_count = 100000")
+        before, written = store.decisions(), audited.decisions_file.read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(written) + 50, hard))  # a part of the line fits
+        try:
+            with pytest.raises(DiskFullError, match="the decision was not stored"):
+                store.decide(Decision(IDS[1], "a", "keep"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (store.decisions(), audited.decisions_file.read_bytes()) == (before, written)
         store.decide(Decision(IDS[1], "a", "drop"))
-        assert len(store.decisions()) == len(before) + 1
+        assert len(store.decisions()) == 2
 
 
-def test_a_failed_commit_has_no_effect(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_has_no_effect(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
     with DecisionStore.of(audited) as store:
-        real = store._log._execute
-
-        def fails(statement: str, *values: object) -> sqlite3.Cursor:
-            if statement == "COMMIT":
-                raise sqlite3.OperationalError("disk I/O error")
-            return real(statement, *values)
-
-        monkeypatch.setattr(store._log, "_execute", fails)
-        with pytest.raises(DecisionsFileError, match="disk I/O error"):
+        monkeypatch.setattr(os, "fsync", fails)
+        with pytest.raises(DecisionsFileError, match="Input/output error"):
             store.decide(Decision(IDS[0], "a", "keep"), key="once")
         monkeypatch.undo()
         assert store.decisions() == []
         store.decide(Decision(IDS[0], "a", "keep"), expected=0, key="once")
         assert len(store.decisions()) == 1
+
+
+def test_a_writer_that_does_not_end_is_reported(audited: AuditFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_WAIT", 0.05)
+    with DecisionStore.of(audited) as one, DecisionStore.of(audited) as other, one._log.transaction():
+        with pytest.raises(DecisionsFileError, match=r"Another process .* Nothing was stored"):
+            other.decide(Decision(IDS[0], "a", "keep"))
+        assert other.decisions() == []  # a reader does not wait
+
+
+@pytest.mark.fault(21)
+def test_decisions_are_read_without_any_write(audited: AuditFolder, read_only: Callable[[Path], None]) -> None:
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+    read_only(audited.path)
+    with DecisionStore.of(audited) as store:
+        assert [each.sample for each in store.decisions()] == IDS[:1]
+        with pytest.raises(DecisionsFileError, match="Permission denied"):
+            store.decide(Decision(IDS[1], "a", "keep"))
+    assert len(read_decisions(audited)) == 1
 
 
 def test_one_of_several_concurrent_writers_wins(audited: AuditFolder) -> None:
@@ -361,9 +528,8 @@ def test_acknowledged_decisions_survive_a_kill(audited: AuditFolder) -> None:
                 if not killed and i >= stop:
                     os.kill(int(child), signal.SIGKILL)
                     killed = True
-            with DecisionStore.of(audited) as store:
-                rows = store._log.after(0)
-            stored = {row.seq: row for row in rows}
+            with closing(LogFile(audited.decisions_file, identity(audited))) as log_file:
+                stored = {row.seq: row for row in log_file.new_rows()}
             for seq, (reason, i) in acknowledged.items():
                 row = stored[seq]
                 assert (row.reason, row.sample, row.action) == (reason, IDS[i % 40], ACTIONS[i % 4])

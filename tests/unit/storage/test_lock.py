@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 import deepgum.storage.lock as module
 from deepgum.errors import DeepGUMWarning, OutputFolderError
-from deepgum.storage.lock import LOCK, alone_in
+from deepgum.storage.lock import LOCK, alone_in, locked
 
 
 def test_the_second_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
@@ -87,3 +88,28 @@ def test_where_files_cannot_be_locked_that_is_said_and_the_work_done(
     refuse(errno.EIO)
     with pytest.raises(OSError, match="Input/output"), alone_in(tmp_path):
         raise AssertionError("It was let in.")
+
+
+@pytest.mark.fault(6)
+def test_the_lock_of_a_folder_that_was_made_anew_is_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with locked(folder / LOCK, ValueError):
+        folder.rename(tmp_path / "old")
+        folder.mkdir()
+        new = locked(folder / LOCK, ValueError)
+        new.__enter__()
+    # The end of the first lock has left the second one.
+    with pytest.raises(ValueError, match=str(os.getpid())), locked(folder / LOCK, ValueError):
+        raise AssertionError("Both were let in.")
+    new.__exit__(None, None, None)
+    assert not list(folder.iterdir())
+
+
+def test_a_lock_is_waited_for(tmp_path: Path) -> None:
+    first = locked(tmp_path / LOCK, ValueError)
+    first.__enter__()
+    release = threading.Timer(0.05, first.__exit__, (None, None, None))
+    release.start()
+    with locked(tmp_path / LOCK, ValueError, wait=20):
+        release.join()

@@ -13,7 +13,6 @@ together, so that no test image is a copy of a training image.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from deepgum.checks import check_count
-from deepgum.data.crop_cache import CropPlan, Progress
+from deepgum.data.crop_cache import CropPlan, Progress, default_cache_dir
 from deepgum.data.listed_images import image_names, load_pool, usable_rows
 from deepgum.data.pool import Pool
 from deepgum.data.sets.ages import AGE, MIRROR, OLDEST, NamedAges, ages_in_names, plausible
@@ -29,6 +28,7 @@ from deepgum.data.sets.base import Dataset
 from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.request import Request
 from deepgum.errors import InvalidParameterError
+from deepgum.storage.hashes import KeptHashes
 
 __all__ = ["UtkFace", "load_utkface"]
 
@@ -97,12 +97,16 @@ def load_utkface(
     rule = f"The names of the images in '{root}' should begin with an age of 0 to {OLDEST} years and '_'."
     rows = usable_rows(names, plausible(ages).tolist(), rule, skip_unreadable)
     names = [names[row] for row in rows]
+    cache = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    # A file that cannot be read has no copies; the decoder reports it.
+    hashes = KeptHashes(cache, root).of(names, on_progress)
+    copies = [name if content is None else content for name, content in zip(names, hashes, strict=True)]
     return load_pool(
         CropPlan(root, tuple(names), (None,) * len(names), image_size, colour),
         ages[rows, None],
         AGE,
         mirror=MIRROR,
-        keep_together=[hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names],
+        keep_together=copies,
         skip_unreadable=skip_unreadable,
         cache_dir=cache_dir,
         on_progress=on_progress,

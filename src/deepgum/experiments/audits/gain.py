@@ -21,6 +21,7 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.audit.out_of_fold.cross_fit import LEAST_LEARNED
 from deepgum.audit.out_of_fold.learners import validation_share
 from deepgum.checks import check_count
+from deepgum.data.content import Content
 from deepgum.data.edits.base import Annotations, Changes
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
@@ -73,8 +74,8 @@ def gain_of(
     UntrustedCodeError
         If the audit names code outside the package, and the folder of the audit is not trusted.
     InvalidDataError
-        If the patch is for other data, if the patch changes no label, or if there are too few samples to train or to
-        test on.
+        If the data have changed since the audit, if the patch is for other data, if the patch changes no label, or if
+        there are too few samples to train or to test on.
     UnknownNameError
         If the method is unknown.
     """
@@ -84,6 +85,13 @@ def gain_of(
     observer = observer or Observer()
     config = read_recorded(folder.config_file, trust=folder.trust)
     data = load_audit_data(config, observer)
+    if folder.content_file.is_file():
+        changes = data.content.changes(Content.read(folder.content_file))
+        if changes:
+            raise InvalidDataError(
+                f"The data should be the samples of the audit in '{folder.path}'. Found {changes}. Audit and review "
+                "these data first."
+            )
     check_patch(patch, _Given.of(data))
     if not patch.count("fix") + patch.count("drop"):
         raise InvalidDataError(

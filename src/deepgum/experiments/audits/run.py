@@ -24,6 +24,7 @@ from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Provenance
+from deepgum.data.content import Content
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
@@ -33,6 +34,7 @@ from deepgum.experiments.audits.fits import KeptLearner
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.output import another, held
 from deepgum.experiments.runs.network import prepare
+from deepgum.experiments.same_data import check_finished, check_same_data
 from deepgum.models import build_model
 from deepgum.plugins import code_named
 from deepgum.posteriors.inliers import candidates
@@ -65,28 +67,41 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
     Raises
     ------
     OutputFolderError
-        If `out` holds other files, or if another process writes to `out`.
+        If `out` holds other files, or results of other data, or if another process writes to `out`.
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used. This is checked before any training, and no file is written.
     """
-    observer, folder = observer or Observer(), AuditFolder(out, trust=True)  # its code is the user's own
+    # The folder may be somebody else's: only code that the user's configuration names is imported.
+    observer, folder = observer or Observer(), AuditFolder(out, trust=[*code_named(config.to_mapping()).values()])
     if not _is_done(folder, config):
         with alone_in(out):
             if not _is_done(folder, config):
                 _audit(config, folder, observer)
+                return folder
+    before = _recorded(folder, config) or config
+
+    def read() -> Content:
+        return load_audit_data(config, observer).content
+
+    check_finished(out, "audit", folder.content_file, before.run.data, config.run.data, read)
     return folder
 
 
 def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
     """Return whether the audit is done. Raise an error unless the folder is new, is empty, or belongs to this audit."""
-    trusted = code_named(config.to_mapping()).values()
-    before = held(folder.path, "audit", folder.config_file, lambda path: read_recorded(path, trust=trusted))
+    before = _recorded(folder, config)
     if before is None:
         return False
     if before.digest != config.digest:
         made = made_by(folder.config_file)
         raise another(folder.path, "audit", before.to_mapping(), config.to_mapping(), made_by=made)
     return folder.summary_file.is_file()
+
+
+def _recorded(folder: AuditFolder, config: AuditConfig) -> AuditConfig | None:
+    """Return the configuration that the folder holds, or None if the folder is new or empty."""
+    trusted = code_named(config.to_mapping()).values()
+    return held(folder.path, "audit", folder.config_file, lambda path: read_recorded(path, trust=trusted))
 
 
 def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None:
@@ -97,12 +112,15 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     candidates(config.audit.inliers)
     data = load_audit_data(config, observer)
     check_samples(data.targets.names, data.pool.data.ids, data.given)
+    if (folder.path / FITS).is_dir() and folder.content_file.is_file():
+        check_same_data(folder.path, "audit", Content.read(folder.content_file), data.content)
     learner = _learner(config, data, observer)
     remove_partial(folder.path)
     config.write(folder.config_file)
+    data.content.write(folder.content_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
     crossfit = cross_fit(
-        KeptLearner(learner, folder.path / FITS, observer),
+        KeptLearner(learner, folder.path / FITS, data.content.digest, observer),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
         keep_together=data.keep_together,

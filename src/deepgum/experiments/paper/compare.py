@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from deepgum._version import __version__
+from deepgum.data.content import Content
 from deepgum.data.sets.request import Subset
-from deepgum.errors import ComparisonError, DeepGUMError
+from deepgum.errors import ComparisonError, DeepGUMError, DeepGUMWarning
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.paper.folder import OutputFolder
 from deepgum.experiments.paper.options import CompareOptions
 from deepgum.experiments.paper.records import RunKey, RunRecord
 from deepgum.experiments.runs.cells import Cell, make_cell
 from deepgum.experiments.runs.network import Network, prepare
+from deepgum.experiments.runs.run_data import content_of
 from deepgum.experiments.runs.scoring import score_run
+from deepgum.experiments.same_data import check_same_data
 from deepgum.models import build_model
 from deepgum.storage.lock import alone_in
 from deepgum.training import (
@@ -53,8 +57,8 @@ def compare(
     ----------
     options : CompareOptions
     out : Path
-        Folder for `config.json`, `results.jsonl` and `posteriors/`, and for `checkpoints/` during a run. The folder
-        must be new, be empty, or belong to a comparison with the same settings.
+        Folder for `config.json`, `results.jsonl`, `posteriors/` and `content/`, and for `checkpoints/` during a run.
+        The folder must be new, be empty, or belong to a comparison with the same settings and the same data.
     observer : Observer, optional
         Its methods are called at every step.
     train : callable
@@ -63,7 +67,8 @@ def compare(
     Raises
     ------
     OutputFolderError
-        If `out` holds other files, or if another process writes to `out`. This is checked before any training.
+        If `out` holds other files, or results of other data, or if another process writes to `out`. This is checked
+        before any training.
     InvalidDataError, InvalidParameterError
         If the data cannot be used or the network cannot be built. This is checked before any training.
     ComparisonError
@@ -75,6 +80,7 @@ def compare(
     folder = OutputFolder(out)
     folder.check(options.shared)
     runs = options.runs()
+    _check_data(options, folder, observer)
     if not _missing(runs, _records(folder)):
         return _compare(options, runs, folder, observer, train)
     with alone_in(out):
@@ -96,6 +102,7 @@ def _compare(
         # `CompareOptions` has checked the name.
         check_method(run.method, subset.train, subset.validation, cast("Groups", run.groups))
     networks = {seed: _prepare(options, subset, seed, observer) for seed, subset in subsets.items()}
+    contents = {seed: content_of(subset) for seed, subset in subsets.items()}
     for seed, network in networks.items():
         train_data = network.subset.train
         for head in {get_method(method).head for method in options.methods}:
@@ -105,7 +112,11 @@ def _compare(
     failed = []
     for (seed, noise, rate), cell_runs in itertools.groupby(missing, key=lambda run: (run.seed, run.noise, run.rate)):
         if seed not in networks:
-            networks = {seed: _prepare(options, options.load(seed, observer), seed, observer)}
+            subset = options.load(seed, observer)
+            networks = {seed: _prepare(options, subset, seed, observer)}
+            contents = {seed: content_of(subset)}
+        if all(record.seed != seed for record in records.values()):
+            contents[seed].write(folder.content(seed))
         points = options.measure.landmarks
         cell = make_cell(networks[seed].subset, noise, rate, seed, missing=options.missing, landmarks=points)
         for run in cell_runs:
@@ -115,6 +126,7 @@ def _compare(
                 trained = _twin(run, records.values())
                 kept = folder.checkpoint(run.stem)
                 record = trained or train_and_score(run, cell, build, options, folder, observer, train, kept)[1]
+                record = replace(record, content=contents[seed].digest)
             except DeepGUMError as error:
                 failed.append(f"{run.stem}: {error}")
                 observer.run_failed(run, error)
@@ -128,6 +140,25 @@ def _compare(
     if failed:
         raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", finished)
     return finished
+
+
+def _check_data(options: CompareOptions, folder: OutputFolder, observer: Observer) -> None:
+    """Raise an error unless the records in the folder are of these data.
+
+    The data of all seeds that have a record are compared, and of one other seed in the folder.
+    """
+    recorded = dict.fromkeys(record.seed for record in folder.results.read())
+    for seed in dict.fromkeys([*[seed for seed in options.seeds if seed in recorded], *list(recorded)[:1]]):
+        if folder.content(seed).is_file():
+            content = content_of(options.load(seed, observer))
+            check_same_data(folder.path, "comparison", Content.read(folder.content(seed)), content)
+        elif options.data is not None:
+            warnings.warn(
+                f"It cannot be told whether '{options.data}' has the samples of the records in '{folder.path}'. If it "
+                "has other samples, give another output folder.",
+                DeepGUMWarning,
+                stacklevel=3,
+            )
 
 
 def train_and_score(

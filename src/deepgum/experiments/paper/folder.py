@@ -10,16 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError
 from deepgum.experiments.output import another, check_empty, held
 from deepgum.experiments.paper.records import ResultsFile
+from deepgum.storage.decoding import read_json
 from deepgum.storage.disk import remove_partial, write_atomically
 
 __all__ = ["OutputFolder"]
 
 
 class OutputFolder:
-    """The folder with `config.json`, `results.jsonl` and `posteriors/`, and with `checkpoints/` during runs.
+    """The folder with `config.json`, `results.jsonl`, `posteriors/` and `content/`. During runs also with
+    `checkpoints/`.
 
     Parameters
     ----------
@@ -58,6 +59,10 @@ class OutputFolder:
             with write_atomically(self.config) as temporary:
                 temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
+    def content(self, seed: int) -> Path:
+        """Return the path of the content of the samples that a seed selects; see `deepgum.data.content`."""
+        return self.path / "content" / f"seed{seed}.parquet"
+
     def checkpoint(self, stem: str) -> Path:
         """Return the path of the checkpoint of a run. Each run has a separate checkpoint, so the order of the runs may
         change.
@@ -83,10 +88,4 @@ class OutputFolder:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidDataError(f"'{path}' should be JSON. {error}.") from error
-    if not isinstance(content, dict):
-        raise InvalidDataError(f"'{path}' should hold a JSON object. Found {type(content).__name__}.")
-    return content
+    return read_json(path, "the settings of a comparison")

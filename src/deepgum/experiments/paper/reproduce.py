@@ -228,20 +228,22 @@ def run_all(plans: Sequence[Plan], out: Path, observer: Observer | None = None) 
     Raises
     ------
     ComparisonError
-        If a run failed. The error is raised after all other runs.
+        If a run failed, or if its folder holds results of other data. The error is raised after all other runs. Its
+        records are the digests of the finished runs.
     """
     observer, data = observer or Observer(), Data()
     runs = list({config.digest: config for plan in plans for config in plan.runs}.values())
     folders = folders_of(plans, out)
     done = {digest for digest, folder in folders.items() if folder.metrics_file.is_file()}
     observer.started(len(runs), len(done))
-    failed = []
+    failed, finished = [], []
     for number, config in enumerate(runs, start=1):
         try:
             run(config, folders[config.digest].path, observer, data, number)
+            finished.append(config.digest)
         except DeepGUMError as error:
             failed.append(f"{config.stem}: {error}")
             observer.run_failed(Title.of(config), error)
     if failed:
-        raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", [])
+        raise ComparisonError(f"{len(failed)} of the {len(runs)} runs failed. {' '.join(failed)}", finished)
     return folders

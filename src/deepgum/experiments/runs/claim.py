@@ -14,7 +14,7 @@ from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.plugins import code_named
 from deepgum.storage.upgrade import made_by
 
-__all__ = ["is_done"]
+__all__ = ["is_done", "recorded_config"]
 
 
 def is_done(folder: RunFolder, config: RunConfig) -> bool:
@@ -35,8 +35,7 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
     InvalidDataError
         If the file with the scores and the key of a finished run cannot be read.
     """
-    trusted = code_named(config.to_mapping()).values()
-    before = held(folder.path, "run", folder.config, lambda path: read_recorded(path, trust=trusted))
+    before = recorded_config(folder, config)
     if before is None:
         return False
     if folder.metrics_file.is_file():
@@ -45,6 +44,20 @@ def is_done(folder: RunFolder, config: RunConfig) -> bool:
     if (folder.checkpoint.is_file() or folder.foreign()) and not _same_settings(before, config):
         raise _another(folder, before, config)
     return False
+
+
+def recorded_config(folder: RunFolder, config: RunConfig) -> RunConfig | None:
+    """Return the configuration that the folder holds, or None if the folder is new or empty.
+
+    Only code that `config` names is imported.
+
+    Raises
+    ------
+    OutputFolderError
+        See `deepgum.experiments.output.held`.
+    """
+    trusted = code_named(config.to_mapping()).values()
+    return held(folder.path, "run", folder.config, lambda path: read_recorded(path, trust=trusted))
 
 
 def _check_finished(folder: RunFolder, before: RunConfig, config: RunConfig) -> None:

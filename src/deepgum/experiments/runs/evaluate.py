@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,15 @@ import numpy as np
 import torch
 
 from deepgum.checks import check_choice
+from deepgum.data.content import Content
 from deepgum.data.pool import PARTS
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.data.sets.request import Subset
+from deepgum.errors import DeepGUMWarning, InvalidDataError, InvalidParameterError
 from deepgum.evaluation import failure_rate
 from deepgum.experiments.observer import Observer
-from deepgum.experiments.runs.run_data import load_samples, load_subset
+from deepgum.experiments.runs.run_data import content_of, load_samples, load_subset
+from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.tables import Predictions
 from deepgum.experiments.runs.trained import TrainedRun
 
@@ -85,6 +89,11 @@ def evaluate_run(
         If the part is unknown.
     InvalidParameterError
         If the other data set does not exist.
+
+    Warns
+    -----
+    DeepGUMWarning
+        If the data of the run have changed since the training.
     """
     if part is None:
         part = "test" if data is None else "all"
@@ -96,7 +105,13 @@ def evaluate_run(
             raise InvalidParameterError("data", "a folder or a table that exists", str(data))
         config = replace(config, data=replace(config.data, folder=data))
     samples: tuple[RegressionData, ...]
-    samples = load_samples(config, observer) if part == "all" else (getattr(load_subset(config, observer), part),)
+    if part == "all":
+        samples = load_samples(config, observer)
+    else:
+        subset = load_subset(config, observer)
+        samples = (getattr(subset, part),)
+        if data is None:
+            _warn_of_changes(run, subset)
     measure = config.measure
     for one in samples:
         trained.check_inputs(one)
@@ -120,6 +135,19 @@ def evaluate_run(
         each=predictions.each(landmarks=measure.landmarks),
         failure_rate=failure_rate(raw, labels, normaliser).overall if measure.landmarks else None,
     )
+
+
+def _warn_of_changes(run: Path, subset: Subset) -> None:
+    """Give a warning if the data of a run have changed since the training."""
+    kept = RunFolder(run).content
+    changes = content_of(subset).changes(Content.read(kept)) if kept.is_file() else ""
+    if changes:
+        warnings.warn(
+            f"The data have changed since the training of '{run}': {changes}. A test sample of today may be a training "
+            "sample of the network.",
+            DeepGUMWarning,
+            stacklevel=3,
+        )
 
 
 def _joined(parts: Sequence[Predictions]) -> Predictions:

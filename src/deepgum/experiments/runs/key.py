@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepgum.storage.hashes import Stamp, file_sha256
 from deepgum.storage.upgrade import original_options
 from deepgum.training.flat_options import key_options
 
@@ -72,11 +74,12 @@ def _content(path: Path) -> str:
     """Return the SHA-256 of a file. If the file does not exist, return its name."""
     if not path.is_file():
         return path.name
-    found = path.stat()
-    return _hash(path, found.st_size, found.st_mtime_ns)
+    stamp = Stamp.of(path)
+    if stamp is None or not stamp.is_settled(time.time_ns()):
+        return file_sha256(path)
+    return _kept_hash(path, stamp)
 
 
 @functools.lru_cache(maxsize=64)
-def _hash(path: Path, size: int, modified: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _kept_hash(path: Path, stamp: Stamp) -> str:
+    return file_sha256(path)

@@ -35,6 +35,8 @@ class Metrics:
         Version of deepgum with which the network was trained.
     key : str
         The key of the run; see `deepgum.experiments.runs.key`.
+    content : str
+        Digest of the samples; see `deepgum.data.content`. It is empty for a run of version 0.1.0.
     label : str
         Label of a plug-in method for figures and tables.
     """
@@ -66,3 +68,4 @@ class Metrics:
     version: str
     key: str
     label: str = ""
+    content: str = ""

@@ -7,6 +7,7 @@ import platform
 import time
 import warnings
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import torch
 
 from deepgum._version import __version__
+from deepgum.data.content import Content
 from deepgum.errors import DeepGUMWarning, differences
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.cells import Cell, make_cell
-from deepgum.experiments.runs.claim import is_done
+from deepgum.experiments.runs.claim import is_done, recorded_config
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.config_file import write_config
 from deepgum.experiments.runs.examples import Examples
@@ -27,6 +29,7 @@ from deepgum.experiments.runs.run_data import Data
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.scoring import score_run
 from deepgum.experiments.runs.title import Title
+from deepgum.experiments.same_data import check_finished, check_same_data
 from deepgum.models import HEADS, build_model
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.lock import alone_in
@@ -73,7 +76,7 @@ def run(
     Raises
     ------
     OutputFolderError
-        If `out` holds other files, or if another process trains in `out`.
+        If `out` holds other files, or results of other data, or if another process trains in `out`.
     CheckpointError
         If the checkpoint in `out` is damaged or was written by an earlier version, or if the data have changed since
         the checkpoint was written.
@@ -85,6 +88,11 @@ def run(
         with alone_in(out):
             if not is_done(folder, config):  # another process may have finished it meanwhile
                 _run(config, folder, observer, data, number)
+                folder.checkpoint.unlink(missing_ok=True)
+                return folder
+    before = recorded_config(folder, config) or config
+    read = partial(data.content, config, observer)
+    check_finished(out, "run", folder.content, before.data, config.data, read)
     # Not at the end of `_run`, because a process may be killed after it wrote the scores.
     folder.checkpoint.unlink(missing_ok=True)
     return folder
@@ -95,6 +103,9 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     config.model.check_weights("model.weights")
     dataset = config.data.dataset
     clean = data.subset(config, observer)
+    content, resumed = data.content(config, observer), folder.checkpoint.is_file()
+    if resumed and folder.content.is_file():
+        check_same_data(folder.path, "run", Content.read(folder.content), content)
     network = data.network(config, clean, observer)
     noise, points = config.corruption, config.measure.landmarks
     cell = make_cell(network.subset, noise.noise, noise.rate, config.seed, missing=noise.missing, landmarks=points)
@@ -104,11 +115,12 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     head = method.head
     check_network(build_model(network.build, cell.train, config.seed, head), cell.train, config.training)
     folder.claim()
-    resumed, now = folder.checkpoint.is_file(), environment(config.training.device)
+    now = environment(config.training.device)
     if resumed:
         now = _resumed_environment(folder, now)
     else:
         write_config(config, folder.config)
+        content.write(folder.content)
         _write_environment(folder, now)
     title = Title.of(config)
     observer.run_started(title, number)
@@ -116,6 +128,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
     if resumed:
         # Only after the training: if the checkpoint is of an earlier version, it is refused and the folder stays
         # unchanged.
+        content.write(folder.content)
         write_config(config, folder.config)
         _write_environment(folder, now)
     measure = config.measure
@@ -140,6 +153,7 @@ def _run(config: RunConfig, folder: RunFolder, observer: Observer, data: Data, n
         version=__version__,
         key=config.digest,
         label="" if config.method.name in METHODS else method.label,
+        content=content.digest,
     )
     result.history.write_jsonl(folder.history_file)
     posteriors.write(folder.posteriors, method=config.method.name, key=config.digest)

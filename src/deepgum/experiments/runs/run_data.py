@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 
+from deepgum.data.content import Content
+from deepgum.data.pool import PARTS
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.measure import PIXELS
 from deepgum.data.sets.request import Request, Subset
@@ -14,7 +16,7 @@ from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import ModelConfig, RunConfig
 from deepgum.experiments.runs.network import Network, prepare
 
-__all__ = ["Data", "load_samples", "load_subset", "request_of"]
+__all__ = ["Data", "content_of", "load_samples", "load_subset", "request_of"]
 
 
 def load_subset(config: RunConfig, observer: Observer | None = None) -> Subset:
@@ -54,11 +56,17 @@ def request_of(config: RunConfig, observer: Observer | None) -> Request:
     )
 
 
+def content_of(subset: Subset) -> Content:
+    """Return the content of the training, validation and test samples."""
+    return Content.of({name: getattr(subset, name) for name in PARTS})
+
+
 class Data:
     """A cache of the last loaded subset and the last prepared network, for the next run on the same data."""
 
     def __init__(self) -> None:
         self._subset: tuple[str, Subset] | None = None
+        self._content: tuple[Subset, Content] | None = None
         self._network: tuple[str, Network] | None = None
 
     def subset(self, config: RunConfig, observer: Observer) -> Subset:
@@ -67,6 +75,13 @@ class Data:
         if self._subset is None or self._subset[0] != key:
             self._subset = key, load_subset(config, observer)
         return self._subset[1]
+
+    def content(self, config: RunConfig, observer: Observer) -> Content:
+        """Return the content of the samples of a run, before the corruption of the labels."""
+        subset = self.subset(config, observer)
+        if self._content is None or self._content[0] is not subset:
+            self._content = subset, content_of(subset)
+        return self._content[1]
 
     def network(self, config: RunConfig, subset: Subset, observer: Observer) -> Network:
         """Return the network of a run. The outputs of the frozen part of the network are already computed."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.evaluation import coordinate_errors, landmark_errors
-from deepgum.experiments.output import check_file
-from deepgum.storage.disk import write_atomically
+from deepgum.storage.decoding import decoding
+from deepgum.storage.output import check_file
+from deepgum.storage.table_file import write_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,12 +105,13 @@ class Posteriors:
             }
         )
 
-    def write(self, path: Path, **about: str) -> None:
+    def write(self, path: Path, *, replace: bool = True, **about: str) -> None:
         """Write a CSV or a Parquet file, by the ending of the path. The file is never left incomplete.
 
-        The metadata of a Parquet file contain the entries of `about`.
+        The metadata of a Parquet file contain the entries of `about`. `replace` is whether a file that exists may be
+        replaced.
         """
-        _write(self.table().replace_schema_metadata(about), path)
+        write_table(path, [self.table().replace_schema_metadata(about)], replace=replace)
 
     @classmethod
     def read(cls, path: Path) -> Posteriors:
@@ -121,10 +122,12 @@ class Posteriors:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
+        with decoding(path, "a file of posteriors"):
             table = pq.read_table(path)
             columns = {name: table.column(name).to_pylist() for name in table.column_names}
             samples, groups = (tuple(dict.fromkeys(columns[name])) for name in ("sample_id", "group"))
+            if not all(isinstance(name, str) for name in (*samples, *groups)):
+                raise ValueError("its names should be text")
             shape = len(samples), len(groups)
 
             def matrix(name: str, dtype: Any) -> NDArray[Any]:
@@ -141,8 +144,6 @@ class Posteriors:
                 unless_null("true_outlier", np.bool_),
                 unless_null("flagged", np.bool_) if "flagged" in columns else None,
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +208,10 @@ class Predictions:
         Raises
         ------
         InvalidParameterError
-            As in `deepgum.experiments.output.check_file`.
+            As in `deepgum.storage.output.check_file`.
         """
         check_file(path)
-        _write(self.table(), path)
+        write_table(path, [self.table()])
 
     @classmethod
     def read(cls, path: Path) -> Predictions:
@@ -221,10 +222,12 @@ class Predictions:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
+        with decoding(path, "a file of predictions"):
             table = pq.read_table(path)
             names = tuple(n.removeprefix("predicted_") for n in table.column_names if n.startswith("predicted_"))
             ids = tuple(table.column("id").to_pylist())
+            if not all(isinstance(name, str) for name in ids):
+                raise ValueError("its names should be text")
 
             def matrix(prefix: str) -> NDArray[np.float64]:
                 columns = [f"{prefix}_{name}" for name in names]
@@ -233,13 +236,3 @@ class Predictions:
                 return np.stack([np.array(table.column(c).to_pylist(), dtype=np.float64) for c in columns], axis=1)
 
             return cls(ids, names, matrix("predicted"), matrix("label"))
-        except (OSError, KeyError, ValueError, IndexError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of predictions. It cannot be read: {error}.") from error
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    with write_atomically(path) as temporary:
-        if path.suffix == ".csv":
-            pyarrow.csv.write_csv(table, temporary)
-        else:
-            pq.write_table(table, temporary, compression="zstd")

@@ -15,6 +15,7 @@ from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.summary import AuditSummary, GroupSummary
 from deepgum.report.page.plots import SHOWN, draw_history, draw_reliability, draw_residuals, draw_shares
 from deepgum.report.page.svg import inline_svg
+from deepgum.report.page.words import data_folders, without_folders
 
 __all__ = ["page_content"]
 
@@ -30,7 +31,7 @@ def page_content(
     Parameters
     ----------
     path : Path
-        Folder of the audit.
+        Folder of the audit. If the path is absolute, the page shows its last part only.
     summary : AuditSummary
     labels : ScoredLabels
     calibration : Calibration, optional
@@ -42,7 +43,7 @@ def page_content(
         "name": Path(summary.data.path).name or summary.data.name,
         "what": "landmark" if summary.data.landmarks else "label",
         "flagged_samples": int(labels.flags.any(axis=1).sum()),
-        "review": f"deepgum review {shlex.quote(str(path))}",
+        "review": f"deepgum review {shlex.quote(path.name if path.is_absolute() else str(path))}",
         "deviations": [_deviation(group) for group in summary.groups],
         "residuals": [
             (
@@ -60,6 +61,9 @@ def page_content(
         "calibration": calibration,
         "reliability": _reliability(calibration),
         "conflicts": _conflicts(summary, labels),
+        "unreadable": {
+            name: without_folders(reason, data_folders(summary.data)) for name, reason in summary.unreadable.items()
+        },
         "listed": _LISTED,
         "most_shares": SHOWN,
     }

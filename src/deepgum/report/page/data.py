@@ -16,6 +16,7 @@ from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons import REASONS
 from deepgum.audit.summary import AuditSummary
 from deepgum.report.page.thumbnails import View
+from deepgum.report.page.words import data_folders, without_folders
 
 __all__ = ["FORM", "flagged_rows", "gallery_data"]
 
@@ -75,7 +76,11 @@ def gallery_data(
             "predicted": [_numbers(labels.predicted[row], _FINE) for row in rows],
             "crop": [None if view.crop is None else _numbers(view.crop) for view in views or ()],
             "size": [None if view.size is None else list(view.size) for view in views or ()],
-            "problem": {str(index): view.problem for index, view in enumerate(views or ()) if view.problem},
+            "problem": {
+                str(index): without_folders(view.problem, data_folders(summary.data))
+                for index, view in enumerate(views or ())
+                if view.problem
+            },
         },
         "flags": {
             "sample": [number[row] for row, _ in places],

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 from markupsafe import Markup
 
-__all__ = ["count", "embedded_json", "headline", "number", "percent"]
+from deepgum.audit.summary import DataSource
+
+__all__ = ["count", "data_folders", "embedded_json", "headline", "number", "percent", "without_folders"]
 
 
 def percent(share: float | None) -> str:
@@ -79,3 +84,23 @@ def embedded_json(value: object) -> Markup:
     # Characters that are not ASCII are written as \u.... . This includes line separators that would end a script line.
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
+
+
+def data_folders(source: DataSource) -> list[Path]:
+    """Return the folders of the data of an audit, and the folder around them."""
+    return [folder for place in (source.root, source.path) if place for folder in (Path(place), Path(place).parent)]
+
+
+def without_folders(text: str, folders: Iterable[Path]) -> str:
+    """Return a text in which paths below the given folders begin below them. A page that is sent to others must not
+    show where its author keeps the data.
+
+    Examples
+    --------
+    >>> without_folders("cannot identify '/home/ada/faces/1.png'", [Path("/home/ada/faces")])
+    "cannot identify '1.png'"
+    """
+    for folder in folders:
+        if folder.is_absolute():
+            text = text.replace(f"{folder}{os.sep}", "")
+    return text

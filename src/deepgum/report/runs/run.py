@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from deepgum.errors import DeepGUMWarning, InvalidDataError
 from deepgum.experiments.runs.examples import Examples
@@ -19,6 +20,8 @@ from deepgum.report.runs.gallery import draw_gallery
 from deepgum.report.runs.histogram import draw_posteriors
 from deepgum.report.runs.predictions import draw_predictions
 from deepgum.report.style import method_style, save
+from deepgum.report.terminal.printable import printable
+from deepgum.storage.decoding import decoding
 
 if TYPE_CHECKING:
     from deepgum.experiments.runs.evaluate import Evaluation
@@ -41,7 +44,8 @@ def draw_run(folder: RunFolder) -> list[Path]:
     posteriors = Posteriors.read(folder.posteriors)
     title = f"{method_style(metrics.method, metrics.label).plain}, {metrics.dataset}"
     names = posteriors.group_names if rounds else None
-    figures = {"history": draw_history(epochs, rounds, samples=metrics.train_size, group_names=names, title=title)}
+    with decoding(folder.history_file, "the history of a run"):
+        figures = {"history": draw_history(epochs, rounds, samples=metrics.train_size, group_names=names, title=title)}
     if posteriors.responsibilities is not None:
         figures["posteriors"] = draw_posteriors(posteriors, title)
     if folder.examples.is_file():
@@ -120,7 +124,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 
 def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=False)
+    table = Table(
+        title=Text(printable(title)), title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=False
+    )
     table.add_column("score")
     table.add_column("value", justify="right")
     return table
@@ -138,6 +144,6 @@ def _add_errors(
         table.add_row(name, "-" if value is None else f"{value:.4g} {unit}".rstrip())
     if len(each) > 1:
         for name, value in each.items():
-            table.add_row(f"  MAE, {name}", "-" if value is None else f"{value:.4g}")
+            table.add_row(Text(printable(f"  MAE, {name}")), "-" if value is None else f"{value:.4g}")
     if failure_rate is not None:
         table.add_row("failures (beyond 5 % of the width)", f"{100 * failure_rate:.1f} %")

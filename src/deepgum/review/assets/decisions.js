@@ -185,7 +185,7 @@
     }
 
     _stuck({ status, body }) {
-      this.blocked = status === 403 || status === 410;
+      this.blocked = [403, 410, 421].includes(status);
       this.trouble = status ? body.message : GONE;
       this.hooks.state();
     }
@@ -203,9 +203,10 @@
         body: JSON.stringify(body),
       };
       try {
-        const response = await fetch(path, { ...write, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+        const response = await DeepGUM.ask(path, { ...write, signal: AbortSignal.timeout(PATIENCE) });
         return { status: response.status, body: await response.json() };
       } catch (error) {
+        if (error instanceof DeepGUM.AnotherServer) return { status: 421, body: { message: error.message } };
         return { status: 0, body: { message: `The server does not answer (${error.message}).` } };
       }
     }

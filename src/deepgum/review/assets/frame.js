@@ -73,8 +73,9 @@
     async _export(kind, hooks) {
       element("export").open = false;
       if (!(await hooks.exported(kind))) return this.notice("Decisions are waiting for the server. Export when they are stored.");
-      const response = await fetch(`export/${kind}`, { cache: "no-store" }).catch(() => null);
-      if (!response) return this.notice("The server does not answer. Export when it answers again.");
+      const gone = "The server does not answer. Export when it answers again.";
+      const response = await DeepGUM.ask(`export/${kind}`).catch((error) => error);
+      if (response instanceof Error) return this.notice(response instanceof DeepGUM.AnotherServer ? response.message : gone);
       if (!response.ok) return this.notice((await response.json()).message);
       const [, name] = response.headers.get("Content-Disposition").split("''");
       const link = make("a", { download: decodeURIComponent(name) });

@@ -1,7 +1,7 @@
 /* The review: the gallery with decisions, which are made with the pointer or the keyboard. */
 (function () {
   "use strict";
-  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Walk, buttons, make, placeOf, sameCard } = window.DeepGUM;
+  const { ACTIONS, HELD, Decisions, Editor, Frame, Gallery, Walk, ask, buttons, make, placeOf, sameCard } = window.DeepGUM;
 
   class Review {
     constructor({ audit, who, landmarks, gallery: data }) {
@@ -213,7 +213,7 @@
       const waiting = decisions.queue.length;
       const safe = waiting
         ? `${waiting} decision${waiting > 1 ? "s wait" : " waits"} in this browser and will be sent later.` : "Nothing is lost.";
-      const gone = "The server does not answer. Start it again with the same command, deepgum review RUN.";
+      const gone = "The server does not answer. Start it again with the same command, deepgum review RUN, and open the address that it prints.";
       this.frame.problem(this.trouble && `${this.trouble === "gone" ? gone : this.trouble} ${safe}`, decisions.blocked);
     }
 
@@ -331,7 +331,7 @@
   async function begin() {
     const banner = document.getElementById("banner");
     try {
-      const response = await fetch("data", { cache: "no-store" });
+      const response = await ask("data");
       const data = await response.json();
       if (!response.ok) throw new Error(data.message);
       const { total, flags } = data.gallery;

@@ -41,7 +41,7 @@ TINY = {
     "data": {"name": "digits", "image_size": 16, "train_size": 24, "validation_size": 12, "test_size": 15},
     "training": {"epochs_max": 1, "patience": 1},
 }
-FILES = {"config.toml", "environment.json", "history.jsonl", "metrics.json", "posteriors.parquet"}
+FILES = {"content.parquet", "config.toml", "environment.json", "history.jsonl", "metrics.json", "posteriors.parquet"}
 FILES |= {"predictions.parquet", "network.json", "weights.safetensors"}
 
 # A network of the user's own, with layers below the cut that behave otherwise in training.
@@ -149,7 +149,7 @@ def test_spoilt_examples_are_named_and_the_other_pictures_are_drawn(
         np.savez(tmp_path / "examples.npz", suspects=np.zeros(3))
     else:
         (tmp_path / "examples.npz").write_bytes(content)
-    with pytest.raises(InvalidDataError, match=r"examples\.npz' should hold the images of a run"):
+    with pytest.raises(InvalidDataError, match=r"examples\.npz' should be the images of a run"):
         Examples.read(tmp_path / "examples.npz")
     with pytest.warns(UserWarning, match=r"examples\.npz"):
         drawn = {path.name for path in draw_run(RunFolder(tmp_path))}

@@ -5,9 +5,11 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepgum.audit.calibration import Calibration, Reliability
 from deepgum.audit.folder import AuditFolder
@@ -213,6 +215,33 @@ def test_unreadable_samples_are_named(audited):
     assert "700 samples" in words
     assert "0.png Cut off." in words
     assert "And 200 more, in summary.json." in words
+
+
+@pytest.mark.fault(21)
+def test_no_absolute_path_is_shown(audited, monkeypatch):
+    folder = audited.path.parent
+    worst = [audited.labels().ids[row] for row, _ in audited.labels().worst_first()]
+    (folder / worst[0]).write_bytes(b"no image")
+    decoders = {worst[1]: ValueError(f"cannot decode '{folder / worst[1]}'")}
+
+    def failing_open(path, *more, **options):
+        if (error := decoders.get(path.relative_to(folder).as_posix())) is not None:
+            raise error
+        return real_open(path, *more, **options)
+
+    real_open = Image.open
+    monkeypatch.setattr(Image, "open", failing_open)
+    reasons = {f"{name}": f"{name}: cannot identify image file '{folder / name}'" for name in worst[:2]}
+    other = rewritten(audited, unreadable=reasons)
+    text = write_report(other).read_text(encoding="utf-8")
+    assert str(folder) not in text
+    page = Page(text)
+    assert "faces.csv" in page.words
+    assert "deepgum review other" in page.words
+    assert page.block("gallery-data")["samples"]["problem"]["1"] == f"Cannot be read: cannot decode '{worst[1]}'."
+    monkeypatch.chdir(folder.parent)
+    relative = Path(folder.name, "other")
+    assert f"deepgum review {relative}" in page_of(AuditFolder(relative)).words
 
 
 def test_copies_with_different_labels_are_named(audited):

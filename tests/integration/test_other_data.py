@@ -1,0 +1,258 @@
+"""A result that belongs to other data is never shown and never continued."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from deepgum.audit.corrections.patch import Change, Patch
+from deepgum.audit.corrections.patch_file import write_patch
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.out_of_fold.learners import NetworkLearner
+from deepgum.cli import main
+from deepgum.data.content import Content
+from deepgum.posteriors.label_mixture import LabelMixture
+
+N = 60
+FIT = """
+[data]
+name = "utkface"
+folder = "{folder}"
+image_size = 16
+[model]
+name = "{factory}"
+[training]
+epochs_max = 1
+batch_size = 16
+"""
+FACTORY = """
+from torch import nn
+
+def small(num_classes):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, num_classes))
+"""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave out the intervals of shares, use a cache of this test only, and work in the folder of the test."""
+    fit = LabelMixture.fit
+    monkeypatch.setattr(LabelMixture, "fit", lambda *given, **options: fit(*given, **options | {"intervals": False}))
+    monkeypatch.setenv("DEEPGUM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "networks_of_faces.py").write_text(FACTORY)
+
+
+def write_face(file: Path, brightness: int) -> None:
+    """Write an image without compression, so that two images have the same size in bytes."""
+    Image.new("RGB", (16, 16), (brightness, brightness, 255 - brightness)).save(file, format="BMP")
+
+
+def make_faces(folder: Path, shift: int = 0) -> Path:
+    """Write images whose file name is their age, with the same names for every shift of the pixels."""
+    folder.mkdir()
+    for age in range(N):
+        write_face(folder / f"{age + 1}_0_0_{age}.jpg", 4 * age + shift)
+    return folder
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    return make_faces(tmp_path / "faces")
+
+
+@pytest.fixture
+def others(tmp_path: Path, faces: Path) -> Path:
+    """Return a folder with the same file names, sizes and times, and other pixels."""
+    folder = make_faces(tmp_path / "others", shift=15)
+    for file in faces.iterdir():
+        times = file.stat()
+        os.utime(folder / file.name, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return folder
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def fit(faces: Path, out: Path) -> Result:
+    config = out.parent / "faces.toml"
+    config.write_text(FIT.format(folder=faces.as_posix(), factory="networks_of_faces:small"))
+    return call("fit", config, "--out", out, "--threads", 1)
+
+
+def audit(faces: Path, out: Path) -> Result:
+    options = ("--folds", 2, "--rounds", 1, "--epochs", 1, "--image-size", 16, "--inliers", "gaussian", "--threads", 1)
+    return call("audit", faces, "--backbone", "networks_of_faces:small", *options, "--out", out)
+
+
+def compare(faces: Path, out: Path) -> Result:
+    options = ("--dataset", "utkface", "--noise", "uniform", "--rate", 0.2, "--methods", "l2", "--epochs-max", 1)
+    network = ("--model", "networks_of_faces:small", "--image-size", 16, "--threads", 1)
+    return call("compare", "--data", faces, *options, *network, "--out", out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+COMMANDS = pytest.mark.parametrize("command", [fit, audit, compare])
+
+
+@pytest.mark.fault(1)
+@COMMANDS
+def test_a_finished_folder_is_refused_for_other_data(
+    command: Callable[[Path, Path], Result], faces: Path, others: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    first = command(faces, out)
+    assert first.exit_code == 0, first.output
+    before = contents(out)
+    result = command(others, out)
+    assert result.exit_code == 2
+    assert "It holds results of other data: other inputs: " in result.output
+    assert f".jpg and {N - 5} more. Give another output folder. Nothing was written." in result.output
+    assert contents(out) == before
+
+
+@pytest.mark.fault(1)
+@COMMANDS
+def test_one_changed_image_is_named(command: Callable[[Path, Path], Result], faces: Path, tmp_path: Path) -> None:
+    assert command(faces, tmp_path / "run").exit_code == 0
+    write_face(faces / "5_0_0_4.jpg", 200)
+    result = command(faces, tmp_path / "run")
+    assert result.exit_code == 2
+    assert "other inputs: 5_0_0_4.jpg. " in result.output
+
+
+@COMMANDS
+def test_the_same_data_at_another_place_are_the_same(
+    command: Callable[[Path, Path], Result], faces: Path, tmp_path: Path
+) -> None:
+    assert command(faces, tmp_path / "run").exit_code == 0
+    faces.rename(tmp_path / "moved")
+    result = command(tmp_path / "moved", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "cannot be told" not in result.output
+
+
+@pytest.mark.parametrize("command", [fit, audit])
+def test_results_without_their_data_are_shown_with_a_warning(
+    command: Callable[[Path, Path], Result], faces: Path, tmp_path: Path
+) -> None:
+    assert command(faces, tmp_path / "run").exit_code == 0
+    (tmp_path / "run" / "content.parquet").unlink()  # as in a folder of version 0.1.0
+    result = command(faces, tmp_path / "run")
+    assert result.exit_code == 0
+    assert "It cannot be told whether" in result.output
+    shutil.copytree(faces, tmp_path / "copy")
+    result = command(tmp_path / "copy", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "cannot be told whether the samples in" in " ".join(result.output.split())
+
+
+@pytest.mark.fault(1)
+def test_a_table_whose_images_changed_is_other_data(faces: Path, tmp_path: Path) -> None:
+    table, out = tmp_path / "faces.csv", tmp_path / "run"
+    table.write_text("file,age\n" + "".join(f"{file.name},{file.name.split('_')[0]}\n" for file in faces.iterdir()))
+    config = tmp_path / "table.toml"
+    options = f'{{ image = "file", targets = ["age"], root = "{faces.as_posix()}" }}'
+    text = FIT.format(folder=table.as_posix(), factory="networks_of_faces:small").replace("utkface", "table")
+    config.write_text(text.replace("image_size", f"options = {options}\nimage_size"))
+    assert call("fit", config, "--out", out, "--threads", 1).exit_code == 0
+    write_face(faces / "5_0_0_4.jpg", 200)
+    result = call("fit", config, "--out", out, "--threads", 1)
+    assert result.exit_code == 2
+    assert "other inputs: 5_0_0_4.jpg. " in result.output
+
+
+@pytest.fixture
+def killed(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of an audit that ended before its second network."""
+    predict, fits = NetworkLearner.predict, [0]
+
+    def stop(self: NetworkLearner, *given: object) -> object:
+        fits[0] += 1
+        if fits[0] == 2:
+            raise KeyboardInterrupt
+        return predict(self, *given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetworkLearner, "predict", stop)
+        assert audit(faces, tmp_path / "run").exit_code == 130
+    assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
+    return tmp_path / "run"
+
+
+@pytest.mark.fault(2)
+def test_an_audit_is_not_continued_with_other_data(killed: Path, others: Path) -> None:
+    result = audit(others, killed)
+    assert result.exit_code == 2
+    assert "It holds results of other data: other inputs: " in result.output
+
+
+@pytest.mark.fault(2)
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-9], lambda whole: b"", lambda whole: flipped(whole)])
+def test_damaged_predictions_are_computed_again(
+    killed: Path, faces: Path, damage: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    (kept,) = (killed / "fits").iterdir()
+    kept.write_bytes(damage(kept.read_bytes()))
+    result = audit(faces, killed)
+    assert result.exit_code == 0, result.output
+    assert "is damaged. Its network is trained again." in " ".join(result.output.split())
+    assert audit(faces, tmp_path / "whole").exit_code == 0
+    np.testing.assert_array_equal(
+        AuditFolder(killed).labels().predicted, AuditFolder(tmp_path / "whole").labels().predicted
+    )
+
+
+def flipped(whole: bytes) -> bytes:
+    return whole[:-1] + bytes([whole[-1] ^ 1])
+
+
+def test_an_evaluation_on_changed_data_says_so(faces: Path, tmp_path: Path) -> None:
+    assert fit(faces, tmp_path / "run").exit_code == 0
+    evaluate = ("evaluate", tmp_path / "run", "--trust", "--threads", 1)
+    assert "have changed" not in call(*evaluate).output
+    write_face(faces / "5_0_0_4.jpg", 200)
+    words = " ".join(call(*evaluate).output.split())
+    assert "The data have changed since the training" in words
+    assert "other inputs: 5_0_0_4.jpg" in words
+
+
+def test_a_gain_is_measured_on_the_audited_data_only(faces: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert audit(faces, out).exit_code == 0
+    labels = AuditFolder(out).labels()
+    fix = Change(labels.ids[0], "age", (float(labels.given[0, 0]),), (33.0,), "fix")
+    write_patch(Patch("utkface", {}, ("age",), {"age": (0,)}, changes=(fix,)), tmp_path / "fix.patch.jsonl")
+    write_face(faces / "5_0_0_4.jpg", 200)
+    result = call("gain", out, tmp_path / "fix.patch.jsonl", "--trust", "--threads", 1)
+    assert result.exit_code == 2
+    assert "other inputs: 5_0_0_4.jpg" in result.output
+
+
+def test_all_files_are_read_again_on_request(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[Path] = []
+    monkeypatch.setattr("deepgum.storage.hashes.forget_hashes", forgotten.append)
+    for command in ("fit", "audit", "compare", "reproduce"):
+        assert "--verify" in call(command, "--help").output
+    config = tmp_path / "faces.toml"
+    config.write_text(FIT.format(folder=faces.as_posix(), factory="networks_of_faces:small"))
+    assert call("fit", config, "--out", tmp_path / "run", "--verify", "--threads", 1).exit_code == 0
+    assert forgotten == [tmp_path / "cache"]
+
+
+def test_the_content_of_a_run_is_that_of_its_data(faces: Path, tmp_path: Path) -> None:
+    assert fit(faces, tmp_path / "run").exit_code == 0
+    content = Content.read(tmp_path / "run" / "content.parquet")
+    assert sorted(content.ids) == sorted(file.name for file in faces.iterdir())
+    assert set(content.parts) == {"train", "validation", "test"}
