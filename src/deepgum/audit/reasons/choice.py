@@ -119,17 +119,20 @@ class Posterior:
         labels, label = np.unique(self.row[entry] * flags.shape[1] + group, return_inverse=True)
         flagged = flags.reshape(-1)[labels]
         uncovered = float(flags.sum() - flagged.sum())
+        by_label = np.argsort(label, kind="stable")
+        first_of_label = np.flatnonzero(np.diff(label[by_label], prepend=-1))
+        first_of_entry = np.flatnonzero(np.diff(entry, prepend=-1))
         probability = np.zeros(count)
-        for _ in range(_ITERATIONS):
+        for _ in range(_ITERATIONS if count else 0):
             cases = np.bincount(mechanism, probability, len(names))[mechanism] - probability
             remainder = np.maximum(1 - np.bincount(label, probability[entry], len(labels)), 0.0) * flagged
             own = np.bincount(entry, remainder[label], count)
             unexplained = np.maximum(uncovered + remainder.sum() - own, 0.0) + _UNEXPLAINED
             odds = self.log_factor + np.log(np.maximum(cases, 0.0) + weight) - np.log(unexplained)
-            total = np.zeros(len(labels))
-            np.logaddexp.at(total, label, odds[entry])
+            # The alternatives of each label are its other entries, and no entry (log odds 0).
+            total = np.logaddexp(0.0, np.logaddexp.reduceat(odds[entry][by_label], first_of_label))
             largest = np.full(count, -np.inf)
-            np.maximum.at(largest, entry, total[label])
+            largest[entry[first_of_entry]] = np.maximum.reduceat(total[label], first_of_entry)
             previous, probability = probability, np.exp(odds - largest)
             if np.abs(probability - previous).max(initial=0.0) < 1e-6:
                 break
@@ -159,19 +162,17 @@ class Posterior:
 
         If several explanations of this reason apply, the finding reports the most probable explanation.
         """
-        findings = []
+        findings, probability = [], self.probability.tolist()
+        names = [self.explanations[number].reason.name for number in self.index.tolist()]
         for place, entries in self.entries_at.items():
             shares: dict[str, float] = defaultdict(float)
             for entry in entries:
-                shares[self._explanation(entry).reason.name] += float(self.probability[entry])
+                shares[names[entry]] += probability[entry]
             name = max(shares, key=lambda each: shares[each])
             share = min(shares[name], 1 - _TINY)
             if share >= LEAST_ODDS * (1 - share):
-                best = max(
-                    (entry for entry in entries if self._explanation(entry).reason.name == name),
-                    key=lambda entry: float(self.probability[entry]),
-                )
-                findings.append(self._finding(place, entries, best))
+                own = [entry for entry in entries if names[entry] == name]
+                findings.append(self._finding(place, entries, max(own, key=lambda entry: probability[entry])))
         return findings
 
     def _explanation(self, entry: int) -> Explanation:
@@ -186,12 +187,11 @@ class Posterior:
         case, columns = self.case, list(self.case.labels.partition[group])
         explanation, place = self._explanation(best), int(self.place[best])
         suggested, _ = explanation.suggest(place, group)
-        variance = np.zeros(len(columns))
-        for entry in entries:
-            other, own = self._explanation(entry).suggest(int(self.place[entry]), group)
-            difference = case.wrapped(other - suggested, columns)
-            variance += self.probability[entry] * (np.square(difference) + own)
-        remainder = max(1 - float(self.probability[entries].sum()), _TINY)
+        each = [self._explanation(entry).suggest(int(self.place[entry]), group) for entry in entries]
+        others, own = (np.array(values) for values in zip(*each, strict=True))
+        probability = self.probability[entries]
+        variance = probability @ (np.square(case.wrapped(others - suggested, columns)) + own)
+        remainder = max(1 - float(probability.sum()), _TINY)
         difference = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
         variance += remainder * (np.square(difference) + np.square(case.deviation[row, columns]))
         return Finding(explanation.reason, at, explanation.why(place, group), suggested, np.sqrt(variance))
