@@ -99,15 +99,19 @@ def fit_groups(
     tol: float = 1e-5,
     max_iter: int = 200,
 ) -> list[Fitted]:
-    """Fit the mixtures of all groups of residuals (n, d); see `fit_group`. Similar groups are fitted together."""
+    """Fit the mixtures of all groups of residuals (n, d); see `fit_group`. Similar groups are fitted together.
+
+    Groups of `partition` may have the same columns. `weight` has the shape (n,), or (g, n) for weights of each group.
+    """
     fitted: dict[int, Fitted] = {}
+    weight = torch.ones(len(residuals), dtype=torch.float64) if weight is None else weight
     keys = [(start.right, kind) for start, kind in zip(starts, kinds, strict=True)]
     for places, columns in stacks_of(keys, partition, len(residuals)):
         stack = _Fit.of(
             residuals[:, columns].transpose(0, 1),
             [starts[place] for place in places],
             kinds[places[0]],
-            torch.ones(len(residuals), dtype=torch.float64) if weight is None else weight,
+            weight if weight.ndim == 1 else weight[places],
             None if resolution is None else resolution[columns],
         )
         fitted.update(zip(places, stack.run(tol, max_iter), strict=True))
@@ -144,7 +148,7 @@ class _Fit:
         cls, values: Tensor, starts: Sequence[GroupMixture], kind: str, weight: Tensor, resolution: Tensor | None
     ) -> _Fit:
         parts, start = parts_of(values), Stack.of(starts)
-        weights = [torch.where(part.present, weight[part.rows], 0.0) for part in parts]
+        weights = [torch.where(part.present, weight[..., part.rows], 0.0) for part in parts]
         total = sum((each.sum(dim=1) for each in weights), torch.zeros(len(starts), dtype=torch.float64))
         variances = start.scale.diagonal(dim1=-2, dim2=-1)
         floor = _FLOOR * variances
@@ -211,13 +215,14 @@ class _Fit:
         for part, w, q, r in zip(self.parts, self.weights, squared, posterior, strict=True):
             o = len(part.seen)
             u = stack.right.em_weight(q.flatten(), o).reshape(q.shape)
-            weight = w * r * u
-            mass = mass + (weight if stack.right.has_mean_weight_1 else w * r).sum(dim=1)
+            right = w * r
+            weight = right * u
+            mass = mass + (weight if stack.right.has_mean_weight_1 else right).sum(dim=1)
             delta = part.values
             if o < k:
                 gain, covariance = part.regression(stack.scale)
                 delta = part.values @ gain.mT
-                scatter = scatter + (w * r).sum(dim=1)[:, None, None] * covariance
+                scatter = scatter + right.sum(dim=1)[:, None, None] * covariance
             if k == 1:
                 scatter = scatter + (weight * delta[..., 0].square()).sum(dim=1)[:, None, None]
             else:

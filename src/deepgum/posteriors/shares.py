@@ -17,6 +17,9 @@ from deepgum.progress import Progress
 __all__ = ["Share", "shares_of"]
 
 LEVEL = 0.95
+MOST_GROUPS = 20_000
+"""Maximum number of groups, over several replicates of the bootstrap, that are fitted at once."""
+
 REPLICATES = 100
 """Number of replicates of the bootstrap."""
 MOST_VALUES = 100_000
@@ -104,21 +107,29 @@ def shares_of(
     draws = np.zeros((max(replicates, 1), len(kinds)))
 
     if mixed and replicates:
-        partition = [mixtures.partition[place] for place in mixed]
         draw = _Draws([plausible[place] for place in mixed])
-        for done, replicate in enumerate(draws, start=1):
-            counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
+        # Replicates of few groups are fitted together: as if their groups were groups of one data set.
+        at_once = max(1, MOST_GROUPS // len(mixed))
+        for first in range(0, replicates, at_once):
+            some = draws[first : first + at_once]
+            drawn = [
+                (torch.poisson(ones, generator=generator), draw(generator))
+                for ones in [torch.ones(len(sample), dtype=torch.float64)] * len(some)
+            ]
             start = [
                 replace(mixtures.groups[place], right=density)
-                for place, density in zip(mixed, draw(generator), strict=True)
+                for _, densities in drawn
+                for place, density in zip(mixed, densities, strict=True)
             ]
             fitted = fit_chosen(
-                sample, start, [kinds[p] for p in mixed], partition,
-                weight=counts, resolution=resolution, tol=1e-3, max_iter=30,
+                sample, start,
+                [kinds[p] for p in mixed] * len(some), [mixtures.partition[p] for p in mixed] * len(some),
+                weight=torch.stack([counts for counts, _ in drawn]).repeat_interleave(len(mixed), dim=0),
+                resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
-            replicate[mixed] = [1 - group.prior for group in fitted.groups]
+            some[:, mixed] = 1 - np.array([group.prior for group in fitted.groups]).reshape(len(some), len(mixed))
             if on_progress is not None:
-                on_progress(done, replicates)
+                on_progress(first + len(some), replicates)
     # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).
     shrink = np.sqrt(len(sample) / len(residuals))
     spreads = _spread(draws)

@@ -62,6 +62,10 @@ class Reason(ABC):
         first in the list.
         """
 
+    applied_once: bool = False
+    """Whether the explanations of the rule do not depend on other reasons: the rule does not use `Case.wrong_labels`,
+    `Case.log_wrong` or `Case.log_unexplained`. Such a rule is applied only once."""
+
     @abstractmethod
     def find(self, case: Case) -> Iterable[Finding | Explanation]:
         """Apply the rule to all samples of a case.
@@ -76,7 +80,7 @@ class Reason(ABC):
         iterable of Finding or Explanation
             A `Finding` is a statement about one label. An `Explanation` is a hypothesis about many labels. An
             explanation is reported if it is far more probable than all other explanations. Statements about unflagged
-            labels are ignored. A rule that yields explanations is applied twice to a case.
+            labels are ignored. A rule that yields explanations is applied twice to a case, unless it is `applied_once`.
         """
 
 

@@ -390,31 +390,28 @@ class Case:
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
 
-    def log_wrong(self, which: Mask) -> Values:
-        """Return the log density (n, g) of residuals if labels are wrong for no known reason.
+    def log_wrong(self, rows: Rows, groups: Rows) -> Values:
+        """Return the log density (c,) of residuals if labels are wrong for no known reason.
 
-        It is computed for the labels `which` (n, g), and NaN for all other labels.
+        `rows` (c,) and `groups` (c,) say which labels.
         """
-        density = np.full(self.flags.shape, np.nan)
-        for rows, groups in _blocks(which):
-            components = self._components(self.wrong_labels, rows, groups)
-            density[rows, groups] = log_density_of(self.wrong_labels, components, groups)
+        density = np.empty(len(rows))
+        for block in _blocks(len(rows)):
+            components = self._components(self.wrong_labels, rows[block], groups[block])
+            density[block] = log_density_of(self.wrong_labels, components, groups[block])
         return density
 
-    def log_unexplained(self, which: Mask) -> Values:
-        """Return the log joint density (n, g) of a label and the event that no rule explains it.
+    def log_unexplained(self, rows: Rows, groups: Rows) -> Values:
+        """Return the log joint density (c,) of a label and the event that no rule explains it; 0 if there is no label.
 
         The density is the sum of two densities: the density of wrong labels times the share of wrong labels, and the
-        density of right labels that are hard to predict times the share of right labels. The log density is computed
-        for the labels `which` (n, g). It is 0 where there is no label, and NaN for all other labels.
+        density of right labels that are hard to predict times the share of right labels. `rows` (c,) and `groups` (c,)
+        say which labels.
         """
-        density = self.log_wrong(which)
-        for rows, groups in _blocks(which):
-            right, _ = self._normal(rows, groups, self.excess[rows, groups])
-            wrong = self.wrong[groups]
-            joint = np.logaddexp(np.log1p(-wrong) + right, np.log(wrong) + density[rows, groups])
-            density[rows, groups] = np.where(self.labelled[rows, groups], joint, 0.0)
-        return density
+        right, _ = self._normal(rows, groups, self.excess[rows, groups])
+        wrong = self.wrong[groups]
+        joint = np.logaddexp(np.log1p(-wrong) + right, np.log(wrong) + self.log_wrong(rows, groups))
+        return np.where(self.labelled[rows, groups], joint, 0.0)
 
     def with_explained(self, explained: Values) -> Case:
         """Return the same case with another `explained`. Facts that do not depend on it are not computed again."""
@@ -450,11 +447,9 @@ class Case:
         return wrapped(residuals, periods)
 
 
-def _blocks(which: Mask) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the rows (c,) and groups (c,) of some labels, group by group, in blocks."""
-    groups, rows = which.T.nonzero()
-    for start in range(0, len(rows), _CELLS):
-        yield rows[start : start + _CELLS], groups[start : start + _CELLS]
+def _blocks(count: int) -> Iterator[slice]:
+    """Yield slices of at most `_CELLS` of `count` labels."""
+    return (slice(start, start + _CELLS) for start in range(0, count, _CELLS))
 
 
 def _check_pairs(pairs: Sequence[tuple[int, int]], landmarks: int) -> None:

@@ -51,10 +51,12 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     which = np.zeros_like(case.flags)
     for each, (place, group) in zip(explanations, covered, strict=True):
         which[each.rows[place], group] = True
-    log_unexplained = case.log_unexplained(which)
+    cells = np.flatnonzero(which)
+    log_unexplained = case.log_unexplained(*np.divmod(cells, case.flags.shape[1]))
     entries, pairs, first = [], [], 0
     for number, (each, (place, group)) in enumerate(zip(explanations, covered, strict=True)):
-        unexplained = np.bincount(place, log_unexplained[each.rows[place], group], len(each.rows))
+        cell = np.searchsorted(cells, each.rows[place] * case.flags.shape[1] + group)
+        unexplained = np.bincount(place, log_unexplained[cell], len(each.rows))
         factor = each.log_likelihood + rate - unexplained
         is_kept = factor > _LEAST_LOG_FACTOR
         kept = np.flatnonzero(is_kept)

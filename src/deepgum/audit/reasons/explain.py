@@ -61,11 +61,14 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Pr
     reasons = all_reasons() if reasons is None else reasons
     steps = _steps(2 * len(reasons) + 2, on_progress)
     findings, explanations = _apply(reasons, case, steps)
-    # The density of other wrong labels is fitted to the unexplained flags. Then all rules are applied again.
+    # The density of other wrong labels is fitted to the unexplained flags. Then rules that use it are applied again.
     case = case.with_explained(weigh(case, explanations).explained)
     next(steps)
-    explaining_reasons = {each.reason.name: each.reason for each in explanations}
-    _, explanations = _apply(tuple(explaining_reasons.values()), case, steps)
+    order = list(dict.fromkeys(each.reason.name for each in explanations))
+    again = {each.reason.name: each.reason for each in explanations if not each.reason.applied_once}
+    explanations = [each for each in explanations if each.reason.name not in again]
+    explanations += _apply(tuple(again.values()), case, steps)[1]
+    explanations.sort(key=lambda each: order.index(each.reason.name))
     by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
     deque(steps, maxlen=0)
     suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)

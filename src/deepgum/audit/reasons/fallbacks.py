@@ -52,7 +52,8 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
         [len(case.parts(g)) == 1 for g in range(len(labels.partition))],
     )
     norms, distances = (each[case.flags].tolist() for each in (labels.residual_norms, labels.mahalanobis))
-    for (row, group), norm, total in zip(case.places, norms, distances, strict=True):
+    for place, norm, total in zip(case.places, norms, distances, strict=True):
+        row, group = place
         columns = own_columns[group]
         if single[group]:
             why = f"{amount(norm, unit)} from its prediction, {deviations(total)}."
@@ -62,7 +63,7 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
             (name,) = part_names(labels, worst, case.landmarks)
             away = distance(labels.residuals[row, worst], unit)
             why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {deviations(total)}."
-        yield Finding(reason, (row, group), why, labels.predicted[row, columns], case.deviation[row, columns])
+        yield Finding(reason, place, why, labels.predicted[row, columns], case.deviation[row, columns])
 
 
 def _mean(values: NDArray[np.float64]) -> float:

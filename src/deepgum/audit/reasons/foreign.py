@@ -53,9 +53,8 @@ class Foreign(Reason):
             return
         nearest, log_nearest = _nearest_sample(case, rows)
         log_any = case.population.log_density(labels.given[rows])
-        chosen = np.zeros_like(labelled)
-        chosen[rows] = labelled[rows]
-        log_wrong = np.where(labelled[rows], case.log_wrong(chosen)[rows], 0.0).sum(axis=1)
+        place_of, group_of = labelled[rows].nonzero()
+        log_wrong = np.bincount(place_of, case.log_wrong(rows[place_of], group_of), len(rows))
         cases = np.stack([log_nearest, log_any, log_wrong])
         total: Values = logsumexp(cases, axis=0)
         shares = np.exp(cases - total)

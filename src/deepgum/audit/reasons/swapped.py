@@ -30,6 +30,7 @@ class Swapped(Reason):
     name = "swapped"
     words = "left and right are exchanged"
     rank = 20
+    applied_once = True
 
     def find(self, case: Case) -> Iterator[Explanation]:
         """Yield one explanation for each pair of left and right landmarks, and one for all pairs at once."""

@@ -109,6 +109,7 @@ class Unit(Reason):
     name = "unit"
     words = "wrong unit, sign or scale"
     rank = 20
+    applied_once = True
 
     def find(self, case: Case) -> Iterator[Explanation]:
         """Yield explanations: each conversion of flagged groups, of parts of groups, and of whole samples."""

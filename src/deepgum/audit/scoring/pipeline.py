@@ -191,18 +191,13 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
 
 
 def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
-    """Return the labels of a batch with their scores. The suggestion for a flagged label is the prediction."""
+    """Return the labels of a batch with their scores, without suggestions."""
     residuals, given, predicted = batch.residuals, batch.given, batch.predicted
     right = posterior.responsibilities(residuals)
     judgeable = np.array([can_judge(status) for status in posterior.status])
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
-    flagged = np.zeros(given.shape, dtype=bool)
-    deviations = np.empty(len(targets.names))
-    for i, (group, covariance) in enumerate(zip(map(list, targets.partition), posterior.covariances, strict=True)):
-        flagged[:, group] = right[:, [i]] < 0.5
-        deviations[group] = np.sqrt(np.diagonal(covariance))
-    flagged &= ~np.isnan(given)
+    nothing = np.full(given.shape, np.nan)
     return ScoredLabels(
         ids=tuple(batch.ids),
         target_names=targets.names,
@@ -212,8 +207,8 @@ def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLa
         predicted=predicted,
         responsibilities=right,
         mahalanobis=posterior.mahalanobis(residuals),
-        suggested=np.where(flagged, predicted, np.nan),
-        uncertainty=np.where(flagged, batch.unit * deviations, np.nan),
+        suggested=nothing,
+        uncertainty=nothing,
         spread=batch.spread,
         periods=targets.periods,
     )
