@@ -173,8 +173,11 @@ class GroupMixtures:
 
     def mahalanobis(self, residuals: Tensor) -> Tensor:
         """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
-        evidence = self._evidence(residuals)
-        return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
+
+        def of(evidence: _Evidence) -> Tensor:
+            return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
+
+        return torch.cat([of(self._evidence(block)) for block in self._blocks(residuals)])
 
     def responsibilities(self, residuals: Tensor) -> Tensor:
         """Return the probability (n, g) that a label is right; NaN if no coordinate of the group is observed.
@@ -183,9 +186,11 @@ class GroupMixtures:
         density share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between
         groups.
         """
-        # Rows are independent, so the memory for the evidence does not grow with their number.
-        rows = max(1, MOST_CELLS // max(len(self.groups), 1))
-        return torch.cat([self._responsibilities(block) for block in torch.split(residuals, rows)])
+        return torch.cat([self._responsibilities(block) for block in self._blocks(residuals)])
+
+    def _blocks(self, residuals: Tensor) -> tuple[Tensor, ...]:
+        """Return blocks of rows. Rows are independent, so memory need not grow with their number."""
+        return torch.split(residuals, max(1, MOST_CELLS // max(len(self.groups), 1)))
 
     def _responsibilities(self, residuals: Tensor) -> Tensor:
         evidence = self._evidence(residuals)

@@ -246,11 +246,14 @@ class Case:
     @cached_property
     def deviation(self) -> Values:
         """Standard deviation (n, d) of a right label around the prediction. It includes the spread between networks."""
-        variance = np.empty_like(self.labels.predicted)
-        for group, columns in enumerate(self.labels.partition):
-            variance[:, columns] = self.covariances[group].diagonal()
-            if self.labels.spread is not None:
-                variance[:, columns] += np.nan_to_num(np.square(self.labels.spread[:, [group]])) / len(columns)
+        labels, right = self.labels, np.empty(len(self.labels.target_names))
+        for columns, covariance in zip(labels.partition, self.covariances, strict=True):
+            right[list(columns)] = covariance.diagonal()
+        if labels.spread is None:
+            return np.broadcast_to(np.sqrt(right), labels.predicted.shape)
+        variance = np.tile(right, (len(labels), 1))
+        for group, own in enumerate(map(list, labels.partition)):
+            variance[:, own] += np.nan_to_num(np.square(labels.spread[:, [group]])) / len(own)
         return np.sqrt(variance)
 
     @cached_property

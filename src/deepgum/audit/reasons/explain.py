@@ -70,6 +70,8 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Pr
     explanations += _apply(tuple(again.values()), case, steps)[1]
     explanations.sort(key=lambda each: order.index(each.reason.name))
     by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
+    findings.clear()
+    explanations.clear()
     deque(steps, maxlen=0)
     suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)
     partition = [list(columns) for columns in labels.partition]

@@ -197,7 +197,7 @@ def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLa
     judgeable = np.array([can_judge(status) for status in posterior.status])
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
-    nothing = np.full(given.shape, np.nan)
+    nothing = np.broadcast_to(np.nan, given.shape)
     return ScoredLabels(
         ids=tuple(batch.ids),
         target_names=targets.names,
