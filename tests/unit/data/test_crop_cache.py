@@ -189,7 +189,7 @@ def test_images_that_change_while_they_are_decoded_are_refused(
     read = crop_cache.read_crop
 
     def changing(path: Path, *args: Any, **kwargs: Any) -> Any:
-        if path.name == plan.names[0]:
+        if path.name == plan.names[-1]:  # the image that changes is decoded before
             replace_image(plan)
         return read(path, *args, **kwargs)
 
