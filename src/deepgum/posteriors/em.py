@@ -73,6 +73,7 @@ def fit_group(
     Examples
     --------
     >>> from deepgum.posteriors.densities import Gaussian
+    >>> from deepgum.posteriors.power_law import PowerLaw
     >>> generator = torch.Generator().manual_seed(0)
     >>> values = torch.randn(2000, 1, generator=generator, dtype=torch.float64)
     >>> values[:400] = 40 * torch.rand(400, 1, generator=generator, dtype=torch.float64) - 20
