@@ -8,7 +8,10 @@ from collections.abc import Iterable
 
 from deepgum.errors import InvalidParameterError, UnknownNameError
 
-__all__ = ["check_choice", "check_count", "check_fraction", "check_positive"]
+__all__ = ["LARGEST", "check_choice", "check_count", "check_fraction", "check_positive", "is_storable"]
+
+LARGEST = (2 - 2**-23) * 2.0**127
+"""The largest number of float32, 3.4e38. Labels, predictions and features are stored as float32."""
 
 
 def check_choice(parameter: str, value: object, choices: Iterable[str]) -> str:
@@ -41,6 +44,17 @@ def check_fraction(parameter: str, value: object, *, open_below: bool = False, o
         interval = f"{'(' if open_below else '['}0, 1{')' if open_above else ']'}"
         raise InvalidParameterError(parameter, f"a number in {interval}", value)
     return number
+
+
+def is_storable(value: float) -> bool:
+    """Return whether a number is finite in float32, so that it can be a label.
+
+    Examples
+    --------
+    >>> is_storable(-3.4e38), is_storable(1e300), is_storable(math.nan)
+    (True, False, False)
+    """
+    return abs(value) <= LARGEST
 
 
 def _as_number(value: object) -> float:

@@ -25,6 +25,7 @@ __all__ = [
     "MissingImagesError",
     "NonFiniteLossError",
     "NotFittedError",
+    "OutputExistsError",
     "OutputFolderError",
     "ProcessLostError",
     "StaleDecisionError",
@@ -134,6 +135,10 @@ class DiskFullError(DeepGUMError, OSError):
 
 class OutputFolderError(DeepGUMError, ValueError):
     """An output folder is neither new nor empty, and belongs to another run, comparison or audit."""
+
+
+class OutputExistsError(DeepGUMError, FileExistsError):
+    """A file or folder appeared at the place of a new output while the output was made. It is kept."""
 
 
 class CheckpointError(DeepGUMError, ValueError):

@@ -244,7 +244,7 @@ def test_an_output_that_cannot_be_used_is_one_message(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("deepgum.experiments.runs.tables.pyarrow.csv.write_csv", full)
+    monkeypatch.setattr("deepgum.storage.table_file.pyarrow.csv.CSVWriter", full)
     result = deepgum("predict", digits[1], tmp_path / "a.png", "--out", tmp_path / "new" / "p.csv")
     assert result.exit_code == 2
     assert result.stderr.startswith(f"Error: The disk of '{tmp_path / 'new'}' should hold room for 'p.csv'.")

@@ -82,7 +82,7 @@ class AuditFolder:
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """The files of the audit itself, which an export must not replace."""
+        """The files that an audit, its review and its reports write. They need not exist."""
         return (
             self.config_file, self.content_file, self.summary_file, self.scores_file, self.pictures_file,
             self.calibration_file, self.decisions_file, self.earlier_decisions_file, self.report_file, self.gain_file,

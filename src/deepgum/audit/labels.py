@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
-from deepgum.storage.disk import write_atomically
+from deepgum.storage.table_file import is_csv, write_table
 
 __all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
 
@@ -263,19 +261,11 @@ def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:
         Scores of some of the samples, at least one part. All parts must have the same targets. Only one part at a time
         is in memory.
     """
-    with write_atomically(path) as temporary, ExitStack() as files:
-        writer: Any = None
-        for part in parts:
-            csv = path.suffix == ".csv"
-            table = without_lists(part.table()) if csv else part.table().replace_schema_metadata(part._metadata())
-            if writer is None:
-                opened = (
-                    pyarrow.csv.CSVWriter(temporary, table.schema)
-                    if csv
-                    else pq.ParquetWriter(temporary, table.schema, compression="zstd")
-                )
-                writer = files.enter_context(opened)
-            writer.write_table(table)
+    write_table(path, (_stored(part, path) for part in parts))
+
+
+def _stored(part: ScoredLabels, path: Path) -> pa.Table:
+    return without_lists(part.table()) if is_csv(path) else part.table().replace_schema_metadata(part._metadata())
 
 
 def without_lists(table: pa.Table) -> pa.Table:

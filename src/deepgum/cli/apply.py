@@ -52,17 +52,16 @@ def apply(patch: Path, data: Path, out: Path, trust: bool) -> None:
     terminal = console()
     terminal.print(applied_table(applied))
 
-    def say(text: str) -> None:
-        terminal.print(text, highlight=False, markup=False, soft_wrap=True)
-
     if applied.left_out:
-        say(f"Left out: {listing([repr(name) for name in applied.left_out])}.")
+        terminal.say(f"Left out: {listing([repr(name) for name in applied.left_out])}.")
     for note in applied.notes:
-        say(f"Note: {note}")
-    say(f"Written: {out}")
+        terminal.say(f"Note: {note}")
+    terminal.say(f"Written: {out}")
     new = shlex.quote(str(out))
     if decided.options.get("image") and out.resolve().parent != data.resolve().parent:
         folder = shlex.quote(str(data.parent))
-        say(f"The images are not moved. If your configuration has no root, add: --set data.options.root={folder}")
-    say(f"Measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}")
-    say(f"Train on NEW:      deepgum fit CONFIG --out FOLDER --set data.folder={new}")
+        terminal.say(
+            f"The images are not moved. If your configuration has no root, add: --set data.options.root={folder}"
+        )
+    terminal.say(f"Measure the gain:  deepgum gain RUN {shlex.quote(str(patch))}")
+    terminal.say(f"Train on NEW:      deepgum fit CONFIG --out FOLDER --set data.folder={new}")

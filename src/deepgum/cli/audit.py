@@ -128,9 +128,11 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
       deepgum audit audit.toml --out runs/mine       the same, with all settings of `deepgum fit`
     """
     with session(threads, _RESUMES) as (terminal, reporter):
+        from deepgum.audit.folder import AuditFolder
         from deepgum.audit.scoring.tally import worst_of
         from deepgum.experiments.audits.config import config_of
         from deepgum.experiments.audits.run import run_audit
+        from deepgum.experiments.own_files import check_config
         from deepgum.report.page import write_report
         from deepgum.report.terminal.score import scores
 
@@ -140,6 +142,7 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
         columns = {name: given.pop(name) for name in _COLUMNS if name in given}
         config = config_of(data, {_KEYS[name]: value for name, value in given.items()}, columns)
         verify_files(verify, config.run.data.cache_dir)
+        check_config(data, AuditFolder(out).config_file)
         folder = run_audit(config, out, reporter)
         summary, labels = folder.summary(), folder.labels()
         report = write_report(folder)
@@ -148,4 +151,4 @@ def audit(data: Path, out: Path, verify: bool, threads: int | None, **options: A
     if summary.flags:
         named = code_named({name: config.to_mapping()[name] for name in ("data", "audit")})
         words = f"Review the flagged labels:  deepgum review {shlex.quote(str(out))}{' --trust' if named else ''}"
-        terminal.print(words, highlight=False, markup=False, soft_wrap=True)
+        terminal.say(words)

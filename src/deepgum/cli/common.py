@@ -5,7 +5,9 @@ Ctrl-C.
 from __future__ import annotations
 
 import errno
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deepgum.errors import DeepGUMError, InvalidParameterError
+from deepgum.report.terminal.printable import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = [
@@ -46,7 +48,9 @@ __all__ = [
     "verify_files",
 ]
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+"""Exit statuses after SIGINT (Ctrl-C) and SIGTERM."""
+
 RESUMES = "All completed epochs are kept. Run the same command again to continue."
 """Message of a training command after Ctrl-C."""
 
@@ -71,22 +75,72 @@ CACHE_DIR = click.option(
 )
 
 
+class _Terminated(KeyboardInterrupt):
+    """The interrupt of SIGTERM.
+
+    It is a class of its own because `python -m deepgum` would otherwise end with the exit status of SIGINT if the
+    interrupt leaves a call of `exec`. Many modules call `exec` while they are imported.
+    """
+
+
 class Commands(click.Group):
-    """A group of commands. Errors of the library and of the system are shown as one message without a traceback."""
+    """A group of commands. Errors of the library and of the system are shown as one message without a traceback.
+
+    No text of a user reaches the terminal with control characters: see `deepgum.report.terminal.printable`.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show its errors as messages."""
         try:
-            return super().invoke(ctx)
+            with _ended_by_sigterm(), warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_, **__: _complain(f"Warning: {message}", "yellow")
+                return super().invoke(ctx)
+        except click.ClickException as error:
+            object.__setattr__(error, "message", printable(error.message))
+            raise
         except DeepGUMError as error:
-            click.secho(f"Error: {error}", fg="red", err=True)
+            _complain(f"Error: {error}", "red")
             ctx.exit(2)
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output, for example `head`, has stopped
                 raise
             where = "A file" if error.filename is None else f"'{error.filename}'"
-            click.secho(f"Error: {where} cannot be read or written: {error.strerror or error}.", fg="red", err=True)
+            _complain(f"Error: {where} cannot be read or written: {error.strerror or error}.", "red")
             ctx.exit(2)
+
+
+def _complain(message: str, colour: str) -> None:
+    click.secho(printable(message), fg=colour, err=True)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that temporary files are removed. The exit status is 143.
+
+    A handler of a program that calls the command stays, and so does an ignored SIGTERM.
+    """
+    main_thread = threading.current_thread() is threading.main_thread()
+    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the removal of files
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if not stopped:
+            raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if stopped:
+        sys.exit(_TERMINATED)
 
 
 _Read = Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]
@@ -154,7 +208,7 @@ def renamed(old: str, new: str) -> Callable[[Callable[..., Any]], Callable[..., 
 
 
 @contextmanager
-def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, Reporter]]:
+def session(threads: int | None, stop_message: str) -> Iterator[tuple[Terminal, Reporter]]:
     """Run a long job with a progress line. Yield the pair (console, observer that draws the progress line).
 
     Parameters
@@ -178,7 +232,7 @@ def session(threads: int | None, stop_message: str) -> Iterator[tuple[Console, R
                 warnings.showwarning = lambda message, *_, **__: reporter.say(f"Warning: {message}", style="yellow")
                 yield terminal, reporter
         except KeyboardInterrupt:
-            click.secho(f"Stopped. {stop_message}", fg="yellow", err=True)
+            _complain(f"Stopped. {stop_message}", "yellow")
             sys.exit(_INTERRUPTED)
 
 
@@ -191,14 +245,14 @@ def verify_files(verify: bool, cache_dir: Path | None) -> None:
         hashes.forget_hashes(default_cache_dir() if cache_dir is None else cache_dir)
 
 
-def console() -> Console:
+def console() -> Terminal:
     """Return a console that prints on the standard output."""
-    from rich.console import Console
+    from deepgum.report.terminal.console import Terminal
 
-    return Console()
+    return Terminal()
 
 
-def list_files(terminal: Console, paths: Sequence[Path]) -> None:
+def list_files(terminal: Terminal, paths: Sequence[Path]) -> None:
     """Print the paths of the written files."""
     for path in paths:
-        terminal.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)
+        terminal.say(f"Written: {path}")

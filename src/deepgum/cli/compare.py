@@ -181,6 +181,6 @@ def compare(
         for table in tables(records):
             terminal.print(table)
         list_files(terminal, [out / "results.jsonl", out / "posteriors"])
-        terminal.print(f"Draw the results: deepgum plot {out}", highlight=False, soft_wrap=True)
+        terminal.say(f"Draw the results: deepgum plot {out}")
     if failure is not None:
         raise failure

@@ -53,4 +53,4 @@ def export(run: Path, files: tuple[Path, ...], overwrite: bool, trust: bool, thr
 
         exported = export_run(run, files, overwrite=overwrite, trust=trust)
     for file, content in exported.items():
-        terminal.print(f"Written: {file} ({content})", highlight=False, markup=False, soft_wrap=True)
+        terminal.say(f"Written: {file} ({content})")

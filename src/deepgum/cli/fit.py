@@ -49,11 +49,14 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads
       deepgum fit ages.toml --out runs/l2 --set method.name=l2 --set training.patience=10
     """
     with session(threads, _RESUMES) as (terminal, reporter):
+        from deepgum.experiments.own_files import check_config
         from deepgum.experiments.runs.config_file import read_config
         from deepgum.experiments.runs.run import run
+        from deepgum.experiments.runs.run_folder import RunFolder
         from deepgum.report.runs.run import draw_run, metrics_table
 
         configured = read_config(config, changes)
+        check_config(config, RunFolder(out).config)
         verify_files(verify, configured.data.cache_dir)
         reporter.started(1, 0)
         folder = run(configured, out, reporter)
@@ -65,4 +68,4 @@ def fit(config: Path, out: Path, changes: tuple[str, ...], verify: bool, threads
         inputs = "TABLE" if dataset.is_file else "FEATURES.npz"
     trust = " --trust" if code_named(configured.to_mapping()) else ""
     words = f"Use the network: deepgum predict {out} {inputs} --out predictions.csv{trust}"
-    terminal.print(words, highlight=False, soft_wrap=True)
+    terminal.say(words)

@@ -20,7 +20,9 @@ __all__ = ["gain"]
 @click.option(
     "--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Pairs of trainings: before, after."
 )
-@click.option("--out", type=PATH, metavar="FILE", help="A JSON file.  [default: gain.json in RUN]")
+@click.option(
+    "--out", type=PATH, metavar="FILE", help="A .json file; replaced if it exists.  [default: gain.json in RUN]"
+)
 @TRUST
 @THREADS
 def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trust: bool, threads: int | None) -> None:
@@ -40,12 +42,14 @@ def gain(run: Path, patch: Path, method: str, seeds: int, out: Path | None, trus
         from deepgum.audit.corrections.patch_file import read_patch
         from deepgum.audit.folder import AuditFolder
         from deepgum.experiments.audits.gain import gain_of
-        from deepgum.experiments.output import check_file
+        from deepgum.experiments.own_files import own_files_near
         from deepgum.report.terminal.gain import gain_table
+        from deepgum.storage.output import check_file
 
         folder = AuditFolder(run, trust=trust)
         path = out or folder.gain_file
-        check_file(path, suffixes=(".json",))
+        kept = [patch, *folder.own_files, *own_files_near(path)]
+        check_file(path, suffixes=(".json",), inputs=kept, product=folder.gain_file)
         gained = gain_of(folder, read_patch(patch, trust=trust), method=method, seeds=seeds, observer=reporter)
         gained.write(path)
     terminal.print(gain_table(gained))

@@ -13,7 +13,11 @@ __all__ = ["plot"]
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=PATH)
-@click.option("--out", type=PATH, help="Path of the figures, without ending.  [default: figure5 beside the first file]")
+@click.option(
+    "--out",
+    type=PATH,
+    help="Path of the figures, without ending; replaced if they exist.  [default: figure5 beside the first file]",
+)
 @click.option("--methods", callback=NAMES, help="Methods to draw, in this order.  [default: all]")
 def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] | None) -> None:
     """Draw Figure 5 of the paper from RESULTS: results files, or folders that hold a results file.
@@ -28,13 +32,18 @@ def plot(results: tuple[Path, ...], out: Path | None, methods: tuple[str, ...] |
       deepgum plot runs/faces --methods l2,huber,biweight,deepgum
       deepgum plot runs/a/results.jsonl runs/b/results.jsonl --out figures/both
     """
+    from deepgum.experiments.own_files import own_files_near
     from deepgum.experiments.paper.records import read_records, select
     from deepgum.report.paper.figure5 import draw_figure5
     from deepgum.report.style import FORMATS, save
+    from deepgum.storage.output import check_file
 
     figure = draw_figure5(select(read_records(results), methods))
     beside = results[0] if results[0].is_dir() else results[0].parent
     stem = out or beside / "figure5"
     if stem.suffix.lower() in {f".{kind}" for kind in FORMATS}:
         stem = stem.with_suffix("")
+    for kind in FORMATS:
+        file = stem.with_name(f"{stem.name}.{kind}")
+        check_file(file, suffixes=(), inputs=[*results, *own_files_near(file)])
     list_files(console(), save(figure, stem))

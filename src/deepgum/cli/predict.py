@@ -14,7 +14,7 @@ __all__ = ["predict"]
 @click.command(short_help="Predict with the network of a run.")
 @click.argument("run", type=FOLDER)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@click.option("--out", type=PATH, required=True, metavar="FILE", help="A file that ends in .csv or .parquet.")
+@click.option("--out", type=PATH, required=True, metavar="FILE", help="A .csv or .parquet file; replaced if it exists.")
 @SKIP_MISSING
 @SKIP_UNREADABLE
 @TRUST
@@ -41,10 +41,12 @@ def predict(
       deepgum predict runs/ages labels.csv --out ages.parquet
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
-        from deepgum.experiments.output import check_file
+        from deepgum.experiments.own_files import own_files_near
         from deepgum.experiments.runs.predict import predict_inputs
+        from deepgum.experiments.runs.run_folder import RunFolder
+        from deepgum.storage.output import check_file
 
-        check_file(out)
+        check_file(out, inputs=[*inputs, *RunFolder(run).own_files, *own_files_near(out)])
         predictions = predict_inputs(
             run, inputs, skip_missing=skip_missing, skip_unreadable=skip_unreadable, observer=reporter, trust=trust
         )

@@ -13,7 +13,9 @@ __all__ = ["report"]
 
 @click.command(short_help="Make the report of an audit again: one HTML file.")
 @click.argument("run", type=FOLDER)
-@click.option("--out", type=PATH, metavar="FILE", help="The HTML file.  [default: report.html in RUN]")
+@click.option(
+    "--out", type=PATH, metavar="FILE", help="The .html file; replaced if it exists.  [default: report.html in RUN]"
+)
 @click.option(
     "--most",
     type=click.IntRange(min=1),
@@ -50,4 +52,4 @@ def report(run: Path, out: Path | None, most: int, show: bool, trust: bool) -> N
         path = write_report(AuditFolder(run, trust=trust), out, most=most, progress=reporter.reading)
     list_files(terminal, [path])
     if show and click.launch(path.resolve().as_uri()):
-        terminal.print("No browser was found. Open the file in a browser.", highlight=False)
+        terminal.say("No browser was found. Open the file in a browser.")

@@ -25,11 +25,11 @@ from deepgum.cli.common import (
     verify_files,
 )
 from deepgum.errors import ComparisonError, InvalidParameterError
+from deepgum.storage.output import is_same_file
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from deepgum.experiments.paper.options import CompareOptions
+    from deepgum.report.terminal.console import Terminal
     from deepgum.report.terminal.progress import Reporter
 
 __all__ = ["reproduce"]
@@ -137,6 +137,8 @@ def reproduce(
         if data is None:
             raise InvalidParameterError("data", f"a folder with {' or '.join(ARTEFACTS[artefact].datasets)}", None)
         verify_files(verify, cache_dir)
+        if is_same_file(data, out):
+            raise InvalidParameterError("out", "another folder than the data", str(out), "Images would be added to it.")
         name, folder = find_data(artefact, data, dataset)
         if artefact == "figure5":
             options = figure5_options(
@@ -186,7 +188,7 @@ def reproduce(
         raise failure
 
 
-def _figure2(terminal: Console, out: Path) -> None:
+def _figure2(terminal: Terminal, out: Path) -> None:
     from deepgum.report.paper.figure2 import draw_figure2
     from deepgum.report.style import save
 
@@ -194,7 +196,7 @@ def _figure2(terminal: Console, out: Path) -> None:
 
 
 def _figure5(
-    terminal: Console,
+    terminal: Terminal,
     reporter: Reporter,
     options: CompareOptions,
     differences: Mapping[str, tuple[object, object]],

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import click
 
 from deepgum.cli.common import FOLDER, TRUST, console, list_files
 from deepgum.errors import InvalidParameterError
+from deepgum.storage.output import is_same_file
 
 __all__ = ["review"]
 
@@ -25,7 +26,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
         if not equals or not file:
             raise InvalidParameterError("export", "KIND=FILE, for example patch=fixes.patch.jsonl", value)
         path = Path(file).expanduser()
-        if path.resolve() in [other.resolve() for _, other in files]:
+        if any(is_same_file(path, other) for _, other in files):
             raise InvalidParameterError("export", "another file for each kind", value)
         files.append((kind, path))
     return files
@@ -46,7 +47,7 @@ def _exports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     multiple=True,
     callback=_exports,
     metavar="KIND=FILE",
-    help="Write the decisions to a file, without a review; repeatable.",
+    help="Write the decisions to a file, without a review; an existing file is replaced; repeatable.",
 )
 @TRUST
 def review(
@@ -82,19 +83,23 @@ def review(
 
 
 def _export(run: Path, files: Sequence[tuple[str, Path]], trust: bool) -> None:
-    from deepgum.audit.corrections.formats import KINDS, export_decisions
+    from deepgum.audit.corrections.formats import ENDINGS, KINDS, Kind, export_decisions
     from deepgum.audit.folder import AuditFolder
     from deepgum.checks import check_choice
+    from deepgum.experiments.own_files import own_files_near
     from deepgum.review.store import read_decisions
+    from deepgum.storage.output import check_file
 
-    kinds = [check_choice("export", kind, KINDS) for kind, _ in files]
+    kinds = [cast(Kind, check_choice("export", kind, KINDS)) for kind, _ in files]
     folder = AuditFolder(run, trust=trust)
     decisions = read_decisions(folder)
+    for kind, (_, file) in zip(kinds, files, strict=True):
+        check_file(file, "export", ENDINGS[kind], inputs=own_files_near(file))
     terminal = console()
     count = f"{len(decisions)} decision{'' if len(decisions) == 1 else 's'}"
     for kind, (_, file) in zip(kinds, files, strict=True):
-        exported = export_decisions(folder, decisions, file, cast(Any, kind))
-        terminal.print(f"{kind}, {count}. {exported.next}", highlight=False, markup=False, soft_wrap=True)
+        exported = export_decisions(folder, decisions, file, kind)
+        terminal.say(f"{kind}, {count}. {exported.next}")
         list_files(terminal, exported.files)
 
 
@@ -107,12 +112,9 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
     check_packages()
     terminal = console()
 
-    def say(text: str) -> None:
-        terminal.print(text, highlight=False, markup=False, soft_wrap=True)
-
     def ready(address: Address) -> None:
-        say(f"Review: {address.url}")
-        say("Each decision is stored at once. Ctrl-C ends the review; the same command continues it.")
+        terminal.say(f"Review: {address.url}")
+        terminal.say("Each decision is stored at once. Ctrl-C ends the review; the same command continues it.")
         if not no_browser:
             import webbrowser
 
@@ -121,7 +123,7 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
 
     with Review(AuditFolder(run, trust=trust), who) as opened:
         if not opened.places:
-            say("No label is flagged, so there is nothing to review.")
+            terminal.say("No label is flagged, so there is nothing to review.")
             return
         with suppress(KeyboardInterrupt):
             serve(opened, port, ready)
@@ -129,9 +131,9 @@ def _serve(run: Path, port: int | None, who: str, no_browser: bool, trust: bool)
     left = counts.pop(None)
     named = {"keep": "kept", "fix": "fixed", "drop": "dropped", "skip": "skipped"}
     done = [f"{count} {named[action]}" for action, count in counts.items() if action and count]
-    say(f"\nStopped. {', '.join(done) or 'Nothing decided'}; {left} undecided.")
+    terminal.say(f"\nStopped. {', '.join(done) or 'Nothing decided'}; {left} undecided.")
     quoted = shlex.quote(str(run))
     if left:
-        say(f"Continue:  deepgum review {quoted}")
+        terminal.say(f"Continue:  deepgum review {quoted}")
     if any(counts.values()):
-        say(f"Export:    deepgum review {quoted} --export patch=FILE")
+        terminal.say(f"Export:    deepgum review {quoted} --export patch=FILE")

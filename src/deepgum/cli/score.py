@@ -36,7 +36,12 @@ __all__ = ["score"]
 @click.option(
     "--reason", "reasons", multiple=True, metavar="PATH", help="A reason of your own, package.module:name; repeatable."
 )
-@click.option("--out", type=PATH, metavar="FILE", help="File for all scores, .csv or .parquet.  [default: none]")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help="File for all scores, .csv or .parquet; replaced if it exists.  [default: none]",
+)
 @THREADS
 def score(
     table: Path,
@@ -85,11 +90,12 @@ def score(
     """
     with session(threads, "Nothing was written.") as (terminal, reporter):
         from deepgum.audit.scoring.score_table import score_table
-        from deepgum.experiments.output import check_file
+        from deepgum.experiments.own_files import own_files_near
         from deepgum.report.terminal.score import next_steps, scores
+        from deepgum.storage.output import check_file
 
         if out is not None:
-            check_file(out)
+            check_file(out, inputs=[table, *own_files_near(out)])
         scored = score_table(
             table,
             pred=pred,
@@ -107,4 +113,4 @@ def score(
         )
     terminal.print(scores(scored.summary, scored.worst, scored.pairs))
     for line in next_steps(scored.summary, table, out):
-        terminal.print(line, highlight=False, markup=False, soft_wrap=True)
+        terminal.say(line)

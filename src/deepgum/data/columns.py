@@ -7,7 +7,7 @@ import difflib
 import math
 import sys
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgum.checks import LARGEST, is_storable
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 
 __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of", "read_columns"]
@@ -23,7 +24,6 @@ __all__ = ["PARQUET", "Columns", "column_batches", "column_names", "delimiter_of
 _DELIMITERS = (",", ";", "\t")
 PARQUET = (".parquet", ".pq")
 """Suffixes of Parquet files. A file with any other suffix is read as CSV."""
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +185,8 @@ def column_names(path: Path) -> list[str]:
 
     try:
         return list(pq.read_schema(path).names)
+    except UnicodeDecodeError as error:
+        raise _names_not_utf8(path, error) from error
     except (OSError, pa.ArrowException) as error:
         raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
 
@@ -205,8 +207,19 @@ def _lines(path: Path) -> Generator[str, None, None]:
             yield from file
     except UnicodeDecodeError as error:
         raise InvalidDataError(
-            f"'{path}' should be text in UTF-8. Found: {error}. Save it in that encoding."
+            f"'{path}', line {_line_not_utf8(path)}: a table should be text in UTF-8. Found: {error.reason}. Save the "
+            "table in that encoding."
         ) from error
+
+
+def _line_not_utf8(path: Path) -> int:
+    """Return the number of the first line that is not text in UTF-8."""
+    number = 1
+    with open(path, "rb") as file, suppress(UnicodeDecodeError):
+        for line in file:
+            line.decode()
+            number += 1
+    return number
 
 
 def _csv_records(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -281,13 +294,40 @@ def _parquet_parts(path: Path, names: Collection[str], rows: int) -> Iterator[Co
     done = 0
     try:
         with pq.ParquetFile(path) as file:
-            found = list(_header_positions(path, file.schema_arrow.names, names))
+            try:
+                header = file.schema_arrow.names
+            except UnicodeDecodeError as error:
+                raise _names_not_utf8(path, error) from error
+            found = list(_header_positions(path, header, names))
             for batch in file.iter_batches(min(rows, max(1, file.metadata.num_rows)), columns=found):
                 places = tuple(f"row {row}" for row in range(done + 1, done + 1 + batch.num_rows))
-                yield Columns(path, {name: batch.column(name).to_pylist() for name in found}, places)
+                yield Columns(path, {name: _values(path, name, batch.column(name), done) for name in found}, places)
                 done += batch.num_rows
     except (OSError, pa.ArrowException) as error:
         raise InvalidDataError(f"'{path}' should be a Parquet file. Found: {error}") from error
+
+
+def _values(path: Path, name: str, column: Any, done: int) -> list[Any]:
+    """Return the values of a column of a Parquet file, below `done` other rows."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        for row, value in enumerate(column, start=done + 1):
+            try:
+                value.as_py()
+            except UnicodeDecodeError as error:
+                raise InvalidDataError(
+                    f"'{path}', row {row}, column {name!r}: a cell should be text in UTF-8. Found {error.object!r}. "
+                    "Write the table again with text in that encoding."
+                ) from error
+        raise
+    return values
+
+
+def _names_not_utf8(path: Path, error: UnicodeDecodeError) -> InvalidDataError:
+    return InvalidDataError(
+        f"'{path}' should have names of columns in UTF-8. Found {error.object!r}. Rename this column."
+    )
 
 
 def _header_positions(path: Path, header: list[str], names: Collection[str]) -> dict[str, int]:
@@ -316,7 +356,7 @@ def _numbers(cells: list[Any]) -> NDArray[np.float64] | None:
         values = np.array(list(map(float, cells)), dtype=np.float64)
     except (ValueError, OverflowError):
         return None
-    return None if (np.abs(values) > _LARGEST).any() else values
+    return None if (np.abs(values) > LARGEST).any() else values
 
 
 def _number(cell: Any) -> float | None:
@@ -333,4 +373,4 @@ def _number(cell: Any) -> float | None:
         value = float(cell)
     except (TypeError, ValueError, OverflowError):
         return None
-    return value if math.isnan(value) or abs(value) <= _LARGEST else None
+    return value if math.isnan(value) or is_storable(value) else None

@@ -7,22 +7,20 @@ the folder. This file is written first. Hidden files (locks, temporary files, fi
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from deepgum._version import __version__
 from deepgum.errors import (
     DeepGUMError,
-    InvalidParameterError,
     OutputFolderError,
     UntrustedCodeError,
     differences,
     listing,
 )
 
-__all__ = ["HINT", "another", "check_empty", "check_file", "entries", "held"]
+__all__ = ["HINT", "another", "check_empty", "entries", "held"]
 
 HINT = "Give another output folder. Nothing was written."
 
@@ -107,26 +105,3 @@ def entries(folder: Path) -> list[str]:
     """
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(entry.name for entry in found if not entry.name.startswith("."))
-
-
-def check_file(path: Path, parameter: str = "out", suffixes: Sequence[str] = (".csv", ".parquet")) -> None:
-    """Check that a result can be written to a file, and make the folder of the file.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the path has an ending that is not in `suffixes`, if the path is a folder, or if the folder of the file
-        cannot be made or written to. The message names `parameter`.
-    """
-    if path.suffix not in suffixes:
-        endings = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
-        raise InvalidParameterError(parameter, f"a file that ends in {endings}", str(path))
-    if path.is_dir():
-        raise InvalidParameterError(parameter, "a file", str(path), "It is a folder.")
-    expected = "a file in a folder that can be written to"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidParameterError(parameter, expected, str(path), f"({error.strerror})") from error
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidParameterError(parameter, expected, str(path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from deepgum._version import __version__
 from deepgum.errors import InvalidParameterError
-from deepgum.experiments.output import check_file
+from deepgum.storage.output import check_file
 
 __all__ = ["ONNX", "TABLES", "WEIGHTS", "check_path", "input_description"]
 
@@ -15,17 +16,17 @@ TABLES, WEIGHTS, ONNX = (".csv", ".parquet"), ".safetensors", ".onnx"
 """Endings of files."""
 
 
-def check_path(path: Path, suffixes: Sequence[str], overwrite: bool) -> None:
+def check_path(path: Path, suffixes: Sequence[str], overwrite: bool, inputs: Iterable[Path] = ()) -> None:
     """Check that a file can be written, and make the folder of the file.
 
     Raises
     ------
     InvalidParameterError
-        If the path cannot be written to, or if the file exists and `overwrite` is False. The parameter in the message
-        is `to`, the name in the functions of export.
+        If the path cannot be written to, if it is one of the `inputs`, or if it exists and `overwrite` is False. The
+        parameter in the message is `to`, the name in the functions of export.
     """
-    check_file(path, "to", suffixes)
-    if path.exists() and not overwrite:
+    check_file(path, "to", suffixes, inputs=inputs)
+    if os.path.lexists(path) and not overwrite:
         hint = "The file exists. Give another name, or overwrite=True (--overwrite)."
         raise InvalidParameterError("to", "a new file", str(path), hint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from torch import nn
@@ -10,6 +11,7 @@ from torch import nn
 from deepgum._version import __version__
 from deepgum.data.regression import RegressionData
 from deepgum.errors import InvalidParameterError
+from deepgum.experiments.own_files import own_files_near
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.scoring import posteriors_of
 from deepgum.experiments.runs.tables import Posteriors
@@ -18,6 +20,7 @@ from deepgum.export.common import ONNX, TABLES, WEIGHTS, check_path, input_descr
 from deepgum.export.onnx import check_packages, export_onnx
 from deepgum.mixture.partition import Groups
 from deepgum.models.weights import save_weights
+from deepgum.storage.output import is_same_file
 from deepgum.training import TrainingResult
 
 __all__ = ["export_posteriors", "export_run", "export_weights"]
@@ -55,7 +58,7 @@ def export_weights(
     ['bias', 'weight']
     """
     check_path(path, (WEIGHTS,), overwrite)
-    save_weights(model, path, {"deepgum.version": __version__, **(about or {})})
+    save_weights(model, path, {"deepgum.version": __version__, **(about or {})}, replace=overwrite)
 
 
 def export_posteriors(
@@ -98,7 +101,7 @@ def export_posteriors(
     "c","y0",,,,
     """
     check_path(path, TABLES, overwrite)
-    posteriors_of(result, data, groups).write(path)
+    posteriors_of(result, data, groups).write(path, replace=overwrite)
 
 
 def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, trust: bool = False) -> dict[Path, str]:
@@ -111,7 +114,7 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     files : sequence of Path
         ``*.safetensors`` and ``*.onnx`` for the network, ``*.parquet`` and ``*.csv`` for the posteriors.
     overwrite : bool
-        Whether files that exist may be replaced.
+        Whether files that exist may be replaced. The files of a run are never replaced.
     trust : bool
         Whether code outside the package may be imported, if the run names such code.
 
@@ -130,15 +133,15 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
     dict of Path to str
         A description of each written file: path -> description.
     """
-    for file in files:
-        check_path(file, (WEIGHTS, ONNX, *TABLES), overwrite)
-    if not files or len({file.resolve() for file in files}) < len(files):
-        raise InvalidParameterError("to", "one or more files, each once", [str(file) for file in files])
-    if any(file.suffix == ONNX for file in files):
-        check_packages()
     folder = RunFolder(run)
+    for file in files:
+        check_path(file, (WEIGHTS, ONNX, *TABLES), overwrite, [*folder.own_files, *own_files_near(file)])
+    if not files or any(is_same_file(*pair) for pair in combinations(files, 2)):
+        raise InvalidParameterError("to", "one or more files, each once", [str(file) for file in files])
+    if any(file.suffix.lower() == ONNX for file in files):
+        check_packages()
     metrics = folder.metrics()
-    networks = [file for file in files if file.suffix not in TABLES]
+    networks = [file for file in files if file.suffix.lower() not in TABLES]
     # The network is read before any file is written, and only if it is exported: tables need no user code.
     trained = TrainedRun.load(run, trust=trust) if networks else None
     content: dict[Path, str] = {}
@@ -147,7 +150,7 @@ def export_run(run: Path, files: Sequence[Path], *, overwrite: bool = False, tru
             content[file] = _export_network(trained, file, metrics.key, overwrite)
             continue
         posteriors = Posteriors.read(folder.posteriors)
-        posteriors.write(file, method=metrics.method, key=metrics.key)
+        posteriors.write(file, replace=overwrite, method=metrics.method, key=metrics.key)
         content[file] = f"{len(posteriors.sample_ids)} training samples, one line per sample and group"
     return content
 
@@ -160,7 +163,7 @@ def _export_network(trained: TrainedRun, file: Path, key: str, overwrite: bool) 
         "deepgum.targets": ", ".join(trained.signature.targets),
         "deepgum.unit": f"{unit}, divided by {measure.factor:g}" if measure.factor != 1 else unit,
     }
-    if file.suffix == ONNX:
+    if file.suffix.lower() == ONNX:
         export_onnx(trained.network, file, inputs, about=about, overwrite=overwrite)
     else:
         export_weights(trained.network, file, about={**input_description(inputs), **about}, overwrite=overwrite)

@@ -103,7 +103,7 @@ def export_onnx(
     shape = tuple(check_count("input_shape", side) for side in input_shape)
     check_packages()
     content = _checked_onnx(_on_cpu(model), shape, tolerance, {**input_description(shape), **(about or {})})
-    with write_atomically(path, len(content), "a network") as temporary:
+    with write_atomically(path, len(content), "a network", replace=overwrite) as temporary:
         temporary.write_bytes(content)
 
 

@@ -146,7 +146,13 @@ def load_weights(
     return Loaded(tuple(name for name in own if name in given), tuple(name for name in own if name not in given))
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+def save_weights(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    replace: bool = True,
+) -> None:
     """Write a network's state as safetensors; the file is written atomically.
 
     Parameters
@@ -177,7 +183,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], metadata: Mappi
         state[name] = whole.clone() if whole.data_ptr() in seen else whole
         seen.add(whole.data_ptr())
     content = safetensors.torch.save(state, header)
-    with write_atomically(file, len(content), "weights") as temporary:
+    with write_atomically(file, len(content), "weights", replace=replace) as temporary:
         temporary.write_bytes(content)
 
 

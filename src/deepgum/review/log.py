@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepgum.errors import DecisionsFileError, DeepGUMError, DiskFullError
-from deepgum.storage.disk import FULL, remove_partial, sync_folder, write_atomically
+from deepgum.storage.disk import FULL, remove_partial, write_atomically
 from deepgum.storage.lock import locked
 
 __all__ = ["LogFile", "Row", "check_audit"]
@@ -200,7 +200,6 @@ class LogFile:
             rows = b"".join(map(_encode, first()))
             with write_atomically(self.path) as temporary:
                 temporary.write_bytes(header + rows)
-            sync_folder(self.path.parent)
 
     def _check(self, text: bytes, audit: str) -> int:
         """Check the first line, and return its length in bytes."""

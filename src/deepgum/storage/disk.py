@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepgum.errors import DeepGUMError, DiskFullError
+from deepgum.errors import DeepGUMError, DiskFullError, OutputExistsError
+from deepgum.storage.lock import LOCK, NO_LOCKS, hold
 
 __all__ = [
     "FULL",
@@ -19,15 +20,15 @@ __all__ = [
     "folder_atomically",
     "full_disk",
     "is_partial",
+    "remove_abandoned",
     "remove_partial",
-    "sync_folder",
     "write_atomically",
 ]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk: no space left, quota exceeded, file too large for the file system."""
 
-# Temporary names of `write_atomically`, and of version 0.1.0 (".stem-0123abcd.tmp").
+# Names of hidden folders (hidden files in earlier versions), and of version 0.1.0 (".stem-0123abcd.tmp").
 _PARTIAL = re.compile(r"\..+\.[0-9]+(-[0-9a-f]{8})?\.partial|\..+-[0-9a-f]{8}\.tmp")
 
 
@@ -56,13 +57,13 @@ def check_space(folder: Path, needed: int, what: str) -> None:
 
 
 @contextmanager
-def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Path]:
+def write_atomically(path: Path, needed: int = 0, what: str = "", *, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path. If the `with` block succeeds, move the file at the temporary path to `path`.
 
-    The temporary path is in the folder of `path`. This library writes every file in this way. An error or an interrupt
-    in the block removes the temporary file. A killed process leaves the temporary file under a hidden name (see
-    `remove_partial`). In each case an old file at `path` does not change. Temporary names are unique, so two processes
-    can write the same path without mixing their files.
+    This library writes every file in this way. The temporary path is in a hidden folder beside `path`. An error or an
+    interrupt in the block removes this folder. A killed process leaves the folder (see `remove_abandoned`). In each
+    case an old file at `path` does not change. Names of hidden folders are unique, so two processes can write the same
+    path without mixing their files. At the end, the file and its entry in the folder of `path` are on the disk.
 
     Parameters
     ----------
@@ -72,9 +73,14 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
         Number of bytes of the file, if it is known. The number is compared with the free space before the block.
     what : str
         Name of the data in the file, for the message of a full disk. By default the name of the file.
+    replace : bool
+        Whether to replace a file at `path`. If False, a file that exists at the end of the block stays, even if it
+        appeared during the block.
 
     Raises
     ------
+    OutputExistsError
+        If `replace` is False and there is a file at `path`.
     DiskFullError
         If the disk cannot hold the file, or fills up while it is written.
     OSError
@@ -90,63 +96,68 @@ def write_atomically(path: Path, needed: int = 0, what: str = "") -> Iterator[Pa
     ['note']
     >>> shutil.rmtree(folder)
     """
-    temporary = _temporary(path)
-    try:
-        with _translate_errors(path, temporary, needed, what):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if needed:
-                check_space(path.parent, needed, what or f"'{path.name}'")
+    with _translate_errors(path, needed, what):
+        _make_folder(path.parent)
+        if needed:
+            check_space(path.parent, needed, what or f"'{path.name}'")
+        with _hidden_folder(path) as folder:
+            temporary = folder / path.name
             yield temporary
-            with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            _sync_file(temporary)
+            if replace:
+                os.replace(temporary, path)
+            else:
+                _create(temporary, path)
+        _sync_folder(path.parent)
 
 
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder. If the `with` block succeeds, rename the folder to `path`.
 
-    The temporary folder is in the parent folder of `path`. `path` must not exist, or must be an empty folder. If the
-    block fails, the temporary folder is removed.
+    The temporary folder is beside `path`. `path` must not exist, or must be an empty folder. If the block fails, the
+    temporary folder is removed. Before the folder is renamed, its files are on the disk.
 
     Raises
     ------
+    OutputExistsError
+        If `path` is not an empty folder at the end.
     DiskFullError
         If the disk fills up.
     OSError
-        If the system cannot write the folder, or `path` is no longer empty at the end.
+        If the system cannot write the folder.
     """
     path = Path(os.path.realpath(path))  # fill the target of a link, and keep the link
-    temporary = _temporary(path)
-    try:
-        with _translate_errors(path, temporary):
-            temporary.mkdir(parents=True)
+    with _translate_errors(path):
+        _make_folder(path.parent)
+        with _hidden_folder(path) as folder:
+            temporary = folder / path.name
+            temporary.mkdir()
             yield temporary
-            with suppress(FileNotFoundError):
-                path.rmdir()  # Windows renames only to a path that does not exist
-            temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            _sync_tree(temporary)
+            try:
+                with suppress(FileNotFoundError):
+                    path.rmdir()  # Windows renames only to a path that does not exist
+                temporary.rename(path)
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise _appeared(path, "a new or empty folder") from error
+                raise
+        _sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Write the entries of a folder to the disk, so that its new files survive a power failure.
+def remove_abandoned(folder: Path) -> None:
+    """Remove the hidden folders that killed processes left in a folder.
 
-    Windows has no such operation; there this function does nothing.
+    The hidden folder of a running process is locked, and is not removed. It also stays if the file system has no locks.
     """
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    for entry in _partial_entries(folder):
+        if entry.is_dir():
+            _remove_if_abandoned(entry)
 
 
 def is_partial(name: str) -> bool:
-    """Return whether a file name is a temporary name of `write_atomically`, of this version or of 0.1.0.
+    """Return whether a name is a temporary name of `write_atomically`, of this version or of 0.1.0.
 
     Examples
     --------
@@ -157,20 +168,25 @@ def is_partial(name: str) -> bool:
 
 
 def remove_partial(path: Path) -> None:
-    """Remove the temporary files of killed processes, for all files of a folder or for one file.
+    """Remove what killed processes left, also of earlier versions, for all files of a folder or for one file.
 
-    Call this function only while no other process writes in the folder (see `deepgum.storage.lock`).
+    Hidden folders are also removed from the folders directly inside the folder. Files of earlier versions are not
+    locked. So call this function only while no other process writes in the folder (see `deepgum.storage.lock`).
     """
     if path.is_dir():
-        left = [entry for entry in path.iterdir() if is_partial(entry.name) and not entry.is_dir()]
-    elif path.parent.is_dir():
+        left = _partial_entries(path)
+        for entry in path.iterdir():
+            if entry.is_dir() and not is_partial(entry.name):
+                remove_abandoned(entry)
+    else:
         stem, name = re.escape(path.stem), re.escape(path.name)
         own = re.compile(rf"\.{name}\.[0-9]+(-[0-9a-f]{{8}})?\.partial|\.{stem}-[0-9a-f]{{8}}\.tmp")
-        left = [entry for entry in path.parent.iterdir() if own.fullmatch(entry.name)]
-    else:
-        left = []
+        left = [entry for entry in _partial_entries(path.parent) if own.fullmatch(entry.name)]
     for entry in left:
-        entry.unlink(missing_ok=True)
+        if entry.is_dir():
+            _remove_if_abandoned(entry)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> DiskFullError:
@@ -184,25 +200,119 @@ def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> Di
 
 
 @contextmanager
-def _translate_errors(path: Path, temporary: Path, needed: int = 0, what: str = "") -> Iterator[None]:
-    """Replace the temporary path in errors by `path`, and errors of a full disk by `DiskFullError`."""
+def _translate_errors(path: Path, needed: int = 0, what: str = "") -> Iterator[None]:
+    """Replace a temporary path in errors by `path`, and errors of a full disk by `DiskFullError`."""
     try:
         yield
+    except DeepGUMError:
+        raise
     except OSError as error:
         if error.errno in FULL:
-            # The temporary file is removed before the free bytes are counted.
-            shutil.rmtree(temporary, ignore_errors=True)
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise full_disk(path, error, needed, what) from error
-        if not isinstance(error, DeepGUMError) and error.filename in (None, str(temporary), temporary):
+        if error.filename is None or any(map(is_partial, Path(str(error.filename)).parts)):
             error.filename, error.filename2 = str(path), None
         raise
 
 
-def _temporary(path: Path) -> Path:
-    # Not from `tempfile`, because only the owner may read such files, while caches and runs are shared.
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+@contextmanager
+def _hidden_folder(path: Path) -> Iterator[Path]:
+    """Yield a new hidden folder beside `path`, which is locked. At the end, the folder and its files are removed."""
+    while True:
+        folder = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+        folder.mkdir()
+        try:
+            lock = hold(folder / LOCK)
+        except FileNotFoundError:
+            lock = None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            lock = open(os.devnull, "rb")  # noqa: SIM115
+        # Another process may remove the folder before it is locked; then make the next folder.
+        if lock is not None:
+            break
+    try:
+        yield folder
+    finally:
+        lock.close()  # Windows does not remove an open file
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _partial_entries(folder: Path) -> list[Path]:
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return [entry for entry in entries if is_partial(entry.name)]
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    if folder.is_symlink() or (folder / LOCK).is_symlink():
+        return  # not made by this library
+    try:
+        lock = hold(folder / LOCK)
+    except OSError:  # it cannot be told whether a process uses the folder
+        return
+    if lock is not None:
+        with lock:
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # Windows removes the lock only after it is closed
+
+
+def _create(temporary: Path, path: Path) -> None:
+    """Give a complete file the name `path`, unless this name exists."""
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # the file system has no hard links: an empty file reserves the name
+            open(path, "xb").close()
+            os.replace(temporary, path)
+    except FileExistsError as error:
+        raise _appeared(path, "a new file") from error
+
+
+def _appeared(path: Path, expected: str) -> OutputExistsError:
+    return OutputExistsError(
+        f"'{path}' should be {expected}. Found that it exists now. It was not there when the work began, so it is "
+        "kept. Nothing was written. Give another path, and run the same command again."
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, with durable entries."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        _sync_folder(place.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Wait until the disk holds a folder with all its files. Files with several names are on the disk already."""
+    for place, _, names in os.walk(folder):
+        for file in (Path(place, name) for name in names):
+            if not file.is_symlink() and file.stat().st_nlink == 1:
+                _sync_file(file)
+        _sync_folder(Path(place))
+
+
+def _sync_file(path: Path) -> None:
+    # Windows can only synchronise files that are open for writing. A copy of a read-only file cannot be opened so.
+    with open(path, "rb+" if os.access(path, os.W_OK) else "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the disk holds the entries of a folder. Do nothing if the system cannot do this for folders."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
 
 
 def _binary(count: int) -> str:

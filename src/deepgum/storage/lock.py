@@ -10,16 +10,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from deepgum.errors import DeepGUMWarning, OutputFolderError
 
-__all__ = ["LOCK", "alone_in", "locked", "try_lock"]
+__all__ = ["LOCK", "NO_LOCKS", "alone_in", "hold", "locked", "try_lock"]
 
 LOCK = ".lock"
 """Name of the file with which `alone_in` locks a folder."""
 
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+"""Errors of a file system that has no locks."""
+
 _PAUSE = 0.002  # seconds between two attempts to get a lock
-_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 
 
 if sys.platform == "win32":
@@ -107,31 +110,53 @@ def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> 
     """
     deadline = time.monotonic() + wait
     while True:
-        with open(path, "a+b") as file:
-            try:
-                free = try_lock(file.fileno())
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-                _warn(path.parent, error)
-                free = True
-            if not free:
-                if time.monotonic() >= deadline:
-                    raise taken(_holder(path))
-                time.sleep(_PAUSE)
-                continue
-            if not _is_same_file(file.fileno(), path):
-                continue  # the former holder of the lock has removed the file meanwhile
-            file.truncate(0)
-            file.write(str(os.getpid()).encode())
-            file.flush()
-            try:
-                yield
-            finally:
-                with suppress(OSError):
-                    if _is_same_file(file.fileno(), path):  # a folder that was made anew may have a lock of its own
-                        path.unlink()
-            return
+        try:
+            file = hold(path)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            _warn(path.parent, error)
+            file = open(path, "a+b")  # noqa: SIM115
+        if file is not None:
+            break
+        if time.monotonic() >= deadline:
+            raise taken(_holder(path))
+        time.sleep(_PAUSE)
+    with file:
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                if _is_same_file(file.fileno(), path):  # a folder that was made anew may have a lock of its own
+                    path.unlink()
+
+
+def hold(path: Path) -> BinaryIO | None:
+    """Open and lock a file, which is made if it does not exist. To release the lock, close the file.
+
+    Return None if another process holds the lock.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened, or the file system has no locks (the error number is in `NO_LOCKS`).
+    """
+    while True:
+        file = open(path, "a+b")  # noqa: SIM115
+        try:
+            free = try_lock(file.fileno())
+            if free and _is_same_file(file.fileno(), path):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        if not free:
+            return None
+        # The former holder of the lock has removed the file meanwhile. Make the file again.
 
 
 def _is_same_file(handle: int, path: Path) -> bool:

@@ -171,3 +171,23 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.fault(20)
+def test_ids_like_formulas_survive_the_file_and_are_named(ages):
+    frame = pd.read_csv(ages).assign(id=lambda rows: [f"=HYPERLINK({row})" for row in range(len(rows))])
+    frame.to_csv(ages, index=False)
+    output = done(ages, "--out", ages.with_name("scores.csv"), width=400)
+    assert "has 300 cells that a spreadsheet program may run as a formula" in output
+    assert "row 1, column 'id': '=HYPERLINK(0)'" in output
+    assert pd.read_csv(ages.with_name("scores.csv"))["id"].tolist() == frame["id"].tolist()
+
+
+@pytest.mark.fault(20)
+def test_escape_sequences_in_ids_do_not_reach_the_terminal(ages):
+    frame = pd.read_csv(ages).assign(id=lambda rows: [f"\x1b[2J{row}\u202e" for row in range(len(rows))])
+    frame.to_csv(ages, index=False)
+    output = done(ages)
+    assert "\\x1b[2J0\\u202e" in output
+    assert "\x1b" not in output
+    assert "\u202e" not in output

@@ -78,3 +78,30 @@ def test_numbers_are_the_same_whatever_way_they_are_read(cells, tmp_path):
     np.testing.assert_array_equal(columns.numbers("age", missing=True), [1, 2, np.nan])
     with pytest.raises(InvalidDataError, match="line 4"):
         columns.numbers("age", missing=False)
+
+
+def not_utf8():
+    """The three texts "a", a byte that is not UTF-8, and "c"."""
+    offsets = pa.py_buffer(np.array([0, 1, 2, 3], np.int32).tobytes())
+    return pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffc")])
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("rows", [1, 2, 9])
+def test_a_text_that_is_not_utf8_is_named(tmp_path, rows):
+    pq.write_table(pa.table({"file": not_utf8(), "age": [1, 2, 3]}), tmp_path / "t.parquet")
+    with pytest.raises(InvalidDataError, match=r"t\.parquet', row 2, column 'file': .* UTF-8\. Found b'\\xff'"):
+        list(column_batches(tmp_path / "t.parquet", ["age", "file"], rows))
+    assert read_columns(tmp_path / "t.parquet", ["age"]).cells == {"age": [1, 2, 3]}
+    (tmp_path / "t.csv").write_bytes(b"file,age\na,1\n\xff,2\nc,3\n")
+    with pytest.raises(InvalidDataError, match=r"t\.csv', line 3: a table should be text in UTF-8"):
+        read_columns(tmp_path / "t.csv", ["age"])
+
+
+@pytest.mark.fault(18)
+def test_an_empty_first_row_group_is_read(tmp_path):
+    table = pa.table({"age": [1.0, 2.0]})
+    with pq.ParquetWriter(tmp_path / "t.parquet", table.schema) as writer:
+        writer.write_table(table.slice(0, 0))
+        writer.write_table(table)
+    assert read_columns(tmp_path / "t.parquet", ["age"]).places == ("row 1", "row 2")

@@ -14,6 +14,7 @@ import onnxruntime
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import safetensors.torch
 import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -22,7 +23,13 @@ from torch import Tensor, nn
 
 from deepgum.cli import main
 from deepgum.data.regression import RegressionData
-from deepgum.errors import ExportError, InvalidDataError, InvalidParameterError, MissingDependencyError
+from deepgum.errors import (
+    ExportError,
+    InvalidDataError,
+    InvalidParameterError,
+    MissingDependencyError,
+    OutputExistsError,
+)
 from deepgum.estimator import DeepGUMRegressor
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.network import load_network
@@ -350,3 +357,24 @@ def test_the_command_lists_its_files_and_refuses_one_that_exists(
     assert again.exit_code == 2
     assert "--overwrite" in again.output
     assert CliRunner().invoke(main, [*command, "--overwrite"]).exit_code == 0
+
+
+@pytest.mark.fault(15)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_appears_during_an_export_is_kept_without_overwrite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    out, save = tmp_path / "w.safetensors", safetensors.torch.save
+
+    def meanwhile(*arguments: Any) -> bytes:
+        out.write_text("theirs")
+        return save(*arguments)
+
+    monkeypatch.setattr(safetensors.torch, "save", meanwhile)
+    if overwrite:
+        export_weights(nn.Linear(2, 1), out, overwrite=True)
+        assert sorted(safetensors.torch.load_file(out)) == ["bias", "weight"]
+        return
+    with pytest.raises(OutputExistsError, match="Nothing was written"):
+        export_weights(nn.Linear(2, 1), out)
+    assert out.read_text() == "theirs"

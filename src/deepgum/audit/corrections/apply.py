@@ -14,7 +14,8 @@ from deepgum.audit.corrections.patch import Change, Labels, Patch
 from deepgum.data.columns import PARQUET
 from deepgum.data.edits.base import Annotations
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
-from deepgum.storage.disk import folder_atomically, write_atomically
+from deepgum.storage.disk import folder_atomically, remove_abandoned, write_atomically
+from deepgum.storage.output import is_same_file
 
 __all__ = ["TOLERANCE", "Applied", "apply_patch", "check_patch"]
 
@@ -104,7 +105,10 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
     InvalidDataError
         If `check_patch` refuses the patch, or the format cannot hold a new label. Nothing is then written.
     InvalidParameterError
-        If `out` is the data set itself, exists already, or would change a table between CSV and Parquet.
+        If `out` is the data set itself, lies in the data set, exists already, or would change a table between CSV and
+        Parquet.
+    OutputExistsError
+        If a file or folder appears at `out` during the work. It is kept, and nothing is written.
 
     Examples
     --------
@@ -133,7 +137,8 @@ def apply_patch(patch: Patch, annotations: Annotations, out: Path) -> Applied:
             f"'{annotations.source}' should keep at least one sample. Each of the {len(annotations)} samples has a "
             "dropped label, and the format has no missing labels."
         )
-    with (folder_atomically if annotations.is_folder else write_atomically)(out) as temporary:
+    writing = folder_atomically(out) if annotations.is_folder else write_atomically(out, replace=False)
+    with writing as temporary:
         notes = annotations.write(changes, temporary)
     return Applied(
         out=out,
@@ -161,14 +166,17 @@ def _check_out(annotations: Annotations, out: Path) -> None:
     Raises
     ------
     InvalidParameterError
-        If `out` is the data set itself, exists already, or is of another kind than the data set.
+        If `out` is the data set itself, lies in it, exists already, or is of another kind than the data set.
     """
     source = annotations.source
-    if out.exists() and out.samefile(source):
+    if is_same_file(out, source):
         raise InvalidParameterError(
             "out", "another place than the data set", str(out), "Labels are never changed in place."
         )
+    remove_abandoned(out.parent)
     if annotations.is_folder:
+        if any(is_same_file(folder, source) for folder in out.resolve().parents):
+            raise InvalidParameterError("out", "a folder outside the data set", str(out), "It would become part of it.")
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InvalidParameterError("out", "a new or empty folder", str(out), "Its files are never replaced.")
         if out.is_dir() and os.path.ismount(out):  # a mount point cannot be replaced
@@ -178,7 +186,7 @@ def _check_out(annotations: Annotations, out: Path) -> None:
         return
     if out.is_dir():
         raise InvalidParameterError("out", f"a file, such as '{out / source.name}'", str(out), "It is a folder.")
-    if out.exists():
+    if os.path.lexists(out):
         raise InvalidParameterError("out", "a new file", str(out), "It exists, and files are never replaced.")
     if (out.suffix.lower() in PARQUET) != (source.suffix.lower() in PARQUET):
         raise InvalidParameterError("out", f"a file that ends in '{source.suffix}', like the data set", str(out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from deepgum.audit.labels import Place, ScoredLabels, Values
-from deepgum.checks import check_choice
+from deepgum.checks import LARGEST, check_choice, is_storable
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["ACTIONS", "Action", "Decision", "corrected_labels", "decisions_by_place"]
@@ -55,8 +54,8 @@ class Decision:
     >>> Decision("b.jpg", "nose", "fix")
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidParameterError: Parameter `new` should be finite numbers, one per label of the group, for the
-    action 'fix'. Found `new = None`.
+    deepgum.errors.InvalidParameterError: Parameter `new` should be finite numbers up to 3.4e+38, one per label of
+    the group, for the action 'fix'. Found `new = None`.
     """
 
     sample: str
@@ -75,10 +74,10 @@ class Decision:
             return
         try:
             values = () if self.new is None else tuple(map(float, self.new))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = ()
-        if not values or not all(map(math.isfinite, values)):
-            expected = "finite numbers, one per label of the group, for the action 'fix'"
+        if not values or not all(map(is_storable, values)):
+            expected = f"finite numbers up to {LARGEST:.2g}, one per label of the group, for the action 'fix'"
             raise InvalidParameterError("new", expected, self.new)
         object.__setattr__(self, "new", values)  # lists and NumPy numbers are accepted too
 

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from deepgum.checks import check_choice
+from deepgum.checks import LARGEST, check_choice, is_storable
 from deepgum.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["FINAL_ACTIONS", "Change", "FinalAction", "Labels", "Patch", "check_change"]
@@ -67,8 +66,9 @@ class Change:
     def __post_init__(self) -> None:
         check_choice("decision", self.decision, FINAL_ACTIONS)
         if self.decision == "fix":
-            if self.new is None or len(self.new) != len(self.old) or not all(map(math.isfinite, self.new)):
-                raise InvalidParameterError("new", f"{len(self.old)} finite numbers, as many as `old` has", self.new)
+            if self.new is None or len(self.new) != len(self.old) or not all(map(is_storable, self.new)):
+                expected = f"{len(self.old)} finite numbers up to {LARGEST:.2g}, as many as `old` has"
+                raise InvalidParameterError("new", expected, self.new)
         elif self.new is not None:
             raise InvalidParameterError("new", f"null for the decision {self.decision!r}", self.new)
 

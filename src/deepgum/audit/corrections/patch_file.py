@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepgum.audit.corrections.patch import Change, Labels, Patch, check_change
+from deepgum.checks import LARGEST, is_storable
 from deepgum.errors import DeepGUMError, InvalidDataError, listing
 from deepgum.plugins import check_trusted, code_named
 from deepgum.storage.disk import write_atomically
@@ -213,13 +214,9 @@ def _labels(name: str, values: Any) -> Labels | None:
         return None
     if not isinstance(values, list) or not all(value is None or type(value) in (int, float) for value in values):
         raise InvalidDataError(f"`{name}` should be a list of numbers. Found {values!r}.")
-    try:
-        numbers = tuple(math.nan if value is None else float(value) for value in values)
-    except OverflowError:
-        numbers = (math.inf,)
-    if any(map(math.isinf, numbers)):
-        raise InvalidDataError(f"`{name}` should be numbers that a float can hold. Found {values!r}.")
-    return numbers
+    if not all(value is None or is_storable(value) for value in values):
+        raise InvalidDataError(f"`{name}` should be finite numbers up to {LARGEST:.2g}. Found {values!r}.")
+    return tuple(math.nan if value is None else float(value) for value in values)
 
 
 def _texts(values: Any) -> bool:

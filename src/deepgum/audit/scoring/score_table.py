@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from deepgum.audit.scoring.tally import Flag, Provenance
 from deepgum.audit.summary import AuditSummary, DataSource
 from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
-from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.storage.output import check_file
 
 __all__ = ["ScoredTable", "score_table"]
 
@@ -98,7 +97,7 @@ def score_table(
         is then applied to one batch at a time.
     out : Path, optional
         File for the scores, with one row per sample and group, in the order of the table. The format is CSV if the name
-        ends in .csv, otherwise Parquet.
+        ends in .csv, otherwise Parquet. An existing file is replaced, unless it is the table itself.
     in_memory : int
         Maximum number of labels plus predictions in memory. A longer table is scored as a stream: one batch is in
         memory, and all numbers are in a temporary file in the folder of `out` (in the temporary folder of the system if
@@ -116,6 +115,7 @@ def score_table(
 
     Examples
     --------
+    >>> import tempfile
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -132,8 +132,8 @@ def score_table(
     check_count("in_memory", in_memory, least=0)
     candidates(inliers)
     rules = all_reasons(reasons)
-    if out is not None and out.exists() and out.samefile(path):
-        raise InvalidParameterError("out", "another file than the table", str(out))
+    if out is not None:
+        check_file(out, suffixes=(), inputs=[path])
     layout = Layout.of(path, pred, target, groups=groups, id=id, image=image)
     targets = Targets.of(layout.names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     data = _source(layout, targets)
@@ -167,10 +167,7 @@ def score_table(
                 pass
 
     say(f"The table has more than {in_memory:,} numbers: the table is read once, and then scored in batches.")
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".deepgum-score-", dir=None if out is None else out.parent) as folder:
-        spool = Spool(Path(folder) / "rows.arrow")
+    with Spool(None if out is None else out.parent) as spool:
         spool.write(chain(parts, rows))
         parts.clear()
         rows.finish(spool)

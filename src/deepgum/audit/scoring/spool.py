@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,18 +25,26 @@ _TEXTS = ("places", "names", "images")
 
 
 class Spool:
-    """Rows in an Arrow file that is mapped into memory.
+    """Rows in a temporary Arrow file that is mapped into memory. Use it in a `with` block.
 
-    A fit reads the rows some tens of times. Without this file, a CSV file would be parsed each time.
+    A fit reads the rows some tens of times. Without this file, a CSV file would be parsed each time. The system removes
+    the file when the process ends in any way, because the file has no name.
 
     Parameters
     ----------
-    path : Path
-        The Arrow file.
+    folder : Path, optional
+        Folder on the disk that holds the file; by default the temporary folder of the system.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = Path(tempfile.gettempdir()) if folder is None else folder
+        self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def write(self, parts: Iterable[Rows]) -> None:
         """Write all rows, part by part. The rows can be read only after all parts are written.
@@ -50,14 +60,15 @@ class Spool:
                 for rows in parts:
                     batch = _record_batch(rows)
                     if writer is None:
-                        writer = files.enter_context(pa.ipc.new_file(str(self._path), batch.schema))
+                        writer = files.enter_context(pa.ipc.new_file(self._file, batch.schema))
                     writer.write_batch(batch)
+            self._file.flush()
         except OSError as error:
             if error.errno not in FULL:
                 raise
             raise DiskFullError(
-                f"The disk of '{self._path.parent}' should hold the rows of the table while they are scored. The disk "
-                f"is full ({error}); the temporary file is removed. Make space, or write the output to another disk."
+                f"The disk of '{self._folder}' should hold the rows of the table while they are scored. The disk is "
+                f"full ({error}); the temporary file is removed. Make space, or write the output to another disk."
             ) from error
 
     def __iter__(self) -> Iterator[Rows]:
@@ -73,7 +84,8 @@ class Spool:
         return Residuals(self._batches, targets)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as file:
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))) as file:
             for number in range(file.num_record_batches):
                 yield file.get_batch(number)
 
@@ -114,5 +126,5 @@ def _texts(column: pa.Array) -> list[str] | None:
 
 
 def _numbers(column: pa.Array) -> Values:
-    # A copy, because mapped memory is invalid once the file is closed.
+    # A copy, because a view would keep the whole file mapped.
     return np.array(column.flatten()).reshape(len(column), -1)

@@ -43,10 +43,11 @@ def check_within(source: Path, names: Iterable[str]) -> None:
         )
 
 
-def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> None:
-    """Put files into another folder, as hard links if possible, otherwise as copies.
+def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = True) -> tuple[str, ...]:
+    """Put files into another folder, as hard links if possible, otherwise as copies. Return notes for the user.
 
-    If the old folder is moved or removed later, the new folder stays complete.
+    If the old folder is moved or removed later, the new folder stays complete. A file that is a symbolic link to a
+    place outside the old folder becomes a symbolic link to the same place, so that nothing outside gets a second name.
 
     Parameters
     ----------
@@ -64,26 +65,49 @@ def carry(source: Path, names: Mapping[str, str], out: Path, *, link: bool = Tru
     Raises
     ------
     InvalidDataError
-        If a file name leads to a file outside `source`.
+        If a file name leads to a file outside `source`, or symbolic links are needed and cannot be made.
     DiskFullError
         If the files have to be copied and the disk cannot hold the copies.
     """
     check_within(source, names)
-    files = {old: new for old, new in names.items() if (source / old).is_file()}
+    # The real files: a relative symbolic link would not be valid in another folder.
+    real = {old: Path(os.path.realpath(source / old)) for old in names if (source / old).is_file()}
+    root = os.path.realpath(source)
+    outside = [old for old, file in real.items() if not file.is_relative_to(root)]
+    inside = [old for old in real if real[old].is_relative_to(root)]
     link = link and source.stat().st_dev == out.stat().st_dev
     if not link:
-        needed = sum((source / old).stat().st_size for old in files)
-        check_space(out, needed, f"copies of {len(files)} files of '{source}'")
-    for folder in {(out / new).parent for new in files.values()}:
+        needed = sum(real[old].stat().st_size for old in inside)
+        check_space(out, needed, f"copies of {len(inside)} files of '{source}'")
+    for folder in {(out / names[old]).parent for old in real}:
         folder.mkdir(parents=True, exist_ok=True)
-    for old, new in files.items():
-        # Resolve symbolic links: a relative symbolic link would not be valid in another folder.
-        real = os.path.realpath(source / old)
-        if not (link and _linked(real, out / new)):
-            shutil.copy2(real, out / new)
+    for old in inside:
+        if not (link and _linked(real[old], out / names[old])):
+            shutil.copy2(real[old], out / names[old])
+    for old in outside:
+        _point(source / old, real[old], out / names[old])
+    if not outside:
+        return ()
+    return (
+        f"{len(outside)} files of '{source}' are links to files outside this folder: {listing(outside)}. In the new "
+        "folder, they are links to the same files.",
+    )
 
 
-def _linked(source: str, target: Path) -> bool:
+def _point(old: Path, real: Path, new: Path) -> None:
+    """Make a symbolic link `new` to the file `real`, to which the link `old` leads."""
+    try:
+        new.symlink_to(real)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError) as error:
+        raise InvalidDataError(
+            f"'{old}' should be a file of the data set. Found a link to '{real}', and no link can be made in "
+            f"'{new.parent}' ({error}). Replace the link by a copy of the file."
+        ) from error
+
+
+def _linked(source: Path, target: Path) -> bool:
     try:
         os.link(source, target)
     except FileExistsError:

@@ -117,10 +117,14 @@ class _ParquetTable(Table):
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
+        # Imported late: no other file needs it.
+        from deepgum.data.edits.parquet_layout import ParquetLayout
+
         path, notes = self.columns.path, dict[str, None]()
-        with pq.ParquetFile(path) as file:
-            table, about = file.read(), file.metadata
-        for name in dict.fromkeys(name for row in cells.values() for name in row):
+        layout = ParquetLayout.of(pq.read_metadata(path))
+        table = layout.read(path)
+        changed = dict.fromkeys(name for row in cells.values() for name in row)
+        for name in changed:
             place = table.schema.get_field_index(name)
             field = table.schema.field(place)
             wanted = {row: columns[name] for row, columns in cells.items() if name in columns}
@@ -137,15 +141,8 @@ class _ParquetTable(Table):
                     f"Found that the type {field.type} cannot: {error}."
                 ) from error
             notes.update(dict.fromkeys(column_notes))
-        if without:
-            table = table.take(pa.array(sorted(set(range(len(table))) - set(without)), pa.int64()))
         out.parent.mkdir(parents=True, exist_ok=True)
-        codec, groups = "snappy", about.num_row_groups
-        if groups:
-            codec = about.row_group(0).column(0).compression.lower()
-        size = about.row_group(0).num_rows if groups else None
-        pq.write_table(table, out, compression="none" if codec == "uncompressed" else codec, row_group_size=size)
-        return tuple(notes)
+        return (*notes, *layout.write(table, out, changed=changed, without=without))
 
 
 def _arrow(values: list[float], field: Any, where: str) -> tuple[Any, tuple[str, ...]]:

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,10 +86,10 @@ class NamedAges(Annotations):
                     notes[ROUNDED.format(where="a file name")] = None
                 if clash:
                     notes["Some new names were already in use. These images got another number at the end."] = None
-        root, target = self.source / self.inside, out / self.inside
-        target.mkdir(parents=True, exist_ok=True)
-        carry(root, names, target)
-        return tuple(notes)
+        (out / self.inside).mkdir(parents=True, exist_ok=True)
+        folder = PurePosixPath(self.inside)
+        paths = {str(folder / old): str(folder / new) for old, new in names.items()}
+        return (*notes, *carry(self.source, paths, out))
 
 
 def _whole(name: str, age: float) -> int:

@@ -217,8 +217,8 @@ class CacdAnnotations(Annotations):
         (out / IMAGE_FOLDER).mkdir(exist_ok=True)
         images = image_names(self.source / IMAGE_FOLDER) if (self.source / IMAGE_FOLDER).is_dir() else []
         left = {name for name in images if f"{IMAGE_FOLDER}/{composed(name)}" in dropped}
-        carry(self.source / IMAGE_FOLDER, {name: name for name in images if name not in left}, out / IMAGE_FOLDER)
-        return notes
+        kept = [f"{IMAGE_FOLDER}/{name}" for name in images if name not in left]
+        return (*notes, *carry(self.source, dict(zip(kept, kept, strict=True)), out))
 
     def _check(self, made: Path, changes: Changes, dropped: set[str]) -> None:
         """Read the written file and check its names and ages, because SciPy cannot write all structures of MATLAB."""

@@ -223,9 +223,8 @@ class FldAnnotations(Annotations):
             if labels is not None:
                 lines[place] = edited(lines[place], _edits(self.values[row], labels, fields[place][_FIRST:], style))
         Text("".join(lines), self.text.mark).write(out / LANDMARK_LIST)
-        carry(self.source, {name: name for name in (BOX_LIST, PARTITION_LIST)}, out, link=False)
-        carry(self.source, {name: name for name in self.images}, out)
-        return ()
+        lists = carry(self.source, {name: name for name in (BOX_LIST, PARTITION_LIST)}, out, link=False)
+        return lists + carry(self.source, {name: name for name in self.images}, out)
 
 
 def _values(line: FldLine) -> Values:

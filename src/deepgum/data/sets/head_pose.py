@@ -193,8 +193,8 @@ class HeadPoseAnnotations(Annotations):
             if new.tobytes() != poses.tobytes():
                 _replace_poses(self.source / file, new, out / file)
         others = {file.name for file in self.source.glob("*.npz")} | set(self.poses)
-        carry(self.source, {name: name for name in sorted(others) if not (out / name).exists()}, out, link=False)
-        return tuple(notes)
+        left = {name: name for name in sorted(others) if not (out / name).exists()}
+        return (*notes, *carry(self.source, left, out, link=False))
 
 
 def _replace_poses(source: Path, poses: NDArray[Any], out: Path) -> None:

@@ -238,8 +238,7 @@ class LfwNetAnnotations(Annotations):
             if not any(map(str.strip, kept)):
                 raise InvalidDataError(f"'{file}' should keep at least one line. All of its samples are dropped.")
             Text("".join(kept), text.mark).write(out / file)
-        carry(self.source, {name: name for name in self.ids if name not in dropped}, out)
-        return ()
+        return carry(self.source, {name: name for name in self.ids if name not in dropped}, out)
 
 
 def _name(line: str) -> str:

@@ -238,8 +238,7 @@ class McGillAnnotations(Annotations):
         place = dict(zip(self.ids, self.places, strict=True))
         cells = {place[name]: {"yaw": labels.item()} for name, labels in changes.items() if name not in dropped}
         notes = self.table.write(cells, out / self.file, without=[place[name] for name in dropped])
-        carry(self.source, {name: name for name in self.ids if name not in dropped}, out)
-        return notes
+        return (*notes, *carry(self.source, {name: name for name in self.ids if name not in dropped}, out))
 
 
 class McGill(Dataset):

@@ -68,6 +68,11 @@ class RunFolder:
         self.history_file = path / "history.jsonl"
         self.examples = path / "examples.npz"
 
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The files that a run writes. They need not exist."""
+        return tuple(self.path / name for name in (*_STARTED, *_RESULTS, self.metrics_file.name))
+
     def foreign(self) -> list[str]:
         """Return the names of the files and folders in this folder that were not written by a run."""
         known = (*_STARTED, *_RESULTS)

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.evaluation import coordinate_errors, landmark_errors
-from deepgum.experiments.output import check_file
-from deepgum.storage.disk import write_atomically
+from deepgum.storage.output import check_file
+from deepgum.storage.table_file import write_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,12 +104,13 @@ class Posteriors:
             }
         )
 
-    def write(self, path: Path, **about: str) -> None:
+    def write(self, path: Path, *, replace: bool = True, **about: str) -> None:
         """Write a CSV or a Parquet file, by the ending of the path. The file is never left incomplete.
 
-        The metadata of a Parquet file contain the entries of `about`.
+        The metadata of a Parquet file contain the entries of `about`. `replace` is whether a file that exists may be
+        replaced.
         """
-        _write(self.table().replace_schema_metadata(about), path)
+        write_table(path, [self.table().replace_schema_metadata(about)], replace=replace)
 
     @classmethod
     def read(cls, path: Path) -> Posteriors:
@@ -207,10 +207,10 @@ class Predictions:
         Raises
         ------
         InvalidParameterError
-            As in `deepgum.experiments.output.check_file`.
+            As in `deepgum.storage.output.check_file`.
         """
         check_file(path)
-        _write(self.table(), path)
+        write_table(path, [self.table()])
 
     @classmethod
     def read(cls, path: Path) -> Predictions:
@@ -235,11 +235,3 @@ class Predictions:
             return cls(ids, names, matrix("predicted"), matrix("label"))
         except (OSError, KeyError, ValueError, IndexError) as error:
             raise InvalidDataError(f"'{path}' should be a file of predictions. It cannot be read: {error}.") from error
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    with write_atomically(path) as temporary:
-        if path.suffix == ".csv":
-            pyarrow.csv.write_csv(table, temporary)
-        else:
-            pq.write_table(table, temporary, compression="zstd")

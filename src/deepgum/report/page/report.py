@@ -14,12 +14,14 @@ from markupsafe import Markup
 
 from deepgum.audit.folder import AuditFolder
 from deepgum.checks import check_count
+from deepgum.experiments.own_files import own_files_near
 from deepgum.report.page.assets import read_asset, script, style, theme
 from deepgum.report.page.content import page_content
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer, View
 from deepgum.report.page.words import count, duration, embedded_json, headline, number, percent
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.output import check_file
 
 __all__ = ["environment", "write_report"]
 
@@ -43,7 +45,8 @@ def write_report(
     ----------
     folder : AuditFolder
     path : Path, optional
-        The HTML file; by default `report.html` in the folder.
+        The HTML file, which ends in .html or .htm; by default `report.html` in the folder. An existing file is
+        replaced.
     most : int
         Largest number of labels in the gallery. If more labels are flagged, the gallery shows the worst labels, and the
         page gives the total number of flagged labels.
@@ -55,11 +58,16 @@ def write_report(
     InvalidDataError
         If the folder holds no finished audit, or a file of the audit cannot be read.
     InvalidParameterError
-        If `most` is not a whole number of at least 1.
+        If `most` is not a whole number of at least 1, or the report cannot be written to `path` (the parameter in the
+        message is `out`).
     """
     check_count("most", most)
     summary, labels, pictures = folder.summary(), folder.labels(), folder.pictures()
     target = folder.report_file if path is None else path
+    check_file(
+        target, suffixes=(".html", ".htm"), inputs=[*folder.own_files, *own_files_near(target)],
+        product=folder.report_file,
+    )  # fmt: skip
     places = labels.worst_first()[:most]
     rows = flagged_rows(places)
     views: list[View] | None = None

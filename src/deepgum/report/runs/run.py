@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from deepgum.errors import DeepGUMWarning, InvalidDataError
 from deepgum.experiments.runs.examples import Examples
@@ -19,6 +20,7 @@ from deepgum.report.runs.gallery import draw_gallery
 from deepgum.report.runs.histogram import draw_posteriors
 from deepgum.report.runs.predictions import draw_predictions
 from deepgum.report.style import method_style, save
+from deepgum.report.terminal.printable import printable
 
 if TYPE_CHECKING:
     from deepgum.experiments.runs.evaluate import Evaluation
@@ -120,7 +122,9 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 
 
 def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=False)
+    table = Table(
+        title=Text(printable(title)), title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=False
+    )
     table.add_column("score")
     table.add_column("value", justify="right")
     return table
@@ -138,6 +142,6 @@ def _add_errors(
         table.add_row(name, "-" if value is None else f"{value:.4g} {unit}".rstrip())
     if len(each) > 1:
         for name, value in each.items():
-            table.add_row(f"  MAE, {name}", "-" if value is None else f"{value:.4g}")
+            table.add_row(Text(printable(f"  MAE, {name}")), "-" if value is None else f"{value:.4g}")
     if failure_rate is not None:
         table.add_row("failures (beyond 5 % of the width)", f"{100 * failure_rate:.1f} %")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from deepgum.audit.corrections.gain import Difference, Gain
 from deepgum.evaluation.significance import stars
+from deepgum.report.terminal.printable import printable
 
 __all__ = ["gain_table"]
 
@@ -37,7 +38,7 @@ def gain_table(gain: Gain) -> RenderableType:
     for heading in ("before", "after", "lower by", "p"):
         table.add_column(heading, justify="right")
     for each in gain.errors:
-        table.add_row(Text(each.name or "all"), *_cells(each, 1.0))
+        table.add_row(Text(printable(each.name) or "all"), *_cells(each, 1.0))
     if gain.failures is not None:
         table.add_row("failures, %", *_cells(gain.failures, 100.0))
     trainings = len(gain.seeds)

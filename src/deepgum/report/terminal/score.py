@@ -16,6 +16,7 @@ from deepgum.audit.scoring.tally import Flag
 from deepgum.audit.summary import AuditSummary, GroupSummary
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
+from deepgum.report.terminal.printable import printable
 from deepgum.wording import percent
 
 __all__ = ["group_table", "next_steps", "scores", "worst_table"]
@@ -68,7 +69,9 @@ def group_table(groups: Sequence[GroupSummary]) -> Table:
     for heading in ("labels", "flagged", "of these right", "share wrong"):
         table.add_column(heading, justify="right")
     for group in groups:
-        table.add_row(Text(group.name), f"{group.labels:,}", f"{group.flags:,}", _expected(group), Text(_share(group)))
+        table.add_row(
+            Text(printable(group.name)), f"{group.labels:,}", f"{group.flags:,}", _expected(group), Text(_share(group))
+        )
     return table
 
 
@@ -84,7 +87,7 @@ def worst_table(worst: Sequence[Flag]) -> Table:
         values = (_values(flag.given), _values(flag.suggested))
         texts = (flag.id, flag.group, *values, _posterior(flag), flag.kind)
         # The cells are `Text`, because rich would interpret square brackets in a string as markup.
-        table.add_row(*map(Text, texts))
+        table.add_row(*(Text(printable(text)) for text in texts))
     return table
 
 

@@ -16,7 +16,7 @@ from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.cli import main
 from deepgum.data.sets.registry import get_dataset
 from deepgum.data.sets.table import load_table
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidDataError, InvalidParameterError, OutputExistsError
 
 OPTIONS = {"targets": ["x", "y"], "image": "file"}
 NASTY = (
@@ -171,6 +171,22 @@ def test_data_are_never_changed_in_place_and_no_file_is_replaced(points, tmp_pat
     assert not (tmp_path / "new.parquet").exists()
 
 
+@pytest.mark.fault(15)
+def test_a_table_that_appears_during_the_work_is_kept(points, tmp_path, monkeypatch):
+    out, source = tmp_path / "new.csv", annotations(points)
+    write = type(source).write
+
+    def meanwhile(*arguments):
+        out.write_text("theirs")
+        return write(*arguments)
+
+    monkeypatch.setattr(type(source), "write", meanwhile)
+    with pytest.raises(OutputExistsError, match="Nothing was written"):
+        apply_patch(patch(fix(NASTY[0], (0.0, 0.5), (1.0, 2.0))), source, out)
+    assert out.read_text() == "theirs"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "points.csv"]
+
+
 @pytest.fixture
 def ages(tmp_path):
     folder = tmp_path / "faces"
@@ -186,6 +202,46 @@ def aged(*changes):
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.fault(15)
+def test_a_folder_that_appears_during_the_work_is_kept(ages, tmp_path, monkeypatch):
+    out, source = tmp_path / "new", annotations(ages, "utkface", {})
+    write = type(source).write
+
+    def meanwhile(*arguments):
+        out.mkdir()
+        (out / "theirs").touch()
+        return write(*arguments)
+
+    monkeypatch.setattr(type(source), "write", meanwhile)
+    with pytest.raises(OutputExistsError, match="Nothing was written"):
+        apply_patch(aged(Change("31_a.jpg", "age", (31.0,), (13.0,), "fix")), source, out)
+    assert [path.name for path in out.iterdir()] == ["theirs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "new"]
+
+
+@pytest.mark.fault(7)
+@pytest.mark.parametrize("name", ["new", "deep/new"])
+def test_a_data_set_gets_no_folder_inside(ages, tmp_path, name):
+    (tmp_path / "link").symlink_to(ages)
+    before = contents(ages)
+    made = aged(Change("31_a.jpg", "age", (31.0,), (13.0,), "fix"))
+    for place in (ages, tmp_path / "link"):
+        with pytest.raises(InvalidParameterError, match="should be a folder outside the data set"):
+            apply_patch(made, annotations(ages, "utkface", {}), place / name)
+    assert contents(ages) == before
+
+
+@pytest.mark.fault(16)
+def test_an_image_outside_of_the_data_set_gets_no_second_name(ages, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (ages / "9_link.jpg").symlink_to("../secret")
+    made = aged(Change("9_link.jpg", "age", (9.0,), (19.0,), "fix"))
+    applied = apply_patch(made, annotations(ages, "utkface", {}), tmp_path / "new")
+    assert "1 files of" in applied.notes[0]
+    assert (tmp_path / "secret").stat().st_nlink == 1
+    assert (tmp_path / "new" / "19_link.jpg").readlink() == (tmp_path / "secret").resolve()
 
 
 def test_a_folder_appears_whole_or_not_at_all(ages, tmp_path):

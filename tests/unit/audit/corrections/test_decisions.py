@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 
 from deepgum.audit.corrections.decisions import ACTIONS, Decision, corrected_labels, decisions_by_place
+from deepgum.audit.corrections.patch import Change
+from deepgum.checks import LARGEST
+from deepgum.data.columns import read_columns
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 
 
@@ -14,10 +17,28 @@ def test_only_a_fix_has_new_labels():
     assert Decision("a", "g", "fix", np.array([1, 2.5], np.float32)).new == (1.0, 2.5)
 
 
-@pytest.mark.parametrize("new", [None, (), (1.0, float("nan")), (float("inf"),), "ab", 3.0, ("x",)])
+@pytest.mark.parametrize("new", [None, (), (1.0, float("nan")), (float("inf"),), "ab", 3.0, ("x",), (10**400,)])
 def test_a_fix_needs_finite_numbers(new):
     with pytest.raises(InvalidParameterError, match="finite numbers"):
         Decision("a", "g", "fix", new)
+
+
+@pytest.mark.fault(21)
+@pytest.mark.parametrize("value", [1e300, -1e300, 3.5e38])
+def test_every_way_to_a_correction_refuses_what_the_readers_refuse(value, tmp_path):
+    (tmp_path / "a.csv").write_text(f"age\n{value}\n")
+    with pytest.raises(InvalidDataError, match="a cell should be a number"):
+        read_columns(tmp_path / "a.csv", ["age"]).numbers("age", missing=True)
+    with pytest.raises(InvalidParameterError, match=r"finite numbers up to 3\.4e\+38"):
+        Decision("a", "age", "fix", (value,))
+    with pytest.raises(InvalidParameterError, match=r"finite numbers up to 3\.4e\+38"):
+        Change("a", "age", (1.0,), (value,), "fix")
+
+
+def test_the_largest_label_can_be_read_and_corrected(tmp_path):
+    (tmp_path / "a.csv").write_text(f"age\n{LARGEST}\n")
+    assert read_columns(tmp_path / "a.csv", ["age"]).numbers("age", missing=True) == [LARGEST]
+    assert Decision("a", "age", "fix", (LARGEST,)).new == Change("a", "age", (1.0,), (LARGEST,), "fix").new
 
 
 def test_an_action_is_one_of_four():

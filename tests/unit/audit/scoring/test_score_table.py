@@ -127,13 +127,28 @@ def test_a_spool_gives_back_what_was_written(tmp_path, monkeypatch):
     layout = table_rows.Layout.of(write(frame.rename(columns={"id": "file"}), tmp_path / "faces.csv"), image="file")
     rows = list(table_rows.read_rows(layout))
     assert [len(part) for part in rows] == [64, 36]
-    spool = Spool(tmp_path / "rows.arrow")
-    spool.write(iter(rows))
-    for part, again in zip(rows, spool, strict=True):
-        assert list(part.places) == list(again.places)
-        assert list(part.images) == list(again.images) == list(again.names)
-        np.testing.assert_array_equal(part.given, again.given)
-        np.testing.assert_array_equal(part.predicted, again.predicted)
+    with Spool(tmp_path) as spool:
+        spool.write(iter(rows))
+        for part, again in zip(rows, spool, strict=True):
+            assert list(part.places) == list(again.places)
+            assert list(part.images) == list(again.images) == list(again.names)
+            np.testing.assert_array_equal(part.given, again.given)
+            np.testing.assert_array_equal(part.predicted, again.predicted)
+
+
+@pytest.mark.fault(14)
+def test_a_killed_stream_leaves_nothing_because_its_rows_have_no_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_rows, "BATCH", 512)
+    path = write(faces(100), tmp_path / "faces.csv")
+    seen = []
+    score_table(
+        path,
+        out=tmp_path / "out.csv",
+        in_memory=0,
+        on_stage=lambda _: seen.append({p.name for p in tmp_path.iterdir()}),
+    )
+    assert len(seen) == 3  # the rows are read, the mixture is fitted, the labels are scored
+    assert seen[:2] == [{"faces.csv"}] * 2
 
 
 def test_another_order_of_rows_changes_only_the_order_of_scores(tmp_path):
@@ -251,7 +266,7 @@ def test_options_that_do_not_fit_the_table_are_named(options, message, tmp_path)
 def test_files_that_cannot_be_read_or_written_to(tmp_path):
     path = write(faces(60), tmp_path / "faces.csv")
     before = path.read_bytes()
-    with pytest.raises(InvalidParameterError, match="`out` should be another file than the table"):
+    with pytest.raises(InvalidParameterError, match="`out` should be another file than the inputs"):
         score_table(path, out=tmp_path / "." / "faces.csv")
     assert path.read_bytes() == before
     with pytest.raises(InvalidParameterError, match="`path` should be a CSV or Parquet file"):

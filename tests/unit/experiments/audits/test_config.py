@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import DiskFullError, InvalidDataError, InvalidParameterError
 from deepgum.experiments.audits.config import TRAINING, AuditConfig, config_of, read_audit
+from deepgum.experiments.output import held
 
 DIGITS = {"data": {"name": "digits"}}
 
@@ -180,3 +184,23 @@ def test_an_audit_comes_back_from_its_file_with_every_default_spelled_out(table,
 
 def test_the_most_fits_are_folds_times_rounds():
     assert digits(audit={"folds": 7, "rounds": 2}).fits_most == 14
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize("place", ["open", "fsync"])
+def test_a_full_disk_leaves_a_folder_that_can_be_used_again(table, tmp_path, monkeypatch, place):
+    config = config_of(table, {}, {"features": ("rooms", "area"), "targets": ("rent",)})
+    folder = tmp_path / "run"
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        if place == "open":
+            patched.setattr(Path, "write_text", full)
+        else:
+            patched.setattr(os, "fsync", full)
+        with pytest.raises(DiskFullError, match=r"audit\.toml"):
+            config.write(folder / "audit.toml")
+    assert list(folder.iterdir() if folder.exists() else ()) == []
+    assert held(folder, "audit", folder / "audit.toml", read_audit) is None

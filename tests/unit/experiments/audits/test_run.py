@@ -26,6 +26,7 @@ from deepgum.experiments.audits.config import config_of, read_audit, read_record
 from deepgum.experiments.audits.gain import gain_of
 from deepgum.experiments.audits.run import run_audit
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.report.terminal.console import Terminal
 from deepgum.report.terminal.gain import gain_table
 
 N = 120
@@ -432,7 +433,7 @@ def test_a_gain_of_an_audit_of_the_test_part_has_nothing_to_train_on(table, audi
 
 def test_names_with_brackets_are_no_markup():
     gain = Gain("l2", (0,), 9, 9, 1, 0, "[/deg]", (Difference("[b]", 2.0, 1.0, 1.0, 0.5, 1.5, 0.01, 9),), None, True)
-    terminal = Console(width=120, file=io.StringIO())
+    terminal = Terminal(width=120, file=io.StringIO())
     terminal.print(gain_table(gain))
     list_files(terminal, [Path("runs/[old]/b[/x].json")])
     written = terminal.file.getvalue()

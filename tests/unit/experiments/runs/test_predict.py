@@ -20,12 +20,12 @@ from deepgum.errors import (
     MissingImagesError,
     UnreadableImagesError,
 )
-from deepgum.experiments.output import check_file
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.predict import predict_inputs
 from deepgum.experiments.runs.run_data import load_subset
 from deepgum.experiments.runs.run_folder import RunFolder
 from deepgum.experiments.runs.trained import TrainedRun
+from deepgum.storage.output import check_file
 
 
 def constant_network(value: float, outputs: int = 8) -> Any:

@@ -280,7 +280,7 @@ def test_a_save_reaches_the_disk_before_it_replaces_the_previous_file(
         real = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (done.append(name), real(*a))[1])
     Checkpoint(tmp_path / "c", {}).save({"epoch": 1})
-    assert done == ["fsync", "replace"]
+    assert done == ["fsync", "replace", "fsync"]  # the file, its new name, the folder
 
 
 def test_only_temporary_files_of_killed_saves_are_removed(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from deepgum.audit.corrections.patch_of import patch_of
 from deepgum.audit.folder import AuditFolder
 from deepgum.checks import check_choice
 from deepgum.errors import InvalidParameterError
+from deepgum.storage.output import check_file
 
 __all__ = ["ENDINGS", "KINDS", "Exported", "Kind", "export_decisions"]
 
@@ -81,12 +82,7 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
 
 
 def _check_path(folder: AuditFolder, path: Path, kind: Kind) -> None:
-    if path.suffix.lower() not in ENDINGS[kind]:
-        raise InvalidParameterError("export", f"a file that ends in {' or '.join(ENDINGS[kind])}", str(path))
-    if path.is_dir():
-        raise InvalidParameterError("export", "a file", str(path), "It is a folder.")
-    if path.resolve() in [own.resolve() for own in folder.own_files]:
-        raise InvalidParameterError("export", "a file that does not belong to the audit", str(path))
+    check_file(path, "export", ENDINGS[kind], inputs=folder.own_files)
     beside = path.with_suffix(".xml")
     if kind == "label-studio" and beside.is_file() and not is_configuration(beside):
         hint = f"'{beside}' would be replaced, and it is not a configuration of Label Studio."
