@@ -30,15 +30,15 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
 import torch
-from attack import children, inputs, materials
-from attack.outcome import ACCEPTED, FAULT, REFUSED
 
 import deepgum
+from attack import children, inputs, killed_review, kills, materials
+from attack.outcome import ACCEPTED, FAULT, REFUSED
 
 WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
 """Modules that no command of the attack needs."""
 
-ATTACKS: list[children.Attack] = [*inputs.ATTACKS]
+ATTACKS: list[children.Attack] = [*inputs.ATTACKS, *kills.ATTACKS, *killed_review.ATTACKS]
 
 
 def import_all() -> None:
@@ -71,7 +71,7 @@ def table(attempts: list[children.Attempt]) -> list[str]:
     """Return the lines of the table."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for attempt in attempts:
-        counts[attempt.attack][attempt.outcome.kind] += 1
+        counts[attempt.attack][attempt.outcome.kind] += attempt.outcome.count
     width = max(map(len, [*counts, "kind of attack"]))
     lines = [f"{'kind of attack':{width}}  {'tried':>6} {'refused':>8} {'accepted':>9} {'faults':>7}"]
     for name, count in [

@@ -167,9 +167,9 @@ class _Shift:
                     break
                 self._read += len(line.encode())
                 self._heard = time.monotonic()
-                number, kind, words = json.loads(line)
+                number, *outcome = json.loads(line)
                 self.numbers.remove(number)
-                yield Attempt(self.attack.name, number, Outcome(kind, words))
+                yield Attempt(self.attack.name, number, Outcome(*outcome))
 
     def ended(self) -> bool:
         """Return whether the child has ended. Kill it if it has been silent for too long."""

@@ -13,15 +13,26 @@ REFUSED, ACCEPTED, FAULT = "refused", "accepted", "fault"
 
 
 class Outcome(NamedTuple):
-    """The outcome of one attempt: its kind, and words about it."""
+    """The outcome of an attempt.
+
+    Parameters
+    ----------
+    kind : str
+        "refused", "accepted" or "fault".
+    words : str
+        Details.
+    count : int
+        How often the attempt did its deed, for example the number of kills.
+    """
 
     kind: str
     words: str = ""
+    count: int = 1
 
 
-def fault(words: object) -> Outcome:
+def fault(words: object, count: int = 1) -> Outcome:
     """Return the outcome of an attempt that found a fault."""
-    return Outcome(FAULT, str(words))
+    return Outcome(FAULT, str(words), count)
 
 
 def call(arguments: list[str]) -> Result:
