@@ -32,13 +32,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 import torch
 
 import deepgum
-from attack import children, inputs, killed_review, kills, materials
+from attack import children, disks, inputs, killed_review, kills, materials
 from attack.outcome import ACCEPTED, FAULT, REFUSED
 
 WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
 """Modules that no command of the attack needs."""
 
-ATTACKS: list[children.Attack] = [*inputs.ATTACKS, *kills.ATTACKS, *killed_review.ATTACKS]
+ATTACKS: list[children.Attack] = [*inputs.ATTACKS, *kills.ATTACKS, *killed_review.ATTACKS, *disks.ATTACKS]
 
 
 def import_all() -> None:
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of all attempts")
     parser.add_argument("--share", type=float, default=1.0, help="share of the attempts, for a quick look")
     parser.add_argument("--only", default="", metavar="NAME[:NUMBER]", help="one kind of attack, or one attempt of it")
+    parser.add_argument("--each", action="store_true", help="print each attempt")
     parser.add_argument("--workers", type=int, default=2, help="attempts that are made at the same time")
     parser.add_argument("--out", type=Path, help="a file for the output")
     given = parser.parse_args()
@@ -108,6 +109,8 @@ def main() -> None:
             sys.exit((Path(name) / "output").read_text(encoding="utf-8"))
         for attempt in children.Crew(folder, given.seed, given.workers).work(jobs(given.share, given.only)):
             attempts.append(attempt)
+            if given.each and attempt.outcome.kind != FAULT:
+                print(f"{attempt.attack}:{attempt.number} {attempt.outcome.kind}: {attempt.outcome.words}", flush=True)
             if attempt.outcome.kind == FAULT:
                 again = f'python benchmarks/attack.py --seed {given.seed} --only "{attempt.attack}:{attempt.number}"'
                 print(f"FAULT {attempt.outcome.words}\n      {again}", flush=True)
