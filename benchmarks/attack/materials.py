@@ -18,7 +18,7 @@ from deepgum.audit.scoring.score import score_labels
 from deepgum.audit.summary import DataSource
 from deepgum.data.pictures import Pictures
 
-ROWS, SIDE, COLUMNS = 40, 48, ["a_x", "a_y", "b_x", "b_y"]
+ROWS, SIDE, COLUMNS = 60, 48, ["a_x", "a_y", "b_x", "b_y"]
 FEATURES = {
     "data": {"name": "table", "folder": "t.csv", "options": {"features": ["a", "b"], "targets": ["y"]}},
     "model": {"name": "mlp"},
