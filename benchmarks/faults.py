@@ -34,8 +34,8 @@ FAULTS = {
         "Refused; the samples that differ are named. The data may move",
     ),
     2: Fault(
-        "An interrupted audit continues with the predictions of old images; a cut file of predictions gives a traceback, "
-        "and a flipped bit is used",
+        "An interrupted audit continues with the predictions of old images; a cut file of predictions gives a "
+        "traceback, and a flipped bit is used",
         "Refused, with the names of the samples; a damaged file is named, and its network is trained again",
     ),
     3: Fault(
@@ -43,10 +43,10 @@ FAULTS = {
         "Not mended here",
     ),
     4: Fault(
-        "Two data sets whose files have the same names, sizes and times share decoded images; flipped bytes of the cache "
-        "are used",
-        "The bytes of the images are in the key of the cache; a cache of images or features with a changed byte is made "
-        "again",
+        "Two data sets whose files have the same names, sizes and times share decoded images; flipped bytes of the "
+        "cache are used",
+        "The bytes of the images are in the key of the cache; a cache of images or features with a changed byte is "
+        "made again",
     ),
     5: Fault(
         "A copy of `decisions.sqlite` alone holds 0 of 14 acknowledged decisions; the next start deletes the rest",
@@ -54,8 +54,8 @@ FAULTS = {
         "earlier versions are taken over and never changed",
     ),
     6: Fault(
-        "The folder is deleted and made again under a running server: two decisions are acknowledged and lost; a second "
-        "server starts",
+        "The folder is deleted and made again under a running server: two decisions are acknowledged and lost; a "
+        "second server starts",
         "The file is compared at every request; the decision is refused (503) and waits in the page; a new folder has "
         "its own server",
     ),

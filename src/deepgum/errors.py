@@ -30,6 +30,7 @@ __all__ = [
     "ProcessLostError",
     "StaleDecisionError",
     "UnknownNameError",
+    "UnreadableImageError",
     "UnreadableImagesError",
     "UntrustedCodeError",
     "differences",
@@ -63,7 +64,11 @@ class InvalidParameterError(DeepGUMError, ValueError):
 
     def __init__(self, parameter: str, expected: str, found: object, hint: str = "") -> None:
         self.parameter, self.expected, self.found, self.hint = parameter, expected, found, hint
-        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {found!r}`."
+        try:
+            shown = repr(found)
+        except ValueError:  # Python does not print whole numbers of thousands of digits
+            shown = "a number of thousands of digits"
+        message = f"Parameter `{parameter}` should be {expected}. Found `{parameter} = {shown}`."
         super().__init__(f"{message} {hint}".rstrip())
 
     def within(self, section: str) -> InvalidParameterError:
@@ -127,6 +132,27 @@ class MissingImagesError(InvalidDataError, FileNotFoundError):
 
 class UnreadableImagesError(InvalidDataError):
     """Image files exist, but cannot be decoded; the message lists these files."""
+
+
+class UnreadableImageError(UnreadableImagesError):
+    """One image file exists, but cannot be decoded, or has a format that is not read.
+
+    Parameters
+    ----------
+    path : path
+        The image file.
+    reason : str
+        The reason, without a full stop. The attribute `reason` keeps it for lists of images.
+
+    Examples
+    --------
+    >>> print(UnreadableImageError("faces/a.jpg", "the file is truncated"))
+    The image 'faces/a.jpg' cannot be read: the file is truncated.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The image '{path}' cannot be read: {reason}.")
 
 
 class DiskFullError(DeepGUMError, OSError):

@@ -485,3 +485,30 @@ def test_a_mistake_in_how_to_reproduce_leaves_nothing_behind(
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("seed=9200000000000001", "seed"),
+        ("seed=18446744073709551616", "seed"),
+        (f"seed={'9' * 5000}", "set"),
+        (f"seed={'[' * 5000}", "set"),
+        ("training.epochs_max=9223372036854775808", "epochs_max"),
+        ("training.batch_size=9223372036854775808", "batch_size"),
+        ("training.weight_decay=1.7e308", "weight_decay"),
+        ("training.learning_rate=1e300", "learning_rate"),
+        ("method.schedule.widening=1e300", "widening"),
+        ("method.mixture.uniform=-1e308", "uniform"),
+        ("method.options.cauchy_scale=1e-300", "cauchy_scale"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_a_number_without_a_result_is_refused_before_any_work(tmp_path: Path, change: str, named: str) -> None:
+    (tmp_path / "run.toml").write_text('[data]\nname = "digits"\n')
+    command = ["fit", str(tmp_path / "run.toml"), "--out", str(tmp_path / "run"), "--set", change]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2, result.output
+    assert f"{named}` should be" in result.stderr
+    assert not (tmp_path / "run").exists()

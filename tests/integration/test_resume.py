@@ -517,7 +517,8 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 def test_the_same_command_goes_on_and_says_so(stopped: tuple[Path, Path]) -> None:
     config, out = stopped
-    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.toml", "content.parquet", "environment.json"]
+    files = ["checkpoint.safetensors", "config.toml", "content.parquet", "environment.json"]
+    assert sorted(path.name for path in out.iterdir()) == files
     done = deepgum("fit", config, "--out", out)
     assert done.exit_code == 0
     assert "resuming after epoch 2." in done.output

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from deepgum.audit.corrections.patch_file import read_patch
 from deepgum.audit.folder import AuditFolder
 from deepgum.cli import main
 from deepgum.errors import UntrustedCodeError
+from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.audits.gain import gain_of
+from deepgum.experiments.audits.run import run_audit
+from deepgum.experiments.paper.records import RunRecord
 from deepgum.experiments.runs.evaluate import evaluate_run
 from deepgum.experiments.runs.predict import predict_inputs
 from deepgum.export import export_run
@@ -71,6 +75,7 @@ def work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("mynet", None)
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize(
     "command",
     [
@@ -169,3 +174,107 @@ def test_a_gain_trains_only_with_trust_in_the_audit_and_the_patch(theirs: Path, 
         assert named in refused.stderr
     with pytest.raises(UntrustedCodeError):
         gain_of(AuditFolder(theirs), read_patch(patch))
+
+
+@pytest.fixture
+def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file that exists as soon as the module `canary` of the working folder is imported."""
+    (tmp_path / "canary.py").write_text("from pathlib import Path\n(Path(__file__).parent / 'imported').touch()\n")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path / "imported"
+    sys.modules.pop("canary", None)
+
+
+NAMES = (
+    "data.name",
+    "model.name",
+    "method.name",
+    "method.options.first_loss",
+    "method.options.weighted_loss",
+    "training.optimizer",
+    "unknown.key",
+    "seed",
+)
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("key", NAMES)
+def test_no_key_of_a_foreign_run_imports_code(folder: Path, canary: Path, key: str) -> None:
+    theirs = canary.parent / "theirs"
+    shutil.copytree(folder / "run", theirs)
+    values = tomllib.loads((theirs / "config.toml").read_text())
+    *sections, last = key.split(".")
+    section = values
+    for name in sections:
+        section = section.setdefault(name, {})
+    section[last] = "canary:make"
+    if key != "model.name":
+        values["model"]["name"] = "mlp"
+    (theirs / "config.toml").write_text(tomli_w.dumps(values))
+    for command in (
+        ["predict", theirs, folder / "table.csv", "--out", "o.csv"],
+        ["evaluate", theirs],
+        ["export", theirs, "--to", "weights.safetensors"],
+        ["fit", folder / "run.toml", "--out", theirs],
+    ):
+        refused = deepgum(*command)
+        assert refused.exit_code == 2, refused.output
+        assert "canary:make" in refused.stderr
+        assert not canary.exists()
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("key", ["data.name", "model.name", "audit.inliers", "audit.reasons"])
+def test_no_key_of_a_foreign_audit_imports_code(audited: AuditFolder, canary: Path, key: str) -> None:
+    section, name = key.split(".")
+    values: dict[str, Any] = {"data": {"name": "table"}, "model": {}, "audit": {}}
+    values[section][name] = ["canary:make"] if name == "reasons" else "canary:make"
+    audited.config_file.write_text(tomli_w.dumps(values))
+    patch = canary.parent / "ours.patch.jsonl"
+    patch.write_text(json.dumps({**HEAD, "dataset": "table", "groups": {"y": [0]}}) + "\n")
+    (canary.parent / "own.toml").write_text(tomli_w.dumps({"data": {"name": "digits"}}))
+    commands = [["gain", audited.path, patch], ["audit", "own.toml", "--out", audited.path]]
+    if section != "model":  # these commands build no network
+        commands += [["report", audited.path], ["review", audited.path, "--no-browser"]]
+    for command in commands:
+        refused = deepgum(*command)
+        assert refused.exit_code == 2, refused.output
+        assert "canary:make" in refused.stderr
+        assert not canary.exists()
+
+
+@pytest.mark.fault(8)
+def test_a_finished_audit_of_somebody_else_imports_no_more_than_the_own_configuration(
+    audited: AuditFolder, canary: Path
+) -> None:
+    """The settings in the folder are those of the user, but its summary names other code."""
+    values = json.loads(audited.summary_file.read_text())
+    values["data"]["name"] = "canary:make"
+    audited.summary_file.write_text(json.dumps(values))
+    config = AuditConfig.from_mapping({"data": {"name": "digits"}})
+    config.write(audited.config_file)
+    done = run_audit(config, audited.path)
+    with pytest.raises(UntrustedCodeError, match="canary:make"):
+        done.summary()
+    assert not canary.exists()
+
+
+@pytest.mark.fault(8)
+def test_the_records_of_a_foreign_comparison_are_drawn_without_its_code(canary: Path) -> None:
+    records = [
+        RunRecord("canary:make", "ngo", rate, 0, 0.1, 0.1, 0.1, None, None, None, 9, 1.0, 30, 48) for rate in (0.0, 0.4)
+    ]
+    Path("results.jsonl").write_text("".join(record.to_json() + "\n" for record in records))
+    drawn = deepgum("plot", "results.jsonl", "--out", "figure.png")
+    assert drawn.exit_code == 0, drawn.output
+    assert not canary.exists()
+
+
+@pytest.mark.fault(8)
+def test_a_file_of_the_working_folder_takes_the_place_of_no_package(canary: Path) -> None:
+    for name in ("click", "numpy", "torch", "deepgum_data"):
+        shutil.copy("canary.py", f"{name}.py")
+    command = [sys.executable, "-m", "deepgum", "--version"]
+    done = subprocess.run(command, cwd=canary.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not canary.exists()

@@ -476,7 +476,7 @@ def test_residuals_in_memory_are_refused_with_the_name_of_fit():
         ([torch.zeros(4, 2), torch.tensor([[1.0, math.inf]])], r"Batch 1: Residuals should be finite"),
         ([torch.zeros(4)], r"Batch 0: Residuals should have shape \(n, d\)"),
         ([(torch.zeros(4, 2), torch.ones(3))], r"Batch 0: `sample_weight` should have shape \(4,\)"),
-        ([(torch.zeros(4, 2), -torch.ones(4))], "Batch 0: `sample_weight` should be finite and at least 0"),
+        ([(torch.zeros(4, 2), -torch.ones(4))], "Batch 0: `sample_weight` should be at least 0 and at most 1e\\+100"),
         ([(torch.zeros(4, 2), None, None)], r"or \(residuals, sample_weight\). Found 3 parts"),
         ([[1.0, 2.0]], "Batch 0: Residuals should be a torch tensor or a NumPy array. Found float"),
     ],

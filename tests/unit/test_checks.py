@@ -32,9 +32,36 @@ def test_the_least_count_is_part_of_the_message():
         check_count("batch_size", 1, least=2)
 
 
-@pytest.mark.parametrize("value", [1e-300, 2, np.float32(0.5)])
+@pytest.mark.parametrize("value", [1e-30, 2, 1e30, np.float32(0.5)])
 def test_positive_numbers(value):
     assert check_positive("tol", value) == float(value)
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("value", [1e-31, 1e-300, 1.7e308, 1e31])
+def test_the_range_of_positive_numbers_excludes_overflow(value):
+    with pytest.raises(InvalidParameterError, match=r"a number from 1e-30 to 1e\+30"):
+        check_positive("tol", value)
+    with pytest.raises(InvalidParameterError, match=r"0 or a number from 1e-30 to 1e\+30"):
+        check_positive("tol", value, zero=True)
+
+
+@pytest.mark.fault(17)
+def test_the_largest_count_is_exact_in_every_type_of_number():
+    largest = 2**53
+    assert check_count("seed", largest) == largest
+    assert float(largest) == largest
+    assert 1000 * largest + 999 < 2**63  # the generators of a seed
+    for value in (largest + 1, 2**63, 2**64):
+        with pytest.raises(InvalidParameterError, match=r"from 1 to 9007199254740992\. Found `seed = "):
+            check_count("seed", value)
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("check", [check_count, check_positive, check_fraction])
+def test_a_number_of_thousands_of_digits_is_refused_without_being_printed(check):
+    with pytest.raises(InvalidParameterError, match="Found `seed = a number of thousands of digits`"):
+        check("seed", 10**5000)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, math.inf, math.nan, "1", True, None])

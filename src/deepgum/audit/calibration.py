@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepgum.errors import InvalidDataError
+from deepgum.storage.decoding import decoding, read_json
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.nested import build
 
 __all__ = ["BINS", "Calibration", "Reliability", "reliability"]
 
@@ -131,12 +133,7 @@ class Calibration:
         InvalidDataError
             If the file does not exist or is no calibration.
         """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            for name in ("before", "after"):
-                stored = values[name]
-                bins = (tuple(stored[key]) for key in ("counts", "predicted", "observed"))
-                values[name] = Reliability(stored["error"], *bins)
-            return cls(**values)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InvalidDataError(f"'{path}' should be a calibration. It cannot be read: {error}.") from error
+        values = read_json(path, "a calibration")
+        with decoding(path, "a calibration"):
+            calibration: Calibration = build(cls, values)
+            return calibration

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from deepgum.data.crops import Square
 from deepgum.data.pictures import Pictures
 from deepgum.errors import InvalidDataError
 from deepgum.plugins import check_trusted, code_named
+from deepgum.storage.decoding import decoding, read_json, read_toml
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["AuditFolder"]
@@ -30,9 +30,9 @@ class AuditFolder:
     ----------
     path : Path
         The folder; it need not exist.
-    trust : bool
-        Whether to import code outside the package, if the folder names such code. If False, reading a folder that names
-        such code raises `UntrustedCodeError`.
+    trust : bool or collection of str
+        Whether to import code outside the package, if the folder names such code. A collection lists the paths that may
+        be imported. If the folder names other code, reading the folder raises `UntrustedCodeError`.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class AuditFolder:
         `.review.lock`, which a running review locks.
     """
 
-    def __init__(self, path: Path, *, trust: bool = False) -> None:
+    def __init__(self, path: Path, *, trust: bool | Collection[str] = False) -> None:
         self.path, self.trust = path, trust
         self.config_file = path / "audit.toml"
         self.content_file = path / "content.parquet"
@@ -141,16 +141,19 @@ class AuditFolder:
         """
         if not self.pictures_file.is_file():
             return None
-        try:
+        with decoding(self.pictures_file, "the pictures of an audit"):
             table = pq.read_table(self.pictures_file)
-            columns = [table.column(name).to_pylist() for name in ("left", "top", "side")]
-            squares = tuple(
-                None if side is None else Square(left, top, side) for left, top, side in zip(*columns, strict=True)
-            )
+            ids, names = (table.column(name).to_pylist() for name in ("id", "image"))
+            scored = pq.read_table(self.scores_file, columns=["id"]).column("id").to_pylist()
+            if not ids or ids != scored[:: len(scored) // len(ids)]:
+                raise ValueError("it should list the samples of scores.parquet, in the same order")
+            if not all(isinstance(name, str) for name in names):
+                raise ValueError("the names of its images should be text")
+            numbers = [table.column(name).cast(pa.float64()).to_pylist() for name in ("left", "top", "side")]
+            squares = tuple(None if None in square else Square(*square) for square in zip(*numbers, strict=True))
             folder = Path(table.schema.metadata[b"folder"].decode())
-            return Pictures(folder, tuple(table.column("image").to_pylist()), squares)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InvalidDataError(f"'{self.pictures_file}' cannot be read: {error}.") from error
+            folder.resolve()  # raises an error for a path with a null character
+            return Pictures(folder, tuple(names), squares)
 
     def _check_trusted(self) -> None:
         """Raise an error if the folder names a data set, density or reason outside the package and is not trusted.
@@ -159,9 +162,10 @@ class AuditFolder:
         """
         values: dict[str, Any] = {}
         # Ignore an unreadable file here: the function that reads the file raises the error.
-        with suppress(OSError, ValueError):
-            config = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+        with suppress(InvalidDataError):
+            config = read_toml(self.config_file, "the configuration of an audit")
             values = {name: config.get(name) for name in ("data", "audit")}
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            values["summary.data.name"] = json.loads(self.summary_file.read_text(encoding="utf-8"))["data"]["name"]
+        with suppress(InvalidDataError, TypeError, KeyError):
+            summary = read_json(self.summary_file, "the summary of an audit")
+            values["summary.data.name"] = summary["data"]["name"]
         check_trusted(self.path, code_named(values), self.trust)

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.periods import wrapped
+from deepgum.storage.decoding import decoding, json_object
+from deepgum.storage.nested import build
 from deepgum.storage.table_file import is_csv, write_table
 
 __all__ = ["COLUMNS", "ScoredLabels", "write_parts"]
@@ -102,6 +104,10 @@ class ScoredLabels:
         n, d, g = len(self.ids), len(self.target_names), len(self.group_names)
         if len(self.partition) != g:
             raise InvalidDataError(f"`partition` should have {g} groups, one per group name. Found {self.partition}.")
+        if not all(0 <= place < d for group in self.partition for place in group):
+            raise InvalidDataError(f"`partition` should list columns from 0 to {d - 1}. Found {self.partition}.")
+        if self.periods is not None and len(self.periods) != d:
+            raise InvalidDataError(f"`periods` should have {d} values, one per target. Found {self.periods}.")
         for names, shape in (
             (("given", "predicted", "suggested", "uncertainty"), (n, d)),
             (("responsibilities", "mahalanobis", "spread"), (n, g)),
@@ -211,13 +217,16 @@ class ScoredLabels:
         InvalidDataError
             If the file does not exist or is no file of scores.
         """
-        try:
+        with decoding(path, "a file of scores"):
             table = pq.read_table(path)
-            metadata = json.loads(table.schema.metadata[b"deepgum"])
-            targets, groups = tuple(metadata["targets"]), metadata["groups"]
+            about: _Targets = build(_Targets, json_object(table.schema.metadata[b"deepgum"]))
+            targets, groups = about.targets, about.groups
             partition = tuple(tuple(group) for group in groups.values())
             g = len(groups)
             columns = {name: table.column(name).to_pylist() for name in COLUMNS}
+            reasons = [text for name in ("error_kind", "why") for text in columns[name] if text is not None]
+            if not all(isinstance(text, str) for text in (*columns["id"], *reasons)):
+                raise ValueError("its ids and reasons should be text")
             n = len(table) // g
 
             def matrix(name: str) -> Values:
@@ -227,6 +236,8 @@ class ScoredLabels:
                 values = np.full((n, len(targets)), np.nan)
                 for place, part in enumerate(columns[name]):
                     if part is not None:
+                        if len(part) != len(partition[place % g]):
+                            raise ValueError(f"`{name}` should have one value per target")
                         values[place // g, partition[place % g]] = np.array(part, dtype=np.float64)
                 return values
 
@@ -245,10 +256,17 @@ class ScoredLabels:
                 spread=None if table.column("spread").null_count == len(table) else matrix("spread"),
                 kinds={p: v for p, v in zip(places, columns["error_kind"], strict=True) if v is not None},
                 why={p: v for p, v in zip(places, columns["why"], strict=True) if v is not None},
-                periods=None if metadata["periods"] is None else tuple(metadata["periods"]),
+                periods=about.periods,
             )
-        except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of scores. It cannot be read: {error}.") from error
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """The metadata of a file of scores: names of the targets, columns of each group, and periods."""
+
+    targets: tuple[str, ...]
+    groups: dict[str, tuple[int, ...]]
+    periods: tuple[float, ...] | None
 
 
 def write_parts(path: Path, parts: Iterable[ScoredLabels]) -> None:

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError
+from deepgum.errors import InvalidParameterError
 from deepgum.posteriors.shares import Share
 from deepgum.posteriors.tabulated import TabulatedDensity
+from deepgum.storage.decoding import decoding, read_json
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.nested import build
 from deepgum.storage.upgrade import upgraded_options
 
 __all__ = ["AuditSummary", "DataSource", "GroupSummary", "ReasonCount", "Round"]
@@ -66,6 +68,11 @@ class GroupSummary:
     radius: float | None = None
     density: TabulatedDensity | None = None
 
+    def __post_init__(self) -> None:
+        rows = self.covariance
+        if not rows or any(len(row) != len(rows) or row[i] < 0 for i, row in enumerate(rows)):
+            raise InvalidParameterError("covariance", "a square matrix without negative variances", rows)
+
 
 @dataclass(frozen=True)
 class ReasonCount:
@@ -117,6 +124,11 @@ class DataSource:
     landmarks: bool = False
     unit: str = ""
     swap_pairs: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("path", "root"):
+            if "\0" in getattr(self, name):
+                raise InvalidParameterError(name, "a path, which has no null character", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -186,46 +198,13 @@ class AuditSummary:
         InvalidDataError
             If the file does not exist or is no summary.
         """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+        content = "the summary of an audit"
+        values = read_json(path, content)
+        with decoding(path, content):
             if values.pop("format") != FORMAT:
                 raise ValueError(f"its format should be {FORMAT!r}")
-            data = values.pop("data")
-            data["options"] = upgraded_options(data["name"], data["options"])
-            data["swap_pairs"] = tuple((int(a), int(b)) for a, b in data["swap_pairs"])
-            groups = tuple(
-                GroupSummary(
-                    **{
-                        **group,
-                        "share": _share(group["share"]),
-                        "covariance": tuple(tuple(row) for row in group["covariance"]),
-                        "density": _density(group.get("density")),
-                    }
-                )
-                for group in values.pop("groups")
-            )
-            return cls(
-                data=DataSource(**data),
-                share=_share(values.pop("share")),
-                groups=groups,
-                reasons=tuple(ReasonCount(**each) for each in values.pop("reasons", ())),
-                history=tuple(Round(**each) for each in values.pop("history")),
-                conflicts=tuple(tuple(each) for each in values.pop("conflicts")),
-                **values,
-            )
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise InvalidDataError(
-                f"'{path}' should be the summary of an audit. It cannot be read: {error}."
-            ) from error
-
-
-def _density(values: Mapping[str, Any] | None) -> TabulatedDensity | None:
-    if values is None:
-        return None
-    return TabulatedDensity(
-        float(values["coordinate_variance"]), tuple(values["distances"]), tuple(values["probabilities"])
-    )
-
-
-def _share(values: Mapping[str, float] | None) -> Share | None:
-    return None if values is None else Share(**values)
+            data = values.get("data")
+            if isinstance(data, dict) and isinstance(data.get("options"), dict):
+                data["options"] = upgraded_options(str(data.get("name")), data["options"])
+            summary: AuditSummary = build(cls, values)
+            return summary

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepgum.data.regression import RegressionData
-from deepgum.errors import InvalidDataError, listing
+from deepgum.errors import listing
+from deepgum.storage.decoding import decoding
 from deepgum.storage.disk import write_atomically
 
 __all__ = ["Content"]
@@ -128,18 +129,14 @@ class Content:
         InvalidDataError
             If the file cannot be read, or is damaged.
         """
-        try:
+        with decoding(path, "the content of samples, as deepgum wrote it"):
             table = pq.read_table(path)
             ids, parts = (tuple(table.column(name).to_pylist()) for name in ("id", "part"))
             inputs, labels = (table.column(name).to_numpy().astype(np.uint64) for name in ("inputs", "labels"))
             read = cls(ids, parts, inputs, labels, table.schema.metadata[b"columns"].decode())
             if read.digest != table.schema.metadata[b"digest"].decode():
                 raise ValueError("its digest differs from its content")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-            raise InvalidDataError(
-                f"'{path}' should be the content of samples, as deepgum wrote it. {error}."
-            ) from error
-        return read
+            return read
 
 
 def _hashes(parts: Iterator[tuple[Any, ...]]) -> NDArray[np.uint64]:

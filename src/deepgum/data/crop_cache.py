@@ -12,28 +12,27 @@ import hashlib
 import json
 import math
 import os
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import PIL
 import platformdirs
 from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.data.crops import Square, read_crop
 from deepgum.data.pictures import Pictures
-from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImagesError
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnreadableImageError, UnreadableImagesError
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.hashes import KeptHashes, file_sha256
 
 __all__ = ["CropPlan", "Progress", "ReadableCrops", "default_cache_dir", "load_crops", "load_readable_crops"]
 
 Progress = Callable[[int, int], None]
+_Decoded: TypeAlias = NDArray[np.uint8] | UnreadableImageError | OSError
 
 # Part of the key. Increase it whenever `deepgum.data.crops` makes other pixels for the same plan.
 _VERSION = 2
@@ -236,9 +235,10 @@ def _write_crops(file: IO[bytes], plan: CropPlan, on_progress: Progress | None, 
     refused: dict[int, str] = {}  # failures of the system: the image itself may be intact
     with ThreadPoolExecutor(max_workers=2) as pool:  # Pillow releases the interpreter lock while it decodes
         for index, crop in enumerate(_decode_all(plan, pool)):
-            if isinstance(crop, Exception):
-                is_system_error = isinstance(crop, OSError) and crop.errno is not None
-                (refused if is_system_error else unreadable)[index] = f"{plan.names[index]}: {crop}"
+            if isinstance(crop, UnreadableImageError):
+                unreadable[index] = f"{plan.names[index]}: {crop.reason}"
+            elif isinstance(crop, OSError):
+                refused[index] = f"{plan.names[index]}: {crop}"
             else:
                 file.write(crop.tobytes())
             if on_progress is not None:
@@ -262,16 +262,16 @@ def _refusal(plan: CropPlan, unreadable: dict[int, str]) -> UnreadableImagesErro
     )
 
 
-def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[NDArray[np.uint8] | Exception]:
+def _decode_all(plan: CropPlan, pool: ThreadPoolExecutor) -> Iterator[_Decoded]:
     # Block by block: if the disk is slower than the decoder, at most one block of crops waits in memory.
     for start in range(0, len(plan.names), _BLOCK):
         block = range(start, min(start + _BLOCK, len(plan.names)))
         yield from pool.map(lambda index: _decode(plan, index), block)
 
 
-def _decode(plan: CropPlan, index: int) -> NDArray[np.uint8] | Exception:
-    """Return the crop at position `index` of the plan, or the exception that was raised while it was decoded."""
+def _decode(plan: CropPlan, index: int) -> _Decoded:
+    """Return the crop at position `index` of the plan, or the error that was raised while it was decoded."""
     try:
         return read_crop(plan.folder / plan.names[index], plan.squares[index], plan.image_size, colour=plan.colour)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except (UnreadableImageError, OSError) as error:
         return error

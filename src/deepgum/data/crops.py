@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deepgum.data.image_files import open_image
+
 __all__ = ["Square", "cut_square", "read_crop"]
 
 
@@ -84,11 +86,13 @@ def read_crop(path: Path, square: Square | None, size: int, *, colour: bool) -> 
 
     Raises
     ------
-    OSError, SyntaxError, ValueError
-        Raised by Pillow if it cannot decode the file, or by `cut_square`.
+    UnreadableImageError
+        If the file cannot be decoded, or the square does not fit the image; see `cut_square`.
+    OSError
+        If the operating system cannot read the file.
     """
     mode = "RGB" if colour else "L"
-    with Image.open(path) as image:
+    with open_image(path) as image:
         image.draft(mode, None)  # a gray JPEG then decodes its luma only
         if square is None:
             square = Square.around(0, image.width, 0, image.height, scale=1)

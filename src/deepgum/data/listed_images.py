@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.data.crop_cache import CropPlan, Progress, load_crops, load_readable_crops
 from deepgum.data.crops import Square
+from deepgum.data.image_files import open_image
 from deepgum.data.mirror import Mirror
 from deepgum.data.pool import Pool
 from deepgum.data.regression import RegressionData
-from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, listing
+from deepgum.errors import DeepGUMWarning, InvalidDataError, MissingImagesError, UnreadableImageError, listing
 
 __all__ = ["image_names", "load_pool", "load_whole_images", "present_rows", "readable_crops", "usable_rows"]
 
@@ -292,9 +292,9 @@ def load_whole_images(
 def _square(path: Path) -> Square | None:
     """Return the smallest square around an image, or None if the size of the image cannot be read from the file."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return Square.around(0, image.width, 0, image.height, scale=1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (UnreadableImageError, OSError):
         return None  # the decoder reports the error
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from deepgum.data.crops import Square
+from deepgum.data.image_files import open_image
 from deepgum.errors import InvalidDataError
 
 __all__ = ["Pictures"]
@@ -66,12 +65,11 @@ class Pictures:
 
         Raises
         ------
-        OSError, SyntaxError, ValueError
-            Raised by Pillow if `squares` has None for this image and the size of the image cannot be read from the
-            file.
+        UnreadableImageError, OSError
+            If `squares` has None for this image, and the size of the image cannot be read from the file.
         """
         square = self.squares[row]
         if square is not None:
             return square
-        with Image.open(self.file(row)) as image:
+        with open_image(self.file(row)) as image:
             return Square.around(0, image.width, 0, image.height, scale=1)

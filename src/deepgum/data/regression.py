@@ -71,7 +71,8 @@ class RegressionData:
     >>> RegressionData.from_arrays([[0.0], [1.0]], [[0.5], [float("inf")]], ids=["a", "b"])
     Traceback (most recent call last):
         ...
-    deepgum.errors.InvalidDataError: `targets` should be finite, or NaN if missing. Found 1 infinite labels: b (y0).
+    deepgum.errors.InvalidDataError: `targets` should be finite in float32, or NaN if missing. Found 1 infinite
+    labels: b (y0).
     """
 
     inputs: NDArray[Any] | Tensor
@@ -278,21 +279,24 @@ def _check_values(data: RegressionData) -> None:
     if infinite:
         places = listing([f"{data.ids[row]} ({data.target_names[column]})" for row, column in infinite])
         raise InvalidDataError(
-            f"`targets` should be finite, or NaN if missing. Found {len(infinite)} infinite labels: {places}."
+            f"`targets` should be finite in float32, or NaN if missing. Found {len(infinite)} infinite labels: "
+            f"{places}."
         )
     _check_finite(data, more_than_vectors=False)
-    _refuse(data, ~(data.normaliser.isfinite() & (data.normaliser > 0)), "`normaliser` should be finite and positive")
-    weight = data.sample_weight
+    normaliser, weight = data.normaliser, data.sample_weight
+    _refuse(data, ~(normaliser.isfinite() & (normaliser > 0)), "`normaliser` should be finite in float32 and positive")
     if weight is not None:
-        _refuse(data, ~(weight.isfinite() & (weight >= 0)), "`sample_weight` should be finite and at least 0")
+        wrong = ~(weight.isfinite() & (weight >= 0))
+        _refuse(data, wrong, "`sample_weight` should be finite in float32 and at least 0")
 
 
 def _check_finite(data: RegressionData, *, more_than_vectors: bool) -> None:
     for name, inputs in (("inputs", data.inputs), ("mirrored_inputs", data.mirrored_inputs)):
         if inputs is not None and _kind(inputs) != "uint8" and (inputs.ndim > 2) == more_than_vectors:
             blocks = (torch.as_tensor(inputs[start : start + _BLOCK]) for start in range(0, len(inputs), _BLOCK))
-            finite = torch.cat([block.isfinite().flatten(1).all(dim=1) for block in blocks])
-            _refuse(data, ~finite, f"`{name}` should be finite")
+            # Batches are float32, where large numbers of float64 are infinite.
+            finite = torch.cat([block.to(torch.float32).isfinite().flatten(1).all(dim=1) for block in blocks])
+            _refuse(data, ~finite, f"`{name}` should be finite in float32")
 
 
 def _refuse(data: RegressionData, wrong: Tensor, rule: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -17,7 +18,11 @@ Array: TypeAlias = Tensor | npt.NDArray[Any]
 ArrayT = TypeVar("ArrayT", Tensor, npt.NDArray[Any])
 
 LARGEST = 1e100
-"""Maximum absolute residual, because sums of squares must not overflow float64."""
+"""Maximum absolute residual and maximum weight, because sums of squares must not overflow float64."""
+
+_FLOATS = ("float64", "float32", "float16", "bfloat16")
+_REAL = (*_FLOATS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+_REAL_OR_BOOL = (*_REAL, "bool")
 
 
 def as_residuals(residuals: Array) -> Tensor:
@@ -39,11 +44,7 @@ def as_rows(residuals: Array) -> Tensor:
         raise InvalidDataError(
             f"Residuals should be a torch tensor or a NumPy array. Found {type(residuals).__name__}."
         )
-    if isinstance(residuals, np.ndarray) and residuals.dtype.kind not in "fiub":
-        raise InvalidDataError(f"Residuals should be real numbers. Found dtype {residuals.dtype}.")
-    tensor = _as_tensor(residuals).detach()
-    if tensor.is_complex():
-        raise InvalidDataError(f"Residuals should be real numbers. Found dtype {tensor.dtype}.")
+    tensor = _as_tensor("residuals", residuals).detach()
     if tensor.device.type == "mps":  # an MPS device has no float64
         tensor = tensor.cpu()
     if tensor.ndim != 2 or tensor.shape[1] == 0:
@@ -56,14 +57,17 @@ def as_weights(sample_weight: Array | None, residuals: Tensor) -> Tensor | None:
     """Return the weights as a float64 tensor (n,) on the device of the residuals, or raise an error."""
     if sample_weight is None:
         return None
-    weights = _as_tensor(sample_weight).detach().to(device=residuals.device, dtype=torch.float64)
+    weights = _as_tensor("sample_weight", sample_weight, _REAL_OR_BOOL)
+    weights = weights.detach().to(device=residuals.device, dtype=torch.float64)
     if weights.shape != residuals.shape[:1]:
         raise InvalidDataError(
             f"`sample_weight` should have shape ({len(residuals)},), one per row. Found {tuple(weights.shape)}."
         )
-    rows = (~(weights >= 0) | weights.isinf()).nonzero().flatten().tolist()
+    rows = (~(weights >= 0) | (weights > LARGEST)).nonzero().flatten().tolist()
     if rows:
-        raise InvalidDataError(f"`sample_weight` should be finite and at least 0. Found invalid rows: {listing(rows)}.")
+        raise InvalidDataError(
+            f"`sample_weight` should be at least 0 and at most {LARGEST:g}. Found invalid rows: {listing(rows)}."
+        )
     return weights
 
 
@@ -71,7 +75,8 @@ def as_responsibilities(responsibilities: Array | None, residuals: Tensor, group
     """Return the responsibilities as a float64 tensor (n, g) on the device of the residuals, or raise an error."""
     if responsibilities is None:
         return None
-    tensor = _as_tensor(responsibilities).detach().to(device=residuals.device, dtype=torch.float64)
+    tensor = _as_tensor("responsibilities", responsibilities, _REAL_OR_BOOL)
+    tensor = tensor.detach().to(device=residuals.device, dtype=torch.float64)
     if tensor.shape != (len(residuals), groups):
         raise InvalidDataError(
             f"`responsibilities` should have shape ({len(residuals)}, {groups}), one row per sample and one column per "
@@ -88,7 +93,19 @@ def like(template: ArrayT, result: Tensor) -> ArrayT:
     return result.cpu().numpy() if isinstance(template, np.ndarray) else result
 
 
-def _as_tensor(values: Array) -> Tensor:
+def _as_tensor(name: str, values: Array, kinds: Sequence[str] = _REAL) -> Tensor:
+    """Return an array, a tensor or a list as a tensor, or raise an error if its type is not among `kinds`."""
+    if not isinstance(values, Tensor):
+        try:
+            values = np.asarray(values)
+        except ValueError as error:
+            raise InvalidDataError(f"`{name}` should be an array of real numbers. {error}.") from error
+    found = str(values.dtype).removeprefix("torch.")
+    if found not in kinds:
+        raise InvalidDataError(
+            f"`{name}` should be real numbers: {', '.join(_FLOATS)} or whole numbers. Found dtype {found}. Convert the "
+            "values first."
+        )
     # Torch does not support read-only memory or negative strides (of reversed views of arrays).
     if isinstance(values, np.ndarray) and (min(values.strides, default=0) < 0 or not values.flags.writeable):
         values = np.array(values)

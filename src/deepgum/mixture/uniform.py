@@ -7,14 +7,13 @@ density is a product over coordinates. The factor of a missing coordinate is lef
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from deepgum.checks import check_choice
+from deepgum.checks import as_number, check_choice
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.blocks import Incomplete
 from deepgum.mixture.spread import Spread
@@ -23,6 +22,8 @@ from deepgum.mixture.statistics import Statistics
 __all__ = ["FixedDensity", "OutlierMoments", "ResidualRange", "Uniform", "UniformRule", "box", "uniform_rule"]
 
 LOG_12 = math.log(12.0)
+LARGEST_LOG_DENSITY = 1e6
+"""Largest absolute log density of a coordinate; sums of log densities cannot overflow."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,9 @@ def uniform_rule(uniform: str | float) -> UniformRule:
     if isinstance(uniform, str):
         check_choice("uniform", uniform, ("moments", "range"))
         return OutlierMoments() if uniform == "moments" else ResidualRange()
-    return FixedDensity(_finite(uniform))
-
-
-def _finite(value: object) -> float:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not math.isfinite(cast(float, value)):
-        raise InvalidParameterError("uniform", "'moments', 'range' or a finite log density per coordinate", value)
-    return float(cast(float, value))
+    number = as_number(uniform)
+    if not abs(number) <= LARGEST_LOG_DENSITY:
+        limit = f"{LARGEST_LOG_DENSITY:g}"
+        expected = f"'moments', 'range' or a finite log density per coordinate, from -{limit} to {limit}"
+        raise InvalidParameterError("uniform", expected, uniform)
+    return FixedDensity(number)

@@ -20,10 +20,21 @@ from torch import Tensor, nn
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.storage.disk import write_atomically
 
-__all__ = ["SUFFIXES", "VGG16_URL", "Loaded", "download_vgg16_weights", "load_weights", "read_weights", "save_weights"]
+__all__ = [
+    "SUFFIXES",
+    "VGG16_SHA256",
+    "VGG16_URL",
+    "Loaded",
+    "download_vgg16_weights",
+    "load_weights",
+    "read_weights",
+    "save_weights",
+]
 
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
 """ImageNet weights published by torchvision; the name contains the first digits of the file's SHA-256."""
+VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
+"""SHA-256 of this file. Eight digits are too few: one machine can make another file with the same eight digits."""
 SUFFIXES = (".safetensors", ".pth", ".pt")
 """Suffixes of the files that can be read."""
 
@@ -141,6 +152,7 @@ def load_weights(
         if any(name in own and given[name].shape != own[name].shape for name in of_part):
             given = {name: tensor for name, tensor in given.items() if name not in of_part}
     _check_fit(str(path), own, given, complete)
+    given = _converted(str(path), own, given)
     for name, tensor in given.items():
         own[name].copy_(tensor)
     return Loaded(tuple(name for name in own if name in given), tuple(name for name in own if name not in given))
@@ -187,7 +199,9 @@ def save_weights(
         temporary.write_bytes(content)
 
 
-def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: str = VGG16_URL) -> Path:
+def download_vgg16_weights(
+    folder: str | os.PathLike[str] | None = None, url: str = VGG16_URL, sha256: str = VGG16_SHA256
+) -> Path:
     """Return the path of torchvision's ImageNet weights (528 MB). The file is downloaded if necessary, and checked.
 
     Parameters
@@ -195,7 +209,9 @@ def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: st
     folder : path, optional
         By default torch's own folder (`torch.hub.get_dir`), where torchvision stores the same file.
     url : str
-        Address that ends in ``-DIGITS.pth``; DIGITS are the first digits of the file's SHA-256.
+        Address of the file.
+    sha256 : str
+        SHA-256 of the file, 64 hexadecimal digits.
 
     Raises
     ------
@@ -204,24 +220,23 @@ def download_vgg16_weights(folder: str | os.PathLike[str] | None = None, url: st
     InvalidDataError
         If the file's checksum differs. A downloaded file is then deleted.
     """
-    digits = re.search(r"-([0-9a-f]{8,64})\.pth$", url)
-    if digits is None:
-        raise InvalidParameterError("url", "an address that ends in -DIGITS.pth, the first digits of the SHA-256", url)
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise InvalidParameterError("sha256", "64 hexadecimal digits", sha256)
     target = Path(torch.hub.get_dir()) / "checkpoints" if folder is None else Path(folder)
     file = target / url.rpartition("/")[2]
     if file.exists():
-        _check_sha256(file, digits[1])
+        _check_sha256(file, sha256)
         return file
     try:
         target.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=digits[1], progress=False)
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=sha256, progress=False)
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         hint = f"({error}) Get the file in another way, and give its path instead."
         raise InvalidParameterError("url", "an address of a file that can be downloaded", url, hint) from error
     except OSError as error:
         raise InvalidParameterError("folder", "a folder that can hold 528 MB", str(target), f"({error})") from error
     except RuntimeError as error:
-        raise InvalidDataError(f"The SHA-256 of '{url}' should match its name: {error}. Try again.") from error
+        raise InvalidDataError(f"The SHA-256 of '{url}' should be {sha256}: {error}. Try again.") from error
     return file
 
 
@@ -272,8 +287,21 @@ def _check_fit(path: str, own: dict[str, Tensor], given: dict[str, Tensor], comp
             f"'{path}' should hold weights of this network. It looks like weights of another architecture: "
             f"{'; '.join(problems)}.{hint}"
         )
-    if spoiled := [name for name, tensor in given.items() if not tensor.isfinite().all()]:
+
+
+def _converted(path: str, own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a file in the number types of the network."""
+    converted = {}
+    for name, tensor in given.items():
+        try:
+            converted[name] = tensor.to(own[name].dtype)
+        except RuntimeError as error:  # torch has types of few bits without arithmetic
+            raise InvalidDataError(
+                f"'{path}' should hold weights that become {own[name].dtype}. Found {tensor.dtype} in {name}."
+            ) from error
+    if spoiled := [name for name, tensor in converted.items() if not tensor.isfinite().all()]:
         raise InvalidDataError(f"'{path}' should hold finite weights. Found infinite or NaN in {listing(spoiled)}.")
+    return converted
 
 
 def _shape_text(tensor: Tensor) -> str:

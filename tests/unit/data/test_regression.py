@@ -148,7 +148,7 @@ def test_infinite_labels_are_named_by_sample_and_column(value: float) -> None:
         ({"inputs": np.zeros(6)}, r"\(6,\)"),
         (
             {"inputs": np.array([[0.0]] * 5 + [[NAN]])},
-            r"`inputs` should be finite\. Found 1 samples with an invalid value: s5",
+            r"`inputs` should be finite in float32\. Found 1 samples with an invalid value: s5",
         ),
         ({"mirror": Mirror.landmarks([], n_landmarks=2)}, "`mirror` should be for 2 targets"),
     ],
@@ -210,7 +210,7 @@ def test_mirror_images_that_cannot_be_had_are_refused(changes: dict[str, Any], m
 def test_features_that_are_not_finite_are_named(name: str, shape: tuple[int, ...]) -> None:
     arrays = {"inputs": torch.zeros(shape), "mirrored_inputs": torch.zeros(shape)}
     arrays[name].view(6, -1)[4, 1] = INF
-    with pytest.raises(InvalidDataError, match=f"`{name}` should be finite. Found 1 samples with an invalid value: s4"):
+    with pytest.raises(InvalidDataError, match=f"`{name}` should be finite in float32. Found 1 samples .*: s4"):
         make(**arrays)
 
 
@@ -223,3 +223,13 @@ def test_scaled_targets_are_mirrored_as_those_of_the_original():
         scaled.mirror.targets(scaled.targets), 224 * mirror.targets(targets), equal_nan=True, rtol=1e-6, atol=1e-4
     )
     assert (scaled.normaliser == 224).all()
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("name", ["targets", "sample_weight", "normaliser", "inputs"])
+@pytest.mark.parametrize("convert", [np.asarray, torch.as_tensor])
+def test_a_number_beyond_float32_is_refused_by_its_row(name: str, convert: Any) -> None:
+    arrays = {"inputs": np.eye(6), "targets": np.ones((6, 1)), "sample_weight": np.ones(6), "normaliser": np.ones(6)}
+    arrays[name][3] = 1e300
+    with pytest.raises(InvalidDataError, match=rf"`{name}` should be finite in float32.* 3\b"):
+        RegressionData.from_arrays(**{key: convert(values) for key, values in arrays.items()})

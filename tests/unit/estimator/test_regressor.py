@@ -472,7 +472,7 @@ def test_parameters_are_refused_by_name_before_any_training(changes: dict[str, A
         ({"module": nn.Linear(9, 1)}, {}, "cannot take inputs of shape"),
         ({}, {"y": np.full(120, NAN)}, "should have a label in a row of weight above 0"),
         ({}, {"y": [1.0] + 119 * [NAN], "sample_weight": [0.0] + 119 * [1.0]}, "label in a row of weight above 0"),
-        ({}, {"sample_weight": np.full(120, -1.0)}, "`sample_weight` should be finite and at least 0"),
+        ({}, {"sample_weight": np.full(120, -1.0)}, "`sample_weight` should be finite in float32 and at least 0"),
         ({}, {"y": np.full(120, 1e300)}, "120 infinite"),
         ({}, {"X_val": np.zeros((5, 4)), "y_val": np.full(5, NAN)}, "`validation` should have at least one label"),
         ({}, {"X_val": np.zeros((5, 4)), "y_val": np.zeros((5, 2))}, "`validation.targets`"),

@@ -91,3 +91,23 @@ def test_samples_of_weight_0_are_left_out_with_their_responsibilities():
     weighted = GaussianUniformMixture(**settings).fit(RESIDUALS, weights, responsibilities=given)
     left = GaussianUniformMixture(**settings).fit(RESIDUALS[::2], responsibilities=given[::2].numpy())
     torch.testing.assert_close(weighted.covariances_[0], left.covariances_[0])
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("residuals", [RESIDUALS > 0, (RESIDUALS > 0).numpy(), RESIDUALS.to(torch.float8_e4m3fn)])
+def test_residuals_of_a_type_without_arithmetic_are_refused(residuals):
+    with pytest.raises(InvalidDataError, match=r"`residuals` should be real numbers.* Found dtype (bool|float8)"):
+        GaussianUniformMixture().fit(residuals)
+
+
+def test_a_mask_as_weights_leaves_samples_out():
+    mask = torch.arange(50) < 40
+    fits = [GaussianUniformMixture().fit(RESIDUALS, sample_weight=weights) for weights in (mask, mask.double())]
+    assert torch.equal(fits[0].covariances_[0], fits[1].covariances_[0])
+
+
+@pytest.mark.fault(19)
+@pytest.mark.parametrize("weights", [np.full(50, 1e300), np.full(50, "a"), np.full(50, None), [[1.0], [1.0, 2.0]]])
+def test_weights_that_cannot_be_used_are_refused(weights):
+    with pytest.raises(InvalidDataError, match="`sample_weight` should be"):
+        GaussianUniformMixture().fit(RESIDUALS, sample_weight=weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections import OrderedDict
 from pathlib import Path
@@ -17,7 +18,15 @@ from torch import Tensor, nn
 
 from deepgum.errors import DiskFullError, InvalidDataError, InvalidParameterError
 from deepgum.models.vgg import VGG16
-from deepgum.models.weights import Loaded, download_vgg16_weights, load_weights, read_weights, save_weights
+from deepgum.models.weights import (
+    VGG16_SHA256,
+    VGG16_URL,
+    Loaded,
+    download_vgg16_weights,
+    load_weights,
+    read_weights,
+    save_weights,
+)
 
 
 def network(outputs: int = 2, width: int = 5, seed: int = 0) -> nn.Sequential:
@@ -34,6 +43,11 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def converted(state: dict[str, Tensor], kind: torch.dtype) -> dict[str, Tensor]:
+    """Return the state with all floats as `kind`."""
+    return {name: tensor.to(kind) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
 @pytest.fixture
@@ -244,41 +258,80 @@ def test_invalid_paths_and_metadata_are_refused(tmp_path: Path) -> None:
         save_weights(network(), tmp_path / "run.safetensors", {"epoch": 3})  # type: ignore[dict-item]
 
 
-def published(folder: Path, content: bytes, digits: str | None = None) -> str:
-    """Write a file for a download, and return its address."""
-    digits = digits or hashlib.sha256(content).hexdigest()[:8]
-    (folder / f"vgg16-{digits}.pth").write_bytes(content)
-    return (folder / f"vgg16-{digits}.pth").as_uri()
+def published(folder: Path, content: bytes) -> tuple[str, str]:
+    """Write a file for a download, and return its address and its SHA-256."""
+    (folder / "vgg16.pth").write_bytes(content)
+    return (folder / "vgg16.pth").as_uri(), hashlib.sha256(content).hexdigest()
 
 
 def test_a_download_is_checked_kept_and_not_repeated(tmp_path: Path) -> None:
-    url = published(tmp_path, b"weights")
-    path = download_vgg16_weights(tmp_path / "kept", url)
+    url, digits = published(tmp_path, b"weights")
+    path = download_vgg16_weights(tmp_path / "kept", url, digits)
     assert path.parent == tmp_path / "kept"
     assert path.read_bytes() == b"weights"
     (tmp_path / path.name).unlink()
-    assert download_vgg16_weights(tmp_path / "kept", url) == path
+    assert download_vgg16_weights(tmp_path / "kept", url, digits) == path
     path.write_bytes(b"weights that were cut")
     with pytest.raises(InvalidDataError, match="SHA-256"):
-        download_vgg16_weights(tmp_path / "kept", url)
+        download_vgg16_weights(tmp_path / "kept", url, digits)
 
 
-def test_a_download_with_another_checksum_is_refused_and_deleted(tmp_path: Path) -> None:
-    url = published(tmp_path, b"weights", "0123abcd")
-    found = hashlib.sha256(b"weights").hexdigest()
-    with pytest.raises(InvalidDataError, match=f'expected "0123abcd", got "{found}"'):
-        download_vgg16_weights(tmp_path / "kept", url)
+@pytest.mark.fault(22)
+def test_a_download_is_checked_by_all_digits(tmp_path: Path) -> None:
+    url, found = published(tmp_path, b"weights")
+    almost = found[:-1] + ("0" if found[-1] != "0" else "1")
+    with pytest.raises(InvalidDataError, match=f'expected "{almost}", got "{found}"'):
+        download_vgg16_weights(tmp_path / "kept", url, almost)
     assert list((tmp_path / "kept").iterdir()) == []
+    for short in ("", found[:8], found[:63], found.upper()):
+        with pytest.raises(InvalidParameterError, match="64 hexadecimal digits"):
+            download_vgg16_weights(tmp_path / "kept", url, short)
+
+
+@pytest.mark.fault(22)
+def test_the_digits_of_the_published_weights_are_those_in_their_name() -> None:
+    assert re.fullmatch("[0-9a-f]{64}", VGG16_SHA256)
+    assert VGG16_URL.endswith(f"-{VGG16_SHA256[:8]}.pth")
 
 
 def test_a_failed_download_is_an_error_about_its_cause(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match=r"`url` should be an address of a file that can be downloaded"):
         download_vgg16_weights(tmp_path, (tmp_path / "vgg16-0123abcd.pth").as_uri())
-    with pytest.raises(InvalidParameterError, match="first digits of the SHA-256"):
-        download_vgg16_weights(tmp_path, "https://example.org/vgg16.pth")
     (tmp_path / "file").touch()
     with pytest.raises(InvalidParameterError, match="folder"):
-        download_vgg16_weights(tmp_path / "file", published(tmp_path, b"weights"))
+        download_vgg16_weights(tmp_path / "file", *published(tmp_path, b"weights"))
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_weights_of_eight_bits_are_loaded_or_named(write: Any, kind: torch.dtype) -> None:
+    state = {
+        name: tensor.to(kind) if tensor.is_floating_point() else tensor for name, tensor in state_of(network()).items()
+    }
+    model = network(seed=1)
+    load_weights(model, write(state))
+    assert torch.equal(model.state_dict()["last.weight"], state["last.weight"].float())
+    state["last.weight"] = torch.full_like(model.state_dict()["last.weight"], torch.nan).to(kind)
+    with pytest.raises(InvalidDataError, match=r"infinite or NaN in last\.weight"):
+        load_weights(model, write(state))
+
+
+@pytest.mark.fault(17)
+def test_weights_of_a_type_without_arithmetic_are_named(write: Any) -> None:
+    state = state_of(network())
+    state["last.bias"] = torch.empty(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)
+    with pytest.raises(InvalidDataError, match=r"Found torch\.float4_e2m1fn_x2 in last\.bias"):
+        load_weights(network(), write(state, "weights.pth"))
+
+
+@pytest.mark.fault(17)
+def test_weights_that_the_network_cannot_hold_are_named(write: Any) -> None:
+    state = {
+        name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in state_of(network()).items()
+    }
+    state["last.bias"][0] = 1e300
+    with pytest.raises(InvalidDataError, match=r"infinite or NaN in last\.bias"):
+        load_weights(network(), write(state))
 
 
 def test_the_trunk_of_the_data_folder_is_thirteen_convolutions() -> None:

@@ -57,7 +57,7 @@ def test_sample_weights_follow_their_rows() -> None:
         (np.ones((60, 1)), r"Found .* \(60, 1\)"),
         (
             [1.0] * 59 + [-1.0],
-            "`sample_weight` should be finite and at least 0. Found 1 samples with an invalid value: 59",
+            "`sample_weight` should be finite in float32 and at least 0. Found 1 samples .*: 59",
         ),
         ([NAN] + [1.0] * 59, "Found 1 samples with an invalid value: 0"),
         ([1.0, 1e300] + [1.0] * 58, "Found 1 samples with an invalid value: 1"),

@@ -395,6 +395,7 @@ def test_a_loss_that_is_not_finite_names_samples_and_epoch_and_stores_no_residua
     assert not tracker.recorded
 
 
+@pytest.mark.fault(19)
 def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(InvalidParameterError, match="n_samples"):
         ResponsibilityTracker(0)
@@ -403,6 +404,11 @@ def test_invalid_arguments_are_refused() -> None:
     for wrong, found in ((torch.ones(5, 1), r"\(5, 1\)"), (torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0]), "1 samples .*1")):
         with pytest.raises(InvalidDataError, match=f"`sample_weight` should .*{found}"):
             ResponsibilityTracker(5, sample_weight=wrong)
+    huge = torch.tensor([1.0, 1.0, 1.0, 1e300, 1.0], dtype=torch.float64)
+    with pytest.raises(InvalidDataError, match=r"`sample_weight` should be finite in float32 .*: 3"):
+        ResponsibilityTracker(5, sample_weight=huge)
+    with pytest.raises(InvalidDataError, match=r"`targets` should be finite in float32, .*: 3"):
+        ResponsibilityTracker(5, targets=huge[:, None])
     with pytest.raises(InvalidDataError, match="infinite targets: 2"):
         ResponsibilityTracker(3, targets=torch.tensor([0.0, 1.0, torch.inf]))
     with pytest.raises(InvalidParameterError, match="cross-entropy"):

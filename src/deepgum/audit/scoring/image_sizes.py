@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.audit.reasons.case import Sizes
-from deepgum.errors import DeepGUMWarning, listing
+from deepgum.data.image_files import open_image
+from deepgum.errors import DeepGUMWarning, UnreadableImageError, listing
 
 __all__ = ["ImageSizes"]
 
@@ -33,6 +33,7 @@ class ImageSizes:
     Examples
     --------
     >>> import tempfile
+    >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     Image.new("L", (30, 20)).save(Path(folder) / "b.png")
     ...     images = ImageSizes(Path(folder))
@@ -57,9 +58,9 @@ class ImageSizes:
         sizes = np.full((len(names), 2), np.nan)
         for row in rows:
             try:
-                with Image.open(self._folder / names[row]) as image:
+                with open_image(self._folder / names[row]) as image:
                     sizes[row] = image.size
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            except (UnreadableImageError, OSError):
                 self.unreadable.append(names[row])
         return sizes
 

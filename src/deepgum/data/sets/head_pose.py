@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepgum.data import archives
 from deepgum.data.edits.base import Annotations, Changes, stored
 from deepgum.data.edits.carry import carry, check_within
 from deepgum.data.pool import Pool
@@ -130,21 +130,9 @@ def read_archive(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     InvalidDataError
         See `load_head_pose`.
     """
-    if not zipfile.is_zipfile(path):
-        raise InvalidDataError(f"'{path}' should be an archive of plain arrays (.npz). Found another kind of file.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in ("features", "poses") if key not in archive.files]
-            if missing:
-                raise InvalidDataError(
-                    f"'{path}' should hold the arrays 'features' and 'poses'. "
-                    f"Found {listing(archive.files) or 'no array'}."
-                )
-            features, poses = archive["features"], archive["poses"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, InvalidDataError):
-            raise
-        raise InvalidDataError(f"'{path}' should be an archive of plain arrays (.npz). Found: {error}") from error
+    names = ("features", "poses")
+    arrays = archives.read_archive(path, names, "an archive (.npz) with the plain arrays 'features' and 'poses'")
+    features, poses = (arrays[name] for name in names)
     n = len(features) if features.ndim else 0
     if features.ndim != 2 or 0 in features.shape or poses.shape != (n, 3):
         raise InvalidDataError(

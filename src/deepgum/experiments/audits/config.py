@@ -14,10 +14,11 @@ from deepgum.checks import check_choice, check_count, check_positive
 from deepgum.data.sets.registry import detect, get_dataset
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.config import DataConfig, RunConfig
-from deepgum.experiments.runs.config_file import read_toml, recorded, write_toml
-from deepgum.experiments.runs.nested import build, plain
+from deepgum.experiments.runs.config_file import CONTENT, recorded, write_toml
 from deepgum.plugins import PATH, is_path
 from deepgum.posteriors.inliers import AUTO, candidates
+from deepgum.storage.decoding import read_toml
+from deepgum.storage.nested import build, plain
 from deepgum.training import SGDOptions
 
 __all__ = ["PARTS", "TRAINING", "AuditConfig", "AuditSection", "config_of", "read_audit", "read_recorded"]
@@ -154,7 +155,7 @@ def read_audit(path: Path) -> AuditConfig:
     InvalidParameterError
         If a key is unknown, missing or has an invalid value.
     """
-    return AuditConfig.from_mapping(read_toml(path))
+    return AuditConfig.from_mapping(read_toml(path, CONTENT))
 
 
 def read_recorded(path: Path, *, trust: bool | Collection[str] = False) -> AuditConfig:
@@ -185,7 +186,7 @@ def config_of(data: Path, changes: Mapping[str, Any], columns: Mapping[str, Any]
         raise InvalidParameterError("data", "a folder, a table or a TOML file", str(data), "There is no such path.")
     values: dict[str, Any] = {}
     if data.suffix == ".toml":
-        values = read_toml(data)
+        values = read_toml(data, CONTENT)
     else:
         values["data"] = {"folder": str(data), "name": changes.get("data.name") or detect(data).name}
     for section in ("data", "method", "model", "training", "audit", "corruption"):

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
 from deepgum.audit.summary import DataSource
@@ -19,12 +18,13 @@ from deepgum.audit.targets import Targets
 from deepgum.data.content import Content
 from deepgum.data.corruption import corrupt
 from deepgum.data.edits.base import Annotations
+from deepgum.data.image_files import open_image
 from deepgum.data.mirror import Mirror
 from deepgum.data.pictures import Pictures
 from deepgum.data.pool import Pool
 from deepgum.data.sets.request import TRAIN, generator
 from deepgum.data.splits import join_copies
-from deepgum.errors import DeepGUMWarning, InvalidDataError
+from deepgum.errors import DeepGUMWarning, InvalidDataError, UnreadableImageError
 from deepgum.experiments.audits.config import AuditConfig
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.run_data import request_of
@@ -212,8 +212,10 @@ def _left_out(annotations: Annotations, pool: Pool) -> dict[str, str]:
 
 def _read_error(file: Path) -> str:
     try:
-        with Image.open(file) as image:
+        with open_image(file) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"Its image cannot be read: {error}"
+    except UnreadableImageError as error:
+        return f"Its image cannot be read: {error.reason}."
+    except OSError as error:
+        return f"Its image cannot be read: {error}."
     return "The loader left it out."

@@ -71,7 +71,8 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
     InvalidDataError, InvalidParameterError
         If the data or the network cannot be used. This is checked before any training, and no file is written.
     """
-    observer, folder = observer or Observer(), AuditFolder(out, trust=True)  # its code is the user's own
+    # The folder may be somebody else's: only code that the user's configuration names is imported.
+    observer, folder = observer or Observer(), AuditFolder(out, trust=[*code_named(config.to_mapping()).values()])
     if not _is_done(folder, config):
         with alone_in(out):
             if not _is_done(folder, config):

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError
 from deepgum.experiments.output import another, check_empty, held
 from deepgum.experiments.paper.records import ResultsFile
+from deepgum.storage.decoding import read_json
 from deepgum.storage.disk import remove_partial, write_atomically
 
 __all__ = ["OutputFolder"]
@@ -88,10 +88,4 @@ class OutputFolder:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidDataError(f"'{path}' should be JSON. {error}.") from error
-    if not isinstance(content, dict):
-        raise InvalidDataError(f"'{path}' should hold a JSON object. Found {type(content).__name__}.")
-    return content
+    return read_json(path, "the settings of a comparison")

@@ -13,8 +13,10 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from deepgum.errors import InvalidDataError, UnknownNameError, listing
+from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError, listing
+from deepgum.storage.decoding import json_object, reason_of
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.nested import build
 
 __all__ = ["ResultsFile", "RunKey", "RunRecord", "read_records", "select"]
 
@@ -154,15 +156,18 @@ class RunRecord:
             If the line is not a JSON object, or if a field is missing.
         """
         try:
-            values = json.loads(line)
-        except ValueError as error:
-            raise InvalidDataError(f"The line should be a JSON object. {error}.") from error
-        if not isinstance(values, dict):
-            raise InvalidDataError(f"The line should be a JSON object. Found {line[:60]!r}.")
+            values = json_object(line)
+        except (ValueError, RecursionError) as error:
+            raise InvalidDataError(f"The line should be a JSON object. Found: {reason_of(error)}.") from error
         missing = [field.name for field in fields(cls) if field.default is MISSING and field.name not in values]
         if missing:
             raise InvalidDataError(f"The line should hold a complete record. It lacks {listing(missing, most=20)}.")
-        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+        try:
+            known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+            record: RunRecord = build(cls, known)
+        except InvalidParameterError as error:
+            raise InvalidDataError(f"The line should hold the record of a run. {error}") from error
+        return record
 
 
 class ResultsFile:
@@ -218,7 +223,7 @@ class ResultsFile:
 def _is_json(line: str) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

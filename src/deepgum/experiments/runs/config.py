@@ -17,10 +17,10 @@ from deepgum.data.sets.measure import Measure
 from deepgum.data.sets.registry import get_dataset, name_of
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.key import key_of
-from deepgum.experiments.runs.nested import build, plain
 from deepgum.mixture.partition import NAMES
 from deepgum.models.weights import SUFFIXES
 from deepgum.plugins import is_path
+from deepgum.storage.nested import build, plain
 from deepgum.training import DeepGUMOptions, SGDOptions, get_method
 from deepgum.training.flat_options import refuse_flat
 

@@ -13,11 +13,15 @@ from deepgum._version import __version__
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.plugins import check_trusted, code_named
+from deepgum.storage.decoding import read_toml, reason_of
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.upgrade import made_by, upgraded_options, version_line
 from deepgum.training.flat_options import translated
 
-__all__ = ["read_config", "read_recorded", "read_toml", "recorded", "write_config", "write_toml"]
+__all__ = ["CONTENT", "read_config", "read_recorded", "recorded", "write_config", "write_toml"]
+
+CONTENT = "a TOML file with a configuration"
+"""Content of a configuration file, for messages."""
 
 C = TypeVar("C")
 
@@ -38,7 +42,7 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     InvalidParameterError
         If a key is unknown, missing or has a wrong value. The message names the key.
     """
-    values = read_toml(path)
+    values = read_toml(path, CONTENT)
     for change in changes:
         _change(values, change)
     return RunConfig.from_mapping(values)
@@ -71,7 +75,7 @@ def recorded(path: Path, build: Callable[[Mapping[str, Any]], C], trust: bool | 
     `build` is a function that takes the nested mappings in the file, and returns the configuration. The other
     parameters and the errors are as in `read_recorded`.
     """
-    values = _upgraded(read_toml(path))
+    values = _upgraded(read_toml(path, CONTENT))
     check_trusted(path, code_named(values), trust)
     try:
         return build(values)
@@ -95,23 +99,6 @@ def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file as nested mappings.
-
-    Raises
-    ------
-    InvalidDataError
-        If the file does not exist, or is not TOML.
-    """
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise InvalidDataError(f"'{path}' should be a TOML file with a configuration. {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidDataError(f"'{path}' should be TOML. {error}.") from error
-
-
 def _change(values: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     *sections, last = key.strip().split(".")
@@ -125,6 +112,8 @@ def _change(values: dict[str, Any], change: str) -> None:
         values[last] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         values[last] = text
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameterError("set", "'section.key=value'", change[:60], f"{reason_of(error)}.") from error
 
 
 def write_config(config: RunConfig, path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.errors import InvalidDataError
+from deepgum.data.archives import read_archive
+from deepgum.storage.decoding import decoding
 from deepgum.storage.disk import write_atomically
 
 if TYPE_CHECKING:
@@ -107,9 +106,16 @@ class Examples:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                values = {f.name: arrays[f.name] for f in fields(cls)}
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InvalidDataError(f"'{path}' should hold the images of a run. It cannot be read: {error}.") from error
-        return cls(**{**values, "suspect_ids": tuple(values["suspect_ids"].tolist())})
+        content = "the images of a run"
+        values = read_archive(path, [f.name for f in fields(cls)], content)
+        with decoding(path, content):
+            ids = tuple(map(str, values.pop("suspect_ids").tolist()))
+            images = {name: values.pop(name) for name in ("suspects", "tests")}
+            numbers: dict[str, Any] = {name: array.astype(np.float64, casting="safe") for name, array in values.items()}
+            shapes = [array.shape[:1] for array in (*images.values(), *numbers.values())]
+            if any(array.ndim != 4 or array.dtype != np.uint8 for array in images.values()):
+                raise ValueError("its images should be uint8 (n, c, h, w)")
+            k, m = len(images["suspects"]), len(images["tests"])
+            if len(ids) != k or shapes != [(k,), (m,), (k,), (k,), (k,), (m,), (m,)]:
+                raise ValueError("its arrays have different lengths")
+            return cls(**images, **numbers, suspect_ids=ids)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from deepgum.data.archives import read_archive
 from deepgum.data.columns import column_names, read_columns
 from deepgum.data.crop_cache import CropPlan
 from deepgum.data.listed_images import present_rows, readable_crops
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.table import row_ids
-from deepgum.errors import InvalidDataError, InvalidParameterError, listing
+from deepgum.errors import InvalidParameterError, listing
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.runs.config import RunConfig
 from deepgum.experiments.runs.network import Signature
+from deepgum.storage.decoding import decoding
 
 __all__ = ["read_features", "read_images"]
 
@@ -134,11 +134,11 @@ def read_features(inputs: Sequence[Path], config: RunConfig, signature: Signatur
         features = np.stack([cells.numbers(name, missing=False) for name in columns], axis=1).astype(np.float32)
         ids = row_ids(cells, id_column, [path.stem] * len(cells))
     else:
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                features = np.asarray(arrays["features"], dtype=np.float32)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InvalidDataError(f"'{path}' should hold an array 'features' of shape (n, p). {error}.") from error
+        content = "an archive (.npz) with an array 'features' of shape (n, p)"
+        with decoding(path, content):
+            features = np.asarray(read_archive(path, ["features"], content)["features"], dtype=np.float32)
+            if features.ndim != 2:
+                raise ValueError(f"its shape is {features.shape}")
         ids = [f"{path.stem}:{row}" for row in range(len(features))]
     unknown = np.full((len(features), len(signature.targets)), np.nan)
     return RegressionData.from_arrays(features, unknown, ids=ids, target_names=signature.targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,20 +11,27 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from deepgum.checks import check_choice, check_count
 from deepgum.data.crop_cache import default_cache_dir
 from deepgum.data.regression import RegressionData
 from deepgum.data.sets.request import Subset
-from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.errors import InvalidParameterError
 from deepgum.experiments.runs.config import PUBLISHED, ModelConfig, RunConfig
 from deepgum.models import DeepExpectation, Regressor, build_model
-from deepgum.models.factory import build_backbone
+from deepgum.models.factory import HEADS, build_backbone
 from deepgum.models.trunk import TrunkAndHead, split_at
 from deepgum.models.vgg import VGG16
 from deepgum.models.weights import download_vgg16_weights, load_weights, save_weights
+from deepgum.storage.decoding import decoding, json_object
 from deepgum.storage.disk import write_atomically
+from deepgum.storage.nested import build
 from deepgum.trunk_cache import cache_features
 
 __all__ = ["Network", "Signature", "load_network", "prepare", "save_network"]
+
+
+LARGEST_INPUT = 2**28
+"""Largest number of values in one sample; an image of 16,000 x 5,592 pixels in colour."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,19 @@ class Signature:
     targets: tuple[str, ...]
     head: str
     outputs: int
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "targets"):
+            if not getattr(self, name):
+                raise InvalidParameterError(name, "a list of at least one value", [])
+        for side in self.inputs:
+            check_count("inputs", side)
+        if math.prod(self.inputs) > LARGEST_INPUT:
+            raise InvalidParameterError("inputs", f"at most {LARGEST_INPUT} numbers per sample", self.inputs)
+        check_choice("head", self.head, HEADS)
+        check_count("outputs", self.outputs)
+        if self.head == "regression" and self.outputs != len(self.targets):
+            raise InvalidParameterError("outputs", f"{len(self.targets)}, the number of targets", self.outputs)
 
 
 @dataclass(frozen=True)
@@ -160,25 +181,23 @@ def load_network(config: RunConfig, folder: Path) -> tuple[nn.Module, Signature]
     InvalidDataError
         If the folder holds no finished run.
     """
-    try:
-        values = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-        signature = Signature(tuple(values["inputs"]), tuple(values["targets"]), values["head"], values["outputs"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InvalidDataError(f"'{folder}' should be the folder of a finished run. {error}.") from error
-    images = len(signature.inputs) == 3
-    inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
-    # These labels only set the size of the head. The numbers of the head are part of the weights.
-    targets = torch.zeros(2, len(signature.targets))
-    if signature.head == "expectation":
-        targets[1] = signature.outputs - 1
-    data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets)
-    # Pretrained weights are not needed, because all weights are in the folder.
-    plain = replace(config.model, weights=None)
+    with decoding(folder, "the folder of a finished run"):
+        values = json_object((folder / "network.json").read_text(encoding="utf-8"))
+        signature: Signature = build(Signature, values)
+        images = len(signature.inputs) == 3
+        inputs = torch.zeros(2, *signature.inputs, dtype=torch.uint8 if images else torch.float32)
+        # These labels only set the size of the head. The numbers of the head are part of the weights.
+        targets = torch.zeros(2, len(signature.targets))
+        if signature.head == "expectation":
+            targets[1] = signature.outputs - 1
+        data = RegressionData.from_arrays(inputs, targets, target_names=signature.targets)
+        # Pretrained weights are not needed, because all weights are in the folder.
+        plain = replace(config.model, weights=None)
 
-    def backbone(example: RegressionData, n_outputs: int) -> nn.Module:
-        whole = _backbone(plain, example, n_outputs)
-        return split_at(whole, plain.frozen) if plain.frozen else whole
+        def backbone(example: RegressionData, n_outputs: int) -> nn.Module:
+            whole = _backbone(plain, example, n_outputs)
+            return split_at(whole, plain.frozen) if plain.frozen else whole
 
-    model = build_model(backbone, data, config.seed, head=signature.head)
-    load_weights(model, folder / "weights.safetensors", complete=True)
+        model = build_model(backbone, data, config.seed, head=signature.head)
+        load_weights(model, folder / "weights.safetensors", complete=True)
     return model.eval(), signature

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
 from deepgum.data.crops import Square
+from deepgum.data.image_files import open_image
 from deepgum.data.sets.measure import PIXELS
 from deepgum.errors import InvalidParameterError
 from deepgum.experiments.observer import Observer
@@ -90,7 +89,7 @@ def _in_pixels(predictions: Predictions, files: Sequence[Path], width: float) ->
     """
     points = predictions.predicted / width
     for row, file in enumerate(files):
-        with Image.open(file) as image:
+        with open_image(file) as image:
             left, top, side = Square.around(0, image.width, 0, image.height, scale=1)
         points[row, 0::2] = left + side * points[row, 0::2]
         points[row, 1::2] = top + side * points[row, 1::2]

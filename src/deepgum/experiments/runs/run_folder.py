@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,9 @@ from typing import Any
 from deepgum.errors import InvalidDataError
 from deepgum.experiments.output import entries
 from deepgum.experiments.runs.metrics import Metrics
+from deepgum.storage.decoding import decoding, json_object, read_json
 from deepgum.storage.disk import remove_partial, write_atomically
+from deepgum.storage.nested import build
 
 __all__ = ["RunFolder"]
 
@@ -80,11 +83,9 @@ class RunFolder:
 
     def begun_in(self) -> dict[str, Any]:
         """Return the environment in which the run was started, or an empty mapping if the file cannot be read."""
-        try:
-            found = json.loads(self.environment.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        with suppress(InvalidDataError):
+            return read_json(self.environment, "the environment of a run")
+        return {}
 
     def claim(self) -> None:
         """Prepare the folder for a new or resumed run: remove results and temporary files, but not the checkpoint."""
@@ -106,10 +107,9 @@ class RunFolder:
         InvalidDataError
             If the run is not finished.
         """
-        try:
-            return Metrics(**json.loads(self.metrics_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InvalidDataError(f"'{self.path}' should be the folder of a finished run. {error}.") from error
+        with decoding(self.path, "the folder of a finished run"):
+            metrics: Metrics = build(Metrics, json_object(self.metrics_file.read_text(encoding="utf-8")))
+            return metrics
 
     def history(self) -> tuple[list[Any], list[Any]]:
         """Return the epochs and the rounds of the training, with the attributes of `EpochRecord` and `RoundRecord`.
@@ -120,10 +120,8 @@ class RunFolder:
             If the file of the history cannot be read.
         """
         records: dict[str, list[Any]] = {"epoch": [], "round": []}
-        try:
+        with decoding(self.history_file, "the history of a run"):
             for line in self.history_file.read_text(encoding="utf-8").splitlines():
                 values = json.loads(line)
                 records[values.pop("kind")].append(SimpleNamespace(**values))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InvalidDataError(f"'{self.history_file}' should be the history of a run. {error}.") from error
         return records["epoch"], records["round"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deepgum.data.target_names import landmark_names
 from deepgum.errors import InvalidDataError, listing
 from deepgum.evaluation import coordinate_errors, landmark_errors
+from deepgum.storage.decoding import decoding
 from deepgum.storage.output import check_file
 from deepgum.storage.table_file import write_table
 
@@ -121,10 +122,12 @@ class Posteriors:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
+        with decoding(path, "a file of posteriors"):
             table = pq.read_table(path)
             columns = {name: table.column(name).to_pylist() for name in table.column_names}
             samples, groups = (tuple(dict.fromkeys(columns[name])) for name in ("sample_id", "group"))
+            if not all(isinstance(name, str) for name in (*samples, *groups)):
+                raise ValueError("its names should be text")
             shape = len(samples), len(groups)
 
             def matrix(name: str, dtype: Any) -> NDArray[Any]:
@@ -141,8 +144,6 @@ class Posteriors:
                 unless_null("true_outlier", np.bool_),
                 unless_null("flagged", np.bool_) if "flagged" in columns else None,
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of posteriors. It cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,10 +222,12 @@ class Predictions:
         InvalidDataError
             If the file does not exist, or `write` did not write it.
         """
-        try:
+        with decoding(path, "a file of predictions"):
             table = pq.read_table(path)
             names = tuple(n.removeprefix("predicted_") for n in table.column_names if n.startswith("predicted_"))
             ids = tuple(table.column("id").to_pylist())
+            if not all(isinstance(name, str) for name in ids):
+                raise ValueError("its names should be text")
 
             def matrix(prefix: str) -> NDArray[np.float64]:
                 columns = [f"{prefix}_{name}" for name in names]
@@ -233,5 +236,3 @@ class Predictions:
                 return np.stack([np.array(table.column(c).to_pylist(), dtype=np.float64) for c in columns], axis=1)
 
             return cls(ids, names, matrix("predicted"), matrix("label"))
-        except (OSError, KeyError, ValueError, IndexError) as error:
-            raise InvalidDataError(f"'{path}' should be a file of predictions. It cannot be read: {error}.") from error

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from deepgum.audit.summary import DataSource
 from deepgum.data.crops import Square
+from deepgum.data.image_files import open_image
 from deepgum.data.pictures import Pictures
+from deepgum.errors import UnreadableImageError
 
 __all__ = ["PictureViewer", "View", "enlarged", "visible_box"]
 
@@ -107,19 +109,20 @@ class PictureViewer:
                 return View(problem="Not opened: the path leads outside of the data's folder."), None
             if not path.is_file():  # reading a pipe would block
                 return View(problem="There is no such file."), None
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 size = image.size
                 square = self.pictures.squares[row] or Square.around(0, size[0], 0, size[1], scale=1)
                 crop = enlarged(square, self.scale)
                 if visible_box(crop, size) is None:
                     return View(size=size, problem="The box lies outside of the image."), None
                 return View(crop, size), None if side is None else _encode(image, crop, side)
-        except UnidentifiedImageError:
-            return View(problem="Cannot be read: this is not an image, or it is damaged."), None
-        except Exception as error:
-            # Decoders raise errors of any kind for damaged files. The page shows the reason instead of the image.
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            return View(problem=f"Cannot be read: {reason or type(error).__name__}."), None
+        # The page shows the reason instead of the image.
+        except UnreadableImageError as error:
+            return View(problem=f"Cannot be read: {error.reason}."), None
+        except OSError as error:
+            return View(problem=f"Cannot be read: {error.strerror or error}."), None
+        except ValueError as error:  # a name with a null character
+            return View(problem=f"Cannot be read: {error}."), None
 
 
 def enlarged(square: Square, scale: float) -> Square:

@@ -21,6 +21,7 @@ from deepgum.report.runs.histogram import draw_posteriors
 from deepgum.report.runs.predictions import draw_predictions
 from deepgum.report.style import method_style, save
 from deepgum.report.terminal.printable import printable
+from deepgum.storage.decoding import decoding
 
 if TYPE_CHECKING:
     from deepgum.experiments.runs.evaluate import Evaluation
@@ -43,7 +44,8 @@ def draw_run(folder: RunFolder) -> list[Path]:
     posteriors = Posteriors.read(folder.posteriors)
     title = f"{method_style(metrics.method, metrics.label).plain}, {metrics.dataset}"
     names = posteriors.group_names if rounds else None
-    figures = {"history": draw_history(epochs, rounds, samples=metrics.train_size, group_names=names, title=title)}
+    with decoding(folder.history_file, "the history of a run"):
+        figures = {"history": draw_history(epochs, rounds, samples=metrics.train_size, group_names=names, title=title)}
     if posteriors.responsibilities is not None:
         figures["posteriors"] = draw_posteriors(posteriors, title)
     if folder.examples.is_file():

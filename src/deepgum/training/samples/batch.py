@@ -148,7 +148,7 @@ def check_targets(targets: Tensor, n_samples: int) -> Tensor:
     Raises
     ------
     InvalidDataError
-        If the shape is wrong or a label is infinite.
+        If the shape is wrong, or a label is infinite in float32, the type of the residuals.
     """
     targets = torch.as_tensor(targets)
     targets = targets[:, None] if targets.ndim == 1 else targets
@@ -156,11 +156,11 @@ def check_targets(targets: Tensor, n_samples: int) -> Tensor:
         raise InvalidDataError(
             f"`targets` should have shape ({n_samples}, d), one row per sample. Found {tuple(targets.shape)}."
         )
-    infinite = targets.isinf().any(dim=1).nonzero().flatten().tolist()
+    infinite = targets.to(torch.float32).isinf().any(dim=1).nonzero().flatten().tolist()
     if infinite:
         raise InvalidDataError(
-            f"`targets` should be finite, or NaN if missing. Found {len(infinite)} samples with infinite targets: "
-            f"{listing(infinite)}."
+            f"`targets` should be finite in float32, or NaN if missing. Found {len(infinite)} samples with infinite "
+            f"targets: {listing(infinite)}."
         )
     return targets
 
@@ -171,17 +171,17 @@ def check_weights(sample_weight: Tensor, n_samples: int) -> Tensor:
     Raises
     ------
     InvalidDataError
-        If the shape is wrong, or a weight is negative or not finite.
+        If the shape is wrong, or a weight is negative, or not finite in float32, the type of the loss.
     """
     weights = torch.as_tensor(sample_weight).cpu()
     if weights.ndim != 1 or len(weights) != n_samples:
         raise InvalidDataError(
             f"`sample_weight` should have shape ({n_samples},), one per sample. Found {tuple(weights.shape)}."
         )
-    wrong = (~weights.isfinite() | (weights < 0)).nonzero().flatten().tolist()
+    wrong = (~weights.to(torch.float32).isfinite() | (weights < 0)).nonzero().flatten().tolist()
     if wrong:
         raise InvalidDataError(
-            f"`sample_weight` should be finite and at least 0. Found {len(wrong)} samples with other weights: "
-            f"{listing(wrong)}."
+            f"`sample_weight` should be finite in float32 and at least 0. Found {len(wrong)} samples with other "
+            f"weights: {listing(wrong)}."
         )
     return weights

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from deepgum.errors import CheckpointError, InvalidDataError, differences
+from deepgum.storage.decoding import reason_of
 from deepgum.storage.disk import remove_partial, write_atomically
 from deepgum.training.state.packing import digest, pack, tensor_parts, unpack
 
@@ -105,10 +106,10 @@ class Checkpoint:
                     "the file to begin the training anew, or give another path."
                 )
             state: dict[str, Any] = unpack(json.loads(metadata["state"]), tensors)
-        except (KeyError, ValueError) as error:
-            if isinstance(error, CheckpointError):
-                raise
-            raise self._unusable(f"It is damaged or not a checkpoint: {error}.") from error
+        except CheckpointError:
+            raise
+        except Exception as error:  # the metadata may be anything
+            raise self._unusable(f"It is damaged or not a checkpoint: {reason_of(error)}.") from error
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
@@ -142,8 +143,8 @@ class Checkpoint:
         try:
             with safe_open(self.path, framework="pt") as file:
                 return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError) as error:
-            raise self._unusable(f"It is damaged or not a checkpoint: {error}.") from error
+        except Exception as error:  # types of tensors that torch lacks, headers of any content
+            raise self._unusable(f"It is damaged or not a checkpoint: {reason_of(error)}.") from error
 
     def _unusable(self, reason: str) -> CheckpointError:
         hint = "Delete the file to begin the training anew, or give another path."

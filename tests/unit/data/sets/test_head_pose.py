@@ -127,7 +127,7 @@ def test_integers_are_accepted(folder: Path) -> None:
 
 def test_an_archive_without_an_array_is_refused_with_its_arrays(folder: Path) -> None:
     np.savez(folder / "biwi_test.npz", features=np.zeros((4, 88)), angles=np.zeros((4, 3)))
-    with pytest.raises(InvalidDataError, match=r"'features' and 'poses'\. Found features, angles"):
+    with pytest.raises(InvalidDataError, match=r"'features' and 'poses'\..* has features, angles"):
         load_head_pose(folder)
 
 
@@ -159,7 +159,7 @@ def test_files_that_are_not_archives_are_refused(folder: Path) -> None:
             load_head_pose(folder)
     with path.open("wb") as file:
         np.save(file, np.zeros((4, 88)))
-    with pytest.raises(InvalidDataError, match="another kind of file"):
+    with pytest.raises(InvalidDataError, match="not a zip file"):
         load_head_pose(folder)
 
 

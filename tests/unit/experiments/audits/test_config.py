@@ -101,7 +101,7 @@ def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
     with pytest.raises(InvalidDataError, match=r"audit\.toml' should be a TOML file"):
         read_audit(path)
     path.write_text("[data\n")
-    with pytest.raises(InvalidDataError, match=r"audit\.toml' should be TOML"):
+    with pytest.raises(InvalidDataError, match=r"audit\.toml' should be a TOML file"):
         read_audit(path)
 
 
@@ -118,7 +118,7 @@ def test_toml_that_is_none_or_not_there_is_refused(tmp_path):
         ({"audit": {"periods": {"yaw": -360}}}, "audit.periods.yaw", "a finite number above 0"),
         ({"audit": {"periods": {"x0": 360}}}, "audit.periods", "Landmarks have no period"),
         ({"audit": {"reasons": "my:Reason"}}, "audit.reasons", "a list of texts"),
-        ({"audit": {"reasons": [1]}}, "audit.reasons", "a list of texts"),
+        ({"audit": {"reasons": [1]}}, "audit.reasons[0]", "a text in quotes"),
         ({"audit": {"reasons": ["unit"]}}, "audit.reasons", "paths 'package.module:name'"),
         ({"audit": 5}, "audit", "a table of keys and values"),
         ({"training": 5}, "training", "a table of keys and values"),

@@ -208,7 +208,7 @@ def test_the_folder_is_refused_before_any_data_is_read(tmp_path):
 
 def test_a_broken_configuration_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(OutputFolderError, match="should be JSON"):
+    with pytest.raises(OutputFolderError, match="should be the settings of a comparison"):
         OutputFolder(tmp_path).check({})
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(OutputFolderError, match="should hold a JSON object"):

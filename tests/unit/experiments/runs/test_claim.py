@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ def finish(config: RunConfig, path: Path, *, version: str = "", key: str | None 
         options = {name: value for name, value in recorded.items() if name != "groups" and value is not None}
         values["method"] = {"name": config.method.name, "groups": config.method.groups, "options": options}
     folder.config.write_text(tomli_w.dumps(values))
-    scores: dict[str, Any] = dict.fromkeys(Metrics.__dataclass_fields__)
+    of_type: dict[str, Any] = {"str": "", "int": 0, "float": 0.0, "dict[str, float | None]": {}}
+    scores = {field.name: of_type.get(str(field.type)) for field in fields(Metrics)}
     folder.finish(Metrics(**{**scores, "version": "0.1.0", "key": config.digest if key is None else key}))
     return folder
 

@@ -149,7 +149,7 @@ def test_spoilt_examples_are_named_and_the_other_pictures_are_drawn(
         np.savez(tmp_path / "examples.npz", suspects=np.zeros(3))
     else:
         (tmp_path / "examples.npz").write_bytes(content)
-    with pytest.raises(InvalidDataError, match=r"examples\.npz' should hold the images of a run"):
+    with pytest.raises(InvalidDataError, match=r"examples\.npz' should be the images of a run"):
         Examples.read(tmp_path / "examples.npz")
     with pytest.warns(UserWarning, match=r"examples\.npz"):
         drawn = {path.name for path in draw_run(RunFolder(tmp_path))}

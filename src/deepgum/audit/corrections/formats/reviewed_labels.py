@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from PIL import Image
-
 from deepgum.audit.corrections.decisions import Decision, corrected_labels, decisions_by_place
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import Place, ScoredLabels, Values
 from deepgum.audit.summary import DataSource
+from deepgum.data.image_files import open_image
 from deepgum.data.pictures import Pictures
-from deepgum.errors import InvalidDataError, MissingImagesError, listing
+from deepgum.errors import InvalidDataError, MissingImagesError, UnreadableImageError, listing
 
 __all__ = ["ReviewedLabels"]
 
@@ -108,9 +107,9 @@ class ReviewedLabels:
         sizes, unreadable = {}, []
         for row in rows:
             try:
-                with Image.open(self.file(row, program)) as image:
+                with open_image(self.file(row, program)) as image:
                     sizes[row] = image.size
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            except (UnreadableImageError, OSError) as error:
                 unreadable.append(f"'{self.pictures_for(program).names[row]}' ({error})")
         if unreadable:
             raise MissingImagesError(

@@ -1,10 +1,10 @@
-"""Conversion of nested mappings (from TOML) to data classes and back. Unknown keys are errors."""
+"""Conversion of nested mappings (from TOML and JSON) to data classes and back. Unknown keys are errors."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +15,8 @@ __all__ = ["build", "plain"]
 
 def build(cls: type, values: Any, section: str = "") -> Any:
     """Build a data class from a mapping, whose keys are fields and whose values have the types of the fields.
+
+    A field may be a number, a string, a boolean, a path, a mapping, a tuple, another data class, or None.
 
     Raises
     ------
@@ -54,24 +56,52 @@ def build(cls: type, values: Any, section: str = "") -> Any:
 
 
 def _convert(hint: Any, value: Any, name: str) -> Any:
-    """Convert a TOML value to the type of a field. Raise an error if the value does not have this type."""
-    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
-        return build(hint, value, name)
+    """Convert a value of TOML or JSON to the type of a field. Raise an error if the value does not have this type."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if Any in kinds:
-        return value
     for kind in kinds:
         origin = get_origin(kind) or kind
+        if origin is Any or (origin is types.NoneType and value is None):
+            return value
         if origin is Path and isinstance(value, str | Path):
             return Path(value).expanduser()
         if origin is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if origin is tuple and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-            return tuple(value)
-        if origin in (int, str, bool, dict) and type(value) is origin:
+            return _as_float(value, name)
+        if is_dataclass(origin) and isinstance(origin, type) and (isinstance(value, Mapping) or len(kinds) == 1):
+            return build(origin, value, name)
+        if origin is tuple and isinstance(value, list | tuple):
+            return _convert_all(get_args(kind), value, name)
+        if origin in (dict, Mapping) and isinstance(value, Mapping):
+            for key, item in value.items():  # values are checked only: an int stays an int
+                _convert((get_args(kind) or (str, Any))[1], item, f"{name}.{key}")
             return value
-    expected = " or ".join(_KINDS[get_origin(kind) or kind] for kind in kinds if kind is not types.NoneType)
-    raise InvalidParameterError(name, expected, value)
+        if origin in (int, str, bool) and type(value) is origin:
+            return value
+    raise InvalidParameterError(name, " or ".join(_words(kind) for kind in kinds if kind is not types.NoneType), value)
+
+
+def _convert_all(hints: tuple[Any, ...], values: list[Any] | tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    """Convert a list to a tuple of the types `hints`; `(type, ...)` stands for any number of values of one type."""
+    if hints[-1] is Ellipsis:
+        hints = hints[:1] * len(values)
+    if len(hints) != len(values):
+        raise InvalidParameterError(name, f"a list of {len(hints)} values", values)
+    return tuple(
+        _convert(hint, value, f"{name}[{i}]") for i, (hint, value) in enumerate(zip(hints, values, strict=True))
+    )
+
+
+def _as_float(value: float, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidParameterError(name, "a number that a float can hold", value) from None
+
+
+def _words(kind: Any) -> str:
+    origin = get_origin(kind) or kind
+    if origin is tuple:
+        return "a list of texts in quotes" if get_args(kind)[0] is str else "a list"
+    return _KINDS.get(origin, "a table of keys and values")
 
 
 _KINDS = {
@@ -80,8 +110,6 @@ _KINDS = {
     int: "a whole number",
     str: "a text in quotes",
     bool: "true or false",
-    dict: "a table of keys and values",
-    tuple: "a list of texts in quotes",
 }
 
 
