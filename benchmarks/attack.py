@@ -32,13 +32,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 import torch
 
 import deepgum
-from attack import children, disks, inputs, killed_review, kills, materials
+from attack import children, disks, forged, inputs, killed_review, kills, materials
 from attack.outcome import ACCEPTED, FAULT, REFUSED
 
 WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
 """Modules that no command of the attack needs."""
 
-ATTACKS: list[children.Attack] = [*inputs.ATTACKS, *kills.ATTACKS, *killed_review.ATTACKS, *disks.ATTACKS]
+ATTACKS: list[children.Attack] = [*inputs.ATTACKS, *kills.ATTACKS, *killed_review.ATTACKS, *disks.ATTACKS, *forged.ATTACKS]
 
 
 def import_all() -> None:

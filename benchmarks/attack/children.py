@@ -151,7 +151,7 @@ class _Shift:
         self._status: int | None = None
 
     def begin(self, folder: Path, materials: Path, seed: int) -> None:
-        self._folder, self._read, self._status = folder, 0, None
+        self._folder, self._read, self._status, self._prepared = folder, 0, None, False
         folder.mkdir()
         log, numbers = folder / "log", list(self.numbers)
         log.touch()
@@ -168,6 +168,9 @@ class _Shift:
                 self._read += len(line.encode())
                 self._heard = time.monotonic()
                 number, *outcome = json.loads(line)
+                if number is None:
+                    self._prepared = True
+                    continue
                 self.numbers.remove(number)
                 yield Attempt(self.attack.name, number, Outcome(*outcome))
 
@@ -182,11 +185,13 @@ class _Shift:
         return self._status is not None
 
     def lost(self) -> Iterator[Attempt]:
-        """Yield the attempt in which the child died, if it did not make all attempts."""
+        """Yield the attempt in which the child died, if it did not make all attempts. Give up if it died before the first."""
         if self.numbers:
             output = (self._folder / "output").read_text(encoding="utf-8", errors="replace")
             words = f"the process ended with {self._status}: {output[-1000:]}"
             yield Attempt(self.attack.name, self.numbers.pop(0), fault(words))
+            if not self._prepared:
+                self.numbers.clear()
 
     def stop(self) -> None:
         """Kill the child and its own children."""
@@ -234,6 +239,7 @@ def _attempts(attack: Attack, numbers: list[int], seed: int, materials: Path, fo
     os.chdir(folder / "work" / "user")
     attack.prepare()
     with open(folder / "log", "a", encoding="utf-8") as log:
+        log.write("[null]\n")
         for number in numbers:
             outcome: Any
             try:

@@ -31,6 +31,9 @@ def _content(file: Path) -> Any:
         return _timeless(json.loads(content))
     if file.suffix == ".jsonl":
         return [_timeless(json.loads(line)) for line in content.splitlines()]
+    if file.suffix == ".safetensors":  # the library safetensors writes the metadata in any order
+        end = 8 + int.from_bytes(content[:8], "little")
+        return json.loads(content[8:end]), content[end:]
     return content
 
 
