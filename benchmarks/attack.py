@@ -4,13 +4,15 @@
     python benchmarks/attack.py --share 0.1                      # a tenth of the attempts
     python benchmarks/attack.py --seed 1 --only "CSV: score:17"  # one attempt again
 
-Each attempt ends in one of three ways. "Refused": the command ended with an error that names the problem. "Accepted": the
-command, or the same command after a kill, gave the right result. "Fault": a traceback, a hang, a file of the user that was
-changed or lost, an acknowledged decision that was lost, a result that differs from that without a kill, a forged request
-that was served, or temporary files that the next command did not remove. The exit status is 1 if there is a fault.
+Each attempt ends in one of three ways. "Refused": the command ended with an error that names the problem. "Accepted":
+the command, or the same command after a kill, gave the right result. "Fault": a traceback, a hang, a file of the user
+that was changed or lost, an acknowledged decision that was lost, a result that differs from that without a kill, a
+forged request that was served, or temporary files that the next command did not remove. The exit status is 1 if there
+is a fault.
 
-Linux only. The random numbers of each attempt depend on the seed and on its number alone. The moments of kills also
-depend on the speed of the machine.
+Linux only. Full disks are file systems in memory if this process may mount them, which needs the rights of the system
+administrator; otherwise, a limit on the size of files. The random numbers of an attempt depend on the seed and on its
+number alone. The moments of kills also depend on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -38,7 +40,13 @@ from attack.outcome import ACCEPTED, FAULT, REFUSED
 WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
 """Modules that no command of the attack needs."""
 
-ATTACKS: list[children.Attack] = [*inputs.ATTACKS, *kills.ATTACKS, *killed_review.ATTACKS, *disks.ATTACKS, *forged.ATTACKS]
+ATTACKS: list[children.Attack] = [
+    *inputs.ATTACKS,
+    *kills.ATTACKS,
+    *killed_review.ATTACKS,
+    *disks.ATTACKS,
+    *forged.ATTACKS,
+]
 
 
 def import_all() -> None:

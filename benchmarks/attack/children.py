@@ -185,7 +185,7 @@ class _Shift:
         return self._status is not None
 
     def lost(self) -> Iterator[Attempt]:
-        """Yield the attempt in which the child died, if it did not make all attempts. Give up if it died before the first."""
+        """Yield the attempt in which the child died, if it did not make all. Give up if it died before the first."""
         if self.numbers:
             output = (self._folder / "output").read_text(encoding="utf-8", errors="replace")
             words = f"the process ended with {self._status}: {output[-1000:]}"

@@ -1,7 +1,7 @@
 """Full disks: each command that writes runs on a disk that fills up.
 
-The command must be refused with a message, or find room for everything. An old file at the output stays, and no part of a new one
-appears. Then the disk has room, and the same command must give the right result.
+The command must be refused with a message, or find room for everything. An old file at the output stays, and no part of
+a new one appears. Then the disk has room, and the same command must give the right result.
 """
 
 from __future__ import annotations
@@ -223,7 +223,9 @@ class FullDiskOfDecisions:
 
 
 def _attempts(name: str) -> int:
-    return {"fit": 9, "audit": 6, "compare": 9, "gain": 6, "plot": 6, "report": 9, "reproduce": 6, "demo": 3}.get(name, 15)
+    return {"fit": 9, "audit": 6, "compare": 9, "gain": 6, "plot": 6, "report": 9, "reproduce": 6, "demo": 3}.get(
+        name, 15
+    )
 
 
 ATTACKS = [*(FullDisk(name, writer, _attempts(name)) for name, writer in WRITERS.items()), FullDiskOfDecisions()]

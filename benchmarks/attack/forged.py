@@ -22,7 +22,8 @@ _HEADERS: list[dict[str, str | None]] = [
     {"Host": "evil.example"}, {"Host": "127.0.0.1"}, {"Host": "evil.example:{port}"}, {"Host": "localhost:{port}"},
     {"Host": "[::1]:{port}"}, {"Host": "127.0.0.1:{port}."}, {"Host": None}, {"Host": "127.0.0.1:{port}, evil.example"},
     {"Origin": None}, {"Origin": "null"}, {"Origin": "http://evil.example"}, {"Origin": "http://localhost:{port}"},
-    {"Origin": "https://127.0.0.1:{port}"}, {"Origin": "http://127.0.0.1:1"}, {"Origin": "http://127.0.0.1:{port}.evil"},
+    {"Origin": "https://127.0.0.1:{port}"}, {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "http://127.0.0.1:{port}.evil"},
     {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "none"},
     {"X-Deepgum-Review": None}, {"Content-Type": "text/plain"}, {"Content-Type": "multipart/form-data"},
     {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": None}, {"Content-Length": "70000"},
@@ -90,8 +91,13 @@ class Forged:
         token = self._address.token
         place = chance.randrange(len(token))
         other = chance.choice("ABCDEFxyz0123-_")
-        wrong = chance.choice(["x", "", token[:-1], token + "x", token.swapcase(), token[:place] + other + token[place + 1 :]])
-        path, method = chance.choice(_READS + _WRITES), chance.choice(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"])
+        wrong = chance.choice(
+            ["x", "", token[:-1], token + "x", token.swapcase(), token[:place] + other + token[place + 1 :]]
+        )
+        path, method = (
+            chance.choice(_READS + _WRITES),
+            chance.choice(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]),
+        )
         status, _ = self._ask(method, f"/{wrong}/{path}", self._decision())
         return status, f"{method} {path} with the token {wrong!r}", wrong == token
 
@@ -106,13 +112,15 @@ class Forged:
         hidden = f"POST {self._path('decisions')} HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n\r\n"
         lengths = [
             f"Content-Length: {len(hidden)}\r\nTransfer-Encoding: chunked", "Content-Length: 0\r\nContent-Length: 5",
-            "Transfer-Encoding: xchunked", "Transfer-Encoding : chunked", "Content-Length: +5", "Content-Length: 5\r\n 7",
+            "Transfer-Encoding: xchunked", "Transfer-Encoding : chunked", "Content-Length: +5",
+            "Content-Length: 5\r\n 7",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Content-Length: 0x5", "Content-Length: 1_0",
             f"X: a\nHost: {self._host}", f"Host: {self._host}",
         ]  # fmt: skip
         length = chance.choice(lengths)
-        head = f"POST {self._path('decisions')} HTTP/1.1\r\nHost: {chance.choice(['evil.example', self._host])}\r\n{length}"
-        return self._send(f"{head}\r\n\r\n0\r\n\r\n{hidden}".encode()), f"ambiguous {length!r}", False
+        host = chance.choice(["evil.example", self._host])
+        head = f"POST {self._path('decisions')} HTTP/1.1\r\nHost: {host}\r\n{length}\r\n\r\n"
+        return self._send(f"{head}0\r\n\r\n{hidden}".encode()), f"ambiguous {length!r}", False
 
     def _damaged_message(self, chance: Random) -> tuple[int, str, bool]:
         path = chance.choice(["decisions", "decisions", "undo", "redo"])
@@ -160,7 +168,9 @@ class Forged:
                 lines.append(f"{name}: {value.replace('{port}', str(self._address.port))}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
-    def _ask(self, method: str, path: str, message: Any, changes: dict[str, str | None] | None = None) -> tuple[int, bytes]:
+    def _ask(
+        self, method: str, path: str, message: Any, changes: dict[str, str | None] | None = None
+    ) -> tuple[int, bytes]:
         body = message if isinstance(message, bytes) else json.dumps(message).encode() if message is not None else b""
         if method in ("GET", "HEAD"):
             body = b""

@@ -1,7 +1,7 @@
 """Mutated inputs: a file is changed, and a command reads it.
 
-The command must refuse the file with a message, or accept it, and then its output must be whole (see `CHECKS`). In both cases no
-other file may change.
+The command must refuse the file with a message, or accept it. Then its output must be right, as far as the check of the
+attack can tell. In both cases no other file may change.
 """
 
 from __future__ import annotations
@@ -210,6 +210,7 @@ _REVIEW = tuple(
     for kind, ending in (("patch", "jsonl"), ("label-studio", "json"), ("coco", "json"), ("fiftyone", "json"))
 )
 _REPORT, _LOOK = Reader("report audit --out r.html", ("r.html",)), Reader("look", ("audit/decisions.jsonl",))
+_PLOT = Reader("plot comparison --out f.png", ("f.png", "f.svg"))
 _IMAGES = [f"images/{row:03d}.png" for row in (0, 1, 5, 17)]
 _PICTURES = "predict pictures images --out o.csv"
 
@@ -252,7 +253,7 @@ ATTACKS: list[MutatedInput] = [
     MutatedInput(
         "folder of a comparison", 120,
         [
-            *_with(["comparison/results.jsonl", "comparison/config.json"], Reader("plot comparison --out f.png", ("f.png", "f.svg"))),
+            *_with(["comparison/results.jsonl", "comparison/config.json"], _PLOT),
             *_with(
                 ["comparison/results.jsonl", "comparison/config.json", "comparison/content/seed0.parquet"],
                 Reader(" ".join([*COMPARE, "--out", "comparison"]), ("comparison",)),

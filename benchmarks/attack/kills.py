@@ -45,7 +45,7 @@ class Killed:
     inputs : callable
         Function that writes further input files.
     resumes : bool
-        Whether the command continues at an output that exists. If not, an output that exists after a kill must be whole.
+        Whether the command continues at an output that exists. If not, an output after a kill must be whole.
     sent : signal
         The signal. After SIGTERM, the command must also end with status 143 and without temporary files.
     """
