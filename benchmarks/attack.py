@@ -115,8 +115,12 @@ def main() -> None:
         made = children.start(lambda: (os.chdir(folder), materials.make(Path("."))), Path(name) / "output")
         if children.finish(made, 120):
             sys.exit((Path(name) / "output").read_text(encoding="utf-8"))
-        for attempt in children.Crew(folder, given.seed, given.workers).work(jobs(given.share, given.only)):
+        chosen = jobs(given.share, given.only)
+        total = sum(len(numbers) for _, numbers in chosen)
+        for attempt in children.Crew(folder, given.seed, given.workers).work(chosen):
             attempts.append(attempt)
+            if len(attempts) % 200 == 0:
+                print(f"{len(attempts)} of {total}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
             if given.each and attempt.outcome.kind != FAULT:
                 print(f"{attempt.attack}:{attempt.number} {attempt.outcome.kind}: {attempt.outcome.words}", flush=True)
             if attempt.outcome.kind == FAULT:

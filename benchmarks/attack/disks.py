@@ -202,6 +202,7 @@ class FullDiskOfDecisions:
 
     def attempt(self, number: int, chance: Random) -> Outcome:
         """Store decisions until the file may not grow, and then one more with room."""
+        before = self._folder.decisions_file.read_bytes().count(b"\n")
         stored: list[str] = []
         outcome = Outcome(ACCEPTED)
         with DecisionStore.of(self._folder) as store:
@@ -215,7 +216,7 @@ class FullDiskOfDecisions:
                         break
             store.decide(Decision("images/039.png", "b", "drop"))
         *lines, last = self._folder.decisions_file.read_bytes().split(b"\n")
-        rows = [json.loads(line)["sample"] for line in lines[1:]]
+        rows = [json.loads(line)["sample"] for line in lines[before:]]
         if last or rows != [*stored, "images/039.png"]:
             outcome = fault(f"{len(stored)} decisions were stored, and the file holds {rows}, {last!r}")
         self._workspace.restore()

@@ -209,33 +209,33 @@ _REVIEW = tuple(
     Reader(f"review audit --export {kind}=x.{ending}", (f"x.{ending}", "x.xml"))
     for kind, ending in (("patch", "jsonl"), ("label-studio", "json"), ("coco", "json"), ("fiftyone", "json"))
 )
-_REPORT, _LOOK = Reader("report audit --out r.html", ("r.html",)), Reader("look", ("audit/decisions.jsonl",))
+_REPORT, _LOOK = Reader("report audit --out r.html", ("r.html",)), Reader("look")
 _PLOT = Reader("plot comparison --out f.png", ("f.png", "f.svg"))
 _IMAGES = [f"images/{row:03d}.png" for row in (0, 1, 5, 17)]
 _PICTURES = "predict pictures images --out o.csv"
 
 ATTACKS: list[MutatedInput] = [
-    MutatedInput("CSV: score", 700, [("t.csv", _SCORE)], _scores),
-    MutatedInput("CSV: predict", 300, [("t.csv", _PREDICT)], _predictions),
-    MutatedInput("CSV: apply", 250, [("faces.csv", _APPLY)], _applied),
+    MutatedInput("CSV: score", 350, [("t.csv", _SCORE)], _scores),
+    MutatedInput("CSV: predict", 600, [("t.csv", _PREDICT)], _predictions),
+    MutatedInput("CSV: apply", 350, [("faces.csv", _APPLY)], _applied),
     MutatedInput(
-        "TOML: fit", 300, _with(["run.toml"], Reader("fit run.toml --out out", ("out",))), working=_trained, seconds=10
+        "TOML: fit", 250, _with(["run.toml"], Reader("fit run.toml --out out", ("out",))), working=_trained, seconds=10
     ),
     MutatedInput(
-        "TOML: audit", 60, _with(["audit.toml"], Reader("audit audit.toml --out out", ("out",))),
+        "TOML: audit", 50, _with(["audit.toml"], Reader("audit audit.toml --out out", ("out",))),
         working=_trained, seconds=10,
     ),
-    MutatedInput("patch: apply", 500, [("p.patch.jsonl", _APPLY), ("p.patch.jsonl", _APPLY_PARQUET)], _applied),
+    MutatedInput("patch: apply", 600, [("p.patch.jsonl", _APPLY), ("p.patch.jsonl", _APPLY_PARQUET)], _applied),
     MutatedInput(
-        "Parquet: score", 300,
+        "Parquet: score", 120,
         [("t.parquet", Reader("score t.parquet --inliers gaussian --out o.csv", ("o.csv",)))], _scores,
     ),
     MutatedInput(
-        "Parquet: predict", 150, [("t.parquet", Reader("predict run t.parquet --out o.csv", ("o.csv",)))], _predictions
+        "Parquet: predict", 300, [("t.parquet", Reader("predict run t.parquet --out o.csv", ("o.csv",)))], _predictions
     ),
-    MutatedInput("Parquet: apply", 200, [("faces.parquet", _APPLY_PARQUET)], _applied),
+    MutatedInput("Parquet: apply", 300, [("faces.parquet", _APPLY_PARQUET)], _applied),
     MutatedInput(
-        "folder of a run", 450,
+        "folder of a run", 400,
         [
             *_with(["run/config.toml", "run/network.json", "run/weights.safetensors"], _PREDICT, _EVALUATE, _EXPORT),
             *_with(["run/metrics.json"], _PREDICT, _EVALUATE, _EXPORT, _AGAIN),
@@ -247,11 +247,11 @@ ATTACKS: list[MutatedInput] = [
         "folder of an audit", 450,
         [
             *_with(["audit/summary.json", "audit/scores.parquet", "audit/pictures.parquet"], *_REVIEW, _LOOK, _REPORT),
-            *_with(["audit/audit.toml"], *_REVIEW, _LOOK),
+            *_with(["audit/audit.toml", "audit/decisions.jsonl"], *_REVIEW, _LOOK),
         ],
     ),
     MutatedInput(
-        "folder of a comparison", 120,
+        "folder of a comparison", 80,
         [
             *_with(["comparison/results.jsonl", "comparison/config.json"], _PLOT),
             *_with(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow.csv
@@ -13,10 +13,12 @@ import tomli_w
 from PIL import Image
 
 from attack.outcome import call
+from deepgum.audit.corrections.decisions import Action, Decision
 from deepgum.audit.folder import AuditFolder
 from deepgum.audit.scoring.score import score_labels
 from deepgum.audit.summary import DataSource
 from deepgum.data.pictures import Pictures
+from deepgum.review.store import DecisionStore
 
 ROWS, SIDE, COLUMNS = 60, 48, ["a_x", "a_y", "b_x", "b_y"]
 FEATURES = {
@@ -59,12 +61,11 @@ def make(folder: Path) -> None:
         ["fit", "run.toml", "--out", "run"],
         ["fit", "pictures.toml", "--out", "pictures"],
         [*COMPARE, "--out", "comparison"],
-        ["review", "audit", "--export", "patch=p.patch.jsonl"],
     ):
         result = call(command)
         if result.exit_code:
             raise SystemExit(f"The materials cannot be made: {command}\n{result.output}{result.exception}")
-    _decide(folder / "p.patch.jsonl", AuditFolder(folder / "audit"))
+    _decide(folder)
 
 
 def _tables(folder: Path, rng: np.random.Generator) -> None:
@@ -94,11 +95,12 @@ def _audit(folder: Path, rng: np.random.Generator) -> None:
     audit.write(summary, scored.labels, Pictures(Path("."), names, (None,) * ROWS))
 
 
-def _decide(patch: Path, audit: AuditFolder) -> None:
-    """Add a decision on each of four labels to a patch."""
-    labels = audit.labels()
-    lines = []
-    for row, decision in enumerate(("fix", "drop", "keep", "fix")):
-        values = {"id": labels.ids[row], "group": "a", "old": labels.given[row, :2].tolist(), "decision": decision}
-        lines.append(json.dumps(values | {"new": [1.25, 2.5 + row] if decision == "fix" else None}))
-    patch.write_text(patch.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
+def _decide(folder: Path) -> None:
+    """Decide about a few labels, and export the decisions as a patch."""
+    audit = AuditFolder(folder / "audit")
+    with DecisionStore.of(audit) as store:
+        for row in range(30, 36):
+            action = cast(Action, ("fix", "drop", "keep")[row % 3])
+            new = (1.25, 2.5 + row) if action == "fix" else None
+            store.decide(Decision(f"images/{row:03d}.png", "a", action, new, "seen", "ada"))
+    assert not call(["review", "audit", "--export", "patch=p.patch.jsonl"]).exit_code
