@@ -77,13 +77,14 @@ def test_a_moved_data_set_keeps_its_cache(plan: CropPlan, tmp_path: Path, decode
 def replace_image(plan: CropPlan) -> CropPlan:
     """Replace an image by another image of the same size in bytes, with the same time."""
     file = plan.folder / plan.names[2]
-    before, old = file.stat(), file.read_bytes()
-    Image.new("L", (20, 20), 200).save(file, quality=95)
-    new = file.read_bytes().ljust(len(old), b"\0")
-    assert len(new) == len(old)
-    assert new != old
-    file.write_bytes(new)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    before, old, new = file.stat(), file.read_bytes(), file.with_suffix(".new")
+    Image.new("L", (20, 20), 200).save(new, format="JPEG", quality=95)
+    content = new.read_bytes().ljust(len(old), b"\0")
+    assert len(content) == len(old)
+    assert content != old
+    new.write_bytes(content)
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.replace(new, file)
     return plan
 
 
