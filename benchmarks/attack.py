@@ -34,7 +34,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 import torch
 
 import deepgum
-from attack import children, disks, forged, inputs, killed_review, kills, materials
+from attack import children, disks, forged, inputs, killed_review, kills, materials, overwrites
 from attack.outcome import ACCEPTED, FAULT, REFUSED
 
 WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
@@ -42,6 +42,7 @@ WITHOUT = {"deepgum.__main__", "deepgum.lightning"}
 
 ATTACKS: list[children.Attack] = [
     *inputs.ATTACKS,
+    *overwrites.ATTACKS,
     *kills.ATTACKS,
     *killed_review.ATTACKS,
     *disks.ATTACKS,
@@ -116,6 +117,8 @@ def main() -> None:
         if children.finish(made, 120):
             sys.exit((Path(name) / "output").read_text(encoding="utf-8"))
         chosen = jobs(given.share, given.only)
+        if not chosen:
+            parser.error(f"--only should be the beginning of one of: {', '.join(attack.name for attack in ATTACKS)}")
         total = sum(len(numbers) for _, numbers in chosen)
         for attempt in children.Crew(folder, given.seed, given.workers).work(chosen):
             attempts.append(attempt)
