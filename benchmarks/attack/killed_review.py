@@ -55,12 +55,15 @@ class Page:
         Identity of the audit.
     places : list of (str, str)
         The labels: sample and group.
+    unanswered : mapping of (str, str) to set of str
+        The actions that pages sent without an answer since the last acknowledged one, by label. The page adds its own.
     """
 
-    def __init__(self, address: Address, audit: str, places: list[Place]) -> None:
-        self._address, self._audit, self._places = address, audit, places
+    def __init__(
+        self, address: Address, audit: str, places: list[Place], unanswered: defaultdict[Place, set[str]]
+    ) -> None:
+        self._address, self._audit, self._places, self._unanswered = address, audit, places, unanswered
         self.acknowledged: dict[int, tuple[Place, str]] = {}
-        self.sent: dict[Place, str] = {}
         self.refused = ""
 
     def post(self, chance: Random) -> None:
@@ -70,13 +73,14 @@ class Page:
             connection = http.client.HTTPConnection("127.0.0.1", self._address.port, timeout=10)
             while True:
                 place, action = chance.choice(self._places), chance.choice(ACTIONS)
-                self.sent[place] = action
+                self._unanswered[place].add(action)
                 status, answer = self._decide(connection, place, action, current[place])
                 if status == 409:  # a decision of the last page, whose answer was lost
                     current[place] = answer["current"]["seq"]
                 elif status == 200:
                     current[place] = answer["entry"]["seq"]
                     self.acknowledged[current[place]] = place, action
+                    self._unanswered[place].clear()
                 else:
                     self.refused = f"{status} {answer}"
                     return
@@ -109,14 +113,17 @@ class KilledReview:
     def attempt(self, number: int, chance: Random) -> Outcome:
         """Kill servers, each while three pages post, and look for each acknowledged decision after each kill."""
         acknowledged: dict[int, tuple[Place, str]] = {}
+        unanswered = defaultdict[Place, set[str]](set)
         outcome, kills = Outcome(ACCEPTED), 0
         try:
             for _ in range(self.row):
-                pages = self._kill(chance)
+                pages = self._kill(chance, unanswered)
                 kills += 1
                 for page in pages:
                     acknowledged |= page.acknowledged
-                wrong = next((page.refused for page in pages if page.refused), "") or self._lost(acknowledged, pages)
+                wrong = next((page.refused for page in pages if page.refused), "") or self._lost(
+                    acknowledged, unanswered
+                )
                 if wrong:
                     return fault(f"kill {kills}, {len(acknowledged)} acknowledged decisions: {wrong}", kills)
             outcome = self._end(len(acknowledged))
@@ -126,11 +133,11 @@ class KilledReview:
             self._workspace.restore()
         return outcome._replace(count=kills)
 
-    def _kill(self, chance: Random) -> list[Page]:
+    def _kill(self, chance: Random, unanswered: defaultdict[Place, set[str]]) -> list[Page]:
         process, address = serve()
         places = [(f"images/{row:03d}.png", group) for row in range(40) for group in "ab"]
         audit = json.loads((AUDIT / "decisions.jsonl").read_text(encoding="utf-8").partition("\n")[0])["audit"]
-        pages = [Page(address, audit, places[first::_PAGES]) for first in range(_PAGES)]
+        pages = [Page(address, audit, places[first::_PAGES], unanswered) for first in range(_PAGES)]
         killer = threading.Timer(chance.uniform(0.05, 0.5), os.kill, (process, signal.SIGKILL))
         with ThreadPoolExecutor(_PAGES) as pool:
             killer.start()
@@ -139,7 +146,7 @@ class KilledReview:
         os.waitpid(process, 0)
         return pages
 
-    def _lost(self, acknowledged: dict[int, tuple[Place, str]], pages: list[Page]) -> str:
+    def _lost(self, acknowledged: dict[int, tuple[Place, str]], unanswered: dict[Place, set[str]]) -> str:
         """Return what is wrong with a copy of the file alone."""
         shutil.rmtree(ALONE, ignore_errors=True)
         shutil.copytree(AUDIT, ALONE, ignore=shutil.ignore_patterns(".*"))
@@ -155,9 +162,8 @@ class KilledReview:
         current = {place: action for _, (place, action) in sorted(acknowledged.items())}
         decided = map(json.loads, Path("x.jsonl").read_text(encoding="utf-8").splitlines()[1:])
         found = {(row["id"], row["group"]): row["decision"] for row in decided}
-        unanswered = {place: action for page in pages for place, action in page.sent.items()}
         for place, action in current.items():
-            if found.get(place) not in (action, unanswered.get(place)):
+            if found.get(place) not in {action, *unanswered.get(place, ())}:
                 return f"the export has {found.get(place)} for {place}, and {action} was acknowledged"
         return ""
 

@@ -85,7 +85,7 @@ class Overwrite:
         words = f"`{command.replace('OUT', out)}`, which is {target}"
         link = Path(f"link{Path(target).suffix}")
         link.unlink(missing_ok=True)
-        changed = self._workspace.changed()
+        changed = self._workspace.changed(["link.png", "link.svg"])
         self._workspace.restore()
         if changed:
             return fault(f"{words}: changed or added: {changed[:5]}, {outcome.kind}")
