@@ -92,6 +92,12 @@ def table(attempts: list[children.Attempt]) -> list[str]:
     return lines
 
 
+def _processor_seconds() -> float:
+    """Return the seconds of the processor that this process and its ended children used."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def _order(name: str) -> int:
     return [attack.name for attack in ATTACKS].index(name)
 
@@ -113,6 +119,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "materials"
         folder.mkdir()
+        mounts = children.start(lambda: (os.chdir(name), sys.exit(not disks.SmallDisk().works)), Path(name) / "mounted")
+        disk = "limits on the size of files" if children.finish(mounts, 60) else "file systems in memory, and limits"
         made = children.start(lambda: (os.chdir(folder), materials.make(Path("."))), Path(name) / "output")
         if children.finish(made, 120):
             sys.exit((Path(name) / "output").read_text(encoding="utf-8"))
@@ -131,7 +139,10 @@ def main() -> None:
                 print(f"FAULT {attempt.outcome.words}\n      {again}", flush=True)
     lines = [f"python benchmarks/attack.py --seed {given.seed} --share {given.share:g}"]
     lines += ["", *table(attempts), ""]
-    lines += [f"{time.monotonic() - begun:.0f} s with {given.workers} workers; Python {platform.python_version()}"]
+    lines += [
+        f"{time.monotonic() - begun:.0f} s with {given.workers} workers, {_processor_seconds():.0f} s of the processor; "
+        f"load of the machine {os.getloadavg()[1]:.1f}; Python {platform.python_version()}; full disks: {disk}"
+    ]
     print("\n".join(lines))
     if given.out is not None:
         given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -137,6 +137,7 @@ class FullDisk:
             files = [file for file in out.rglob("*") if file.is_file()] if out.is_dir() else [out]
             self._size = max(file.stat().st_size for file in files)
             self._total = sum(file.stat().st_size for file in files)
+            self._whole = out.read_bytes() if out.is_file() else b""
             self._clear()
 
     def attempt(self, number: int, chance: Random) -> Outcome:
@@ -170,7 +171,8 @@ class FullDisk:
         return fault(f"{words}: {wrong}") if wrong else outcome
 
     def _wrong_after_refusal(self, out: Path, on_disk: bool) -> str:
-        if self._writer.replaces and (not out.is_file() or out.read_bytes() != OLD):
+        # A command with several outputs may have written the first one.
+        if self._writer.replaces and (not out.is_file() or out.read_bytes() not in (OLD, self._whole)):
             return "the old file has changed"
         if out.is_file() and not self._writer.replaces:
             return "a part of the output is left"
@@ -224,7 +226,7 @@ class FullDiskOfDecisions:
 
 
 def _attempts(name: str) -> int:
-    return {"fit": 9, "audit": 6, "compare": 9, "gain": 6, "plot": 6, "report": 9, "reproduce": 6, "demo": 3}.get(
+    return {"fit": 6, "audit": 6, "compare": 6, "gain": 6, "plot": 6, "report": 9, "reproduce": 6, "demo": 3}.get(
         name, 15
     )
 

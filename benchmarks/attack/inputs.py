@@ -215,27 +215,27 @@ _IMAGES = [f"images/{row:03d}.png" for row in (0, 1, 5, 17)]
 _PICTURES = "predict pictures images --out o.csv"
 
 ATTACKS: list[MutatedInput] = [
-    MutatedInput("CSV: score", 350, [("t.csv", _SCORE)], _scores),
-    MutatedInput("CSV: predict", 600, [("t.csv", _PREDICT)], _predictions),
-    MutatedInput("CSV: apply", 350, [("faces.csv", _APPLY)], _applied),
+    MutatedInput("CSV: score", 200, [("t.csv", _SCORE)], _scores),
+    MutatedInput("CSV: predict", 700, [("t.csv", _PREDICT)], _predictions),
+    MutatedInput("CSV: apply", 400, [("faces.csv", _APPLY)], _applied),
     MutatedInput(
-        "TOML: fit", 250, _with(["run.toml"], Reader("fit run.toml --out out", ("out",))), working=_trained, seconds=10
+        "TOML: fit", 150, _with(["run.toml"], Reader("fit run.toml --out out", ("out",))), working=_trained, seconds=10
     ),
     MutatedInput(
-        "TOML: audit", 50, _with(["audit.toml"], Reader("audit audit.toml --out out", ("out",))),
+        "TOML: audit", 40, _with(["audit.toml"], Reader("audit audit.toml --out out", ("out",))),
         working=_trained, seconds=10,
     ),
-    MutatedInput("patch: apply", 600, [("p.patch.jsonl", _APPLY), ("p.patch.jsonl", _APPLY_PARQUET)], _applied),
+    MutatedInput("patch: apply", 700, [("p.patch.jsonl", _APPLY), ("p.patch.jsonl", _APPLY_PARQUET)], _applied),
     MutatedInput(
-        "Parquet: score", 120,
+        "Parquet: score", 80,
         [("t.parquet", Reader("score t.parquet --inliers gaussian --out o.csv", ("o.csv",)))], _scores,
     ),
     MutatedInput(
-        "Parquet: predict", 300, [("t.parquet", Reader("predict run t.parquet --out o.csv", ("o.csv",)))], _predictions
+        "Parquet: predict", 350, [("t.parquet", Reader("predict run t.parquet --out o.csv", ("o.csv",)))], _predictions
     ),
-    MutatedInput("Parquet: apply", 300, [("faces.parquet", _APPLY_PARQUET)], _applied),
+    MutatedInput("Parquet: apply", 350, [("faces.parquet", _APPLY_PARQUET)], _applied),
     MutatedInput(
-        "folder of a run", 400,
+        "folder of a run", 250,
         [
             *_with(["run/config.toml", "run/network.json", "run/weights.safetensors"], _PREDICT, _EVALUATE, _EXPORT),
             *_with(["run/metrics.json"], _PREDICT, _EVALUATE, _EXPORT, _AGAIN),
@@ -244,14 +244,14 @@ ATTACKS: list[MutatedInput] = [
         ],
     ),
     MutatedInput(
-        "folder of an audit", 450,
+        "folder of an audit", 300,
         [
             *_with(["audit/summary.json", "audit/scores.parquet", "audit/pictures.parquet"], *_REVIEW, _LOOK, _REPORT),
             *_with(["audit/audit.toml", "audit/decisions.jsonl"], *_REVIEW, _LOOK),
         ],
     ),
     MutatedInput(
-        "folder of a comparison", 80,
+        "folder of a comparison", 50,
         [
             *_with(["comparison/results.jsonl", "comparison/config.json"], _PLOT),
             *_with(

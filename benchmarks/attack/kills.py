@@ -214,5 +214,5 @@ _COMMANDS: dict[str, dict[str, Any]] = {
 
 ATTACKS: list[Killed] = [
     *(Killed(f"kill -9: {name}", 6, **how) for name, how in _COMMANDS.items()),
-    *(Killed(f"SIGTERM: {name}", 3, row=2, sent=signal.SIGTERM, **how) for name, how in _COMMANDS.items()),
+    *(Killed(f"SIGTERM: {name}", 2, row=3, sent=signal.SIGTERM, **how) for name, how in _COMMANDS.items()),
 ]
