@@ -19,6 +19,7 @@ from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.cli import main
 from deepgum.data.content import Content
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.report.page.thumbnails import PictureViewer
 
 N = 60
 FIT = """
@@ -216,6 +217,20 @@ def test_damaged_predictions_are_computed_again(
 
 def flipped(whole: bytes) -> bytes:
     return whole[:-1] + bytes([whole[-1] ^ 1])
+
+
+def test_a_picture_that_has_changed_since_the_audit_is_not_shown(faces: Path, tmp_path: Path) -> None:
+    assert audit(faces, tmp_path / "run").exit_code == 0
+    folder = AuditFolder(tmp_path / "run")
+    pictures = folder.pictures()
+    assert pictures is not None
+    viewer = PictureViewer.of(folder.summary().data, pictures)
+    row = folder.labels().ids.index("5_0_0_4.jpg")
+    assert viewer.jpeg(row, 64)[1] is not None
+    write_face(faces / "5_0_0_4.jpg", 200)
+    view, jpeg = viewer.jpeg(row, 64)
+    assert (view.problem, jpeg) == ("Not shown: the image has changed since the audit.", None)
+    assert viewer.jpeg(row - 1, 64)[1] is not None
 
 
 def test_an_evaluation_on_changed_data_says_so(faces: Path, tmp_path: Path) -> None:

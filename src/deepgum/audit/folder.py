@@ -45,7 +45,7 @@ class AuditFolder:
     scores_file : Path
         `scores.parquet`; see `ScoredLabels`.
     pictures_file : Path
-        `pictures.parquet`: image file and square crop of each sample, if the inputs are images.
+        `pictures.parquet`: image file with its hash, and square crop of each sample, if the inputs are images.
     images : Path
         `images/`: the images of flagged samples, if these samples have no image file.
     calibration_file : Path
@@ -99,6 +99,7 @@ class AuditFolder:
             table = pa.table(
                 {"id": pa.array(labels.ids, pa.string()), "image": pa.array(pictures.names, pa.string())}
                 | {name: pa.array(values, pa.float64()) for name, values in columns.items()}
+                | ({"sha256": pa.array(pictures.sha256, pa.string())} if pictures.sha256 else {})
             )
             with write_atomically(self.pictures_file) as temporary:
                 pq.write_table(table.replace_schema_metadata({"folder": str(pictures.folder)}), temporary)
@@ -153,7 +154,11 @@ class AuditFolder:
             squares = tuple(None if None in square else Square(*square) for square in zip(*numbers, strict=True))
             folder = Path(table.schema.metadata[b"folder"].decode())
             folder.resolve()  # raises an error for a path with a null character
-            return Pictures(folder, tuple(names), squares)
+            # Version 0.1.0 did not write hashes.
+            sha256 = table.column("sha256").to_pylist() if "sha256" in table.column_names else ()
+            if not all(isinstance(digits, str) for digits in sha256):
+                raise ValueError("the hashes of its images should be text")
+            return Pictures(folder, tuple(names), squares, tuple(sha256))
 
     def _check_trusted(self) -> None:
         """Raise an error if the folder names a data set, density or reason outside the package and is not trusted.

@@ -92,7 +92,7 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
 
     Examples
     --------
-    >>> same = dict(labels=500, expected_false_flags=1.0, prior=0.9, covariance=(), log_uniform_density=0.0)
+    >>> same = dict(labels=500, expected_false_flags=1.0, prior=0.9, covariance=((1.0,),), log_uniform_density=0.0)
     >>> tenth = Share(0.1, 0.1, 0.1)
     >>> nose = GroupSummary("nose", flags=60, share=tenth, status="CONVERGED", verdict="About ...", **same)
     >>> none = Share(0.0, 0.0, 0.01)

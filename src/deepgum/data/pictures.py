@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepgum.data.crops import Square
 from deepgum.data.image_files import open_image
 from deepgum.errors import InvalidDataError
+from deepgum.storage.hashes import KeptHashes, file_sha256
 
 __all__ = ["Pictures"]
 
@@ -28,6 +29,8 @@ class Pictures:
     squares : tuple of Square or None, length n
         The square crop of each image, in pixels of the image file. None means the smallest square around the whole
         image.
+    sha256 : tuple of str, length n or 0
+        The SHA-256 of each image file, or an empty string if it is not known. If the tuple is empty, none is known.
 
     Raises
     ------
@@ -44,17 +47,37 @@ class Pictures:
     folder: Path
     names: tuple[str, ...]
     squares: tuple[Square | None, ...]
+    sha256: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.squares) != len(self.names):
             raise InvalidDataError(f"`squares` should have length {len(self.names)}. Found {len(self.squares)}.")
+        if len(self.sha256) not in (0, len(self.names)):
+            raise InvalidDataError(f"`sha256` should have length {len(self.names)} or 0. Found {len(self.sha256)}.")
 
     def __len__(self) -> int:
         return len(self.names)
 
     def subset(self, rows: Sequence[int]) -> Pictures:
         """Return the image files and squares at these positions, in the order of `rows`."""
-        return Pictures(self.folder, tuple(self.names[row] for row in rows), tuple(self.squares[row] for row in rows))
+        names, squares = tuple(self.names[row] for row in rows), tuple(self.squares[row] for row in rows)
+        return Pictures(self.folder, names, squares, tuple(self.sha256[row] for row in rows if self.sha256))
+
+    def hashed(self, cache: Path) -> Pictures:
+        """Return the same pictures with the SHA-256 of each file. `cache` is the folder of the kept hashes."""
+        hashes = KeptHashes(cache, self.folder).of(self.names)
+        return replace(self, sha256=tuple(content or "" for content in hashes))
+
+    def has_changed(self, row: int) -> bool:
+        """Return whether the image file at position `row` differs from the file whose SHA-256 is known.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        known = self.sha256[row] if self.sha256 else ""
+        return known != "" and file_sha256(self.file(row)) != known
 
     def file(self, row: int) -> Path:
         """Return the path of the image file at position `row`."""

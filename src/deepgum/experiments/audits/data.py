@@ -17,6 +17,7 @@ from deepgum.audit.summary import DataSource
 from deepgum.audit.targets import Targets
 from deepgum.data.content import Content
 from deepgum.data.corruption import corrupt
+from deepgum.data.crop_cache import default_cache_dir
 from deepgum.data.edits.base import Annotations
 from deepgum.data.image_files import open_image
 from deepgum.data.mirror import Mirror
@@ -131,6 +132,9 @@ def load_audit_data(config: AuditConfig, observer: Observer | None = None) -> Au
     )
     if targets.periods is not None:
         data = data.with_targets(torch.from_numpy(unrolled(given, targets.periods)).to(torch.float32))
+    if data.pictures is not None:
+        cache = default_cache_dir() if run.data.cache_dir is None else run.data.cache_dir
+        data = replace(data, pictures=data.pictures.hashed(cache))
     copies = content_groups(data.pictures if data.pictures is not None else data.inputs).groups
     conflicting = conflicts(copies, given, data.ids, targets.periods)
     source = DataSource(

@@ -109,6 +109,8 @@ class PictureViewer:
                 return View(problem="Not opened: the path leads outside of the data's folder."), None
             if not path.is_file():  # reading a pipe would block
                 return View(problem="There is no such file."), None
+            if self.pictures.has_changed(row):
+                return View(problem="Not shown: the image has changed since the audit."), None
             with open_image(path) as image:
                 size = image.size
                 square = self.pictures.squares[row] or Square.around(0, size[0], 0, size[1], scale=1)
