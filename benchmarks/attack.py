@@ -119,7 +119,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "materials"
         folder.mkdir()
-        mounts = children.start(lambda: (os.chdir(name), sys.exit(not disks.SmallDisk().works)), Path(name) / "mounted")
+        mounts = children.start(lambda: (os.chdir(name), sys.exit(not disks.SmallDisk().works)), Path(name) / "output")
         disk = "limits on the size of files" if children.finish(mounts, 60) else "file systems in memory, and limits"
         made = children.start(lambda: (os.chdir(folder), materials.make(Path("."))), Path(name) / "output")
         if children.finish(made, 120):

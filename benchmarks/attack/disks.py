@@ -126,7 +126,7 @@ class FullDisk:
         self._disk = SmallDisk()
         self._workspace = Workspace(Path("."))
         writer = self._writer
-        self._expected, self._size = {}, 3000
+        self._expected, self._size = {}, 600
         if writer.again:
             out = _DISK / writer.out if self._disk.works else Path(writer.out)
             if self._disk.works:
