@@ -140,7 +140,7 @@ def main() -> None:
     lines = [f"python benchmarks/attack.py --seed {given.seed} --share {given.share:g}"]
     lines += ["", *table(attempts), ""]
     lines += [
-        f"{time.monotonic() - begun:.0f} s with {given.workers} workers, {_processor_seconds():.0f} s of the processor; "
+        f"{time.monotonic() - begun:.0f} s, {given.workers} workers, {_processor_seconds():.0f} s of the processor; "
         f"load of the machine {os.getloadavg()[1]:.1f}; Python {platform.python_version()}; full disks: {disk}"
     ]
     print("\n".join(lines))

@@ -33,9 +33,12 @@ def test_on_a_full_disk_only_the_number_of_the_process_is_missing(tmp_path: Path
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-        with locked(tmp_path / LOCK, ValueError):
-            with pytest.raises(ValueError, match="^$"), locked(tmp_path / LOCK, ValueError):
-                raise AssertionError("Both hold the lock.")
+        with (
+            locked(tmp_path / LOCK, ValueError),
+            pytest.raises(ValueError, match=r"^$"),
+            locked(tmp_path / LOCK, ValueError),
+        ):
+            raise AssertionError("Both hold the lock.")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
