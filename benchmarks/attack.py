@@ -115,7 +115,7 @@ def main() -> None:
     begun = time.monotonic()
     warnings.simplefilter("ignore")
     import_all()
-    attempts = []
+    attempts, faults = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "materials"
         folder.mkdir()
@@ -136,14 +136,15 @@ def main() -> None:
                 print(f"{attempt.attack}:{attempt.number} {attempt.outcome.kind}: {attempt.outcome.words}", flush=True)
             if attempt.outcome.kind == FAULT:
                 again = f'python benchmarks/attack.py --seed {given.seed} --only "{attempt.attack}:{attempt.number}"'
-                print(f"FAULT {attempt.outcome.words}\n      {again}", flush=True)
+                faults.append(f"FAULT {attempt.outcome.words}\n      {again}")
+                print(faults[-1], flush=True)
     lines = [f"python benchmarks/attack.py --seed {given.seed} --share {given.share:g}"]
-    lines += ["", *table(attempts), ""]
+    lines += ["", *table(attempts), "", *faults]
     lines += [
         f"{time.monotonic() - begun:.0f} s, {given.workers} workers, {_processor_seconds():.0f} s of the processor; "
         f"load of the machine {os.getloadavg()[1]:.1f}; Python {platform.python_version()}; full disks: {disk}"
     ]
-    print("\n".join(lines))
+    print("\n".join(line for line in lines if line not in faults))
     if given.out is not None:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
