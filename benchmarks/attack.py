@@ -67,7 +67,7 @@ def jobs(share: float, only: str) -> list[tuple[children.Attack, list[int]]]:
         count = max(round(attack.attempts * share), 1)
         if only in names:
             numbers = list(range(count)) if attack.name == only else []
-        elif colon:
+        elif colon and number.isdecimal():
             numbers = [int(number)] if attack.name == name else []
         else:
             numbers = list(range(count)) if attack.name.startswith(only) else []

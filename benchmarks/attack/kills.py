@@ -78,7 +78,10 @@ class Killed:
         kills, left = 0, self._seconds
         for _ in range(10 * self.row):
             moment = chance.uniform(0.02, 0.98) * left
-            status = self._kill_at(moment, chance.uniform(0, 0.02))
+            if not self.resumes and chance.random() < 0.5:
+                status = self._kill_at_write(chance.uniform(0, 0.002))
+            else:
+                status = self._kill_at(moment, chance.uniform(0, 0.02))
             if status == -signal.SIGKILL or (status == TERMINATED and self.sent == signal.SIGTERM):
                 kills += 1
                 wrong = self._wrong_after_kill()
@@ -111,9 +114,17 @@ class Killed:
 
     def _kill_at(self, moment: float, wait: float) -> int:
         """Kill the command when it has used so many seconds of the processor; return its exit status."""
+        return self._kill_when(lambda process: _processor_seconds(process) >= moment, wait)
+
+    def _kill_at_write(self, wait: float) -> int:
+        """Kill the command when it begins to write, which takes less time than the work before."""
+        before = set(os.listdir())
+        return self._kill_when(lambda process: not before.issuperset(os.listdir()), wait)
+
+    def _kill_when(self, ready: Callable[[int], bool], wait: float) -> int:
         process = start(self.work, Path("../printed"))
-        while _processor_seconds(process) < moment and not _has_ended(process):
-            time.sleep(0.002)
+        while not ready(process) and not _has_ended(process):
+            time.sleep(0.0005)
         time.sleep(wait)
         os.kill(process, self.sent)
         return finish(process, 30)
