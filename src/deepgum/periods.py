@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 __all__ = ["unrolled", "wrapped"]
 
 
-def wrapped(residuals: NDArray[np.float64], periods: Sequence[float] | None) -> NDArray[np.float64]:
+def wrapped(
+    residuals: NDArray[np.float64], periods: Sequence[float] | NDArray[np.float64] | None
+) -> NDArray[np.float64]:
     """Return residuals (n, d). Columns with a period P above 0 are shifted by multiples of P to [-P / 2, P / 2].
+
+    `periods` has one item for each column, or the shape of the residuals.
 
     Examples
     --------

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["amount", "deviations", "distance", "number", "percent", "values"]
+__all__ = ["amount", "deviations", "distance", "duration", "number", "percent", "values"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -80,3 +80,19 @@ def percent(fraction: float) -> str:
     ['12', '2.3', '0.2', '0', '100']
     """
     return f"{100 * fraction:.0f}" if fraction >= 0.0995 else f"{100 * fraction:.1f}".removesuffix(".0")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in hours, minutes and seconds.
+
+    Examples
+    --------
+    >>> duration(42.4), duration(125), duration(7500)
+    ('42 s', '2 min 5 s', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -144,7 +144,7 @@ class ScoredLabels:
         flags: NDArray[np.bool_] = self.responsibilities < 0.5
         return flags
 
-    @property
+    @cached_property
     def landmark_names(self) -> tuple[str, ...]:
         """Names of the landmarks, if labels are x y x y ...; a landmark that is a group has the name of this group."""
         return landmark_names(self.target_names, dict(zip(self.partition, self.group_names, strict=True)))

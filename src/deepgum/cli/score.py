@@ -110,6 +110,7 @@ def score(
             reasons=reasons,
             out=out,
             on_stage=reporter.say,
+            on_progress=reporter.scoring,
         )
     terminal.print(scores(scored.summary, scored.worst, scored.pairs))
     for line in next_steps(scored.summary, table, out):

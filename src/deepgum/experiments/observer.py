@@ -69,6 +69,9 @@ class Observer:
     def computing(self, done: int, total: int) -> None:
         """Receive the progress of computing the outputs of a frozen trunk for the cache: `done` of `total` images."""
 
+    def scoring(self, done: int, total: int) -> None:
+        """Receive the progress of scoring labels: `done` of `total` percent of the work."""
+
     def started(self, total: int, finished: int) -> None:
         """Receive the start of all runs. The settings are valid, and `finished` of the `total` runs are already
         done.

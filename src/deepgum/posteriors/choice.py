@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,12 +26,12 @@ from torch import Tensor
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.mixture.verdict import LEAST_ODDS
 from deepgum.posteriors.densities import Density, Gaussian
-from deepgum.posteriors.em import KINDS, fit_group
+from deepgum.posteriors.em import KINDS, fit_groups
 from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.inliers import AUTO, candidates
-from deepgum.posteriors.observed import Part
 from deepgum.posteriors.power_law import PowerLaw
 from deepgum.posteriors.rounding import rounding_variance
+from deepgum.progress import Progress
 
 __all__ = ["Choice", "choose", "fit_chosen", "resolution_of", "starts"]
 
@@ -77,7 +77,12 @@ def starts(mixture: GaussianUniformMixture, densities: Sequence[Density]) -> lis
     ]
 
 
-def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequence[Density] | None = None) -> Choice:
+def choose(
+    residuals: Tensor,
+    mixture: GaussianUniformMixture,
+    densities: Sequence[Density] | None = None,
+    on_progress: Progress | None = None,
+) -> Choice:
     """Choose the densities of each group by held-out likelihood.
 
     Parameters
@@ -87,6 +92,8 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
         The fit of eq. 1 to these residuals.
     densities : sequence of Density, optional
         Candidates for right labels; by default the candidates of "auto".
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` after each candidate.
 
     Examples
     --------
@@ -104,24 +111,32 @@ def choose(residuals: Tensor, mixture: GaussianUniformMixture, densities: Sequen
     scored = large
     if len(large) > MOST_GROUPS:
         scored = [large[place] for place in np.linspace(0, len(large) - 1, MOST_GROUPS, dtype=int)]
+    gaussian_starts = starts(mixture, [Gaussian()] * g)
 
-    def kind_of(columns: Sequence[int], start: GroupMixture) -> tuple[str, float]:
-        return _choose_kind(sample[:, list(columns)], start, resolution[list(columns)], mixture.separation)
+    def kinds_of(places: Sequence[int], density: Density) -> dict[int, tuple[str, float]]:
+        start = [replace(gaussian_starts[place], right=density) for place in places]
+        found = _choose_kinds(sample, start, [partition[place] for place in places], resolution, mixture.separation)
+        return dict(zip(places, found, strict=True))
 
-    start_of = {density: starts(mixture, [density] * g) for density in densities}
-    scores = {place: {each: kind_of(partition[place], start_of[each][place]) for each in densities} for place in scored}
+    by_density = {}
+    for done, density in enumerate(densities, start=1):
+        by_density[density] = kinds_of(scored, density)
+        if on_progress is not None:
+            on_progress(done, len(densities))
+    scores = {place: {each: by_density[each][place] for each in densities} for place in scored}
     # The other groups get the density that is best over all scored groups.
     overall = {each: sum(scores[place][each][1] for place in scored) for each in densities}
     best_overall = max(densities, key=lambda each: overall[each])
+    others = kinds_of([place for place in large if place not in scores], best_overall)
     chosen, kinds, plausible = [], [], []
-    for place, columns in enumerate(partition):
+    for place in range(g):
         if place in scores:
             totals = {each: scores[place][each][1] for each in densities}
             best = max(densities, key=lambda each: totals[each])
             kind = scores[place][best][0]
-        elif place in large:
+        elif place in others:
             totals, best = {each: total / len(scored) for each, total in overall.items()}, best_overall
-            kind = kind_of(columns, start_of[best][place])[0]
+            kind = others[place][0]
         else:
             best = Gaussian()
             totals = {best: 0.0}
@@ -144,23 +159,21 @@ def fit_chosen(
     tol: float = 1e-6,
     max_iter: int = 200,
 ) -> GroupMixtures:
-    """Fit the chosen kinds of wrong labels to all residuals, from `start_mixtures`, group by group.
+    """Fit the chosen kinds of wrong labels to all residuals, from `start_mixtures`, all groups together.
 
     `start_mixtures` holds the chosen densities of right labels. `resolution` (d,) is the result of `resolution_of`.
     """
-    fitted = (
-        fit_group(
-            residuals[:, list(columns)],
-            start,
-            kind,
-            weight=weight,
-            resolution=None if resolution is None else resolution[list(columns)],
-            tol=tol,
-            max_iter=max_iter,
-        ).group
-        for columns, start, kind in zip(partition, start_mixtures, kinds, strict=True)
+    fitted = fit_groups(
+        residuals,
+        start_mixtures,
+        kinds,
+        partition,
+        weight=weight,
+        resolution=resolution,
+        tol=tol,
+        max_iter=max_iter,
     )
-    return GroupMixtures(tuple(fitted), tuple(map(tuple, partition)))
+    return GroupMixtures(tuple(each.group for each in fitted), tuple(map(tuple, partition)))
 
 
 def resolution_of(residuals: Tensor) -> Tensor:
@@ -178,40 +191,80 @@ def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int
 
 
 def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
-    return int((~residuals[:, list(columns)].isnan()).any(dim=1).sum())
+    return int((~np.isnan(residuals.numpy()[:, list(columns)])).any(axis=1).sum())
 
 
-def _choose_kind(values: Tensor, start: GroupMixture, resolution: Tensor, separation: float) -> tuple[str, float]:
-    """Return the pair (kind, held-out log-likelihood) of the chosen kind of wrong labels in a group."""
-    kinds = KINDS if values.shape[1] > 1 else KINDS[:2]  # in one dimension both mixtures are the same
-    mixtures = set(kinds[1:])
-    held_out = {kind: torch.zeros(len(values), dtype=torch.float64) for kind in kinds}
-    columns = tuple(range(values.shape[1]))
-    order = GroupMixtures((start,), (columns,)).mahalanobis(values)[:, 0].argsort(stable=True)
-    fold = torch.empty(len(values), dtype=torch.int64)
-    fold[order] = torch.arange(len(values)) % FOLDS
-    for each in range(FOLDS):
-        inside = fold != each
-        for kind in kinds:
-            group = fit_group(values[inside], start, kind, resolution=resolution, tol=1e-3, max_iter=50).group
-            if not _is_mixture(group, separation):
-                mixtures.discard(kind)
-            held_out[kind][~inside] = GroupMixtures((group,), (columns,)).log_density(values[~inside])[:, 0]
-    if not mixtures:
-        return "none", float(held_out["none"].sum())
-    best = max(sorted(mixtures), key=lambda kind: float(held_out[kind].sum()))
-    gain = held_out[best] - held_out["none"]
-    error = math.sqrt(len(gain)) * float(gain.std())
-    chosen = best if float(gain.sum()) > ERRORS * error else "none"
-    return chosen, float(held_out[chosen].sum())
+def _choose_kinds(
+    residuals: Tensor,
+    start: Sequence[GroupMixture],
+    partition: Sequence[Sequence[int]],
+    resolution: Tensor,
+    separation: float,
+) -> list[tuple[str, float]]:
+    """Return the pair (kind, held-out log-likelihood) of the chosen kind of wrong labels, for each group."""
+    if not partition:
+        return []
+    # In one dimension "uniform" and "radial" are the same.
+    kinds = {kind: [place for place, columns in enumerate(partition) if _is_tried(kind, columns)] for kind in KINDS}
+    order = GroupMixtures(tuple(start), tuple(map(tuple, partition))).mahalanobis(residuals).argsort(dim=0, stable=True)
+    held_out: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
+    is_mixture = {kind: np.ones(len(partition), dtype=bool) for kind in KINDS[1:]}
+    for fold in range(FOLDS):
+        outside = torch.arange(len(residuals)) % FOLDS == fold
+        inside_rows, outside_rows = order[~outside].sort(dim=0).values, order[outside].sort(dim=0).values
+        for kind, places in kinds.items():
+            if not places:
+                continue
+            values, columns, own = _by_group(residuals, inside_rows, partition, places)
+            mixtures = fit_chosen(
+                values, [start[place] for place in places], [kind] * len(places), own,
+                resolution=resolution[columns], tol=1e-3, max_iter=50,
+            )  # fmt: skip
+            if kind in is_mixture:
+                is_mixture[kind][places] &= _are_mixtures(mixtures, separation)
+            values, _, _ = _by_group(residuals, outside_rows, partition, places)
+            density = torch.zeros(len(values), len(partition), dtype=torch.float64)
+            density[:, places] = mixtures.log_density(values)
+            held_out[kind].append(density)
+    scores = {kind: torch.cat(found).numpy() for kind, found in held_out.items() if found}
+    totals = {kind: score.sum(axis=0) for kind, score in scores.items()}
+    chosen = []
+    for place in range(len(partition)):
+        mixed = [kind for kind in sorted(is_mixture) if place in kinds[kind] and is_mixture[kind][place]]
+        best = max(mixed, key=lambda kind: float(totals[kind][place]), default="none")
+        gain = scores[best][:, place] - scores["none"][:, place]
+        error = math.sqrt(len(gain)) * float(gain.std(ddof=1))
+        kind = best if float(gain.sum()) > ERRORS * error else "none"
+        chosen.append((kind, float(totals[kind][place])))
+    return chosen
 
 
-def _is_mixture(group: GroupMixture, separation: float) -> bool:
-    """Return whether right and wrong labels are far enough apart; see the module docstring."""
-    k, b = len(group.scale), group.wrong.exponent
-    # Standard deviation of a coordinate of wrong labels, if the distance d has the density b d^(b - 1) / R^b.
-    wrong_deviation = group.wrong.radius * math.sqrt(b / (b + 2) / k)
-    zero = Part(torch.zeros(1, dtype=torch.int64), torch.arange(k), torch.zeros(1, k, dtype=torch.float64))
-    right, wrong = group.log_terms(zero, group.squared_distance(zero))
-    log_odds = float(right - wrong)
-    return wrong_deviation >= separation * math.sqrt(group.right.variance(k)) and log_odds >= math.log(LEAST_ODDS)
+def _is_tried(kind: str, columns: Sequence[int]) -> bool:
+    return len(columns) > 1 or kind in KINDS[:2]
+
+
+def _by_group(
+    residuals: Tensor, rows: Tensor, partition: Sequence[Sequence[int]], places: Sequence[int]
+) -> tuple[Tensor, Tensor, list[list[int]]]:
+    """Return the residuals (m, c) of some groups in rows (m, g) that differ from group to group.
+
+    Also return the columns (c,) of these groups, and the groups as a partition of c columns.
+    """
+    columns = torch.tensor([column for place in places for column in partition[place]])
+    owners = torch.tensor([place for place in places for _ in partition[place]])
+    ends = np.cumsum([len(partition[place]) for place in places]).tolist()
+    own = [list(range(end - len(partition[place]), end)) for place, end in zip(places, ends, strict=True)]
+    return residuals[rows[:, owners], columns], columns, own
+
+
+def _are_mixtures(mixtures: GroupMixtures, separation: float) -> np.ndarray:
+    """Return whether right and wrong labels are far enough apart, for each group; see the module docstring."""
+    columns = sum(map(len, mixtures.partition))
+    log_odds = mixtures.log_odds(torch.zeros(1, columns, dtype=torch.float64))[0].numpy()
+    far_enough = []
+    for group in mixtures.groups:
+        k, b = len(group.scale), group.wrong.exponent
+        # Standard deviation of a coordinate of wrong labels, if the distance d has the density b d^(b - 1) / R^b.
+        wrong_deviation = group.wrong.radius * math.sqrt(b / (b + 2) / k)
+        far_enough.append(wrong_deviation >= separation * math.sqrt(group.right.variance(k)))
+    return np.asarray(far_enough) & (log_odds >= math.log(LEAST_ODDS))

@@ -1,4 +1,4 @@
-"""EM for the mixture of `deepgum.posteriors.group_mixtures`, one group at a time. The choice of the densities is fixed.
+"""EM for the mixture of `deepgum.posteriors.group_mixtures`. The choice of the densities is fixed.
 
 E step: compute r, the posterior that a label is right, and u, the `em_weight` of the density of right labels. For
 Student's t, u is the expected precision of the residual, (nu + o) / (nu + q). Here q is the squared Mahalanobis
@@ -13,17 +13,16 @@ would mistake the tails of right labels for wrong labels.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from deepgum.posteriors.group_mixtures import GroupMixture
+from deepgum.posteriors.group_mixtures import GroupMixture, Stack, stacks_of
 from deepgum.posteriors.observed import Part, parts_of
-from deepgum.posteriors.power_law import PowerLaw
 
-__all__ = ["KINDS", "Fitted", "fit_group"]
+__all__ = ["KINDS", "Fitted", "fit_group", "fit_groups"]
 
 KINDS = ("none", "uniform", "radial")
 """Kinds of wrong labels: "none" (a prior of 1 minus half a sample, b = k), "uniform" (b = k), "radial" (b = 1)."""
@@ -74,6 +73,7 @@ def fit_group(
     Examples
     --------
     >>> from deepgum.posteriors.densities import Gaussian
+    >>> from deepgum.posteriors.power_law import PowerLaw
     >>> generator = torch.Generator().manual_seed(0)
     >>> values = torch.randn(2000, 1, generator=generator, dtype=torch.float64)
     >>> values[:400] = 40 * torch.rand(400, 1, generator=generator, dtype=torch.float64) - 20
@@ -82,71 +82,164 @@ def fit_group(
     >>> round(fitted.prior, 2), round(fitted.scale.item(), 1)
     (0.8, 1.0)
     """
-    parts = parts_of(values)
-    weights = [torch.ones(len(p.rows), dtype=torch.float64) if weight is None else weight[p.rows] for p in parts]
-    total = float(sum(each.sum() for each in weights))
-    variances = start.scale.diagonal()
-    floor = torch.diag(
-        _FLOOR * variances if resolution is None else torch.minimum(resolution, variances).maximum(_FLOOR * variances)
+    columns = tuple(range(values.shape[1]))
+    (fitted,) = fit_groups(
+        values, [start], [kind], [columns], weight=weight, resolution=resolution, tol=tol, max_iter=max_iter
     )
-    k = values.shape[1]
-    largest_prior = 1 - 0.5 / max(total, 1.0)
-    prior = largest_prior if kind == "none" else min(max(start.prior, 1 - largest_prior), largest_prior)
-    exponent = 1.0 if kind == "radial" else float(k)
-    group = replace(start, prior=prior, wrong=PowerLaw(exponent, start.wrong.radius))
-    n_iter, likelihood = 0, -math.inf
-    while True:
-        squared = [group.squared_distance(part) for part in parts]
-        radius = math.sqrt(
-            max((float(q[w > 0].max()) for q, w in zip(squared, weights, strict=True) if w.any()), default=1.0)
+    return fitted
+
+
+def fit_groups(
+    residuals: Tensor,
+    starts: Sequence[GroupMixture],
+    kinds: Sequence[str],
+    partition: Sequence[Sequence[int]],
+    *,
+    weight: Tensor | None = None,
+    resolution: Tensor | None = None,
+    tol: float = 1e-5,
+    max_iter: int = 200,
+) -> list[Fitted]:
+    """Fit the mixtures of all groups of residuals (n, d); see `fit_group`. Similar groups are fitted together.
+
+    Groups of `partition` may have the same columns. `weight` has the shape (n,), or (g, n) for weights of each group.
+    """
+    fitted: dict[int, Fitted] = {}
+    weight = torch.ones(len(residuals), dtype=torch.float64) if weight is None else weight
+    keys = [(start.right, kind) for start, kind in zip(starts, kinds, strict=True)]
+    for places, columns in stacks_of(keys, partition, len(residuals)):
+        stack = _Fit.of(
+            residuals[:, columns].transpose(0, 1),
+            [starts[place] for place in places],
+            kinds[places[0]],
+            weight if weight.ndim == 1 else weight[places],
+            None if resolution is None else resolution[columns],
         )
-        group = replace(group, wrong=PowerLaw(exponent, radius))
-        terms = [group.log_terms(p, q) for p, q in zip(parts, squared, strict=True)]
-        likelihood = sum(float((w * torch.logaddexp(*logs)).sum()) for w, logs in zip(weights, terms, strict=True))
-        if n_iter == max_iter:
-            break
-        posterior = [torch.sigmoid(right - wrong) for right, wrong in terms]
-        previous = group
-        group = _m_step(parts, weights, squared, posterior, previous, kind, largest_prior, total, floor)
-        n_iter += 1
-        if _change(previous, group) < tol:
-            break
-    return Fitted(group, likelihood, n_iter)
+        fitted.update(zip(places, stack.run(tol, max_iter), strict=True))
+    return [fitted[place] for place in range(len(partition))]
 
 
-def _m_step(
-    parts: list[Part],
-    weights: list[Tensor],
-    squared: list[Tensor],
-    posterior: list[Tensor],
-    group: GroupMixture,
-    kind: str,
-    largest_prior: float,
-    total: float,
-    floor: Tensor,
-) -> GroupMixture:
-    k = len(group.scale)
-    scatter, mass, right_count = torch.zeros_like(group.scale), 0.0, 0.0
-    for part, w, q, r in zip(parts, weights, squared, posterior, strict=True):
-        o = len(part.seen)
-        u = group.right.em_weight(q, o)
-        right_count += float((w * r).sum())
-        mass += float((w * r * u).sum()) if group.right.has_mean_weight_1 else float((w * r).sum())
-        delta = part.values
-        if o < k:
-            gain, covariance = part.regression(group.scale)
-            delta = part.values @ gain.T
-            scatter = scatter + float((w * r).sum()) * covariance
-        scatter = scatter + (delta * (w * r * u)[:, None]).T @ delta
-    scale = scatter / mass + floor if mass > 0 else group.scale
-    # A bootstrap replicate of few rows may be empty; the prior is then kept.
-    is_fixed = kind == "none" or not total
-    prior = group.prior if is_fixed else min(max(right_count / total, 1 - largest_prior), largest_prior)
-    return replace(group, prior=prior, scale=scale)
+@dataclass(frozen=True)
+class _Fit:
+    """EM for a stack of g groups: the parts of their residuals with weights, and the limits of the parameters.
+
+    Attributes
+    ----------
+    parts : list of Part
+    weights : list of Tensor (g, m)
+        Weights of the residuals of each part; 0 where a group has no residual of the part.
+    start : Stack
+    kind : str
+    floor : Tensor (g, k)
+        Variance that is added to the scale matrix.
+    total, largest_prior : Tensor (g,)
+        Sum of the weights of each group, and maximum of its prior.
+    """
+
+    parts: list[Part]
+    weights: list[Tensor]
+    start: Stack
+    kind: str
+    floor: Tensor
+    total: Tensor
+    largest_prior: Tensor
+
+    @classmethod
+    def of(
+        cls, values: Tensor, starts: Sequence[GroupMixture], kind: str, weight: Tensor, resolution: Tensor | None
+    ) -> _Fit:
+        parts, start = parts_of(values), Stack.of(starts)
+        weights = [torch.where(part.present, weight[..., part.rows], 0.0) for part in parts]
+        total = sum((each.sum(dim=1) for each in weights), torch.zeros(len(starts), dtype=torch.float64))
+        variances = start.scale.diagonal(dim1=-2, dim2=-1)
+        floor = _FLOOR * variances
+        if resolution is not None:
+            floor = torch.minimum(resolution, variances).maximum(floor)
+        largest = 1 - 0.5 / total.clamp_min(1.0)
+        prior = largest if kind == "none" else torch.minimum(start.prior.maximum(1 - largest), largest)
+        exponent = 1.0 if kind == "radial" else float(values.shape[-1])
+        return cls(parts, weights, replace(start, prior=prior, exponent=exponent), kind, floor, total, largest)
+
+    def run(self, tol: float, max_iter: int) -> list[Fitted]:
+        """Return the fitted mixture of each group."""
+        fit, stack, numbers = self, self.start, torch.arange(len(self.total))
+        fitted: dict[int, Fitted] = {}
+        for n_iter in range(max_iter + 1):
+            squared = [part.squared_distance(stack.scale) for part in fit.parts]
+            stack = replace(stack, radius=fit._radius(squared))
+            terms = [stack.log_terms(part, q) for part, q in zip(fit.parts, squared, strict=True)]
+            if n_iter == max_iter:
+                finished = torch.ones(len(numbers), dtype=torch.bool)
+            else:
+                posterior = [torch.sigmoid(right - wrong) for right, wrong in terms]
+                previous, stack = stack, fit._m_step(squared, posterior, stack)
+                finished = _change(previous, stack) < tol
+            places, steps = finished.nonzero().flatten(), min(n_iter + 1, max_iter)
+            if len(places):
+                done = fit._of_groups(places)
+                likelihood = done._sum([torch.logaddexp(right[places], wrong[places]) for right, wrong in terms])
+                each = zip(numbers[places].tolist(), stack[places].groups(), likelihood.tolist(), strict=True)
+                fitted.update((number, Fitted(group, value, steps)) for number, group, value in each)
+            if bool(finished.all()):
+                break
+            if bool(finished.any()):
+                left = (~finished).nonzero().flatten()
+                fit, stack, numbers = fit._of_groups(left), stack[left], numbers[left]
+        return [fitted[number] for number in range(len(self.total))]
+
+    def _of_groups(self, groups: Tensor) -> _Fit:
+        return replace(
+            self,
+            parts=[part[groups] for part in self.parts],
+            weights=[each[groups] for each in self.weights],
+            floor=self.floor[groups],
+            total=self.total[groups],
+            largest_prior=self.largest_prior[groups],
+        )
+
+    def _sum(self, values: list[Tensor]) -> Tensor:
+        """Return the weighted sum (g,) over all parts of values (g, m)."""
+        sums = ((w * v).sum(dim=1) for w, v in zip(self.weights, values, strict=True))
+        return sum(sums, torch.zeros_like(self.total))
+
+    def _radius(self, squared: list[Tensor]) -> Tensor:
+        """Return the largest distance (g,) of residuals with a weight above 0; 1 if there is none."""
+        largest = torch.full_like(self.total, -1.0)
+        for w, q in zip(self.weights, squared, strict=True):
+            if q.shape[1]:
+                largest = largest.maximum(torch.where(w > 0, q, -1.0).amax(dim=1))
+        return torch.where(largest < 0, 1.0, largest).sqrt()
+
+    def _m_step(self, squared: list[Tensor], posterior: list[Tensor], stack: Stack) -> Stack:
+        k = stack.scale.shape[-1]
+        scatter, mass = torch.zeros_like(stack.scale), torch.zeros_like(self.total)
+        for part, w, q, r in zip(self.parts, self.weights, squared, posterior, strict=True):
+            o = len(part.seen)
+            u = stack.right.em_weight(q.flatten(), o).reshape(q.shape)
+            right = w * r
+            weight = right * u
+            mass = mass + (weight if stack.right.has_mean_weight_1 else right).sum(dim=1)
+            delta = part.values
+            if o < k:
+                gain, covariance = part.regression(stack.scale)
+                delta = part.values @ gain.mT
+                scatter = scatter + right.sum(dim=1)[:, None, None] * covariance
+            if k == 1:
+                scatter = scatter + (weight * delta[..., 0].square()).sum(dim=1)[:, None, None]
+            else:
+                scatter = scatter + (delta * weight[..., None]).mT @ delta
+        divisor = torch.where(mass > 0, mass, 1.0)[:, None, None]
+        scale = torch.where((mass > 0)[:, None, None], scatter / divisor + torch.diag_embed(self.floor), stack.scale)
+        if self.kind == "none":
+            return replace(stack, scale=scale)
+        share = self._sum(posterior) / torch.where(self.total > 0, self.total, 1.0)
+        prior = torch.minimum(share.maximum(1 - self.largest_prior), self.largest_prior)
+        # A bootstrap replicate of few rows may be empty; the prior is then kept.
+        return replace(stack, scale=scale, prior=torch.where(self.total > 0, prior, stack.prior))
 
 
-def _change(before: GroupMixture, after: GroupMixture) -> float:
-    """Return the larger of two changes: of the prior, and of the scale matrix (relative)."""
-    deviation = before.scale.diagonal().sqrt()
-    scale = (after.scale - before.scale).abs() / deviation[:, None] / deviation[None, :]
-    return max(abs(after.prior - before.prior), float(scale.max()))
+def _change(before: Stack, after: Stack) -> Tensor:
+    """Return the larger of two changes (g,): of the prior, and of the scale matrix (relative)."""
+    deviation = before.scale.diagonal(dim1=-2, dim2=-1).sqrt()
+    scale = (after.scale - before.scale).abs() / deviation[:, :, None] / deviation[:, None, :]
+    return (after.prior - before.prior).abs().maximum(scale.flatten(1).amax(dim=1))

@@ -12,8 +12,9 @@ of a group is missing, f and g are the densities of the observed part.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +25,13 @@ from deepgum.posteriors.densities import Density, log_student
 from deepgum.posteriors.observed import Part, parts_of
 from deepgum.posteriors.power_law import PowerLaw
 
-__all__ = ["GroupMixture", "GroupMixtures"]
+__all__ = ["GroupMixture", "GroupMixtures", "Stack", "stacks_of"]
+
+MOST_VALUES = 2**18
+"""Maximum number of residuals in a stack of several groups."""
+
+MOST_CELLS = 2**18
+"""Maximum number of labels whose probabilities are computed at once, if a sample has no more labels."""
 
 SWEEPS = 6
 """Number of sweeps over the groups of a sample that estimate how hard the sample is."""
@@ -57,11 +64,80 @@ class GroupMixture:
 
     def log_terms(self, part: Part, squared: Tensor) -> tuple[Tensor, Tensor]:
         """Return two arrays (m,), the logs of pi f and of (1 - pi) g, at the squared distances (m,)."""
-        o, k, volume = len(part.seen), len(self.scale), part.log_volume(self.scale)
-        log_constant = self.wrong.log_normaliser(o, k) + volume
-        right = math.log(self.prior) - volume + self.right.log_density(squared, o)
-        wrong = math.log1p(-self.prior) + self.wrong.log_shape(squared, o, k) - log_constant
+        right, wrong = Stack.of([self]).log_terms(part, squared[None])
+        return right[0], wrong[0]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The mixtures of g groups with the same number of coordinates k and the same kinds of densities.
+
+    Python runs once per stack, not once per group, so that thousands of groups take little time.
+
+    Attributes
+    ----------
+    prior : Tensor (g,)
+    scale : Tensor (g, k, k)
+    right : Density
+    exponent : float
+    radius : Tensor (g,)
+        See `GroupMixture` and `PowerLaw`.
+    """
+
+    prior: Tensor
+    scale: Tensor
+    right: Density
+    exponent: float
+    radius: Tensor
+
+    @classmethod
+    def of(cls, groups: Sequence[GroupMixture]) -> Stack:
+        """Return the stack of groups with equal sizes, equal densities `right` and equal exponents."""
+        return cls(
+            torch.tensor([group.prior for group in groups], dtype=torch.float64),
+            torch.stack([group.scale for group in groups]),
+            groups[0].right,
+            groups[0].wrong.exponent,
+            torch.tensor([group.wrong.radius for group in groups], dtype=torch.float64),
+        )
+
+    def groups(self) -> list[GroupMixture]:
+        """Return the mixtures of the stack, group by group."""
+        return [
+            GroupMixture(prior, scale, self.right, PowerLaw(self.exponent, radius))
+            for prior, scale, radius in zip(self.prior.tolist(), self.scale.unbind(), self.radius.tolist(), strict=True)
+        ]
+
+    def __getitem__(self, groups: Tensor) -> Stack:
+        """Return the stack of some of the groups."""
+        return replace(self, prior=self.prior[groups], scale=self.scale[groups], radius=self.radius[groups])
+
+    def log_terms(self, part: Part, squared: Tensor) -> tuple[Tensor, Tensor]:
+        """Return two arrays (g, m), the logs of pi f and of (1 - pi) g, at the squared distances (g, m)."""
+        o, k, volume = len(part.seen), self.scale.shape[-1], part.log_volume(self.scale)
+        law = PowerLaw(self.exponent, 1.0)
+        log_constant = law.log_normalisers(self.radius, o, k) + volume
+        density = self.right.log_density(squared.flatten(), o).reshape(squared.shape)
+        right = (self.prior.log() - volume)[:, None] + density
+        wrong = (torch.log1p(-self.prior) - log_constant)[:, None] + law.log_shape(squared, o, k)
         return right, wrong
+
+
+def stacks_of(
+    keys: Sequence[Hashable], partition: Sequence[Sequence[int]], rows: int
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield the places of groups that have equal keys and sizes, and the columns (g, k) of these groups.
+
+    A stack has at most `MOST_VALUES` residuals, or one group, so that memory does not grow with the number of groups.
+    """
+    places_of: dict[tuple[Hashable, int], list[int]] = defaultdict(list)
+    for place, (key, columns) in enumerate(zip(keys, partition, strict=True)):
+        places_of[key, len(columns)].append(place)
+    for (_, k), places in places_of.items():
+        size = max(1, MOST_VALUES // max(rows * k, k * k, 1))
+        for first in range(0, len(places), size):
+            some = places[first : first + size]
+            yield some, torch.tensor([list(partition[place]) for place in some])
 
 
 @dataclass(frozen=True)
@@ -90,10 +166,18 @@ class GroupMixtures:
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
 
+    def log_odds(self, residuals: Tensor) -> Tensor:
+        """Return the log odds (n, g) that a label is right. Student's t has no common scale factor of groups here."""
+        evidence = self._evidence(residuals)
+        return evidence.right - evidence.wrong
+
     def mahalanobis(self, residuals: Tensor) -> Tensor:
         """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
-        evidence = self._evidence(residuals)
-        return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
+
+        def of(evidence: _Evidence) -> Tensor:
+            return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
+
+        return torch.cat([of(self._evidence(block)) for block in self._blocks(residuals)])
 
     def responsibilities(self, residuals: Tensor) -> Tensor:
         """Return the probability (n, g) that a label is right; NaN if no coordinate of the group is observed.
@@ -102,6 +186,13 @@ class GroupMixtures:
         density share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between
         groups.
         """
+        return torch.cat([self._responsibilities(block) for block in self._blocks(residuals)])
+
+    def _blocks(self, residuals: Tensor) -> tuple[Tensor, ...]:
+        """Return blocks of rows. Rows are independent, so memory need not grow with their number."""
+        return torch.split(residuals, max(1, MOST_CELLS // max(len(self.groups), 1)))
+
+    def _responsibilities(self, residuals: Tensor) -> Tensor:
         evidence = self._evidence(residuals)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
         plain = torch.sigmoid(evidence.right - evidence.wrong)
@@ -129,14 +220,19 @@ class GroupMixtures:
     def _evidence(self, residuals: Tensor) -> _Evidence:
         n, g = len(residuals), len(self.groups)
         evidence = _Evidence(*(torch.zeros(n, g, dtype=torch.float64) for _ in range(5)))
-        for place, (group, columns) in enumerate(zip(self.groups, self.partition, strict=True)):
-            for part in parts_of(residuals.to(torch.float64)[:, list(columns)]):
-                squared = group.squared_distance(part)
-                right, wrong = group.log_terms(part, squared)
-                evidence.right[part.rows, place], evidence.wrong[part.rows, place] = right, wrong
-                evidence.squared[part.rows, place] = squared
-                evidence.volume[part.rows, place] = part.log_volume(group.scale)
-                evidence.seen[part.rows, place] = float(len(part.seen))
+        keys = [(group.right, group.wrong.exponent) for group in self.groups]
+        for places, columns in stacks_of(keys, self.partition, n):
+            stack, at = Stack.of([self.groups[place] for place in places]), torch.tensor(places)
+            for part in parts_of(residuals.to(torch.float64)[:, columns].transpose(0, 1)):
+                squared = part.squared_distance(stack.scale)
+                right, wrong = stack.log_terms(part, squared)
+                volume = part.log_volume(stack.scale)[:, None].expand_as(squared)
+                seen = torch.full_like(squared, float(len(part.seen)))
+                found = _Evidence(right, wrong, squared, volume, seen)
+                cells = (part.rows[:, None], at)
+                for each in fields(_Evidence):
+                    target, values = getattr(evidence, each.name), getattr(found, each.name)
+                    target[cells] = torch.where(part.present, values, target[cells].T).T
         return evidence
 
 

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from deepgum.posteriors.choice import Choice, choose, fit_chosen, resolution_of,
 from deepgum.posteriors.densities import Density, Gaussian, words_of
 from deepgum.posteriors.group_mixtures import GroupMixtures
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
-from deepgum.posteriors.shares import Share, shares_of
+from deepgum.posteriors.shares import REPLICATES, Share, shares_of
+from deepgum.progress import Progress, part_of
 
 __all__ = ["LabelMixture"]
 
@@ -81,6 +83,7 @@ class LabelMixture:
         inliers: Inliers = AUTO,
         intervals: bool = True,
         seed: int = 0,
+        on_progress: Progress | None = None,
     ) -> LabelMixture:
         """Fit a mixture to residuals (n, d) in memory. NaN marks a missing label.
 
@@ -96,6 +99,8 @@ class LabelMixture:
             Whether to compute intervals of the shares. The bootstrap for the intervals takes most of the time.
         seed : int
             Seed of the bootstrap.
+        on_progress : callable, optional
+            Called as ``on_progress(done, total)`` while densities are chosen, and during the bootstrap.
 
         Raises
         ------
@@ -109,11 +114,17 @@ class LabelMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IdentifiabilityWarning)  # the status and the verdict contain the warning
             mixture.fit(residuals)
-        return cls._of(mixture, residuals, densities, seed, intervals=intervals)
+        return cls._of(mixture, residuals, densities, seed, intervals=intervals, on_progress=on_progress)
 
     @classmethod
     def fit_batches(
-        cls, batches: Iterable[Any], groups: Groups = "sample", *, inliers: Inliers = AUTO, seed: int = 0
+        cls,
+        batches: Iterable[Any],
+        groups: Groups = "sample",
+        *,
+        inliers: Inliers = AUTO,
+        seed: int = 0,
+        on_progress: Progress | None = None,
     ) -> LabelMixture:
         """Fit a mixture to residuals in batches; see `GaussianUniformMixture.fit_batches`.
 
@@ -125,7 +136,7 @@ class LabelMixture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IdentifiabilityWarning)
             mixture.fit_batches(batches)
-        return cls._of(mixture, _evenly_spread(batches), densities, seed)
+        return cls._of(mixture, _evenly_spread(batches), densities, seed, on_progress=on_progress)
 
     @classmethod
     def _of(
@@ -136,6 +147,7 @@ class LabelMixture:
         seed: int,
         *,
         intervals: bool = True,
+        on_progress: Progress | None = None,
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
         g, gaussian = len(mixture.status_), Gaussian()
@@ -144,7 +156,7 @@ class LabelMixture:
         if is_plain and not intervals:
             choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)
         else:
-            choice = choose(values, mixture, candidates(AUTO) if is_plain else densities)
+            choice = choose(values, mixture, candidates(AUTO) if is_plain else densities, part_of(on_progress, 0, 50))
         is_informative = [status in _INFORMATIVE for status in mixture.status_]
         kinds, right, plausible = choice.kinds, choice.densities, choice.plausible
         if is_plain:
@@ -164,8 +176,9 @@ class LabelMixture:
             for each, kind, density in zip(is_informative, kinds, choice.densities, strict=True)
         ]
         shares, share = shares_of(
-            values, fitted, kinds, is_known, plausible, seed, resolution=resolution, replicates=100 * intervals
-        )
+            values, fitted, kinds, is_known, plausible, seed,
+            resolution=resolution, replicates=REPLICATES * intervals, on_progress=part_of(on_progress, 50, 50),
+        )  # fmt: skip
         chosen = tuple(each and not is_plain for each in is_informative)
         return cls(mixture, fitted, choice, mixture.status_ if is_plain else status, shares, share, chosen)
 
@@ -173,12 +186,12 @@ class LabelMixture:
         """Return the density of right labels of a group."""
         return self.densities.groups[group].right
 
-    @property
+    @cached_property
     def degrees_of_freedom(self) -> tuple[float | None, ...]:
         """For each group, the degrees of freedom of Student's t; None for another density."""
         return tuple(group.right.degrees_of_freedom for group in self.densities.groups)
 
-    @property
+    @cached_property
     def _variances(self) -> tuple[float, ...]:
         return tuple(group.right.variance(len(group.scale)) for group in self.densities.groups)
 
@@ -201,7 +214,7 @@ class LabelMixture:
         """A text that names the densities of right labels."""
         return words_of(group.right for group in self.densities.groups)
 
-    @property
+    @cached_property
     def covariances(self) -> tuple[Values, ...]:
         """For each group, the covariance (k, k) of the residuals of right labels."""
         estimates = (w * group.scale.numpy() for w, group in zip(self._variances, self.densities.groups, strict=True))

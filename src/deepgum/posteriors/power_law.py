@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -56,14 +57,20 @@ class PowerLaw:
     def log_shape(self, squared: Tensor, observed: int, dimensions: int) -> Tensor:
         """Return the log density (m,) at squared distances (m,), without a constant, as if the radius were infinite."""
         b = self._exponent_of(observed, dimensions)
+        if b == observed:  # the uniform density
+            return torch.zeros_like(squared)
         return (b - observed) * 0.5 * squared.clamp_min(self._core(b, observed) ** 2).log()
 
     def log_normaliser(self, observed: int, dimensions: int) -> float:
         """Return the log of the integral of exp(`log_shape`) up to the radius, for a scale matrix of determinant 1."""
+        return float(self.log_normalisers(torch.tensor(self.radius, dtype=torch.float64), observed, dimensions))
+
+    def log_normalisers(self, radius: Tensor, observed: int, dimensions: int) -> Tensor:
+        """Return the same as `log_normaliser` for several radii (g,) instead of `radius` of this object."""
         b = self._exponent_of(observed, dimensions)
         core = self._core(b, observed)
         surface = math.log(2) + 0.5 * observed * math.log(math.pi) - math.lgamma(0.5 * observed)
-        return _log_mass(b, observed, core, max(self.radius, core)) + surface
+        return _log_mass(b, observed, core, radius.clamp_min(core)) + surface
 
     def mass(self, distance: Values, dimensions: int) -> Values:
         """Return the mass: a constant times the integral of the density over all distances from 0 to `distance`.
@@ -84,7 +91,9 @@ class PowerLaw:
         return math.sqrt(max(1.0, dimensions - exponent) / self.variance)
 
 
-def _log_mass(b: float, k: int, core: float, radius: float) -> float:
-    """Return the log of the integral over m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1)."""
-    log_radius = math.log(radius)
-    return b * log_radius - math.log(b) + math.log1p(-math.exp(b * (math.log(core) - log_radius)) * (1 - b / k))
+def _log_mass(b: float, k: int, core: float, radius: Tensor) -> Tensor:
+    """Return the log of the integral over m, from 0 to R, of max(m, c) ** (b - k) m ** (k - 1), for radii R (g,)."""
+    log_radius = radius.log()
+    if b == k:
+        return b * log_radius - math.log(b)
+    return b * log_radius - math.log(b) + torch.log1p(-(b * (math.log(core) - log_radius)).exp() * (1 - b / k))

@@ -25,7 +25,8 @@ def label_step(values: Values) -> tuple[float, float]:
     different = np.unique(values[~np.isnan(values)])
     if len(different) < 3:
         return 0.0, 0.0
-    return float(np.quantile(np.diff(different), 0.1, method="lower")), float(different[0])
+    gaps = np.sort(np.diff(different))
+    return float(gaps[int(0.1 * (len(gaps) - 1))]), float(different[0])
 
 
 def rounding_variance(values: Values) -> Values:

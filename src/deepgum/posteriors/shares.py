@@ -12,10 +12,16 @@ from torch import Tensor
 from deepgum.posteriors.choice import fit_chosen
 from deepgum.posteriors.densities import Density
 from deepgum.posteriors.group_mixtures import GroupMixtures
+from deepgum.progress import Progress
 
 __all__ = ["Share", "shares_of"]
 
 LEVEL = 0.95
+MOST_GROUPS = 20_000
+"""Maximum number of groups, over several replicates of the bootstrap, that are fitted at once."""
+
+REPLICATES = 100
+"""Number of replicates of the bootstrap."""
 MOST_VALUES = 100_000
 
 
@@ -46,7 +52,8 @@ def shares_of(
     seed: int,
     *,
     resolution: Tensor | None = None,
-    replicates: int = 100,
+    replicates: int = REPLICATES,
+    on_progress: Progress | None = None,
 ) -> tuple[tuple[Share | None, ...], Share | None]:
     """Return the pair (shares, share): the share of wrong labels in each group, and in all groups together.
 
@@ -72,6 +79,8 @@ def shares_of(
         Variance of rounding errors; see `fit_chosen`.
     replicates : int
         Number of replicates of the bootstrap. With 0 replicates, there is no interval: `low` and `high` are equal.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` after each replicate.
 
     Examples
     --------
@@ -97,27 +106,38 @@ def shares_of(
     mixed = [place for place, kind in enumerate(kinds) if kind != "none" and is_known[place]]
     draws = np.zeros((max(replicates, 1), len(kinds)))
 
-    def draw(densities: Mapping[Density, float]) -> Density:
-        weights = torch.tensor(list(densities.values()), dtype=torch.float64)
-        return list(densities)[int(torch.multinomial(weights, 1, generator=generator))]
-
     if mixed and replicates:
-        partition = [mixtures.partition[place] for place in mixed]
-        for replicate in draws:
-            counts = torch.poisson(torch.ones(len(sample), dtype=torch.float64), generator=generator)
-            start = [replace(mixtures.groups[place], right=draw(plausible[place])) for place in mixed]
+        draw = _Draws([plausible[place] for place in mixed])
+        # Replicates of few groups are fitted together: as if their groups were groups of one data set.
+        at_once = max(1, MOST_GROUPS // len(mixed))
+        for first in range(0, replicates, at_once):
+            some = draws[first : first + at_once]
+            drawn = [
+                (torch.poisson(ones, generator=generator), draw(generator))
+                for ones in [torch.ones(len(sample), dtype=torch.float64)] * len(some)
+            ]
+            start = [
+                replace(mixtures.groups[place], right=density)
+                for _, densities in drawn
+                for place, density in zip(mixed, densities, strict=True)
+            ]
             fitted = fit_chosen(
-                sample, start, [kinds[p] for p in mixed], partition,
-                weight=counts, resolution=resolution, tol=1e-3, max_iter=30,
+                sample, start,
+                [kinds[p] for p in mixed] * len(some), [mixtures.partition[p] for p in mixed] * len(some),
+                weight=torch.stack([counts for counts, _ in drawn]).repeat_interleave(len(mixed), dim=0),
+                resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
-            replicate[mixed] = [1 - group.prior for group in fitted.groups]
+            some[:, mixed] = 1 - np.array([group.prior for group in fitted.groups]).reshape(len(some), len(mixed))
+            if on_progress is not None:
+                on_progress(first + len(some), replicates)
     # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).
     shrink = np.sqrt(len(sample) / len(residuals))
+    spreads = _spread(draws)
     counts_by_group = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
     shares = tuple(
-        _share(estimate, each, shrink, n_labels, count) if known and n_labels else None
-        for estimate, each, known, n_labels, count in zip(
-            estimates, draws.T, is_known, labels, counts_by_group, strict=True
+        _share(estimate, spread, shrink, n_labels, count) if known and n_labels else None
+        for estimate, spread, known, n_labels, count in zip(
+            estimates, spreads.T, is_known, labels, counts_by_group, strict=True
         )
     )
     part = labels * np.array(is_known)
@@ -127,11 +147,31 @@ def shares_of(
     part = part / total
     # If no group with a known share has a mixture, the share of all groups is computed from a count too.
     count_alone = None if mixed else float(flagged @ np.array(is_known))
-    return shares, _share(float(estimates @ part), draws @ part, shrink, total, count_alone)
+    return shares, _share(float(estimates @ part), _spread(draws @ part), shrink, total, count_alone)
+
+
+class _Draws:
+    """Random draws of one density per group, with the probabilities of the densities."""
+
+    def __init__(self, plausible: Sequence[Mapping[Density, float]]) -> None:
+        self._densities = [list(each) for each in plausible]
+        # Runs of groups with equally many densities are drawn together, in the same order as one by one.
+        sizes = [len(each) for each in self._densities]
+        ends = [place + 1 for place, size in enumerate(sizes) if sizes[place + 1 : place + 2] != [size]]
+        starts = [0, *ends[:-1]]
+        self._weights = [
+            torch.tensor([list(each.values()) for each in plausible[start:end]], dtype=torch.float64)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def __call__(self, generator: torch.Generator) -> list[Density]:
+        drawn = torch.cat([torch.multinomial(each, 1, generator=generator)[:, 0] for each in self._weights])
+        return [densities[number] for densities, number in zip(self._densities, drawn.tolist(), strict=True)]
 
 
 def _labels(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
-    return np.array([int((~residuals[:, list(columns)].isnan()).any(dim=1).sum()) for columns in mixtures.partition])
+    seen = ~np.isnan(residuals.numpy())
+    return np.array([int(seen[:, list(columns)].any(axis=1).sum()) for columns in mixtures.partition])
 
 
 def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
@@ -140,12 +180,17 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
     return np.asarray(np.where(right < 0.5, 1 - right, 0.0).sum(axis=0))
 
 
-def _share(estimate: float, draws: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with an interval: from `count` if `count` is not None, else from percentiles of `draws`."""
+def _spread(draws: np.ndarray) -> np.ndarray:
+    """Return the ends (2, ...) of the interval of draws (replicates, ...), relative to their mean."""
+    tail = (1 - LEVEL) / 2
+    return np.asarray(np.quantile(draws, (tail, 1 - tail), axis=0) - draws.mean(axis=0))
+
+
+def _share(estimate: float, spread: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
+    """Return the share with an interval: from `count` if `count` is not None, else from the result of `_spread`."""
     if count is not None:
         # If a count is c, its mean is between c - 2 sqrt(c) and c + 2 sqrt(c) + 3. For c = 0 this is the rule of three.
         low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
     else:
-        tail = (1 - LEVEL) / 2
-        low, high = estimate + shrink * (np.quantile(draws, (tail, 1 - tail)) - draws.mean())
+        low, high = estimate + shrink * spread
     return Share(float(estimate), float(max(0.0, low)), float(min(1.0, high)), LEVEL)

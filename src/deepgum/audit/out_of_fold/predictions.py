@@ -13,6 +13,7 @@ from deepgum.audit.reasons.case import Evidence
 from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.progress import Progress
 
 __all__ = ["OutOfFoldPredictions"]
 
@@ -55,7 +56,9 @@ class OutOfFoldPredictions:
         """Residuals (n, d) divided by `crossfit.scale`, like the residuals to which the mixture was fitted."""
         return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
 
-    def posterior(self) -> LabelMixture:
+    n_batches, fit_share = 1, 0
+
+    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         """Return the mixture of the cross-fit."""
         return self.crossfit.mixture
 

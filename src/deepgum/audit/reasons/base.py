@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from deepgum.audit.labels import Place
 
 if TYPE_CHECKING:
     from deepgum.audit.reasons.case import Case
 
-__all__ = ["Explanation", "Finding", "Reason"]
+__all__ = ["Explanation", "Finding", "Reason", "single_groups"]
 
 Values = NDArray[np.float64]
 
@@ -61,6 +62,10 @@ class Reason(ABC):
         first in the list.
         """
 
+    applied_once: bool = False
+    """Whether the explanations of the rule do not depend on other reasons: the rule does not use `Case.wrong_labels`,
+    `Case.log_wrong` or `Case.log_unexplained`. Such a rule is applied only once."""
+
     @abstractmethod
     def find(self, case: Case) -> Iterable[Finding | Explanation]:
         """Apply the rule to all samples of a case.
@@ -75,11 +80,11 @@ class Reason(ABC):
         iterable of Finding or Explanation
             A `Finding` is a statement about one label. An `Explanation` is a hypothesis about many labels. An
             explanation is reported if it is far more probable than all other explanations. Statements about unflagged
-            labels are ignored. A rule that yields explanations is applied twice to a case.
+            labels are ignored. A rule that yields explanations is applied twice to a case, unless it is `applied_once`.
         """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Finding:
     """A statement about one flagged label of k coordinates.
 
@@ -117,9 +122,9 @@ class Explanation:
     weight : float
         Prior count: the number of mistakes of this mechanism that is assumed before the data are seen.
     rows : array (m,) of int
-        Rows of the samples.
-    covers : array (m, g) of bool
-        The groups whose labels the hypothesis explains.
+        Rows of the samples. A row may be repeated: then these are alternatives, in which other groups are wrong.
+    covers : array or sparse array (m, g) of bool
+        The groups whose labels the hypothesis explains. `single_groups` makes a sparse array.
     log_likelihood : array (m,)
         Log density of the covered labels under the hypothesis.
     suggest : callable
@@ -133,7 +138,20 @@ class Explanation:
     mechanism: str
     weight: float
     rows: NDArray[np.intp]
-    covers: NDArray[np.bool_]
+    covers: NDArray[np.bool_] | csr_array
     log_likelihood: Values
     suggest: Callable[[int, int], tuple[Values, Values]]
     why: Callable[[int, int], str]
+
+
+def single_groups(groups: NDArray[np.intp], count: int) -> csr_array:
+    """Return the sparse array (m, `count`) for `Explanation.covers` in which row i covers only the group `groups[i]`.
+
+    Examples
+    --------
+    >>> single_groups(np.array([2, 0]), 3).toarray().astype(int)
+    array([[0, 0, 1],
+           [1, 0, 0]])
+    """
+    m = len(groups)
+    return csr_array((np.ones(m, dtype=bool), groups, np.arange(m + 1)), shape=(m, count))

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reasons.gaussian import normal
 from deepgum.audit.reasons.population import Population
 from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_uniform
-from deepgum.audit.reasons.wrong_labels import WrongLabels, normal
+from deepgum.audit.reasons.wrong_labels import (
+    WrongLabels,
+    cells_by_size,
+    components_of,
+    fit_weights,
+    log_density_of,
+)
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.periods import wrapped
 from deepgum.posteriors.rounding import label_step
@@ -30,6 +39,18 @@ def part_names(labels: ScoredLabels, columns: Sequence[int], landmarks: bool) ->
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+
+_FACTS = (
+    "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of",
+    "_parts", "population", "grids",
+)  # fmt: skip
+"""Cached attributes of a case that do not depend on `Case.explained`."""
+
+_SMALL = 4
+"""Maximum number of coordinates of a group for which each label gets its own copy of the covariance."""
+
+_CELLS = 2**18
+"""Maximum number of labels whose densities are computed at once."""
 
 Sizes = Callable[[list[int]], Values]
 """A function of the rows of flagged samples. It returns the width and height (n, 2) of each image, in pixels or another
@@ -225,21 +246,40 @@ class Case:
     @cached_property
     def deviation(self) -> Values:
         """Standard deviation (n, d) of a right label around the prediction. It includes the spread between networks."""
-        variance = np.empty_like(self.labels.predicted)
-        for group, columns in enumerate(self.labels.partition):
-            variance[:, columns] = self.covariances[group].diagonal()
-            if self.labels.spread is not None:
-                variance[:, columns] += np.nan_to_num(np.square(self.labels.spread[:, [group]])) / len(columns)
+        labels, right = self.labels, np.empty(len(self.labels.target_names))
+        for columns, covariance in zip(labels.partition, self.covariances, strict=True):
+            right[list(columns)] = covariance.diagonal()
+        if labels.spread is None:
+            return np.broadcast_to(np.sqrt(right), labels.predicted.shape)
+        variance = np.tile(right, (len(labels), 1))
+        for group, own in enumerate(map(list, labels.partition)):
+            variance[:, own] += np.nan_to_num(np.square(labels.spread[:, [group]])) / len(own)
         return np.sqrt(variance)
+
+    @cached_property
+    def group_of(self) -> Rows:
+        """The group (d,) of each column."""
+        owners = np.empty(len(self.labels.target_names), dtype=np.intp)
+        for group, columns in enumerate(self.labels.partition):
+            owners[list(columns)] = group
+        return owners
+
+    @cached_property
+    def _parts(self) -> list[list[list[int]]]:
+        found = []
+        for columns in self.labels.partition:
+            parts: dict[int, list[int]] = {}
+            for i, column in enumerate(columns):
+                parts.setdefault(column // 2 if self.landmarks else column, []).append(i)
+            found.append(list(parts.values()))
+        return found
 
     def parts(self, group: int) -> list[list[int]]:
         """Return the parts of a group (landmarks, else coordinates): for each part, the positions in the group.
 
         One part can be wrong while the other parts are right.
         """
-        columns = self.labels.partition[group]
-        owners = [column // 2 if self.landmarks else column for column in columns]
-        return [[i for i, each in enumerate(owners) if each == owner] for owner in dict.fromkeys(owners)]
+        return self._parts[group]
 
     def log_right(self, residuals: Values, rows: Rows, group: int, extra: Values | None = None) -> Values:
         """Return the log density (m,) of the residuals (m, k) in a group of the samples `rows`, if labels are right.
@@ -251,25 +291,47 @@ class Case:
         return normal(residuals, self.covariances[group], excess if extra is None else excess + extra).log_density
 
     @cached_property
+    def predicted_range(self) -> tuple[Values, Values]:
+        """The smallest and the largest prediction (d,) of each column."""
+        return self.labels.predicted.min(axis=0), self.labels.predicted.max(axis=0)
+
+    @cached_property
     def population(self) -> Population:
         """Distribution of right labels over all samples."""
         labels = self.labels
-        covariance = np.zeros((len(labels.target_names),) * 2)
+        variance = np.empty(len(labels.target_names))
         for columns, block in zip(labels.partition, self.covariances, strict=True):
-            covariance[np.ix_(columns, columns)] = block
+            variance[list(columns)] = block.diagonal()
         steps = self.grids[0]
-        rounded = (self.steps > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
-        widths = np.where(rounded, steps, np.sqrt(covariance.diagonal()))
-        return Population.of(self.unflagged, labels.predicted, covariance, widths, labels.periods)
+        rounded = (self.steps(slice(None), slice(None)) > 0).sum(axis=0) > 0.5 * (~np.isnan(labels.given)).sum(axis=0)
+        widths = np.where(rounded, steps, np.sqrt(variance))
+        return Population.of(
+            self.unflagged, labels.predicted, labels.partition, self.covariances, widths, labels.periods
+        )
 
-    @cached_property
-    def log_any(self) -> Values:
-        """Log density (n, g) of each label in the distribution of all labels. Parts of a group count as independent."""
-        partition = self.labels.partition
-        parts = [[[columns[i] for i in part] for part in self.parts(group)] for group, columns in enumerate(partition)]
-        return np.stack([self.population.log_density_of_parts(self.labels.given, each) for each in parts], axis=1)
+    def log_any(self, rows: Rows, groups: Rows) -> Values:
+        """Return the log density (c,) of labels in the distribution of all labels.
 
-    @cached_property
+        `rows` (c,) and `groups` (c,) say which labels. The parts of a group count as independent.
+        """
+        labels, found = self.labels, np.zeros(len(rows))
+        order = np.argsort(groups, kind="stable")
+        single = np.array([len(columns) == 1 for columns in labels.partition])[groups[order]]
+        first = np.array([columns[0] for columns in labels.partition])
+        alone = order[single]
+        columns = first[groups[alone]]
+        by_column = np.argsort(columns, kind="stable")
+        alone, columns = alone[by_column], columns[by_column]
+        found[alone] = self.population.log_density_of_columns(labels.given[rows[alone], columns], columns)
+        several = order[~single]
+        for start, end in pairwise(np.flatnonzero(np.diff(groups[several], prepend=-1, append=-1)).tolist()):
+            cells = several[start:end]
+            group = int(groups[cells[0]])
+            parts = [[labels.partition[group][i] for i in part] for part in self.parts(group)]
+            found[cells] = self.population.log_density_of_parts(labels.given[rows[cells]], parts)
+        return found
+
+    @property
     def unflagged(self) -> Values:
         """The labels (n, d), with NaN in place of flagged labels."""
         given = self.labels.given.copy()
@@ -280,16 +342,50 @@ class Case:
     @cached_property
     def wrong_labels(self) -> tuple[WrongLabels, ...]:
         """Density of labels that are wrong for no known reason, one per group, fitted to the flagged labels."""
-        densities = []
-        for group, columns in enumerate(self.labels.partition):
-            flagged = self.flags[:, group]
-            residuals = self.labels.residuals[flagged][:, columns]
-            distances = normal(residuals, self.covariances[group]).distance
-            farthest = float(distances.max()) if len(distances) else 1.0
-            density = WrongLabels(self.covariances[group], self.log_densities[group], farthest, self.parts(group))
-            shares = np.ones(len(residuals)) if self.explained is None else 1 - self.explained[flagged, group]
-            densities.append(density.fit(residuals, self.log_any[flagged, group], shares))
-        return tuple(densities)
+        rows, groups = self.flags.nonzero()
+        farthest = np.full(len(self.labels.partition), -np.inf)
+        if len(rows):
+            np.maximum.at(farthest, groups, self._distances(rows, groups))
+        farthest[np.isneginf(farthest)] = 1.0
+        densities = [
+            WrongLabels(covariance, log_density, far, self.parts(group))
+            for group, (covariance, log_density, far) in enumerate(
+                zip(self.covariances, self.log_densities, farthest.tolist(), strict=True)
+            )
+        ]
+        shares = np.ones(len(rows)) if self.explained is None else 1 - self.explained[rows, groups]
+        return fit_weights(densities, self._components(densities, rows, groups), groups, shares)
+
+    def _components(self, densities: Sequence[WrongLabels], rows: Rows, groups: Rows) -> Values:
+        labels = self.labels
+        return components_of(densities, labels.partition, labels.residuals, rows, groups, self.log_any(rows, groups))
+
+    def _distances(self, rows: Rows, groups: Rows) -> Values:
+        """Return the Mahalanobis distances (c,) of labels in the cells `rows` (c,) and `groups` (c,)."""
+        return self._normal(rows, groups, np.zeros(len(rows)))[1]
+
+    def _normal(self, rows: Rows, groups: Rows, excess: Values) -> tuple[Values, Values]:
+        """Return the log density and the distance (c,) of labels in cells, with an excess variance (c,)."""
+        log_density, distance = np.empty(len(rows)), np.empty(len(rows))
+        for places, columns in cells_by_size(self.labels.partition, groups):
+            k, residuals = columns.shape[1], self.labels.residuals[rows[places][:, None], columns]
+            extra = np.repeat(excess[places][:, None], k, axis=1)
+            for some, covariance in self.covariances_of(groups[places]):
+                found = normal(residuals[some], covariance, extra[some])
+                log_density[places[some]], distance[places[some]] = found.log_density, found.distance
+        return log_density, distance
+
+    def covariances_of(self, groups: Rows) -> Iterator[tuple[Rows | slice, Values]]:
+        """Yield positions (m,) among cells in groups (c,) of equal size k, and the covariance of these cells.
+
+        The covariance has the shape (m, k, k) for small groups, and (k, k), one group at a time, for large groups.
+        """
+        owners, owner = np.unique(groups, return_inverse=True)
+        if len(owners) and len(self.labels.partition[owners[0]]) <= _SMALL:
+            yield slice(None), np.stack([self.covariances[group] for group in owners.tolist()])[owner]
+            return
+        for number, group in enumerate(owners.tolist()):
+            yield np.flatnonzero(owner == number), self.covariances[group]
 
     def log_odds_right(self, residuals: Values, rows: Rows, group: int) -> Values:
         """Return the log odds (m,) that labels with residuals (m, k) are right: eq. 2, with the spread of networks."""
@@ -297,34 +393,35 @@ class Case:
         log_right = self.log_right(residuals, rows, group)
         return np.asarray(log_prior + log_right - self.wrong_labels[group].log_uniform_density(residuals))
 
-    @cached_property
-    def log_wrong(self) -> Values:
-        """Log density (n, g) of each residual if the label is wrong for no known reason; NaN in rows without flags."""
-        density = np.full(self.flags.shape, np.nan)
-        rows = np.flatnonzero(self.flags.any(axis=1))
-        for group, columns in enumerate(self.labels.partition):
-            density[rows, group] = self.wrong_labels[group].log_density(
-                self.labels.residuals[rows][:, columns], self.log_any[rows, group]
-            )
+    def log_wrong(self, rows: Rows, groups: Rows) -> Values:
+        """Return the log density (c,) of residuals if labels are wrong for no known reason.
+
+        `rows` (c,) and `groups` (c,) say which labels.
+        """
+        density = np.empty(len(rows))
+        for block in _blocks(len(rows)):
+            components = self._components(self.wrong_labels, rows[block], groups[block])
+            density[block] = log_density_of(self.wrong_labels, components, groups[block])
         return density
 
-    @cached_property
-    def log_unexplained(self) -> Values:
-        """Log joint density (n, g) of a label and the event that no rule explains it.
+    def log_unexplained(self, rows: Rows, groups: Rows) -> Values:
+        """Return the log joint density (c,) of a label and the event that no rule explains it; 0 if there is no label.
 
         The density is the sum of two densities: the density of wrong labels times the share of wrong labels, and the
-        density of right labels that are hard to predict times the share of right labels. The log density is 0 where
-        there is no label, and NaN in rows without flags.
+        density of right labels that are hard to predict times the share of right labels. `rows` (c,) and `groups` (c,)
+        say which labels.
         """
-        density = np.full(self.flags.shape, np.nan)
-        rows = np.flatnonzero(self.flags.any(axis=1))
-        for group, columns in enumerate(self.labels.partition):
-            right = self.log_right(self.labels.residuals[rows][:, columns], rows, group)
-            joint = np.logaddexp(
-                np.log1p(-self.wrong[group]) + right, np.log(self.wrong[group]) + self.log_wrong[rows, group]
-            )
-            density[rows, group] = np.where(self.labelled[rows, group], joint, 0.0)
-        return density
+        right, _ = self._normal(rows, groups, self.excess[rows, groups])
+        wrong = self.wrong[groups]
+        joint = np.logaddexp(np.log1p(-wrong) + right, np.log(wrong) + self.log_wrong(rows, groups))
+        return np.where(self.labelled[rows, groups], joint, 0.0)
+
+    def with_explained(self, explained: Values) -> Case:
+        """Return the same case with another `explained`. Facts that do not depend on it are not computed again."""
+        case = replace(self, explained=explained)
+        facts = {name: value for name, value in vars(self).items() if name in _FACTS}
+        vars(case).update(facts)
+        return case
 
     @cached_property
     def grids(self) -> tuple[Values, Values]:
@@ -332,13 +429,18 @@ class Case:
         steps, starts = np.array([label_step(column) for column in self.unflagged.T]).T
         return steps, starts
 
-    @cached_property
-    def steps(self) -> Values:
-        """Step (n, d) of the grid on which each label lies; 0 for a label that lies on no grid."""
-        step, start = self.grids
+    def steps(self, rows: Rows | slice, columns: Rows | slice) -> Values:
+        """Return the steps of the grids on which labels of some rows and columns lie; 0 for labels on no grid."""
+        step, start = (each[columns] for each in self.grids)
         with np.errstate(divide="ignore", invalid="ignore"):
-            places = (self.labels.given - start) / step
+            places = (self.labels.given[rows, columns] - start) / step
             return np.where(np.abs(places - np.round(places)) < 0.01, step, 0.0)
+
+    def step_of(self, row: int, column: int) -> float:
+        """Return the step of the grid on which one label lies; 0 if the label lies on no grid."""
+        step, start = (each.item(column) for each in self.grids)
+        place = (self.labels.given.item(row, column) - start) / step if step else math.nan
+        return step if abs(place - np.round(place)) < 0.01 else 0.0
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
         """Return residuals, wrapped by the periods of labels: (..., d) for all columns, or (..., k) for `columns`."""
@@ -346,6 +448,11 @@ class Case:
         if periods is not None and columns is not None:
             periods = tuple(periods[column] for column in columns)
         return wrapped(residuals, periods)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Yield slices of at most `_CELLS` of `count` labels."""
+    return (slice(start, start + _CELLS) for start in range(0, count, _CELLS))
 
 
 def _check_pairs(pairs: Sequence[tuple[int, int]], landmarks: int) -> None:

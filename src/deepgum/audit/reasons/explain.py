@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +14,12 @@ from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.choice import weigh
 from deepgum.audit.reasons.registry import all_reasons
 from deepgum.errors import InvalidDataError
+from deepgum.progress import Progress
 
 __all__ = ["explain"]
 
 
-def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels:
+def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Progress | None = None) -> ScoredLabels:
     """Return the labels of a case, with a reason and a suggestion for each flagged label.
 
     Parameters
@@ -25,6 +27,8 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     case : Case
     reasons : sequence of Reason, optional
         All reasons, from the lowest rank up; by default the built-in reasons.
+    on_progress : callable, optional
+        Called as ``on_progress(done, total)`` after each step: a reason that was applied, or a choice.
 
     Returns
     -------
@@ -54,20 +58,30 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     prediction.'
     """
     labels = case.labels
-    findings, explanations = _apply(all_reasons() if reasons is None else reasons, case)
-    # The density of other wrong labels is fitted to the unexplained flags. Then all rules are applied again.
-    case = replace(case, explained=weigh(case, explanations).explained)
-    explaining_reasons = {each.reason.name: each.reason for each in explanations}
-    _, explanations = _apply(tuple(explaining_reasons.values()), case)
+    reasons = all_reasons() if reasons is None else reasons
+    steps = _steps(2 * len(reasons) + 2, on_progress)
+    findings, explanations = _apply(reasons, case, steps)
+    # The density of other wrong labels is fitted to the unexplained flags. Then rules that use it are applied again.
+    case = case.with_explained(weigh(case, explanations).explained)
+    next(steps)
+    order = list(dict.fromkeys(each.reason.name for each in explanations))
+    again = {each.reason.name: each.reason for each in explanations if not each.reason.applied_once}
+    explanations = [each for each in explanations if each.reason.name not in again]
+    explanations += _apply(tuple(again.values()), case, steps)[1]
+    explanations.sort(key=lambda each: order.index(each.reason.name))
     by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
+    findings.clear()
+    explanations.clear()
+    deque(steps, maxlen=0)
     suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)
+    partition = [list(columns) for columns in labels.partition]
     for (row, group), finding in by_place.items():
-        columns = list(labels.partition[group])
-        seen = ~np.isnan(labels.given[row, columns])
         if finding.suggested is not None:
-            suggested[row, columns] = np.where(seen, finding.suggested, np.nan)
+            suggested[row, partition[group]] = finding.suggested
         if finding.uncertainty is not None:
-            uncertainty[row, columns] = np.where(seen, finding.uncertainty, np.nan)
+            uncertainty[row, partition[group]] = finding.uncertainty
+    missing = np.isnan(labels.given)
+    suggested[missing], uncertainty[missing] = np.nan, np.nan
     return replace(
         labels,
         suggested=suggested,
@@ -77,7 +91,15 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None) -> ScoredLabels
     )
 
 
-def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[Explanation]]:
+def _steps(total: int, on_progress: Progress | None) -> Iterator[None]:
+    """Report one more finished step each time that the iterator advances."""
+    for done in range(1, total + 1):
+        if on_progress is not None:
+            on_progress(done, total)
+        yield
+
+
+def _apply(reasons: Sequence[Reason], case: Case, steps: Iterator[None]) -> tuple[list[Finding], list[Explanation]]:
     """Return the findings and the explanations of all reasons, in the order of the reasons."""
     findings: list[Finding] = []
     explanations: list[Explanation] = []
@@ -92,6 +114,7 @@ def _apply(reasons: Sequence[Reason], case: Case) -> tuple[list[Finding], list[E
                     f"The reason '{reason.name}' should yield `Finding`s or `Explanation`s. Found {each!r}. "
                     f"See `deepgum.audit.reasons.Reason.find`."
                 )
+        next(steps)
     return findings, explanations
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.reasons.base import Finding, Reason
 from deepgum.audit.reasons.case import Case, part_names
-from deepgum.wording import deviations, distance
+from deepgum.wording import amount, deviations, distance
 
 __all__ = ["Off", "Shifted"]
 
@@ -45,21 +46,26 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
     In a group of several landmarks or values, the finding names the landmark or value that is farthest from its
     prediction, in standard deviations of this landmark or value.
     """
-    labels = case.labels
-    for row, group in case.places:
-        columns, parts = list(labels.partition[group]), case.parts(group)
-        total = deviations(labels.mahalanobis[row, group])
-        if len(parts) == 1:
-            why = f"{distance(labels.residuals[row, columns], case.unit)} from its prediction, {total}."
+    labels, unit = case.labels, case.unit
+    own_columns, single = (
+        [list(columns) for columns in labels.partition],
+        [len(case.parts(g)) == 1 for g in range(len(labels.partition))],
+    )
+    norms, distances = (each[case.flags].tolist() for each in (labels.residual_norms, labels.mahalanobis))
+    for place, norm, total in zip(case.places, norms, distances, strict=True):
+        row, group = place
+        columns = own_columns[group]
+        if single[group]:
+            why = f"{amount(norm, unit)} from its prediction, {deviations(total)}."
         else:
-            worst = [columns[i] for i in max(parts, key=lambda part: _own_distance(case, row, group, part))]
+            own, parts = np.square(labels.residuals[row, columns] / case.deviation[row, columns]), case.parts(group)
+            worst = [columns[i] for i in max(parts, key=lambda part: _mean(own[part]))]
             (name,) = part_names(labels, worst, case.landmarks)
-            away = distance(labels.residuals[row, worst], case.unit)
-            why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {total}."
-        yield Finding(reason, (row, group), why, labels.predicted[row, columns], case.deviation[row, columns])
+            away = distance(labels.residuals[row, worst], unit)
+            why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {deviations(total)}."
+        yield Finding(reason, place, why, labels.predicted[row, columns], case.deviation[row, columns])
 
 
-def _own_distance(case: Case, row: int, group: int, part: list[int]) -> float:
-    columns = [case.labels.partition[group][place] for place in part]
-    scaled = case.labels.residuals[row, columns] / case.deviation[row, columns]
-    return float(np.nansum(np.square(scaled)) / max(1, (~np.isnan(scaled)).sum()))
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean of the values that are not NaN; 0 if there is none."""
+    return float(np.nansum(values) / max(1, (~np.isnan(values)).sum()))

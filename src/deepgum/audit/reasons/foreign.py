@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from deepgum.audit.reasons.base import Explanation, Reason
 from deepgum.audit.reasons.case import Case
-from deepgum.audit.reasons.wrong_labels import LOG_2_PI, normal
+from deepgum.audit.reasons.gaussian import LOG_2_PI, normal
 from deepgum.wording import deviations, distance
 
 __all__ = ["Foreign"]
@@ -53,7 +53,8 @@ class Foreign(Reason):
             return
         nearest, log_nearest = _nearest_sample(case, rows)
         log_any = case.population.log_density(labels.given[rows])
-        log_wrong = np.where(labelled[rows], case.log_wrong[rows], 0.0).sum(axis=1)
+        place_of, group_of = labelled[rows].nonzero()
+        log_wrong = np.bincount(place_of, case.log_wrong(rows[place_of], group_of), len(rows))
         cases = np.stack([log_nearest, log_any, log_wrong])
         total: Values = logsumexp(cases, axis=0)
         shares = np.exp(cases - total)

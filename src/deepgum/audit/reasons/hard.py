@@ -29,6 +29,8 @@ class Hard(Reason):
             return
         for group, columns in enumerate(labels.partition):
             rows = (case.flags[:, group] & (case.excess[:, group] > 0)).nonzero()[0]
+            if not len(rows):
+                continue
             log_odds = case.log_odds_right(labels.residuals[rows][:, columns], rows, group)
             for row in rows[log_odds >= 0].tolist():
                 spread = amount(labels.spread[row, group], case.unit)

@@ -18,11 +18,14 @@ Values = NDArray[np.float64]
 def label_scale(given: Values) -> Values:
     """Return, for each column, the typical variation (d,) of labels (n, d). Rounding errors are much smaller."""
     scale = np.ones(given.shape[1])
-    for column, values in enumerate(given.T):
-        values = values[~np.isnan(values)]
-        if len(values):
-            spread, size = np.median(np.abs(values - np.median(values))), np.median(np.abs(values))
-            scale[column] = spread or size or np.abs(values).max() or 1.0
+    seen = ~np.isnan(given).all(axis=0)
+    values = given[:, seen]
+    # `nanmedian` is much slower than `median`.
+    median = np.nanmedian if np.isnan(values).any() else np.median
+    spread = median(np.abs(values - median(values, axis=0)), axis=0)
+    size, largest = median(np.abs(values), axis=0), np.nanmax(np.abs(values), axis=0)
+    choices = [spread, size, largest, np.ones_like(spread)]
+    scale[seen] = np.select([choice > 0 for choice in choices], choices)
     return scale
 
 
@@ -69,15 +72,19 @@ def check_covariances(labels: ScoredLabels, covariances: Sequence[Values]) -> li
     for name, columns, covariance in zip(labels.group_names, labels.partition, covariances, strict=True):
         matrix = np.asarray(covariance, dtype=np.float64)
         k = len(columns)
-        valid = matrix.shape == (k, k) and bool(np.isfinite(matrix).all()) and np.allclose(matrix, matrix.T)
+        valid = matrix.shape == (k, k) and bool(np.isfinite(matrix).all()) and _is_symmetric(matrix)
         if valid:
             matrix = matrix + np.diag(floor[list(columns)])
-            valid = bool(np.linalg.eigvalsh(matrix)[0] > 0)
+            valid = bool((matrix if k == 1 else np.linalg.eigvalsh(matrix)).min() > 0)
         if not valid:
             expected = f"symmetric, finite and positive, of shape {(k, k)} for the group '{name}'"
             raise InvalidParameterError("covariances", expected, np.asarray(covariance).tolist())
         checked.append(matrix)
     return checked
+
+
+def _is_symmetric(matrix: Values) -> bool:
+    return np.array_equal(matrix, matrix.T) or np.allclose(matrix, matrix.T)
 
 
 def _usual_deviation(labels: ScoredLabels, group: int) -> float:

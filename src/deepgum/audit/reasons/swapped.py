@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from deepgum.audit.reasons.base import Explanation, Reason
 from deepgum.audit.reasons.case import Case
@@ -14,6 +15,7 @@ from deepgum.wording import distance
 __all__ = ["Swapped"]
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 class Swapped(Reason):
@@ -28,6 +30,7 @@ class Swapped(Reason):
     name = "swapped"
     words = "left and right are exchanged"
     rank = 20
+    applied_once = True
 
     def find(self, case: Case) -> Iterator[Explanation]:
         """Yield one explanation for each pair of left and right landmarks, and one for all pairs at once."""
@@ -41,33 +44,38 @@ class Swapped(Reason):
 
 def _exchange(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], weight: float) -> Explanation | None:
     labels = case.labels
-    order = np.arange(len(labels.target_names))
-    for left, right in pairs:
-        for axis in (0, 1):
-            order[[2 * left + axis, 2 * right + axis]] = 2 * right + axis, 2 * left + axis
-    moved = order != np.arange(len(order))
-    touched = np.array([bool(moved[list(columns)].any()) for columns in labels.partition])
-    seen = ~np.isnan(labels.given)
-    complete = np.all([seen[:, [2 * a, 2 * a + 1, 2 * b, 2 * b + 1]].any(axis=1) for a, b in pairs], axis=0)
-    rows = np.flatnonzero((case.flags & touched).any(axis=1) & complete)
+    partner = {a: b for left, right in pairs for a, b in ((left, right), (right, left))}
+    moved = [2 * landmark + axis for landmark in partner for axis in (0, 1)]
+    touched = sorted({case.group_of[column] for column in moved})
+    complete = np.ones(len(labels), dtype=bool)
+    for a, b in pairs:
+        complete &= ~np.isnan(labels.given[:, [2 * a, 2 * a + 1, 2 * b, 2 * b + 1]]).all(axis=1)
+    rows = np.flatnonzero(case.flags[:, touched].any(axis=1) & complete)
     if not len(rows):
         return None
-    exchanged = labels.given[rows][:, order]
-    residuals = case.wrapped(exchanged - labels.predicted[rows])
+
+    def exchange(row: Rows | int, columns: Sequence[int]) -> Values:
+        """Return the labels of these columns after the exchange."""
+        sources = [2 * partner.get(column // 2, column // 2) + column % 2 for column in columns]
+        return np.asarray(labels.given[row][..., sources])
+
     log_likelihood = np.zeros(len(rows))
-    for group in np.flatnonzero(touched).tolist():
-        log_likelihood += case.log_right(residuals[:, labels.partition[group]], rows, group)
-    unknown = np.isnan(exchanged)
+    for group in touched:
+        columns = list(labels.partition[group])
+        residuals = case.wrapped(exchange(rows, columns) - labels.predicted[rows][:, columns], columns)
+        log_likelihood += case.log_right(residuals, rows, group)
+    row, group_of_cell = case.labelled[np.ix_(rows, touched)].nonzero()
+    cells = np.ones(len(row), dtype=bool), (row, np.array(touched)[group_of_cell])
     landmarks = labels.landmark_names
-    partner = {a: b for left, right in pairs for a, b in ((left, right), (right, left))}
 
     def why(place: int, group: int) -> str:
         columns = list(labels.partition[group])
         before = distance(labels.residuals[rows[place], columns], case.unit)
         inside = {column // 2 for column in columns}
-        if unknown[place, columns].all():
+        exchanged = exchange(int(rows[place]), columns)
+        if np.isnan(exchanged).all():
             return f"It is {before} from its prediction and fits {landmarks[partner[min(inside)]]}, which has no label."
-        after = distance(residuals[place, columns], case.unit)
+        after = distance(case.wrapped(exchanged - labels.predicted[rows[place], columns], columns), case.unit)
         if len(inside) == 1:
             beginning = f"Exchanged with {landmarks[partner[min(inside)]]} it fits"
         else:
@@ -77,7 +85,8 @@ def _exchange(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], we
 
     def suggest(place: int, group: int) -> tuple[Values, Values]:
         row, columns = rows[place], list(labels.partition[group])
-        missing, values = unknown[place, columns], exchanged[place, columns]
+        values = exchange(int(row), columns)
+        missing = np.isnan(values)
         variance = np.square(case.deviation[row, columns])
         return np.where(missing, labels.predicted[row, columns], values), np.where(missing, variance, 0.0)
 
@@ -86,7 +95,7 @@ def _exchange(reason: Reason, case: Case, pairs: tuple[tuple[int, int], ...], we
         mechanism=f"swapped {pairs}",
         weight=weight,
         rows=rows,
-        covers=touched & case.labelled[rows],
+        covers=csr_array(cells, shape=(len(rows), len(labels.partition))),
         log_likelihood=log_likelihood,
         suggest=suggest,
         why=why,

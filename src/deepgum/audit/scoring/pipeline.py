@@ -26,6 +26,7 @@ from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.progress import Progress, part_of
 
 __all__ = ["ArrayPredictions", "Batch", "Outcome", "Predictions", "score_predictions", "the_only"]
 
@@ -68,8 +69,18 @@ class Predictions(Protocol):
         """Factor that converts residuals to the unit of the labels, for a typical sample; for the summary."""
         ...
 
-    def posterior(self) -> LabelMixture:
-        """Return the mixture of all residuals."""
+    @property
+    def n_batches(self) -> int:
+        """Number of batches."""
+        ...
+
+    @property
+    def fit_share(self) -> int:
+        """Percentage of the work that `posterior` does: about one half, or 0 if the mixture is already fitted."""
+        ...
+
+    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
+        """Return the mixture of all residuals. `on_progress` is called as ``on_progress(done, total)``."""
         ...
 
     def batches(self) -> Iterable[Batch]:
@@ -95,10 +106,17 @@ class ArrayPredictions:
     seed: int = 0
 
     unit = 1.0
+    n_batches, fit_share = 1, 50
 
-    def posterior(self) -> LabelMixture:
+    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         """Return the mixture of all residuals, fitted in memory."""
-        return LabelMixture.fit(self.batch.residuals, self.targets.partition, inliers=self.inliers, seed=self.seed)
+        return LabelMixture.fit(
+            self.batch.residuals,
+            self.targets.partition,
+            inliers=self.inliers,
+            seed=self.seed,
+            on_progress=on_progress,
+        )
 
     def batches(self) -> Iterable[Batch]:
         """Return the only batch."""
@@ -128,6 +146,7 @@ def score_predictions(
     reasons: Sequence[Reason],
     provenance: Provenance,
     deliver: Callable[[Iterator[ScoredLabels]], T],
+    on_progress: Progress | None = None,
 ) -> Outcome[T]:
     """Score all labels, find the reason of each flagged label, and summarise scores and reasons.
 
@@ -142,13 +161,22 @@ def score_predictions(
     deliver : callable
         Function that takes an iterator over batches of scored labels. The function keeps the labels in memory or writes
         the labels to a file.
+    on_progress : callable, optional
+        Called as ``on_progress(done, 100)`` with the finished percentage of the work.
     """
-    posterior = predictions.posterior()
+    fit = predictions.fit_share
+    if on_progress is not None:
+        on_progress(0, 100)
+    posterior = predictions.posterior(part_of(on_progress, 0, fit))
     tally = Tally(targets, posterior, reasons, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:
-        for batch in predictions.batches():
-            labels = _with_reasons(_scored(batch, targets, posterior), batch, targets, posterior, reasons)
+        share = (100 - fit) / max(predictions.n_batches, 1)
+        for number, batch in enumerate(predictions.batches()):
+            progress = part_of(on_progress, fit + share * number, share)
+            labels = _with_reasons(_scored(batch, targets, posterior), batch, targets, posterior, reasons, progress)
+            if progress is not None:
+                progress(1, 1)
             tally.add(labels)
             yield labels
 
@@ -163,18 +191,13 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
 
 
 def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
-    """Return the labels of a batch with their scores. The suggestion for a flagged label is the prediction."""
+    """Return the labels of a batch with their scores, without suggestions."""
     residuals, given, predicted = batch.residuals, batch.given, batch.predicted
     right = posterior.responsibilities(residuals)
     judgeable = np.array([can_judge(status) for status in posterior.status])
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
-    flagged = np.zeros(given.shape, dtype=bool)
-    deviations = np.empty(len(targets.names))
-    for i, (group, covariance) in enumerate(zip(map(list, targets.partition), posterior.covariances, strict=True)):
-        flagged[:, group] = right[:, [i]] < 0.5
-        deviations[group] = np.sqrt(np.diagonal(covariance))
-    flagged &= ~np.isnan(given)
+    nothing = np.broadcast_to(np.nan, given.shape)
     return ScoredLabels(
         ids=tuple(batch.ids),
         target_names=targets.names,
@@ -184,15 +207,20 @@ def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLa
         predicted=predicted,
         responsibilities=right,
         mahalanobis=posterior.mahalanobis(residuals),
-        suggested=np.where(flagged, predicted, np.nan),
-        uncertainty=np.where(flagged, batch.unit * deviations, np.nan),
+        suggested=nothing,
+        uncertainty=nothing,
         spread=batch.spread,
         periods=targets.periods,
     )
 
 
 def _with_reasons(
-    labels: ScoredLabels, batch: Batch, targets: Targets, posterior: LabelMixture, reasons: Sequence[Reason]
+    labels: ScoredLabels,
+    batch: Batch,
+    targets: Targets,
+    posterior: LabelMixture,
+    reasons: Sequence[Reason],
+    on_progress: Progress | None,
 ) -> ScoredLabels:
     """Return the labels with a reason for each flag."""
     if not labels.flags.any():
@@ -208,4 +236,4 @@ def _with_reasons(
         log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if same_unit else None,
         evidence=batch.evidence,
     )
-    return explain(case, reasons)
+    return explain(case, reasons, on_progress)

@@ -19,6 +19,7 @@ from deepgum.audit.targets import Targets
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.progress import Progress
 
 __all__ = ["Scored", "score_labels"]
 
@@ -62,6 +63,7 @@ def score_labels(
     inliers: Inliers = AUTO,
     seed: int = 0,
     reasons: Sequence[Reason | type[Reason] | str] = (),
+    on_progress: Progress | None = None,
 ) -> Scored:
     """Return the probability that each label is right, given the predictions of any model.
 
@@ -97,6 +99,8 @@ def score_labels(
     reasons : sequence of Reason, class or str
         Reasons in addition to the built-in reasons: objects, classes, or paths "package.module:name" to objects or
         classes. See `deepgum.audit.Reason`.
+    on_progress : callable, optional
+        Called as ``on_progress(done, 100)`` with the finished percentage of the work.
 
     Returns
     -------
@@ -141,6 +145,11 @@ def score_labels(
     batch = Batch(sample_ids, given.values, predicted.values, described.residuals(given.values, predicted.values))
     data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
     outcome = score_predictions(
-        ArrayPredictions(batch, described, inliers, seed), described, rules, Provenance(data, seed, begun), the_only
+        ArrayPredictions(batch, described, inliers, seed),
+        described,
+        rules,
+        Provenance(data, seed, begun),
+        the_only,
+        on_progress,
     )
     return Scored(*outcome)

@@ -25,6 +25,7 @@ from deepgum.checks import check_count
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.progress import Progress
 from deepgum.storage.output import check_file
 
 __all__ = ["ScoredTable", "score_table"]
@@ -73,6 +74,7 @@ def score_table(
     reasons: Sequence[Reason | type[Reason] | str] = (),
     in_memory: int = IN_MEMORY,
     on_stage: Callable[[str], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> ScoredTable:
     r"""Return the probability that each label of a table is right, given the predictions in the same table.
 
@@ -104,6 +106,8 @@ def score_table(
         `out` is None).
     on_stage : callable, optional
         Called with a sentence that describes the step, when a long step begins.
+    on_progress : callable, optional
+        Called as ``on_progress(done, 100)`` with the finished percentage of the scoring.
 
     Raises
     ------
@@ -149,7 +153,7 @@ def score_table(
     else:
         rows.finish(parts)
         predictions = ArrayPredictions(builder.batch(Rows.joined(parts)), targets, inliers, seed)
-        labels, summary, worst = score_predictions(predictions, targets, rules, provenance, the_only)
+        labels, summary, worst = score_predictions(predictions, targets, rules, provenance, the_only, on_progress)
         builder.images.warn()
         if out is not None:
             labels.write(out)
@@ -172,7 +176,7 @@ def score_table(
         parts.clear()
         rows.finish(spool)
         stream = _StreamPredictions(spool, builder, inliers, seed, say)
-        _, summary, worst = score_predictions(stream, targets, rules, provenance, write)
+        _, summary, worst = score_predictions(stream, targets, rules, provenance, write, on_progress)
         builder.images.warn()
         return ScoredTable(summary, worst, None, layout.pairs)
 
@@ -221,13 +225,19 @@ class _StreamPredictions:
     seed: int
     say: Callable[[str], None]
 
-    unit = 1.0
+    unit, fit_share = 1.0, 50
 
-    def posterior(self) -> LabelMixture:
+    @property
+    def n_batches(self) -> int:
+        return len(self.spool)
+
+    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
         residuals = self.spool.residuals(targets)
-        return LabelMixture.fit_batches(residuals, targets.partition, inliers=self.inliers, seed=self.seed)
+        return LabelMixture.fit_batches(
+            residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
+        )
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")

@@ -38,6 +38,7 @@ class Spool:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
+        self._parts = 0
         self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
 
     def __enter__(self) -> Spool:
@@ -62,6 +63,7 @@ class Spool:
                     if writer is None:
                         writer = files.enter_context(pa.ipc.new_file(self._file, batch.schema))
                     writer.write_batch(batch)
+                    self._parts += 1
             self._file.flush()
         except OSError as error:
             if error.errno not in FULL:
@@ -78,6 +80,10 @@ class Spool:
             yield Rows(
                 places or [], names, images, _numbers(batch.column("given")), _numbers(batch.column("predicted"))
             )
+
+    def __len__(self) -> int:
+        """Return the number of parts that were written."""
+        return self._parts
 
     def residuals(self, targets: Targets) -> Residuals:
         """Return the residuals of all parts, for `LabelMixture.fit_batches`."""

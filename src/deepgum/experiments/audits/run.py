@@ -135,7 +135,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     )
     predictions = _predictions(data, crossfit)
     provenance = _provenance(config, data, crossfit, begun)
-    labels, summary, _ = score_predictions(predictions, data.targets, reasons, provenance, the_only)
+    labels, summary, _ = score_predictions(predictions, data.targets, reasons, provenance, the_only, observer.scoring)
     if data.wrong is not None:
         plain = crossfit.mixture.mixture.responsibilities(predictions.residuals)
         before = np.where(np.isnan(labels.responsibilities), np.nan, plain)

@@ -19,9 +19,10 @@ from deepgum.report.page.assets import read_asset, script, style, theme
 from deepgum.report.page.content import page_content
 from deepgum.report.page.data import flagged_rows, gallery_data
 from deepgum.report.page.thumbnails import PictureViewer, View
-from deepgum.report.page.words import count, duration, embedded_json, headline, number, percent
+from deepgum.report.page.words import count, embedded_json, headline, number, percent
 from deepgum.storage.disk import write_atomically
 from deepgum.storage.output import check_file
+from deepgum.wording import duration
 
 __all__ = ["environment", "write_report"]
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from deepgum.audit.summary import DataSource
 
-__all__ = ["count", "data_folders", "duration", "embedded_json", "headline", "number", "percent", "without_folders"]
+__all__ = ["count", "data_folders", "embedded_json", "headline", "number", "percent", "without_folders"]
 
 
 def percent(share: float | None) -> str:
@@ -45,22 +45,6 @@ def count(value: float) -> str:
     if isinstance(value, float) and 0 < value < 9.95:
         return f"{value:.1f}" if value >= 0.05 else "< 0.1"
     return f"{value:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in hours, minutes and seconds.
-
-    Examples
-    --------
-    >>> duration(42.4), duration(125), duration(7500)
-    ('42 s', '2 min 5 s', '2 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def headline(verdict: str) -> tuple[str, str]:

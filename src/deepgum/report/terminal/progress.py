@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from deepgum.experiments.observer import AuditRound, Observer, Outcome, Run
 from deepgum.report.style import method_style, noise_label
+from deepgum.wording import duration
 
 if TYPE_CHECKING:
     from deepgum.errors import DeepGUMError
@@ -20,6 +21,9 @@ __all__ = ["Reporter"]
 
 _PLAIN_EVERY = 10.0
 """Seconds between two plain lines of one run: often enough to see progress, rare enough for a readable log."""
+
+_QUIET = 3.0
+"""Seconds of scoring before its progress is shown."""
 
 
 class Reporter(Observer):
@@ -56,6 +60,7 @@ class Reporter(Observer):
         self._total = self._folds = self._fits = 0
         self._name = ""
         self._last_line = time.monotonic()
+        self._scoring_since: float | None = None
 
     def __enter__(self) -> Reporter:
         if self.console.is_terminal:
@@ -79,6 +84,21 @@ class Reporter(Observer):
     def computing(self, done: int, total: int) -> None:
         """Show that the outputs of the frozen trunk are computed for `done` of `total` images."""
         self._show_count("Computing the frozen trunk", done, total)
+
+    def scoring(self, done: int, total: int) -> None:
+        """Show the finished percentage of scoring labels, and the time left, from some seconds after its start on."""
+        now = time.monotonic()
+        if self._scoring_since is None:
+            self._scoring_since = self._last_line = now
+        elapsed = now - self._scoring_since
+        if done >= total or elapsed < _QUIET:
+            self._progress.update(self._current, visible=False)
+            return
+        left = elapsed * (total - done) / max(done, 1)
+        task = f"Scoring labels, about {duration(left)} left"
+        self._progress.update(self._current, description=task, completed=done, total=total, visible=True)
+        if not self.console.is_terminal and self._is_due():
+            self.say(f"{task}: {done} of {total} %.")
 
     def _show_count(self, task: str, done: int, total: int) -> None:
         self._progress.update(self._current, description=task, completed=done, total=total, visible=True)

@@ -7,6 +7,8 @@ from deepgum.errors import InvalidParameterError
 
 TRUE = np.array([[4.0, 2.4, 0.0], [2.4, 9.0, 0.0], [0.0, 0.0, 1.0]])
 
+ALL = slice(None)
+
 
 def labels_of(scored, n=4000, missing=0.0, wrong=0.1):
     rng = np.random.default_rng(0)
@@ -59,10 +61,10 @@ def test_labels_without_a_grid_have_no_step(scored):
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 100, (500, 1))
     given = truth + rng.normal(0, 2, truth.shape)
-    assert (Case.of(scored(given, truth, sigma=2.0), landmarks=False).steps > 0).mean() < 0.1
+    assert (Case.of(scored(given, truth, sigma=2.0), landmarks=False).steps(ALL, ALL) > 0).mean() < 0.1
     whole = given.round()
     whole[7] = 31.4
-    steps = Case.of(scored(whole, truth, sigma=2.0), landmarks=False).steps
+    steps = Case.of(scored(whole, truth, sigma=2.0), landmarks=False).steps(ALL, ALL)
     assert steps[7] == 0
     assert (np.delete(steps, 7) == 1).all()
 

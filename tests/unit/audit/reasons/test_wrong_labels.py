@@ -3,7 +3,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 
-from deepgum.audit.reasons.wrong_labels import WrongLabels, normal
+from deepgum.audit.reasons.gaussian import normal
+from deepgum.audit.reasons.wrong_labels import WrongLabels
 
 COVARIANCE = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, -0.7], [0.5, -0.7, 2.0]])
 ONLY = -np.inf

@@ -25,7 +25,13 @@ class Fixed:
     parts: list
     unit: float = 1.0
 
-    def posterior(self):
+    @property
+    def n_batches(self):
+        return len(self.parts)
+
+    fit_share = 0
+
+    def posterior(self, on_progress=None):
         return self.mixture
 
     def batches(self):

@@ -1,3 +1,7 @@
+import sys
+import tracemalloc
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,6 +11,7 @@ import torch
 import deepgum
 from deepgum.audit import score_labels
 from deepgum.audit.reasons import REASONS
+from deepgum.audit.reasons.unit import VALUE_CONVERSIONS
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.posteriors.label_mixture import LabelMixture
@@ -308,3 +313,78 @@ def test_inputs_are_not_changed():
 
 def test_score_labels_is_public():
     assert deepgum.score_labels is score_labels
+
+
+def calls_of(work):
+    """Return the number of calls of functions while `work` runs: a time that does not depend on the machine."""
+    count = 0
+
+    def profile(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def wide(n, g, k=1, bad=0.1):
+    """Predictions and labels of g groups of k coordinates; a tenth of the groups of the samples is wrong."""
+    rng = np.random.default_rng(0)
+    predictions = rng.normal(50, 20, (n, g * k))
+    wrong = np.repeat(rng.random((n, g)) < bad, k, axis=1)
+    right = predictions + rng.normal(size=(n, g * k))
+    return predictions, np.where(wrong, predictions + rng.uniform(-40, 40, (n, g * k)), right)
+
+
+@pytest.mark.fault(11)
+def test_the_work_grows_no_faster_than_the_groups():
+    counts = []
+    for g in (40, 160):
+        work = partial(score_labels, *wide(60, g), groups="coordinate", inliers="gaussian")
+        counts.append(calls_of(work))
+    few, many = counts
+    assert many < 4 * few
+
+
+@pytest.mark.fault(11)
+def test_the_memory_grows_no_faster_than_the_groups():
+    peaks = []
+    score_labels(*wide(60, 5), groups="coordinate", inliers="gaussian")  # imports
+    for g in (100, 400):
+        data = wide(60, g)
+        tracemalloc.start()
+        score_labels(*data, groups="coordinate", inliers="gaussian")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 5 * peaks[0]
+
+
+@pytest.mark.fault(11)
+def test_a_large_group_is_factorised_once_and_not_for_each_flag_and_conversion():
+    factorised = []
+    real = np.linalg.cholesky
+
+    def cholesky(matrices):
+        factorised.extend([matrices.shape[-1]] * (matrices.size // max(matrices.shape[-1] ** 2, 1)))
+        return real(matrices)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np.linalg, "cholesky", cholesky)
+        labels = score_labels(*wide(300, 1, k=12), groups="sample", inliers="gaussian").labels
+    assert labels.flags.sum() > 10
+    assert sum(size >= 11 for size in factorised) < 0.1 * len(VALUE_CONVERSIONS) * 12 * labels.flags.sum()
+
+
+def test_progress_rises_to_100_percent():
+    seen = []
+    predictions, targets, _ = problem()
+    score_labels(predictions, targets, groups="landmark", on_progress=lambda done, total: seen.append((done, total)))
+    assert [total for _, total in seen] == [100] * len(seen)
+    done = [each for each, _ in seen]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 100)
+    assert len(set(done)) > 20

@@ -62,3 +62,22 @@ def test_the_bars_end_with_an_error():
     with pytest.raises(RuntimeError), reporter:
         raise RuntimeError
     assert reporter._progress.live.is_started is False
+
+
+def test_short_scoring_is_silent_and_long_scoring_says_the_time_left(monkeypatch):
+    def output(now):
+        times = iter(now)
+        monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+        console = Console(file=io.StringIO())
+        reporter = Reporter(console)
+        for done in (0, 10, 50, 100):
+            reporter.scoring(done, 100)
+        return console.file.getvalue().splitlines()
+
+    assert output([0.0, 0.0, 0.5, 1.0, 2.0]) == []
+    monkeypatch.setattr(progress, "_PLAIN_EVERY", 0.0)
+    lines = output([0.0, 0.0, 10.0, 10.0, 60.0, 60.0, 100.0])
+    assert lines == [
+        "Scoring labels, about 1 min 30 s left: 10 of 100 %.",
+        "Scoring labels, about 1 min 0 s left: 50 of 100 %.",
+    ]
