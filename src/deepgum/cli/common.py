@@ -134,7 +134,7 @@ def _ended_by_sigterm() -> Iterator[None]:
     signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
+    except BaseException:  # code that the signal interrupts may turn the interrupt into an error of its own
         if not stopped:
             raise
     finally:

@@ -264,8 +264,14 @@ def delimiter_of(lines: Iterable[str]) -> str:
             read.append(line)
             yield line
 
+    def cells(delimiter: str) -> int:
+        try:
+            return len(next(filter(any, csv.reader(all_lines(), delimiter=delimiter)), []))
+        except csv.Error:  # a line too long for the reader
+            return 0
+
     rest = iter(lines)
-    return max(_DELIMITERS, key=lambda each: len(next(filter(any, csv.reader(all_lines(), delimiter=each)), [])))
+    return max(_DELIMITERS, key=cells)
 
 
 def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

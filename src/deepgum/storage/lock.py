@@ -123,9 +123,10 @@ def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> 
             raise taken(_holder(path))
         time.sleep(_PAUSE)
     with file:
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
+        # On a full disk, only the number of the process is missing in messages.
+        with suppress(OSError):
+            file.truncate(0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         try:
             yield
         finally:
@@ -168,9 +169,10 @@ def _is_same_file(handle: int, path: Path) -> bool:
 
 def _holder(path: Path) -> str:
     try:
-        return f" ({path.read_text()})"
+        number = path.read_text()
     except OSError:
         return ""
+    return f" ({number})" if number else ""
 
 
 def _warn(folder: Path, error: OSError) -> None:

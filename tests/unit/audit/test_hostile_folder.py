@@ -100,7 +100,7 @@ def test_scores_with_wrong_metadata_are_refused(audited: AuditFolder, tmp_path: 
 
 
 @pytest.mark.fault(17)
-@pytest.mark.parametrize("change", ["order", "rows", "names", "sides", "folder"])
+@pytest.mark.parametrize("change", ["order", "rows", "first", "none", "names", "sides", "folder"])
 def test_pictures_of_other_samples_or_types_are_refused(audited: AuditFolder, tmp_path: Path, change: str) -> None:
     table = pq.read_table(audited.pictures_file)
     metadata = table.schema.metadata
@@ -110,6 +110,8 @@ def test_pictures_of_other_samples_or_types_are_refused(audited: AuditFolder, tm
             table = table.take(pa.array(range(n - 1, -1, -1)))
         case "rows":
             table = table.slice(0, n - 1)
+        case "first" | "none":
+            table = table.slice(0, 1 if change == "first" else 0)
         case "names":
             table = table.set_column(1, "image", pa.array(range(n)))
         case "sides":

@@ -60,6 +60,18 @@ def test_the_exit_status_of_sigterm_does_not_depend_on_the_place(tmp_path):
     assert done.returncode == 143
 
 
+@pytest.mark.fault(14)
+def test_sigterm_has_its_exit_status_even_if_other_code_turns_the_interrupt_into_an_error():
+    def work():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Error calling __set_name__") from error  # as a class statement of Python 3.11 does
+
+    assert run(work).exit_code == 143
+
+
 def test_a_handler_of_the_calling_program_stays():
     seen = []
     before = signal.signal(signal.SIGTERM, lambda *_: seen.append("theirs"))

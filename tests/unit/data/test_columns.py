@@ -105,3 +105,10 @@ def test_an_empty_first_row_group_is_read(tmp_path):
         writer.write_table(table.slice(0, 0))
         writer.write_table(table)
     assert read_columns(tmp_path / "t.parquet", ["age"]).places == ("row 1", "row 2")
+
+
+@pytest.mark.parametrize("text", ["{name}\na,1\n", "name,age\n{name},1\n", '"{name}",age\na,1\n'])
+def test_a_cell_that_is_too_long_for_the_reader_is_named(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text.format(name="x" * 200_000))
+    with pytest.raises(InvalidDataError, match=r"t\.csv', line \d: a row should consist of cells"):
+        read_columns(tmp_path / "t.csv", ["age"])

@@ -28,6 +28,22 @@ def test_the_second_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_on_a_full_disk_only_the_number_of_the_process_is_missing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        with (
+            locked(tmp_path / LOCK, ValueError),
+            pytest.raises(ValueError, match=r"^$"),
+            locked(tmp_path / LOCK, ValueError),
+        ):
+            raise AssertionError("Both hold the lock.")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt, ValueError])
 def test_a_folder_that_was_made_stays_only_if_something_is_in_it(
     tmp_path: Path, error: type[BaseException] | None

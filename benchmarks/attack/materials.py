@@ -1,0 +1,106 @@
+"""The files that are attacked: tables, images, configurations, a run, an audit, a comparison and a patch, all small."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import tomli_w
+from PIL import Image
+
+from attack.outcome import call
+from deepgum.audit.corrections.decisions import Action, Decision
+from deepgum.audit.folder import AuditFolder
+from deepgum.audit.scoring.score import score_labels
+from deepgum.audit.summary import DataSource
+from deepgum.data.pictures import Pictures
+from deepgum.review.store import DecisionStore
+
+ROWS, SIDE, COLUMNS = 60, 48, ["a_x", "a_y", "b_x", "b_y"]
+FEATURES = {
+    "data": {"name": "table", "folder": "t.csv", "options": {"features": ["a", "b"], "targets": ["y"]}},
+    "model": {"name": "mlp"},
+    "training": {"epochs_max": 3},
+}
+FACES = {
+    "name": "table",
+    "folder": "faces.csv",
+    "image_size": 24,
+    "options": {"image": "file", "targets": COLUMNS, "landmarks": True},
+}
+PICTURES = {
+    "data": FACES,
+    "model": {"name": "facenet"},
+    "method": {"groups": "coordinate"},
+    "training": {"epochs_max": 1},
+}
+COMPARE = [
+    *("compare", "--dataset", "digits", "--methods", "l2,deepgum", "--rate", "0.2", "--epochs-max", "2"),
+    *("--train-size", "40"),
+]
+
+
+def make(folder: Path) -> None:
+    """Write all materials into an empty folder, which is the working folder."""
+    rng = np.random.default_rng(0)
+    _tables(folder, rng)
+    _audit(folder, rng)
+    configurations = {
+        "run.toml": FEATURES,
+        "pictures.toml": PICTURES,
+        "audit.toml": FEATURES | {"audit": {"folds": 2, "rounds": 1, "inliers": "gaussian"}},
+        "audit/audit.toml": PICTURES | {"audit": {"folds": 2, "rounds": 1}},
+    }
+    for name, values in configurations.items():
+        (folder / name).write_text(tomli_w.dumps(values), encoding="utf-8")
+    for command in (
+        ["fit", "run.toml", "--out", "run"],
+        ["fit", "pictures.toml", "--out", "pictures"],
+        [*COMPARE, "--out", "comparison"],
+    ):
+        result = call(command)
+        if result.exit_code:
+            raise SystemExit(f"The materials cannot be made: {command}\n{result.output}{result.exception}")
+    _decide(folder)
+
+
+def _tables(folder: Path, rng: np.random.Generator) -> None:
+    a, b = rng.normal(size=(2, ROWS))
+    y = a - b + np.where(np.arange(ROWS) % 8 == 0, 9, 0)
+    lines = [f"{x:.4f},{z:.4f},{v:.4f},{p:.4f}" for x, z, v, p in zip(a, b, y, a - b + 0.1 * a * b, strict=True)]
+    (folder / "t.csv").write_text("\n".join(["a,b,y,y_pred", *lines]) + "\n", encoding="utf-8")
+    pq.write_table(pyarrow.csv.read_csv(folder / "t.csv"), folder / "t.parquet")
+
+
+def _audit(folder: Path, rng: np.random.Generator) -> None:
+    """Write images with two landmarks, their table, and an audit of them without training."""
+    names = tuple(f"images/{row:03d}.png" for row in range(ROWS))
+    (folder / "images").mkdir()
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(folder / name)
+    predicted = rng.uniform(10, 38, (ROWS, 4))
+    given = (predicted + rng.normal(0, 0.5, predicted.shape)).round(2)
+    given[::5, :2] += 9
+    lines = [",".join([name, *map(str, row)]) for name, row in zip(names, given.round(2).tolist(), strict=True)]
+    (folder / "faces.csv").write_text("\n".join([",".join(["file", *COLUMNS]), *lines]) + "\n", encoding="utf-8")
+    pq.write_table(pyarrow.csv.read_csv(folder / "faces.csv"), folder / "faces.parquet")
+    scored = score_labels(predicted, given, ids=names, target_names=COLUMNS, inliers="gaussian", unit="px")
+    data = DataSource("table", "faces.csv", FACES["options"], ".", True, "px", ())
+    summary = replace(scored.summary, data=data, backbone="facenet", folds=2, fits=2)
+    audit = AuditFolder(folder / "audit")
+    audit.write(summary, scored.labels, Pictures(Path("."), names, (None,) * ROWS))
+
+
+def _decide(folder: Path) -> None:
+    """Decide about a few labels, and export the decisions as a patch."""
+    audit = AuditFolder(folder / "audit")
+    with DecisionStore.of(audit) as store:
+        for row in range(30, 36):
+            action = cast(Action, ("fix", "drop", "keep")[row % 3])
+            new = (1.25, 2.5 + row) if action == "fix" else None
+            store.decide(Decision(f"images/{row:03d}.png", "a", action, new, "seen", "ada"))
+    assert not call(["review", "audit", "--export", "patch=p.patch.jsonl"]).exit_code
