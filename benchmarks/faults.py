@@ -79,7 +79,7 @@ FAULTS = {
     11: Fault(
         "`score_labels` on 2,000 x 136 in one group: over 170 s; 300 x 10,000 by coordinate: over 275 s; memory "
         "quadratic in the groups",
-        "Linear in both; see `wide-labels.txt`",
+        "Linear in groups and coordinates; one group of 500 is as slow as before; see `wide-labels.txt`",
     ),
     12: Fault(
         "`skip_unreadable` and one damaged AVIF, DDS or EPS file: a traceback",

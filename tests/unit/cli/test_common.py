@@ -1,4 +1,4 @@
-"""What all commands share: errors, signals, and what they print."""
+"""All commands handle errors and signals in one way, and print texts of users safely."""
 
 import errno
 import io
