@@ -31,6 +31,10 @@ thread. On a busy machine, a second thread costs more time than it saves.
 CHUNK_ELSEWHERE = 2**24
 """Number of float64 values in a chunk on an accelerator, which is efficient only for large chunks."""
 
+FEWEST_ROWS = 64
+"""Minimum number of rows in a chunk of an array (g, k, n). The residuals of a group are contiguous in memory, and an
+operation on a few residuals of each group takes as long as an operation on 64 residuals."""
+
 BITS_PER_NUMBER = 30
 
 
@@ -94,9 +98,9 @@ class Block:
     totals: tuple[Tensor, Tensor, Tensor]
 
     def chunks(self) -> Iterator[slice]:
-        """Yield slices of the rows. Each slice fits the cache."""
+        """Yield slices of the rows. Each slice fits the cache, unless there are very many groups; see `FEWEST_ROWS`."""
         g, k, n = self.values.shape
-        return slices(n, self.values, g * k)
+        return slices(n, self.values, g * k, fewest=FEWEST_ROWS)
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
         """Return the result of the function `terms` for this block, which holds all samples; see `Samples`."""
@@ -160,7 +164,10 @@ def _totals(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tens
     return weight.sum(-1).expand(g), weighted.sum(-1), torch.linalg.vecdot(weighted, values)
 
 
-def slices(length: int, like: Tensor, values_per_row: int) -> Iterator[slice]:
-    """Split `length` rows into slices, and yield the slices. Each slice fits the cache of the device of `like`."""
-    step = max(1, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_per_row)
+def slices(length: int, like: Tensor, values_per_row: int, fewest: int = 1) -> Iterator[slice]:
+    """Split `length` rows into slices, and yield the slices.
+
+    Each slice fits the cache of the device of `like`, or has `fewest` rows.
+    """
+    step = max(fewest, CHUNK.get(like.device.type, CHUNK_ELSEWHERE) // values_per_row)
     return (slice(first, first + step) for first in range(0, length, step))

@@ -69,7 +69,9 @@ class Gaussian:
     def log_density(self, values: Tensor) -> Tensor:
         """Return the log density (g, c) of complete residuals (g, k, c)."""
         inverse, log_peak = self._whitening
-        squared_distance = (inverse @ values).square_().sum(dim=1)
+        # A product of many matrices of one number takes ten times as long as a product of arrays.
+        whitened = inverse * values if values.shape[1] == 1 else inverse @ values
+        squared_distance = whitened.square_().sum(dim=1)
         return torch.add(log_peak, squared_distance, alpha=-0.5)
 
     def conditional(self, incomplete: Incomplete) -> Conditional:

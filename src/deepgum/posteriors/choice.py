@@ -82,6 +82,8 @@ def choose(
     mixture: GaussianUniformMixture,
     densities: Sequence[Density] | None = None,
     on_progress: Progress | None = None,
+    *,
+    resolution: Tensor | None = None,
 ) -> Choice:
     """Choose the densities of each group by held-out likelihood.
 
@@ -94,6 +96,8 @@ def choose(
         Candidates for right labels; by default the candidates of "auto".
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` after each candidate.
+    resolution : Tensor (d,), optional
+        The result of `resolution_of`; by default, `choose` computes it.
 
     Examples
     --------
@@ -104,10 +108,12 @@ def choose(
     ((StudentT(degrees_of_freedom=3.0),), ('none',))
     """
     densities = candidates(AUTO) if densities is None else densities
-    partition, resolution = mixture.partition_, resolution_of(residuals)
+    resolution = resolution_of(residuals) if resolution is None else resolution
+    partition = mixture.partition_
     g = len(partition)
     sample = _evenly_spread(residuals, mixture, max(MOST_VALUES // g, LEAST_ROWS))
-    large = [place for place, columns in enumerate(partition) if _observed(sample, columns) >= LEAST_ROWS]
+    seen = ~sample.isnan().numpy()
+    large = [place for place, columns in enumerate(partition) if _count(seen, columns) >= LEAST_ROWS]
     scored = large
     if len(large) > MOST_GROUPS:
         scored = [large[place] for place in np.linspace(0, len(large) - 1, MOST_GROUPS, dtype=int)]
@@ -190,8 +196,9 @@ def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int
     return residuals[distances.argsort(stable=True)[places]]
 
 
-def _observed(residuals: Tensor, columns: Sequence[int]) -> int:
-    return int((~np.isnan(residuals.numpy()[:, list(columns)])).any(axis=1).sum())
+def _count(seen: np.ndarray, columns: Sequence[int]) -> int:
+    """Return the number of rows in which at least one of these columns is observed."""
+    return int(np.count_nonzero(seen[:, columns[0]] if len(columns) == 1 else seen[:, list(columns)].any(axis=1)))
 
 
 def _choose_kinds(
@@ -208,7 +215,7 @@ def _choose_kinds(
     kinds = {kind: [place for place, columns in enumerate(partition) if _is_tried(kind, columns)] for kind in KINDS}
     order = GroupMixtures(tuple(start), tuple(map(tuple, partition))).mahalanobis(residuals).argsort(dim=0, stable=True)
     held_out: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
-    is_mixture = {kind: np.ones(len(partition), dtype=bool) for kind in KINDS[1:]}
+    is_mixture = {kind: np.isin(np.arange(len(partition)), kinds[kind]) for kind in KINDS[1:]}
     for fold in range(FOLDS):
         outside = torch.arange(len(residuals)) % FOLDS == fold
         inside_rows, outside_rows = order[~outside].sort(dim=0).values, order[outside].sort(dim=0).values
@@ -228,15 +235,17 @@ def _choose_kinds(
             held_out[kind].append(density)
     scores = {kind: torch.cat(found).numpy() for kind, found in held_out.items() if found}
     totals = {kind: score.sum(axis=0) for kind, score in scores.items()}
-    chosen = []
-    for place in range(len(partition)):
-        mixed = [kind for kind in sorted(is_mixture) if place in kinds[kind] and is_mixture[kind][place]]
-        best = max(mixed, key=lambda kind: float(totals[kind][place]), default="none")
-        gain = scores[best][:, place] - scores["none"][:, place]
-        error = math.sqrt(len(gain)) * float(gain.std(ddof=1))
-        kind = best if float(gain.sum()) > ERRORS * error else "none"
-        chosen.append((kind, float(totals[kind][place])))
-    return chosen
+    # The best mixture of each group; right labels alone, if no kind of wrong labels is far enough from them.
+    best = np.full(len(partition), "none", dtype=object)
+    best_score, best_total = scores["none"].copy(), np.full(len(partition), -np.inf)
+    for kind in sorted(scores.keys() & is_mixture.keys()):
+        better = is_mixture[kind] & (totals[kind] > best_total)
+        best[better], best_score[:, better] = kind, scores[kind][:, better]
+        best_total[better] = totals[kind][better]
+    gain = best_score - scores["none"]
+    error = math.sqrt(len(gain)) * gain.std(axis=0, ddof=1)
+    chosen = np.where(gain.sum(axis=0) > ERRORS * error, best, "none").tolist()
+    return [(kind, float(totals[kind][place])) for place, kind in enumerate(chosen)]
 
 
 def _is_tried(kind: str, columns: Sequence[int]) -> bool:

@@ -13,8 +13,9 @@ of a group is missing, f and g are the densities of the observed part.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -123,6 +124,10 @@ class Stack:
         return right, wrong
 
 
+_Placed: TypeAlias = tuple[Tensor, Tensor, Stack]
+"""The places (g,) and the columns (g, k) of the groups of a stack, and the stack."""
+
+
 def stacks_of(
     keys: Sequence[Hashable], partition: Sequence[Sequence[int]], rows: int
 ) -> Iterator[tuple[list[int], Tensor]]:
@@ -174,10 +179,14 @@ class GroupMixtures:
     def mahalanobis(self, residuals: Tensor) -> Tensor:
         """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
 
-        def of(evidence: _Evidence) -> Tensor:
-            return torch.where(evidence.seen > 0, evidence.squared.sqrt(), torch.nan)
-
-        return torch.cat([of(self._evidence(block)) for block in self._blocks(residuals)])
+        found = []
+        for block, stacks in self._blocks(residuals):
+            distances = torch.full((len(block), len(self.groups)), torch.nan, dtype=torch.float64)
+            for places, columns, stack in stacks:
+                for part in parts_of(block[:, columns].transpose(0, 1)):
+                    part.fill(distances, places, part.squared_distance(stack.scale).sqrt())
+            found.append(distances)
+        return torch.cat(found)
 
     def responsibilities(self, residuals: Tensor) -> Tensor:
         """Return the probability (n, g) that a label is right; NaN if no coordinate of the group is observed.
@@ -186,26 +195,31 @@ class GroupMixtures:
         density share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between
         groups.
         """
-        return torch.cat([self._responsibilities(block) for block in self._blocks(residuals)])
+        return torch.cat([self._responsibilities(*each) for each in self._blocks(residuals)])
 
-    def _blocks(self, residuals: Tensor) -> tuple[Tensor, ...]:
-        """Return blocks of rows. Rows are independent, so memory need not grow with their number."""
-        return torch.split(residuals, max(1, MOST_CELLS // max(len(self.groups), 1)))
+    def _blocks(self, residuals: Tensor) -> Iterator[tuple[Tensor, list[_Placed]]]:
+        """Yield blocks of rows, with the stacks of the groups. Rows are independent: memory is that of one block."""
+        rows = max(1, MOST_CELLS // max(len(self.groups), 1))
+        stacks = list(self._stacks(min(rows, len(residuals))))
+        for block in torch.split(residuals.to(torch.float64), rows):
+            yield block, stacks
 
-    def _responsibilities(self, residuals: Tensor) -> Tensor:
-        evidence = self._evidence(residuals)
+    def _responsibilities(self, residuals: Tensor, stacks: Iterable[_Placed]) -> Tensor:
+        evidence = self._evidence(residuals, stacks)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
         plain = torch.sigmoid(evidence.right - evidence.wrong)
         freedom = [group.right.degrees_of_freedom for group in self.groups]
-        heavy = torch.tensor([nu is not None for nu in freedom])
-        if len(self.groups) < 2 or not bool(heavy.any()):
+        heavy = torch.tensor([place for place, nu in enumerate(freedom) if nu is not None], dtype=torch.int64)
+        if len(self.groups) < 2 or not len(heavy):
             return torch.where(seen > 0, plain, torch.nan)
-        log_prior = torch.tensor([group.prior for group in self.groups], dtype=torch.float64).log()
+        log_prior = torch.tensor([self.groups[place].prior for place in heavy.tolist()], dtype=torch.float64).log()
+        dimensions, distance, wrong = seen[:, heavy], squared[:, heavy], evidence.wrong[:, heavy]
+        constant = log_prior - volume[:, heavy]
 
         def posterior(a: Tensor, b: Tensor) -> Tensor:
-            wider = b / a
-            right = log_prior - volume - 0.5 * seen * wider.log() + log_student(squared / wider, seen, a)
-            return torch.where(heavy, torch.sigmoid(right - evidence.wrong), plain)
+            a, wider = a[:, heavy], b[:, heavy] / a[:, heavy]
+            right = constant - 0.5 * dimensions * wider.log() + log_student(distance / wider, dimensions, a)
+            return plain.index_copy(1, heavy, torch.sigmoid(right - wrong))
 
         shared = responsibilities_of_hard_samples(
             plain,
@@ -217,22 +231,23 @@ class GroupMixtures:
         )
         return torch.where(seen > 0, shared, torch.nan)
 
-    def _evidence(self, residuals: Tensor) -> _Evidence:
+    def _stacks(self, rows: int) -> Iterator[_Placed]:
+        """Yield the places (g,) and columns (g, k) of the groups of each stack, and the stack; see `stacks_of`."""
+        keys = [(group.right, group.wrong.exponent) for group in self.groups]
+        for places, columns in stacks_of(keys, self.partition, rows):
+            yield torch.tensor(places), columns, Stack.of([self.groups[place] for place in places])
+
+    def _evidence(self, residuals: Tensor, stacks: Iterable[_Placed] | None = None) -> _Evidence:
         n, g = len(residuals), len(self.groups)
         evidence = _Evidence(*(torch.zeros(n, g, dtype=torch.float64) for _ in range(5)))
-        keys = [(group.right, group.wrong.exponent) for group in self.groups]
-        for places, columns in stacks_of(keys, self.partition, n):
-            stack, at = Stack.of([self.groups[place] for place in places]), torch.tensor(places)
+        for places, columns, stack in self._stacks(n) if stacks is None else stacks:
             for part in parts_of(residuals.to(torch.float64)[:, columns].transpose(0, 1)):
                 squared = part.squared_distance(stack.scale)
                 right, wrong = stack.log_terms(part, squared)
                 volume = part.log_volume(stack.scale)[:, None].expand_as(squared)
                 seen = torch.full_like(squared, float(len(part.seen)))
-                found = _Evidence(right, wrong, squared, volume, seen)
-                cells = (part.rows[:, None], at)
-                for each in fields(_Evidence):
-                    target, values = getattr(evidence, each.name), getattr(found, each.name)
-                    target[cells] = torch.where(part.present, values, target[cells].T).T
+                for each, values in zip(fields(_Evidence), (right, wrong, squared, volume, seen), strict=True):
+                    part.fill(getattr(evidence, each.name), places, values)
         return evidence
 
 

@@ -150,13 +150,14 @@ class LabelMixture:
         on_progress: Progress | None = None,
     ) -> LabelMixture:
         values = torch.from_numpy(np.ascontiguousarray(residuals, dtype=np.float64))
-        g, gaussian = len(mixture.status_), Gaussian()
+        g, gaussian, resolution = len(mixture.status_), Gaussian(), resolution_of(values)
         certain: dict[Density, float] = {gaussian: 1.0}
         is_plain = densities == (gaussian,)
         if is_plain and not intervals:
             choice = Choice((gaussian,) * g, ("uniform",) * g, (certain,) * g)
         else:
-            choice = choose(values, mixture, candidates(AUTO) if is_plain else densities, part_of(on_progress, 0, 50))
+            tried = candidates(AUTO) if is_plain else densities
+            choice = choose(values, mixture, tried, part_of(on_progress, 0, 50), resolution=resolution)
         is_informative = [status in _INFORMATIVE for status in mixture.status_]
         kinds, right, plausible = choice.kinds, choice.densities, choice.plausible
         if is_plain:
@@ -164,7 +165,6 @@ class LabelMixture:
             right, plausible = (gaussian,) * g, (certain,) * g
         # If eq. 1 is no mixture, its own parameters are kept, and nothing is fitted.
         kinds = tuple(kind if each else "none" for kind, each in zip(kinds, is_informative, strict=True))
-        resolution = resolution_of(values)
         fitted = fit_chosen(values, starts(mixture, right), kinds, mixture.partition_, resolution=resolution)
         status = tuple(
             (MixtureStatus.NO_OUTLIERS if kind == "none" else MixtureStatus.CONVERGED) if each else given

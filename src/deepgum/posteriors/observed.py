@@ -75,6 +75,11 @@ class Part:
         rest[..., seen, :], rest[..., seen] = 0.0, 0.0
         return gain, rest
 
+    def fill(self, target: Tensor, groups: Tensor, values: Tensor) -> None:
+        """Write the values (g, m) of the residuals of a stack to `target` (n, all groups), in the columns `groups`."""
+        cells = self.rows[:, None], groups
+        target[cells] = (values if bool(self.present.all()) else torch.where(self.present, values, target[cells].T)).T
+
     def _own(self, scale: Tensor) -> Tensor:
         if len(self.seen) == scale.shape[-1]:
             return scale
