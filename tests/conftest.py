@@ -63,9 +63,7 @@ def _shares_of_few_replicates(*args: Any, replicates: int, **options: Any) -> An
     return shares_of(*args, replicates=min(replicates, 5), **options)
 
 
-def _choose_gaussian(
-    residuals: object, mixture: GaussianUniformMixture, densities: object = None, on_progress: object = None
-) -> Choice:
+def _choose_gaussian(residuals: object, mixture: GaussianUniformMixture, *args: object, **options: object) -> Choice:
     g, gaussian = len(mixture.status_), Gaussian()
     kinds = tuple("none" if status is MixtureStatus.NO_OUTLIERS else "uniform" for status in mixture.status_)
     return Choice((gaussian,) * g, kinds, ({gaussian: 1.0},) * g)

@@ -139,7 +139,13 @@ def rare_conflicts(conflicting: Sequence[Sequence[str]], n: int) -> tuple[tuple[
 
 def label_size(given: Values) -> Values:
     """Return the median absolute value (d,) of the labels (n, d) in each column. Rounding errors are relative to it."""
-    return np.array([np.median(np.abs(seen)) if len(seen := column[~np.isnan(column)]) else 0.0 for column in given.T])
+    sizes, complete = np.zeros(given.shape[1]), ~np.isnan(given).any(axis=0)
+    if len(given):
+        sizes[complete] = np.median(np.abs(given[:, complete]), axis=0)
+    for place in np.flatnonzero(~complete).tolist():
+        seen = given[~np.isnan(given[:, place]), place]
+        sizes[place] = np.median(np.abs(seen)) if len(seen) else 0.0
+    return sizes
 
 
 def differ(one: Values, other: Values, scale: Values, periods: Sequence[float] | None = None) -> bool:

@@ -132,7 +132,11 @@ class ScoredLabels:
     def residual_norms(self) -> Values:
         """Euclidean length (n, g) of the observed coordinates of the residual; NaN if no coordinate is observed."""
         residuals, norms = self.residuals, np.full((len(self), len(self.group_names)), np.nan)
+        single = [place for place, group in enumerate(self.partition) if len(group) == 1]
+        norms[:, single] = np.abs(residuals[:, [self.partition[place][0] for place in single]])
         for place, group in enumerate(self.partition):
+            if len(group) == 1:
+                continue
             part = residuals[:, group]
             seen = ~np.isnan(part).all(axis=1)
             norms[seen, place] = np.sqrt(np.nansum(np.square(part[seen]), axis=1))

@@ -178,7 +178,6 @@ class GroupMixtures:
 
     def mahalanobis(self, residuals: Tensor) -> Tensor:
         """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
-
         found = []
         for block, stacks in self._blocks(residuals):
             distances = torch.full((len(block), len(self.groups)), torch.nan, dtype=torch.float64)

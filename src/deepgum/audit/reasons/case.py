@@ -24,7 +24,7 @@ from deepgum.audit.reasons.wrong_labels import (
 )
 from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.periods import wrapped
-from deepgum.posteriors.rounding import label_step
+from deepgum.posteriors.rounding import label_steps
 
 __all__ = ["Case", "Evidence", "Sizes", "part_names"]
 
@@ -42,7 +42,7 @@ Mask = NDArray[np.bool_]
 
 _FACTS = (
     "labelled", "flags", "places", "wrong", "excess", "usual_spread", "deviation", "predicted_range", "group_of",
-    "_parts", "population", "grids",
+    "_parts", "population", "grids", "_equal_weights",
 )  # fmt: skip
 """Cached attributes of a case that do not depend on `Case.explained`."""
 
@@ -343,6 +343,13 @@ class Case:
     def wrong_labels(self) -> tuple[WrongLabels, ...]:
         """Density of labels that are wrong for no known reason, one per group, fitted to the flagged labels."""
         rows, groups = self.flags.nonzero()
+        shares = np.ones(len(rows)) if self.explained is None else 1 - self.explained[rows, groups]
+        return fit_weights(*self._equal_weights, groups, shares)
+
+    @cached_property
+    def _equal_weights(self) -> tuple[list[WrongLabels], Values]:
+        """Densities of wrong labels with equal weights of the components, and the components (4, f) of all flags."""
+        rows, groups = self.flags.nonzero()
         farthest = np.full(len(self.labels.partition), -np.inf)
         if len(rows):
             np.maximum.at(farthest, groups, self._distances(rows, groups))
@@ -353,8 +360,7 @@ class Case:
                 zip(self.covariances, self.log_densities, farthest.tolist(), strict=True)
             )
         ]
-        shares = np.ones(len(rows)) if self.explained is None else 1 - self.explained[rows, groups]
-        return fit_weights(densities, self._components(densities, rows, groups), groups, shares)
+        return densities, self._components(densities, rows, groups)
 
     def _components(self, densities: Sequence[WrongLabels], rows: Rows, groups: Rows) -> Values:
         labels = self.labels
@@ -425,9 +431,8 @@ class Case:
 
     @cached_property
     def grids(self) -> tuple[Values, Values]:
-        """Two arrays (d,): the step and a value of the grid to which each column is rounded; see `label_step`."""
-        steps, starts = np.array([label_step(column) for column in self.unflagged.T]).T
-        return steps, starts
+        """Two arrays (d,): the step and a value of the grid to which each column is rounded; see `label_steps`."""
+        return label_steps(self.unflagged)
 
     def steps(self, rows: Rows | slice, columns: Rows | slice) -> Values:
         """Return the steps of the grids on which labels of some rows and columns lie; 0 for labels on no grid."""
@@ -442,7 +447,7 @@ class Case:
         place = (self.labels.given.item(row, column) - start) / step if step else math.nan
         return step if abs(place - np.round(place)) < 0.01 else 0.0
 
-    def wrapped(self, residuals: Values, columns: Sequence[int] | None = None) -> Values:
+    def wrapped(self, residuals: Values, columns: Sequence[int] | Rows | None = None) -> Values:
         """Return residuals, wrapped by the periods of labels: (..., d) for all columns, or (..., k) for `columns`."""
         periods = self.labels.periods
         if periods is not None and columns is not None:

@@ -8,7 +8,6 @@ Bayes of order zero: Asuncion, Welling, Smyth and Teh, "On Smoothing and Inferen
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.labels import Place
 from deepgum.audit.reasons.base import Explanation, Finding
 from deepgum.audit.reasons.case import Case
 
@@ -44,23 +42,28 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     The alternatives of an explanation are the other explanations, and that no explanation is true.
     """
     rate = math.log(float(case.wrong.mean()))
-    # Explanations may share one array `covers`, which is then looked at once.
-    different = {id(each.covers): each for each in explanations}
-    pairs_of = {key: _pairs(each) for key, each in different.items()}
-    covered = [pairs_of[id(each.covers)] for each in explanations]
-    which = np.zeros_like(case.flags)
-    for each, (place, group) in zip(explanations, covered, strict=True):
-        which[each.rows[place], group] = True
-    cells = np.flatnonzero(which)
-    log_unexplained = case.log_unexplained(*np.divmod(cells, case.flags.shape[1]))
+    # Explanations may share the arrays `rows` and `covers`, which are then looked at once.
+    different = {_key(each): each for each in explanations}
+    covered = {key: _pairs(each) for key, each in different.items()}
+    cells = {key: different[key].rows[place] * case.flags.shape[1] + group for key, (place, group) in covered.items()}
+    which = np.zeros(case.flags.size, dtype=bool)
+    for each in cells.values():
+        which[each] = True
+    seen = np.flatnonzero(which)
+    log_density = np.zeros(case.flags.size)
+    log_density[seen] = case.log_unexplained(*np.divmod(seen, case.flags.shape[1]))
+    unexplained = {
+        key: np.bincount(covered[key][0], log_density[each], len(different[key].rows)) for key, each in cells.items()
+    }
+    del log_density
     entries, pairs, first = [], [], 0
-    for number, (each, (place, group)) in enumerate(zip(explanations, covered, strict=True)):
-        cell = np.searchsorted(cells, each.rows[place] * case.flags.shape[1] + group)
-        unexplained = np.bincount(place, log_unexplained[cell], len(each.rows))
-        factor = each.log_likelihood + rate - unexplained
+    for number, explanation in enumerate(explanations):
+        key = _key(explanation)
+        place, group = covered[key]
+        factor = explanation.log_likelihood + rate - unexplained[key]
         is_kept = factor > _LEAST_LOG_FACTOR
         kept = np.flatnonzero(is_kept)
-        entries.append((np.full(len(kept), number), kept, each.rows[kept], factor[kept]))
+        entries.append((np.full(len(kept), number), kept, explanation.rows[kept], factor[kept]))
         number_of = first + np.cumsum(is_kept) - 1
         pairs.append((number_of[place][is_kept[place]], group[is_kept[place]]))
         first += len(kept)
@@ -70,6 +73,10 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     index, place, row, factor = (np.concatenate(column) for column in zip(*entries, strict=True))
     entry, group = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return Posterior(case, tuple(explanations), index, place, row, entry, group, factor)
+
+
+def _key(explanation: Explanation) -> tuple[int, int]:
+    return id(explanation.rows), id(explanation.covers)
 
 
 def _pairs(explanation: Explanation) -> tuple[Rows, Rows]:
@@ -122,7 +129,8 @@ class Posterior:
         flagged = flags.reshape(-1)[labels]
         uncovered = float(flags.sum() - flagged.sum())
         by_label = np.argsort(label, kind="stable")
-        first_of_label = np.flatnonzero(np.diff(label[by_label], prepend=-1))
+        label_in_order, entry_in_order = label[by_label], entry[by_label]
+        first_of_label = np.flatnonzero(np.diff(label_in_order, prepend=-1))
         first_of_entry = np.flatnonzero(np.diff(entry, prepend=-1))
         probability = np.zeros(count)
         for _ in range(_ITERATIONS if count else 0):
@@ -132,7 +140,10 @@ class Posterior:
             unexplained = np.maximum(uncovered + remainder.sum() - own, 0.0) + _UNEXPLAINED
             odds = self.log_factor + np.log(np.maximum(cases, 0.0) + weight) - np.log(unexplained)
             # The alternatives of each label are its other entries, and no entry (log odds 0).
-            total = np.logaddexp(0.0, np.logaddexp.reduceat(odds[entry][by_label], first_of_label))
+            own_odds = odds[entry_in_order]
+            peak = np.maximum(np.maximum.reduceat(own_odds, first_of_label), 0.0)
+            total = np.exp(-peak) + np.add.reduceat(np.exp(own_odds - peak[label_in_order]), first_of_label)
+            total = peak + np.log(total)
             largest = np.full(count, -np.inf)
             largest[entry[first_of_entry]] = np.maximum.reduceat(total[label], first_of_entry)
             previous, probability = probability, np.exp(odds - largest)
@@ -141,59 +152,82 @@ class Posterior:
         return probability
 
     @cached_property
-    def entries_at(self) -> dict[Place, list[int]]:
-        """Mapping from each flagged label to the entries that explain this label."""
-        entries: dict[Place, list[int]] = defaultdict(list)
-        rows = self.row[self.entry]
-        flagged = self.case.flags[rows, self.group]
-        pairs = (each[flagged].tolist() for each in (rows, self.group, self.entry))
-        for row, group, entry in zip(*pairs, strict=True):
-            entries[row, group].append(entry)
-        return dict(entries)
+    def _cases(self) -> tuple[Rows, Rows]:
+        """The pairs of an entry and a flagged label that the entry explains: entries (p,), and row * g + group (p,)."""
+        cell = self.row[self.entry] * self.case.flags.shape[1] + self.group
+        flagged = self.case.flags.reshape(-1)[cell]
+        return self.entry[flagged], cell[flagged]
 
     @property
     def explained(self) -> Values:
         """Probability (n, g) that some explanation of a label is true; 0 where there is no flag."""
-        explained = np.zeros(self.case.flags.shape)
-        for place, entries in self.entries_at.items():
-            explained[place] = min(1.0, float(self.probability[entries].sum()))
-        return explained
+        entry, cell = self._cases
+        explained = np.bincount(cell, self.probability[entry], self.case.flags.size)
+        return np.minimum(explained, 1.0).reshape(self.case.flags.shape)
 
     def findings(self) -> list[Finding]:
         """Return a finding for each flagged label that has a reason with odds of at least `LEAST_ODDS`.
 
-        If several explanations of this reason apply, the finding reports the most probable explanation.
+        If several explanations of this reason apply, the finding reports the most probable explanation. The uncertainty
+        of the suggestion includes the other entries, and the case that no entry is true.
         """
-        findings, probability = [], self.probability.tolist()
-        names = [self.explanations[number].reason.name for number in self.index.tolist()]
-        for place, entries in self.entries_at.items():
-            shares: dict[str, float] = defaultdict(float)
-            for entry in entries:
-                shares[names[entry]] += probability[entry]
-            name = max(shares, key=lambda each: shares[each])
-            share = min(shares[name], 1 - _TINY)
-            if share >= LEAST_ODDS * (1 - share):
-                own = [entry for entry in entries if names[entry] == name]
-                findings.append(self._finding(place, entries, max(own, key=lambda entry: probability[entry])))
-        return findings
+        entry, cell = self._cases
+        if not len(entry):
+            return []
+        names = list(dict.fromkeys(each.reason.name for each in self.explanations))
+        reason = np.array([names.index(each.reason.name) for each in self.explanations], dtype=np.intp)[self.index]
+        cells, label = np.unique(cell, return_inverse=True)
+        place = label * len(names) + reason[entry]
+        shares = np.bincount(place, self.probability[entry], len(cells) * len(names)).reshape(len(cells), -1)
+        if not shares.size:
+            return []
+        best = shares.argmax(axis=1)
+        share = np.minimum(shares.max(axis=1), 1 - _TINY)
+        is_reported = share >= LEAST_ODDS * (1 - share)
+        reported = is_reported[label]
+        entry, label = entry[reported], (np.cumsum(is_reported) - 1)[label[reported]]
+        order = np.argsort(label, kind="stable")
+        entry, label = entry[order], label[order]
+        is_best = reason[entry] == best[is_reported][label]
+        own = np.flatnonzero(is_best)
+        own = own[np.lexsort((-self.probability[entry[own]], label[own]))]
+        most_probable = own[np.diff(label[own], prepend=-1) > 0]
+        return self._findings(cells[is_reported], entry, label, most_probable) if len(own) else []
 
-    def _explanation(self, entry: int) -> Explanation:
-        return self.explanations[int(self.index[entry])]
-
-    def _finding(self, at: Place, entries: list[int], best: int) -> Finding:
-        """Return the finding of the entry `best`.
-
-        The uncertainty of the suggestion includes the other entries, and the case that no entry is true.
-        """
-        row, group = at
-        case, columns = self.case, list(self.case.labels.partition[group])
-        explanation, place = self._explanation(best), int(self.place[best])
-        suggested, _ = explanation.suggest(place, group)
-        each = [self._explanation(entry).suggest(int(self.place[entry]), group) for entry in entries]
-        others, own = (np.array(values) for values in zip(*each, strict=True))
-        probability = self.probability[entries]
-        variance = probability @ (np.square(case.wrapped(others - suggested, columns)) + own)
-        remainder = max(1 - float(probability.sum()), _TINY)
-        difference = case.wrapped(case.labels.predicted[row, columns] - suggested, columns)
-        variance += remainder * (np.square(difference) + np.square(case.deviation[row, columns]))
-        return Finding(explanation.reason, at, explanation.why(place, group), suggested, np.sqrt(variance))
+    def _findings(self, cells: Rows, entry: Rows, label: Rows, best: Rows) -> list[Finding]:
+        """Return the findings of labels (l,), given the pairs (p,) of an entry and a label, and the best pairs (l,)."""
+        case, probability = self.case, self.probability[entry]
+        places = [divmod(cell, case.flags.shape[1]) for cell in cells.tolist()]
+        explanations = [self.explanations[number] for number in self.index[entry].tolist()]
+        samples = self.place[entry].tolist()
+        groups = [places[number][1] for number in label.tolist()]
+        suggestions = [
+            each.suggest(sample, group) for each, sample, group in zip(explanations, samples, groups, strict=True)
+        ]
+        # The coordinates of all labels are in one array: their owners, rows and columns. So are those of all pairs.
+        partition = case.labels.partition
+        sizes = np.array([len(partition[group]) for _, group in places], dtype=np.intp)
+        owner, starts = np.repeat(np.arange(len(places)), sizes), np.cumsum(sizes) - sizes
+        rows = np.array([row for row, _ in places])[owner]
+        columns = np.array([column for _, group in places for column in partition[group]], dtype=np.intp)
+        pair = np.repeat(np.arange(len(label)), sizes[label])
+        at = starts[label[pair]] + np.arange(len(pair)) - np.searchsorted(pair, pair)
+        values, variances = (np.concatenate(each) for each in zip(*suggestions, strict=True))
+        suggested, is_best = np.empty(len(owner)), np.isin(np.arange(len(label)), best)[pair]
+        suggested[at[is_best]] = values[is_best]
+        squared = np.square(case.wrapped(values - suggested[at], columns[at])) + variances
+        variance = np.bincount(at, probability[pair] * squared, len(owner))
+        remainder = np.maximum(1 - np.bincount(label, probability, len(places)), _TINY)
+        difference = case.wrapped(case.labels.predicted[rows, columns] - suggested, columns)
+        variance += remainder[owner] * (np.square(difference) + np.square(case.deviation[rows, columns]))
+        uncertainty = np.sqrt(variance)
+        return [
+            Finding(
+                explanations[pair].reason,
+                place,
+                explanations[pair].why(samples[pair], place[1]),
+                suggested[start : start + size],
+                uncertainty[start : start + size],
+            )
+            for place, pair, start, size in zip(places, best.tolist(), starts.tolist(), sizes.tolist(), strict=True)
+        ]

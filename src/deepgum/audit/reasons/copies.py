@@ -34,6 +34,8 @@ class Copy(Reason):
     def find(self, case: Case) -> Iterator[Finding]:
         """Yield a finding for each flagged label that differs from the label of an identical sample."""
         labels = case.labels
+        if not case.conflicts:
+            return
         size, periods = label_size(labels.given), labels.periods or (0.0,) * len(labels.target_names)
         for members in case.conflicts:
             for row in members:

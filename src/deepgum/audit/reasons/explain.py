@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.base import Explanation, Finding, Reason
@@ -17,6 +19,8 @@ from deepgum.errors import InvalidDataError
 from deepgum.progress import Progress
 
 __all__ = ["explain"]
+
+Values = NDArray[np.float64]
 
 
 def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Progress | None = None) -> ScoredLabels:
@@ -73,13 +77,8 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Pr
     findings.clear()
     explanations.clear()
     deque(steps, maxlen=0)
-    suggested, uncertainty = np.full_like(labels.given, np.nan), np.full_like(labels.given, np.nan)
-    partition = [list(columns) for columns in labels.partition]
-    for (row, group), finding in by_place.items():
-        if finding.suggested is not None:
-            suggested[row, partition[group]] = finding.suggested
-        if finding.uncertainty is not None:
-            uncertainty[row, partition[group]] = finding.uncertainty
+    suggested = _values(labels, {place: each.suggested for place, each in by_place.items()})
+    uncertainty = _values(labels, {place: each.uncertainty for place, each in by_place.items()})
     missing = np.isnan(labels.given)
     suggested[missing], uncertainty[missing] = np.nan, np.nan
     return replace(
@@ -89,6 +88,17 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Pr
         kinds={place: finding.reason.name for place, finding in by_place.items()},
         why={place: finding.why for place, finding in by_place.items()},
     )
+
+
+def _values(labels: ScoredLabels, by_place: Mapping[Place, Values | None]) -> Values:
+    """Return an array (n, d) with the values (k,) of some labels; NaN in all other places."""
+    result = np.full_like(labels.given, np.nan)
+    given = {place: values for place, values in by_place.items() if values is not None}
+    if given:
+        columns = [labels.partition[group] for _, group in given]
+        rows = np.repeat([row for row, _ in given], [len(each) for each in columns])
+        result[rows, list(chain.from_iterable(columns))] = np.concatenate(list(given.values()))
+    return result
 
 
 def _steps(total: int, on_progress: Progress | None) -> Iterator[None]:

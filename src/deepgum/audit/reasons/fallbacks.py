@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.reasons.base import Finding, Reason
 from deepgum.audit.reasons.case import Case, part_names
+from deepgum.audit.reasons.wrong_labels import cells_by_size
 from deepgum.wording import amount, deviations, distance
 
 __all__ = ["Off", "Shifted"]
@@ -46,24 +47,26 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
     In a group of several landmarks or values, the finding names the landmark or value that is farthest from its
     prediction, in standard deviations of this landmark or value.
     """
-    labels, unit = case.labels, case.unit
-    own_columns, single = (
-        [list(columns) for columns in labels.partition],
-        [len(case.parts(g)) == 1 for g in range(len(labels.partition))],
-    )
-    norms, distances = (each[case.flags].tolist() for each in (labels.residual_norms, labels.mahalanobis))
-    for place, norm, total in zip(case.places, norms, distances, strict=True):
-        row, group = place
-        columns = own_columns[group]
-        if single[group]:
-            why = f"{amount(norm, unit)} from its prediction, {deviations(total)}."
-        else:
-            own, parts = np.square(labels.residuals[row, columns] / case.deviation[row, columns]), case.parts(group)
-            worst = [columns[i] for i in max(parts, key=lambda part: _mean(own[part]))]
-            (name,) = part_names(labels, worst, case.landmarks)
-            away = distance(labels.residuals[row, worst], unit)
-            why = f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {deviations(total)}."
-        yield Finding(reason, place, why, labels.predicted[row, columns], case.deviation[row, columns])
+    labels, unit, parts_of = case.labels, case.unit, [case.parts(group) for group in range(len(case.labels.partition))]
+    rows, groups = case.flags.nonzero()
+    norms, distances = (each[rows, groups] for each in (labels.residual_norms, labels.mahalanobis))
+    for places, columns in cells_by_size(labels.partition, groups):
+        cells = rows[places][:, None], columns
+        numbers = (each[places].tolist() for each in (rows, groups, norms, distances))
+        arrays = columns, labels.residuals[cells], labels.predicted[cells], case.deviation[cells]
+        for row, group, norm, total, own, residual, predicted, usual in zip(*numbers, *arrays, strict=True):
+            parts = parts_of[group]
+            if len(parts) == 1:
+                why = f"{amount(norm, unit)} from its prediction, {deviations(total)}."
+            else:
+                squared = np.square(residual / usual)
+                worst = max(parts, key=lambda part: _mean(squared[part]))
+                (name,) = part_names(labels, own[worst].tolist(), case.landmarks)
+                away = distance(residual[worst], unit)
+                why = (
+                    f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {deviations(total)}."
+                )
+            yield Finding(reason, (row, group), why, predicted, usual)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -187,15 +187,14 @@ def fit_weights(
     """
     several = np.array([len(density.parts) > 1 for density in densities])
     used = several | (np.arange(_COMPONENTS)[:, None] < _COMPONENTS - 1)
+    density, weights = np.exp(components - components.max(axis=0)), used / used.sum(axis=0)
+    for _ in range(_ITERATIONS):
+        joint = density * weights[:, groups]
+        joint *= shares / joint.sum(axis=0)
+        counts = used + np.stack([np.bincount(groups, each, len(densities)) for each in joint])
+        weights = counts / counts.sum(axis=0)
     with np.errstate(divide="ignore"):
-        weights = np.log(used / used.sum(axis=0))
-        for _ in range(_ITERATIONS):
-            joint = components + weights[:, groups]
-            joint -= joint.max(axis=0)
-            np.exp(joint, out=joint)
-            joint *= shares / joint.sum(axis=0)
-            counts = used + np.stack([np.bincount(groups, each, len(densities)) for each in joint])
-            weights = np.log(counts / counts.sum(axis=0))
+        weights = np.log(weights)
     return tuple(
         replace(density, log_weights=weights[used[:, group], group]) for group, density in enumerate(densities)
     )

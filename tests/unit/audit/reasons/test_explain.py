@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from deepgum.audit.reasons import LEAST_ODDS, REASONS, Case, Evidence, explain, weigh
-from deepgum.audit.reasons.unit import VALUE_CONVERSIONS, Unit
+from deepgum.audit.reasons.conversions import VALUE_CONVERSIONS
+from deepgum.audit.reasons.unit import Unit
 from deepgum.errors import InvalidParameterError
 
 PAIRS = ((0, 1), (3, 4))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from deepgum.audit.reasons import Case, Evidence, weigh
-from deepgum.audit.reasons.unit import POINT_CONVERSIONS, VALUE_CONVERSIONS, Unit
+from deepgum.audit.reasons.conversions import POINT_CONVERSIONS, VALUE_CONVERSIONS
+from deepgum.audit.reasons.unit import Unit
 
 N = 600
 

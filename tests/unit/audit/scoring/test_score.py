@@ -11,7 +11,7 @@ import torch
 import deepgum
 from deepgum.audit import score_labels
 from deepgum.audit.reasons import REASONS
-from deepgum.audit.reasons.unit import VALUE_CONVERSIONS
+from deepgum.audit.reasons.conversions import VALUE_CONVERSIONS
 from deepgum.errors import InvalidDataError, InvalidParameterError, UnknownNameError
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.posteriors.label_mixture import LabelMixture
