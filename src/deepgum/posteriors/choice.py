@@ -27,7 +27,7 @@ from deepgum.mixture import GaussianUniformMixture, MixtureStatus
 from deepgum.mixture.verdict import LEAST_ODDS
 from deepgum.posteriors.densities import Density, Gaussian
 from deepgum.posteriors.em import KINDS, fit_groups
-from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
+from deepgum.posteriors.group_mixtures import MOST_CELLS, GroupMixture, GroupMixtures
 from deepgum.posteriors.inliers import AUTO, candidates
 from deepgum.posteriors.power_law import PowerLaw
 from deepgum.posteriors.rounding import rounding_variance
@@ -191,7 +191,11 @@ def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int
     """Return at most `most` rows of the residuals, evenly spread from the smallest to the largest distance."""
     if len(residuals) <= most:
         return residuals
-    distances = torch.as_tensor(mixture.mahalanobis(residuals)).nan_to_num().sum(dim=1)
+    rows = max(1, MOST_CELLS // residuals.shape[1])
+    blocks = [
+        torch.as_tensor(mixture.mahalanobis(block)).nan_to_num().sum(dim=1) for block in torch.split(residuals, rows)
+    ]
+    distances = torch.cat(blocks)
     places = torch.linspace(0, len(residuals) - 1, most).round().to(torch.int64)
     return residuals[distances.argsort(stable=True)[places]]
 

@@ -228,7 +228,7 @@ class Case:
         The spread is the disagreement between networks. The covariance of right labels includes the usual value.
         """
         if self.labels.spread is None:
-            return np.zeros_like(self.labels.responsibilities)
+            return np.broadcast_to(0.0, self.labels.responsibilities.shape)
         sizes = np.array([len(group) for group in self.labels.partition])
         above = np.square(self.labels.spread) - np.square(self.usual_spread)
         return np.asarray(np.maximum(np.nan_to_num(above), 0.0) / sizes)

@@ -50,12 +50,11 @@ def weigh(case: Case, explanations: Sequence[Explanation]) -> Posterior:
     for each in cells.values():
         which[each] = True
     seen = np.flatnonzero(which)
-    log_density = np.zeros(case.flags.size)
-    log_density[seen] = case.log_unexplained(*np.divmod(seen, case.flags.shape[1]))
+    log_density = case.log_unexplained(*np.divmod(seen, case.flags.shape[1]))
     unexplained = {
-        key: np.bincount(covered[key][0], log_density[each], len(different[key].rows)) for key, each in cells.items()
+        key: np.bincount(covered[key][0], log_density[np.searchsorted(seen, each)], len(different[key].rows))
+        for key, each in cells.items()
     }
-    del log_density
     entries, pairs, first = [], [], 0
     for number, explanation in enumerate(explanations):
         key = _key(explanation)

@@ -73,9 +73,10 @@ def explain(case: Case, reasons: Sequence[Reason] | None = None, on_progress: Pr
     explanations = [each for each in explanations if each.reason.name not in again]
     explanations += _apply(tuple(again.values()), case, steps)[1]
     explanations.sort(key=lambda each: order.index(each.reason.name))
-    by_place = _first(case, [*findings, *weigh(case, explanations).findings()])
-    findings.clear()
-    explanations.clear()
+    findings += weigh(case, explanations).findings()
+    places = case.places
+    del case, explanations, again  # their arrays are as large as the labels
+    by_place = _first(places, findings)
     deque(steps, maxlen=0)
     suggested = _values(labels, {place: each.suggested for place, each in by_place.items()})
     uncertainty = _values(labels, {place: each.uncertainty for place, each in by_place.items()})
@@ -128,9 +129,9 @@ def _apply(reasons: Sequence[Reason], case: Case, steps: Iterator[None]) -> tupl
     return findings, explanations
 
 
-def _first(case: Case, findings: Sequence[Finding]) -> dict[Place, Finding]:
+def _first(places: Sequence[Place], findings: Sequence[Finding]) -> dict[Place, Finding]:
     """Return, for each flagged label, the finding with the lowest rank: the first one, if several ranks are equal."""
     lowest: dict[Place, Finding] = {}
     for finding in sorted(findings, key=lambda each: each.reason.rank if each.rank is None else each.rank):
         lowest.setdefault(finding.place, finding)
-    return {place: lowest[place] for place in case.places if place in lowest}
+    return {place: lowest[place] for place in places if place in lowest}

@@ -52,10 +52,11 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
     norms, distances = (each[rows, groups] for each in (labels.residual_norms, labels.mahalanobis))
     for places, columns in cells_by_size(labels.partition, groups):
         cells = rows[places][:, None], columns
-        numbers = (each[places].tolist() for each in (rows, groups, norms, distances))
+        numbers = places.tolist(), norms[places].tolist(), distances[places].tolist()
         arrays = columns, labels.residuals[cells], labels.predicted[cells], case.deviation[cells]
-        for row, group, norm, total, own, residual, predicted, usual in zip(*numbers, *arrays, strict=True):
-            parts = parts_of[group]
+        for number, norm, total, own, residual, predicted, usual in zip(*numbers, *arrays, strict=True):
+            place = case.places[number]
+            parts = parts_of[place[1]]
             if len(parts) == 1:
                 why = f"{amount(norm, unit)} from its prediction, {deviations(total)}."
             else:
@@ -66,7 +67,7 @@ def _distances(reason: Reason, case: Case) -> Iterator[Finding]:
                 why = (
                     f"{name} is {away} from its prediction, the farthest of {len(parts)}; together {deviations(total)}."
                 )
-            yield Finding(reason, (row, group), why, predicted, usual)
+            yield Finding(reason, place, why, predicted, usual)
 
 
 def _mean(values: NDArray[np.float64]) -> float:

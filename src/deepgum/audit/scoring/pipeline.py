@@ -227,13 +227,17 @@ def _with_reasons(
         return labels
     # If the posterior has another unit, the case estimates the densities from the labels.
     same_unit = bool(np.all(np.asarray(batch.unit) == 1))
-    case = Case.of(
-        labels,
-        landmarks=targets.landmarks,
-        swap_pairs=targets.swap_pairs,
-        unit=targets.unit,
-        covariances=posterior.covariances if same_unit else None,
-        log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if same_unit else None,
-        evidence=batch.evidence,
+    # No name holds the case, so that `explain` can free its arrays.
+    return explain(
+        Case.of(
+            labels,
+            landmarks=targets.landmarks,
+            swap_pairs=targets.swap_pairs,
+            unit=targets.unit,
+            covariances=posterior.covariances if same_unit else None,
+            log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if same_unit else None,
+            evidence=batch.evidence,
+        ),
+        reasons,
+        on_progress,
     )
-    return explain(case, reasons, on_progress)
