@@ -36,22 +36,18 @@ def cells_of(case):
     return rows[order], groups[order]
 
 
-def columns_of(group):
-    return PARTITION[group]
-
-
 def log_gaussian(residual, covariance):
     seen = np.flatnonzero(~np.isnan(residual))
     return multivariate_normal(np.zeros(len(seen)), covariance[np.ix_(seen, seen)]).logpdf(residual[seen])
 
 
 def log_any_of(case, row, group):
-    parts = [[column] for column in columns_of(group)]
+    parts = [[column] for column in PARTITION[group]]
     return case.population.log_density_of_parts(case.labels.given[[row]], parts)
 
 
 def log_wrong_of(case, row, group):
-    residual = case.labels.residuals[[row]][:, columns_of(group)]
+    residual = case.labels.residuals[[row]][:, PARTITION[group]]
     return case.wrong_labels[group].log_density(residual, log_any_of(case, row, group))[0]
 
 
@@ -113,7 +109,7 @@ def test_a_label_that_no_rule_explains_is_wrong_or_right_and_hard(scored, monkey
     rows, groups = cells_of(case)
     found = case.log_unexplained(rows, groups)
     for cell, (row, group) in enumerate(zip(rows, groups, strict=True)):
-        residual = case.labels.residuals[row, columns_of(group)]
+        residual = case.labels.residuals[row, PARTITION[group]]
         covariance = case.covariances[group] + case.excess[row, group] * np.eye(len(residual))
         right = (1 - case.wrong[group]) * np.exp(log_gaussian(residual, covariance))
         wrong = case.wrong[group] * np.exp(log_wrong_of(case, row, group))
@@ -189,7 +185,9 @@ def test_one_label_has_the_step_that_it_has_among_all_labels(scored):
 
 def test_frequent_values_are_counted_within_a_step_or_within_a_standard_deviation(scored):
     case = case_of(scored)
-    deviation = [np.sqrt(case.covariances[case.group_of[c]][i, i]) for c, i in zip(range(7), (0, 1, 0, 1, 0, 0, 2))]
+    deviation = np.empty(7)
+    for columns, covariance in zip(PARTITION, case.covariances, strict=True):
+        deviation[columns] = np.sqrt(covariance.diagonal())
     expected = np.where(np.arange(7) == 4, 1.0, deviation)
     np.testing.assert_allclose(case.population.widths, expected)
 

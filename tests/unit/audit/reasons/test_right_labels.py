@@ -102,10 +102,7 @@ def test_the_typical_variation_is_the_first_of_four_measures_above_0(missing):
         ]
     )
     given = columns.T
-    if missing:
-        given = np.concatenate([given, np.full((3, 5), np.nan)])
-    else:
-        given = given[:, :4]
+    given = np.concatenate([given, np.full((3, 5), np.nan)]) if missing else given[:, :4]
     np.testing.assert_array_equal(label_scale(given), [3.0, 7.0, 5.0, 1.0, 1.0][: given.shape[1]])
 
 

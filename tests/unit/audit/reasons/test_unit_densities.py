@@ -20,7 +20,7 @@ def case_of(scored):
     rng = np.random.default_rng(0)
     truth = np.concatenate([30 + 8 * rng.normal(size=(N, 6)), rng.uniform(-8, 8, (N, 1))], axis=1)
     given = truth + rng.normal(size=(N, 7))
-    given[:, [1, 4]] = given[:, [1, 4]].round() + [0.0, 0.5]
+    given[:, 1], given[:, 4] = given[:, 1].round(), given[:, 4].round() + 0.5
     given[:6, :6] *= 2
     given[6:9] *= [1, 10, 1, -1, 1, 1, 1]
     given[9:14, 6] += 15
