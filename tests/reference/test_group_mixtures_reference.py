@@ -111,6 +111,7 @@ def test_one_group_weighs_the_two_densities_against_each_other() -> None:
     mixtures = GroupMixtures((group,), ((0, 1),))
     np.testing.assert_allclose(mixtures.responsibilities(values)[:, 0].numpy(), inlier / (inlier + uniform), rtol=1e-10)
     np.testing.assert_allclose(mixtures.log_density(values)[:, 0].numpy(), np.log(inlier + uniform), rtol=1e-10)
+    np.testing.assert_allclose(mixtures.log_odds(values)[:, 0].numpy(), np.log(inlier / uniform), rtol=1e-9, atol=1e-9)
 
 
 def by_hand(groups: tuple[GroupMixture, ...], partition: tuple, sample: np.ndarray) -> np.ndarray:
@@ -144,14 +145,14 @@ def by_hand(groups: tuple[GroupMixture, ...], partition: tuple, sample: np.ndarr
     return np.array([r.get(g, np.nan) for g in range(len(groups))])
 
 
-@pytest.mark.parametrize("freedom", [(3.0, 3.0, 3.0), (3.0, INF, 7.0)])
+@pytest.mark.parametrize("freedom", [(3.0, 3.0, 3.0, 3.0, 3.0), (3.0, INF, 7.0, 5.0, INF)])
 def test_responsibilities_of_several_groups_are_those_of_a_plain_loop(freedom: tuple[float, ...]) -> None:
-    partition = ((0, 3), (1,), (2, 4))
+    partition = ((0, 3), (1,), (2, 4), (5,), (7, 6))
     groups = tuple(
-        group_of(0.8, scale_of(len(columns), seed), nu, b, 30.0)
-        for seed, (columns, nu, b) in enumerate(zip(partition, freedom, (1.0, 1.0, 2.0), strict=True))
+        group_of(0.8 - 0.1 * seed, scale_of(len(columns), seed), nu, b, 30.0 + 9 * seed)
+        for seed, (columns, nu, b) in enumerate(zip(partition, freedom, (1.0, 1.0, 2.0, 0.7, 1.0), strict=True))
     )
-    values = residuals_of(40, 5, missing=0.2)
+    values = residuals_of(40, 8, missing=0.2)
     expected = np.stack([by_hand(groups, partition, sample) for sample in values.numpy()])
     found = GroupMixtures(groups, partition).responsibilities(values).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-12)

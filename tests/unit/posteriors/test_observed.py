@@ -51,6 +51,39 @@ def test_expectations_and_conditional_covariances_are_those_of_least_squares() -
     assert not rest.any()
 
 
-def test_the_largest_residual_has_a_finite_distance() -> None:
-    (part,) = parts_of(torch.full((1, 3), 1e200, dtype=torch.float64))
-    assert part.squared_distance(SCALE).item() == FARTHEST
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_largest_residual_has_a_finite_distance(k: int) -> None:
+    (part,) = parts_of(torch.full((1, k), 1e200, dtype=torch.float64))
+    assert part.squared_distance(SCALE[:k, :k]).item() == FARTHEST
+
+
+@pytest.mark.parametrize("k", [3, 11])
+def test_a_part_of_a_stack_has_each_residual_of_each_group_once_and_0_elsewhere(k: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(4, 20, k, generator=generator, dtype=torch.float64)
+    # The groups have different sets of observed coordinates in the same row, which differ in the last coordinate too.
+    values[torch.rand(4, 20, k, generator=generator) < 0.1] = torch.nan
+    values[:, ::3, -1] = torch.nan
+    count = torch.zeros(4, 20)
+    for part in parts_of(values):
+        count[:, part.rows] += part.present
+        hidden = [column for column in range(k) if column not in part.seen.tolist()]
+        own = values[:, part.rows]
+        assert own[..., part.seen][part.present].equal(part.values[part.present])
+        assert own[..., hidden][part.present].isnan().all()
+        assert not part.values[~part.present].any()
+    assert count.equal((~values.isnan().all(dim=-1)).float())
+
+
+def test_distances_and_volumes_of_a_stack_are_those_of_each_group() -> None:
+    scales = torch.stack([SCALE, 2 * SCALE.flip(0).flip(1)])
+    values = torch.stack([residuals_of(30, 0.3), residuals_of(30, 0.3).roll(1, dims=0)])
+    for part in parts_of(values):
+        distance, volume = part.squared_distance(scales), part.log_volume(scales)
+        for group in range(2):
+            own = scales[group][part.seen][:, part.seen].numpy()
+            rows = part.present[group].nonzero().flatten()
+            seen = part.values[group, rows].numpy()
+            expected = np.einsum("ni,ij,nj->n", seen, np.linalg.inv(own), seen)
+            np.testing.assert_allclose(distance[group, rows].numpy(), expected)
+            assert volume[group].item() == pytest.approx(0.5 * np.log(np.linalg.det(own)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deepgum.audit.reasons import Case
-from deepgum.audit.reasons.right_labels import label_covariance, label_uniform
+from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_scale, label_uniform
 from deepgum.errors import InvalidParameterError
 
 TRUE = np.array([[4.0, 2.4, 0.0], [2.4, 9.0, 0.0], [0.0, 0.0, 1.0]])
@@ -88,3 +88,66 @@ def test_correlations_of_few_residuals_are_shrunk(scored):
     truth = np.zeros((2, 2))
     covariance = label_covariance(scored(np.array([[1.0, 2.0], [2.0, 4.0]]), truth, "sample", sigma=3.0), 0)
     np.testing.assert_allclose(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), 2 / (2 + 3))
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_typical_variation_is_the_first_of_four_measures_above_0(missing):
+    columns = np.array(
+        [
+            [1.0, 2.0, 30.0, 9.0, 4.0],  # the median is 4, and deviations from it are 3, 2, 26, 5, 0
+            [7.0, 7.0, 7.0, 100.0, 0.0],  # no deviation, and the median size is 7
+            [0.0, 0.0, 0.0, -5.0, 0.0],  # nothing but the largest size
+            [0.0, 0.0, 0.0, 0.0, 0.0],
+            [np.nan] * 5,
+        ]
+    )
+    given = columns.T
+    given = np.concatenate([given, np.full((3, 5), np.nan)]) if missing else given[:, :4]
+    np.testing.assert_array_equal(label_scale(given), [3.0, 7.0, 5.0, 1.0, 1.0][: given.shape[1]])
+
+
+def test_each_variance_gets_the_rounding_error_of_its_own_column(scored):
+    rng = np.random.default_rng(0)
+    given = rng.normal(size=(50, 3)) * [1.0, 1e3, 1e6]
+    labels = scored(given, np.zeros((50, 3)), [[2, 0], [1]])
+    scale = np.median(np.abs(given - np.median(given, axis=0)), axis=0)
+    found = check_covariances(labels, [np.eye(2) * 1e-12, np.eye(1) * 1e-9])
+    np.testing.assert_allclose(found[0], np.diag(1e-12 + 1e-12 * scale[[2, 0]] ** 2))
+    np.testing.assert_allclose(found[1], [[1e-9 + 1e-12 * scale[1] ** 2]])
+
+
+def test_a_coordinate_with_one_label_has_the_deviation_of_mahalanobis_distances(scored):
+    given = np.random.default_rng(0).normal(size=(50, 2))
+    given[1:, 1] = np.nan
+    labels = scored(given, np.zeros((50, 2)), "sample", sigma=3.0, width=100.0)
+    np.testing.assert_allclose(label_covariance(labels, 0), 9 * np.eye(2))
+
+
+def test_correlations_that_contradict_each_other_give_a_positive_covariance(scored):
+    # Each pair of coordinates is seen in other rows: two pairs agree, and the third is opposed.
+    x = np.random.default_rng(0).normal(size=200)
+    given = np.full((600, 3), np.nan)
+    for block, (i, j, sign) in enumerate([(0, 1, 1), (1, 2, 1), (0, 2, -1)]):
+        rows = slice(200 * block, 200 * block + 200)
+        given[rows, i], given[rows, j] = x, sign * x
+    covariance = label_covariance(scored(given, np.zeros((600, 3)), "sample", sigma=2.0, width=100.0), 0)
+    assert np.linalg.eigvalsh(covariance)[0] > 0
+    np.testing.assert_allclose(covariance.diagonal(), np.mean(x**2))
+    assert (covariance[[0, 1], [1, 2]] > 0).all()
+    assert covariance[0, 2] < 0
+
+
+def test_the_box_of_flagged_labels_ignores_missing_ones_and_has_the_columns_of_the_group(scored):
+    predicted = np.zeros((40, 3))
+    given = np.tile([0.1, 0.1, 0.1], (40, 1))
+    given[:10] = [500.0, 50.0, 5000.0]
+    given[5:, 2] = np.nan
+    labels = scored(given, predicted, [[1], [2, 0]], width=1e4)
+    assert labels.flags[:10].all()
+    np.testing.assert_allclose(np.exp(-label_uniform(labels, 0, np.eye(1))), 200)
+    np.testing.assert_allclose(np.exp(-label_uniform(labels, 1, np.eye(2))), 2000 * 20000)
+
+
+def test_a_box_is_not_narrower_than_the_uniform_density_with_the_variance_of_right_labels(scored):
+    labels = scored(np.zeros((5, 2)), np.zeros((5, 2)), "sample")
+    np.testing.assert_allclose(np.exp(-label_uniform(labels, 0, np.diag([4.0, 9.0]))), 12 * 2 * 3)
