@@ -80,7 +80,15 @@ def test_equal_samples_have_equal_content(data: RegressionData) -> None:
 def test_the_split_is_part_of_the_content(data: RegressionData) -> None:
     one, other = (Content.of({"train": data.subset(range(end)), "test": data.subset(range(end, N))}) for end in (3, 4))
     assert one.digest != other.digest
-    assert other.changes(one) == "samples in another part: im3"
+    assert other.changes(one) == "samples in another part or group: im3"
+
+
+def test_samples_with_the_same_name_are_compared_in_their_order(data: RegressionData) -> None:
+    twins = replace(data, ids=("im0", "im2", *data.ids[2:]))
+    before = Content.of({"train": twins})
+    assert Content.of({"train": with_pixel(twins)}).changes(before) == "other inputs: im2"
+    assert Content.of({"train": with_label(twins, 1)}).changes(before) == "other labels: im2"
+    assert Content.of({"train": twins.subset([0, 1, *range(3, N)])}).changes(before).startswith("missing samples: im2")
 
 
 def test_further_labels_count(data: RegressionData) -> None:
