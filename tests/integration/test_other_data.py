@@ -226,14 +226,20 @@ def write_weights(file: Path, seed: int) -> Path:
     return file
 
 
-@pytest.mark.parametrize("command", [audit, compare])
-def test_another_file_of_weights_is_refused(
-    command: Callable[..., Result], faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a file of weights of the first linear layer of a network with two."""
     deeper = FACTORY.replace("nn.Linear(12, num_classes)", "nn.Linear(12, 5), nn.Linear(5, num_classes)")
     (tmp_path / "networks_of_faces.py").write_text(deeper.replace("num_classes)", "num_classes=1)", 1))
     monkeypatch.delitem(sys.modules, "networks_of_faces", raising=False)
-    weights, out = write_weights(tmp_path / "start.safetensors", 0), tmp_path / "run"
+    return write_weights(tmp_path / "start.safetensors", 0)
+
+
+@pytest.mark.parametrize("command", [audit, compare])
+def test_another_file_of_weights_is_refused(
+    command: Callable[..., Result], faces: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
     for _ in range(2):
         result = command(faces, out, "--weights", weights)
         assert result.exit_code == 0, result.output
@@ -271,9 +277,9 @@ def test_records_that_another_process_wrote_meanwhile_are_compared(
     assert "It holds results of other data: other inputs: " in result.output
 
 
-@pytest.fixture
-def killed(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of an audit that ended before its second network."""
+@contextmanager
+def killed_after_one_network() -> Iterator[None]:
+    """Interrupt an audit before its second network."""
     predict, fits = NetworkLearner.predict, [0]
 
     def stop(self: NetworkLearner, *given: object) -> object:
@@ -282,8 +288,15 @@ def killed(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
             raise KeyboardInterrupt
         return predict(self, *given)  # type: ignore[arg-type]
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(NetworkLearner, "predict", stop)
+        yield
+
+
+@pytest.fixture
+def killed(faces: Path, tmp_path: Path) -> Path:
+    """Return the folder of an audit that ended before its second network."""
+    with killed_after_one_network():
         assert audit(faces, tmp_path / "run").exit_code == 130
     assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
     return tmp_path / "run"
@@ -294,6 +307,17 @@ def test_an_audit_is_not_continued_with_other_data(killed: Path, others: Path) -
     result = audit(others, killed)
     assert result.exit_code == 2
     assert "It holds results of other data: other inputs: " in result.output
+
+
+@pytest.mark.fault(2)
+def test_an_audit_is_not_continued_with_networks_of_other_weights(faces: Path, weights: Path, tmp_path: Path) -> None:
+    with killed_after_one_network():
+        assert audit(faces, tmp_path / "run", "--weights", weights).exit_code == 130
+    write_weights(weights, 1)
+    for out in ("run", "whole"):
+        assert audit(faces, tmp_path / out, "--weights", weights).exit_code == 0
+    continued, whole = (AuditFolder(tmp_path / out).labels().predicted for out in ("run", "whole"))
+    np.testing.assert_array_equal(continued, whole)
 
 
 @pytest.mark.fault(2)
