@@ -163,8 +163,11 @@ def _hashes(parts: Iterator[tuple[Any, ...]]) -> NDArray[np.uint64]:
 
 
 def _rows(values: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
-    """Return the bytes of each row of an array."""
-    if isinstance(values, Tensor):
-        rows = values.detach().cpu().reshape(len(values), -1).contiguous()
-        return rows.view(torch.uint8).numpy()  # NumPy has no bfloat16
-    return np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint8)
+    """Return the bytes of each row of an array. Equal numbers have equal bytes: -0.0 is written as 0.0, and every NaN
+    as the same NaN.
+    """
+    held = values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))  # NumPy has no bfloat16
+    rows = held.detach().cpu().reshape(len(held), -1)
+    if rows.is_floating_point():
+        rows = torch.where(rows.isnan(), torch.nan, rows) + 0
+    return rows.contiguous().view(torch.uint8).numpy()

@@ -77,6 +77,17 @@ def test_equal_samples_have_equal_content(data: RegressionData) -> None:
     assert Content.of({"train": data}).changes(before) == ""
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_zero_has_no_sign_and_a_missing_label_no_payload(dtype: torch.dtype) -> None:
+    zeros, labels = torch.zeros(2, 1), torch.tensor([[1.0], [float("nan")]])
+    other = torch.tensor([0x3F800000, -0x3FFF54], dtype=torch.int32).view(torch.float32).reshape(2, 1)
+    assert other[0].item() == 1
+    assert other[1].isnan()
+    before = Content.of({"": RegressionData.from_arrays(zeros.to(dtype), labels)}, labels.double().numpy())
+    now = Content.of({"": RegressionData.from_arrays(-zeros.to(dtype), other)}, -other.double().abs().neg().numpy())
+    assert now.changes(before) == ""
+
+
 def test_the_split_is_part_of_the_content(data: RegressionData) -> None:
     one, other = (Content.of({"train": data.subset(range(end)), "test": data.subset(range(end, N))}) for end in (3, 4))
     assert one.digest != other.digest
