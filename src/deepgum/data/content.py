@@ -104,7 +104,9 @@ class Content:
             "other labels": [name for name, row, old in both if self.labels[row] != before.labels[old]],
         }
         if not any(found.values()):
-            found["samples in another part or group"] = [name for name, row, old in both if self.parts[row] != before.parts[old]]
+            found["samples in another part or group"] = [
+                name for name, row, old in both if self.parts[row] != before.parts[old]
+            ]
         named = "; ".join(f"{what}: {listing(names)}" for what, names in found.items() if names)
         return named or "another order of the samples, or other names or types of the columns"
 
