@@ -25,6 +25,7 @@ from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Provenance
+from deepgum.audit.summary import AuditSummary
 from deepgum.data.content import Content
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
@@ -81,7 +82,9 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
                 _audit(config, folder, observer)
                 return folder
     before = _recorded(folder, config) or config
-    check_same_weights(out, "audit", folder.summary().weights, weights_digest(config.run.model))
+    # Read without `AuditFolder.summary`, which refuses a summary that names code, although no code is imported here.
+    weights = AuditSummary.read(folder.summary_file).weights
+    check_same_weights(out, "audit", weights, weights_digest(config.run.model))
 
     def read() -> Content:
         return load_audit_data(config, observer).content
