@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
+from safetensors.torch import save_file
 
 from deepgum.audit.corrections.patch import Change, Patch
 from deepgum.audit.corrections.patch_file import write_patch
@@ -89,15 +93,18 @@ def fit(faces: Path, out: Path) -> Result:
     return call("fit", config, "--out", out, "--threads", 1)
 
 
-def audit(faces: Path, out: Path) -> Result:
-    options = ("--folds", 2, "--rounds", 1, "--epochs", 1, "--image-size", 16, "--inliers", "gaussian", "--threads", 1)
-    return call("audit", faces, "--backbone", "networks_of_faces:small", *options, "--out", out)
+AUDIT = ("--folds", 2, "--rounds", 1, "--epochs", 1, "--inliers", "gaussian", "--threads", 1)
 
 
-def compare(faces: Path, out: Path) -> Result:
+def audit(faces: Path, out: Path, *more: object) -> Result:
+    network = ("--backbone", "networks_of_faces:small", "--image-size", 16)
+    return call("audit", faces, *network, *AUDIT, *more, "--out", out)
+
+
+def compare(faces: Path, out: Path, *more: object) -> Result:
     options = ("--dataset", "utkface", "--noise", "uniform", "--rate", 0.2, "--methods", "l2", "--epochs-max", 1)
     network = ("--model", "networks_of_faces:small", "--image-size", 16, "--threads", 1)
-    return call("compare", "--data", faces, *options, *network, "--out", out)
+    return call("compare", "--data", faces, *options, *network, *more, "--out", out)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -174,9 +181,105 @@ def test_a_table_whose_images_changed_is_other_data(faces: Path, tmp_path: Path)
     assert "other inputs: 5_0_0_4.jpg. " in result.output
 
 
+def write_flats(table: Path, house: int = 1, rent: float = 900.0) -> Path:
+    """Write a table without images: houses of a few flats, and the rent of each flat."""
+    rows = "".join(f"{row // house},{row % 7},{rent + 50 * (row % 7) + row}\n" for row in range(N))
+    table.write_text("house,rooms,rent\n" + rows)
+    return table
+
+
+def audit_flats(table: Path, out: Path) -> Result:
+    columns = ("--features", "rooms", "--targets", "rent", "--keep-together", "house")
+    return call("audit", table, *columns, *AUDIT, "--out", out)
+
+
+def test_an_audited_table_may_move(tmp_path: Path) -> None:
+    table = write_flats(tmp_path / "flats.csv")
+    assert audit_flats(table, tmp_path / "run").exit_code == 0
+    (tmp_path / "moved").mkdir()
+    table.rename(tmp_path / "moved" / "flats.csv")
+    result = audit_flats(tmp_path / "moved" / "flats.csv", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "cannot be told" not in result.output
+
+
+def test_other_groups_in_the_same_table_give_other_folds(tmp_path: Path) -> None:
+    table = write_flats(tmp_path / "flats.csv")
+    assert audit_flats(table, tmp_path / "run").exit_code == 0
+    result = audit_flats(write_flats(table, house=4), tmp_path / "run")
+    assert result.exit_code == 2
+    assert "samples in another part or group: flats:line 3, " in result.output
+
+
+@pytest.mark.fault(1)
+def test_a_changed_table_is_told_for_an_audit_without_a_content(tmp_path: Path) -> None:
+    table = write_flats(tmp_path / "flats.csv")
+    assert audit_flats(table, tmp_path / "run").exit_code == 0
+    (tmp_path / "run" / "content.parquet").unlink()  # as in a folder of version 0.1.0
+    result = audit_flats(write_flats(table, rent=100.0), tmp_path / "run")
+    assert "It cannot be told whether" in result.output
+
+
+def write_weights(file: Path, seed: int) -> Path:
+    generator = torch.Generator().manual_seed(seed)
+    save_file({"2.weight": torch.randn(5, 12, generator=generator), "2.bias": torch.zeros(5)}, file)
+    return file
+
+
 @pytest.fixture
-def killed(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of an audit that ended before its second network."""
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a file of weights of the first linear layer of a network with two."""
+    deeper = FACTORY.replace("nn.Linear(12, num_classes)", "nn.Linear(12, 5), nn.Linear(5, num_classes)")
+    (tmp_path / "networks_of_faces.py").write_text(deeper.replace("num_classes)", "num_classes=1)", 1))
+    monkeypatch.delitem(sys.modules, "networks_of_faces", raising=False)
+    return write_weights(tmp_path / "start.safetensors", 0)
+
+
+@pytest.mark.parametrize("command", [audit, compare])
+def test_another_file_of_weights_is_refused(
+    command: Callable[..., Result], faces: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    for _ in range(2):
+        result = command(faces, out, "--weights", weights)
+        assert result.exit_code == 0, result.output
+    write_weights(weights, 1)
+    result = command(faces, out, "--weights", weights)
+    assert result.exit_code == 2
+    assert "It holds results of another file of weights" in result.output
+
+
+@pytest.mark.fault(1)
+def test_a_new_seed_is_compared_with_a_seed_whose_content_is_kept(faces: Path, others: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for seed in (0, 1):
+        assert compare(faces, out, "--seed", seed).exit_code == 0
+    (out / "content" / "seed0.parquet").unlink()  # as in records of version 0.1.0
+    result = compare(others, out, "--seed", 2)
+    assert result.exit_code == 2
+    assert "It holds results of other data: other inputs: " in result.output
+
+
+@pytest.mark.fault(1)
+def test_records_that_another_process_wrote_meanwhile_are_compared(
+    faces: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compare(faces, tmp_path / "first").exit_code == 0
+
+    @contextmanager
+    def waiting(out: Path) -> Iterator[None]:
+        shutil.copytree(tmp_path / "first", out)
+        yield
+
+    monkeypatch.setattr("deepgum.experiments.paper.compare.alone_in", waiting)
+    result = compare(others, tmp_path / "run")
+    assert result.exit_code == 2
+    assert "It holds results of other data: other inputs: " in result.output
+
+
+@contextmanager
+def killed_after_one_network() -> Iterator[None]:
+    """Interrupt an audit before its second network."""
     predict, fits = NetworkLearner.predict, [0]
 
     def stop(self: NetworkLearner, *given: object) -> object:
@@ -185,8 +288,15 @@ def killed(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
             raise KeyboardInterrupt
         return predict(self, *given)  # type: ignore[arg-type]
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(NetworkLearner, "predict", stop)
+        yield
+
+
+@pytest.fixture
+def killed(faces: Path, tmp_path: Path) -> Path:
+    """Return the folder of an audit that ended before its second network."""
+    with killed_after_one_network():
         assert audit(faces, tmp_path / "run").exit_code == 130
     assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
     return tmp_path / "run"
@@ -197,6 +307,17 @@ def test_an_audit_is_not_continued_with_other_data(killed: Path, others: Path) -
     result = audit(others, killed)
     assert result.exit_code == 2
     assert "It holds results of other data: other inputs: " in result.output
+
+
+@pytest.mark.fault(2)
+def test_an_audit_is_not_continued_with_networks_of_other_weights(faces: Path, weights: Path, tmp_path: Path) -> None:
+    with killed_after_one_network():
+        assert audit(faces, tmp_path / "run", "--weights", weights).exit_code == 130
+    write_weights(weights, 1)
+    for out in ("run", "whole"):
+        assert audit(faces, tmp_path / out, "--weights", weights).exit_code == 0
+    continued, whole = (AuditFolder(tmp_path / out).labels().predicted for out in ("run", "whole"))
+    np.testing.assert_array_equal(continued, whole)
 
 
 @pytest.mark.fault(2)

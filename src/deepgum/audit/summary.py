@@ -157,6 +157,9 @@ class AuditSummary:
         Error message for each sample that could not be read.
     backbone, inliers : str
         The origin of the predictions (`backbone`) and the chosen density of right labels (`inliers`), in words.
+    weights : str
+        The SHA-256 of the file of weights with which the networks began; empty if there is none, or in summaries of
+        version 0.1.0.
     folds, fits, seed : int
     seconds : float
     version : str
@@ -182,6 +185,7 @@ class AuditSummary:
     seed: int = 0
     seconds: float = 0.0
     version: str = ""
+    weights: str = ""
 
     def write(self, path: Path) -> None:
         """Write a JSON file atomically."""

@@ -1,12 +1,13 @@
 """The content of the samples of a run or an audit: a digest of all that a training sees, and the samples that changed.
 
-The digest does not depend on the place, the names and the times of files. It changes if a sample, an input, a label or
-the split changes, for any reason: other files, other lists, other options, or another version of a loader.
+The digest does not depend on the place and the times of files. It changes if the name, the inputs, the labels or the
+part of a sample change, for any reason: other files, other lists, other options, or another version of a loader.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,7 +38,7 @@ class Content:
     Parameters
     ----------
     ids, parts : tuple of str, length n
-        Name and part of each sample.
+        Name of each sample, and the part or group of samples to which it belongs.
     inputs, labels : array (n,), uint64
         Hash of the inputs and hash of the labels of each sample.
     columns : str
@@ -94,16 +95,18 @@ class Content:
         """Return the differences to an earlier content, with the names of samples. It is empty if there are none."""
         if self.digest == before.digest:
             return ""
-        now, then = ({name: row for row, name in enumerate(each.ids)} for each in (self, before))
-        both = [(name, now[name], then[name]) for name in now if name in then]
+        now, then = _places(self.ids), _places(before.ids)
+        both = [(name, row, then[name, number]) for (name, number), row in now.items() if (name, number) in then]
         found = {
-            "new samples": [name for name in now if name not in then],
-            "missing samples": [name for name in then if name not in now],
+            "new samples": [name for name, number in now if (name, number) not in then],
+            "missing samples": [name for name, number in then if (name, number) not in now],
             "other inputs": [name for name, row, old in both if self.inputs[row] != before.inputs[old]],
             "other labels": [name for name, row, old in both if self.labels[row] != before.labels[old]],
         }
         if not any(found.values()):
-            found["samples in another part"] = [name for name, row, old in both if self.parts[row] != before.parts[old]]
+            found["samples in another part or group"] = [
+                name for name, row, old in both if self.parts[row] != before.parts[old]
+            ]
         named = "; ".join(f"{what}: {listing(names)}" for what, names in found.items() if names)
         return named or "another order of the samples, or other names or types of the columns"
 
@@ -139,6 +142,16 @@ class Content:
             return read
 
 
+def _places(ids: tuple[str, ...]) -> dict[tuple[str, int], int]:
+    """Return the row of each sample, by the name and the number of earlier samples with the same name."""
+    earlier = Counter[str]()
+    places = {}
+    for row, name in enumerate(ids):
+        places[name, earlier[name]] = row
+        earlier[name] += 1
+    return places
+
+
 def _hashes(parts: Iterator[tuple[Any, ...]]) -> NDArray[np.uint64]:
     """Return the hash of each row of the arrays of each part, one part after the other. An array may be None."""
     hashes = bytearray()
@@ -152,8 +165,11 @@ def _hashes(parts: Iterator[tuple[Any, ...]]) -> NDArray[np.uint64]:
 
 
 def _rows(values: NDArray[Any] | Tensor) -> NDArray[np.uint8]:
-    """Return the bytes of each row of an array."""
-    if isinstance(values, Tensor):
-        rows = values.detach().cpu().reshape(len(values), -1).contiguous()
-        return rows.view(torch.uint8).numpy()  # NumPy has no bfloat16
-    return np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint8)
+    """Return the bytes of each row of an array. Equal numbers have equal bytes: -0.0 is written as 0.0, and every NaN
+    as the same NaN.
+    """
+    held = values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))  # NumPy has no bfloat16
+    rows = held.detach().cpu().reshape(len(held), -1)
+    if rows.is_floating_point():
+        rows = torch.where(rows.isnan(), torch.nan, rows) + 0
+    return rows.contiguous().view(torch.uint8).numpy()

@@ -283,6 +283,7 @@ def _check_values(data: RegressionData) -> None:
             f"{places}."
         )
     _check_finite(data, more_than_vectors=False)
+    _check_ids(data.ids)
     normaliser, weight = data.normaliser, data.sample_weight
     _refuse(data, ~(normaliser.isfinite() & (normaliser > 0)), "`normaliser` should be finite in float32 and positive")
     if weight is not None:
@@ -297,6 +298,18 @@ def _check_finite(data: RegressionData, *, more_than_vectors: bool) -> None:
             # Batches are float32, where large numbers of float64 are infinite.
             finite = torch.cat([block.to(torch.float32).isfinite().flatten(1).all(dim=1) for block in blocks])
             _refuse(data, ~finite, f"`{name}` should be finite in float32")
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    try:
+        "".join(map(str, ids)).encode()
+    except UnicodeEncodeError:
+        # Python reads the name of a file that is not UTF-8 with surrogates, which no result file can hold.
+        wrong = [ascii(name) for name in ids if any("\ud800" <= letter <= "\udfff" for letter in name)]
+        raise InvalidDataError(
+            f"`ids` should be text in UTF-8. Found {len(wrong)} other ids: {listing(wrong)}. Rename these samples or "
+            "their files."
+        ) from None
 
 
 def _refuse(data: RegressionData, wrong: Tensor, rule: str) -> None:

@@ -1,7 +1,7 @@
 """The rule for the data of an output folder: results are shown and continued only with the samples they were made from.
 
-The content of the samples is in the folder of a run, comparison or audit (see `deepgum.data.content`). The place, the
-names and the times of the data files do not matter.
+The content of the samples is in the folder of a run, comparison or audit (see `deepgum.data.content`). The place and
+the times of the data files do not matter.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deepgum.errors import DeepGUMWarning, OutputFolderError
 from deepgum.experiments.output import HINT
 from deepgum.experiments.runs.config import DataConfig
 
-__all__ = ["check_finished", "check_same_data"]
+__all__ = ["check_finished", "check_same_data", "check_same_weights"]
 
 
 def check_same_data(folder: Path, kind: str, before: Content, now: Content) -> None:
@@ -42,8 +42,37 @@ def check_same_data(folder: Path, kind: str, before: Content, now: Content) -> N
         )
 
 
+def check_same_weights(folder: Path, kind: str, before: str, now: str) -> None:
+    """Raise an error if the file of weights has changed since the results in a folder were made.
+
+    Parameters
+    ----------
+    folder, kind
+        See `check_same_data`.
+    before, now : str
+        The SHA-256 of the file of weights. It is empty if there is no file, or if it is not known.
+
+    Raises
+    ------
+    OutputFolderError
+        If both files are known, and differ.
+    """
+    if before and now and before != now:
+        raise OutputFolderError(
+            f"'{folder}' should be new, empty, or of this {kind}. It holds results of another file of weights, with "
+            f"the SHA-256 {before[:16]}... there and {now[:16]}... here. {HINT}"
+        )
+
+
 def check_finished(
-    folder: Path, kind: str, kept: Path, before: DataConfig, now: DataConfig, load: Callable[[], Content]
+    folder: Path,
+    kind: str,
+    kept: Path,
+    before: DataConfig,
+    now: DataConfig,
+    load: Callable[[], Content],
+    *,
+    keyed: bool = False,
 ) -> None:
     """Raise an error unless the results in the folder of a finished run or audit were made from these data.
 
@@ -60,6 +89,8 @@ def check_finished(
         The data in the configuration of the folder, and the new configuration of the data.
     load : callable
         Function that reads the data, and returns their content.
+    keyed : bool
+        Whether the folder holds a key that contains the bytes of all data, and this key was compared.
 
     Raises
     ------
@@ -78,9 +109,7 @@ def check_finished(
     if exists and kept.is_file():
         check_same_data(folder, kind, Content.read(kept), load())
         return
-    # The keys of runs and audits on a table without images contain the bytes of the table.
-    has_key = exists and now.dataset.is_file and not now.dataset.has_images(now.options)
-    if here is None or has_key:
+    if here is None or (exists and keyed):
         return
     if there is None or there.resolve() != here.resolve():
         raise OutputFolderError(

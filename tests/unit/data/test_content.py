@@ -77,10 +77,29 @@ def test_equal_samples_have_equal_content(data: RegressionData) -> None:
     assert Content.of({"train": data}).changes(before) == ""
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_zero_has_no_sign_and_a_missing_label_no_payload(dtype: torch.dtype) -> None:
+    zeros, labels = torch.zeros(2, 1), torch.tensor([[1.0], [float("nan")]])
+    other = torch.tensor([0x3F800000, -0x3FFF54], dtype=torch.int32).view(torch.float32).reshape(2, 1)
+    assert other[0].item() == 1
+    assert other[1].isnan()
+    before = Content.of({"": RegressionData.from_arrays(zeros.to(dtype), labels)}, labels.double().numpy())
+    now = Content.of({"": RegressionData.from_arrays(-zeros.to(dtype), other)}, -other.double().abs().neg().numpy())
+    assert now.changes(before) == ""
+
+
 def test_the_split_is_part_of_the_content(data: RegressionData) -> None:
     one, other = (Content.of({"train": data.subset(range(end)), "test": data.subset(range(end, N))}) for end in (3, 4))
     assert one.digest != other.digest
-    assert other.changes(one) == "samples in another part: im3"
+    assert other.changes(one) == "samples in another part or group: im3"
+
+
+def test_samples_with_the_same_name_are_compared_in_their_order(data: RegressionData) -> None:
+    twins = replace(data, ids=("im0", "im2", *data.ids[2:]))
+    before = Content.of({"train": twins})
+    assert Content.of({"train": with_pixel(twins)}).changes(before) == "other inputs: im2"
+    assert Content.of({"train": with_label(twins, 1)}).changes(before) == "other labels: im2"
+    assert Content.of({"train": twins.subset([0, 1, *range(3, N)])}).changes(before).startswith("missing samples: im2")
 
 
 def test_further_labels_count(data: RegressionData) -> None:

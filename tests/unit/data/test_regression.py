@@ -158,6 +158,11 @@ def test_parts_that_disagree_are_refused(changes: dict[str, Any], message: str) 
         make(**changes)
 
 
+def test_names_that_no_file_can_hold_are_refused() -> None:
+    with pytest.raises(InvalidDataError, match=r"text in UTF-8. Found 1 other ids: 'face\\udcff.jpg'"):
+        RegressionData.from_arrays([[0.0], [1.0]], [[1.0], [2.0]], ids=["für.jpg", "face\udcff.jpg"])
+
+
 def test_no_samples_are_refused() -> None:
     with pytest.raises(InvalidDataError, match="at least one sample"):
         RegressionData.from_arrays(np.zeros((0, 3)), np.zeros((0, 1)))

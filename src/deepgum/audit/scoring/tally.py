@@ -63,7 +63,7 @@ class Provenance:
         Name of the model that predicted the labels.
     history : tuple of Round
     folds : int
-    conflicts, unreadable
+    conflicts, unreadable, weights
         See `AuditSummary`.
     """
 
@@ -75,6 +75,7 @@ class Provenance:
     folds: int = 0
     conflicts: tuple[tuple[str, ...], ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    weights: str = ""
 
 
 class Tally:
@@ -153,6 +154,7 @@ class Tally:
             conflicts=provenance.conflicts,
             unreadable=provenance.unreadable,
             backbone=provenance.backbone,
+            weights=provenance.weights,
             inliers=posterior.inliers,
             folds=provenance.folds,
             fits=sum(each.fits for each in history),

@@ -80,8 +80,11 @@ class AuditData:
 
     @cached_property
     def content(self) -> Content:
-        """The content of the samples: inputs, labels in the files, and labels in the unit of the training."""
-        return Content.of({"": self.pool.data}, self.given, self.offset, self.scale)
+        """The content of the samples: inputs, labels in the files, and labels in the unit of the training.
+
+        The part of a sample is its value of `keep_together`, because the folds depend on this value.
+        """
+        return replace(Content.of({"": self.pool.data}, self.given, self.offset, self.scale), parts=self.keep_together)
 
     @property
     def keep_together(self) -> tuple[str, ...]:

@@ -32,15 +32,15 @@ class KeptLearner:
     learner : Learner
     folder : Path
         Folder of the files. The folder is made with the first file.
-    content : str
-        Digest of the samples; see `deepgum.data.content`.
+    key : str
+        Digest of the settings and of the samples. The settings include the bytes of a file of weights.
     observer : Observer
         The method `fit_started` of the observer is called for every fit.
     """
 
     learner: Learner
     folder: Path
-    content: str
+    key: str
     observer: Observer
 
     @property
@@ -52,7 +52,7 @@ class KeptLearner:
         """Return the predictions of a fit; see `Learner`. The name of the file is computed from all arguments."""
         self.observer.fit_started(seed)
         known = b"" if teaching is None else teaching.responsibilities.tobytes() + teaching.weights.tobytes()
-        key = hashlib.sha256(self.content.encode() + train.tobytes() + known).hexdigest()[:16]
+        key = hashlib.sha256(self.key.encode() + train.tobytes() + known).hexdigest()[:16]
         file = self.folder / f"{seed}-{key}.fit"
         kept = _read(file) if file.is_file() else None
         if kept is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
 from deepgum.audit.scoring.survey import check_samples
 from deepgum.audit.scoring.tally import Provenance
+from deepgum.audit.summary import AuditSummary
 from deepgum.data.content import Content
 from deepgum.data.pictures import Pictures
 from deepgum.data.regression import RegressionData
@@ -33,8 +35,9 @@ from deepgum.experiments.audits.data import AuditData, load_audit_data
 from deepgum.experiments.audits.fits import KeptLearner
 from deepgum.experiments.observer import Observer
 from deepgum.experiments.output import another, held
+from deepgum.experiments.runs.key import weights_digest
 from deepgum.experiments.runs.network import prepare
-from deepgum.experiments.same_data import check_finished, check_same_data
+from deepgum.experiments.same_data import check_finished, check_same_data, check_same_weights
 from deepgum.models import build_model
 from deepgum.plugins import code_named
 from deepgum.posteriors.inliers import candidates
@@ -79,6 +82,9 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
                 _audit(config, folder, observer)
                 return folder
     before = _recorded(folder, config) or config
+    # Read without `AuditFolder.summary`, which refuses a summary that names code, although no code is imported here.
+    weights = AuditSummary.read(folder.summary_file).weights
+    check_same_weights(out, "audit", weights, weights_digest(config.run.model))
 
     def read() -> Content:
         return load_audit_data(config, observer).content
@@ -92,7 +98,9 @@ def _is_done(folder: AuditFolder, config: AuditConfig) -> bool:
     before = _recorded(folder, config)
     if before is None:
         return False
-    if before.digest != config.digest:
+    # The data may have moved, so the old settings are compared with their new path. The samples are compared later.
+    moved = replace(before.run, data=replace(before.run.data, folder=config.run.data.folder))
+    if replace(before, run=moved).digest != config.digest:
         made = made_by(folder.config_file)
         raise another(folder.path, "audit", before.to_mapping(), config.to_mapping(), made_by=made)
     return folder.summary_file.is_file()
@@ -120,7 +128,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     data.content.write(folder.content_file)
     observer.audit_started(config.audit.folds, config.audit.rounds)
     crossfit = cross_fit(
-        KeptLearner(learner, folder.path / FITS, data.content.digest, observer),
+        KeptLearner(learner, folder.path / FITS, config.digest + data.content.digest, observer),
         data.pool.data.targets.numpy().astype(np.float64),
         groups=data.targets.partition,
         keep_together=data.keep_together,
@@ -199,6 +207,7 @@ def _provenance(config: AuditConfig, data: AuditData, crossfit: CrossFit, begun:
         folds=config.audit.folds,
         conflicts=data.conflicts,
         unreadable=data.left_out,
+        weights=weights_digest(model),
     )
 
 

@@ -18,10 +18,11 @@ from deepgum.experiments.paper.folder import OutputFolder
 from deepgum.experiments.paper.options import CompareOptions
 from deepgum.experiments.paper.records import RunKey, RunRecord
 from deepgum.experiments.runs.cells import Cell, make_cell
+from deepgum.experiments.runs.key import weights_digest
 from deepgum.experiments.runs.network import Network, prepare
 from deepgum.experiments.runs.run_data import content_of
 from deepgum.experiments.runs.scoring import score_run
-from deepgum.experiments.same_data import check_same_data
+from deepgum.experiments.same_data import check_same_data, check_same_weights
 from deepgum.models import build_model
 from deepgum.storage.lock import alone_in
 from deepgum.training import (
@@ -80,7 +81,6 @@ def compare(
     folder = OutputFolder(out)
     folder.check(options.shared)
     runs = options.runs()
-    _check_data(options, folder, observer)
     if not _missing(runs, _records(folder)):
         return _compare(options, runs, folder, observer, train)
     with alone_in(out):
@@ -90,6 +90,7 @@ def compare(
 def _compare(
     options: CompareOptions, runs: Sequence[RunKey], folder: OutputFolder, observer: Observer, train: Trainer
 ) -> list[RunRecord]:
+    _check_data(options, folder, observer)
     records = _records(folder)
     missing = _missing(runs, records)
     for run in runs:
@@ -126,7 +127,7 @@ def _compare(
                 trained = _twin(run, records.values())
                 kept = folder.checkpoint(run.stem)
                 record = trained or train_and_score(run, cell, build, options, folder, observer, train, kept)[1]
-                record = replace(record, content=contents[seed].digest)
+                record = replace(record, content=contents[seed].digest, weights=weights_digest(options.network))
             except DeepGUMError as error:
                 failed.append(f"{run.stem}: {error}")
                 observer.run_failed(run, error)
@@ -143,12 +144,16 @@ def _compare(
 
 
 def _check_data(options: CompareOptions, folder: OutputFolder, observer: Observer) -> None:
-    """Raise an error unless the records in the folder are of these data.
+    """Raise an error unless the records in the folder are of these data, and of this file of weights.
 
-    The data of all seeds that have a record are compared, and of one other seed in the folder.
+    The data of all seeds that have a record are compared, and of one other seed in the folder, if its content is kept.
     """
-    recorded = dict.fromkeys(record.seed for record in folder.results.read())
-    for seed in dict.fromkeys([*[seed for seed in options.seeds if seed in recorded], *list(recorded)[:1]]):
+    records = folder.results.read()
+    for weights in {record.weights for record in records}:
+        check_same_weights(folder.path, "comparison", weights, weights_digest(options.network))
+    recorded = dict.fromkeys(record.seed for record in records)
+    first = sorted(recorded, key=lambda seed: not folder.content(seed).is_file())[:1]
+    for seed in dict.fromkeys([*[seed for seed in options.seeds if seed in recorded], *first]):
         if folder.content(seed).is_file():
             content = content_of(options.load(seed, observer))
             check_same_data(folder.path, "comparison", Content.read(folder.content(seed)), content)

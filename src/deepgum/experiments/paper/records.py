@@ -99,6 +99,7 @@ class RunRecord:
     - `label` and `colour` are the style of a plug-in method. They are stored so that tables and figures need not import
       the plug-in.
     - `content` is the digest of the samples (see `deepgum.data.content`), or empty in a record of version 0.1.0.
+    - `weights` is the SHA-256 of the file of weights with which the network began, or empty if there is none.
 
     Examples
     --------
@@ -134,6 +135,7 @@ class RunRecord:
     label: str = ""
     colour: str = ""
     content: str = ""
+    weights: str = ""
 
     @property
     def unit(self) -> str:
@@ -142,7 +144,8 @@ class RunRecord:
 
     def to_json(self) -> str:
         """Return the record as one line of JSON. Numbers that are not finite become `null`."""
-        values = [(name, v) for name, v in asdict(self).items() if v or name not in ("label", "colour", "content")]
+        optional = ("label", "colour", "content", "weights")
+        values = [(name, v) for name, v in asdict(self).items() if v or name not in optional]
         finite = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values}
         return json.dumps(finite, allow_nan=False)
 

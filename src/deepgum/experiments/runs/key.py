@@ -14,9 +14,9 @@ from deepgum.storage.upgrade import original_options
 from deepgum.training.flat_options import key_options
 
 if TYPE_CHECKING:
-    from deepgum.experiments.runs.config import RunConfig
+    from deepgum.experiments.runs.config import ModelConfig, RunConfig
 
-__all__ = ["key_of"]
+__all__ = ["key_of", "weights_digest"]
 
 # Keys of the configuration that do not change a result.
 _NO_DIFFERENCE = {"data": ("folder", "cache_dir"), "model": ("cache", "sha256"), "training": ("device",)}
@@ -45,7 +45,7 @@ def key_of(config: RunConfig) -> str:
         # Without a cache, the number format of the cache has no effect.
         mapping["model"]["cache_dtype"] = "float32"
     if config.model.weights is not None:
-        mapping["model"]["weights"] = _content(config.model.weights)
+        mapping["model"]["weights"] = _digest(config.model.weights) or config.model.weights.name
     if not config.corruption.rate:
         mapping["corruption"] = {"missing": config.corruption.missing}
     if not config.corruption.missing:
@@ -58,7 +58,7 @@ def _data(config: RunConfig, values: dict[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in values["options"].items() if name not in dataset.local_options}
     values = {**values, "options": original_options(config.data.name, options)}
     if dataset.is_file and folder is not None and folder.is_file():
-        values["content"] = _content(folder)
+        values["content"] = _digest(folder)
     if not config.data.pixels:
         del values["pixels"]
     return values
@@ -70,10 +70,14 @@ def _options(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "groups" and value is not None}
 
 
-def _content(path: Path) -> str:
-    """Return the SHA-256 of a file. If the file does not exist, return its name."""
+def weights_digest(model: ModelConfig) -> str:
+    """Return the SHA-256 of the file of weights, or an empty string if there is no such file."""
+    return "" if model.weights is None else _digest(model.weights)
+
+
+def _digest(path: Path) -> str:
     if not path.is_file():
-        return path.name
+        return ""
     stamp = Stamp.of(path)
     if stamp is None or not stamp.is_settled(time.time_ns()):
         return file_sha256(path)

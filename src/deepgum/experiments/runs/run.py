@@ -91,8 +91,10 @@ def run(
                 folder.checkpoint.unlink(missing_ok=True)
                 return folder
     before = recorded_config(folder, config) or config
-    read = partial(data.content, config, observer)
-    check_finished(out, "run", folder.content, before.data, config.data, read)
+    read, dataset = partial(data.content, config, observer), config.data.dataset
+    # The key of a run contains the bytes of a table.
+    keyed = dataset.is_file and not dataset.has_images(config.data.options)
+    check_finished(out, "run", folder.content, before.data, config.data, read, keyed=keyed)
     # Not at the end of `_run`, because a process may be killed after it wrote the scores.
     folder.checkpoint.unlink(missing_ok=True)
     return folder
