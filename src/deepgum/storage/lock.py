@@ -22,6 +22,8 @@ LOCK = ".lock"
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 """Errors of a file system that has no locks."""
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows does not have it; there, only administrators make links
+
 _PAUSE = 0.002  # seconds between two attempts to get a lock
 
 
@@ -116,7 +118,7 @@ def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> 
             if error.errno not in NO_LOCKS:
                 raise
             _warn(path.parent, error)
-            file = open(path, "a+b")  # noqa: SIM115
+            file = _open(path)
         if file is not None:
             break
         if time.monotonic() >= deadline:
@@ -143,10 +145,10 @@ def hold(path: Path) -> BinaryIO | None:
     Raises
     ------
     OSError
-        If the file cannot be opened, or the file system has no locks (the error number is in `NO_LOCKS`).
+        If the file cannot be opened or is a link, or the file system has no locks (the error number is in `NO_LOCKS`).
     """
     while True:
-        file = open(path, "a+b")  # noqa: SIM115
+        file = _open(path)
         try:
             free = try_lock(file.fileno())
             if free and _is_same_file(file.fileno(), path):
@@ -158,6 +160,17 @@ def hold(path: Path) -> BinaryIO | None:
         if not free:
             return None
         # The former holder of the lock has removed the file meanwhile. Make the file again.
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open the file of a lock. A link is refused: the folder may be of somebody else, and its target is no lock."""
+    try:
+        return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | _NO_LINK, 0o666))
+    except OSError as error:
+        if path.is_symlink():
+            words = f"the lock '{path.name}' should be a file, and is a link. Remove the link"
+            raise OSError(error.errno, words, str(path)) from error
+        raise
 
 
 def _is_same_file(handle: int, path: Path) -> bool:
