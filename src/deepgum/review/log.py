@@ -215,8 +215,8 @@ class LogFile:
         if found != FORMAT:
             raise DecisionsFileError(
                 f"'{self.path}' should begin with the format {FORMAT!r}. Found {found!r}: the file was written by a "
-                "later deepgum or by another program, or it is damaged. Use that program, bring back a copy of the file, "
-                "or move it to start a new review."
+                "later deepgum or by another program, or it is damaged. Use that program, bring back a copy of the "
+                "file, or move it to start a new review."
             )
         check_audit(self.path, audit, header, rows.count(b"\n"))
         return len(line) + 1
@@ -281,7 +281,7 @@ class LogFile:
                 ) from error
             raise DecisionsFileError(
                 f"'{self.path}' should be a file of decisions that can be {done}. {error.strerror or error}. The file "
-                "is kept."
+                "is kept. Check that you may write to its folder, and that the disk works."
             ) from error
 
 

@@ -259,8 +259,8 @@ class DecisionStore:
                 found = error if known else f"There is no decision {row.of} to {row.action}."
                 raise DecisionsFileError(
                     f"'{self.path}' should be a log of decisions about this audit. Row {row.seq} does not fit, in line "
-                    f"{row.seq + 1}. {found} The file is kept. Correct that line, bring back a copy of the file, or move "
-                    "it to start a new review."
+                    f"{row.seq + 1}. {found} The file is kept. Correct that line, bring back a copy of the file, or "
+                    "move it to start a new review."
                 ) from error
 
     def _check(self, decision: Decision) -> None:

@@ -22,8 +22,6 @@ LOCK = ".lock"
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 """Errors of a file system that has no locks."""
 
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows does not have it; there, only administrators make links
-
 _PAUSE = 0.002  # seconds between two attempts to get a lock
 
 
@@ -163,14 +161,11 @@ def hold(path: Path) -> BinaryIO | None:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open the file of a lock. A link is refused: the folder may be of somebody else, and its target is no lock."""
-    try:
-        return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | _NO_LINK, 0o666))
-    except OSError as error:
-        if path.is_symlink():
-            words = f"the lock '{path.name}' should be a file, and is a link. Remove the link"
-            raise OSError(error.errno, words, str(path)) from error
-        raise
+    """Open the file of a lock. A link is refused: a folder of somebody else may hold links to files of the user."""
+    if path.is_symlink():
+        words = f"the lock '{path.name}' should be a file, and is a link. Remove the link"
+        raise OSError(errno.ELOOP, words, str(path))
+    return open(path, "a+b")
 
 
 def _is_same_file(handle: int, path: Path) -> bool:

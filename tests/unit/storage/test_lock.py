@@ -127,7 +127,7 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(tmp_path: Path) ->
     target, lock = tmp_path / "letter", tmp_path / LOCK
     target.write_text("dear")
     lock.symlink_to(target)
-    with pytest.raises(OSError, match="is a link. Remove the link"), locked(lock, ValueError):
+    with pytest.raises(OSError, match="is a link"), locked(lock, ValueError):
         raise AssertionError("It was let in.")
     assert target.read_text() == "dear"
     target.unlink()
