@@ -1,7 +1,8 @@
 """A log of decisions, undos and redos in a text file, with reviewers and times. Lines are only added.
 
-The first line describes the file, and each other line is one row, as JSON. A line that has no end is not acknowledged:
-it is being written, or its writer was killed. So a copy of the file, made at any moment, holds all acknowledged rows.
+The first line describes the file, and each other line is one row, as JSON. A part of a line at the end of the file is
+not acknowledged: it is being written, or its writer was killed. So a copy of the file, made at any moment, holds all
+acknowledged rows. A whole last row counts without its line end too, which some editors remove.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepgum.errors import DecisionsFileError, DeepGUMError, DiskFullError
+from deepgum.storage.decoding import reason_of
 from deepgum.storage.disk import FULL, remove_partial, write_atomically
 from deepgum.storage.lock import locked
 
@@ -140,6 +142,7 @@ class LogFile:
         row = Row(self._head + 1, action, of, sample, group, new, reason, who, _now(), key)
         with self._named("written"), open(self.path, "r+b", buffering=0) as file:
             self._check_place()
+            start = min(file.seek(0, os.SEEK_END), self._end)  # before the end if the last row has no line end
             file.seek(self._end)
             if b"\n" in file.read():
                 raise DecisionsFileError(
@@ -148,12 +151,12 @@ class LogFile:
                 )
             try:
                 # A writer that was killed may have left a part of a line.
-                file.truncate(self._end)
-                file.seek(self._end)
-                _write(file.fileno(), _encode(row))
+                file.truncate(start)
+                file.seek(start)
+                _write(file.fileno(), b"\n" * (self._end - start) + _encode(row))
             except OSError:
                 with suppress(OSError):
-                    file.truncate(self._end)
+                    file.truncate(start)
                 raise
         return row.seq
 
@@ -170,14 +173,14 @@ class LogFile:
         with self._named("read"):
             self._check_place()
             size = self._file.seek(0, os.SEEK_END)
-            if size < self._end:
+            if size < self._end - 1:  # a missing line end is no loss
                 raise DecisionsFileError(
                     f"'{self.path}' should only grow. It has {size} bytes, and had {self._end}: another program has "
                     "cut it. Stop the review, bring the file back, and start the review again."
                 )
             self._file.seek(self._end)
-            *lines, _ = self._file.read().split(b"\n")
-        for line in lines:
+            *lines, rest = self._file.read().split(b"\n")
+        for line in [*lines, rest] if _is_whole(rest) else lines:
             row = self._decode(line)
             yield row
             self._head, self._end = row.seq, self._end + len(line) + 1
@@ -212,7 +215,8 @@ class LogFile:
         if found != FORMAT:
             raise DecisionsFileError(
                 f"'{self.path}' should begin with the format {FORMAT!r}. Found {found!r}: the file was written by a "
-                "later deepgum or by another program. Use that program, or move the file."
+                "later deepgum or by another program, or it is damaged. Use that program, bring back a copy of the "
+                "file, or move it to start a new review."
             )
         check_audit(self.path, audit, header, rows.count(b"\n"))
         return len(line) + 1
@@ -241,9 +245,13 @@ class LogFile:
             if not isinstance(row.of, int | None) or not isinstance(row.new, list | None):
                 raise ValueError(f"Found {values}")
         except (ValueError, TypeError, RecursionError) as error:
+            text = line[:60].decode("utf-8", "replace")
+            found = (
+                f"Found {text!r}, which is not JSON" if isinstance(error, json.JSONDecodeError) else reason_of(error)
+            )
             raise DecisionsFileError(
-                f"'{self.path}' should hold row {number} of its decisions in line {number + 1}. {error}. The file is "
-                "kept. Bring back a copy of it, or move it to start a new review."
+                f"'{self.path}' should hold row {number} of its decisions in line {number + 1}. {found}. The file is "
+                "kept. Correct that line, bring back a copy of the file, or move it to start a new review."
             ) from error
         return row if row.new is None else row._replace(new=tuple(row.new))
 
@@ -273,7 +281,7 @@ class LogFile:
                 ) from error
             raise DecisionsFileError(
                 f"'{self.path}' should be a file of decisions that can be {done}. {error.strerror or error}. The file "
-                "is kept."
+                "is kept. Check that you may write to its folder, and that the disk works."
             ) from error
 
 
@@ -285,6 +293,14 @@ def check_audit(path: Path, audit: str, header: dict[str, Any], count: int) -> N
             f"started {header.get('made')}: the audit was made again since then. The decisions are kept. Move the "
             "file to start a new review, or restore the scores.parquet of the other audit."
         )
+
+
+def _is_whole(line: bytes) -> bool:
+    """Return whether a line is a whole JSON object. No part of such a line is one."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _encode(row: Row) -> bytes:

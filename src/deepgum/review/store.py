@@ -255,8 +255,12 @@ class DecisionStore:
                     self._check(decision)
                     self._ledger.decide(row.seq, decision)
             except (KeyError, ValueError) as error:
+                known = isinstance(error, InvalidParameterError)
+                found = error if known else f"There is no decision {row.of} to {row.action}."
                 raise DecisionsFileError(
-                    f"'{self.path}' should be a log of decisions about this audit. Row {row.seq} does not fit: {error}"
+                    f"'{self.path}' should be a log of decisions about this audit. Row {row.seq} does not fit, in line "
+                    f"{row.seq + 1}. {found} The file is kept. Correct that line, bring back a copy of the file, or "
+                    "move it to start a new review."
                 ) from error
 
     def _check(self, decision: Decision) -> None:

@@ -192,7 +192,7 @@ def remove_partial(path: Path) -> None:
 def full_disk(path: Path, error: OSError, needed: int = 0, what: str = "") -> DiskFullError:
     """Return the error for a disk that filled up while a file was written. Remove the file before this call."""
     size = f"{needed} bytes" if needed else "room"
-    free = shutil.disk_usage(path.parent).free
+    free = shutil.disk_usage(next(place for place in path.absolute().parents if place.exists())).free
     return DiskFullError(
         f"The disk of '{path.parent}' should hold {size} for {what or repr(path.name)}. It filled up ({error}). The "
         f"unfinished file is removed, and {free} bytes are free. Free more space, or give a folder on another disk."

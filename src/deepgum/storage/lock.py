@@ -116,7 +116,7 @@ def locked(path: Path, taken: Callable[[str], Exception], wait: float = 0.0) -> 
             if error.errno not in NO_LOCKS:
                 raise
             _warn(path.parent, error)
-            file = open(path, "a+b")  # noqa: SIM115
+            file = _open(path)
         if file is not None:
             break
         if time.monotonic() >= deadline:
@@ -143,10 +143,10 @@ def hold(path: Path) -> BinaryIO | None:
     Raises
     ------
     OSError
-        If the file cannot be opened, or the file system has no locks (the error number is in `NO_LOCKS`).
+        If the file cannot be opened or is a link, or the file system has no locks (the error number is in `NO_LOCKS`).
     """
     while True:
-        file = open(path, "a+b")  # noqa: SIM115
+        file = _open(path)
         try:
             free = try_lock(file.fileno())
             if free and _is_same_file(file.fileno(), path):
@@ -158,6 +158,14 @@ def hold(path: Path) -> BinaryIO | None:
         if not free:
             return None
         # The former holder of the lock has removed the file meanwhile. Make the file again.
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open the file of a lock. A link is refused: a folder of somebody else may hold links to files of the user."""
+    if path.is_symlink():
+        words = f"the lock '{path.name}' should be a file, and is a link. Remove the link"
+        raise OSError(errno.ELOOP, words, str(path))
+    return open(path, "a+b")
 
 
 def _is_same_file(handle: int, path: Path) -> bool:

@@ -52,14 +52,15 @@ def write_table(path: Path, parts: Iterable[pa.Table], *, replace: bool = True) 
     """
     examples: list[str] = []
     rows = risky = 0
-    with write_atomically(path, replace=replace) as temporary, ExitStack() as files:
+    with write_atomically(path, replace=replace) as temporary, open(temporary, "wb") as file, ExitStack() as files:
         writer: Any = None
         for part in parts:
             if writer is None:
+                # The open file, because pyarrow changes a path that begins with "~", and refuses one that is not UTF-8.
                 opened = (
-                    pyarrow.csv.CSVWriter(temporary, part.schema)
+                    pyarrow.csv.CSVWriter(file, part.schema)
                     if is_csv(path)
-                    else pq.ParquetWriter(temporary, part.schema, compression="zstd")
+                    else pq.ParquetWriter(file, part.schema, compression="zstd")
                 )
                 writer = files.enter_context(opened)
             writer.write_table(part)

@@ -245,7 +245,8 @@ KEEP = f'"action":"keep","sample":"{IDS[0]}","group":"a"'
             "Row 3 does not",
         ),
         (_of_another_line('{"seq":3,"action":"undo","of":1}'), "Row 3 does not fit"),
-        (_of_another_line('{"seq":3,"action":"redo","of":9}'), "Row 3 does not fit"),
+        (_of_another_line('{"seq":3,"action":"redo","of":9}'), "Row 3 does not fit, in line 4. .* decision 9 to redo"),
+        (_of_another_line(""), "in line 4. Found '', which is not JSON"),
         (_of_another_line(f'{{"seq":4,{KEEP}}}'), "row 3 of its decisions in line 4"),
         (_of_another_line(f'{{"seq":3,{KEEP},"who":3}}'), "row 3 of its decisions"),
         (_of_another_line(f'{{"seq":3,{KEEP},"new":"12"}}'), "row 3 of its decisions"),
@@ -268,6 +269,7 @@ def test_other_files_are_refused_and_unchanged(
     assert str(audited.decisions_file) in str(refused.value)
     if before is not None:
         assert audited.decisions_file.read_bytes() == before
+        assert "to start a new review" in str(refused.value)  # what to do
 
 
 @pytest.mark.fault(5)
@@ -324,7 +326,7 @@ def test_a_file_that_is_cut_anywhere_holds_all_rows_before_the_cut(audited: Audi
     near = {end + step for end in ends for step in (-1, 0, 1)} - {ends[0] - 1, len(whole) + 1}
     for size in sorted(near | set(range(ends[0], len(whole), 13))):
         audited.decisions_file.write_bytes(whole[:size])
-        rows = sum(size >= end for end in ends[1:])
+        rows = sum(size >= end - 1 for end in ends[1:])  # a whole row counts without its line end
         with closing(LogFile(audited.decisions_file, audit)) as log_file:
             assert [row.sample for row in log_file.new_rows()] == IDS[:rows]
             with log_file.transaction():
@@ -334,6 +336,43 @@ def test_a_file_that_is_cut_anywhere_holds_all_rows_before_the_cut(audited: Audi
         assert text.startswith(whole[: ends[rows]])
         assert text.endswith(b"\n")
         assert text.count(b"\n") == rows + 2
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_an_editor_that_changes_line_ends_loses_no_decision(
+    audited: AuditFolder, read_only: Callable[[Path], None], line_end: bytes
+) -> None:
+    with DecisionStore.of(audited) as store:
+        decided = [store.decide(Decision(name, "a", "fix", FIX), key=name).decision for name in IDS[:3]]
+    edited = audited.decisions_file.read_bytes().replace(b"\n", line_end).removesuffix(line_end)
+    audited.decisions_file.write_bytes(edited)
+    with DecisionStore.of(audited) as one, DecisionStore.of(audited) as other:
+        assert one.decisions() == other.decisions() == decided
+        assert one.decide(Decision(IDS[2], "a", "fix", FIX), key=IDS[2]).seq == 3  # stored before
+        assert audited.decisions_file.read_bytes() == edited
+        decided += [store.decide(Decision(IDS[k], "a", "keep")).decision for k, store in ((3, one), (4, other))]
+        assert one.decisions() == other.decisions() == decided
+    assert audited.decisions_file.read_bytes().startswith(edited + b"\n")
+    audited.decisions_file.write_bytes(audited.decisions_file.read_bytes().removesuffix(b"\n"))
+    read_only(audited.path)
+    assert read_decisions(audited) == decided
+
+
+def test_a_failed_write_after_a_row_without_line_end_has_no_effect(
+    audited: AuditFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with DecisionStore.of(audited) as store:
+        store.decide(Decision(IDS[0], "a", "keep"))
+    edited = audited.decisions_file.read_bytes().removesuffix(b"\n")
+    audited.decisions_file.write_bytes(edited)
+    with DecisionStore.of(audited) as store:
+        monkeypatch.setattr(os, "fsync", fails)
+        with pytest.raises(DecisionsFileError, match="Input/output error"):
+            store.decide(Decision(IDS[1], "a", "keep"))
+        assert audited.decisions_file.read_bytes() == edited
 
 
 def test_a_file_that_was_cut_under_an_open_store_is_refused(audited: AuditFolder) -> None:

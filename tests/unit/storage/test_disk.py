@@ -79,6 +79,20 @@ def test_a_full_disk_leaves_the_file_of_before(
     assert target.read_bytes() == b"old"
 
 
+def test_a_disk_that_is_too_full_for_the_folder_of_a_file_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "as the system says it")
+
+    monkeypatch.setattr(Path, "mkdir", fill)
+    with (
+        pytest.raises(DiskFullError, match=r"room for 'file'.*, and [0-9]+ bytes are free"),
+        write_atomically(tmp_path / "new" / "deep" / "file"),
+    ):
+        raise AssertionError("The block began.")
+
+
 def test_a_full_disk_leaves_nothing_of_a_folder(tmp_path: Path) -> None:
     def fill() -> None:
         with folder_atomically(tmp_path / "folder") as temporary:

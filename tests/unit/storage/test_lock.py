@@ -122,6 +122,20 @@ def test_the_lock_of_a_folder_that_was_made_anew_is_its_own(tmp_path: Path) -> N
     assert not list(folder.iterdir())
 
 
+def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(tmp_path: Path) -> None:
+    """A folder of somebody else may hold links instead of locks. A lock is made empty, so a target would be lost."""
+    target, lock = tmp_path / "letter", tmp_path / LOCK
+    target.write_text("dear")
+    lock.symlink_to(target)
+    with pytest.raises(OSError, match="is a link"), locked(lock, ValueError):
+        raise AssertionError("It was let in.")
+    assert target.read_text() == "dear"
+    target.unlink()
+    with pytest.raises(OSError, match="is a link"), locked(lock, ValueError):
+        raise AssertionError("It was let in.")
+    assert not target.exists()
+
+
 def test_a_lock_is_waited_for(tmp_path: Path) -> None:
     first = locked(tmp_path / LOCK, ValueError)
     first.__enter__()

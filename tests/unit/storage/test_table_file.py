@@ -1,9 +1,13 @@
 """Tables are written unchanged, and a CSV file with cells that a spreadsheet may run comes with a warning."""
 
 import csv
+import os
+import sys
 import warnings
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -33,3 +37,17 @@ def test_numbers_and_other_texts_are_no_formulas(tmp_path):
         write_table(tmp_path / "t.csv", [table])
         write_table(tmp_path / "t.parquet", [pa.table({"id": RISKY})])
     assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == RISKY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems refuse names that are not UTF-8.")
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["~/t", os.fsdecode(b"\xff"), "a\nb"])
+def test_a_table_is_written_at_any_path(tmp_path, monkeypatch, name, ending):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = Path(f"{name}.{ending}")
+    write_table(path, [pa.table({"id": ["a"]})])
+    with open(path, "rb") as file:
+        table = pa.csv.read_csv(file) if ending == "csv" else pq.read_table(file)
+    assert table["id"].to_pylist() == ["a"]
+    assert not (tmp_path / "home").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def export_decisions(folder: AuditFolder, decisions: Iterable[Decision], path: P
     _check_path(folder, path, kind)
     if kind == "patch":
         write_patch(patch_of(folder, decisions), path)
-        return Exported((path,), f"Apply it with: deepgum apply {path} DATA --out NEW")
+        return Exported((path,), f"Apply it with: deepgum apply {shlex.quote(str(path))} DATA --out NEW")
     reviewed = ReviewedLabels.of(folder, decisions)
     if kind == "label-studio":
         files = write_label_studio(reviewed, path)

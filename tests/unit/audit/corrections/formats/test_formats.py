@@ -1,6 +1,7 @@
 """Decisions for other programs, checked against what the formats publish: fields, types and ranges."""
 
 import json
+import shlex
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
@@ -264,9 +265,10 @@ def test_a_missing_picture_is_named_before_any_write(tmp_path, kind):
 
 
 def test_a_patch_is_one_of_the_kinds(tmp_path):
-    path, made = exported(audit(tmp_path), "patch", tmp_path)
+    (tmp_path / "my fixes").mkdir()
+    path, made = exported(audit(tmp_path), "patch", tmp_path / "my fixes")
     assert [change.decision for change in read_patch(path).changes] == ["fix", "drop", "keep"]
-    assert "deepgum apply" in made.next
+    assert shlex.split(made.next.removeprefix("Apply it with: "))[:3] == ["deepgum", "apply", str(path)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
