@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 
 from deepgum.audit.reasons import Case
 from deepgum.audit.reasons.unit import VALUE_CONVERSIONS, Unit
+from deepgum.wording import values
 
 PARTITION = [[4], [3, 0], [5, 1, 6], [2]]
 PERIODS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 40.0)
@@ -136,6 +137,7 @@ def test_a_suggestion_changes_the_wrong_columns_and_has_the_variance_of_their_ro
         for place, row in enumerate(each.rows):
             for group in np.flatnonzero(covers[place]).tolist():
                 label, variance = each.suggest(place, group)
+                assert f": {values(label, case.unit)}, " in each.why(place, group)
                 given = case.labels.given[row, PARTITION[group]]
                 changed = (label != given) & ~np.isnan(given)
                 np.testing.assert_array_equal(label[changed], given[changed] / 2)
