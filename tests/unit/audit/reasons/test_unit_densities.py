@@ -19,7 +19,7 @@ N = 60
 def case_of(scored):
     """Return a case in which some columns are rounded, one is an angle, and networks disagree on some samples."""
     rng = np.random.default_rng(0)
-    truth = np.concatenate([30 + 8 * rng.normal(size=(N, 6)), rng.uniform(-8, 8, (N, 1))], axis=1)
+    truth = np.concatenate([30 + 8 * rng.normal(size=(N, 6)), rng.uniform(-18, 18, (N, 1))], axis=1)
     given = truth + rng.normal(size=(N, 7))
     given[:, 1], given[:, 4] = given[:, 1].round(), given[:, 4].round() + 0.5
     given[:6, :6] *= 2
