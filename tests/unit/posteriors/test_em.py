@@ -59,7 +59,8 @@ def test_probabilities_of_blocks_of_rows_are_those_of_all_rows(monkeypatch: pyte
 
 def test_densities_that_are_drawn_together_are_the_draws_one_by_one() -> None:
     light, heavy = {StudentT(9.0): 0.7, StudentT(4.0): 0.3}, {Gaussian(): 0.2, StudentT(4.0): 0.5, StudentT(3.0): 0.3}
-    plausible = [light, light, heavy, heavy, heavy, {Gaussian(): 1.0}, light]
+    other = {StudentT(2.0): 0.1, StudentT(9.0): 0.1, Gaussian(): 0.8}
+    plausible = [light, light, heavy, other, heavy, other, other, {Gaussian(): 1.0}, light]
     generator = torch.Generator().manual_seed(3)
     expected = [
         list(each)[

@@ -96,6 +96,21 @@ def test_a_part_with_a_wrong_result_is_named(name: str) -> None:
         candidates(broken())
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("variance", lambda self, dimensions: 0.0),
+        ("variance", lambda self, dimensions: torch.inf),
+        ("cdf", lambda self, squared, dimensions: np.full(3, -0.1)),
+        ("cdf", lambda self, squared, dimensions: 0.5),
+        ("log_density", lambda self, squared, dimensions: torch.zeros(1)),
+    ],
+)
+def test_a_part_with_a_result_just_out_of_range_or_of_another_shape_is_named(name: str, part: object) -> None:
+    with pytest.raises(InvalidParameterError, match=re.escape(f"`Broken.{name}` should return")):
+        candidates(type("Broken", (Seven,), {name: part})())
+
+
 def test_an_error_in_a_part_is_shown() -> None:
     def cdf(self, squared, dimensions):
         raise RuntimeError("no table")

@@ -31,3 +31,22 @@ def test_densities_that_degrees_of_freedom_describe_have_no_table() -> None:
     for kind in DENSITIES.values():
         for density in kind.family():
             assert TabulatedDensity.of(density, 2) is None
+
+
+class Scaled(Gaussian):
+    """A Gaussian of a thousand times the scale, in each of its dimensions."""
+
+    def variance(self, dimensions: int) -> float:
+        return 1e6 * dimensions
+
+    def cdf(self, squared, dimensions):
+        return gammainc(dimensions / 2, np.asarray(squared) / 2e6 / dimensions)
+
+
+@pytest.mark.parametrize("k", [1, 8])
+def test_the_table_has_the_unit_of_the_density(k: int) -> None:
+    table, squared = TabulatedDensity.of(Scaled(), k), np.square(np.geomspace(1.0, 1e5, 500))
+    assert table.variance(k) == 1e6 * k
+    np.testing.assert_allclose(table.cdf(squared, k), Scaled().cdf(squared, k), atol=2e-3 * k)
+    # Each table begins and ends at the same probabilities, whatever the unit.
+    np.testing.assert_allclose(np.array(table.distances) / np.sqrt(1e6 * k), np.geomspace(1e-3, 1e3, 121))

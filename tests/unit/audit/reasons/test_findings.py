@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from deepgum.audit.reasons import Case, Finding, Reason, explain
+from deepgum.audit.reasons import Case, Explanation, Finding, Reason, explain
 
 PARTITION = [[2, 0], [1], [3]]
 
@@ -66,4 +66,39 @@ def test_the_progress_has_all_its_steps_in_order(scored, rules):
     calls = []
     explain(case_of(scored), rules, lambda done, total: calls.append((done, total)))
     total = calls[-1][1]
+    assert calls == [(done, total) for done in range(1, total + 1)]
+
+
+class Hypothesis(Reason):
+    """A rule that explains all flags of the first sample, and remembers the cases to which it was applied."""
+
+    words = "a hypothesis"
+    rank = 20
+    name = "hypothesis"
+
+    def __init__(self, name, applied_once):
+        self.name, self.applied_once, self.cases = name, applied_once, []
+
+    def find(self, case):
+        self.cases.append(case)
+        covers = case.flags[[1]]
+        yield Explanation(
+            self, self.name, 1.0, np.array([1]), covers, np.array([0.0]),
+            lambda place, group: (np.zeros(len(PARTITION[group])), np.ones(len(PARTITION[group]))),
+            lambda place, group: "Explained.",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_rules_that_depend_on_other_reasons_are_applied_to_the_flags_that_are_left(scored, others):
+    again, once = Hypothesis("again", False), [Hypothesis("once", True)][:others]
+    calls = []
+    result = explain(case_of(scored), [*once, again], lambda done, total: calls.append((done, total)))
+    first, second = again.cases
+    assert first.explained is None
+    assert second.explained[1].min() > 0.9
+    assert not second.explained[4].any()
+    assert all(len(rule.cases) == 1 for rule in once)
+    assert {place for place, kind in result.kinds.items() if kind == "again"} <= set(product((1,), range(3)))
+    total = 2 * (1 + others) + 2
     assert calls == [(done, total) for done in range(1, total + 1)]

@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 
 from deepgum.audit.reasons import Case
 from deepgum.audit.reasons.unit import VALUE_CONVERSIONS, Unit
+from deepgum.wording import values
 
 PARTITION = [[4], [3, 0], [5, 1, 6], [2]]
 PERIODS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 40.0)
@@ -18,7 +19,7 @@ N = 60
 def case_of(scored):
     """Return a case in which some columns are rounded, one is an angle, and networks disagree on some samples."""
     rng = np.random.default_rng(0)
-    truth = np.concatenate([30 + 8 * rng.normal(size=(N, 6)), rng.uniform(-8, 8, (N, 1))], axis=1)
+    truth = np.concatenate([30 + 8 * rng.normal(size=(N, 6)), rng.uniform(-18, 18, (N, 1))], axis=1)
     given = truth + rng.normal(size=(N, 7))
     given[:, 1], given[:, 4] = given[:, 1].round(), given[:, 4].round() + 0.5
     given[:6, :6] *= 2
@@ -136,6 +137,7 @@ def test_a_suggestion_changes_the_wrong_columns_and_has_the_variance_of_their_ro
         for place, row in enumerate(each.rows):
             for group in np.flatnonzero(covers[place]).tolist():
                 label, variance = each.suggest(place, group)
+                assert f": {values(label, case.unit)}, " in each.why(place, group)
                 given = case.labels.given[row, PARTITION[group]]
                 changed = (label != given) & ~np.isnan(given)
                 np.testing.assert_array_equal(label[changed], given[changed] / 2)
