@@ -16,7 +16,7 @@ from deepgum.posteriors.densities import Density, Gaussian, StudentT
 from deepgum.posteriors.em import fit_group
 from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.power_law import PowerLaw
-from deepgum.posteriors.rounding import label_step
+from deepgum.posteriors.rounding import rounding_variance
 
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 
@@ -77,7 +77,7 @@ def by_hand() -> list[dict[Density, tuple[str, float]]]:
     """Return the kind and the held-out log-likelihood of each density, for each group."""
     residuals = residuals_of()
     mixture = mixture_of(residuals)
-    resolution = torch.tensor([label_step(column)[0] ** 2 / 12 for column in residuals.numpy().T]).double()
+    resolution = torch.from_numpy(rounding_variance(residuals.numpy()))
     found = []
     for columns, prior, covariance in zip(PARTITION, mixture.inlier_prior_, mixture.covariances_, strict=True):
         place, scale = list(columns), torch.as_tensor(covariance)

@@ -70,8 +70,10 @@ class Gaussian:
         """Return the log density (g, c) of complete residuals (g, k, c)."""
         inverse, log_peak = self._whitening
         # A product of many matrices of one number takes ten times as long as a product of arrays.
-        whitened = inverse * values if values.shape[1] == 1 else inverse @ values
-        squared_distance = whitened.square_().sum(dim=1)
+        if values.shape[1] == 1:
+            squared_distance = (inverse * values).square_()[:, 0]
+        else:
+            squared_distance = (inverse @ values).square_().sum(dim=1)
         return torch.add(log_peak, squared_distance, alpha=-0.5)
 
     def conditional(self, incomplete: Incomplete) -> Conditional:

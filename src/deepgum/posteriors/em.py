@@ -31,7 +31,7 @@ _FLOOR = 1e-6
 """Minimum of the variance that is added to the scale matrix, relative to the scale matrix at the start."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """The fitted mixture of a group, the log-likelihood of the residuals, and the number of M steps."""
 

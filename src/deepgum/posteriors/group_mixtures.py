@@ -38,7 +38,7 @@ SWEEPS = 6
 """Number of sweeps over the groups of a sample that estimate how hard the sample is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GroupMixture:
     """The mixture of one group of k coordinates.
 
@@ -208,27 +208,31 @@ class GroupMixtures:
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
         plain = torch.sigmoid(evidence.right - evidence.wrong)
         freedom = [group.right.degrees_of_freedom for group in self.groups]
-        heavy = torch.tensor([place for place, nu in enumerate(freedom) if nu is not None], dtype=torch.int64)
-        if len(self.groups) < 2 or not len(heavy):
+        is_heavy = torch.tensor([nu is not None for nu in freedom])
+        if len(self.groups) < 2 or not bool(is_heavy.any()):
             return torch.where(seen > 0, plain, torch.nan)
-        log_prior = torch.tensor([self.groups[place].prior for place in heavy.tolist()], dtype=torch.float64).log()
+        # Only the heavy groups change. The other groups add constants to the sums over the groups of a sample.
+        heavy = is_heavy.nonzero().flatten()
+        others = torch.where((seen > 0) & ~is_heavy, plain, 0.0)
+        mass = (others * seen).sum(dim=1, keepdim=True)
+        squares = torch.where(others > 0, others * squared, 0.0).sum(dim=1, keepdim=True)
+        prior, nu = (
+            torch.tensor([each[place] for place in heavy.tolist()], dtype=torch.float64)
+            for each in ([group.prior for group in self.groups], freedom)
+        )
         dimensions, distance, wrong = seen[:, heavy], squared[:, heavy], evidence.wrong[:, heavy]
-        constant = log_prior - volume[:, heavy]
+        constant = prior.log() - volume[:, heavy]
 
         def posterior(a: Tensor, b: Tensor) -> Tensor:
-            a, wider = a[:, heavy], b[:, heavy] / a[:, heavy]
+            a = a + mass
+            wider = (b + squares) / a
             right = constant - 0.5 * dimensions * wider.log() + log_student(distance / wider, dimensions, a)
-            return plain.index_copy(1, heavy, torch.sigmoid(right - wrong))
+            return torch.sigmoid(right - wrong)
 
         shared = responsibilities_of_hard_samples(
-            plain,
-            posterior,
-            distance=squared,
-            observed=seen,
-            degrees_of_freedom=torch.tensor([1.0 if nu is None else nu for nu in freedom], dtype=torch.float64),
-            sweeps=SWEEPS,
+            plain[:, heavy], posterior, distance=distance, observed=dimensions, degrees_of_freedom=nu, sweeps=SWEEPS
         )
-        return torch.where(seen > 0, shared, torch.nan)
+        return torch.where(seen > 0, plain.index_copy(1, heavy, shared), torch.nan)
 
     def _stacks(self, rows: int) -> Iterator[_Placed]:
         """Yield the places (g,) and columns (g, k) of the groups of each stack, and the stack; see `stacks_of`."""

@@ -28,7 +28,7 @@ __all__ = ["PowerLaw"]
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PowerLaw:
     """Density of the residuals of wrong labels, in k coordinates.
 

@@ -213,7 +213,8 @@ class Case:
     @cached_property
     def places(self) -> list[Place]:
         """The pairs (row, group) of the flagged labels."""
-        return [(int(row), int(group)) for row, group in np.argwhere(self.flags)]
+        rows, groups = self.flags.nonzero()
+        return list(zip(rows.tolist(), groups.tolist(), strict=True))
 
     @cached_property
     def wrong(self) -> Values:
