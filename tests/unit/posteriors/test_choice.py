@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
-from deepgum.posteriors.choice import LEAST_ROWS, choose, fit_chosen, starts
+from deepgum.posteriors.choice import LEAST_ROWS, _are_mixtures, choose, fit_chosen, starts
 from deepgum.posteriors.densities import Gaussian, StudentT
+from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.inliers import AUTO, candidates
+from deepgum.posteriors.power_law import PowerLaw
 
 pytestmark = pytest.mark.filterwarnings("ignore::deepgum.errors.IdentifiabilityWarning")
 
@@ -65,3 +67,16 @@ def test_fits_begin_at_the_inliers_of_eq_1() -> None:
     np.testing.assert_array_equal(start.scale.numpy(), np.asarray(mixture.covariances_[0]))
     fitted = fit_chosen(residuals, [start], ["radial"], mixture.partition_)
     assert (fitted.groups[0].right, fitted.groups[0].wrong.exponent) == (StudentT(4.0), 1.0)
+
+
+def test_wrong_labels_of_several_coordinates_are_far_if_each_coordinate_spreads_widely_enough() -> None:
+    k, far = 4, {}
+    directions = np.random.default_rng(0).normal(size=(200_000, k))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    distances = np.random.default_rng(1).random((200_000, 1)) ** (1 / k)
+    spread = float((distances * directions).std())  # of a coordinate, uniform in a ball of radius 1
+    for factor in (0.97, 1.03):
+        law = PowerLaw(exponent=float(k), radius=factor * 2.5 / spread)
+        group = GroupMixture(0.9, torch.eye(k, dtype=torch.float64), Gaussian(), law)
+        far[factor] = _are_mixtures(GroupMixtures((group,), (tuple(range(k)),)), 2.5).tolist()
+    assert far == {0.97: [False], 1.03: [True]}

@@ -407,9 +407,20 @@ class Case:
         """
         density = np.empty(len(rows))
         for block in _blocks(len(rows)):
-            components = self._components(self.wrong_labels, rows[block], groups[block])
+            components = self._components_at(rows[block], groups[block])
             density[block] = log_density_of(self.wrong_labels, components, groups[block])
         return density
+
+    def _components_at(self, rows: Rows, groups: Rows) -> Values:
+        """Return the components (4, c) of the density of wrong labels. Those of flagged labels are known."""
+        densities, of_flags = self._equal_weights
+        width, flagged = self.flags.shape[1], self.flags[rows, groups]
+        components = np.empty((len(of_flags), len(rows)))
+        places = np.searchsorted(np.flatnonzero(self.flags), rows[flagged] * width + groups[flagged])
+        components[:, flagged] = of_flags[:, places]
+        if not flagged.all():
+            components[:, ~flagged] = self._components(densities, rows[~flagged], groups[~flagged])
+        return components
 
     def log_unexplained(self, rows: Rows, groups: Rows) -> Values:
         """Return the log joint density (c,) of a label and the event that no rule explains it; 0 if there is no label.

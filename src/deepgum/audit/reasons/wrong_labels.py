@@ -122,7 +122,7 @@ def _anywhere_and_shifted(
     log_ball = 0.5 * seen * math.log(math.pi) - gammaln(0.5 * seen + 1)
     log_distance = np.log(np.maximum(right.distance, 1.0))
     # The axes of the box are unknown, so its volume gets the shape of the ellipsoid of right labels.
-    inside = seen * log_distance <= -log_uniform - log_ball - right.log_volume
+    inside = (seen * log_distance <= -log_uniform - log_ball - right.log_volume) | (right.seen == 0)
     orders_of_magnitude = np.maximum(1.0, np.log(np.maximum(farthest, 1.0)))
     shifted = -np.log(orders_of_magnitude) - seen * log_distance - np.log(seen) - log_ball - right.log_volume
     return np.where(inside, log_uniform, -np.inf), np.where(right.seen > 0, shifted, 0.0)
