@@ -98,9 +98,20 @@ class Block:
     totals: tuple[Tensor, Tensor, Tensor]
 
     def chunks(self) -> Iterator[slice]:
-        """Yield slices of the rows. Each slice fits the cache, unless there are very many groups; see `FEWEST_ROWS`."""
+        """Yield slices of the rows. Each slice fits the cache, unless there are very many groups; see `bands`."""
         g, k, n = self.values.shape
         return slices(n, self.values, g * k, fewest=FEWEST_ROWS)
+
+    def bands(self) -> Iterator[slice]:
+        """Yield slices of the groups. `FEWEST_ROWS` rows of the groups of a slice fit the cache."""
+        g, k, _ = self.values.shape
+        return slices(g, self.values, k * FEWEST_ROWS)
+
+    def __getitem__(self, groups: slice) -> Block:
+        """Return the complete rows of some groups."""
+        weight = self.weight if self.weight is None or len(self.weight) == 1 else self.weight[groups]
+        weights, first, second = (total[groups] for total in self.totals)
+        return Block(self.values[groups], weight, None, self.observed_rows[groups], (weights, first, second))
 
     def total(self, terms: Callable[[Block], Terms]) -> Terms:
         """Return the result of the function `terms` for this block, which holds all samples; see `Samples`."""

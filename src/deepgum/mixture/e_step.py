@@ -24,7 +24,12 @@ def summarise(samples: Samples, parameters: Parameters, given: Tensor | None = N
 
 
 def _block(block: Block, parameters: Parameters, given: Tensor | None) -> Statistics:
-    complete = _complete(block, parameters, given)
+    bands = list(block.bands())
+    if len(bands) == 1:
+        complete = _complete(block, parameters, given)
+    else:
+        parts = [_complete(block[each], parameters[each], None if given is None else given[each]) for each in bands]
+        complete = Statistics(*map(torch.cat, zip(*(part.tensors for part in parts), strict=True)))
     return complete if block.incomplete is None else complete + _partial(block.incomplete, parameters, given)
 
 

@@ -43,6 +43,10 @@ class Parameters:
         """Return the parameters with these `tensors`."""
         return cls(inlier_prior, covariance, Uniform(log_density_per_coordinate))
 
+    def __getitem__(self, groups: slice) -> Parameters:
+        """Return the parameters of some groups."""
+        return Parameters.of(*(tensor[groups] for tensor in self.tensors))
+
     @cached_property
     def inliers(self) -> Gaussian:
         """The component of inliers: a Gaussian with this covariance."""

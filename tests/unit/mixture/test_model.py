@@ -69,13 +69,15 @@ def test_the_fit_of_a_group_does_not_depend_on_other_groups_of_its_size():
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_the_size_of_a_chunk_does_not_matter(monkeypatch, missing):
-    residuals = RESIDUALS.clone()
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_size_of_a_chunk_does_not_matter(monkeypatch, missing, weighted):
+    generator, residuals = torch.Generator().manual_seed(1), RESIDUALS.clone()
     if missing:
-        residuals[torch.rand(residuals.shape, generator=torch.Generator().manual_seed(1)) < 0.2] = MISSING
-    whole = GaussianUniformMixture(groups="landmark").fit(residuals)
+        residuals[torch.rand(residuals.shape, generator=generator) < 0.2] = MISSING
+    weight = torch.rand(len(residuals), generator=generator) + 0.1 if weighted else None
+    whole = GaussianUniformMixture(groups="landmark").fit(residuals, sample_weight=weight)
     monkeypatch.setitem(blocks.CHUNK, "cpu", 100)
-    pieces = GaussianUniformMixture(groups="landmark").fit(residuals)
+    pieces = GaussianUniformMixture(groups="landmark").fit(residuals, sample_weight=weight)
     torch.testing.assert_close(whole.inlier_prior_, pieces.inlier_prior_, rtol=1e-12, atol=0)
     torch.testing.assert_close(whole.responsibilities(residuals), pieces.responsibilities(residuals))
 

@@ -457,7 +457,7 @@ class Case:
         """Return the step of the grid on which one label lies; 0 if the label lies on no grid."""
         step, start = (each.item(column) for each in self.grids)
         place = (self.labels.given.item(row, column) - start) / step if step else math.nan
-        return step if abs(place - np.round(place)) < 0.01 else 0.0
+        return step if math.isfinite(place) and abs(place - round(place)) < 0.01 else 0.0
 
     def wrapped(self, residuals: Values, columns: Sequence[int] | Rows | None = None) -> Values:
         """Return residuals, wrapped by the periods of labels: (..., d) for all columns, or (..., k) for `columns`."""

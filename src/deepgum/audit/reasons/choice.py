@@ -124,29 +124,29 @@ class Posterior:
         mechanism = np.array([names[key] for key in keys], dtype=np.intp)[self.index]
         weight = np.array([each.weight for each in self.explanations])[self.index]
         flags, count, entry, group = self.case.flags, len(self.row), self.entry, self.group
+        probability = np.zeros(count)
+        if not count:
+            return probability
         labels, label = np.unique(self.row[entry] * flags.shape[1] + group, return_inverse=True)
         flagged = flags.reshape(-1)[labels]
         uncovered = float(flags.sum() - flagged.sum())
-        by_label = np.argsort(label, kind="stable")
-        label_in_order, entry_in_order = label[by_label], entry[by_label]
-        first_of_label = np.flatnonzero(np.diff(label_in_order, prepend=-1))
-        first_of_entry = np.flatnonzero(np.diff(entry, prepend=-1))
-        probability = np.zeros(count)
-        for _ in range(_ITERATIONS if count else 0):
+        first = np.flatnonzero(np.diff(entry, prepend=-1))
+        # The alternatives of each label are its other entries, and no entry (factor 1). All factors of a label are
+        # divided by the largest one, so that none is too large for a number.
+        log_factor, largest = self.log_factor[entry], np.zeros(len(labels))
+        np.maximum.at(largest, label, log_factor)
+        factor, no_entry = np.exp(log_factor - largest[label]), np.exp(-largest)
+        for _ in range(_ITERATIONS):
             cases = np.bincount(mechanism, probability, len(names))[mechanism] - probability
             remainder = np.maximum(1 - np.bincount(label, probability[entry], len(labels)), 0.0) * flagged
             own = np.bincount(entry, remainder[label], count)
             unexplained = np.maximum(uncovered + remainder.sum() - own, 0.0) + _UNEXPLAINED
-            odds = self.log_factor + np.log(np.maximum(cases, 0.0) + weight) - np.log(unexplained)
-            # The alternatives of each label are its other entries, and no entry (log odds 0).
-            own_odds = odds[entry_in_order]
-            peak = np.maximum(np.maximum.reduceat(own_odds, first_of_label), 0.0)
-            total = np.exp(-peak) + np.add.reduceat(np.exp(own_odds - peak[label_in_order]), first_of_label)
-            total = peak + np.log(total)
-            largest = np.full(count, -np.inf)
-            largest[entry[first_of_entry]] = np.maximum.reduceat(total[label], first_of_entry)
-            previous, probability = probability, np.exp(odds - largest)
-            if np.abs(probability - previous).max(initial=0.0) < 1e-6:
+            prior_odds = (np.maximum(cases, 0.0) + weight) / unexplained
+            odds = factor * prior_odds[entry]
+            share = odds / (no_entry + np.bincount(label, odds, len(labels)))[label]
+            previous, probability = probability, np.zeros(count)
+            probability[entry[first]] = np.minimum.reduceat(share, first)
+            if np.abs(probability - previous).max() < 1e-6:
                 break
         return probability
 
