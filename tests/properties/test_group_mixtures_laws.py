@@ -32,7 +32,7 @@ def group_of(k: int, prior: float, nu: float, b: float, radius: float = 30.0, se
 
 def three_groups(nu: float, b: float = 1.0) -> GroupMixtures:
     groups = tuple(group_of(k, 0.8, nu, min(b, k), seed=seed) for seed, k in enumerate((2, 1, 2)))
-    return GroupMixtures(groups, ((0, 3), (1,), (2, 4)))
+    return GroupMixtures.of(groups, ((0, 3), (1,), (2, 4)))
 
 
 def residuals_of(seed: int, n: int = 50, missing: float = 0.2) -> torch.Tensor:
@@ -49,7 +49,7 @@ def test_a_posterior_falls_with_the_distance(k, prior, nu, share, seed, missing)
     direction = torch.randn(k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     direction[:missing][: k - 1] = math.nan
     reach = torch.cat([torch.linspace(0, 8, 161), torch.logspace(1, 150, 300, dtype=torch.float64)])
-    mixtures = GroupMixtures((group_of(k, prior, nu, share * k, seed=seed),), (tuple(range(k)),))
+    mixtures = GroupMixtures.of((group_of(k, prior, nu, share * k, seed=seed),), (tuple(range(k)),))
     right = mixtures.responsibilities(reach[:, None] * direction)[:, 0]
     assert right.isfinite().all()
     assert (right.diff() <= 1e-12).all()
@@ -76,7 +76,7 @@ def test_the_largest_residual_is_wrong_and_harms_no_other(nu, b, size):
 @given(seed=seeds, nu=freedoms, factor=st.floats(1e-6, 1e6), b=st.sampled_from([1.0, 2.0]))
 def test_units_do_not_change_responsibilities_and_distances(seed, nu, factor, b):
     mixtures, values = three_groups(nu, b), residuals_of(seed)
-    scaled = GroupMixtures(tuple(replace(g, scale=factor**2 * g.scale) for g in mixtures.groups), mixtures.partition)
+    scaled = GroupMixtures.of(tuple(replace(g, scale=factor**2 * g.scale) for g in mixtures.groups), mixtures.partition)
     close = {"rtol": 1e-7, "atol": 1e-10, "equal_nan": True}
     torch.testing.assert_close(scaled.responsibilities(factor * values), mixtures.responsibilities(values), **close)
     torch.testing.assert_close(scaled.mahalanobis(factor * values), mixtures.mahalanobis(values), **close)
@@ -104,7 +104,7 @@ def test_a_group_without_labels_has_no_posterior_and_no_influence(seed, nu):
     assert found[:, 1].isnan().all()
     assert mixtures.mahalanobis(values)[:, 1].isnan().all()
     assert (mixtures.log_density(values)[:, 1] == 0).all()
-    without = GroupMixtures((mixtures.groups[0], mixtures.groups[2]), ((0, 3), (2, 4)))
+    without = GroupMixtures.of((mixtures.groups[0], mixtures.groups[2]), ((0, 3), (2, 4)))
     torch.testing.assert_close(found[:, [0, 2]], without.responsibilities(values))
 
 
@@ -112,18 +112,18 @@ def beside(others: float, nu: float) -> float:
     """Return the posterior of a residual of 3 scales, in a sample with three other residuals of `others` scales."""
     one = mixture_of(0.9, torch.eye(1, dtype=torch.float64), nu, 1.0, 100.0)
     values = torch.tensor([[3.0, others, others, others]], dtype=torch.float64)
-    return float(GroupMixtures((one,) * 4, ((0,), (1,), (2,), (3,))).responsibilities(values)[0, 0])
+    return float(GroupMixtures.of((one,) * 4, ((0,), (1,), (2,), (3,))).responsibilities(values)[0, 0])
 
 
 def test_large_residuals_of_other_groups_raise_the_posterior():
-    alone = GroupMixtures((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
+    alone = GroupMixtures.of((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
     by_itself = float(alone.responsibilities(torch.tensor([[3.0]]))[0, 0])
     assert beside(0.1, 4.0) < by_itself - 0.02
     assert beside(3.0, 4.0) > by_itself + 0.01
 
 
 def test_other_groups_that_are_certainly_wrong_have_no_influence():
-    alone = GroupMixtures((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
+    alone = GroupMixtures.of((mixture_of(0.9, torch.eye(1, dtype=torch.float64), 4.0, 1.0, 100.0),), ((0,),))
     by_itself = float(alone.responsibilities(torch.tensor([[3.0]]))[0, 0])
     assert beside(1e12, 4.0) == pytest.approx(by_itself, abs=1e-6)
 

@@ -40,7 +40,7 @@ def residuals_of(n: int = 90) -> torch.Tensor:
 def is_mixture(group: GroupMixture, separation: float) -> bool:
     k, b = len(group.scale), group.wrong.exponent
     spread = group.wrong.radius * math.sqrt(b / (b + 2) / k)
-    odds = GroupMixtures((group,), (tuple(range(k)),)).log_odds(torch.zeros(1, k, dtype=torch.float64)).item()
+    odds = GroupMixtures.of((group,), (tuple(range(k)),)).log_odds(torch.zeros(1, k, dtype=torch.float64)).item()
     return spread >= separation * math.sqrt(group.right.variance(k)) and odds >= math.log(2)
 
 
@@ -50,7 +50,7 @@ def kind_by_hand(
     """Return the kind of wrong labels and the held-out log-likelihood of one group, under one density."""
     n, k = values.shape
     columns = (tuple(range(k)),)
-    order = GroupMixtures((start,), columns).mahalanobis(values)[:, 0].argsort(stable=True)
+    order = GroupMixtures.of((start,), columns).mahalanobis(values)[:, 0].argsort(stable=True)
     scores, separate = {}, {}
     for kind in ("none", "uniform", "radial")[: 2 if k == 1 else 3]:
         found, separate[kind] = [], True
@@ -59,7 +59,7 @@ def kind_by_hand(
             inside = values[order[~outside].sort().values]
             fitted = fit_group(inside, start, kind, resolution=resolution, tol=1e-3, max_iter=50).group
             separate[kind] &= kind != "none" and is_mixture(fitted, separation)
-            found.append(GroupMixtures((fitted,), columns).log_density(values[order[outside].sort().values])[:, 0])
+            found.append(GroupMixtures.of((fitted,), columns).log_density(values[order[outside].sort().values])[:, 0])
         scores[kind] = torch.cat(found)
     mixed = [kind for kind in scores if separate[kind]]
     best = max(mixed, key=lambda kind: float(scores[kind].sum()), default="none")

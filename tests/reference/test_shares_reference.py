@@ -44,7 +44,7 @@ def mixtures_of(residuals: torch.Tensor) -> GroupMixtures:
         k = len(columns)
         start = GroupMixture(0.8, torch.eye(k, dtype=torch.float64), next(iter(plausible)), PowerLaw(float(k), 1.0))
         groups.append(fit_group(residuals[:, list(columns)], start, kind).group)
-    return GroupMixtures(tuple(groups), PARTITION)
+    return GroupMixtures.of(tuple(groups), PARTITION)
 
 
 def draws_by_hand(residuals: torch.Tensor, mixtures: GroupMixtures, resolution: torch.Tensor) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_shares_are_those_of_a_plain_loop(at_once: int, monkeypatch: pytest.Monk
 def test_the_interval_of_a_part_of_the_rows_is_narrowed_to_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     residuals = residuals_of(480)[:, :1]
     start = GroupMixture(0.8, torch.eye(1, dtype=torch.float64), Gaussian(), PowerLaw(1.0, 1.0))
-    mixtures = GroupMixtures((fit_group(residuals, start, "uniform").group,), ((0,),))
+    mixtures = GroupMixtures.of((fit_group(residuals, start, "uniform").group,), ((0,),))
 
     def width() -> float:
         _, share = shares_of(residuals, mixtures, ["uniform"], [True], [{Gaussian(): 1.0}], SEED)

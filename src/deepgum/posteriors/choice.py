@@ -169,7 +169,7 @@ def fit_chosen(
 
     `start_mixtures` holds the chosen densities of right labels. `resolution` (d,) is the result of `resolution_of`.
     """
-    fitted = fit_groups(
+    return fit_groups(
         residuals,
         start_mixtures,
         kinds,
@@ -178,8 +178,7 @@ def fit_chosen(
         resolution=resolution,
         tol=tol,
         max_iter=max_iter,
-    )
-    return GroupMixtures(tuple(each.group for each in fitted), tuple(map(tuple, partition)))
+    ).mixtures
 
 
 def resolution_of(residuals: Tensor) -> Tensor:
@@ -217,7 +216,7 @@ def _choose_kinds(
         return []
     # In one dimension "uniform" and "radial" are the same.
     kinds = {kind: [place for place, columns in enumerate(partition) if _is_tried(kind, columns)] for kind in KINDS}
-    order = GroupMixtures(tuple(start), tuple(map(tuple, partition))).mahalanobis(residuals).argsort(dim=0, stable=True)
+    order = GroupMixtures.of(start, partition).mahalanobis(residuals).argsort(dim=0, stable=True)
     held_out: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     is_mixture = {kind: np.isin(np.arange(len(partition)), kinds[kind]) for kind in KINDS[1:]}
     for fold in range(FOLDS):
@@ -274,10 +273,10 @@ def _are_mixtures(mixtures: GroupMixtures, separation: float) -> np.ndarray:
     """Return whether right and wrong labels are far enough apart, for each group; see the module docstring."""
     columns = sum(map(len, mixtures.partition))
     log_odds = mixtures.log_odds(torch.zeros(1, columns, dtype=torch.float64))[0].numpy()
-    far_enough = []
-    for group in mixtures.groups:
-        k, b = len(group.scale), group.wrong.exponent
+    far_enough = np.zeros(len(mixtures.partition), dtype=bool)
+    for places, _, stack in mixtures.stacks:
+        k, b = stack.scale.shape[-1], stack.exponent
         # Standard deviation of a coordinate of wrong labels, if the distance d has the density b d^(b - 1) / R^b.
-        wrong_deviation = group.wrong.radius * math.sqrt(b / (b + 2) / k)
-        far_enough.append(wrong_deviation >= separation * math.sqrt(group.right.variance(k)))
-    return np.asarray(far_enough) & (log_odds >= math.log(LEAST_ODDS))
+        wrong_deviation = stack.radius * math.sqrt(b / (b + 2) / k)
+        far_enough[places] = wrong_deviation >= separation * math.sqrt(stack.right.variance(k))
+    return far_enough & (log_odds >= math.log(LEAST_ODDS))

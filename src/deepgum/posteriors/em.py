@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from deepgum.posteriors.group_mixtures import GroupMixture, Stack, stacks_of
+from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures, PlacedStack, Stack, stacks_of
 from deepgum.posteriors.observed import Part, parts_of
 
-__all__ = ["KINDS", "Fitted", "fit_group", "fit_groups"]
+__all__ = ["KINDS", "Fitted", "FittedGroups", "fit_group", "fit_groups"]
 
 KINDS = ("none", "uniform", "radial")
 """Kinds of wrong labels: "none" (a prior of 1 minus half a sample, b = k), "uniform" (b = k), "radial" (b = 1)."""
@@ -31,13 +32,20 @@ _FLOOR = 1e-6
 """Minimum of the variance that is added to the scale matrix, relative to the scale matrix at the start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(NamedTuple):
     """The fitted mixture of a group, the log-likelihood of the residuals, and the number of M steps."""
 
     group: GroupMixture
     log_likelihood: float
     n_iter: int
+
+
+class FittedGroups(NamedTuple):
+    """The fitted mixtures of g groups, the log-likelihoods (g,) of their residuals, and the numbers (g,) of M steps."""
+
+    mixtures: GroupMixtures
+    log_likelihood: Tensor
+    n_iter: Tensor
 
 
 def fit_group(
@@ -83,10 +91,10 @@ def fit_group(
     (0.8, 1.0)
     """
     columns = tuple(range(values.shape[1]))
-    (fitted,) = fit_groups(
+    fitted = fit_groups(
         values, [start], [kind], [columns], weight=weight, resolution=resolution, tol=tol, max_iter=max_iter
     )
-    return fitted
+    return Fitted(fitted.mixtures.groups[0], fitted.log_likelihood.item(), int(fitted.n_iter))
 
 
 def fit_groups(
@@ -99,24 +107,27 @@ def fit_groups(
     resolution: Tensor | None = None,
     tol: float = 1e-5,
     max_iter: int = 200,
-) -> list[Fitted]:
+) -> FittedGroups:
     """Fit the mixtures of all groups of residuals (n, d); see `fit_group`. Similar groups are fitted together.
 
     Groups of `partition` may have the same columns. `weight` has the shape (n,), or (g, n) for weights of each group.
     """
-    fitted: dict[int, Fitted] = {}
+    stacks: list[PlacedStack] = []
+    log_likelihood = torch.zeros(len(partition), dtype=torch.float64)
+    n_iter = torch.zeros(len(partition), dtype=torch.int64)
     weight = torch.ones(len(residuals), dtype=torch.float64) if weight is None else weight
     keys = [(start.right, kind) for start, kind in zip(starts, kinds, strict=True)]
     for places, columns in stacks_of(keys, partition, len(residuals)):
-        stack = _Fit.of(
+        fit = _Fit.of(
             residuals[:, columns].transpose(0, 1),
             [starts[place] for place in places],
             kinds[places[0]],
             weight if weight.ndim == 1 else weight[places],
             None if resolution is None else resolution[columns],
         )
-        fitted.update(zip(places, stack.run(tol, max_iter), strict=True))
-    return [fitted[place] for place in range(len(partition))]
+        stack, log_likelihood[places], n_iter[places] = fit.run(tol, max_iter)
+        stacks.append(PlacedStack(torch.tensor(places), columns, stack))
+    return FittedGroups(GroupMixtures(tuple(stacks), tuple(map(tuple, partition))), log_likelihood, n_iter)
 
 
 @dataclass(frozen=True)
@@ -160,32 +171,33 @@ class _Fit:
         exponent = 1.0 if kind == "radial" else float(values.shape[-1])
         return cls(parts, weights, replace(start, prior=prior, exponent=exponent), kind, floor, total, largest)
 
-    def run(self, tol: float, max_iter: int) -> list[Fitted]:
-        """Return the fitted mixture of each group."""
+    def run(self, tol: float, max_iter: int) -> tuple[Stack, Tensor, Tensor]:
+        """Return the fitted mixtures of the g groups, their log-likelihoods (g,), and their numbers (g,) of M steps."""
         fit, stack, numbers = self, self.start, torch.arange(len(self.total))
-        fitted: dict[int, Fitted] = {}
-        for n_iter in range(max_iter + 1):
+        prior, scale, radius = (torch.empty_like(each) for each in (stack.prior, stack.scale, stack.radius))
+        log_likelihood, n_iter = torch.empty_like(self.total), torch.empty_like(numbers)
+        for step in range(max_iter + 1):
             squared = [part.squared_distance(stack.scale) for part in fit.parts]
             stack = replace(stack, radius=fit._radius(squared))
             terms = [stack.log_terms(part, q) for part, q in zip(fit.parts, squared, strict=True)]
-            if n_iter == max_iter:
+            if step == max_iter:
                 finished = torch.ones(len(numbers), dtype=torch.bool)
             else:
                 posterior = [torch.sigmoid(right - wrong) for right, wrong in terms]
                 previous, stack = stack, fit._m_step(squared, posterior, stack)
                 finished = _change(previous, stack) < tol
-            places, steps = finished.nonzero().flatten(), min(n_iter + 1, max_iter)
+            places = finished.nonzero().flatten()
             if len(places):
-                done = fit._of_groups(places)
-                likelihood = done._sum([torch.logaddexp(right[places], wrong[places]) for right, wrong in terms])
-                each = zip(numbers[places].tolist(), stack[places].groups(), likelihood.tolist(), strict=True)
-                fitted.update((number, Fitted(group, value, steps)) for number, group, value in each)
-            if bool(finished.all()):
+                done, at = fit._of_groups(places), numbers[places]
+                log_likelihood[at] = done._sum([torch.logaddexp(a[places], b[places]) for a, b in terms])
+                prior[at], scale[at], radius[at] = stack.prior[places], stack.scale[places], stack.radius[places]
+                n_iter[at] = min(step + 1, max_iter)
+            if len(places) == len(numbers):
                 break
-            if bool(finished.any()):
+            if len(places):
                 left = (~finished).nonzero().flatten()
                 fit, stack, numbers = fit._of_groups(left), stack[left], numbers[left]
-        return [fitted[number] for number in range(len(self.total))]
+        return replace(stack, prior=prior, scale=scale, radius=radius), log_likelihood, n_iter
 
     def _of_groups(self, groups: Tensor) -> _Fit:
         return replace(

@@ -13,9 +13,10 @@ of a group is missing, f and g are the densities of the observed part.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeAlias
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from deepgum.posteriors.densities import Density, log_student
 from deepgum.posteriors.observed import Part, parts_of
 from deepgum.posteriors.power_law import PowerLaw
 
-__all__ = ["GroupMixture", "GroupMixtures", "Stack", "stacks_of"]
+__all__ = ["GroupMixture", "GroupMixtures", "PlacedStack", "Stack", "stacks_of"]
 
 MOST_VALUES = 2**18
 """Maximum number of residuals in a stack of several groups."""
@@ -124,8 +125,12 @@ class Stack:
         return right, wrong
 
 
-_Placed: TypeAlias = tuple[Tensor, Tensor, Stack]
-"""The places (g,) and the columns (g, k) of the groups of a stack, and the stack."""
+class PlacedStack(NamedTuple):
+    """A stack, with the places (g,) of its groups in a partition and the columns (g, k) of these groups."""
+
+    places: Tensor
+    columns: Tensor
+    stack: Stack
 
 
 def stacks_of(
@@ -145,26 +150,52 @@ def stacks_of(
             yield some, torch.tensor([list(partition[place]) for place in some])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupMixtures:
     """The mixtures of all groups of a partition.
 
     Attributes
     ----------
-    groups : tuple of GroupMixture
+    stacks : tuple of PlacedStack
     partition : tuple of tuples of int
 
     Examples
     --------
     >>> from deepgum.posteriors.densities import StudentT
     >>> one = GroupMixture(0.8, torch.eye(2, dtype=torch.float64), StudentT(4.0), PowerLaw(exponent=1.0, radius=20.0))
-    >>> mixtures = GroupMixtures((one,), ((0, 1),))
+    >>> mixtures = GroupMixtures.of([one], [(0, 1)])
     >>> mixtures.responsibilities(torch.tensor([[0.0, 1.0], [3.0, 3.0], [9.0, 9.0]])).flatten().round(decimals=2)
     tensor([0.9800, 0.6700, 0.0100], dtype=torch.float64)
     """
 
-    groups: tuple[GroupMixture, ...]
+    stacks: tuple[PlacedStack, ...]
     partition: Partition
+
+    @classmethod
+    def of(cls, groups: Sequence[GroupMixture], partition: Sequence[Sequence[int]]) -> GroupMixtures:
+        """Return the mixtures of these groups."""
+        keys = [(group.right, group.wrong.exponent) for group in groups]
+        stacks = [
+            PlacedStack(torch.tensor(places), columns, Stack.of([groups[place] for place in places]))
+            for places, columns in stacks_of(keys, partition, rows=1)
+        ]
+        return cls(tuple(stacks), tuple(map(tuple, partition)))
+
+    @cached_property
+    def groups(self) -> tuple[GroupMixture, ...]:
+        """The mixture of each group."""
+        found: dict[int, GroupMixture] = {}
+        for places, _, stack in self.stacks:
+            found.update(zip(places.tolist(), stack.groups(), strict=True))
+        return tuple(found[place] for place in range(len(self.partition)))
+
+    @property
+    def prior(self) -> Tensor:
+        """The prior probability (g,) that a label is right."""
+        prior = torch.empty(len(self.partition), dtype=torch.float64)
+        for places, _, stack in self.stacks:
+            prior[places] = stack.prior
+        return prior
 
     def log_density(self, residuals: Tensor) -> Tensor:
         """Return the log density (n, g), log p(delta), of the observed coordinates; 0 if no coordinate is observed."""
@@ -179,9 +210,9 @@ class GroupMixtures:
     def mahalanobis(self, residuals: Tensor) -> Tensor:
         """Return the Mahalanobis distance (n, g) of the observed coordinates; NaN if no coordinate is observed."""
         found = []
-        for block, stacks in self._blocks(residuals):
-            distances = torch.full((len(block), len(self.groups)), torch.nan, dtype=torch.float64)
-            for places, columns, stack in stacks:
+        for block in self._blocks(residuals):
+            distances = torch.full((len(block), len(self.partition)), torch.nan, dtype=torch.float64)
+            for places, columns, stack in self.stacks:
                 for part in parts_of(block[:, columns].transpose(0, 1)):
                     part.fill(distances, places, part.squared_distance(stack.scale).sqrt())
             found.append(distances)
@@ -194,34 +225,30 @@ class GroupMixtures:
         density share one scale factor: see `deepgum.mixture.hard_samples`. Degrees of freedom may differ between
         groups.
         """
-        return torch.cat([self._responsibilities(*each) for each in self._blocks(residuals)])
+        return torch.cat([self._responsibilities(block) for block in self._blocks(residuals)])
 
-    def _blocks(self, residuals: Tensor) -> Iterator[tuple[Tensor, list[_Placed]]]:
-        """Yield blocks of rows, with the stacks of the groups. Rows are independent: memory is that of one block."""
-        rows = max(1, MOST_CELLS // max(len(self.groups), 1))
-        stacks = list(self._stacks(min(rows, len(residuals))))
-        for block in torch.split(residuals.to(torch.float64), rows):
-            yield block, stacks
+    def _blocks(self, residuals: Tensor) -> tuple[Tensor, ...]:
+        """Return blocks of rows. Rows are independent, so memory need not grow with their number."""
+        return torch.split(residuals.to(torch.float64), max(1, MOST_CELLS // max(len(self.partition), 1)))
 
-    def _responsibilities(self, residuals: Tensor, stacks: Iterable[_Placed]) -> Tensor:
-        evidence = self._evidence(residuals, stacks)
+    def _responsibilities(self, residuals: Tensor) -> Tensor:
+        evidence = self._evidence(residuals)
         seen, squared, volume = evidence.seen, evidence.squared, evidence.volume
         plain = torch.sigmoid(evidence.right - evidence.wrong)
-        freedom = [group.right.degrees_of_freedom for group in self.groups]
-        is_heavy = torch.tensor([nu is not None for nu in freedom])
-        if len(self.groups) < 2 or not bool(is_heavy.any()):
+        freedom = torch.full((len(self.partition),), torch.nan, dtype=torch.float64)
+        for places, _, stack in self.stacks:
+            if stack.right.degrees_of_freedom is not None:
+                freedom[places] = stack.right.degrees_of_freedom
+        is_heavy = ~freedom.isnan()
+        if len(freedom) < 2 or not bool(is_heavy.any()):
             return torch.where(seen > 0, plain, torch.nan)
         # Only the heavy groups change. The other groups add constants to the sums over the groups of a sample.
         heavy = is_heavy.nonzero().flatten()
         others = torch.where((seen > 0) & ~is_heavy, plain, 0.0)
         mass = (others * seen).sum(dim=1, keepdim=True)
         squares = torch.where(others > 0, others * squared, 0.0).sum(dim=1, keepdim=True)
-        prior, nu = (
-            torch.tensor([each[place] for place in heavy.tolist()], dtype=torch.float64)
-            for each in ([group.prior for group in self.groups], freedom)
-        )
         dimensions, distance, wrong = seen[:, heavy], squared[:, heavy], evidence.wrong[:, heavy]
-        constant = prior.log() - volume[:, heavy]
+        constant = self.prior[heavy].log() - volume[:, heavy]
 
         def posterior(a: Tensor, b: Tensor) -> Tensor:
             a = a + mass
@@ -230,20 +257,19 @@ class GroupMixtures:
             return torch.sigmoid(right - wrong)
 
         shared = responsibilities_of_hard_samples(
-            plain[:, heavy], posterior, distance=distance, observed=dimensions, degrees_of_freedom=nu, sweeps=SWEEPS
+            plain[:, heavy],
+            posterior,
+            distance=distance,
+            observed=dimensions,
+            degrees_of_freedom=freedom[heavy],
+            sweeps=SWEEPS,
         )
         return torch.where(seen > 0, plain.index_copy(1, heavy, shared), torch.nan)
 
-    def _stacks(self, rows: int) -> Iterator[_Placed]:
-        """Yield the places (g,) and columns (g, k) of the groups of each stack, and the stack; see `stacks_of`."""
-        keys = [(group.right, group.wrong.exponent) for group in self.groups]
-        for places, columns in stacks_of(keys, self.partition, rows):
-            yield torch.tensor(places), columns, Stack.of([self.groups[place] for place in places])
-
-    def _evidence(self, residuals: Tensor, stacks: Iterable[_Placed] | None = None) -> _Evidence:
-        n, g = len(residuals), len(self.groups)
+    def _evidence(self, residuals: Tensor) -> _Evidence:
+        n, g = len(residuals), len(self.partition)
         evidence = _Evidence(*(torch.zeros(n, g, dtype=torch.float64) for _ in range(5)))
-        for places, columns, stack in self._stacks(n) if stacks is None else stacks:
+        for places, columns, stack in self.stacks:
             for part in parts_of(residuals.to(torch.float64)[:, columns].transpose(0, 1)):
                 squared = part.squared_distance(stack.scale)
                 right, wrong = stack.log_terms(part, squared)

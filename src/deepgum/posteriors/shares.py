@@ -96,8 +96,8 @@ def shares_of(
     flagged = _flagged(residuals, mixtures)
     estimates = np.array(
         [
-            count / max(n_labels, 1) if kind == "none" else 1 - group.prior
-            for kind, group, count, n_labels in zip(kinds, mixtures.groups, flagged, labels, strict=True)
+            count / max(n_labels, 1) if kind == "none" else 1 - prior
+            for kind, prior, count, n_labels in zip(kinds, mixtures.prior.tolist(), flagged, labels, strict=True)
         ]
     )
     generator = torch.Generator().manual_seed(seed)
@@ -127,7 +127,7 @@ def shares_of(
                 weight=torch.stack([counts for counts, _ in drawn]).repeat_interleave(len(mixed), dim=0),
                 resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
-            some[:, mixed] = 1 - np.array([group.prior for group in fitted.groups]).reshape(len(some), len(mixed))
+            some[:, mixed] = 1 - fitted.prior.reshape(len(some), len(mixed)).numpy()
             if on_progress is not None:
                 on_progress(first + len(some), replicates)
     # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).

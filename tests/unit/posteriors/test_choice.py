@@ -78,5 +78,5 @@ def test_wrong_labels_of_several_coordinates_are_far_if_each_coordinate_spreads_
     for factor in (0.97, 1.03):
         law = PowerLaw(exponent=float(k), radius=factor * 2.5 / spread)
         group = GroupMixture(0.9, torch.eye(k, dtype=torch.float64), Gaussian(), law)
-        far[factor] = _are_mixtures(GroupMixtures((group,), (tuple(range(k)),)), 2.5).tolist()
+        far[factor] = _are_mixtures(GroupMixtures.of((group,), (tuple(range(k)),)), 2.5).tolist()
     assert far == {0.97: [False], 1.03: [True]}

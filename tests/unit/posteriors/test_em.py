@@ -3,7 +3,7 @@ import torch
 
 from deepgum.posteriors import group_mixtures
 from deepgum.posteriors.densities import Gaussian, StudentT
-from deepgum.posteriors.em import fit_group, fit_groups
+from deepgum.posteriors.em import Fitted, fit_group, fit_groups
 from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.power_law import PowerLaw
 from deepgum.posteriors.shares import _Draws
@@ -34,16 +34,17 @@ def test_groups_that_are_fitted_together_have_the_fits_of_each_group_alone(
 ) -> None:
     residuals, starts, weight = problem(missing)
     monkeypatch.setattr(group_mixtures, "MOST_VALUES", most)
-    together = fit_groups(residuals, starts, KINDS, PARTITION, weight=weight)
+    fitted = fit_groups(residuals, starts, KINDS, PARTITION, weight=weight)
+    together = [Fitted(*each) for each in zip(fitted.mixtures.groups, *fitted[1:], strict=True)]
     for columns, start, kind, found in zip(PARTITION, starts, KINDS, together, strict=True):
         alone = fit_group(residuals[:, columns], start, kind, weight=weight)
         assert found.n_iter == alone.n_iter
-        assert found.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-9)
+        assert found.log_likelihood.item() == pytest.approx(alone.log_likelihood, rel=1e-9)
         assert found.group.prior == pytest.approx(alone.group.prior, rel=1e-9)
         torch.testing.assert_close(found.group.scale, alone.group.scale)
-    mixtures = GroupMixtures(tuple(each.group for each in together), tuple(map(tuple, PARTITION)))
+    mixtures = fitted.mixtures
     own = [
-        GroupMixtures((each.group,), (tuple(range(len(columns))),)).mahalanobis(residuals[:, columns])
+        GroupMixtures.of((each.group,), (tuple(range(len(columns))),)).mahalanobis(residuals[:, columns])
         for each, columns in zip(together, PARTITION, strict=True)
     ]
     torch.testing.assert_close(mixtures.mahalanobis(residuals), torch.cat(own, dim=1), equal_nan=True)
@@ -51,7 +52,7 @@ def test_groups_that_are_fitted_together_have_the_fits_of_each_group_alone(
 
 def test_probabilities_of_blocks_of_rows_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     residuals, starts, _ = problem(0.2)
-    mixtures = GroupMixtures(tuple(starts), tuple(map(tuple, PARTITION)))
+    mixtures = GroupMixtures.of(tuple(starts), tuple(map(tuple, PARTITION)))
     whole = mixtures.responsibilities(residuals)
     monkeypatch.setattr(group_mixtures, "MOST_CELLS", 35)
     torch.testing.assert_close(mixtures.responsibilities(residuals), whole, equal_nan=True)

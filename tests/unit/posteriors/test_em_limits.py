@@ -34,9 +34,9 @@ def test_the_variance_of_equal_residuals_is_their_rounding_error_between_two_lim
     partition = [[2, 0], [1]]
     found = fit_groups(
         residuals, [start_of(2, Gaussian()), start_of(1, Gaussian())], ["none"] * 2, partition, resolution=resolution
-    )
-    np.testing.assert_allclose(found[0].group.scale.numpy(), np.diag([4e-6, 0.25]))
-    np.testing.assert_allclose(found[1].group.scale.numpy(), [[4.0]])
+    ).mixtures.groups
+    np.testing.assert_allclose(found[0].scale.numpy(), np.diag([4e-6, 0.25]))
+    np.testing.assert_allclose(found[1].scale.numpy(), [[4.0]])
 
 
 @pytest.mark.parametrize("right", [Gaussian(), StudentT(3.0)])
@@ -48,14 +48,15 @@ def test_each_group_of_a_stack_has_weights_and_rounding_errors_of_its_own(right:
     weight = torch.poisson(torch.ones(5, 150, dtype=torch.float64), generator=generator)
     resolution = torch.linspace(0.05, 2.0, 7, dtype=torch.float64)
     starts = [start_of(len(columns), right) for columns in partition]
-    together = fit_groups(residuals, starts, kinds, partition, weight=weight, resolution=resolution)
-    assert len({each.n_iter for each in together}) > 2  # groups leave a stack one by one
+    fitted = fit_groups(residuals, starts, kinds, partition, weight=weight, resolution=resolution)
+    together = [Fitted(*each) for each in zip(fitted.mixtures.groups, *fitted[1:], strict=True)]
+    assert len(fitted.n_iter.unique()) > 2  # groups leave a stack one by one
     for columns, kind, own, start, found in zip(partition, kinds, weight, starts, together, strict=True):
         alone = fit_group(residuals[:, columns], start, kind, weight=own, resolution=resolution[columns])
         assert found.n_iter == alone.n_iter
         assert found.group.prior == pytest.approx(alone.group.prior, rel=1e-9)
         assert found.group.wrong.radius == pytest.approx(alone.group.wrong.radius, rel=1e-9)
-        assert found.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-9)
+        assert found.log_likelihood.item() == pytest.approx(alone.log_likelihood, rel=1e-9)
         torch.testing.assert_close(found.group.scale, alone.group.scale)
 
 

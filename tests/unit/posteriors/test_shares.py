@@ -25,7 +25,7 @@ def residuals_of(seed: int, n: int = 200, share: float = 0.2, k: int = 1) -> tor
 
 def fitted(residuals: torch.Tensor) -> GroupMixtures:
     groups = tuple(fit_group(residuals[:, [c]], START, "uniform").group for c in range(residuals.shape[1]))
-    return GroupMixtures(groups, tuple((c,) for c in range(residuals.shape[1])))
+    return GroupMixtures.of(groups, tuple((c,) for c in range(residuals.shape[1])))
 
 
 def share_of(residuals: torch.Tensor, **options) -> tuple[tuple[Share | None, ...], Share | None]:
@@ -66,7 +66,7 @@ def test_without_wrong_labels_the_interval_ends_at_three_of_n() -> None:
     residuals = residuals_of(0, share=0.0, k=2)
     residuals[150:, 1] = math.nan
     alone = tuple(fit_group(residuals[:, [c]], START, "none").group for c in range(2))
-    mixtures = GroupMixtures(alone, ((0,), (1,)))
+    mixtures = GroupMixtures.of(alone, ((0,), (1,)))
     (one, other), whole = shares_of(residuals, mixtures, ["none"] * 2, [True] * 2, [CERTAIN] * 2, 0)
     assert (one.estimate, one.low, one.high) == (0.0, 0.0, 3 / 200)
     assert (other.estimate, other.low, other.high) == (0.0, 0.0, 3 / 150)
