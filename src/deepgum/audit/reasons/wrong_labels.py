@@ -187,12 +187,16 @@ def fit_weights(
     """
     several = np.array([len(density.parts) > 1 for density in densities])
     used = several | (np.arange(_COMPONENTS)[:, None] < _COMPONENTS - 1)
-    density, weights = np.exp(components - components.max(axis=0)), used / used.sum(axis=0)
-    for _ in range(_ITERATIONS):
-        joint = density * weights[:, groups]
+    # The labels of a group follow each other, so that sums over groups are sums over slices.
+    order = np.argsort(groups, kind="stable")
+    present, first, sizes = np.unique(groups[order], return_index=True, return_counts=True)
+    density, shares = np.exp(components - components.max(axis=0))[:, order], shares[order]
+    weights = used / used.sum(axis=0)
+    for _ in range(_ITERATIONS if len(present) else 0):
+        joint = density * np.repeat(weights[:, present], sizes, axis=1)
         joint *= shares / joint.sum(axis=0)
-        counts = used + np.stack([np.bincount(groups, each, len(densities)) for each in joint])
-        weights = counts / counts.sum(axis=0)
+        counts = used[:, present] + np.add.reduceat(joint, first, axis=1)
+        weights[:, present] = counts / counts.sum(axis=0)
     with np.errstate(divide="ignore"):
         weights = np.log(weights)
     return tuple(
