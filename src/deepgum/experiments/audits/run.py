@@ -41,7 +41,7 @@ from deepgum.experiments.same_data import check_finished, check_same_data, check
 from deepgum.models import build_model
 from deepgum.plugins import code_named
 from deepgum.posteriors.inliers import candidates
-from deepgum.storage.disk import remove_partial, write_atomically
+from deepgum.storage.disk import remove_abandoned, remove_partial, write_atomically
 from deepgum.storage.lock import alone_in
 from deepgum.storage.upgrade import made_by
 from deepgum.training import check_device, get_method
@@ -90,6 +90,7 @@ def run_audit(config: AuditConfig, out: Path, observer: Observer | None = None) 
         return load_audit_data(config, observer).content
 
     check_finished(out, "audit", folder.content_file, before.run.data, config.run.data, read)
+    remove_abandoned(folder.path)  # of a process that was killed while it wrote the report
     return folder
 
 

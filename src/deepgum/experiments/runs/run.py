@@ -31,7 +31,7 @@ from deepgum.experiments.runs.scoring import score_run
 from deepgum.experiments.runs.title import Title
 from deepgum.experiments.same_data import check_finished, check_same_data
 from deepgum.models import HEADS, build_model
-from deepgum.storage.disk import write_atomically
+from deepgum.storage.disk import remove_abandoned, write_atomically
 from deepgum.storage.lock import alone_in
 from deepgum.training import (
     METHODS,
@@ -95,8 +95,9 @@ def run(
     # The key of a run contains the bytes of a table.
     keyed = dataset.is_file and not dataset.has_images(config.data.options)
     check_finished(out, "run", folder.content, before.data, config.data, read, keyed=keyed)
-    # Not at the end of `_run`, because a process may be killed after it wrote the scores.
+    # A process may be killed after it wrote the scores: here, or while it draws pictures into the folder.
     folder.checkpoint.unlink(missing_ok=True)
+    remove_abandoned(folder.path)
     return folder
 
 

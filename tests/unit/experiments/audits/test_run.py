@@ -422,6 +422,10 @@ def test_what_a_kill_left_among_the_fits_is_in_nobodys_way(table, tmp_path, fits
     fits["stop"] = None
     folder = run_audit(config(table), tmp_path / "run")
     assert not (folder.path / "fits").exists()
+    left = folder.path / ".report.html.17-0123abcd.partial"
+    left.mkdir()
+    run_audit(config(table), tmp_path / "run")  # it is finished
+    assert not left.exists()
 
 
 def test_a_gain_of_an_audit_of_the_test_part_has_nothing_to_train_on(table, audit, trained):

@@ -160,6 +160,10 @@ def test_spoilt_examples_are_named_and_the_other_pictures_are_drawn(
 def test_a_finished_run_is_not_trained_again(finished: tuple[RunConfig, RunFolder]) -> None:
     config, folder = finished
     before = files(folder.path)
+    # A process was killed while it drew a picture of the finished run.
+    left = folder.path / ".history.png.17-0123abcd.partial"
+    left.mkdir()
+    (left / "history.png").write_bytes(b"half")
     # Nor when the same run is asked for with other paths.
     moved = replace(config, data=replace(config.data, cache_dir=Path("elsewhere")))
     for asked in (config, moved):
