@@ -316,4 +316,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _binary(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"
+    power, unit = next(((p, unit) for p, unit in ((30, "GiB"), (20, "MiB")) if count >= 2**p), (10, "KiB"))
+    return f"{count / 2**power:.1f} {unit}"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_the_space_that_is_there_is_what_counts(tmp_path: Path) -> None:
     check_space(tmp_path, free // 2, "half of it")
     with pytest.raises(DiskFullError, match=rf"{4 * free} bytes free for a lot.*Found [0-9]+ "):
         check_space(tmp_path, 4 * free, "a lot")
+
+
+@pytest.mark.parametrize(
+    ("needed", "expected"),
+    [(2 * 2**30, "2.0 GiB and 512.0 MiB"), (600 * 2**20, "600.0 MiB and 512.0 MiB"), (5 * 2**29, "2.5 GiB and")],
+)
+def test_sizes_have_the_unit_that_a_person_reads(
+    needed: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**29))
+    with pytest.raises(DiskFullError, match=expected):
+        check_space(tmp_path, needed, "a lot")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=512))
+    with pytest.raises(DiskFullError, match=r"1\.0 KiB and 0\.5 KiB"):
+        check_space(tmp_path, 1024, "a little")
 
 
 def test_the_error_is_the_library_s_and_the_system_s() -> None:

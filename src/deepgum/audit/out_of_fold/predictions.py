@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.out_of_fold.cross_fit import CrossFit
-from deepgum.audit.reasons.case import Evidence
+from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
 from deepgum.posteriors.label_mixture import LabelMixture

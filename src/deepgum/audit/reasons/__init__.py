@@ -26,8 +26,9 @@ doubt about the explanation.
 """
 
 from deepgum.audit.reasons.base import Explanation, Finding, Reason
-from deepgum.audit.reasons.case import Case, Evidence
+from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.choice import LEAST_ODDS, Posterior, weigh
+from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.explain import explain
 from deepgum.audit.reasons.registry import REASONS, all_reasons
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.gaussian import normal
 from deepgum.audit.reasons.population import Population
 from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_uniform
@@ -26,7 +27,7 @@ from deepgum.errors import InvalidDataError, InvalidParameterError, listing
 from deepgum.periods import wrapped
 from deepgum.posteriors.rounding import label_steps
 
-__all__ = ["Case", "Evidence", "Sizes", "part_names"]
+__all__ = ["Case", "part_names"]
 
 
 def part_names(labels: ScoredLabels, columns: Sequence[int], landmarks: bool) -> list[str]:
@@ -51,33 +52,6 @@ _SMALL = 4
 
 _CELLS = 2**18
 """Maximum number of labels whose densities are computed at once."""
-
-Sizes = Callable[[list[int]], Values]
-"""A function of the rows of flagged samples. It returns the width and height (n, 2) of each image, in pixels or another
-unit of the labels; NaN in all other rows, and where a size is unknown."""
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Facts on n samples in addition to the labels and predictions.
-
-    A rule reads these facts from `Case.evidence`, unchanged. A new kind of evidence needs a new attribute of this class
-    and a driver that sets the attribute.
-
-    Attributes
-    ----------
-    copies : sequence of sequences of int
-        Rows of identical samples, one sequence for each group of identical samples. If such samples have different
-        labels, at most one of these labels is right; see `deepgum.audit.duplicates`.
-    conflicts : sequence of sequences of str
-        Ids of samples with identical content and different labels.
-    sizes : callable or None
-        A function that returns image sizes in the unit of the labels, given the rows of flagged samples; see `Sizes`.
-    """
-
-    copies: Sequence[Sequence[int]] = ()
-    conflicts: Sequence[Sequence[str]] = ()
-    sizes: Sizes | None = None
 
 
 @dataclass(frozen=True, eq=False)

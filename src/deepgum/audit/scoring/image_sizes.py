@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.reasons.case import Sizes
+from deepgum.audit.reasons.evidence import Sizes
 from deepgum.data.image_files import open_image
 from deepgum.errors import DeepGUMWarning, UnreadableImageError, listing
 

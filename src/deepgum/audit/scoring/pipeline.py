@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.reasons.base import Reason
-from deepgum.audit.reasons.case import Case, Evidence
+from deepgum.audit.reasons.case import Case
+from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.explain import explain
 from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary

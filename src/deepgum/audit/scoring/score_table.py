@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deepgum.audit.labels import ScoredLabels, write_parts
 from deepgum.audit.reasons.base import Reason
-from deepgum.audit.reasons.case import Evidence
+from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.registry import all_reasons
 from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pairs import Pair

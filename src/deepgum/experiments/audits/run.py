@@ -19,7 +19,7 @@ from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
 from deepgum.audit.out_of_fold.learners import NetworkLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
-from deepgum.audit.reasons.case import Evidence
+from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.registry import all_reasons
 from deepgum.audit.scoring.image_sizes import ImageSizes
 from deepgum.audit.scoring.pipeline import score_predictions, the_only
