@@ -91,7 +91,7 @@ def test_the_order_of_samples_and_of_groups_does_not_matter(seed, nu):
     order = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
     found = mixtures.responsibilities(values)
     torch.testing.assert_close(mixtures.responsibilities(values[order]), found[order], equal_nan=True)
-    turned = GroupMixtures(mixtures.groups[::-1], mixtures.partition[::-1])
+    turned = GroupMixtures.of(mixtures.groups[::-1], mixtures.partition[::-1])
     torch.testing.assert_close(turned.responsibilities(values).flip(1), found, equal_nan=True)
 
 
