@@ -100,7 +100,8 @@ def write_atomically(path: Path, needed: int = 0, what: str = "", *, replace: bo
         _make_folder(path.parent)
         if needed:
             check_space(path.parent, needed, what or f"'{path.name}'")
-        with _hidden_folder(path) as folder:
+        # An absolute path, because pyarrow takes a path that begins with "~" for one below the home folder.
+        with _hidden_folder(path.absolute()) as folder:
             temporary = folder / path.name
             yield temporary
             _sync_file(temporary)

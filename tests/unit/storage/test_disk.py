@@ -26,6 +26,15 @@ from deepgum.storage.disk import (
 )
 
 
+def test_a_library_that_expands_a_tilde_gets_no_path_that_begins_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with write_atomically(Path("~") / "note") as temporary:
+        Path(os.path.expanduser(temporary)).write_text("hello")
+    assert (tmp_path / "~" / "note").read_text() == "hello"
+
+
 def test_the_space_that_is_there_is_what_counts(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     check_space(tmp_path, free // 2, "half of it")
