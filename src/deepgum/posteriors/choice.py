@@ -190,11 +190,8 @@ def _evenly_spread(residuals: Tensor, mixture: GaussianUniformMixture, most: int
     """Return at most `most` rows of the residuals, evenly spread from the smallest to the largest distance."""
     if len(residuals) <= most:
         return residuals
-    rows = max(1, MOST_CELLS // residuals.shape[1])
-    blocks = [
-        torch.as_tensor(mixture.mahalanobis(block)).nan_to_num().sum(dim=1) for block in torch.split(residuals, rows)
-    ]
-    distances = torch.cat(blocks)
+    blocks = torch.split(residuals, max(1, MOST_CELLS // residuals.shape[1]))
+    distances = torch.cat([torch.as_tensor(mixture.mahalanobis(each)).nan_to_num().sum(dim=1) for each in blocks])
     places = torch.linspace(0, len(residuals) - 1, most).round().to(torch.int64)
     return residuals[distances.argsort(stable=True)[places]]
 

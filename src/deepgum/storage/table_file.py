@@ -56,7 +56,7 @@ def write_table(path: Path, parts: Iterable[pa.Table], *, replace: bool = True) 
         writer: Any = None
         for part in parts:
             if writer is None:
-                # The open file, because pyarrow changes a path that begins with "~", and refuses one that is not UTF-8.
+                # The open file, because pyarrow refuses a path that is not UTF-8.
                 opened = (
                     pyarrow.csv.CSVWriter(file, part.schema)
                     if is_csv(path)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepgum.audit.duplicates import conflicts, content_groups
+from deepgum.audit.duplicates import conflicts, content_groups, label_size
 from deepgum.data.crops import Square
 from deepgum.data.listed_images import image_names
 from deepgum.data.pictures import Pictures
@@ -131,3 +131,12 @@ def test_all_conflicts_of_utkface_are_found_and_none_is_invented():
     assert min(apart) > 0
     for each in found:
         assert len({(REAL / name).read_bytes() for name in each}) == 1
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9])
+def test_the_size_of_labels_is_the_median_of_their_absolute_values(rows: int) -> None:
+    given = np.random.default_rng(0).normal(0, 5, (rows, 4))
+    given[::2, 1] = np.nan
+    given[:, 2] = np.nan
+    expected = [np.median(np.abs(seen)) if len(seen := each[~np.isnan(each)]) else 0.0 for each in given.T]
+    assert label_size(given).tolist() == expected
