@@ -13,6 +13,7 @@ from deepgum.data.target_names import are_landmarks, check_target_names, default
 from deepgum.errors import InvalidParameterError, UnknownNameError
 from deepgum.mixture.partition import Groups, Partition, partition
 from deepgum.periods import wrapped
+from deepgum.posteriors.kinds.comparison import Comparison
 
 __all__ = ["Targets"]
 
@@ -99,6 +100,19 @@ class Targets:
     def residuals(self, given: Values, predicted: Values) -> Values:
         """Return labels minus predictions (n, d), wrapped where labels are periodic."""
         return wrapped(given - predicted, self.periods)
+
+    def comparison(self, given: Values, predicted: Values) -> Comparison:
+        """Return the comparison of labels and predictions (n, d), with these residuals."""
+        return Comparison(
+            given,
+            predicted,
+            self.partition,
+            lambda labels: self.residuals(labels, predicted),
+            np.zeros_like,
+            self.landmarks,
+            self.swap_pairs,
+            self.periods,
+        )
 
 
 def _periods(names: Sequence[str], periods: Mapping[str, float] | Sequence[float] | None) -> tuple[float, ...] | None:

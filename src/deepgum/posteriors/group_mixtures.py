@@ -202,6 +202,10 @@ class GroupMixtures:
         evidence = self._evidence(residuals)
         return torch.where(evidence.seen > 0, torch.logaddexp(evidence.right, evidence.wrong), 0.0)
 
+    def log_right(self, residuals: Tensor) -> Tensor:
+        """Return the log density (n, g) of right labels, log f(delta), at the observed coordinates of residuals."""
+        return self._evidence(residuals).right - self.prior.log()
+
     def log_odds(self, residuals: Tensor) -> Tensor:
         """Return the log odds (n, g) that a label is right. Student's t has no common scale factor of groups here."""
         evidence = self._evidence(residuals)

@@ -10,6 +10,7 @@ import numpy as np
 
 from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
 from deepgum.audit.out_of_fold.cross_fit import cross_fit
+from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import EstimatorLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
@@ -26,7 +27,6 @@ from deepgum.checks import check_count
 from deepgum.data.splits import join_copies
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture.partition import Groups
-from deepgum.periods import unrolled
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 
 __all__ = ["audit_labels"]
@@ -131,7 +131,8 @@ def audit_labels(
     row_ids = row_names(n, ids, given, features)
     check_samples(targets.names, row_ids, given.values)
     copies = content_groups(features.values).groups
-    training_labels = unrolled(given.values, targets.periods)
+    units = LabelUnits(given.values, targets)
+    training_labels = units.taught(given.values)
     backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
         # Imported late, because it takes a second.
@@ -149,6 +150,7 @@ def audit_labels(
         n_folds=n_folds,
         most_rounds=most_rounds,
         periods=targets.periods,
+        units=units,
         noise=LocalNoise(features.values),
         inliers=inliers,
         seed=random_state,
@@ -163,7 +165,7 @@ def audit_labels(
         folds=n_folds,
         conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
     )
-    predictions = OutOfFoldPredictions(targets, row_ids, given.values, training_labels, crossfit)
+    predictions = OutOfFoldPredictions(targets, row_ids, units, crossfit)
     return Scored(*score_predictions(predictions, targets, rules, provenance, the_only))
 
 

@@ -21,15 +21,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepgum.audit.out_of_fold.local_noise import LocalNoise, jackknife
+from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.teaching import Teaching, weights_without_verdict
 from deepgum.audit.summary import Round
 from deepgum.checks import check_count
 from deepgum.data.folds import folds
 from deepgum.errors import InvalidDataError, InvalidParameterError
 from deepgum.mixture import partition
-from deepgum.mixture.partition import Groups
+from deepgum.mixture.partition import Groups, Partition
 from deepgum.periods import wrapped
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
 
 __all__ = ["LEAST_LEARNED", "MOST_FITS", "CrossFit", "Learner", "cross_fit"]
@@ -86,7 +89,7 @@ class CrossFit:
         divided by the number of rounds minus 1, and the root is taken. NaN if there is only one round.
     scale : array (n, d)
         Residuals are divided by this scale before scoring; 1 if the noise is the same for all samples.
-    mixture : LabelMixture
+    mixture : KindMixture
         The mixture that is fitted to the residuals divided by `scale`.
     history : tuple of Round
     """
@@ -94,7 +97,7 @@ class CrossFit:
     predictions: Values
     spread: Values
     scale: Values
-    mixture: LabelMixture
+    mixture: KindMixture
     history: tuple[Round, ...]
 
 
@@ -108,6 +111,7 @@ def cross_fit(
     n_folds: int = 5,
     most_rounds: int = 3,
     periods: Sequence[float] | None = None,
+    units: LabelUnits | None = None,
     noise: LocalNoise | None = None,
     inliers: Inliers = AUTO,
     seed: int = 0,
@@ -132,6 +136,8 @@ def cross_fit(
         Number of folds, and maximum number of rounds. The product of the two numbers is at most 15.
     periods : sequence of float, length d, optional
         Period of each target; 0 for a target without a period.
+    units : LabelUnits, optional
+        The labels in the unit of the data set. By default, `targets` have this unit.
     noise : LocalNoise, optional
         Estimator of the scale of residuals for each sample. By default, the scale is the same for all samples.
     inliers : str, Density or class
@@ -181,17 +187,28 @@ def cross_fit(
             own[test.numpy()] = models[-1][test.numpy()]
         held_out.append(own)
         mean = _mean(held_out, periods)
-        residuals, scale = wrapped(targets - mean, periods), np.ones_like(targets)
-        weights = weights_without_verdict(residuals, places)
+        residuals = wrapped(targets - mean, periods)
+        weights, scale = weights_without_verdict(residuals, places), np.ones_like(targets)
+        local = None
         if noise is not None:
             unknown = jackknife([mean + wrapped(each - mean, periods) for each in models], n_folds)
-            for _ in range(2):
-                scale = noise.scale(residuals, _by_column(weights, places), mean, unknown)
-                weights = weights_without_verdict(residuals / scale, places)
+            local = _Local(noise, mean, unknown, places)
+            weights, scale = local.weights_and_scale(residuals, weights)
         # A learner that is not robust uses only the weights, so its rounds need no choice of densities.
         density = inliers if learner.is_robust else "gaussian"
         mixture = LabelMixture.fit(residuals / scale, groups, inliers=density, intervals=False, seed=seed)
         teaching = Teaching(mixture.responsibilities(residuals / scale), weights)
+        if units is not None:
+            compared = units.comparison(mean, scale)
+            kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, intervals=False, seed=seed)
+            if kinds.admitted:
+                teaching = Teaching.of(kinds, compared, units, weights)
+                if local is not None:
+                    # The noise of a label whose error is known is the noise of the corrected label.
+                    scale = local.scale(wrapped(teaching.labels - mean, periods), teaching.usable)
+                    compared = units.comparison(mean, scale)
+                    kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, intervals=False, seed=seed)
+                    teaching = Teaching.of(kinds, compared, units, weights)
         before, flags = flags, teaching.responsibilities < 0.5
         changed = int((flags != before).sum())
         share = None if mixture.share is None else mixture.share.estimate
@@ -201,10 +218,37 @@ def cross_fit(
         settled = changed <= SETTLED * max(int(flags.sum()), 1)
         if settled and number >= (1 if learner.is_robust else 2):
             break
-    mixture = LabelMixture.fit(residuals / scale, groups, inliers=inliers, seed=seed)
-    flagged = int((mixture.responsibilities(residuals / scale) < 0.5).sum())
-    history[-1] = replace(history[-1], flags=flagged, share=None if mixture.share is None else mixture.share.estimate)
+    if units is None:
+        compared = Comparison.of_residuals(residuals / scale, places)
+        mixture = KindMixture(LabelMixture.fit(compared.residuals, groups, inliers=inliers, seed=seed))
+    else:
+        compared = units.comparison(mean, scale)
+        mixture = KindMixture.fit(compared, groups, inliers=inliers, taught=True, seed=seed)
+    posterior, share = mixture.posterior(compared), mixture.share
+    flagged = int((posterior.right < 0.5).sum())
+    history[-1] = replace(history[-1], flags=flagged, share=None if share is None else share.estimate)
     return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
+
+
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """The local noise of the labels, given the predictions and their variances (`unknown`)."""
+
+    noise: LocalNoise
+    predictions: Values
+    unknown: Values
+    places: Partition
+
+    def scale(self, residuals: Values, right: Values) -> Values:
+        """Return the scale (n, d) of the residuals, given the probabilities (n, g) that labels are right."""
+        return self.noise.scale(residuals, _by_column(right, self.places), self.predictions, self.unknown)
+
+    def weights_and_scale(self, residuals: Values, weights: Values) -> tuple[Values, Values]:
+        """Return weights (n, g) and the scale (n, d), which depend on each other."""
+        for _ in range(2):
+            scale = self.scale(residuals, weights)
+            weights = weights_without_verdict(residuals / scale, self.places)
+        return weights, scale
 
 
 def _check_folds(all_folds: Sequence[Tensor], n: int, keep_together: Sequence[str] | None) -> None:

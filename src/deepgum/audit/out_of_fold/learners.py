@@ -82,8 +82,10 @@ class NetworkLearner:
         """Train a network and return its predictions (n, d) for all samples; see `Learner`."""
         data = self.data
         if teaching is not None:
-            right = teaching.responsibilities
-            data = data.with_targets(_without_flagged(data.targets, right, self.options.groups, train))
+            targets = data.targets
+            if teaching.labels is not None:
+                targets = torch.as_tensor(teaching.labels, dtype=targets.dtype)
+            data = data.with_targets(_without_flagged(targets, teaching.usable, self.options.groups, train))
         rows = train[data.targets[train].isfinite().any(dim=1).numpy()]
         if not len(rows):
             raise InvalidDataError("Some samples of each fold should have labels. Found none.")
@@ -149,7 +151,7 @@ class EstimatorLearner:
         estimator = clone(self.estimator)
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=seed % (2**31))
-        labels = self.targets[rows]
+        labels = (self.targets if teaching is None or teaching.labels is None else teaching.labels)[rows]
         labels = labels[:, 0] if labels.shape[1] == 1 else labels
         try:
             # Weights are equal in the first round, because some estimators fit differently with and without weights.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepgum.audit.out_of_fold.cross_fit import CrossFit
+from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
-from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.progress import Progress
 
 __all__ = ["OutOfFoldPredictions"]
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,53 +28,47 @@ class OutOfFoldPredictions:
     ----------
     targets : Targets
     ids : sequence of str, length n
-    given : array (n, d)
-        The labels, in the unit of the data set.
-    training_labels : array (n, d)
-        The same labels, in the unit that the networks or regressors are trained with.
+    units : LabelUnits
+        The labels, in the unit of the data set and in the unit in which learners are taught.
     crossfit : CrossFit
-        The result of cross-fitting, with predictions of `training_labels`.
-    offset, scale : arrays (n, d) or float
-        Conversion from the unit of `training_labels` to the unit of `given`: ``offset + scale * label``.
+        The result of cross-fitting, with predictions in the unit in which learners are taught.
     evidence : Evidence
     unit : float
-        Factor that converts `residuals` to the unit of `given`, for a typical sample.
+        Factor that converts residuals to the unit of the labels, for a typical sample.
     """
 
     targets: Targets
     ids: Sequence[str]
-    given: Values
-    training_labels: Values
+    units: LabelUnits
     crossfit: CrossFit
-    offset: Values | float = 0.0
-    scale: Values | float = 1.0
     evidence: Evidence = field(default_factory=Evidence)
     unit: float = 1.0
 
-    @property
-    def residuals(self) -> Values:
-        """Residuals (n, d) divided by `crossfit.scale`, like the residuals to which the mixture was fitted."""
-        return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The labels and predictions, with residuals divided by `crossfit.scale`, to which the mixture was fitted."""
+        return self.units.comparison(self.crossfit.predictions, self.crossfit.scale)
 
     n_batches, fit_share = 1, 0
 
-    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
+    def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of the cross-fit."""
         return self.crossfit.mixture
 
     def batches(self) -> Iterable[Batch]:
         """Return one batch with all samples."""
-        crossfit = self.crossfit
-        scale = np.broadcast_to(np.asarray(self.scale, dtype=np.float64), self.given.shape)
-        group_scale = scale[:, [group[0] for group in self.targets.partition]]
+        crossfit, comparison = self.crossfit, self.comparison
+        # The factor from the unit of learners to the unit of labels, at the predictions.
+        factor = np.exp(-self.units.log_slope(comparison.predicted))
+        group_factor = factor[:, [group[0] for group in self.targets.partition]]
         return (
             Batch(
                 self.ids,
-                self.given,
-                self.offset + self.scale * crossfit.predictions,
-                self.residuals,
-                unit=scale * crossfit.scale,
-                spread=None if np.isnan(crossfit.spread).all() else crossfit.spread * group_scale,
+                comparison.given,
+                comparison.predicted,
+                comparison,
+                unit=factor * crossfit.scale,
+                spread=None if np.isnan(crossfit.spread).all() else crossfit.spread * group_factor,
                 evidence=self.evidence,
             ),
         )

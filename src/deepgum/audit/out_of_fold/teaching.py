@@ -8,12 +8,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.mixture.fitting import responsibilities_without_verdict
 from deepgum.mixture.partition import Partition
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
 
 __all__ = ["Teaching", "weights_without_verdict"]
 
 Values = NDArray[np.float64]
+
+SAME_SIZE = 50
+"""Number of labels that count as labels of the same size."""
+
+CAUTION = 3
+"""Power of the share of right labels among labels of the same size, in the weight of a label."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,65 @@ class Teaching:
         Responsibilities under the mixture of eq. 1 to which EM converges, even if the verdict on the fit is that there
         is no mixture. Some unflagged labels have small weights too. The reason: to train on a wrong label does more
         harm than to lose a right label.
+    labels : array (n, d) or None
+        The labels that learners are taught, in the unit in which they are taught: the expected right labels. None if no
+        label is wrong in a known way; the labels themselves are then taught.
+    convertible : array (n, g) or None
+        Probability that each label is right, or wrong in a known way; None like `labels`.
     """
 
     responsibilities: Values
     weights: Values
+    labels: Values | None = None
+    convertible: Values | None = None
+
+    @property
+    def usable(self) -> Values:
+        """Probability (n, g) that the taught label is right."""
+        return self.responsibilities if self.convertible is None else self.convertible
+
+    @classmethod
+    def of(cls, kinds: KindMixture, compared: Comparison, units: LabelUnits, weights: Values) -> Teaching:
+        """Return what learners are taught if some labels are wrong in known ways.
+
+        Parameters
+        ----------
+        kinds : KindMixture
+        compared : Comparison
+            The labels and the predictions of the last round.
+        units : LabelUnits
+        weights : array (n, g)
+            The weights without kinds.
+        """
+        posterior = kinds.posterior(compared)
+        usable = posterior.right + posterior.known
+        labels, known = kinds.expected(compared, posterior, units.taught), posterior.known
+        trust = _trust_of_values(units.given, posterior, compared)
+        return cls(posterior.right, (weights * (1 - known) + known) * trust, labels, usable)
+
+
+def _trust_of_values(given: Values, posterior: KindPosterior, compared: Comparison) -> Values:
+    """Return factors (n, g) of the weights: small where most labels of the same size are wrong.
+
+    A learner that has learned a wrong label predicts this label, so that nothing is to be seen. But if most of the
+    labels of this size are wrong, then this one is doubtful too, and is not taught.
+    """
+    trust = np.ones_like(posterior.right)
+    for place, columns in enumerate(compared.partition):
+        if len(columns) > 1:
+            continue
+        wrong = 1 - posterior.right[:, place]
+        rows = np.flatnonzero(~np.isnan(wrong))
+        order = rows[np.argsort(given[rows, columns[0]], kind="stable")]
+        values, sums = given[order, columns[0]], np.concatenate([[0.0], np.cumsum(wrong[order])])
+        first = np.clip(np.arange(len(order)) - SAME_SIZE // 2, 0, max(len(order) - SAME_SIZE, 0))
+        last = np.minimum(first + SAME_SIZE, len(order))
+        # Equal labels are of the same size, however many they are.
+        first = np.minimum(first, np.searchsorted(values, values, "left"))
+        last = np.maximum(last, np.searchsorted(values, values, "right"))
+        share = (sums[last] - sums[first]) / (last - first)
+        trust[order, place] = np.where(posterior.known[order, place] > 0.5, 1.0, (1 - share) ** CAUTION)
+    return trust
 
 
 def weights_without_verdict(residuals: Values, partition: Partition) -> Values:

@@ -26,7 +26,8 @@ from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge
 from deepgum.posteriors.inliers import AUTO, Inliers
-from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
 from deepgum.progress import Progress, part_of
 
 __all__ = ["ArrayPredictions", "Batch", "Outcome", "Predictions", "score_predictions", "the_only"]
@@ -44,10 +45,10 @@ class Batch:
     ids : sequence of str, length n
     given, predicted : arrays (n, d)
         Labels (NaN marks a missing label), and predictions in the unit of the labels.
-    residuals : array (n, d)
-        Residuals in the unit of the posterior.
+    comparison : Comparison
+        The same labels and predictions, with residuals in the unit of the posterior.
     unit : array (n, d) or float
-        Factor that converts `residuals` to the unit of the labels.
+        Factor that converts residuals to the unit of the labels.
     spread : array (n, g) or None
         See `ScoredLabels`.
     evidence : Evidence
@@ -56,7 +57,7 @@ class Batch:
     ids: Sequence[str]
     given: Values
     predicted: Values
-    residuals: Values
+    comparison: Comparison
     unit: Values | float = 1.0
     spread: Values | None = None
     evidence: Evidence = field(default_factory=Evidence)
@@ -80,7 +81,7 @@ class Predictions(Protocol):
         """Percentage of the work that `posterior` does: about one half, or 0 if the mixture is already fitted."""
         ...
 
-    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
+    def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of all residuals. `on_progress` is called as ``on_progress(done, total)``."""
         ...
 
@@ -109,11 +110,10 @@ class ArrayPredictions:
     unit = 1.0
     n_batches, fit_share = 1, 50
 
-    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
+    def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of all residuals, fitted in memory."""
-        return LabelMixture.fit(
-            self.batch.residuals,
-            self.targets.partition,
+        return KindMixture.fit(
+            self.batch.comparison,
             inliers=self.inliers,
             seed=self.seed,
             on_progress=on_progress,
@@ -175,7 +175,9 @@ def score_predictions(
         share = (100 - fit) / max(predictions.n_batches, 1)
         for number, batch in enumerate(predictions.batches()):
             progress = part_of(on_progress, fit + share * number, share)
-            labels = _with_reasons(_scored(batch, targets, posterior), batch, targets, posterior, reasons, progress)
+            probabilities = posterior.posterior(batch.comparison)
+            labels = _scored(batch, targets, posterior, probabilities)
+            labels = _with_reasons(labels, batch, targets, posterior, probabilities, reasons, progress)
             if progress is not None:
                 progress(1, 1)
             tally.add(labels)
@@ -191,11 +193,13 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
     return labels
 
 
-def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
+def _scored(
+    batch: Batch, targets: Targets, posterior: KindMixture, probabilities: KindPosterior
+) -> ScoredLabels:
     """Return the labels of a batch with their scores, without suggestions."""
-    residuals, given, predicted = batch.residuals, batch.given, batch.predicted
-    right = posterior.responsibilities(residuals)
-    judgeable = np.array([can_judge(status) for status in posterior.status])
+    residuals, given, predicted = batch.comparison.residuals, batch.given, batch.predicted
+    right = probabilities.right
+    judgeable = np.array([can_judge(status) for status in posterior.base.status])
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
     nothing = np.broadcast_to(np.nan, given.shape)
@@ -207,7 +211,7 @@ def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLa
         given=given,
         predicted=predicted,
         responsibilities=right,
-        mahalanobis=posterior.mahalanobis(residuals),
+        mahalanobis=posterior.base.mahalanobis(residuals),
         suggested=nothing,
         uncertainty=nothing,
         spread=batch.spread,
@@ -219,7 +223,8 @@ def _with_reasons(
     labels: ScoredLabels,
     batch: Batch,
     targets: Targets,
-    posterior: LabelMixture,
+    posterior: KindMixture,
+    probabilities: KindPosterior,
     reasons: Sequence[Reason],
     on_progress: Progress | None,
 ) -> ScoredLabels:
@@ -235,8 +240,8 @@ def _with_reasons(
             landmarks=targets.landmarks,
             swap_pairs=targets.swap_pairs,
             unit=targets.unit,
-            covariances=posterior.covariances if same_unit else None,
-            log_densities=np.asarray(posterior.mixture.log_uniform_density_).tolist() if same_unit else None,
+            covariances=posterior.base.covariances if same_unit else None,
+            log_densities=np.asarray(posterior.base.mixture.log_uniform_density_).tolist() if same_unit else None,
             evidence=batch.evidence,
         ),
         reasons,

@@ -142,7 +142,7 @@ def score_labels(
     sample_ids = row_names(n, ids, given)
     described = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     check_samples(names, sample_ids, given.values, predicted.values)
-    batch = Batch(sample_ids, given.values, predicted.values, described.residuals(given.values, predicted.values))
+    batch = Batch(sample_ids, given.values, predicted.values, described.comparison(given.values, predicted.values))
     data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
     outcome = score_predictions(
         ArrayPredictions(batch, described, inliers, seed),

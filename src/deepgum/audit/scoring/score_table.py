@@ -24,6 +24,7 @@ from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.progress import Progress
 from deepgum.storage.output import check_file
@@ -211,8 +212,8 @@ class _BatchBuilder:
 
     def batch(self, rows: Rows) -> Batch:
         sizes = None if rows.images is None else self.images.sizes(rows.images)
-        residuals = self.targets.residuals(rows.given, rows.predicted)
-        return Batch(self.ids.names_of(rows), rows.given, rows.predicted, residuals, evidence=Evidence(sizes=sizes))
+        comparison = self.targets.comparison(rows.given, rows.predicted)
+        return Batch(self.ids.names_of(rows), rows.given, rows.predicted, comparison, evidence=Evidence(sizes=sizes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,13 +232,14 @@ class _StreamPredictions:
     def n_batches(self) -> int:
         return len(self.spool)
 
-    def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
+    def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
         residuals = self.spool.residuals(targets)
-        return LabelMixture.fit_batches(
+        base = LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )
+        return KindMixture(base)
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")

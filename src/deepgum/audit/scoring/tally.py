@@ -18,7 +18,7 @@ from deepgum.audit.reasons.base import Reason
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge, group_verdict, overall_verdict
-from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.tabulated import TabulatedDensity
 
 __all__ = ["Flag", "Provenance", "Tally", "worst_of"]
@@ -84,7 +84,7 @@ class Tally:
     Parameters
     ----------
     targets : Targets
-    posterior : LabelMixture
+    posterior : KindMixture
         The mixture that scores the labels.
     reasons : sequence of Reason
         All reasons, in the order in which the summary shows them.
@@ -97,7 +97,7 @@ class Tally:
     def __init__(
         self,
         targets: Targets,
-        posterior: LabelMixture,
+        posterior: KindMixture,
         reasons: Sequence[Reason],
         *,
         unit: float = 1.0,
@@ -117,7 +117,7 @@ class Tally:
         self._flags += labels.flags.sum(axis=0)
         self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
         self._kinds.update(labels.kinds.values())
-        judgeable = (place for place in labels.worst_first() if can_judge(self._posterior.status[place[1]]))
+        judgeable = (place for place in labels.worst_first() if can_judge(self._posterior.base.status[place[1]]))
         ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judgeable, self._most)]
         # Equal flags keep their order, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
@@ -134,7 +134,7 @@ class Tally:
 
     def summary(self, provenance: Provenance) -> AuditSummary:
         """Return the summary of all batches that were added."""
-        posterior, history = self._posterior, provenance.history
+        posterior, history = self._posterior.base, provenance.history
         groups = tuple(self._group(place) for place in range(len(self._labels)))
         return AuditSummary(
             data=provenance.data,
@@ -164,7 +164,7 @@ class Tally:
         )
 
     def _group(self, place: int) -> GroupSummary:
-        posterior, unit = self._posterior, self._unit
+        posterior, unit = self._posterior.base, self._unit
         status, share, fitted = posterior.status[place], posterior.shares[place], posterior.mixture
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
         covariance = posterior.covariances[place].tolist()

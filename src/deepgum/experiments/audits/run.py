@@ -17,6 +17,7 @@ from deepgum.audit.folder import AuditFolder
 from deepgum.audit.labels import ScoredLabels
 from deepgum.audit.out_of_fold.cross_fit import CrossFit, cross_fit
 from deepgum.audit.out_of_fold.learners import NetworkLearner
+from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
 from deepgum.audit.reasons.evidence import Evidence
@@ -137,6 +138,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
         n_folds=config.audit.folds,
         most_rounds=config.audit.rounds,
         periods=data.targets.periods,
+        units=_units(data),
         noise=LocalNoise(np.asarray(data.pool.data.inputs)) if data.pool.data.inputs.ndim == 2 else None,
         inliers=config.audit.inliers,
         seed=config.run.seed,
@@ -146,7 +148,7 @@ def _audit(config: AuditConfig, folder: AuditFolder, observer: Observer) -> None
     provenance = _provenance(config, data, crossfit, begun)
     labels, summary, _ = score_predictions(predictions, data.targets, reasons, provenance, the_only, observer.scoring)
     if data.wrong is not None:
-        plain = crossfit.mixture.mixture.responsibilities(predictions.residuals)
+        plain = crossfit.mixture.base.mixture.responsibilities(predictions.comparison.residuals)
         before = np.where(np.isnan(labels.responsibilities), np.nan, plain)
         Calibration.of(labels.responsibilities, before, data.wrong).write(folder.calibration_file)
     folder.write(summary, labels, _pictures(data, labels, folder))
@@ -175,17 +177,18 @@ def _learner(config: AuditConfig, data: AuditData, observer: Observer) -> Networ
     return NetworkLearner(network.subset.train, build, options, run.training, data.keep_together, observer.trained)
 
 
+def _units(data: AuditData) -> LabelUnits:
+    return LabelUnits(data.given, data.targets, offset=data.offset, factor=data.scale)
+
+
 def _predictions(data: AuditData, crossfit: CrossFit) -> OutOfFoldPredictions:
     samples = data.pool.data
     pictures = samples.pictures
     return OutOfFoldPredictions(
         data.targets,
         samples.ids,
-        data.given,
-        samples.targets.numpy().astype(np.float64),
+        _units(data),
         crossfit,
-        offset=data.offset,
-        scale=data.scale,
         evidence=Evidence(
             # Rows with identical features may have different labels, and all these labels may be right.
             copies=data.copies if samples.inputs.ndim == 4 else (),

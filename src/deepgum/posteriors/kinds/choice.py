@@ -1,0 +1,111 @@
+"""The choice of the kinds of wrong labels: by their evidence, and against decoys.
+
+Kinds are added one after the other, always the one with the largest gain of the log-likelihood. A kind is admitted if
+its gain is larger than (log n) / 2 + 1, plus 3 if it explains fewer than ten labels, and at least twice the gain of its
+decoys. Decoys are similar errors that nobody makes: if labels divided by 28 explain as much as labels divided by 10,
+then neither proves anything. Where right labels are so uncertain that a decoy cannot be told from the kind, the decoy
+says nothing. At the end, kinds without which nothing is lost are removed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgum.posteriors.group_mixtures import GroupMixtures
+from deepgum.posteriors.kinds.base import Kind
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.evidence import Evidence, Shares, fit_shares, log_ratio
+
+__all__ = ["choose_kinds", "ratios_of"]
+
+Values = NDArray[np.float64]
+
+AGAINST_DECOYS = 2.0
+RARE, FOR_RARE = 10.0, 3.0
+RESOLVED = 2.0
+"""Least median distance between the labels after a kind and after its decoy, in scales of right labels."""
+
+
+def ratios_of(evidence: Sequence[Evidence], cells: NDArray[np.intp], groups: Sequence[int]) -> Values:
+    """Return the ratios (K, m) of labels `cells` (m,), flat positions in the columns `groups`."""
+    chosen = [each.log_ratio[:, list(groups)].ravel()[cells] for each in evidence]
+    return np.exp(np.minimum(np.stack(chosen), 700.0)) if chosen else np.zeros((0, len(cells)))
+
+
+def choose_kinds(
+    kinds: Sequence[Kind], comparison: Comparison, mixtures: GroupMixtures, groups: Sequence[int]
+) -> tuple[list[Evidence], Shares]:
+    """Return the admitted kinds with their evidence, and the shares of labels that are wrong in these ways.
+
+    Parameters
+    ----------
+    kinds : sequence of Kind
+        The kinds that are tried.
+    comparison : Comparison
+    mixtures : GroupMixtures
+        The mixtures of right labels and labels that are wrong anyhow.
+    groups : sequence of int
+        The groups that share the shares of kinds.
+    """
+    n = int(comparison.labelled[:, list(groups)].sum())
+    known: dict[Kind, Values] = {}
+
+    def ratio(kind: Kind) -> Values:
+        if kind not in known:
+            values = log_ratio(kind, comparison, mixtures)[:, list(groups)].ravel()
+            known[kind] = np.exp(np.minimum(values, 700.0))
+        return known[kind]
+
+    def fit(chosen: Sequence[Kind]) -> Shares:
+        if not chosen:
+            return Shares(np.zeros(0), 0.0)
+        all_ratios = np.stack([ratio(each) for each in chosen])
+        return fit_shares(all_ratios[:, (all_ratios > 0).any(axis=0)], n)
+
+    least = math.log(max(n, 2)) / 2 + 1
+    chosen: list[Kind] = []
+    current = fit(chosen)
+    while True:
+        best: tuple[float, Kind, Shares] | None = None
+        for kind in kinds:
+            if kind in chosen:
+                continue
+            found = fit([*chosen, kind])
+            gain = found.log_likelihood - current.log_likelihood
+            needed = least + FOR_RARE * (found.shares[-1] * n < RARE)
+            if gain <= needed or (best is not None and gain <= best[0]):
+                continue
+            decoys = [each for each in kind.decoys() if _is_resolved(kind, each, comparison, mixtures, groups)]
+            gains = [fit([*chosen, each]).log_likelihood - current.log_likelihood for each in decoys]
+            if gain >= AGAINST_DECOYS * max(gains, default=0.0):
+                best = gain, kind, found
+        if best is None:
+            break
+        chosen.append(best[1])
+        current = best[2]
+    for kind in list(chosen):
+        without = fit([each for each in chosen if each != kind])
+        if current.log_likelihood - without.log_likelihood < least:
+            chosen.remove(kind)
+            current = without
+    evidence = [Evidence(each, log_ratio(each, comparison, mixtures)) for each in chosen]
+    return evidence, current
+
+
+def _is_resolved(
+    kind: Kind, decoy: Kind, comparison: Comparison, mixtures: GroupMixtures, groups: Sequence[int]
+) -> bool:
+    """Return whether right labels after the kind and after the decoy are far apart, for at least half of the labels."""
+    with np.errstate(all="ignore"):
+        errors = [
+            comparison.residuals_of(each.inverse.undo(comparison.predicted, comparison)) for each in (kind, decoy)
+        ]
+        apart = errors[0] - errors[1]
+    known = np.where(np.isfinite(apart), apart, np.nan)
+    distance = mixtures.mahalanobis(torch.from_numpy(known)).numpy()[:, list(groups)]
+    return bool(np.nanmedian(distance) >= RESOLVED) if np.isfinite(distance).any() else False

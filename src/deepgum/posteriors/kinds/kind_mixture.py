@@ -1,0 +1,247 @@
+"""`KindMixture`: the probability that each label is right, and that it is wrong in each of several known ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgum.mixture import MixtureStatus
+from deepgum.mixture.partition import Groups
+from deepgum.posteriors.inliers import AUTO, Inliers
+from deepgum.posteriors.kinds.base import Kind
+from deepgum.posteriors.kinds.choice import choose_kinds
+from deepgum.posteriors.kinds.comparison import Comparison
+from deepgum.posteriors.kinds.evidence import log_ratio
+from deepgum.posteriors.kinds.registry import kinds_for
+from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.shares import Share
+from deepgum.progress import Progress
+
+__all__ = ["Admitted", "KindMixture", "KindPosterior"]
+
+Values = NDArray[np.float64]
+
+REFITS = 3
+"""Maximum number of refits of right labels after kinds were admitted."""
+
+MOST_POOLED = 20
+"""With more groups, the shares of kinds are the same in all groups."""
+
+
+@dataclass(frozen=True, eq=False)
+class Admitted:
+    """A kind that the data prove, and the share (g,) of labels of each group that are wrong in this way."""
+
+    kind: Kind
+    shares: Values
+
+
+@dataclass(frozen=True, eq=False)
+class KindPosterior:
+    """Probabilities of labels.
+
+    Attributes
+    ----------
+    right : array (n, g)
+        Probability that the label is right; NaN where a label is missing.
+    kinds : array (K, n, g)
+        Probability that the label is wrong in the way of each admitted kind. The rest, 1 - right - kinds, is the
+        probability that the label is wrong for no known reason.
+    """
+
+    right: Values
+    kinds: Values
+
+    @property
+    def known(self) -> Values:
+        """Probability (n, g) that the label is wrong in a known way."""
+        return np.asarray(self.kinds.sum(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class KindMixture:
+    """The mixture of right labels, labels that are wrong in known ways, and labels that are wrong anyhow.
+
+    Attributes
+    ----------
+    base : LabelMixture
+        The mixture of right labels and labels that are wrong anyhow. It is fitted to the residuals after all known
+        errors are undone. Without admitted kinds, it is fitted to the residuals, and its posteriors are unchanged.
+    admitted : tuple of Admitted
+        The kinds that the data prove.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.uniform(50, 100, size=(1000, 1))
+    >>> given = truth + rng.normal(size=(1000, 1))
+    >>> given[:50] /= 10  # a digit was lost
+    >>> comparison = Comparison.of(given, truth, ((0,),))
+    >>> mixture = KindMixture.fit(comparison)
+    >>> [(each.kind.words, each.shares.round(2)) for each in mixture.admitted]
+    [('Multiplied by 10', array([0.05]))]
+    >>> bool(mixture.posterior(comparison).right[:50].max() < 0.01)
+    True
+    """
+
+    base: LabelMixture
+    admitted: tuple[Admitted, ...] = ()
+
+    @classmethod
+    def fit(
+        cls,
+        comparison: Comparison,
+        groups: Groups | None = None,
+        *,
+        inliers: Inliers = AUTO,
+        kinds: Sequence[Kind] | None = None,
+        taught: bool = False,
+        intervals: bool = True,
+        seed: int = 0,
+        on_progress: Progress | None = None,
+    ) -> KindMixture:
+        """Fit the mixture.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            Labels and predictions.
+        groups : see `LabelMixture.fit`, optional
+            By default, the partition of `comparison`.
+        inliers, intervals, seed, on_progress : see `LabelMixture.fit`
+        kinds : sequence of Kind, optional
+            The kinds that are tried; by default the result of `kinds_for`.
+        taught : bool
+            See `kinds_for`.
+        """
+        groups = [list(columns) for columns in comparison.partition] if groups is None else groups
+        base = LabelMixture.fit(
+            comparison.residuals, groups, inliers=inliers, intervals=intervals, seed=seed, on_progress=on_progress
+        )
+        kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
+        return cls(base)._with_kinds(comparison, groups, inliers, kinds, intervals=intervals, seed=seed)
+
+    def _with_kinds(
+        self,
+        comparison: Comparison,
+        groups: Groups,
+        inliers: Inliers,
+        kinds: Sequence[Kind],
+        *,
+        intervals: bool,
+        seed: int,
+    ) -> KindMixture:
+        current, rng = self, np.random.default_rng(seed)
+        for number in range(REFITS):
+            admitted = current._choose(kinds, comparison)
+            if not admitted:
+                return self if number == 0 else KindMixture(self.base)
+            is_last = number == REFITS - 1 or [each.kind for each in admitted] == [
+                each.kind for each in current.admitted
+            ]
+            found = KindMixture(current.base, admitted)
+            residuals = found._undone(comparison, rng)
+            base = LabelMixture.fit(residuals, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
+            current = KindMixture(base, admitted)
+            if is_last:
+                break
+        return KindMixture(current.base, current._choose([each.kind for each in current.admitted], comparison))
+
+    @property
+    def share(self) -> Share | None:
+        """The share of wrong labels in all groups together."""
+        return self.base.share
+
+    def _choose(self, kinds: Sequence[Kind], comparison: Comparison) -> tuple[Admitted, ...]:
+        """Return the kinds that the data prove, given the mixture of right labels."""
+        g = len(comparison.partition)
+        usable = [place for place in range(g) if self._is_usable(place)]
+        is_pooled = comparison.landmarks or g > MOST_POOLED
+        pools = [usable] if is_pooled and usable else [[place] for place in usable]
+        shares: dict[Kind, Values] = {}
+        for pool in pools:
+            evidence, found = choose_kinds(kinds, comparison, self.base.densities, pool)
+            for each, share in zip(evidence, found.shares, strict=True):
+                shares.setdefault(each.kind, np.zeros(g))[pool] = share
+        return tuple(Admitted(kind, shares[kind]) for kind in kinds if kind in shares)
+
+    def _is_usable(self, place: int) -> bool:
+        status = self.base.status[place]
+        return self.base.chosen[place] and status in (MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS)
+
+    def _undone(self, comparison: Comparison, rng: np.random.Generator) -> Values:
+        """Return the residuals (n, d) of the labels, with known errors undone.
+
+        Each label is converted by a kind with the probability of the kind, so that the residuals have the distribution
+        of the residuals of right labels.
+        """
+        posterior = self.posterior(comparison)
+        draw = rng.random(posterior.right.shape)
+        residuals, below = comparison.residuals.copy(), np.zeros_like(draw)
+        for each, probability in zip(self.admitted, posterior.kinds, strict=True):
+            is_drawn = (draw >= below) & (draw < below + probability)
+            below = below + probability
+            if is_drawn.any():
+                after = comparison.residuals_of(each.kind.undo(comparison.given, comparison))
+                columns = _by_column(is_drawn, comparison)
+                residuals[columns] = after[columns]
+        return np.where(np.isnan(comparison.residuals), np.nan, residuals)
+
+    def posterior(self, comparison: Comparison) -> KindPosterior:
+        """Return the probabilities of labels."""
+        right = self.base.responsibilities(comparison.residuals)
+        if not self.admitted:
+            return KindPosterior(right, np.zeros((0, *right.shape)))
+        densities = self.base.densities
+        with np.errstate(divide="ignore"):
+            logs = np.stack(
+                [np.log(each.shares) + log_ratio(each.kind, comparison, densities) for each in self.admitted]
+            )
+        none = 1 - sum((each.shares for each in self.admitted), np.zeros(right.shape[1]))
+        top = np.maximum(logs.max(axis=0), 0.0)
+        weights, rest = np.exp(logs - top), none * np.exp(-top)
+        total = weights.sum(axis=0) + rest
+        return KindPosterior(right * (rest / total), weights / total)
+
+    def expected(
+        self, comparison: Comparison, posterior: KindPosterior, convert: Callable[[Values], Values]
+    ) -> Values:
+        """Return the expected right labels (n, d), given that labels are right or wrong in a known way.
+
+        Parameters
+        ----------
+        comparison : Comparison
+        posterior : KindPosterior
+            The probabilities of these labels.
+        convert : callable
+            ``convert(labels)`` converts labels (n, d) to the unit of the result, in which the mean is taken.
+        """
+        usable = posterior.right + posterior.known
+        terms = [(posterior.right, comparison.given)]
+        for each, probability in zip(self.admitted, posterior.kinds, strict=True):
+            terms.append((probability, each.kind.undo(comparison.given, comparison)))
+        result = np.zeros_like(comparison.given)
+        for probability, labels in terms:
+            share = np.divide(probability, usable, out=np.zeros_like(usable), where=usable > 0)
+            weight = _spread(np.nan_to_num(share), comparison)
+            result += np.where(weight > 0, weight * convert(labels), 0.0)
+        own = convert(comparison.given)
+        return np.where(_spread(posterior.known, comparison) > 0, result, own)
+
+def _by_column(chosen: NDArray[np.bool_], comparison: Comparison) -> NDArray[np.bool_]:
+    columns = np.zeros(comparison.given.shape, dtype=bool)
+    for place, group in enumerate(comparison.partition):
+        columns[:, list(group)] = chosen[:, [place]]
+    return columns
+
+
+def _spread(values: Values, comparison: Comparison) -> Values:
+    """Return values (n, g) of groups, repeated for each column of a group: (n, d)."""
+    columns = np.empty(comparison.given.shape)
+    for place, group in enumerate(comparison.partition):
+        columns[:, list(group)] = values[:, [place]]
+    return columns
