@@ -189,26 +189,24 @@ def cross_fit(
         mean = _mean(held_out, periods)
         residuals = wrapped(targets - mean, periods)
         weights, scale = weights_without_verdict(residuals, places), np.ones_like(targets)
-        local = None
         if noise is not None:
             unknown = jackknife([mean + wrapped(each - mean, periods) for each in models], n_folds)
             local = _Local(noise, mean, unknown, places)
-            weights, scale = local.weights_and_scale(residuals, weights)
+            if teaching is None or teaching.labels is None:
+                weights, scale = local.weights_and_scale(residuals, weights)
+            else:
+                # The noise of a label whose error is known is the noise of the corrected label.
+                scale = local.scale(wrapped(teaching.labels - mean, periods), teaching.usable)
+                weights = weights_without_verdict(residuals / scale, places)
         # A learner that is not robust uses only the weights, so its rounds need no choice of densities.
         density = inliers if learner.is_robust else "gaussian"
         mixture = LabelMixture.fit(residuals / scale, groups, inliers=density, intervals=False, seed=seed)
         teaching = Teaching(mixture.responsibilities(residuals / scale), weights)
-        if units is not None:
+        if units is not None and number + 1 < most_rounds:
             compared = units.comparison(mean, scale)
             kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, intervals=False, seed=seed)
             if kinds.admitted:
                 teaching = Teaching.of(kinds, compared, units, weights)
-                if local is not None:
-                    # The noise of a label whose error is known is the noise of the corrected label.
-                    scale = local.scale(wrapped(teaching.labels - mean, periods), teaching.usable)
-                    compared = units.comparison(mean, scale)
-                    kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, intervals=False, seed=seed)
-                    teaching = Teaching.of(kinds, compared, units, weights)
         before, flags = flags, teaching.responsibilities < 0.5
         changed = int((flags != before).sum())
         share = None if mixture.share is None else mixture.share.estimate
