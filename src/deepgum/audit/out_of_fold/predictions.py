@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgum.audit.out_of_fold.cross_fit import CrossFit
+from deepgum.audit.predictions import rows_to_check
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
@@ -57,6 +58,15 @@ class OutOfFoldPredictions:
         return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
 
     n_batches, fit_share = 1, 0
+
+    def sample(self) -> tuple[Values, Values]:
+        """Return labels and predictions of evenly spread rows, in the unit of the learners.
+
+        The unit of the data set may differ from sample to sample (pixels of image files), which would look like a
+        relation between labels and predictions.
+        """
+        rows = rows_to_check(*self.training_labels.shape)
+        return self.training_labels[rows], self.crossfit.predictions[rows]
 
     def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         """Return the mixture of the cross-fit."""

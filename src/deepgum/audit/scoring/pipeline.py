@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.predictions import Fault, check_group, rows_to_check
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
@@ -25,8 +26,10 @@ from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge
+from deepgum.mixture.partition import Partition
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress, part_of
 
 __all__ = ["ArrayPredictions", "Batch", "Outcome", "Predictions", "score_predictions", "the_only"]
@@ -51,6 +54,8 @@ class Batch:
     spread : array (n, g) or None
         See `ScoredLabels`.
     evidence : Evidence
+    spikes : Spikes or None
+        Labels that are right without a density, and that the mixture was not fitted to; None if there are none.
     """
 
     ids: Sequence[str]
@@ -60,6 +65,13 @@ class Batch:
     unit: Values | float = 1.0
     spread: Values | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    spikes: Spikes | None = None
+
+    def settled(self, partition: Partition) -> NDArray[np.bool_] | None:
+        """Return which labels (n, g) are right without a density: all coordinates of the group are; None if none is."""
+        if self.spikes is None or not self.spikes.any:
+            return None
+        return self.spikes.settled(self.given, self.predicted, partition)
 
 
 class Predictions(Protocol):
@@ -78,6 +90,10 @@ class Predictions(Protocol):
     @property
     def fit_share(self) -> int:
         """Percentage of the work that `posterior` does: about one half, or 0 if the mixture is already fitted."""
+        ...
+
+    def sample(self) -> tuple[Values, Values]:
+        """Return labels and predictions (n, d) of evenly spread rows, for the check of the predictions."""
         ...
 
     def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
@@ -109,10 +125,18 @@ class ArrayPredictions:
     unit = 1.0
     n_batches, fit_share = 1, 50
 
+    def sample(self) -> tuple[Values, Values]:
+        """Return labels and predictions of evenly spread rows."""
+        rows = rows_to_check(*self.batch.given.shape)
+        return self.batch.given[rows], self.batch.predicted[rows]
+
     def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         """Return the mixture of all residuals, fitted in memory."""
+        batch, residuals = self.batch, self.batch.residuals
+        if batch.spikes is not None:
+            residuals = batch.spikes.others(residuals, batch.given, batch.predicted, self.targets.partition)
         return LabelMixture.fit(
-            self.batch.residuals,
+            residuals,
             self.targets.partition,
             inliers=self.inliers,
             seed=self.seed,
@@ -168,17 +192,20 @@ def score_predictions(
     fit = predictions.fit_share
     if on_progress is not None:
         on_progress(0, 100)
+    faults = _faults(*predictions.sample(), targets)
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
-    tally = Tally(targets, posterior, reasons, unit=predictions.unit)
+    tally = Tally(targets, posterior, reasons, faults=faults, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:
         share = (100 - fit) / max(predictions.n_batches, 1)
         for number, batch in enumerate(predictions.batches()):
             progress = part_of(on_progress, fit + share * number, share)
-            labels = _with_reasons(_scored(batch, targets, posterior), batch, targets, posterior, reasons, progress)
+            settled = batch.settled(targets.partition)
+            scored = _scored(batch, targets, posterior, faults, settled)
+            labels = _with_reasons(scored, batch, targets, posterior, reasons, progress)
             if progress is not None:
                 progress(1, 1)
-            tally.add(labels)
+            tally.add(labels, settled)
             yield labels
 
     labels = deliver(parts())
@@ -191,11 +218,37 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
     return labels
 
 
-def _scored(batch: Batch, targets: Targets, posterior: LabelMixture) -> ScoredLabels:
+def _faults(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:
+    """Return the fault of the predictions of each group, or None."""
+    periods = targets.periods
+    return tuple(
+        check_group(
+            given[:, list(group)],
+            predicted[:, list(group)],
+            [targets.names[column] for column in group],
+            periods=None if periods is None else [periods[column] for column in group],
+            unit=targets.unit,
+        )
+        for group in targets.partition
+    )
+
+
+def _scored(
+    batch: Batch,
+    targets: Targets,
+    posterior: LabelMixture,
+    faults: Sequence[Fault | None],
+    settled: NDArray[np.bool_] | None,
+) -> ScoredLabels:
     """Return the labels of a batch with their scores, without suggestions."""
     residuals, given, predicted = batch.residuals, batch.given, batch.predicted
     right = posterior.responsibilities(residuals)
-    judgeable = np.array([can_judge(status) for status in posterior.status])
+    if settled is not None:
+        right = np.where(settled, 1.0, right)
+    # Predictions that cannot judge labels flag none, like a group without a verdict.
+    is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
+    right = np.where(is_blind & ~np.isnan(right), 0.5, right)
+    judgeable = np.array([can_judge(status) for status in posterior.status]) & ~is_blind
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
     nothing = np.broadcast_to(np.nan, given.shape)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels, write_parts
 from deepgum.audit.reasons.base import Reason
@@ -25,10 +29,13 @@ from deepgum.checks import check_count
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress
 from deepgum.storage.output import check_file
 
 __all__ = ["ScoredTable", "score_table"]
+
+Values = NDArray[np.float64]
 
 IN_MEMORY = 2_000_000
 """Maximum number of labels plus predictions of a table that is scored in memory. A longer table is streamed."""
@@ -152,7 +159,9 @@ def score_table(
             break
     else:
         rows.finish(parts)
-        predictions = ArrayPredictions(builder.batch(Rows.joined(parts)), targets, inliers, seed)
+        joined = Rows.joined(parts)
+        batch = builder.batch(joined, builder.spikes(joined.given, joined.predicted))
+        predictions = ArrayPredictions(batch, targets, inliers, seed)
         labels, summary, worst = score_predictions(predictions, targets, rules, provenance, the_only, on_progress)
         builder.images.warn()
         if out is not None:
@@ -209,10 +218,20 @@ class _BatchBuilder:
     ids: IdColumn
     images: ImageSizes
 
-    def batch(self, rows: Rows) -> Batch:
+    def spikes(self, given: Values, predicted: Values) -> Spikes:
+        return Spikes.of(given, predicted, self.targets.periods)
+
+    def batch(self, rows: Rows, spikes: Spikes) -> Batch:
         sizes = None if rows.images is None else self.images.sizes(rows.images)
         residuals = self.targets.residuals(rows.given, rows.predicted)
-        return Batch(self.ids.names_of(rows), rows.given, rows.predicted, residuals, evidence=Evidence(sizes=sizes))
+        return Batch(
+            self.ids.names_of(rows),
+            rows.given,
+            rows.predicted,
+            residuals,
+            evidence=Evidence(sizes=sizes),
+            spikes=spikes,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,17 +250,28 @@ class _StreamPredictions:
     def n_batches(self) -> int:
         return len(self.spool)
 
+    @cached_property
+    def _pairs(self) -> tuple[Values, Values]:
+        return self.spool.pairs()
+
+    @cached_property
+    def _spikes(self) -> Spikes:
+        return self.builder.spikes(*self._pairs)
+
+    def sample(self) -> tuple[Values, Values]:
+        return self._pairs
+
     def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
-        residuals = self.spool.residuals(targets)
+        residuals = self.spool.residuals(targets, self._spikes)
         return LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")
-        return map(self.builder.batch, self.spool)
+        return (self.builder.batch(rows, self._spikes) for rows in self.spool)
 
 
 def _source(layout: Layout, targets: Targets) -> DataSource:
