@@ -45,6 +45,9 @@ ERRORS = 3.0
 MOST_RELATION = 0.35
 """Predictions are refused only if their true rank correlation is probably below this limit."""
 
+LEAST_SLOPE = 0.5
+"""Predictions that are no nearer than a constant are refused if labels rise more slowly than this with them."""
+
 CORRECTABLE = 2.0
 """Predictions are refused if their median distance exceeds this number of times that of the line."""
 
@@ -189,6 +192,9 @@ def check_target(given: Values, predicted: Values, period: float = 0.0, unit: st
             FaultKind.SIGN,
             "the predictions fall where the labels rise. Turn the sign of the predictions, or of the labels.",
         )
+    # Repeated rounds of an audit let a little of the labels into predictions that say nothing.
+    if relation < MOST_RELATION and slope < LEAST_SLOPE and own[1] >= constant[1]:
+        return _without_relation(is_worse)
     if errors < ERRORS and not _are_nearer_than_shuffled(y, p):
         if math.tanh(math.atanh(max(relation, 0.0)) + 2 / math.sqrt(len(y) - 3)) >= MOST_RELATION:
             return None
@@ -248,7 +254,7 @@ def _by_heart(y: Values, p: Values) -> Fault | None:
     spread = np.abs(y - np.median(y))
     scale = float(np.median(spread[spread > 0]))
     typical, large = float(np.median(residuals)), float(np.mean(residuals > 0.05 * scale))
-    values, counts = np.unique(y, return_counts=True)
+    counts = np.unique(y, return_counts=True)[1]
     recurring = float(counts[counts > 1].sum() / len(y))
     step, start = (float(each[0]) for each in label_steps(y[:, None]))
     places = (y - start) / step if step > 0 else np.full(len(y), 0.5)
@@ -358,9 +364,7 @@ def _check_angles(y: Values, p: Values, period: float, unit: str) -> Fault | Non
         return Fault(kind, f"{words}.")
     if own < shuffled.mean() + ERRORS * error:
         centre = np.angle(resultant(y)) * period / (2 * math.pi)
-        typical, constant = (
-            float(np.median(np.abs(wrapped(each, (period,))))) for each in (y - p, y - centre)
-        )
+        typical, constant = (float(np.median(np.abs(wrapped(each, (period,))))) for each in (y - p, y - centre))
         return _without_relation(typical > WORSE * constant)
     offset = float(np.angle(resultant(y - p))) * period / (2 * math.pi)
     around = float(np.median(np.abs(wrapped(y - p - offset, (period,)))))

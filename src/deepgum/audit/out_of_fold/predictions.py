@@ -58,6 +58,7 @@ class OutOfFoldPredictions:
         return self.targets.residuals(self.training_labels, self.crossfit.predictions) / self.crossfit.scale
 
     n_batches, fit_share = 1, 0
+    spikes = None
 
     def sample(self) -> tuple[Values, Values]:
         """Return labels and predictions of evenly spread rows, in the unit of the learners.

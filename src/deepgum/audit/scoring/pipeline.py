@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -26,7 +27,6 @@ from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge
-from deepgum.mixture.partition import Partition
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.spikes import Spikes
@@ -54,8 +54,6 @@ class Batch:
     spread : array (n, g) or None
         See `ScoredLabels`.
     evidence : Evidence
-    spikes : Spikes or None
-        Labels that are right without a density, and that the mixture was not fitted to; None if there are none.
     """
 
     ids: Sequence[str]
@@ -65,13 +63,6 @@ class Batch:
     unit: Values | float = 1.0
     spread: Values | None = None
     evidence: Evidence = field(default_factory=Evidence)
-    spikes: Spikes | None = None
-
-    def settled(self, partition: Partition) -> NDArray[np.bool_] | None:
-        """Return which labels (n, g) are right without a density: all coordinates of the group are; None if none is."""
-        if self.spikes is None or not self.spikes.any:
-            return None
-        return self.spikes.settled(self.given, self.predicted, partition)
 
 
 class Predictions(Protocol):
@@ -90,6 +81,11 @@ class Predictions(Protocol):
     @property
     def fit_share(self) -> int:
         """Percentage of the work that `posterior` does: about one half, or 0 if the mixture is already fitted."""
+        ...
+
+    @property
+    def spikes(self) -> Spikes | None:
+        """Labels that are right without a density, and that the mixture is not fitted to; None if there are none."""
         ...
 
     def sample(self) -> tuple[Values, Values]:
@@ -125,6 +121,11 @@ class ArrayPredictions:
     unit = 1.0
     n_batches, fit_share = 1, 50
 
+    @cached_property
+    def spikes(self) -> Spikes:
+        """Labels that are right without a density."""
+        return Spikes.of(self.batch.given, self.batch.predicted, self.targets.periods)
+
     def sample(self) -> tuple[Values, Values]:
         """Return labels and predictions of evenly spread rows."""
         rows = rows_to_check(*self.batch.given.shape)
@@ -132,12 +133,10 @@ class ArrayPredictions:
 
     def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         """Return the mixture of all residuals, fitted in memory."""
-        batch, residuals = self.batch, self.batch.residuals
-        if batch.spikes is not None:
-            residuals = batch.spikes.others(residuals, batch.given, batch.predicted, self.targets.partition)
+        batch, partition = self.batch, self.targets.partition
         return LabelMixture.fit(
-            residuals,
-            self.targets.partition,
+            self.spikes.others(batch.residuals, batch.given, batch.predicted, partition),
+            partition,
             inliers=self.inliers,
             seed=self.seed,
             on_progress=on_progress,
@@ -194,13 +193,16 @@ def score_predictions(
         on_progress(0, 100)
     faults = _faults(*predictions.sample(), targets)
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
-    tally = Tally(targets, posterior, reasons, faults=faults, unit=predictions.unit)
+    spikes = predictions.spikes
+    tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:
         share = (100 - fit) / max(predictions.n_batches, 1)
         for number, batch in enumerate(predictions.batches()):
             progress = part_of(on_progress, fit + share * number, share)
-            settled = batch.settled(targets.partition)
+            settled = None
+            if spikes is not None and spikes.any:
+                settled = spikes.settled(batch.given, batch.predicted, targets.partition)
             scored = _scored(batch, targets, posterior, faults, settled)
             labels = _with_reasons(scored, batch, targets, posterior, reasons, progress)
             if progress is not None:

@@ -19,7 +19,6 @@ from deepgum.audit.targets import Targets
 from deepgum.errors import InvalidParameterError
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
-from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress
 
 __all__ = ["Scored", "score_labels"]
@@ -144,8 +143,7 @@ def score_labels(
     described = Targets.of(names, groups, periods=periods, unit=unit, swap_pairs=swap_pairs)
     check_samples(names, sample_ids, given.values, predicted.values)
     residuals = described.residuals(given.values, predicted.values)
-    spikes = Spikes.of(given.values, predicted.values, described.periods)
-    batch = Batch(sample_ids, given.values, predicted.values, residuals, spikes=spikes)
+    batch = Batch(sample_ids, given.values, predicted.values, residuals)
     data = DataSource("arrays", landmarks=described.landmarks, unit=unit, swap_pairs=described.swap_pairs)
     outcome = score_predictions(
         ArrayPredictions(batch, described, inliers, seed),

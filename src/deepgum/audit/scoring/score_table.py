@@ -159,9 +159,7 @@ def score_table(
             break
     else:
         rows.finish(parts)
-        joined = Rows.joined(parts)
-        batch = builder.batch(joined, builder.spikes(joined.given, joined.predicted))
-        predictions = ArrayPredictions(batch, targets, inliers, seed)
+        predictions = ArrayPredictions(builder.batch(Rows.joined(parts)), targets, inliers, seed)
         labels, summary, worst = score_predictions(predictions, targets, rules, provenance, the_only, on_progress)
         builder.images.warn()
         if out is not None:
@@ -218,20 +216,10 @@ class _BatchBuilder:
     ids: IdColumn
     images: ImageSizes
 
-    def spikes(self, given: Values, predicted: Values) -> Spikes:
-        return Spikes.of(given, predicted, self.targets.periods)
-
-    def batch(self, rows: Rows, spikes: Spikes) -> Batch:
+    def batch(self, rows: Rows) -> Batch:
         sizes = None if rows.images is None else self.images.sizes(rows.images)
         residuals = self.targets.residuals(rows.given, rows.predicted)
-        return Batch(
-            self.ids.names_of(rows),
-            rows.given,
-            rows.predicted,
-            residuals,
-            evidence=Evidence(sizes=sizes),
-            spikes=spikes,
-        )
+        return Batch(self.ids.names_of(rows), rows.given, rows.predicted, residuals, evidence=Evidence(sizes=sizes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,8 +243,8 @@ class _StreamPredictions:
         return self.spool.pairs()
 
     @cached_property
-    def _spikes(self) -> Spikes:
-        return self.builder.spikes(*self._pairs)
+    def spikes(self) -> Spikes:
+        return Spikes.of(*self._pairs, self.builder.targets.periods)
 
     def sample(self) -> tuple[Values, Values]:
         return self._pairs
@@ -264,14 +252,14 @@ class _StreamPredictions:
     def posterior(self, on_progress: Progress | None = None) -> LabelMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
-        residuals = self.spool.residuals(targets, self._spikes)
+        residuals = self.spool.residuals(targets, self.spikes)
         return LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )
 
     def batches(self) -> Iterator[Batch]:
         self.say("Scoring the labels ...")
-        return (self.builder.batch(rows, self._spikes) for rows in self.spool)
+        return map(self.builder.batch, self.spool)
 
 
 def _source(layout: Layout, targets: Targets) -> DataSource:
