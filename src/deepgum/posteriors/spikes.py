@@ -124,8 +124,8 @@ class Spikes:
         return np.stack([here.any(axis=1) & (here | gone).all(axis=1) for here, gone in parts], axis=1)
 
     def others(self, residuals: Values, given: Values, predicted: Values, partition: Partition) -> Values:
-        """Return the residuals (n, d) to which a mixture is fitted: NaN where a label is settled, else spread evenly
-        over the step of their grid.
+        """Return the residuals (n, d) to which a mixture is fitted: NaN where a label is settled, and
+        residuals before rounding where there is a grid.
         """
         if not self.any and not self.steps.any():
             return residuals
@@ -135,7 +135,7 @@ class Spikes:
         for column in np.flatnonzero(self.steps).tolist():
             kept[:, column] = _before_rounding(kept[:, column], self.steps[column], self.deviations[column], rng)
         for place, group in enumerate(partition):
-            kept[np.ix_(settled[:, place], list(group))] = np.nan
+            kept[np.ix_(settled[:, place], np.array(group))] = np.nan
         return kept
 
     def words(self, group: Sequence[int], settled: int, labels: int) -> str:
