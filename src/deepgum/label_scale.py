@@ -30,22 +30,22 @@ class LabelScale(Enum):
         """Return h(labels); NaN or infinite outside the domain of h."""
         with np.errstate(invalid="ignore", divide="ignore"):
             if self is LabelScale.LOG:
-                return np.log(labels)
-            return np.sqrt(labels) if self is LabelScale.SQUARE_ROOT else labels
+                return np.asarray(np.log(labels))
+            return np.asarray(np.sqrt(labels)) if self is LabelScale.SQUARE_ROOT else labels
 
     def invert(self, values: Values) -> Values:
         """Return the labels with these values of h. A negative square root becomes the label 0."""
         if self is LabelScale.LOG:
-            return np.exp(values)
-        return np.square(np.maximum(values, 0.0)) if self is LabelScale.SQUARE_ROOT else values
+            return np.asarray(np.exp(values))
+        return np.asarray(np.square(np.maximum(values, 0.0))) if self is LabelScale.SQUARE_ROOT else values
 
     def log_slope(self, labels: Values) -> Values:
         """Return the log of the derivative of h at the labels."""
         with np.errstate(invalid="ignore", divide="ignore"):
             if self is LabelScale.LOG:
-                return -np.log(labels)
+                return np.asarray(-np.log(labels))
             if self is LabelScale.SQUARE_ROOT:
-                return -np.log(2 * np.sqrt(labels))
+                return np.asarray(-np.log(2 * np.sqrt(labels)))
         return np.zeros_like(labels)
 
     def is_possible(self, labels: Values) -> bool:

@@ -51,6 +51,11 @@ class GroupSummary:
         standard deviations of right labels.
     density : TabulatedDensity or None
         Table of the density of right labels; None for a Gaussian or Student's t.
+    fault : str
+        Name of a `deepgum.audit.predictions.FaultKind`: why the predictions cannot judge the labels of this group.
+        Empty if they can.
+    settled : int
+        Number of labels that are right without a density; see `deepgum.posteriors.spikes`.
     """
 
     name: str
@@ -67,6 +72,8 @@ class GroupSummary:
     exponent: float | None = None
     radius: float | None = None
     density: TabulatedDensity | None = None
+    fault: str = ""
+    settled: int = 0
 
     def __post_init__(self) -> None:
         rows = self.covariance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from deepgum.audit.predictions import Fault, FaultKind
 from deepgum.audit.summary import GroupSummary
 from deepgum.errors import listing
 from deepgum.mixture import MixtureStatus
@@ -40,6 +41,9 @@ def group_verdict(
     expected_false_flags: float,
     share: Share | None,
     heavy_tails: bool = False,
+    fault: Fault | None = None,
+    settled: int = 0,
+    remark: str = "",
 ) -> str:
     """Return the verdict on the labels of one group.
 
@@ -56,31 +60,45 @@ def group_verdict(
     heavy_tails : bool
         Whether the residuals of right labels have heavy tails. Then wrong labels cannot be distinguished from hard
         samples. Only used for the status `NO_OUTLIERS`.
+    fault : Fault or None
+        Fault of the predictions. With a fault, nothing can be told about the labels.
+    settled : int
+        Number of labels that are right without a density, and that the mixture was not fitted to; see
+        `deepgum.posteriors.spikes`.
+    remark : str
+        Sentence to add.
 
     Examples
     --------
     >>> group_verdict(
     ...     MixtureStatus.CONVERGED, labels=1000, flags=120, expected_false_flags=3.2, share=Share(0.12, 0.09, 0.15))
     'About 12 % of the labels are wrong (9 to 15 %); 3 of the 120 flagged are expected to be right.'
+    >>> group_verdict(
+    ...     MixtureStatus.CONVERGED, labels=1000, flags=120, expected_false_flags=3.2, share=Share.at_least(0.09, 0.12))
+    'At least 9 % of the labels are wrong; 3 of the 120 flagged are expected to be right.'
     >>> group_verdict(MixtureStatus.TOO_FEW_SAMPLES, labels=2, flags=0, expected_false_flags=0.0, share=None)
-    'No verdict is possible: 2 labels are too few for a mixture. Give more labels, or make the groups smaller.'
+    'Nothing can be told: 2 labels are too few for a mixture. Give more labels, or make the groups smaller.'
     """
-    if status in _MIXTURES:
-        words = f"{_share_of_wrong(share, '')}; {_right_flags(flags, expected_false_flags)}."
+    if fault is not None:
+        return f"Nothing can be told: {fault.words}{_unclaimed(flags)}"
+    if status in _MIXTURES or (status is MixtureStatus.NO_OUTLIERS and flags and share is not None):
+        words = f"{_share_of_wrong(share)}; {_right_flags(flags, expected_false_flags)}."
         if status is MixtureStatus.ITERATION_LIMIT:
             words += " The fit had not converged when it stopped: the numbers are rough."
     elif status is MixtureStatus.NO_OUTLIERS:
-        words = _WITHOUT_OUTLIERS[heavy_tails, flags > 0]
+        words = _HEAVY_TAILS[flags > 0] if heavy_tails else _NONE_FOUND
         if flags:
             words += f" Check the flagged labels anyway: {_right_flags(flags, expected_false_flags)}."
     else:
-        words = f"No verdict is possible: {_why_not(status, labels)}"
+        words = f"Nothing can be told: {_why_not(status, labels - settled)}"
+    if remark:
+        words += f" {remark}"
     if labels < FEW_LABELS and status is not MixtureStatus.TOO_FEW_SAMPLES:
         words += f" With only {labels} labels, this verdict is a guess."
     return words
 
 
-def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
+def overall_verdict(groups: Sequence[GroupSummary], share: Share | None, noun: str = "groups") -> str:
     """Return the verdict on all labels.
 
     Parameters
@@ -88,50 +106,68 @@ def overall_verdict(groups: Sequence[GroupSummary], share: Share | None) -> str:
     groups : sequence of GroupSummary
         At least one.
     share : Share or None
-        Share of wrong labels over all groups; None if this share cannot be estimated.
+        Share of wrong labels over all groups whose share is known; None if no share is known.
+    noun : str
+        What the groups are, in the plural.
 
     Examples
     --------
     >>> same = dict(labels=500, expected_false_flags=1.0, prior=0.9, covariance=((1.0,),), log_uniform_density=0.0)
-    >>> tenth = Share(0.1, 0.1, 0.1)
-    >>> nose = GroupSummary("nose", flags=60, share=tenth, status="CONVERGED", verdict="About ...", **same)
-    >>> none = Share(0.0, 0.0, 0.01)
+    >>> tenth = Share.at_least(0.08, 0.1)
+    >>> nose = GroupSummary("nose", flags=60, share=tenth, status="CONVERGED", verdict="At least ...", **same)
+    >>> none = Share.at_least(0.0, 0.0)
     >>> mouth = GroupSummary("mouth", flags=0, share=none, status="NO_OUTLIERS", verdict="No wrong ...", **same)
-    >>> overall_verdict([nose, mouth], Share(0.06, 0.04, 0.08))
-    'About 6 % of all labels are wrong (4 to 8 %); 2 of the 60 flagged are expected to be right. No wrong labels were
-    found in mouth.'
+    >>> overall_verdict([nose, mouth], Share.at_least(0.04, 0.06))
+    'At least 4 % of the labels are wrong; 1 of the 60 flagged is expected to be right. No wrong labels were found in
+    mouth.'
+    >>> chin = GroupSummary("chin", flags=0, share=None, status="NO_INLIERS", verdict="Nothing ...", **same)
+    >>> overall_verdict([nose, chin], tenth, "landmarks")
+    'In 1 of 2 landmarks, at least 8 % of the labels are wrong; 1 of the 60 flagged is expected to be right. Nothing can
+    be told about the other (chin): the residuals are spread so evenly that no label stands out as right.'
     """
     if len(groups) == 1 or len({group.verdict for group in groups}) == 1:
         return groups[0].verdict
-    status = [MixtureStatus[group.status] for group in groups]
-    judgeable = [group for group, each in zip(groups, status, strict=True) if can_judge(each)]
+    told = [group for group in groups if _why_untold(group) is None]
+    untold = Counter(why for group in groups if (why := _why_untold(group)) is not None)
+    with_flags = [group for group in told if group.flags or MixtureStatus[group.status] in _MIXTURES]
+    without_flags = [group.name for group in told if group not in with_flags]
     words = []
-    if any(each in _MIXTURES for each in status):
-        flags, right = sum(group.flags for group in judgeable), sum(group.expected_false_flags for group in judgeable)
-        words.append(f"{_share_of_wrong(share, 'all ')}; {_right_flags(flags, right)}.")
-    without_outliers = [group for group, each in zip(groups, status, strict=True) if each is MixtureStatus.NO_OUTLIERS]
-    without_flags = [group.name for group in without_outliers if group.share is not None and not group.flags]
-    with_flags = [group.name for group in without_outliers if group.share is not None and group.flags]
-    without_share = [group.name for group in without_outliers if group.share is None]
     if with_flags:
-        words.append(f"Few wrong labels in {listing(with_flags)}: only the flagged labels.")
+        flags, right = sum(each.flags for each in with_flags), sum(each.expected_false_flags for each in with_flags)
+        claim = f"{_share_of_wrong(share)}; {_right_flags(flags, right)}."
+        scope = f"In {len(told):,} of {len(groups):,} {noun}, " if untold else ""
+        words.append(f"{scope}{claim[0].lower() if scope else claim[0]}{claim[1:]}")
     if without_flags:
         words.append(f"No wrong labels were found in {listing(without_flags)}.")
-    if without_share:
-        words.append(
-            f"The number of wrong labels in {listing(without_share)} cannot be estimated: residuals have heavy tails."
-        )
-    for fault, _ in Counter(each for each in status if not can_judge(each)).most_common():
-        names = [group.name for group, each in zip(groups, status, strict=True) if each is fault]
-        words.append(f"No verdict is possible on {listing(names)} ({fault.name.lower().replace('_', ' ')}).")
+    # "the other" follows a sentence on the groups that can be told.
+    other = "the other" if with_flags and len(untold) == 1 else ""
+    for why, count in untold.most_common():
+        names = listing([group.name for group in groups if _why_untold(group) == why])
+        which = f"{other}{f' {count:,}' if count > 1 else ''} ({names})" if other else names
+        words.append(f"Nothing can be told about {which}: {why}.")
     return " ".join(words)
 
 
-def _share_of_wrong(share: Share | None, scope: str) -> str:
+def _why_untold(group: GroupSummary) -> str | None:
+    """Return why nothing can be told about the labels of a group, without numbers; None if something can be told."""
+    if group.fault:
+        return _FAULTS[FaultKind[group.fault]]
+    status = MixtureStatus[group.status]
+    if not can_judge(status):
+        return _SHORT[status]
+    if group.share is None and status is MixtureStatus.NO_OUTLIERS:
+        return "the residuals have heavy tails, as if some samples were hard to predict"
+    return None
+
+
+def _share_of_wrong(share: Share | None) -> str:
     if share is None:
-        return f"Some of {scope or 'the '}labels are wrong; their number cannot be estimated"
+        return "Some of the labels are wrong; their number cannot be estimated"
+    if not share.is_two_sided:
+        least = percent(share.low)
+        return f"At least {least} % of the labels are wrong" if least != "0" else "Hardly any label is wrong for sure"
     between = f" ({percent(share.low)} to {percent(share.high)} %)" if share.low < share.high else ""
-    return f"About {percent(share.estimate)} % of {scope or 'the '}labels are wrong{between}"
+    return f"About {percent(share.estimate)} % of the labels are wrong{between}"
 
 
 def _right_flags(flags: int, expected: float) -> str:
@@ -145,37 +181,62 @@ def _right_flags(flags: int, expected: float) -> str:
     return f"{right:,} of the {flags:,} flagged {'is' if right == 1 else 'are'} expected to be right"
 
 
+def _unclaimed(flags: int) -> str:
+    if not flags:
+        return ""
+    return (
+        f" The {flags:,} flagged labels are only far from all others."
+        if flags > 1
+        else (" The flagged label is only far from all others.")
+    )
+
+
 def _why_not(status: MixtureStatus, labels: int) -> str:
     if status is MixtureStatus.TOO_FEW_SAMPLES:
         count = f"{labels} label{' is' if labels == 1 else 's are'}"
         return f"{count} too few for a mixture. Give more labels, or make the groups smaller."
-    return _WHY_NOT[status]
+    return f"{_SHORT[status]}. {_TO_DO[status]}"
 
 
-_WITHOUT_OUTLIERS = {
-    (
-        False,
-        False,
-    ): "No wrong labels were found: the density of right labels alone describes the residuals well enough.",
-    (False, True): "Few labels are wrong: the density of right labels alone describes nearly all residuals.",
-    (True, False): (
-        "Wrong labels, if any, cannot be distinguished from right labels: the largest residuals are hardly larger than "
-        "the others, like the residuals of samples that are hard to predict. Better predictions would help."
+_NONE_FOUND = "No wrong labels were found: the density of right labels alone describes the residuals well enough."
+
+_HEAVY_TAILS = {
+    False: (
+        "Nothing can be told: wrong labels, if any, cannot be distinguished from right labels. The largest residuals "
+        "are hardly larger than the others, like the residuals of samples that are hard to predict. Better predictions "
+        "would help."
     ),
-    (True, True): (
+    True: (
         "The number of wrong labels cannot be estimated: residuals have heavy tails, as if some samples were hard to "
         "predict. Better predictions would help."
     ),
 }
-"""Verdicts for groups without outliers. A key is a pair: whether tails are heavy, and whether labels are flagged."""
+"""Verdicts for groups without outliers whose right labels have heavy tails, by whether labels are flagged."""
 
-_WHY_NOT = {
+_SHORT = {
+    MixtureStatus.TOO_FEW_SAMPLES: "too few labels",
+    MixtureStatus.NO_INLIERS: "the residuals are spread so evenly that no label stands out as right",
+    MixtureStatus.COLLAPSED_COVARIANCE: "most residuals are almost zero or depend linearly on each other",
+}
+
+_TO_DO = {
     MixtureStatus.NO_INLIERS: (
-        "the residuals are spread so evenly that no label stands out as right. The predictions are hardly better than "
-        "guesses, or the predictions belong to other rows. No label is flagged."
+        "The predictions are hardly better than guesses, or the predictions belong to other rows. No label is flagged."
     ),
     MixtureStatus.COLLAPSED_COVARIANCE: (
-        "most residuals are almost zero or depend linearly on each other. The network has memorised its labels, or "
-        "labels are copies. Score predictions for samples that the network was not trained on."
+        "The network has memorised its labels, or labels are copies. Score predictions for samples that the network "
+        "was not trained on."
     ),
+}
+
+_FAULTS = {
+    FaultKind.BY_HEART: "the predictions repeat the labels, as if they were learned by heart",
+    FaultKind.CONSTANT: "the predictions are the same for all samples",
+    FaultKind.UNINFORMATIVE: "the predictions are no better than one constant for all samples",
+    FaultKind.OTHER_ROWS: "the predictions have no relation to the labels, as if they belonged to other rows",
+    FaultKind.WORSE: "the predictions miss the labels by more than one constant would",
+    FaultKind.SIGN: "the predictions have the wrong sign",
+    FaultKind.OFFSET: "most predictions are too high or too low by the same amount",
+    FaultKind.UNIT: "the predictions have another scale than the labels",
+    FaultKind.TRANSFORMED: "the predictions have another unit than the labels, such as a logarithm",
 }

@@ -1,7 +1,14 @@
-"""The share of wrong labels, with an interval from a bootstrap."""
+"""The share of wrong labels: at least so many, from a bootstrap over all densities that the data leave standing.
+
+The share cannot be measured from above. A wrong label near its prediction looks right, and the tails of right labels
+can hide others. So a share has a lower bound and no upper bound, unless a kind of wrong labels explains where the wrong
+labels are. The lower bound must hold for any density of right labels that describes held-out residuals nearly as well
+as the best one.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +24,10 @@ from deepgum.progress import Progress
 __all__ = ["Share", "shares_of"]
 
 LEVEL = 0.95
+
+NATS = 10.0
+"""A density of right labels is plausible if its held-out log-likelihood is at most this far below the best one."""
+
 MOST_GROUPS = 20_000
 """Maximum number of groups, over several replicates of the bootstrap, that are fitted at once."""
 
@@ -31,16 +42,37 @@ class Share:
 
     Attributes
     ----------
-    estimate, low, high : float
-        The share (`estimate`), and the lower end (`low`) and upper end (`high`) of its interval, all in [0, 1].
+    estimate : float
+        The share according to the chosen densities, in [0, 1].
+    low, high : float
+        The lower end and the upper end of the interval, in [0, 1]. Without an upper bound, `high` is 1.
     level : float
-        The probability that such an interval contains the true share.
+        The probability that a two-sided interval contains the true share. Each end alone holds with a probability of
+        (1 + level) / 2.
+    is_two_sided : bool
+        Whether the share has an upper bound. Without one, the share is known to be at least `low`.
+
+    Examples
+    --------
+    >>> Share.at_least(0.06, estimate=0.07)
+    Share(estimate=0.07, low=0.06, high=1.0, level=0.95, is_two_sided=False)
     """
 
     estimate: float
     low: float
     high: float
     level: float = LEVEL
+    is_two_sided: bool = True
+
+    @classmethod
+    def at_least(cls, low: float, estimate: float) -> Share:
+        """Return a share without an upper bound."""
+        return cls(estimate, low, 1.0, is_two_sided=False)
+
+    def of_part(self, fraction: float) -> Share:
+        """Return this share as a share of more labels: `fraction` of them have this share, no other is wrong."""
+        high = self.high * fraction if self.is_two_sided else 1.0
+        return replace(self, estimate=self.estimate * fraction, low=self.low * fraction, high=high)
 
 
 def shares_of(
@@ -58,9 +90,12 @@ def shares_of(
     """Return the pair (shares, share): the share of wrong labels in each group, and in all groups together.
 
     In each replicate of the bootstrap, the weight of a sample is a random Poisson number, and the density of right
-    labels is drawn with the probabilities `plausible`. All groups of a sample have the same weight, because a hard
-    sample is hard in all groups: with independent weights, intervals would be too narrow. The intervals do not contain
-    the variation between networks.
+    labels is the next of the plausible densities (see `NATS`), in turn. All groups of a sample have the same weight,
+    because a hard sample is hard in all groups: with independent weights, the lower bound would be too high. The bound
+    does not contain the variation between networks.
+
+    The lower bound is the 2.5 % quantile of the replicates. It is never below the number of flagged labels less those
+    that are expected to be right.
 
     Parameters
     ----------
@@ -78,7 +113,7 @@ def shares_of(
     resolution : Tensor (d,), optional
         Variance of rounding errors; see `fit_chosen`.
     replicates : int
-        Number of replicates of the bootstrap. With 0 replicates, there is no interval: `low` and `high` are equal.
+        Number of replicates of the bootstrap. With 0 replicates, the lower bound is the estimate.
     on_progress : callable, optional
         Called as ``on_progress(done, total)`` after each replicate.
 
@@ -88,8 +123,8 @@ def shares_of(
     >>> rng = np.random.default_rng(0)
     >>> residuals = np.where(rng.random((2000, 1)) < 0.2, rng.uniform(-30, 30, (2000, 1)), rng.normal(size=(2000, 1)))
     >>> share = LabelMixture.fit(residuals).share
-    >>> bool(share.low < 0.2 < share.high), bool(share.high - share.low < 0.06)
-    (True, True)
+    >>> bool(0.16 < share.low < 0.2), share.is_two_sided
+    (True, False)
     """
     labels = _labels(residuals, mixtures)
     # If right labels alone describe the residuals, the flagged labels are still too far away for this density.
@@ -107,66 +142,54 @@ def shares_of(
     draws = np.zeros((max(replicates, 1), len(kinds)))
 
     if mixed and replicates:
-        draw = _Draws([plausible[place] for place in mixed])
+        densities = [_plausible(mixtures.groups[place].right, plausible[place]) for place in mixed]
         # Replicates of few groups are fitted together: as if their groups were groups of one data set.
         at_once = max(1, MOST_GROUPS // len(mixed))
         for first in range(0, replicates, at_once):
             some = draws[first : first + at_once]
-            drawn = [
-                (torch.poisson(ones, generator=generator), draw(generator))
-                for ones in [torch.ones(len(sample), dtype=torch.float64)] * len(some)
-            ]
+            numbers = range(first, first + len(some))
+            ones = torch.ones(len(sample), dtype=torch.float64)
+            counts = torch.stack([torch.poisson(ones, generator=generator) for _ in numbers])
             start = [
-                replace(mixtures.groups[place], right=density)
-                for _, densities in drawn
-                for place, density in zip(mixed, densities, strict=True)
+                replace(mixtures.groups[place], right=each[number % len(each)])
+                for number in numbers
+                for place, each in zip(mixed, densities, strict=True)
             ]
             fitted = fit_chosen(
                 sample, start,
                 [kinds[p] for p in mixed] * len(some), [mixtures.partition[p] for p in mixed] * len(some),
-                weight=torch.stack([counts for counts, _ in drawn]).repeat_interleave(len(mixed), dim=0),
+                weight=counts.repeat_interleave(len(mixed), dim=0),
                 resolution=resolution, tol=1e-3, max_iter=30,
             )  # fmt: skip
             some[:, mixed] = 1 - fitted.prior.reshape(len(some), len(mixed)).numpy()
             if on_progress is not None:
                 on_progress(first + len(some), replicates)
-    # Intervals from a part of the rows are too wide, so divide them by the square root of (all rows / this part).
-    shrink = np.sqrt(len(sample) / len(residuals))
-    spreads = _spread(draws)
-    counts_by_group = [count if kind == "none" else None for kind, count in zip(kinds, flagged, strict=True)]
+    if mixed and replicates:
+        # Relative to the replicates with the chosen density, which come first and then in turn.
+        for place, each in zip(mixed, densities, strict=True):
+            draws[:, place] -= draws[:: len(each), place].mean()
+    # Bounds from a part of the rows vary too much, so divide their distance by the root of (all rows / this part).
+    draws *= np.sqrt(len(sample) / len(residuals))
+    is_none = np.array([kind == "none" for kind in kinds])
     shares = tuple(
-        _share(estimate, spread, shrink, n_labels, count) if known and n_labels else None
-        for estimate, spread, known, n_labels, count in zip(
-            estimates, spreads.T, is_known, labels, counts_by_group, strict=True
+        _share(estimate, draws[:, place], n_labels, count, is_none=bool(is_none[place])) if known and n_labels else None
+        for place, (estimate, known, n_labels, count) in enumerate(
+            zip(estimates, is_known, labels, flagged, strict=True)
         )
     )
     part = labels * np.array(is_known)
     if not part.any():
         return shares, None
     total = int(part.sum())
-    part = part / total
+    count = float(flagged @ np.array(is_known))
     # If no group with a known share has a mixture, the share of all groups is computed from a count too.
-    count_alone = None if mixed else float(flagged @ np.array(is_known))
-    return shares, _share(float(estimates @ part), _spread(draws @ part), shrink, total, count_alone)
+    return shares, _share(float(estimates @ part / total), draws @ part / total, total, count, is_none=not mixed)
 
 
-class _Draws:
-    """Random draws of one density per group, with the probabilities of the densities."""
-
-    def __init__(self, plausible: Sequence[Mapping[Density, float]]) -> None:
-        self._densities = [list(each) for each in plausible]
-        # Runs of groups with equally many densities are drawn together, in the same order as one by one.
-        sizes = [len(each) for each in self._densities]
-        ends = [place + 1 for place, size in enumerate(sizes) if sizes[place + 1 : place + 2] != [size]]
-        starts = [0, *ends[:-1]]
-        self._weights = [
-            torch.tensor([list(each.values()) for each in plausible[start:end]], dtype=torch.float64)
-            for start, end in zip(starts, ends, strict=True)
-        ]
-
-    def __call__(self, generator: torch.Generator) -> list[Density]:
-        drawn = torch.cat([torch.multinomial(each, 1, generator=generator)[:, 0] for each in self._weights])
-        return [densities[number] for densities, number in zip(self._densities, drawn.tolist(), strict=True)]
+def _plausible(chosen: Density, probabilities: Mapping[Density, float]) -> list[Density]:
+    """Return the plausible densities of right labels, the chosen one first."""
+    least = max(probabilities.values()) * math.exp(-NATS)
+    return [chosen, *(each for each, value in probabilities.items() if value >= least and each != chosen)]
 
 
 def _labels(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
@@ -180,17 +203,21 @@ def _flagged(residuals: Tensor, mixtures: GroupMixtures) -> np.ndarray:
     return np.asarray(np.where(right < 0.5, 1 - right, 0.0).sum(axis=0))
 
 
-def _spread(draws: np.ndarray) -> np.ndarray:
-    """Return the ends (2, ...) of the interval of draws (replicates, ...), relative to their mean."""
-    tail = (1 - LEVEL) / 2
-    return np.asarray(np.quantile(draws, (tail, 1 - tail), axis=0) - draws.mean(axis=0))
+def _share(estimate: float, draws: np.ndarray, labels: int, count: float, *, is_none: bool) -> Share:
+    """Return the share with a lower bound.
 
-
-def _share(estimate: float, spread: np.ndarray, shrink: float, labels: int, count: float | None) -> Share:
-    """Return the share with an interval: from `count` if `count` is not None, else from the result of `_spread`."""
-    if count is not None:
-        # If a count is c, its mean is between c - 2 sqrt(c) and c + 2 sqrt(c) + 3. For c = 0 this is the rule of three.
-        low, high = (count - 2 * np.sqrt(count)) / labels, (count + 2 * np.sqrt(count) + 3) / labels
-    else:
-        low, high = estimate + shrink * spread
-    return Share(float(estimate), float(max(0.0, low)), float(min(1.0, high)), LEVEL)
+    Parameters
+    ----------
+    estimate : float
+    draws : array (replicates,)
+        Shares in the replicates of the bootstrap, relative to the estimate.
+    labels : int
+    count : float
+        Expected number of wrong labels among the flagged labels.
+    is_none : bool
+        Whether right labels alone describe the residuals. Then the bound comes from `count` alone.
+    """
+    low = count / labels
+    if not is_none:
+        low = max(low, estimate + float(np.quantile(draws, (1 - LEVEL) / 2)))
+    return Share.at_least(float(min(low, estimate)), float(estimate))

@@ -1,8 +1,10 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from deepgum.audit.predictions import Fault, FaultKind
 from deepgum.audit.summary import GroupSummary
 from deepgum.audit.verdict import group_verdict, overall_verdict
 from deepgum.mixture import GaussianUniformMixture, MixtureStatus
@@ -39,7 +41,7 @@ def words(status, *, labels=1000, flags=0, expected=0.0, share=None, tails=False
     )
 
 
-NONE_WRONG = Share(0.0, 0.0, 0.1)
+NONE_WRONG = Share.at_least(0.0, 0.0)
 
 
 def a_group(name, status, *, flags=0, expected=0.0, verdict="", share=NONE_WRONG):
@@ -73,9 +75,9 @@ def test_outliers_as_tight_as_inliers_differ_from_no_outliers():
 
 
 def test_verdicts_contain_the_numbers():
-    share = Share(0.12, 0.09, 0.15)
+    share = Share.at_least(0.09, 0.12)
     text = words(MixtureStatus.CONVERGED, flags=120, expected=3.2, share=share)
-    assert text == "About 12 % of the labels are wrong (9 to 15 %); 3 of the 120 flagged are expected to be right."
+    assert text == "At least 9 % of the labels are wrong; 3 of the 120 flagged are expected to be right."
     assert "1 of the 120 flagged is" in words(MixtureStatus.CONVERGED, flags=120, expected=1.0, share=share)
     assert "hardly any of the 120" in words(MixtureStatus.CONVERGED, flags=120, expected=0.2, share=share)
     assert "with a probability of 4 %" in words(MixtureStatus.CONVERGED, flags=1, expected=0.04, share=share)
@@ -83,7 +85,26 @@ def test_verdicts_contain_the_numbers():
     assert "their number cannot be estimated" in words(MixtureStatus.CONVERGED)
     assert "rough" in words(MixtureStatus.ITERATION_LIMIT, share=share)
     assert "1 label is too few" in words(MixtureStatus.TOO_FEW_SAMPLES, labels=1)
-    assert "1 of the 2 flagged is expected to be right" in words(MixtureStatus.NO_OUTLIERS, flags=2, expected=0.9)
+
+
+def test_a_share_with_an_upper_bound_is_an_estimate_with_an_interval():
+    text = words(MixtureStatus.CONVERGED, flags=120, expected=3.2, share=Share(0.12, 0.09, 0.15))
+    assert text.startswith("About 12 % of the labels are wrong (9 to 15 %); ")
+
+
+def test_flags_beside_right_labels_alone_are_counted_like_any_others():
+    text = words(MixtureStatus.NO_OUTLIERS, flags=50, expected=0.9, share=Share.at_least(0.049, 0.049))
+    assert text == "At least 4.9 % of the labels are wrong; 1 of the 50 flagged is expected to be right."
+    assert words(MixtureStatus.NO_OUTLIERS, share=NONE_WRONG).startswith("No wrong labels were found")
+
+
+def test_a_fault_of_the_predictions_takes_the_place_of_any_other_verdict():
+    fault = Fault(FaultKind.CONSTANT, "the predictions are all 5. Give others.")
+    for status in MixtureStatus:
+        text = group_verdict(status, labels=100, flags=3, expected_false_flags=0.1, share=None, fault=fault)
+        assert text.startswith("Nothing can be told: the predictions are all 5. Give others.")
+        assert "3 flagged labels are only far from all others" in text
+        assert "expected to be right" not in text
 
 
 @pytest.mark.parametrize("status", [MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS, MixtureStatus.NO_INLIERS])
@@ -111,18 +132,34 @@ def test_the_overall_verdict_follows_from_the_groups():
         a_group("g", "NO_OUTLIERS", share=None),
         a_group("d", "TOO_FEW_SAMPLES", flags=50, expected=20.0),
         a_group("e", "NO_INLIERS", flags=100, expected=1.0),
+        replace(a_group("h", "CONVERGED", flags=100, share=None), fault="SIGN"),
     ]
-    text = overall_verdict(mixed, Share(0.05, 0.03, 0.07))
-    # Flags of groups without a verdict are not counted.
+    text = overall_verdict(mixed, Share.at_least(0.03, 0.05), "landmarks")
+    # Flags of groups without a verdict are not counted, and no share is claimed for their labels.
     assert text.startswith(
-        "About 5 % of all labels are wrong (3 to 7 %); 3 of the 16 flagged are expected to be right."
+        "In 4 of 8 landmarks, at least 3 % of the labels are wrong; 3 of the 16 flagged are expected to be right. "
+        "No wrong labels were found in c. "
     )
-    assert (
-        "Few wrong labels in f: only the flagged labels. No wrong labels were found in c. "
-        "The number of wrong labels in g"
-    ) in text
-    assert "No verdict is possible on d (too few samples)." in text
-    assert "No verdict is possible on e (no inliers)." in text
-    assert overall_verdict(mixed[2:6:3], None).startswith(
-        "No wrong labels were found in c. No verdict is possible on d"
+    assert "Nothing can be told about g: the residuals have heavy tails" in text
+    assert "Nothing can be told about d: too few labels." in text
+    assert "Nothing can be told about e: the residuals are spread so evenly" in text
+    assert "Nothing can be told about h: the predictions have the wrong sign." in text
+    assert "all labels" not in text
+    assert overall_verdict(mixed[2:6:3], None) == (
+        "No wrong labels were found in c. Nothing can be told about d: too few labels."
     )
+
+
+def test_groups_that_cannot_be_told_for_one_reason_are_the_others():
+    few = [a_group(f"{place}", "NO_OUTLIERS", share=None) for place in range(65)]
+    told = [a_group(f"told {place}", "CONVERGED", flags=20, expected=1.0) for place in range(3)]
+    text = overall_verdict([*few, *told], Share.at_least(0.06, 0.08), "landmarks")
+    assert text.startswith("In 3 of 68 landmarks, at least 6 % of the labels are wrong; 3 of the 60 flagged")
+    assert "Nothing can be told about the other 65 (" in text
+
+
+def test_thousands_of_groups_with_flags_are_not_said_to_have_no_wrong_labels():
+    groups = [a_group(f"{place}", "NO_OUTLIERS", flags=5, share=Share.at_least(0.05, 0.05)) for place in range(1000)]
+    text = overall_verdict([*groups, a_group("last", "CONVERGED", flags=5)], Share.at_least(0.05, 0.05))
+    assert text.startswith("At least 5 % of the labels are wrong; ")
+    assert "No wrong" not in text

@@ -6,7 +6,6 @@ from deepgum.posteriors.densities import Gaussian, StudentT
 from deepgum.posteriors.em import Fitted, fit_group, fit_groups
 from deepgum.posteriors.group_mixtures import GroupMixture, GroupMixtures
 from deepgum.posteriors.power_law import PowerLaw
-from deepgum.posteriors.shares import _Draws
 
 PARTITION = [[0], [3, 1], [2], [4], [5, 6]]
 KINDS = ["uniform", "radial", "none", "uniform", "radial"]
@@ -56,17 +55,3 @@ def test_probabilities_of_blocks_of_rows_are_those_of_all_rows(monkeypatch: pyte
     whole = mixtures.responsibilities(residuals)
     monkeypatch.setattr(group_mixtures, "MOST_CELLS", 35)
     torch.testing.assert_close(mixtures.responsibilities(residuals), whole, equal_nan=True)
-
-
-def test_densities_that_are_drawn_together_are_the_draws_one_by_one() -> None:
-    light, heavy = {StudentT(9.0): 0.7, StudentT(4.0): 0.3}, {Gaussian(): 0.2, StudentT(4.0): 0.5, StudentT(3.0): 0.3}
-    other = {StudentT(2.0): 0.1, StudentT(9.0): 0.1, Gaussian(): 0.8}
-    plausible = [light, light, heavy, other, heavy, other, other, {Gaussian(): 1.0}, light]
-    generator = torch.Generator().manual_seed(3)
-    expected = [
-        list(each)[
-            int(torch.multinomial(torch.tensor(list(each.values()), dtype=torch.float64), 1, generator=generator))
-        ]
-        for each in plausible
-    ]
-    assert _Draws(plausible)(torch.Generator().manual_seed(3)) == expected

@@ -218,14 +218,14 @@ def cross_fit(
             break
     if units is None:
         compared = Comparison.of_residuals(residuals / scale, places)
-        mixture = KindMixture(LabelMixture.fit(compared.residuals, groups, inliers=inliers, seed=seed))
+        kinds = KindMixture(LabelMixture.fit(compared.residuals, groups, inliers=inliers, seed=seed))
     else:
         compared = units.comparison(mean, scale)
-        mixture = KindMixture.fit(compared, groups, inliers=inliers, taught=True, seed=seed)
-    posterior, share = mixture.posterior(compared), mixture.share
+        kinds = KindMixture.fit(compared, groups, inliers=inliers, taught=True, seed=seed)
+    posterior, total = kinds.posterior(compared), kinds.share
     flagged = int((posterior.right < 0.5).sum())
-    history[-1] = replace(history[-1], flags=flagged, share=None if share is None else share.estimate)
-    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, mixture, tuple(history))
+    history[-1] = replace(history[-1], flags=flagged, share=None if total is None else total.estimate)
+    return CrossFit(mean, _spread(held_out, mean, periods, places), scale, kinds, tuple(history))
 
 
 @dataclass(frozen=True, eq=False)

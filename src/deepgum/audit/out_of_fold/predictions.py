@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.out_of_fold.cross_fit import CrossFit
 from deepgum.audit.out_of_fold.label_units import LabelUnits
+from deepgum.audit.predictions import rows_to_check
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.scoring.pipeline import Batch
 from deepgum.audit.targets import Targets
@@ -18,6 +20,8 @@ from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.progress import Progress
 
 __all__ = ["OutOfFoldPredictions"]
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,17 @@ class OutOfFoldPredictions:
         return self.units.comparison(self.crossfit.predictions, self.crossfit.scale)
 
     n_batches, fit_share = 1, 0
+    spikes = None
+
+    def sample(self) -> tuple[Values, Values]:
+        """Return labels and predictions of evenly spread rows, in the unit of the learners.
+
+        The unit of the data set may differ from sample to sample (pixels of image files), which would look like a
+        relation between labels and predictions.
+        """
+        taught = self.units.taught(self.units.given)
+        rows = rows_to_check(*taught.shape)
+        return taught[rows], self.crossfit.predictions[rows]
 
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of the cross-fit."""

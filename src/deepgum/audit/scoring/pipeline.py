@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from deepgum.audit.duplicates import at_most_one_right
 from deepgum.audit.labels import ScoredLabels
+from deepgum.audit.predictions import Fault, check_group, rows_to_check
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
@@ -28,6 +30,7 @@ from deepgum.audit.verdict import can_judge
 from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.kind_mixture import KindMixture, KindPosterior
+from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress, part_of
 
 __all__ = ["ArrayPredictions", "Batch", "Outcome", "Predictions", "score_predictions", "the_only"]
@@ -81,6 +84,15 @@ class Predictions(Protocol):
         """Percentage of the work that `posterior` does: about one half, or 0 if the mixture is already fitted."""
         ...
 
+    @property
+    def spikes(self) -> Spikes | None:
+        """Labels that are right without a density, and that the mixture is not fitted to; None if there are none."""
+        ...
+
+    def sample(self) -> tuple[Values, Values]:
+        """Return labels and predictions (n, d) of evenly spread rows, for the check of the predictions."""
+        ...
+
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of all residuals. `on_progress` is called as ``on_progress(done, total)``."""
         ...
@@ -110,10 +122,22 @@ class ArrayPredictions:
     unit = 1.0
     n_batches, fit_share = 1, 50
 
+    @cached_property
+    def spikes(self) -> Spikes:
+        """Labels that are right without a density."""
+        return Spikes.of(self.batch.given, self.batch.predicted, self.targets.periods)
+
+    def sample(self) -> tuple[Values, Values]:
+        """Return labels and predictions of evenly spread rows."""
+        rows = rows_to_check(*self.batch.given.shape)
+        return self.batch.given[rows], self.batch.predicted[rows]
+
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         """Return the mixture of all residuals, fitted in memory."""
+        batch, partition = self.batch, self.targets.partition
         return KindMixture.fit(
-            self.batch.comparison,
+            batch.comparison,
+            residuals=self.spikes.others(batch.comparison.residuals, batch.given, batch.predicted, partition),
             inliers=self.inliers,
             seed=self.seed,
             on_progress=on_progress,
@@ -168,19 +192,24 @@ def score_predictions(
     fit = predictions.fit_share
     if on_progress is not None:
         on_progress(0, 100)
+    faults = _faults(*predictions.sample(), targets)
     posterior = predictions.posterior(part_of(on_progress, 0, fit))
-    tally = Tally(targets, posterior, reasons, unit=predictions.unit)
+    spikes = predictions.spikes
+    tally = Tally(targets, posterior, reasons, faults=faults, spikes=spikes, unit=predictions.unit)
 
     def parts() -> Iterator[ScoredLabels]:
         share = (100 - fit) / max(predictions.n_batches, 1)
         for number, batch in enumerate(predictions.batches()):
             progress = part_of(on_progress, fit + share * number, share)
+            settled = None
+            if spikes is not None and spikes.any:
+                settled = spikes.settled(batch.given, batch.predicted, targets.partition)
             probabilities = posterior.posterior(batch.comparison)
-            labels = _scored(batch, targets, posterior, probabilities)
-            labels = _with_reasons(labels, batch, targets, posterior, probabilities, reasons, progress)
+            scored = _scored(batch, targets, posterior, probabilities, faults, settled)
+            labels = _with_reasons(scored, batch, targets, posterior, probabilities, reasons, progress)
             if progress is not None:
                 progress(1, 1)
-            tally.add(labels)
+            tally.add(labels, settled)
             yield labels
 
     labels = deliver(parts())
@@ -193,13 +222,38 @@ def the_only(parts: Iterator[ScoredLabels]) -> ScoredLabels:
     return labels
 
 
+def _faults(given: Values, predicted: Values, targets: Targets) -> tuple[Fault | None, ...]:
+    """Return the fault of the predictions of each group, or None."""
+    periods = targets.periods
+    return tuple(
+        check_group(
+            given[:, list(group)],
+            predicted[:, list(group)],
+            [targets.names[column] for column in group],
+            periods=None if periods is None else [periods[column] for column in group],
+            unit=targets.unit,
+        )
+        for group in targets.partition
+    )
+
+
 def _scored(
-    batch: Batch, targets: Targets, posterior: KindMixture, probabilities: KindPosterior
+    batch: Batch,
+    targets: Targets,
+    posterior: KindMixture,
+    probabilities: KindPosterior,
+    faults: Sequence[Fault | None],
+    settled: NDArray[np.bool_] | None,
 ) -> ScoredLabels:
     """Return the labels of a batch with their scores, without suggestions."""
     residuals, given, predicted = batch.comparison.residuals, batch.given, batch.predicted
     right = probabilities.right
-    judgeable = np.array([can_judge(status) for status in posterior.base.status])
+    if settled is not None:
+        right = np.where(settled, 1.0, right)
+    # Predictions that cannot judge labels flag none, like a group without a verdict.
+    is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
+    right = np.where(is_blind & ~np.isnan(right), 0.5, right)
+    judgeable = np.array([can_judge(status) for status in posterior.base.status]) & ~is_blind
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
     nothing = np.broadcast_to(np.nan, given.shape)

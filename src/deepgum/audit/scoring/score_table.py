@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deepgum.audit.labels import ScoredLabels, write_parts
 from deepgum.audit.reasons.base import Reason
@@ -26,10 +30,13 @@ from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
 from deepgum.posteriors.label_mixture import LabelMixture
+from deepgum.posteriors.spikes import Spikes
 from deepgum.progress import Progress
 from deepgum.storage.output import check_file
 
 __all__ = ["ScoredTable", "score_table"]
+
+Values = NDArray[np.float64]
 
 IN_MEMORY = 2_000_000
 """Maximum number of labels plus predictions of a table that is scored in memory. A longer table is streamed."""
@@ -232,10 +239,21 @@ class _StreamPredictions:
     def n_batches(self) -> int:
         return len(self.spool)
 
+    @cached_property
+    def _pairs(self) -> tuple[Values, Values]:
+        return self.spool.pairs()
+
+    @cached_property
+    def spikes(self) -> Spikes:
+        return Spikes.of(*self._pairs, self.builder.targets.periods)
+
+    def sample(self) -> tuple[Values, Values]:
+        return self._pairs
+
     def posterior(self, on_progress: Progress | None = None) -> KindMixture:
         self.say("Fitting the mixture ...")
         targets = self.builder.targets
-        residuals = self.spool.residuals(targets)
+        residuals = self.spool.residuals(targets, self.spikes)
         base = LabelMixture.fit_batches(
             residuals, targets.partition, inliers=self.inliers, seed=self.seed, on_progress=on_progress
         )

@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from deepgum.audit.predictions import rows_to_check
 from deepgum.audit.scoring.table_rows import Rows
 from deepgum.audit.targets import Targets
 from deepgum.errors import DiskFullError
+from deepgum.posteriors.spikes import Spikes
 from deepgum.storage.disk import FULL
 
 __all__ = ["Spool"]
@@ -85,9 +87,22 @@ class Spool:
         """Return the number of parts that were written."""
         return self._parts
 
-    def residuals(self, targets: Targets) -> Residuals:
+    def residuals(self, targets: Targets, spikes: Spikes) -> Residuals:
         """Return the residuals of all parts, for `LabelMixture.fit_batches`."""
-        return Residuals(self._batches, targets)
+        return Residuals(self._batches, targets, spikes)
+
+    def pairs(self) -> tuple[Values, Values]:
+        """Return the labels and predictions (n, d) of evenly spread rows, for the check of the predictions."""
+        rows = sum(batch.num_rows for batch in self._batches())
+        given, predicted, first, step = [], [], 0, 0
+        for batch in self._batches():
+            part = [_numbers(batch.column(name)) for name in ("given", "predicted")]
+            step = step or int(rows_to_check(rows, part[0].shape[1]).step)
+            chosen = slice((-first) % step, None, step)
+            given.append(part[0][chosen])
+            predicted.append(part[1][chosen])
+            first += batch.num_rows
+        return np.concatenate(given), np.concatenate(predicted)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -104,15 +119,19 @@ class Residuals:
     batches : callable
         Function without arguments that returns an iterator over the record batches of the spool.
     targets : Targets
+    spikes : Spikes
+        Labels that are right without a density; their residuals are NaN.
     """
 
-    def __init__(self, batches: Callable[[], Iterator[pa.RecordBatch]], targets: Targets) -> None:
-        self._batches, self._targets = batches, targets
+    def __init__(self, batches: Callable[[], Iterator[pa.RecordBatch]], targets: Targets, spikes: Spikes) -> None:
+        self._batches, self._targets, self._spikes = batches, targets, spikes
 
     def __iter__(self) -> Iterator[Values]:
         """Yield the residuals (b, d) of each part."""
         for batch in self._batches():
-            yield self._targets.residuals(_numbers(batch.column("given")), _numbers(batch.column("predicted")))
+            given, predicted = _numbers(batch.column("given")), _numbers(batch.column("predicted"))
+            residuals = self._targets.residuals(given, predicted)
+            yield self._spikes.others(residuals, given, predicted, self._targets.partition)
 
 
 def _record_batch(rows: Rows) -> pa.RecordBatch:

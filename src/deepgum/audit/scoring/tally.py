@@ -11,14 +11,18 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgum._version import __version__
 from deepgum.audit.labels import Place, ScoredLabels
+from deepgum.audit.predictions import Fault
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.summary import AuditSummary, DataSource, GroupSummary, ReasonCount, Round
 from deepgum.audit.targets import Targets
 from deepgum.audit.verdict import can_judge, group_verdict, overall_verdict
 from deepgum.posteriors.kinds.kind_mixture import KindMixture
+from deepgum.posteriors.shares import Share
+from deepgum.posteriors.spikes import Spikes
 from deepgum.posteriors.tabulated import TabulatedDensity
 
 __all__ = ["Flag", "Provenance", "Tally", "worst_of"]
@@ -88,6 +92,10 @@ class Tally:
         The mixture that scores the labels.
     reasons : sequence of Reason
         All reasons, in the order in which the summary shows them.
+    faults : sequence of Fault or None, one per group, optional
+        Faults of the predictions; by default there is none.
+    spikes : Spikes, optional
+        Labels that are right without a density; by default there are none.
     unit : float
         Factor that converts residuals to the unit of the labels, for a typical sample.
     worst : int
@@ -100,28 +108,37 @@ class Tally:
         posterior: KindMixture,
         reasons: Sequence[Reason],
         *,
+        faults: Sequence[Fault | None] | None = None,
+        spikes: Spikes | None = None,
         unit: float = 1.0,
         worst: int = 10,
     ) -> None:
         self._targets, self._posterior, self._reasons = targets, posterior, reasons
         self._unit, self._most = unit, worst
         g = len(targets.partition)
+        self._faults = tuple(faults) if faults is not None else (None,) * g
+        self._spikes, self._settled = spikes, np.zeros(g, np.int64)
         self._samples, self._labels, self._flags = 0, np.zeros(g, np.int64), np.zeros(g, np.int64)
         self._right = np.zeros(g)
         self._kinds: Counter[str] = Counter()
         self._worst: list[tuple[float, float, int, Flag]] = []
 
-    def add(self, labels: ScoredLabels) -> None:
-        """Count the labels and flags of a batch."""
+    def add(self, labels: ScoredLabels, settled: NDArray[np.bool_] | None = None) -> None:
+        """Count the labels and flags of a batch. `settled` (n, g) are the labels that are right without a density."""
+        if settled is not None:
+            self._settled += settled.sum(axis=0)
         self._labels += (~np.isnan(labels.responsibilities)).sum(axis=0)
         self._flags += labels.flags.sum(axis=0)
         self._right += np.where(labels.flags, labels.responsibilities, 0.0).sum(axis=0)
         self._kinds.update(labels.kinds.values())
-        judgeable = (place for place in labels.worst_first() if can_judge(self._posterior.base.status[place[1]]))
+        judgeable = (place for place in labels.worst_first() if self._can_judge(place[1]))
         ranked = [(*self._rank(labels, place), _flag(labels, place)) for place in islice(judgeable, self._most)]
         # Equal flags keep their order, as in `worst_first`.
         self._worst = heapq.nsmallest(self._most, [*self._worst, *ranked], key=lambda each: each[:3])
         self._samples += len(labels)
+
+    def _can_judge(self, group: int) -> bool:
+        return self._faults[group] is None and can_judge(self._posterior.base.status[group])
 
     def _rank(self, labels: ScoredLabels, place: Place) -> tuple[float, float, int]:
         row = (self._samples + place[0]) * len(self._targets.partition) + place[1]
@@ -136,14 +153,15 @@ class Tally:
         """Return the summary of all batches that were added."""
         posterior, history = self._posterior.base, provenance.history
         groups = tuple(self._group(place) for place in range(len(self._labels)))
+        share = self._share(groups)
         return AuditSummary(
             data=provenance.data,
             samples=self._samples,
             labels=int(self._labels.sum()),
             flags=int(self._flags.sum()),
             expected_false_flags=float(self._right.sum()),
-            share=posterior.share,
-            verdict=overall_verdict(groups, posterior.share),
+            share=share,
+            verdict=overall_verdict(groups, share, "landmarks" if self._targets.landmarks else "groups"),
             groups=groups,
             reasons=tuple(
                 ReasonCount(each.name, each.words, self._kinds[each.name])
@@ -163,10 +181,33 @@ class Tally:
             version=__version__,
         )
 
+    def _share(self, groups: Sequence[GroupSummary]) -> Share | None:
+        """Return the share of wrong labels over all groups whose share is known."""
+        known = [group for group in groups if group.share is not None]
+        total = sum(group.labels for group in known)
+        if not total:
+            return None
+        share = self._posterior.share
+        if share is not None and not any(self._faults):
+            return share.of_part(1 - sum(group.settled for group in known) / total)
+        # Without some groups, the joint interval is unknown. The weighted ends are at least as far apart.
+        parts = [(group.labels / total, group.share) for group in known if group.share is not None]
+        estimate, low, high = (
+            sum(weight * getattr(each, end) for weight, each in parts) for end in ("estimate", "low", "high")
+        )
+        is_two_sided = all(each.is_two_sided for _, each in parts)
+        return Share(estimate, low, high) if is_two_sided else Share.at_least(low, estimate)
+
     def _group(self, place: int) -> GroupSummary:
         posterior, unit = self._posterior.base, self._unit
         status, share, fitted = posterior.status[place], posterior.shares[place], posterior.mixture
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
+        fault, settled = self._faults[place], int(self._settled[place])
+        remark = "" if self._spikes is None else self._spikes.words(self._targets.partition[place], settled, labels)
+        if fault is not None:
+            share = None
+        elif share is not None and settled:
+            share = share.of_part(1 - settled / labels)
         covariance = posterior.covariances[place].tolist()
         return GroupSummary(
             name=self._targets.group_names[place],
@@ -182,6 +223,9 @@ class Tally:
                 expected_false_flags=right,
                 share=share,
                 heavy_tails=posterior.has_heavy_tails(place),
+                fault=fault,
+                settled=settled,
+                remark=remark,
             ),
             prior=posterior.prior(place),
             covariance=tuple(tuple(unit**2 * value for value in row) for row in covariance),
@@ -190,6 +234,8 @@ class Tally:
             exponent=posterior.densities.groups[place].wrong.exponent,
             radius=posterior.radius(place),
             density=TabulatedDensity.of(posterior.density(place), len(self._targets.partition[place])),
+            fault="" if fault is None else fault.kind.name,
+            settled=settled,
         )
 
 

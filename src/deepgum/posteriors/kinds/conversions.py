@@ -78,6 +78,10 @@ class Factor(Kind):
         """Return the factors that are `DECOY` times larger and smaller. A sign has no decoys."""
         return () if self.factor == -1 else (Factor(self.factor * DECOY), Factor(self.factor / DECOY))
 
+    def applies(self, comparison: Comparison) -> bool:
+        """Return whether at least one label has no period, or the sign changes."""
+        return comparison.periods is None or self.factor == -1 or not all(comparison.periods)
+
     @property
     def is_taught(self) -> bool:
         """Whether the factor, or its inverse, is at least 2.5, or the sign changes."""

@@ -96,7 +96,7 @@ def log_ratio(kind: Kind, comparison: Comparison, mixtures: GroupMixtures) -> Va
 def _distance(differences: Values, mixtures: GroupMixtures) -> Values:
     """Return the Mahalanobis distances (n, g) of differences (n, d); 0 where a difference is unknown."""
     known = np.where(np.isfinite(differences), differences, np.nan)
-    return np.nan_to_num(mixtures.mahalanobis(torch.from_numpy(known)).numpy())
+    return np.asarray(np.nan_to_num(mixtures.mahalanobis(torch.from_numpy(known)).numpy()))
 
 
 @dataclass(frozen=True, eq=False)

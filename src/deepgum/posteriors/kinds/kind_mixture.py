@@ -97,6 +97,7 @@ class KindMixture:
         comparison: Comparison,
         groups: Groups | None = None,
         *,
+        residuals: Values | None = None,
         inliers: Inliers = AUTO,
         kinds: Sequence[Kind] | None = None,
         taught: bool = False,
@@ -112,6 +113,9 @@ class KindMixture:
             Labels and predictions.
         groups : see `LabelMixture.fit`, optional
             By default, the partition of `comparison`.
+        residuals : array (n, d), optional
+            The residuals to which the mixture is fitted; NaN where a label is left out of the fit. By default, all
+            residuals of `comparison`.
         inliers, intervals, seed, on_progress : see `LabelMixture.fit`
         kinds : sequence of Kind, optional
             The kinds that are tried; by default the result of `kinds_for`.
@@ -119,15 +123,18 @@ class KindMixture:
             See `kinds_for`.
         """
         groups = [list(columns) for columns in comparison.partition] if groups is None else groups
+        residuals = comparison.residuals if residuals is None else residuals
         base = LabelMixture.fit(
-            comparison.residuals, groups, inliers=inliers, intervals=intervals, seed=seed, on_progress=on_progress
+            residuals, groups, inliers=inliers, intervals=intervals, seed=seed, on_progress=on_progress
         )
         kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
-        return cls(base)._with_kinds(comparison, groups, inliers, kinds, intervals=intervals, seed=seed)
+        compared = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
+        return cls(base)._with_kinds(compared, residuals, groups, inliers, kinds, intervals=intervals, seed=seed)
 
     def _with_kinds(
         self,
         comparison: Comparison,
+        residuals: Values,
         groups: Groups,
         inliers: Inliers,
         kinds: Sequence[Kind],
@@ -144,8 +151,8 @@ class KindMixture:
                 each.kind for each in current.admitted
             ]
             found = KindMixture(current.base, admitted)
-            residuals = found._undone(comparison, rng)
-            base = LabelMixture.fit(residuals, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
+            undone = found._undone(comparison, residuals, rng)
+            base = LabelMixture.fit(undone, groups, inliers=inliers, intervals=intervals and is_last, seed=seed)
             current = KindMixture(base, admitted)
             if is_last:
                 break
@@ -173,7 +180,7 @@ class KindMixture:
         status = self.base.status[place]
         return self.base.chosen[place] and status in (MixtureStatus.CONVERGED, MixtureStatus.NO_OUTLIERS)
 
-    def _undone(self, comparison: Comparison, rng: np.random.Generator) -> Values:
+    def _undone(self, comparison: Comparison, residuals: Values, rng: np.random.Generator) -> Values:
         """Return the residuals (n, d) of the labels, with known errors undone.
 
         Each label is converted by a kind with the probability of the kind, so that the residuals have the distribution
@@ -181,7 +188,7 @@ class KindMixture:
         """
         posterior = self.posterior(comparison)
         draw = rng.random(posterior.right.shape)
-        residuals, below = comparison.residuals.copy(), np.zeros_like(draw)
+        residuals, below = residuals.copy(), np.zeros_like(draw)
         for each, probability in zip(self.admitted, posterior.kinds, strict=True):
             is_drawn = (draw >= below) & (draw < below + probability)
             below = below + probability

@@ -36,16 +36,17 @@ def scores(summary: AuditSummary, worst: Sequence[Flag], pairs: Sequence[Pair] =
     --------
     >>> from rich.console import Console
     >>> from deepgum.audit.summary import DataSource, Share
-    >>> group = GroupSummary("age", 500, 60, 1.8, Share(0.12, 0.1, 0.14), "CONVERGED", "", 0.9, ((1.0,),), -3.0)
-    >>> summary = AuditSummary(DataSource("table"), 500, 500, 60, 1.8, group.share, "About 12 % are wrong.", (group,))
+    >>> share = Share.at_least(0.1, 0.12)
+    >>> group = GroupSummary("age", 500, 60, 1.8, share, "CONVERGED", "", 0.9, ((1.0,),), -3.0)
+    >>> summary = AuditSummary(DataSource("table"), 500, 500, 60, 1.8, share, "At least 10 % are wrong.", (group,))
     >>> Console(width=80).print(scores(summary, []))
     500 samples, 500 labels
     <BLANKLINE>
-     group   labels   flagged   of these right       share wrong
-     ───────────────────────────────────────────────────────────
-     age        500        60              1.8   12 % (10 to 14)
+     group   labels   flagged   of these right     share wrong
+     ─────────────────────────────────────────────────────────
+     age        500        60              1.8   at least 10 %
     <BLANKLINE>
-    About 12 % are wrong.
+    At least 10 % are wrong.
     """
     head = Text(f"{summary.samples:,} samples, {summary.labels:,} labels", style="bold")
     if pairs:
@@ -125,13 +126,15 @@ def next_steps(summary: AuditSummary, table: Path, out: Path | None) -> list[str
 
 
 def _expected(group: GroupSummary) -> str:
-    return "-" if not group.flags else f"{group.expected_false_flags:.1f}"
+    return "-" if not group.flags or group.fault else f"{group.expected_false_flags:.1f}"
 
 
 def _share(group: GroupSummary) -> str:
     share = group.share
     if share is None:
         return "-"
+    if not share.is_two_sided:
+        return f"at least {percent(share.low)} %" if share.low or group.flags else "none found"
     between = f" ({percent(share.low)} to {percent(share.high)})" if share.low < share.high else ""
     return f"{percent(share.estimate)} %{between}"
 

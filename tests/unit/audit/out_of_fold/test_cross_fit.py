@@ -112,7 +112,7 @@ def test_the_seed_decides_the_folds_and_the_seeds_of_learners(targets):
 
 def test_the_mixture_flags_the_wrong_labels(targets):
     found = cross_fit(Recorder(zero), targets, n_folds=FOLDS)
-    flags = found.mixture.responsibilities(targets - found.predictions)[:, 0] < 0.5
+    flags = found.mixture.base.responsibilities(targets - found.predictions)[:, 0] < 0.5
     np.testing.assert_array_equal(np.flatnonzero(flags), np.arange(0, N, 10))
     assert found.history[-1].flags == N // 10
     assert found.history[-1].share == pytest.approx(0.1, abs=0.03)
@@ -214,7 +214,7 @@ def test_residuals_are_divided_by_the_local_noise():
     assert ratio > 1.3
     # The mixture is fitted to the divided residuals.
     np.testing.assert_allclose(
-        found.mixture.responsibilities(targets / found.scale),
+        found.mixture.base.responsibilities(targets / found.scale),
         LabelMixture.fit(targets / found.scale, inliers="gaussian").responsibilities(targets / found.scale),
     )
 

@@ -45,7 +45,7 @@ def whole():
     predicted = rng.uniform(20, 60, size=(N, 1))
     given = predicted + rng.normal(0, 2, size=(N, 1))
     given[:10] += (np.linspace(61, 149, 10) * np.tile([1, -1], 5))[:, None]
-    batch = Batch(tuple(map(str, range(N))), given, predicted, given - predicted)
+    batch = Batch(tuple(map(str, range(N))), given, predicted, TARGETS.comparison(given, predicted))
     return batch, LabelMixture.fit(batch.residuals, inliers="gaussian", intervals=False)
 
 
