@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from deepgum.audit.duplicates import conflicts, content_groups, rare_conflicts
-from deepgum.audit.out_of_fold.cross_fit import cross_fit
+from deepgum.audit.out_of_fold.cross_fit import MOST_FITS, cross_fit
 from deepgum.audit.out_of_fold.label_units import LabelUnits
 from deepgum.audit.out_of_fold.learners import EstimatorLearner
 from deepgum.audit.out_of_fold.local_noise import LocalNoise
 from deepgum.audit.out_of_fold.predictions import OutOfFoldPredictions
+from deepgum.audit.out_of_fold.scale_choice import candidate_scales, choose_scale
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.registry import all_reasons
 from deepgum.audit.scoring.arrays import as_named_array, check_same_index, row_names
@@ -26,6 +28,7 @@ from deepgum.audit.targets import Targets
 from deepgum.checks import check_count
 from deepgum.data.splits import join_copies
 from deepgum.errors import InvalidDataError, InvalidParameterError
+from deepgum.label_scale import LabelScale
 from deepgum.mixture.partition import Groups
 from deepgum.posteriors.inliers import AUTO, Inliers, candidates
 
@@ -131,8 +134,6 @@ def audit_labels(
     row_ids = row_names(n, ids, given, features)
     check_samples(targets.names, row_ids, given.values)
     copies = content_groups(features.values).groups
-    units = LabelUnits(given.values, targets)
-    training_labels = units.taught(given.values)
     backbone = "HistGradientBoostingRegressor" if regressor is None else type(regressor).__name__
     if regressor is None:
         # Imported late, because it takes a second.
@@ -142,11 +143,28 @@ def audit_labels(
         regressor = HistGradientBoostingRegressor(random_state=random_state)
         if len(targets.names) > 1:  # this regressor accepts one target only
             regressor = MultiOutputRegressor(regressor)
+    together_with = _with_copies(n, keep_together, copies)
+
+    def units_of(scale: LabelScale) -> LabelUnits:
+        return LabelUnits(given.values, targets, scale=scale)
+
+    def learner_of(scale: LabelScale) -> EstimatorLearner:
+        return EstimatorLearner(regressor, features.values, units_of(scale).taught(given.values))
+
+    scales = candidate_scales(given.values)
+    if targets.periods is not None or n_folds * most_rounds + len(scales) > MOST_FITS:
+        scales = scales[:1]
+    fits = len(scales) if len(scales) > 1 else 0
+    scale = choose_scale(
+        scales, given.values, learner_of, features.values,
+        n_folds=n_folds, keep_together=together_with, seed=random_state,
+    )  # fmt: skip
+    units = units_of(scale)
     crossfit = cross_fit(
-        EstimatorLearner(regressor, features.values, training_labels),
-        training_labels,
+        learner_of(scale),
+        units.taught(given.values),
         groups=targets.partition,
-        keep_together=_with_copies(n, keep_together, copies),
+        keep_together=together_with,
         n_folds=n_folds,
         most_rounds=most_rounds,
         periods=targets.periods,
@@ -156,12 +174,13 @@ def audit_labels(
         seed=random_state,
         on_round=on_round,
     )
+    first, *others = crossfit.history
     provenance = Provenance(
         DataSource("arrays", landmarks=targets.landmarks, unit=unit),
         random_state,
         begun,
         backbone=backbone,
-        history=crossfit.history,
+        history=(replace(first, fits=first.fits + fits), *others),
         folds=n_folds,
         conflicts=rare_conflicts(conflicts(copies, given.values, row_ids, targets.periods), n),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deepgum.audit.labels import Place, ScoredLabels
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.gaussian import normal
+from deepgum.audit.reasons.known import KnownErrors
 from deepgum.audit.reasons.population import Population
 from deepgum.audit.reasons.right_labels import check_covariances, label_covariance, label_uniform
 from deepgum.audit.reasons.wrong_labels import (
@@ -77,6 +78,8 @@ class Case:
     sizes : array (n, 2) or None
         Width and height of the image of each flagged sample, NaN for other samples; None if samples have no images or
         labels are not landmarks.
+    known : KnownErrors or None
+        The kinds of wrong labels that the data prove, with the probabilities of the labels.
     explained : array (n, g) or None
         Probability that a rule explains a flag; None before the rules are weighed. The density of labels that are wrong
         for no known reason is fitted to the flags that no rule explains.
@@ -104,6 +107,7 @@ class Case:
     evidence: Evidence = field(default_factory=Evidence)
     conflicts: tuple[tuple[int, ...], ...] = ()
     sizes: Values | None = None
+    known: KnownErrors | None = None
     explained: Values | None = None
 
     @classmethod
@@ -117,6 +121,7 @@ class Case:
         covariances: Sequence[Values] | None = None,
         log_densities: Sequence[float] | None = None,
         evidence: Evidence | None = None,
+        known: KnownErrors | None = None,
     ) -> Case:
         """Return the case of scored labels.
 
@@ -131,6 +136,7 @@ class Case:
         log_densities : sequence of float, one per group, optional
             By default estimated from the flagged labels.
         evidence : Evidence, optional
+        known : KnownErrors, optional
 
         Raises
         ------
@@ -172,6 +178,7 @@ class Case:
             evidence,
             tuple(tuple(rows[name] for name in copies) for copies in evidence.conflicts),
             sizes,
+            known,
         )
 
     @cached_property

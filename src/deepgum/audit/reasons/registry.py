@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from deepgum.audit.reasons.axes import Axes
 from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.copies import Copy
 from deepgum.audit.reasons.fallbacks import Off, Shifted
@@ -25,6 +26,7 @@ REASONS: Mapping[str, Reason] = {
         Swapped(),
         Foreign(),
         Unit(),
+        Axes(),
         Outside(),
         Hard(),
         Shifted(),
@@ -54,7 +56,7 @@ def all_reasons(added: Sequence[object] = (), parameter: str = "reasons") -> tup
     Examples
     --------
     >>> [reason.name for reason in all_reasons()]
-    ['copy', 'swapped', 'foreign', 'unit', 'outside', 'hard', 'shifted', 'off']
+    ['copy', 'swapped', 'foreign', 'unit', 'axes', 'outside', 'hard', 'shifted', 'off']
     """
     if isinstance(added, str) or not isinstance(added, Sequence):
         raise InvalidParameterError(parameter, f"a list of reasons, or of paths {PATH!r}", added)

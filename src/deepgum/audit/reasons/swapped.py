@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from deepgum.audit.reasons.base import Explanation, Reason
+from deepgum.audit.reasons.base import Explanation, Finding, Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.wording import distance
 
@@ -32,8 +32,10 @@ class Swapped(Reason):
     rank = 20
     applied_once = True
 
-    def find(self, case: Case) -> Iterator[Explanation]:
-        """Yield one explanation for each pair of left and right landmarks, and one for all pairs at once."""
+    def find(self, case: Case) -> Iterator[Finding | Explanation]:
+        """Yield findings from the posterior, one explanation for each pair of left and right landmarks, and one for all pairs at once."""
+        if case.known is not None:
+            yield from case.known.findings(self, case)
         pairs = case.swap_pairs
         exchanges = [(pair,) for pair in pairs] + ([pairs] if len(pairs) > 1 else [])
         for each in exchanges:

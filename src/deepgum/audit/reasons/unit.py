@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgum.audit.reasons.base import Explanation, Reason
+from deepgum.audit.reasons.base import Explanation, Finding, Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.conversions import POINT_CONVERSIONS, VALUE_CONVERSIONS, Conversion
 from deepgum.audit.reasons.converted_labels import ConvertedLabels, Flagged
@@ -32,8 +32,12 @@ class Unit(Reason):
     rank = 20
     applied_once = True
 
-    def find(self, case: Case) -> Iterator[Explanation]:
-        """Yield explanations: each conversion of flagged groups, of parts of groups, and of whole samples."""
+    def find(self, case: Case) -> Iterator[Finding | Explanation]:
+        """Yield findings from the posterior, and explanations: each conversion of flagged groups, of parts of groups,
+        and of whole samples.
+        """
+        if case.known is not None:
+            yield from case.known.findings(self, case)
         table = POINT_CONVERSIONS if case.landmarks else VALUE_CONVERSIONS
         conversions: list[tuple[Conversion, Values | float]] = [(each, each.scale) for each in table]
         if case.landmarks and case.sizes is not None:

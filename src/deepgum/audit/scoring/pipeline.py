@@ -23,6 +23,7 @@ from deepgum.audit.reasons.base import Reason
 from deepgum.audit.reasons.case import Case
 from deepgum.audit.reasons.evidence import Evidence
 from deepgum.audit.reasons.explain import explain
+from deepgum.audit.reasons.known import KnownErrors
 from deepgum.audit.scoring.tally import Flag, Provenance, Tally
 from deepgum.audit.summary import AuditSummary
 from deepgum.audit.targets import Targets
@@ -253,7 +254,7 @@ def _scored(
     # Predictions that cannot judge labels flag none, like a group without a verdict.
     is_blind = np.array([fault is not None and not fault.keeps_flags for fault in faults])
     right = np.where(is_blind & ~np.isnan(right), 0.5, right)
-    judgeable = np.array([can_judge(status) for status in posterior.base.status]) & ~is_blind
+    judgeable = np.array([can_judge(status) for status in posterior.status]) & ~is_blind
     copies = batch.evidence.copies
     right = np.where(judgeable, at_most_one_right(right, given, targets.partition, copies, targets.periods), right)
     nothing = np.broadcast_to(np.nan, given.shape)
@@ -297,6 +298,7 @@ def _with_reasons(
             covariances=posterior.base.covariances if same_unit else None,
             log_densities=np.asarray(posterior.base.mixture.log_uniform_density_).tolist() if same_unit else None,
             evidence=batch.evidence,
+            known=KnownErrors(posterior, batch.comparison, probabilities) if posterior.admitted else None,
         ),
         reasons,
         on_progress,

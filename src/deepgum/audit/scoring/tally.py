@@ -138,7 +138,7 @@ class Tally:
         self._samples += len(labels)
 
     def _can_judge(self, group: int) -> bool:
-        return self._faults[group] is None and can_judge(self._posterior.base.status[group])
+        return self._faults[group] is None and can_judge(self._posterior.status[group])
 
     def _rank(self, labels: ScoredLabels, place: Place) -> tuple[float, float, int]:
         row = (self._samples + place[0]) * len(self._targets.partition) + place[1]
@@ -200,7 +200,7 @@ class Tally:
 
     def _group(self, place: int) -> GroupSummary:
         posterior, unit = self._posterior.base, self._unit
-        status, share, fitted = posterior.status[place], posterior.shares[place], posterior.mixture
+        status, share = self._posterior.status[place], self._posterior.shares[place]
         labels, flags, right = int(self._labels[place]), int(self._flags[place]), float(self._right[place])
         fault, settled = self._faults[place], int(self._settled[place])
         remark = "" if self._spikes is None else self._spikes.words(self._targets.partition[place], settled, labels)
@@ -229,7 +229,7 @@ class Tally:
             ),
             prior=posterior.prior(place),
             covariance=tuple(tuple(unit**2 * value for value in row) for row in covariance),
-            log_uniform_density=float(fitted.log_uniform_density_[place]) - len(covariance) * float(np.log(unit)),
+            log_uniform_density=float(posterior.mixture.log_uniform_density_[place]) - len(covariance) * float(np.log(unit)),
             degrees_of_freedom=posterior.degrees_of_freedom[place],
             exponent=posterior.densities.groups[place].wrong.exponent,
             radius=posterior.radius(place),

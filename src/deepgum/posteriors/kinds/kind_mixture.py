@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from deepgum.posteriors.inliers import AUTO, Inliers
 from deepgum.posteriors.kinds.base import Kind
 from deepgum.posteriors.kinds.choice import choose_kinds
 from deepgum.posteriors.kinds.comparison import Comparison
-from deepgum.posteriors.kinds.evidence import log_ratio
+from deepgum.posteriors.kinds.evidence import fit_shares, log_ratio
 from deepgum.posteriors.kinds.registry import kinds_for
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.shares import Share
@@ -27,6 +28,12 @@ Values = NDArray[np.float64]
 
 REFITS = 3
 """Maximum number of refits of right labels after kinds were admitted."""
+
+REPLICATES = 100
+"""Number of replicates of the bootstrap."""
+
+MOST_UNEXPLAINED = 0.1
+"""The share of wrong labels has an upper bound if at most this part of them is wrong in no known way."""
 
 MOST_POOLED = 20
 """With more groups, the shares of kinds are the same in all groups."""
@@ -73,6 +80,8 @@ class KindMixture:
         errors are undone. Without admitted kinds, it is fitted to the residuals, and its posteriors are unchanged.
     admitted : tuple of Admitted
         The kinds that the data prove.
+    counted : tuple of Share or None, one per group
+        Share of labels that are wrong in known ways; empty without admitted kinds.
 
     Examples
     --------
@@ -90,6 +99,7 @@ class KindMixture:
 
     base: LabelMixture
     admitted: tuple[Admitted, ...] = ()
+    counted: tuple[Share | None, ...] = ()
 
     @classmethod
     def fit(
@@ -129,7 +139,9 @@ class KindMixture:
         )
         kinds = kinds_for(comparison, taught=taught) if kinds is None else kinds
         compared = comparison.with_labels(np.where(np.isnan(residuals), np.nan, comparison.given))
-        return cls(base)._with_kinds(compared, residuals, groups, inliers, kinds, intervals=intervals, seed=seed)
+        return cls(base)._with_kinds(
+            compared, residuals, groups, inliers, kinds, taught=taught, intervals=intervals, seed=seed
+        )
 
     def _with_kinds(
         self,
@@ -139,6 +151,7 @@ class KindMixture:
         inliers: Inliers,
         kinds: Sequence[Kind],
         *,
+        taught: bool,
         intervals: bool,
         seed: int,
     ) -> KindMixture:
@@ -156,12 +169,57 @@ class KindMixture:
             current = KindMixture(base, admitted)
             if is_last:
                 break
-        return KindMixture(current.base, current._choose([each.kind for each in current.admitted], comparison))
+        kinds = [each.kind for each in current.admitted]
+        current = KindMixture(current.base, current._choose(kinds, comparison))
+        return replace(current, counted=current._count(comparison, rng, taught=taught)) if intervals else current
+
+    @cached_property
+    def status(self) -> tuple[MixtureStatus, ...]:
+        """The outcome of the fit of each group; `CONVERGED` if a kind of wrong label was found in the group."""
+        found = sum((each.shares for each in self.admitted), np.zeros(len(self.base.status)))
+        return tuple(
+            MixtureStatus.CONVERGED if share > 0 else status
+            for share, status in zip(found, self.base.status, strict=True)
+        )
+
+    @cached_property
+    def shares(self) -> tuple[Share | None, ...]:
+        """The share of wrong labels in each group; None if it cannot be estimated."""
+        if not self.counted:
+            return self.base.shares
+        return tuple(map(_sum_of_shares, self.base.shares, self.counted))
 
     @property
     def share(self) -> Share | None:
-        """The share of wrong labels in all groups together."""
-        return self.base.share
+        """The share of wrong labels in all groups together; None if it cannot be estimated."""
+        return _sum_of_shares(self.base.share, _mean(self.counted)) if self.counted else self.base.share
+
+    def _count(self, comparison: Comparison, rng: np.random.Generator, *, taught: bool) -> tuple[Share | None, ...]:
+        """Return the share of labels of each group that are wrong in known ways, with an interval by the bootstrap.
+
+        There is no upper bound if the predictions come from a learner that was taught the labels, because it may have
+        learned wrong labels.
+        """
+        ratios = [np.exp(np.minimum(log_ratio(e.kind, comparison, self.base.densities), 700)) for e in self.admitted]
+        counted: list[Share | None] = []
+        for place in range(len(comparison.partition)):
+            used = [ratio[:, place] for ratio, each in zip(ratios, self.admitted, strict=True) if each.shares[place]]
+            if not used:
+                counted.append(None)
+                continue
+            some = np.stack(used)
+            some, n = some[:, (some > 0).any(axis=0)], int(comparison.labelled[:, place].sum())
+            estimate = float(sum(each.shares[place] for each in self.admitted))
+            draws = []
+            for _ in range(REPLICATES):
+                weight = rng.poisson(np.ones(some.shape[1])).astype(np.float64)
+                rest = float(rng.poisson(max(n - some.shape[1], 0)))
+                total = max(weight.sum() + rest, 1.0)
+                draws.append(float(fit_shares(some, total, weight).shares.sum()))
+            low, high = np.quantile(draws, (0.025, 0.975))
+            low, high = min(float(low), estimate), max(float(high), estimate)
+            counted.append(Share.at_least(low, estimate) if taught else Share(estimate, low, high))
+        return tuple(counted)
 
     def _choose(self, kinds: Sequence[Kind], comparison: Comparison) -> tuple[Admitted, ...]:
         """Return the kinds that the data prove, given the mixture of right labels."""
@@ -238,6 +296,33 @@ class KindMixture:
             result += np.where(weight > 0, weight * convert(labels), 0.0)
         own = convert(comparison.given)
         return np.where(_spread(posterior.known, comparison) > 0, result, own)
+
+def _sum_of_shares(other: Share | None, known: Share | None) -> Share | None:
+    """Return the share of labels that are wrong in known ways, or wrong anyhow.
+
+    The sum has an upper bound only if known kinds explain nearly all wrong labels.
+    """
+    if known is None:
+        return other
+    if other is None:
+        return Share.at_least(known.low, known.estimate)
+    rest = 1 - known.estimate
+    estimate, low = known.estimate + rest * other.estimate, known.low + rest * other.low
+    if known.is_two_sided and rest * other.estimate <= MOST_UNEXPLAINED * estimate:
+        return Share(estimate, low, min(1.0, known.high + rest * other.estimate))
+    return Share.at_least(low, estimate)
+
+
+def _mean(shares: Sequence[Share | None]) -> Share | None:
+    """Return the mean of the shares of groups of equal size; a group without a share counts as 0."""
+    known = [share for share in shares if share is not None]
+    if not known:
+        return None
+    ends = (sum(getattr(share, end) for share in known) / len(shares) for end in ("estimate", "low", "high"))
+    estimate, low, high = ends
+    is_two_sided = all(share.is_two_sided for share in known)
+    return Share(estimate, low, high) if is_two_sided else Share.at_least(low, estimate)
+
 
 def _by_column(chosen: NDArray[np.bool_], comparison: Comparison) -> NDArray[np.bool_]:
     columns = np.zeros(comparison.given.shape, dtype=bool)
