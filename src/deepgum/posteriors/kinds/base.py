@@ -63,6 +63,11 @@ class Kind(ABC):
         return True
 
     @property
+    def is_made_by_predictors(self) -> bool:
+        """Whether models make this error too, so that the prediction may be wrong instead of the label."""
+        return False
+
+    @property
     def is_taught(self) -> bool:
         """Whether a learner may be taught labels in which this error is undone.
 

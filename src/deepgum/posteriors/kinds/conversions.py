@@ -83,6 +83,11 @@ class Factor(Kind):
         return comparison.periods is None or self.factor == -1 or not all(comparison.periods)
 
     @property
+    def is_made_by_predictors(self) -> bool:
+        """True for half and twice the value: models confuse octaves."""
+        return self.factor in (0.5, 2.0)
+
+    @property
     def is_taught(self) -> bool:
         """Whether the factor, or its inverse, is at least 2.5, or the sign changes."""
         return self.factor < 0 or max(self.factor, 1 / self.factor) >= self.LEAST_TAUGHT

@@ -115,14 +115,14 @@ class Shares:
     log_likelihood: float
 
 
-def fit_shares(ratios: Values, n: int, weight: Values | None = None) -> Shares:
+def fit_shares(ratios: Values, n: float, weight: Values | None = None) -> Shares:
     """Estimate the shares of K kinds among n labels by EM.
 
     Parameters
     ----------
     ratios : array (K, m)
         K_k(y) / B(y) of the m labels for which at least one ratio is above 0.
-    n : int
+    n : float
         Number of all labels, at least m. For the other labels, all ratios are 0.
     weight : array (m,), optional
         Weights of the labels in the fit, by default 1. `n` is then the sum of all weights.

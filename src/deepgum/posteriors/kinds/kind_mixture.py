@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from deepgum.posteriors.kinds.choice import choose_kinds
 from deepgum.posteriors.kinds.comparison import Comparison
 from deepgum.posteriors.kinds.evidence import fit_shares, log_ratio
 from deepgum.posteriors.kinds.registry import kinds_for
+from deepgum.posteriors.kinds.whose_error import WhoseError
 from deepgum.posteriors.label_mixture import LabelMixture
 from deepgum.posteriors.shares import Share
 from deepgum.progress import Progress
@@ -41,10 +42,35 @@ MOST_POOLED = 20
 
 @dataclass(frozen=True, eq=False)
 class Admitted:
-    """A kind that the data prove, and the share (g,) of labels of each group that are wrong in this way."""
+    """A kind that the data prove.
+
+    Attributes
+    ----------
+    kind : Kind
+    shares : array (g,)
+        Share of the labels of each group in which the label, or the prediction, is wrong in this way.
+    whose : mapping of int to WhoseError
+        For some groups, what tells whether the label or the prediction is wrong. In other groups, it is the label.
+    """
 
     kind: Kind
     shares: Values
+    whose: Mapping[int, WhoseError] = field(default_factory=dict)
+
+    def label_is_wrong(self, comparison: Comparison) -> Values:
+        """Return the probability (n, g) that the label has the error, given that the label or the prediction has it."""
+        result = np.ones(comparison.labelled.shape)
+        if not self.whose:
+            return result
+        undone = self.kind.undo(comparison.given, comparison)
+        change = self.kind.log_change(comparison.given, comparison)
+        for place, whose in self.whose.items():
+            (column,) = comparison.partition[place]
+            rows = np.flatnonzero(comparison.labelled[:, place])
+            result[rows, place] = whose.label_is_wrong(
+                comparison.given[rows, column], undone[rows, column], change[rows, column]
+            )
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +196,7 @@ class KindMixture:
             if is_last:
                 break
         kinds = [each.kind for each in current.admitted]
-        current = KindMixture(current.base, current._choose(kinds, comparison))
+        current = KindMixture(current.base, current._choose(kinds, comparison))._with_owners(comparison)
         return replace(current, counted=current._count(comparison, rng, taught=taught)) if intervals else current
 
     @cached_property
@@ -201,21 +227,22 @@ class KindMixture:
         learned wrong labels.
         """
         ratios = [np.exp(np.minimum(log_ratio(e.kind, comparison, self.base.densities), 700)) for e in self.admitted]
+        wrong = [each.label_is_wrong(comparison) for each in self.admitted]
         counted: list[Share | None] = []
         for place in range(len(comparison.partition)):
-            used = [ratio[:, place] for ratio, each in zip(ratios, self.admitted, strict=True) if each.shares[place]]
+            used = [number for number, each in enumerate(self.admitted) if each.shares[place]]
             if not used:
                 counted.append(None)
                 continue
-            some = np.stack(used)
-            some, n = some[:, (some > 0).any(axis=0)], int(comparison.labelled[:, place].sum())
-            estimate = float(sum(each.shares[place] for each in self.admitted))
+            some, whose = (np.stack([each[number][:, place] for number in used]) for each in (ratios, wrong))
+            seen = (some > 0).any(axis=0)
+            some, whose, n = some[:, seen], whose[:, seen], int(comparison.labelled[:, place].sum())
+            estimate = _share_of_labels(some, whose, n, np.ones(some.shape[1]))
             draws = []
             for _ in range(REPLICATES):
                 weight = rng.poisson(np.ones(some.shape[1])).astype(np.float64)
                 rest = float(rng.poisson(max(n - some.shape[1], 0)))
-                total = max(weight.sum() + rest, 1.0)
-                draws.append(float(fit_shares(some, total, weight).shares.sum()))
+                draws.append(_share_of_labels(some, whose, max(weight.sum() + rest, 1.0), weight))
             low, high = np.quantile(draws, (0.025, 0.975))
             low, high = min(float(low), estimate), max(float(high), estimate)
             counted.append(Share.at_least(low, estimate) if taught else Share(estimate, low, high))
@@ -233,6 +260,22 @@ class KindMixture:
             for each, share in zip(evidence, found.shares, strict=True):
                 shares.setdefault(each.kind, np.zeros(g))[pool] = share
         return tuple(Admitted(kind, shares[kind]) for kind in kinds if kind in shares)
+
+    def _with_owners(self, comparison: Comparison) -> KindMixture:
+        """Return this mixture with estimates of who makes errors that models make too; see `WhoseError`."""
+        posterior, admitted = self.posterior(comparison), []
+        for each, probability in zip(self.admitted, posterior.kinds, strict=True):
+            whose = {}
+            for place, columns in enumerate(comparison.partition):
+                if not each.kind.is_made_by_predictors or len(columns) > 1 or not each.shares[place]:
+                    continue
+                given, rows = comparison.given[:, columns[0]], np.flatnonzero(probability[:, place] > 0.01)
+                undone = each.kind.undo(comparison.given, comparison)[rows, columns[0]]
+                change = each.kind.log_change(comparison.given, comparison)[rows, columns[0]]
+                right = np.nan_to_num(posterior.right[:, place])
+                whose[place] = WhoseError.fit(given, right, given[rows], undone, change, probability[rows, place])
+            admitted.append(replace(each, whose=whose))
+        return replace(self, admitted=tuple(admitted))
 
     def _is_usable(self, place: int) -> bool:
         status = self.base.status[place]
@@ -270,7 +313,9 @@ class KindMixture:
         top = np.maximum(logs.max(axis=0), 0.0)
         weights, rest = np.exp(logs - top), none * np.exp(-top)
         total = weights.sum(axis=0) + rest
-        return KindPosterior(right * (rest / total), weights / total)
+        kinds = weights / total
+        wrong = np.stack([each.label_is_wrong(comparison) for each in self.admitted])
+        return KindPosterior(right * (rest / total) + ((1 - wrong) * kinds).sum(axis=0), wrong * kinds)
 
     def expected(
         self, comparison: Comparison, posterior: KindPosterior, convert: Callable[[Values], Values]
@@ -296,6 +341,13 @@ class KindMixture:
             result += np.where(weight > 0, weight * convert(labels), 0.0)
         own = convert(comparison.given)
         return np.where(_spread(posterior.known, comparison) > 0, result, own)
+
+def _share_of_labels(ratios: Values, whose: Values, n: float, weight: Values) -> float:
+    """Return the share of labels that are wrong in known ways, without errors of predictions; see `fit_shares`."""
+    shares = fit_shares(ratios, n, weight).shares[:, None]
+    probabilities = shares * ratios / (1 - shares.sum() + (shares * ratios).sum(axis=0))
+    return float((probabilities * whose).sum(axis=0) @ weight / n)
+
 
 def _sum_of_shares(other: Share | None, known: Share | None) -> Share | None:
     """Return the share of labels that are wrong in known ways, or wrong anyhow.
